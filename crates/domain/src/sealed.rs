@@ -1,0 +1,259 @@
+//! The final result: every figure of a poll, under one digest.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::canonical::canonical_json;
+use crate::names::Status;
+use crate::poll::Poll;
+use crate::standing::{Standing, standing};
+use crate::state::PollState;
+use crate::tally::{Tally, TallyOverflow};
+use crate::wire_time;
+use crate::writer::WriterId;
+
+/// The version of the sealed form that is written here.
+const VERSION: u32 = 1;
+
+/// The final result of a poll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedPoll {
+    /// The version of this form: 1.
+    pub version: u32,
+    /// The poll, in the state `sealed`.
+    pub poll: Poll,
+    /// The final standing.
+    pub standing: Standing,
+    /// Votes per channel and candidate, over all shards.
+    pub tally: Tally,
+    /// The figures of each shard, in order.
+    pub shards: Vec<ShardTotals>,
+    /// When it was sealed.
+    #[serde(with = "wire_time")]
+    pub sealed_at: Timestamp,
+    /// By whom.
+    pub sealed_by: String,
+    /// SHA-256 in lower-case hexadecimal over the canonical JSON ([`canonical_json`]) of all of the
+    /// above.
+    pub sha256: String,
+}
+
+/// The final figures of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardTotals {
+    /// Which shard, from 0.
+    pub shard: u16,
+    /// Its votes per channel and candidate.
+    pub tally: Tally,
+    /// The votes it refused because they came too late, per channel and candidate.
+    pub late: Tally,
+    /// Its ledger, in the order of the writers' ids.
+    pub writers: Vec<WriterTotals>,
+}
+
+/// What one writer wrote to one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriterTotals {
+    /// Which writer.
+    pub writer: WriterId,
+    /// The last of its batches that was recorded.
+    pub last_sequence: u64,
+    /// The votes that its batches added to the tally.
+    pub votes: u64,
+}
+
+/// Why figures can't be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The poll isn't in the state `sealed`.
+    #[error("can't write the final result of a poll that is {state}")]
+    State {
+        /// Its state.
+        state: PollState,
+    },
+    /// Not every shard is there, once and in order.
+    #[error("the poll has {expected} shards, their figures are of {given}, or not in order")]
+    Shards {
+        /// How many shards the poll has.
+        expected: u16,
+        /// How many were given.
+        given: usize,
+    },
+    /// A shard's tally has other channels or candidates than the poll.
+    #[error("shard {shard}: the tally's channels and candidates aren't the poll's")]
+    Shape {
+        /// Which shard.
+        shard: u16,
+    },
+    /// The shards' votes don't add up in 64 bits.
+    #[error(transparent)]
+    Overflow(#[from] TallyOverflow),
+}
+
+/// Why a sealed poll can't be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealedPollError {
+    /// It is of a version that isn't known here.
+    #[error("version: must be {VERSION}, is {0}")]
+    Version(u32),
+    /// Its digest isn't that of its content.
+    #[error("sha256: the content's is {actual}, the record says {recorded}")]
+    Digest {
+        /// The digest of its content.
+        actual: String,
+        /// The digest that it holds.
+        recorded: String,
+    },
+    /// Its content can't be sealed.
+    #[error("shards: {0}")]
+    Content(#[from] SealError),
+    /// Its figures don't follow from its shards', though its digest is right.
+    #[error("{field}: isn't what the shards' figures make")]
+    Figures {
+        /// Which figures: `tally` or `standing`.
+        field: &'static str,
+    },
+}
+
+impl SealedPoll {
+    /// Seals the figures of all shards of a poll that is in the state `sealed`.
+    ///
+    /// `revision` is the standing's. Writers are put in order; shards must be.
+    ///
+    /// # Errors
+    /// Where the poll isn't sealed, or the shards aren't all there, or their figures aren't the poll's.
+    pub fn new(
+        poll: Poll,
+        mut shards: Vec<ShardTotals>,
+        revision: u64,
+        sealed_at: Timestamp,
+        sealed_by: &str,
+    ) -> Result<Self, SealError> {
+        for shard in &mut shards {
+            shard.writers.sort_by_key(|entry| entry.writer);
+        }
+        let sealed_at = wire_time::floor(sealed_at);
+        let (tally, standing) = figures(&poll, &shards, revision, sealed_at)?;
+        let mut sealed = Self {
+            version: VERSION,
+            poll,
+            standing,
+            tally,
+            shards,
+            sealed_at,
+            sealed_by: sealed_by.to_owned(),
+            sha256: String::new(),
+        };
+        sealed.sha256 = sealed.digest();
+        Ok(sealed)
+    }
+
+    /// The digest of all of it but the digest it holds: SHA-256 in lower-case hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        /// All fields but the digest. Borrowed: a sealed poll can have 256 shards of many writers.
+        #[derive(Serialize)]
+        struct Content<'a> {
+            version: u32,
+            poll: &'a Poll,
+            standing: &'a Standing,
+            tally: &'a Tally,
+            shards: &'a [ShardTotals],
+            #[serde(with = "wire_time")]
+            sealed_at: Timestamp,
+            sealed_by: &'a str,
+        }
+        let content = Content {
+            version: self.version,
+            poll: &self.poll,
+            standing: &self.standing,
+            tally: &self.tally,
+            shards: &self.shards,
+            sealed_at: self.sealed_at,
+            sealed_by: &self.sealed_by,
+        };
+        #[expect(
+            clippy::expect_used,
+            reason = "writing to a String can't fail, and all maps here have text for keys"
+        )]
+        let canonical = canonical_json(&content).expect("a sealed poll is JSON");
+        data_encoding::HEXLOWER.encode(&Sha256::digest(canonical))
+    }
+
+    /// Proves that it is unchanged since it was sealed, and that its figures follow from its shards'.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn verify(&self) -> Result<(), SealedPollError> {
+        if self.version != VERSION {
+            return Err(SealedPollError::Version(self.version));
+        }
+        let actual = self.digest();
+        if actual != self.sha256 {
+            return Err(SealedPollError::Digest {
+                actual,
+                recorded: self.sha256.clone(),
+            });
+        }
+        let (tally, standing) = figures(
+            &self.poll,
+            &self.shards,
+            self.standing.revision,
+            self.standing.as_of,
+        )?;
+        if tally != self.tally {
+            return Err(SealedPollError::Figures { field: "tally" });
+        }
+        if standing != self.standing {
+            return Err(SealedPollError::Figures { field: "standing" });
+        }
+        Ok(())
+    }
+}
+
+impl ShardTotals {
+    /// The votes that the ledger's writers added; what the tally's total must equal.
+    #[must_use]
+    pub fn ledger_total(&self) -> u128 {
+        self.writers
+            .iter()
+            .map(|entry| u128::from(entry.votes))
+            .sum()
+    }
+}
+
+/// The tally and the standing that the shards' figures make.
+fn figures(
+    poll: &Poll,
+    shards: &[ShardTotals],
+    revision: u64,
+    as_of: Timestamp,
+) -> Result<(Tally, Standing), SealError> {
+    if poll.state != PollState::Sealed {
+        return Err(SealError::State { state: poll.state });
+    }
+    let expected = poll.definition.shards();
+    if !shards.iter().map(|totals| totals.shard).eq(0..expected) {
+        return Err(SealError::Shards {
+            expected,
+            given: shards.len(),
+        });
+    }
+    let mut tally = Tally::new(
+        poll.definition.channels().len(),
+        poll.definition.candidates().len(),
+    );
+    for totals in shards {
+        if !tally.same_shape(&totals.tally) || !tally.same_shape(&totals.late) {
+            let shard = totals.shard;
+            return Err(SealError::Shape { shard });
+        }
+        tally.merge(&totals.tally)?;
+    }
+    let standing = standing(poll, &tally, as_of, revision, Status::Final);
+    Ok((tally, standing))
+}
