@@ -1,0 +1,405 @@
+//! A real `redis-server` for one test, on its own port and in its own directory.
+
+use crate::eventually;
+use crate::port::free_port;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+/// How long a server may take to start or to stop. Generous: CI machines run many at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a port that someone else took in the meantime is replaced by another.
+const PORT_TRIES: usize = 8;
+
+/// Options of a [`RedisServer`].
+#[derive(Debug, Clone, Default)]
+pub struct RedisServerBuilder {
+    append_only: bool,
+    config: Vec<(String, String)>,
+}
+
+impl RedisServerBuilder {
+    /// Turns the append-only file on (`appendfsync everysec`, Redis' default): a restart then finds the data again.
+    #[must_use]
+    pub fn append_only(mut self, on: bool) -> Self {
+        self.append_only = on;
+        self
+    }
+
+    /// One more directive of `redis.conf`, for example `("maxmemory", "1mb")`. Later ones win.
+    #[must_use]
+    pub fn config(mut self, directive: &str, value: &str) -> Self {
+        self.config.push((directive.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the server and waits until it answers `PING`.
+    ///
+    /// # Panics
+    /// When `redis-server` is missing, refuses its configuration or is not ready within 30 s.
+    pub async fn start(self) -> RedisServer {
+        for _ in 0..PORT_TRIES {
+            let dir = tempfile::tempdir()
+                .unwrap_or_else(|error| panic!("no temporary directory for Redis: {error}"));
+            let mut server = RedisServer {
+                options: self.clone(),
+                dir,
+                port: free_port(),
+                starts: 0,
+                child: None,
+            };
+            match server.spawn().await {
+                Ok(()) => return server,
+                Err(NotStarted::PortTaken) => {}
+                Err(NotStarted::Other(why)) => panic!("{why}"),
+            }
+        }
+        panic!("{PORT_TRIES} ports in a row were taken while redis-server started");
+    }
+
+    fn config_text(&self, port: u16, dir: &Path) -> String {
+        let append_only = if self.append_only { "yes" } else { "no" };
+        let mut text = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\nappendonly {append_only}\nlogfile \"\"\nprotected-mode no\n",
+            dir.display()
+        );
+        for (directive, value) in &self.config {
+            text.push_str(&format!("{directive} {value}\n"));
+        }
+        text
+    }
+}
+
+enum NotStarted {
+    PortTaken,
+    Other(String),
+}
+
+/// A running (or stopped, or killed) `redis-server`. Dropping it kills the process and deletes its directory.
+#[derive(Debug)]
+pub struct RedisServer {
+    options: RedisServerBuilder,
+    dir: TempDir,
+    port: u16,
+    starts: u32,
+    child: Option<Child>,
+}
+
+impl RedisServer {
+    /// A server with defaults: nothing is kept across a restart.
+    ///
+    /// # Panics
+    /// As [`RedisServerBuilder::start`].
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Options first, then [`RedisServerBuilder::start`].
+    #[must_use]
+    pub fn builder() -> RedisServerBuilder {
+        RedisServerBuilder::default()
+    }
+
+    /// `redis://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port it listens on; the same after a restart.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its working directory, with `redis.conf` and the append-only files.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// A client for this server.
+    ///
+    /// # Panics
+    /// Never in practice: the address is a valid one.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::open(self.url()).unwrap_or_else(|error| panic!("{}: {error}", self.url()))
+    }
+
+    /// A new connection with a response timeout of 10 s (the client's own default of 500 ms fails slow machines).
+    ///
+    /// # Panics
+    /// When the server can't be reached.
+    pub async fn connection(&self) -> MultiplexedConnection {
+        match connect(&self.client()).await {
+            Ok(connection) => connection,
+            Err(error) => panic!("can't connect to {}: {error}\n{}", self.url(), self.log()),
+        }
+    }
+
+    /// What the server has logged since its last start.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Kills the process with `SIGKILL`, as a power cut of the process would, and reaps it. Its data stays on disk.
+    pub fn kill9(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Neither fails in a way that leaves a running process: it is ours, and not reaped yet.
+            let _killed = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+
+    /// Stops the server in order (`SIGTERM`: the append-only file is flushed) and waits for its end.
+    ///
+    /// # Panics
+    /// When it has not ended after 30 s.
+    pub async fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        signal(&child, Signal::CONT);
+        signal(&child, Signal::TERM);
+        eventually(PATIENCE, || {
+            let ended = matches!(child.try_wait(), Ok(Some(_)));
+            async move { ended }
+        })
+        .await;
+    }
+
+    /// Starts the server again on the same port and directory; stops it first if it runs.
+    ///
+    /// # Panics
+    /// When it is not ready within 30 s.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        // Connections of the old process may hold the port for an instant.
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.spawn().await {
+                Ok(()) => return,
+                Err(NotStarted::PortTaken) if Instant::now() < until => {}
+                Err(NotStarted::PortTaken) => {
+                    panic!("port {} stayed taken for {PATIENCE:?}", self.port)
+                }
+                Err(NotStarted::Other(why)) => panic!("{why}"),
+            }
+        }
+    }
+
+    /// Freezes the process (`SIGSTOP`): connections stay open, nothing answers.
+    ///
+    /// # Panics
+    /// When it isn't running.
+    pub fn pause(&self) {
+        signal(self.running(), Signal::STOP);
+    }
+
+    /// Lets a paused process go on (`SIGCONT`).
+    ///
+    /// # Panics
+    /// When it isn't running.
+    pub fn resume(&self) {
+        signal(self.running(), Signal::CONT);
+    }
+
+    fn running(&self) -> &Child {
+        let Some(child) = &self.child else {
+            panic!("redis-server on port {} isn't running", self.port)
+        };
+        child
+    }
+
+    fn log_path(&self) -> std::path::PathBuf {
+        self.dir.path().join(format!("redis-{}.log", self.starts))
+    }
+
+    async fn spawn(&mut self) -> Result<(), NotStarted> {
+        let other = |why: String| NotStarted::Other(why);
+        self.starts += 1;
+        let config = self.dir.path().join("redis.conf");
+        std::fs::write(
+            &config,
+            self.options.config_text(self.port, self.dir.path()),
+        )
+        .map_err(|error| other(format!("can't write {}: {error}", config.display())))?;
+        let log = File::create(self.log_path())
+            .map_err(|error| other(format!("can't create Redis' log: {error}")))?;
+        let errors = log
+            .try_clone()
+            .map_err(|error| other(format!("can't share Redis' log: {error}")))?;
+        let child = Command::new("redis-server")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => other(
+                    "redis-server is not installed: these tests run against a real one \
+                     (`make setup`, `apt-get install redis-server` or `brew install redis`)"
+                        .to_owned(),
+                ),
+                _ => other(format!("can't start redis-server: {error}")),
+            })?;
+        self.child = Some(child);
+        self.ready().await
+    }
+
+    /// Waits until our own child, and no one else on its port, answers.
+    async fn ready(&mut self) -> Result<(), NotStarted> {
+        let until = Instant::now() + PATIENCE;
+        let client = self.client();
+        loop {
+            let ended = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten());
+            let log = self.log();
+            if let Some(status) = ended {
+                self.child = None;
+                if log.contains("Address already in use") {
+                    return Err(NotStarted::PortTaken);
+                }
+                return Err(NotStarted::Other(format!(
+                    "redis-server ended with {status}:\n{log}"
+                )));
+            }
+            // Only the log tells our server from another that took the port first; `PING` alone would not.
+            if log.contains("Ready to accept connections") && answers(&client).await {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                self.kill9();
+                return Err(NotStarted::Other(format!(
+                    "redis-server was not ready within {PATIENCE:?}:\n{log}"
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
+
+async fn connect(client: &Client) -> redis::RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(10)))
+        .set_response_timeout(Some(Duration::from_secs(10)));
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+}
+
+/// `PING` is answered; a server that asks for a password first is up as well.
+async fn answers(client: &Client) -> bool {
+    let asks_password = |error: &redis::RedisError| error.code() == Some("NOAUTH");
+    match connect(client).await {
+        Ok(mut connection) => match redis::cmd("PING")
+            .query_async::<String>(&mut connection)
+            .await
+        {
+            Ok(pong) => pong == "PONG",
+            Err(error) => asks_password(&error),
+        },
+        Err(error) => asks_password(&error),
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    // A process that has ended already needs no signal; it is ours until it is reaped, so the id can't be another's.
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _sent = kill_process(pid, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RedisServer, signal};
+    use crate::eventually;
+    use redis::AsyncCommands;
+    use rustix::process::{Pid, Signal, test_kill_process};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_server_keeps_its_port_and_data_across_kill9_and_restart() {
+        let mut server = RedisServer::builder()
+            .append_only(true)
+            .config("appendfsync", "always")
+            .start()
+            .await;
+        let (port, url) = (server.port(), server.url());
+        let _: () = server.connection().await.set("vote", 7).await.unwrap();
+        server.kill9();
+        assert!(
+            server
+                .client()
+                .get_multiplexed_async_connection()
+                .await
+                .is_err()
+        );
+        server.restart().await;
+        assert_eq!((server.port(), server.url()), (port, url));
+        let vote: u32 = server.connection().await.get("vote").await.unwrap();
+        assert_eq!(vote, 7);
+    }
+
+    #[tokio::test]
+    async fn a_server_without_append_only_file_forgets() {
+        let mut server = RedisServer::start().await;
+        let _: () = server.connection().await.set("vote", 7).await.unwrap();
+        server.restart().await;
+        let vote: Option<u32> = server.connection().await.get("vote").await.unwrap();
+        assert_eq!(vote, None);
+    }
+
+    #[tokio::test]
+    async fn a_paused_server_answers_nothing_until_it_is_resumed() {
+        let server = RedisServer::start().await;
+        let mut connection = server.connection().await;
+        connection.set_response_timeout(Duration::from_millis(50));
+        server.pause();
+        assert!(connection.get::<_, Option<u32>>("vote").await.is_err());
+        server.resume();
+        connection.set_response_timeout(Duration::from_secs(10));
+        let vote: Option<u32> = connection.get("vote").await.unwrap();
+        assert_eq!(vote, None);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_server_is_gone_even_when_it_was_paused_or_asks_for_a_password() {
+        let server = RedisServer::builder()
+            .config("requirepass", "secret")
+            .start()
+            .await;
+        let pid = Pid::from_raw(i32::try_from(server.pid().unwrap()).unwrap()).unwrap();
+        signal(server.child.as_ref().unwrap(), Signal::STOP);
+        let dir = server.dir().to_owned();
+        drop(server);
+        eventually(Duration::from_secs(5), || async {
+            test_kill_process(pid).is_err() && !dir.exists()
+        })
+        .await;
+    }
+}
