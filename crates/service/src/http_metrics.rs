@@ -1,0 +1,180 @@
+//! Request latencies by route, method and status, and requests in flight.
+//!
+//! `route` is the pattern that matched, never the path: a hostile path makes no new series.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use actix_web::http::Method;
+
+/// Upper bounds of the latency buckets, in seconds: 0.5 ms to 5 s.
+pub const BUCKETS_S: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
+
+/// `route` of a request that no pattern matched.
+pub const UNMATCHED: &str = "unmatched";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+/// The metrics of the HTTP server; cheap to clone.
+#[derive(Clone)]
+pub struct HttpMetrics {
+    latency: Family<Labels, Histogram, fn() -> Histogram>,
+    active: Gauge,
+}
+
+impl HttpMetrics {
+    /// Registers `http_server_request_duration_seconds` and `http_server_active_requests`.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            latency: Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
+            active: Gauge::default(),
+        };
+        registry.register_with_unit(
+            "http_server_request_duration",
+            "Time from a request's head to its answer's head, by route, method and status",
+            Unit::Seconds,
+            metrics.latency.clone(),
+        );
+        registry.register(
+            "http_server_active_requests",
+            "Requests being answered now",
+            metrics.active.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a request as being answered, until the guard is dropped.
+    pub(crate) fn start(&self) -> ActiveRequest {
+        self.active.inc();
+        ActiveRequest(self.active.clone())
+    }
+
+    fn handle(&self, route: &str, method: &'static str, status: u16) -> Histogram {
+        self.latency.get_or_create_owned(&Labels {
+            route: route.to_owned(),
+            method,
+            status,
+        })
+    }
+}
+
+/// A request in flight. Also counted down when the client goes away and its future is dropped.
+pub(crate) struct ActiveRequest(Gauge);
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Histogram handles that a worker has used, so that a request looks up no family and makes no label.
+pub(crate) struct HandleCache {
+    metrics: HttpMetrics,
+    routes: Vec<RouteHandles>,
+}
+
+struct RouteHandles {
+    key: RouteKey,
+    pattern: String,
+    handles: Vec<(&'static str, u16, Histogram)>,
+}
+
+/// How a route is recognised again without making its pattern's text: the name of its resource lives as
+/// long as the worker's routes, so its address stands for it. Routes without a name go by pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RouteKey {
+    Name(usize, usize),
+    Pattern,
+}
+
+impl RouteKey {
+    pub(crate) fn of_name(name: &str) -> Self {
+        Self::Name(name.as_ptr().addr(), name.len())
+    }
+}
+
+impl HandleCache {
+    pub(crate) fn new(metrics: HttpMetrics) -> Self {
+        Self {
+            metrics,
+            routes: Vec::new(),
+        }
+    }
+
+    /// Observes a request. `pattern` is called only for a route that was not seen by its key before.
+    pub(crate) fn observe(
+        &mut self,
+        key: RouteKey,
+        pattern: impl FnOnce() -> Option<String>,
+        method: &'static str,
+        status: u16,
+        seconds: f64,
+    ) {
+        let index = match self
+            .routes
+            .iter()
+            .position(|route| key != RouteKey::Pattern && route.key == key)
+        {
+            Some(index) => index,
+            None => {
+                let pattern = pattern().unwrap_or_else(|| UNMATCHED.to_owned());
+                match self
+                    .routes
+                    .iter()
+                    .position(|route| route.key == key && route.pattern == pattern)
+                {
+                    Some(index) => index,
+                    None => {
+                        self.routes.push(RouteHandles {
+                            key,
+                            pattern,
+                            handles: Vec::new(),
+                        });
+                        self.routes.len() - 1
+                    }
+                }
+            }
+        };
+        let Some(route) = self.routes.get_mut(index) else {
+            return;
+        };
+        let known = route
+            .handles
+            .iter()
+            .find(|(m, s, _)| *m == method && *s == status);
+        if let Some((_, _, histogram)) = known {
+            histogram.observe(seconds);
+            return;
+        }
+        let histogram = self.metrics.handle(&route.pattern, method, status);
+        histogram.observe(seconds);
+        route.handles.push((method, status, histogram));
+    }
+}
+
+/// The label of a method; one that HTTP does not define is `OTHER`, so that nobody can invent labels.
+pub(crate) fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => "OTHER",
+    }
+}

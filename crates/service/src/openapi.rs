@@ -1,0 +1,186 @@
+//! The OpenAPI document: served, printed, completed with what both services have, and the source of
+//! `Allow` headers. Also the Swagger UI and the table of problems.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue, IF_NONE_MATCH};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse, get};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+
+use crate::problem::{Problem, ProblemCode, ProblemDocument, ProblemEntry, allow};
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(crate::health::healthz, crate::health::readyz, openapi_json, problems, problem),
+    components(schemas(ProblemDocument)),
+    tags(
+        (name = "health", description = "For load balancers and orchestrators."),
+        (name = "documentation", description = "This document and the table of problems."),
+    )
+)]
+struct Common;
+
+/// Adds what both services have to a service's document: health, `/openapi.json` and `/problems`.
+#[must_use]
+pub fn complete(mut document: Document) -> Document {
+    document.merge(Common::openapi());
+    document
+}
+
+/// The text of the document as it is served and checked in: indented JSON and a newline.
+#[must_use]
+pub fn to_json(document: &Document) -> String {
+    // A document that was made by derive macros always serialises.
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The document as it is served.
+#[derive(Clone)]
+pub(crate) struct ServedDocument {
+    body: Bytes,
+    etag: HeaderValue,
+}
+
+impl ServedDocument {
+    pub(crate) fn new(document: &Document) -> Self {
+        let body: Bytes = to_json(document).into();
+        // All processes of one build agree on it, which is all that a cache needs.
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&body);
+        let etag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()))
+            .unwrap_or(HeaderValue::from_static("\"0\""));
+        Self { body, etag }
+    }
+}
+
+/// The methods of every path, for `Allow`.
+#[derive(Clone)]
+pub(crate) struct AllowTable(Arc<[(String, HeaderValue)]>);
+
+impl AllowTable {
+    pub(crate) fn new(document: &Document) -> Self {
+        let rows = document.paths.paths.iter().map(|(path, item)| {
+            let methods = [
+                (Method::GET, item.get.is_some()),
+                (Method::PUT, item.put.is_some()),
+                (Method::POST, item.post.is_some()),
+                (Method::DELETE, item.delete.is_some()),
+                (Method::OPTIONS, item.options.is_some()),
+                (Method::PATCH, item.patch.is_some()),
+            ];
+            let methods: Vec<Method> = methods
+                .into_iter()
+                .filter_map(|(method, is_taken)| is_taken.then_some(method))
+                .collect();
+            (path.clone(), allow(&methods))
+        });
+        let own = [
+            ("/swagger-ui", allow(&[Method::GET])),
+            ("/swagger-ui/{file:.*}", allow(&[Method::GET])),
+        ];
+        Self(
+            rows.chain(own.map(|(path, allow)| (path.to_owned(), allow)))
+                .collect(),
+        )
+    }
+
+    /// The `Allow` header of the pattern that the request's path matches.
+    pub(crate) fn of(&self, request: &HttpRequest) -> Option<HeaderValue> {
+        let pattern = request.match_pattern()?;
+        self.0
+            .iter()
+            .find(|(path, _)| *path == pattern)
+            .map(|(_, allow)| allow.clone())
+    }
+}
+
+/// The OpenAPI document of this service
+#[utoipa::path(
+    tag = "documentation",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of a copy that the client has.")),
+    responses(
+        (status = 200, description = "The document.", body = serde_json::Value, content_type = "application/json"),
+        (status = 304, description = "The client's copy is the newest."),
+    )
+)]
+#[get("/openapi.json")]
+pub(crate) async fn openapi_json(
+    request: HttpRequest,
+    document: web::Data<ServedDocument>,
+) -> HttpResponse {
+    let known = request.headers().get(IF_NONE_MATCH);
+    let mut response = if known == Some(&document.etag) {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    response
+        .insert_header((header::ETAG, document.etag.clone()))
+        .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
+        .content_type("application/json");
+    if known == Some(&document.etag) {
+        response.finish()
+    } else {
+        response.body(document.body.clone())
+    }
+}
+
+/// All kinds of problems
+///
+/// Every error answer names one of them in `code` and `type`.
+#[utoipa::path(
+    tag = "documentation",
+    responses((status = 200, description = "The table of problems.", body = Vec<ProblemEntry>))
+)]
+#[get("/problems")]
+pub(crate) async fn problems() -> HttpResponse {
+    let table: Vec<ProblemEntry> = ProblemCode::ALL.iter().map(|code| code.entry()).collect();
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
+        .json(table)
+}
+
+/// One kind of problem
+#[utoipa::path(
+    tag = "documentation",
+    params(("code" = String, Path, description = "The stable code of a problem.", example = "unknown-poll")),
+    responses(
+        (status = 200, description = "What the problem means and what to do.", body = ProblemEntry),
+        (status = 404, description = "There is no such problem.", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+#[get("/problems/{code}")]
+pub(crate) async fn problem(code: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let code = ProblemCode::from_name(&code).ok_or(ProblemCode::NotFound)?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
+        .json(code.entry()))
+}
+
+#[get("/swagger-ui")]
+pub(crate) async fn swagger_ui_redirect() -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, "/swagger-ui/"))
+        .finish()
+}
+
+#[get("/swagger-ui/{file:.*}")]
+pub(crate) async fn swagger_ui(file: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
+    let file = utoipa_swagger_ui::serve(&file, config)
+        .map_err(Problem::internal)?
+        .ok_or_else(|| Problem::new(ProblemCode::NotFound))?;
+    let mut response = HttpResponse::Ok();
+    if file.gzpipped {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    Ok(response
+        .content_type(file.content_type)
+        .body(file.bytes.into_owned()))
+}

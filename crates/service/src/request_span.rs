@@ -1,0 +1,81 @@
+//! The span of each request, child of the caller's by its W3C `traceparent`.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
+use actix_web::middleware::Condition;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_actix_web::{RootSpanBuilder, TracingLogger};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::http_metrics::{UNMATCHED, method_label};
+
+/// Makes a span for each request if `is_on`, and costs nothing if not.
+pub(crate) fn request_spans(is_on: bool) -> Condition<TracingLogger<RequestSpan>> {
+    Condition::new(is_on, TracingLogger::new())
+}
+
+/// Names of OpenTelemetry's HTTP conventions. Neither the client's address nor any header is recorded:
+/// they would tell voters apart.
+pub(crate) struct RequestSpan;
+
+impl RootSpanBuilder for RequestSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let method = method_label(request.method());
+        let pattern = request.match_pattern();
+        let route = pattern.as_deref().unwrap_or(UNMATCHED);
+        let span = tracing::info_span!(
+            "request",
+            otel.name = %format_args!("{method} {route}"),
+            otel.kind = "server",
+            otel.status_code = Empty,
+            http.request.method = method,
+            http.route = route,
+            http.response.status_code = Empty,
+            error.type = Empty,
+        );
+        let parent = TraceContextPropagator::new().extract(&Headers(request.headers()));
+        // Fails only for a span that is disabled or has started, and then there is no parent to set.
+        let _no_parent = span.set_parent(parent);
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(
+        span: Span,
+        outcome: &Result<ServiceResponse<B>, actix_web::Error>,
+    ) {
+        let status = match outcome {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        record(&span, status);
+    }
+}
+
+fn record(span: &Span, status: StatusCode) {
+    span.record("http.response.status_code", i64::from(status.as_u16()));
+    // By the conventions, a client's mistake is no error of the server's span.
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", status.as_str());
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0
+            .keys()
+            .map(actix_web::http::header::HeaderName::as_str)
+            .collect()
+    }
+}

@@ -1,0 +1,322 @@
+//! The types of settings that hold more than a number or a text: secrets, the Redis URL, durability.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+use subtle::ConstantTimeEq as _;
+
+/// A text that no log, error or debug output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `candidate` is this secret, in a time that tells nothing but the length.
+    #[must_use]
+    pub fn matches(&self, candidate: &str) -> bool {
+        self.0.as_bytes().ct_eq(candidate.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// An empty text in a settings file stands for "not set".
+pub(super) fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| T::from(text)))
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// Why a Redis URL is refused. No message repeats the URL, which may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RedisUrlError {
+    /// A scheme that a later version will know.
+    #[error("the scheme {0}:// is not available yet: use redis://")]
+    NotYet(&'static str),
+    /// Any other scheme, or none.
+    #[error("the scheme is not redis://")]
+    Scheme,
+    /// No host.
+    #[error("it names no host")]
+    Host,
+    /// A port that is no number up to 65535.
+    #[error("its port is not a number from 1 to 65535")]
+    Port,
+    /// A database that is no number.
+    #[error("its database is not a number")]
+    Database,
+}
+
+/// The address of Redis. `Debug` and `Display` show it without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    /// The whole URL, password included, for the client alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the URL itself holds a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.parts().is_some_and(|(user, _)| user.contains(':'))
+    }
+
+    /// User information and the rest of the URL.
+    fn parts(&self) -> Option<(&str, &str)> {
+        self.0.split_once("://")?.1.rsplit_once('@')
+    }
+}
+
+impl FromStr for RedisUrl {
+    type Err = RedisUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        for later in [
+            "rediss",
+            "redis+sentinel",
+            "redis+cluster",
+            "rediss+sentinel",
+            "rediss+cluster",
+        ] {
+            if text
+                .split_once("://")
+                .is_some_and(|(scheme, _)| scheme == later)
+            {
+                return Err(RedisUrlError::NotYet(later));
+            }
+        }
+        let rest = text.strip_prefix("redis://").ok_or(RedisUrlError::Scheme)?;
+        let rest = rest.split('?').next().unwrap_or_default();
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        // An IPv6 address stands in brackets, and has colons of its own.
+        let (host, port) = match authority.rfind(']') {
+            Some(end) => authority.split_at(end + 1),
+            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        };
+        if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(RedisUrlError::Host);
+        }
+        if !port.is_empty() {
+            let port = port.strip_prefix(':').ok_or(RedisUrlError::Port)?;
+            port.parse::<u16>()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or(RedisUrlError::Port)?;
+        }
+        if !database.is_empty() && database.parse::<u32>().is_err() {
+            return Err(RedisUrlError::Database);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts() {
+            Some((user, rest)) => match user.split_once(':') {
+                Some((name, _)) => write!(f, "redis://{name}:[secret]@{rest}"),
+                None => write!(f, "redis://{user}@{rest}"),
+            },
+            None => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for RedisUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// When a vote counts as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Redis has acknowledged it; its append-only file follows by Redis' own policy.
+    Memory,
+    /// That many replicas have it (`WAIT`).
+    Replicas {
+        /// Replicas that must have it.
+        count: u16,
+        /// Longest time to wait for them, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// It is on Redis' disk (`WAITAOF`).
+    Fsync,
+}
+
+/// A text that names no durability.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is none of memory, replicas(n, timeout_ms) with n from 1 to 15 and timeout_ms from 1 to 60000, fsync"
+)]
+pub struct DurabilityError;
+
+impl FromStr for Durability {
+    type Err = DurabilityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "memory" => Ok(Self::Memory),
+            "fsync" => Ok(Self::Fsync),
+            text => {
+                let arguments = text
+                    .strip_prefix("replicas(")
+                    .and_then(|rest| rest.strip_suffix(')'))
+                    .and_then(|rest| rest.split_once(','))
+                    .ok_or(DurabilityError)?;
+                let count = arguments
+                    .0
+                    .trim()
+                    .parse()
+                    .map_err(|_not_a_number| DurabilityError)?;
+                let timeout_ms = arguments
+                    .1
+                    .trim()
+                    .parse()
+                    .map_err(|_not_a_number| DurabilityError)?;
+                if !(1..=15).contains(&count) || !(1..=60_000).contains(&timeout_ms) {
+                    return Err(DurabilityError);
+                }
+                Ok(Self::Replicas { count, timeout_ms })
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Durability {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Pretty on a terminal, else JSON.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_never_shows() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?}"), "[secret]");
+        assert!(secret.matches("hunter2"));
+        assert!(!secret.matches("hunter3"));
+        assert!(!secret.matches(""));
+    }
+
+    #[test]
+    fn a_redis_url_shows_without_its_password() {
+        for (url, shown) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
+            ("redis://u:p@ss@h:1/2", "redis://u:[secret]@h:1/2"),
+            ("redis://:secret@h", "redis://:[secret]@h"),
+            ("redis://user@h", "redis://user@h"),
+            ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        ] {
+            let parsed: RedisUrl = url.parse().expect(url);
+            assert_eq!(parsed.to_string(), shown);
+            assert_eq!(format!("{parsed:?}"), shown);
+            assert_eq!(parsed.expose(), url);
+            assert_eq!(parsed.has_password(), shown.contains("[secret]"));
+        }
+    }
+
+    #[test]
+    fn a_redis_url_is_refused_with_its_reason_and_without_itself() {
+        for (url, error) in [
+            ("rediss://h", RedisUrlError::NotYet("rediss")),
+            (
+                "redis+sentinel://h",
+                RedisUrlError::NotYet("redis+sentinel"),
+            ),
+            ("redis+cluster://h", RedisUrlError::NotYet("redis+cluster")),
+            ("http://h", RedisUrlError::Scheme),
+            ("localhost:6379", RedisUrlError::Scheme),
+            ("redis://", RedisUrlError::Host),
+            ("redis://:6379", RedisUrlError::Host),
+            ("redis://u:hunter2@", RedisUrlError::Host),
+            ("redis://h:0", RedisUrlError::Port),
+            ("redis://h:65536", RedisUrlError::Port),
+            ("redis://h:port", RedisUrlError::Port),
+            ("redis://h/zero", RedisUrlError::Database),
+        ] {
+            assert_eq!(url.parse::<RedisUrl>(), Err(error), "{url}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn durability_parses_all_three_levels_and_nothing_else() {
+        assert_eq!("memory".parse(), Ok(Durability::Memory));
+        assert_eq!("fsync".parse(), Ok(Durability::Fsync));
+        assert_eq!(
+            "replicas(2, 500)".parse(),
+            Ok(Durability::Replicas {
+                count: 2,
+                timeout_ms: 500
+            })
+        );
+        for wrong in [
+            "",
+            "Memory",
+            "disk",
+            "replicas",
+            "replicas()",
+            "replicas(0, 1)",
+            "replicas(1)",
+            "replicas(1, 0)",
+            "replicas(1, 1, 1)",
+        ] {
+            assert_eq!(wrong.parse::<Durability>(), Err(DurabilityError), "{wrong}");
+        }
+    }
+}
