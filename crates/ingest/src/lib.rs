@@ -1,0 +1,10 @@
+//! The write-only service: takes votes.
+//!
+//! It holds a [`vote_store::VoteWriter`], which can't read a tally, and nothing else of the store.
+#![forbid(unsafe_code)]
+
+mod routes;
+mod service;
+
+pub use routes::cast_vote::{CastVote, VoteAccepted, VoteStatus, answer, read_vote};
+pub use service::Ingest;

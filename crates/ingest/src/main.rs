@@ -1,0 +1,11 @@
+//! `vote-ingest`: takes votes.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    vote_service::main::<vote_ingest::Ingest>()
+}

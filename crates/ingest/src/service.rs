@@ -1,0 +1,112 @@
+//! The ingest service: its lanes, its routes, its drain.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, ServiceConfig};
+use utoipa::{OpenApi, openapi::OpenApi as Document};
+use vote_domain::ReceiptKey;
+use vote_service::{
+    BoxError, Context, Service, ServiceName, Settings, entropy, health::ready_check,
+};
+use vote_store::{LaneConfig, RedisConfig, Store, VoteWriter, VoteWriterConfig};
+
+use crate::routes::cast_vote;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "vote-ingest",
+        description = "Takes votes. A vote that was answered `accepted` is recorded exactly once.",
+    ),
+    paths(cast_vote::cast_vote),
+    tags((name = "votes", description = "Casting votes."))
+)]
+struct Api;
+
+/// The write-only service.
+pub struct Ingest {
+    writer: Arc<VoteWriter>,
+    settings: Arc<Settings>,
+    clock: Data<dyn vote_domain::Clock>,
+}
+
+impl Service for Ingest {
+    const NAME: ServiceName = ServiceName::Ingest;
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const ABOUT: &'static str = "Takes the votes of live polls and records each exactly once";
+
+    fn openapi() -> Document {
+        Api::openapi()
+    }
+
+    async fn start(context: &mut Context) -> Result<Self, BoxError> {
+        let settings = Arc::clone(&context.settings);
+        let store = Store::new(&redis_config(&settings))?;
+        let writer = VoteWriter::start(&store, writer_config(&settings), &mut context.metrics);
+        let ready = Arc::clone(&writer);
+        context.ready_when(ready_check("lanes", move || ready.ready()));
+        Ok(Self {
+            writer,
+            settings,
+            clock: Data::from(Arc::clone(&context.clock)),
+        })
+    }
+
+    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+        let writer = Data::from(Arc::clone(&self.writer));
+        let settings = Data::from(Arc::clone(&self.settings));
+        let clock = self.clock.clone();
+        move |app| {
+            app.app_data(writer.clone())
+                .app_data(settings.clone())
+                .app_data(clock.clone())
+                .service(cast_vote::cast_vote);
+        }
+    }
+
+    async fn drain(self) {
+        self.writer.drain().await;
+    }
+}
+
+fn writer_config(settings: &Settings) -> VoteWriterConfig {
+    let commit = &settings.commit;
+    VoteWriterConfig {
+        lane: LaneConfig {
+            accept_timeout: commit.accept_timeout(),
+            min_batch_interval: commit.min_batch_interval(),
+            queue_capacity: commit.queue_capacity,
+            max_checked_per_batch: commit.max_keyed_per_batch,
+            idempotency_window: commit.idempotency_window(),
+            replay_window: commit.replay_window(),
+            ..LaneConfig::default()
+        },
+        refresh_interval: settings.polls.refresh_interval(),
+        receipt_key: settings.receipts.key_bytes().map(ReceiptKey::from_bytes),
+        random,
+    }
+}
+
+fn redis_config(settings: &Settings) -> RedisConfig {
+    let redis = &settings.redis;
+    RedisConfig {
+        url: redis.url.expose().to_owned(),
+        username: redis.username.clone(),
+        password: redis
+            .password
+            .as_ref()
+            .map(|password| password.expose().to_owned()),
+        pool_size: redis.pool_size,
+        connect_timeout: redis.connect_timeout(),
+        response_timeout: redis.response_timeout(),
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a writer id that is not unique would count votes wrongly: without randomness there is \
+              nothing to go on with, and the operating system gives it from boot on"
+)]
+fn random() -> [u8; 32] {
+    entropy::random_bytes().expect("the operating system's randomness")
+}

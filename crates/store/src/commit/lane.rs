@@ -1,0 +1,309 @@
+//! The lane: carries the votes of one shard to Redis, one batch in flight at a time.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use deadpool_redis::{Connection, Pool};
+use opentelemetry::trace::TraceContextExt as _;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use vote_domain::WriterId;
+
+use super::{
+    LaneConfig,
+    attempt::{Aborted, Attempt, Backoff},
+    batch::{Batch, Mode, Target, minute_of},
+    gather::{Expected, gather},
+    load::Load,
+    queue::{Pending, Queue},
+    reply::Reply,
+    window::ReplayWindow,
+};
+use crate::metrics::LaneMetrics;
+
+/// How often an idle lane asks whether Redis still has its last batch.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// The most voter buckets of one batch: each is a key of the script.
+const MAX_BUCKETS_PER_BATCH: usize = 512;
+
+/// What requests and the lane share.
+#[derive(Debug)]
+pub(crate) struct LaneShared {
+    pub(crate) queue: Queue,
+    /// Milliseconds since the epoch; follows the poll, and what the fence says.
+    pub(crate) closes_at_ms: AtomicI64,
+    /// Whether the lane can't reach Redis right now.
+    pub(crate) blocked: AtomicBool,
+}
+
+/// A lane at work.
+pub(crate) struct Lane {
+    pub(crate) shared: Arc<LaneShared>,
+    pub(crate) config: LaneConfig,
+    pub(crate) target: Target,
+    pub(crate) shard: u16,
+    pub(crate) writer: WriterId,
+    pub(crate) new_writer: Arc<dyn Fn() -> WriterId + Send + Sync>,
+    pub(crate) pool: Pool,
+    pub(crate) metrics: LaneMetrics,
+    /// Finish what waits, then end.
+    pub(crate) drain: CancellationToken,
+    /// End now.
+    pub(crate) abort: CancellationToken,
+    pub(crate) state: LaneState,
+}
+
+/// What the lane alone knows.
+pub(crate) struct LaneState {
+    pub(super) connection: Option<Connection>,
+    /// The sequence of the last batch that was evaluated.
+    pub(super) last: u64,
+    pub(super) window: ReplayWindow,
+    pub(super) acknowledged_votes: u64,
+    pub(super) backlog: VecDeque<Pending>,
+    pub(super) expected: Expected,
+}
+
+impl LaneState {
+    pub(crate) fn new(config: &LaneConfig) -> Self {
+        Self {
+            connection: None,
+            last: 0,
+            window: ReplayWindow::new(config.replay_window, config.replay_window_bytes),
+            acknowledged_votes: 0,
+            backlog: VecDeque::new(),
+            expected: Expected {
+                free_since: Instant::now(),
+                answered: 0,
+                waiting: 0,
+            },
+        }
+    }
+}
+
+impl Lane {
+    /// Carries votes until it is told to drain and nothing waits any more, or to abort.
+    pub(crate) async fn run(mut self) {
+        let mut taken = Vec::new();
+        loop {
+            if self.state.backlog.is_empty() {
+                let proceed = self.wait().await;
+                self.shared.queue.take(&mut taken);
+                self.metrics.queue.set(as_i64(taken.len()));
+                self.state.backlog.extend(taken.drain(..));
+                if self.state.backlog.is_empty() {
+                    if proceed {
+                        continue;
+                    }
+                    break;
+                }
+            }
+            let load = self.next_load();
+            if self.carry(load).await.is_err() {
+                break;
+            }
+        }
+        self.give_up_waiting();
+    }
+
+    /// Waits for votes; `false` when there will be none.
+    async fn wait(&mut self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        if shared.queue.len() == 0 {
+            self.metrics.queue.set(0);
+        }
+        loop {
+            let heartbeat = !self.state.window.is_empty();
+            tokio::select! {
+                biased;
+                () = self.abort.cancelled() => return false,
+                slept = shared.queue.wait_for(1) => {
+                    let expected = self.state.expected;
+                    let interval = self.config.min_batch_interval;
+                    if !slept || expected.free_since.elapsed() < interval {
+                        gather(&shared.queue, expected, interval).await;
+                    }
+                    return true;
+                }
+                () = self.drain.cancelled() => return false,
+                () = tokio::time::sleep(HEARTBEAT), if heartbeat => {
+                    self.state.window.expire();
+                    self.metrics.window_bytes.set(as_i64(self.state.window.bytes()));
+                    if self.heartbeat().await.is_err() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the next batch of the backlog: votes of one minute, all in time or all late.
+    fn next_load(&mut self) -> Load {
+        let closes_at_ms = self.shared.closes_at_ms.load(Ordering::Relaxed);
+        let first = self
+            .state
+            .backlog
+            .front()
+            .map_or(0, |pending| pending.vote.received_at_ms);
+        let mut load = Load {
+            batch: Batch::starting(first),
+            plain: Vec::new(),
+            checked: Vec::new(),
+            late: first >= closes_at_ms,
+        };
+        let minute = minute_of(first);
+        let mut voters = 0;
+        while let Some(pending) = self.state.backlog.pop_front() {
+            let vote = &pending.vote;
+            let is_checked = vote.key.is_some() || vote.voter.is_some();
+            let has_voter = usize::from(vote.voter.is_some());
+            let fits = minute_of(vote.received_at_ms) == minute
+                && (vote.received_at_ms >= closes_at_ms) == load.late
+                && !(is_checked && load.checked.len() >= self.config.max_checked_per_batch)
+                && voters + has_voter <= MAX_BUCKETS_PER_BATCH;
+            if !fits {
+                self.state.backlog.push_front(pending);
+                break;
+            }
+            voters += has_voter;
+            if is_checked {
+                load.checked.push(pending);
+            } else {
+                load.plain.push(pending);
+            }
+        }
+        load
+    }
+
+    /// Carries one batch until its outcome is known, and tells everybody who waits for it.
+    async fn carry(&mut self, mut load: Load) -> Result<(), Aborted> {
+        load.mark_sent();
+        if load.is_empty() {
+            return Ok(());
+        }
+        let span = if load.traced() {
+            tracing::info_span!(
+                "commit batch",
+                shard = self.shard,
+                votes = load.batch.votes()
+            )
+        } else {
+            tracing::Span::none()
+        };
+        let batch_context =
+            (!span.is_none()).then(|| Box::new(span.context().span().span_context().clone()));
+
+        let started = Instant::now();
+        let votes = load.len();
+        self.metrics.batch_votes.observe(as_f64(load.batch.votes()));
+        let committed = self.commit(&mut load).instrument(span.clone()).await;
+        let Ok(Some((sequence, reply))) = committed else {
+            load.abandon();
+            return committed.map(|_| ());
+        };
+        self.metrics
+            .commit_seconds
+            .observe(started.elapsed().as_secs_f64());
+        if reply.uses_sequence() {
+            self.state.last = sequence;
+        }
+        self.settle(load, sequence, reply, batch_context.as_deref());
+        self.state.expected = Expected {
+            free_since: Instant::now(),
+            answered: votes,
+            waiting: self.shared.queue.len() + self.state.backlog.len(),
+        };
+        Ok(())
+    }
+
+    /// Sends the batch until its reply is known. `None`: it never will be, or every client has
+    /// withdrawn meanwhile; each vote's ticket knows which.
+    async fn commit(&mut self, load: &mut Load) -> Result<Option<(u64, Reply)>, Aborted> {
+        let mut backoff = Backoff::default();
+        let mut uncertain = false;
+        loop {
+            let sequence = self.state.last + 1;
+            let command = load
+                .batch
+                .command(&self.target, &self.writer, sequence, Mode::Live);
+            let error = match self.attempt(&command).await? {
+                Attempt::Replied(bytes) => match Reply::parse(&bytes, load.batch.checked.len()) {
+                    Some(Reply::Gap { last }) => {
+                        self.repair(last).await?;
+                        continue;
+                    }
+                    Some(Reply::Behind { last }) => {
+                        self.start_over("Redis knows this writer beyond its last batch", last)
+                            .await?;
+                        if uncertain {
+                            return Ok(None);
+                        }
+                        continue;
+                    }
+                    Some(reply) => {
+                        self.unblock();
+                        if uncertain {
+                            self.metrics.replays.inc();
+                        }
+                        return Ok(Some((sequence, reply)));
+                    }
+                    None => {
+                        uncertain = true;
+                        format!(
+                            "not a reply of commit.lua: {:?}",
+                            String::from_utf8_lossy(&bytes)
+                        )
+                    }
+                },
+                Attempt::NotApplied(reason) => reason,
+                Attempt::Unknown(reason) => {
+                    uncertain = true;
+                    reason
+                }
+            };
+            self.block(&error);
+            if !uncertain {
+                load.unmark_sent();
+            }
+            self.pause(&mut backoff).await?;
+            if !uncertain {
+                load.mark_sent();
+                if load.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Nothing will carry what still waits: says so.
+    fn give_up_waiting(&mut self) {
+        self.shared.queue.close();
+        let mut taken = Vec::new();
+        self.shared.queue.take(&mut taken);
+        for pending in self.state.backlog.drain(..).chain(taken) {
+            if let Some(ticket) = pending.ticket {
+                let outcome = ticket.withdraw();
+                ticket.resolve(outcome);
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a histogram's sample: precise far beyond any batch"
+)]
+fn as_f64(votes: u64) -> f64 {
+    votes as f64
+}
+
+pub(super) fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

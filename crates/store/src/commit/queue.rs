@@ -1,0 +1,106 @@
+//! The bounded queue in front of a lane.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{VoteToCast, ticket::Ticket};
+
+/// A vote in the queue, and who waits for it; nobody waits for a late vote that is only counted.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) vote: VoteToCast,
+    pub(crate) ticket: Option<Arc<Ticket>>,
+}
+
+impl Pending {
+    /// Marks the vote as sent; `false` where its client has withdrawn it.
+    pub(crate) fn send(&self) -> bool {
+        self.ticket.as_ref().is_none_or(|ticket| ticket.send())
+    }
+}
+
+/// Votes that wait for their lane. Requests of all worker threads push, one lane takes.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    inner: Mutex<Inner>,
+    arrived: Notify,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Inner {
+    votes: Vec<Pending>,
+    /// The lane sleeps until so many votes are there. Only then is a push worth a wake-up.
+    wake_at: usize,
+    closed: bool,
+}
+
+/// The lane is awake.
+const AWAKE: usize = usize::MAX;
+
+impl Queue {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                votes: Vec::new(),
+                wake_at: AWAKE,
+                closed: false,
+            }),
+            arrived: Notify::new(),
+            capacity,
+        }
+    }
+
+    /// Adds a vote; gives it back where the queue is full or closed.
+    pub(crate) fn push(&self, pending: Pending) -> Result<(), Pending> {
+        let mut inner = self.inner.lock();
+        if inner.closed || inner.votes.len() >= self.capacity {
+            return Err(pending);
+        }
+        inner.votes.push(pending);
+        let wake = inner.votes.len() >= inner.wake_at;
+        if wake {
+            inner.wake_at = AWAKE;
+        }
+        drop(inner);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Votes that wait now.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.lock().votes.len()
+    }
+
+    /// Takes all that wait, in the order of their arrival.
+    pub(crate) fn take(&self, into: &mut Vec<Pending>) {
+        into.clear();
+        std::mem::swap(&mut self.inner.lock().votes, into);
+    }
+
+    /// Waits until at least `votes` votes wait. Returns whether it had to sleep for it.
+    pub(crate) async fn wait_for(&self, votes: usize) -> bool {
+        let mut slept = false;
+        loop {
+            {
+                let mut inner = self.inner.lock();
+                if inner.votes.len() >= votes.min(self.capacity) {
+                    inner.wake_at = AWAKE;
+                    return slept;
+                }
+                inner.wake_at = votes.min(self.capacity);
+            }
+            self.arrived.notified().await;
+            slept = true;
+        }
+    }
+
+    /// Takes no vote any more; what waits is still carried.
+    pub(crate) fn close(&self) {
+        self.inner.lock().closed = true;
+    }
+}

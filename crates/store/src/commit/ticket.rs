@@ -1,0 +1,138 @@
+//! What a waiting client holds while its vote is on its way.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use parking_lot::Mutex;
+
+use super::Outcome;
+
+/// Where one vote is. Shared by the request that waits and the lane that carries the vote.
+///
+/// It decides the race that matters: a vote is either withdrawn before it was sent (and then the
+/// lane drops it), or it was sent (and then nobody may say that it was not recorded).
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Queued(Option<Waker>),
+    Sent(Option<Waker>),
+    Withdrawn,
+    Done(Outcome),
+}
+
+impl Ticket {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State::Queued(None)),
+        })
+    }
+
+    /// Marks the vote as sent; `false` where its client has withdrawn it.
+    pub(crate) fn send(&self) -> bool {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Queued(waker) => {
+                *state = State::Sent(waker.take());
+                true
+            }
+            State::Sent(_) => true,
+            State::Withdrawn | State::Done(_) => false,
+        }
+    }
+
+    /// Takes the mark back: every attempt to send it is known to have come to nothing.
+    pub(crate) fn unsend(&self) {
+        let mut state = self.state.lock();
+        if let State::Sent(waker) = &mut *state {
+            *state = State::Queued(waker.take());
+        }
+    }
+
+    /// Says how it ended, and wakes the client.
+    pub(crate) fn resolve(&self, outcome: Outcome) {
+        let mut state = self.state.lock();
+        let waker = match &mut *state {
+            State::Queued(waker) | State::Sent(waker) => waker.take(),
+            State::Withdrawn | State::Done(_) => return,
+        };
+        *state = State::Done(outcome);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The client's time is up: what can it be told?
+    pub(crate) fn withdraw(&self) -> Outcome {
+        let mut state = self.state.lock();
+        match &*state {
+            State::Queued(_) | State::Withdrawn => {
+                *state = State::Withdrawn;
+                Outcome::NotRecorded
+            }
+            State::Sent(_) => Outcome::Unknown,
+            State::Done(outcome) => outcome.clone(),
+        }
+    }
+}
+
+/// Resolves to the vote's outcome.
+#[derive(Debug)]
+pub(crate) struct Waiting(pub(crate) Arc<Ticket>);
+
+impl Future for Waiting {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        let mut state = self.0.state.lock();
+        match &mut *state {
+            State::Done(outcome) => Poll::Ready(outcome.clone()),
+            State::Withdrawn => Poll::Ready(Outcome::NotRecorded),
+            State::Queued(waker) | State::Sent(waker) => {
+                match waker {
+                    Some(known) => known.clone_from(context.waker()),
+                    None => *waker = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vote_withdrawn_before_it_was_sent_is_never_sent() {
+        let ticket = Ticket::new();
+        assert!(matches!(ticket.withdraw(), Outcome::NotRecorded));
+        assert!(!ticket.send());
+    }
+
+    #[test]
+    fn a_vote_that_was_sent_is_never_called_not_recorded() {
+        let ticket = Ticket::new();
+        assert!(ticket.send());
+        assert!(matches!(ticket.withdraw(), Outcome::Unknown));
+        ticket.resolve(Outcome::Duplicate);
+        assert!(matches!(ticket.withdraw(), Outcome::Duplicate));
+    }
+
+    #[test]
+    fn a_vote_whose_every_attempt_failed_for_certain_can_be_withdrawn_again() {
+        let ticket = Ticket::new();
+        assert!(ticket.send());
+        ticket.unsend();
+        assert!(matches!(ticket.withdraw(), Outcome::NotRecorded));
+        assert!(!ticket.send());
+    }
+}

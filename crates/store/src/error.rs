@@ -1,0 +1,31 @@
+//! What can go wrong between us and Redis.
+
+/// An operation on the store that could not be done.
+///
+/// "Not found" is never an error here: it is an `Option`.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection could be had from the pool in time: Redis is away, or the pool is too small.
+    #[error("no connection to Redis: {0}")]
+    Connect(String),
+    /// Redis answered with an error, or the connection failed on the way.
+    #[error("Redis: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// What is stored is not what this version writes.
+    #[error("{key} holds what this version can't read: {reason}")]
+    Corrupt {
+        /// The key.
+        key: String,
+        /// What was expected there.
+        reason: String,
+    },
+    /// The address of Redis can't be used.
+    #[error("the address of Redis is not usable: {0}")]
+    Address(String),
+}
+
+impl From<deadpool_redis::PoolError> for StoreError {
+    fn from(error: deadpool_redis::PoolError) -> Self {
+        Self::Connect(error.to_string())
+    }
+}

@@ -1,0 +1,94 @@
+//! The fence of a shard: the copy of a poll's state that `commit.lua` checks in the same step in
+//! which it counts.
+
+use redis::aio::MultiplexedConnection;
+use vote_domain::{Poll, PollState};
+
+use crate::{error::StoreError, keys::ShardKeys, script::FENCE};
+
+/// What a shard's fence says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The poll's state.
+    pub state: PollState,
+    /// Milliseconds since the Unix epoch.
+    pub opens_at_ms: i64,
+    /// Milliseconds since the Unix epoch.
+    pub closes_at_ms: i64,
+    /// The poll's revision that this was written from.
+    pub revision: u64,
+}
+
+impl Fence {
+    /// The fence that `poll` should have on each of its shards.
+    #[must_use]
+    pub fn of(poll: &Poll) -> Self {
+        Self {
+            state: poll.state,
+            opens_at_ms: poll.definition.opens_at().as_millisecond(),
+            closes_at_ms: poll.closes_at.as_millisecond(),
+            revision: poll.revision,
+        }
+    }
+
+    /// The fields as they are read by [`Fence::FIELDS`].
+    pub(crate) fn parse(fields: &[Option<String>]) -> Option<Self> {
+        let [state, opens_at, closes_at, revision] = fields else {
+            return None;
+        };
+        Some(Self {
+            state: state.as_deref()?.parse().ok()?,
+            opens_at_ms: opens_at.as_deref()?.parse().ok()?,
+            closes_at_ms: closes_at.as_deref()?.parse().ok()?,
+            revision: revision.as_deref()?.parse().ok()?,
+        })
+    }
+
+    /// The hash's fields, in the order that [`Fence::parse`] takes.
+    pub(crate) const FIELDS: [&str; 4] = ["state", "opens_at", "closes_at", "revision"];
+}
+
+/// What a shard said to a new fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fenced {
+    /// Written.
+    Done,
+    /// The shard is over for good, as this state.
+    Terminal(String),
+    /// The shard has a newer revision.
+    Newer(String),
+}
+
+/// Writes the fence of `poll` on one shard.
+pub(crate) async fn write(
+    connection: &mut MultiplexedConnection,
+    keys: &ShardKeys,
+    fence: &Fence,
+) -> Result<Fenced, StoreError> {
+    let mut command = FENCE.command(1);
+    command
+        .arg(keys.state())
+        .arg(fence.state.as_str())
+        .arg(fence.opens_at_ms)
+        .arg(fence.closes_at_ms)
+        .arg(fence.revision);
+    let answer: String = FENCE.run(connection, &command).await?;
+    Ok(match answer.split_once(' ') {
+        None => Fenced::Done,
+        Some(("terminal", state)) => Fenced::Terminal(state.to_owned()),
+        Some((_, revision)) => Fenced::Newer(revision.to_owned()),
+    })
+}
+
+/// Reads the fence of one shard.
+pub(crate) async fn read(
+    connection: &mut MultiplexedConnection,
+    keys: &ShardKeys,
+) -> Result<Option<Fence>, StoreError> {
+    let fields: Vec<Option<String>> = redis::cmd("HMGET")
+        .arg(keys.state())
+        .arg(&Fence::FIELDS)
+        .query_async(connection)
+        .await?;
+    Ok(Fence::parse(&fields))
+}

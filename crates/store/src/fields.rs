@@ -1,0 +1,47 @@
+//! The names of the fields inside the hashes, and how they are read back.
+
+use vote_domain::{CandidateId, ChannelId, Minute, PollDefinition, WriterId};
+
+/// `<channel>/<candidate>`; ids are slugs, so the slash is theirs alone.
+pub(crate) fn pair(channel: &ChannelId, candidate: &CandidateId) -> String {
+    format!("{channel}/{candidate}")
+}
+
+/// Indices of the channel and the candidate that `field` names in `poll`.
+pub(crate) fn parse_pair(poll: &PollDefinition, field: &str) -> Option<(usize, usize)> {
+    let (channel, candidate) = field.split_once('/')?;
+    Some((
+        poll.channel_index(channel)?,
+        poll.candidate_index(candidate)?,
+    ))
+}
+
+/// The minute and the indices that `<minute>/<channel>/<candidate>` names among those of `hour`.
+pub(crate) fn parse_minute(
+    poll: &PollDefinition,
+    hour: i64,
+    field: &str,
+) -> Option<(Minute, usize, usize)> {
+    let (minute, rest) = field.split_once('/')?;
+    let minute = Minute::from_parts(hour, minute.parse().ok()?)?;
+    let (channel, candidate) = parse_pair(poll, rest)?;
+    Some((minute, channel, candidate))
+}
+
+/// What a field of the ledger says of a writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LedgerField {
+    Sequence(WriterId),
+    Votes(WriterId),
+}
+
+/// The writer and the figure that `<writer>/sequence` or `<writer>/votes` names.
+pub(crate) fn parse_ledger(field: &str) -> Option<LedgerField> {
+    let (writer, figure) = field.split_once('/')?;
+    let writer = WriterId::parse(writer).ok()?;
+    match figure {
+        "sequence" => Some(LedgerField::Sequence(writer)),
+        "votes" => Some(LedgerField::Votes(writer)),
+        _ => None,
+    }
+}

@@ -1,0 +1,157 @@
+//! The figures of one shard, read in one step so that they agree with each other.
+
+use std::collections::{BTreeMap, HashMap};
+
+use deadpool_redis::Connection;
+use redis::FromRedisValue as _;
+use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition, Tally, WriterId};
+
+use crate::{
+    error::StoreError,
+    fence::Fence,
+    fields::{self, LedgerField},
+    keys::ShardKeys,
+    script::FIGURES,
+};
+
+/// What the ledger of a shard has of one writer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterLedger {
+    /// The sequence of its last batch.
+    pub last_sequence: u64,
+    /// All votes that it has recorded.
+    pub votes: u64,
+}
+
+/// All figures of one shard, as of one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardFigures {
+    /// The shard's number, from 0.
+    pub shard: u16,
+    /// The fence; `None` where the shard has none.
+    pub fence: Option<Fence>,
+    /// Votes by channel and candidate.
+    pub tally: Tally,
+    /// The same votes by minute.
+    pub minutes: MinuteSeries,
+    /// Votes that came too late, and are not in the tally.
+    pub late: Tally,
+    /// The same votes as in the tally, by writer.
+    pub writers: BTreeMap<WriterId, WriterLedger>,
+}
+
+impl ShardFigures {
+    /// All votes of the ledger.
+    #[must_use]
+    pub fn ledger_total(&self) -> u128 {
+        self.writers
+            .values()
+            .map(|writer| u128::from(writer.votes))
+            .sum()
+    }
+}
+
+/// The hours (since the Unix epoch) in which a vote of `poll` can have been received.
+pub(crate) fn hours(poll: &Poll) -> std::ops::RangeInclusive<i64> {
+    let first = Minute::from_timestamp(poll.definition.opens_at()).hour();
+    // `closes_at` may have been brought forward after votes had been taken.
+    let last = poll.definition.closes_at().max(poll.closes_at);
+    first..=Minute::from_timestamp(last).hour()
+}
+
+/// Reads one shard, with the minutes of `hours`.
+pub(crate) async fn read_shard(
+    connection: &mut Connection,
+    poll: &PollDefinition,
+    shard: u16,
+    hours: impl Iterator<Item = i64> + Clone,
+) -> Result<ShardFigures, StoreError> {
+    let keys = ShardKeys::new(poll.id(), shard);
+    let minutes_keys: Vec<String> = hours.clone().map(|hour| keys.minutes(hour)).collect();
+    let mut command = FIGURES.read_command(4 + minutes_keys.len());
+    command
+        .arg(keys.state())
+        .arg(keys.tally())
+        .arg(keys.late())
+        .arg(keys.writers())
+        .arg(minutes_keys)
+        .arg(&Fence::FIELDS);
+    let answers: Vec<redis::Value> = FIGURES.run(connection, &command).await?;
+    let mut answers = answers.into_iter();
+    let mut next = || answers.next().unwrap_or(redis::Value::Nil);
+
+    let fence = Fence::parse(
+        &Vec::<Option<String>>::from_redis_value(next()).map_err(redis::RedisError::from)?,
+    );
+    let tally = parse_tally(poll, &keys.tally(), next())?;
+    let late = parse_tally(poll, &keys.late(), next())?;
+    let writers = parse_ledger(&keys.writers(), next())?;
+    let mut minutes = MinuteSeries::new(poll.channels().len(), poll.candidates().len());
+    for hour in hours {
+        let key = keys.minutes(hour);
+        for (field, votes) in figures(&key, next())? {
+            let (minute, channel, candidate) = fields::parse_minute(poll, hour, &field)
+                .ok_or_else(|| unknown_field(&key, &field))?;
+            minutes
+                .add(minute, channel, candidate, votes)
+                .map_err(|overflow| corrupt(&key, overflow.to_string()))?;
+        }
+    }
+    Ok(ShardFigures {
+        shard,
+        fence,
+        tally,
+        minutes,
+        late,
+        writers,
+    })
+}
+
+fn parse_tally(
+    poll: &PollDefinition,
+    key: &str,
+    answer: redis::Value,
+) -> Result<Tally, StoreError> {
+    let mut tally = Tally::new(poll.channels().len(), poll.candidates().len());
+    for (field, votes) in figures(key, answer)? {
+        let (channel, candidate) =
+            fields::parse_pair(poll, &field).ok_or_else(|| unknown_field(key, &field))?;
+        tally
+            .add(channel, candidate, votes)
+            .map_err(|overflow| corrupt(key, overflow.to_string()))?;
+    }
+    Ok(tally)
+}
+
+fn parse_ledger(
+    key: &str,
+    answer: redis::Value,
+) -> Result<BTreeMap<WriterId, WriterLedger>, StoreError> {
+    let mut writers: BTreeMap<WriterId, WriterLedger> = BTreeMap::new();
+    for (field, figure) in figures(key, answer)? {
+        match fields::parse_ledger(&field).ok_or_else(|| unknown_field(key, &field))? {
+            LedgerField::Sequence(writer) => {
+                writers.entry(writer).or_default().last_sequence = figure;
+            }
+            LedgerField::Votes(writer) => {
+                writers.entry(writer).or_default().votes = figure;
+            }
+        }
+    }
+    Ok(writers)
+}
+
+fn figures(key: &str, answer: redis::Value) -> Result<HashMap<String, u64>, StoreError> {
+    HashMap::from_redis_value(answer).map_err(|error| corrupt(key, error.to_string()))
+}
+
+fn unknown_field(key: &str, field: &str) -> StoreError {
+    corrupt(key, format!("the field {field:?} is not one of the poll's"))
+}
+
+fn corrupt(key: &str, reason: String) -> StoreError {
+    StoreError::Corrupt {
+        key: key.to_owned(),
+        reason,
+    }
+}

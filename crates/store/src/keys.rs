@@ -1,0 +1,127 @@
+//! The one place that spells a Redis key.
+//!
+//! The braces are the cluster's hash tag: everything that one batch touches hashes to one slot, so
+//! `commit.lua` can run on any node that holds the shard. A poll's document and its sealed result
+//! are read and written alone and need no tag.
+
+use vote_domain::PollId;
+
+/// The set of all polls' ids.
+pub(crate) const POLLS: &str = "vote:polls";
+
+/// The key with which receipts are signed, where the settings name none.
+pub(crate) const RECEIPT_KEY: &str = "vote:receipts:key";
+
+/// Voter buckets of a channel in one shard. Each bucket is a hash that stays a listpack up to 512
+/// voters, at about 20 bytes a voter: 65,536 buckets carry 33 million voters a shard that way.
+pub(crate) const VOTER_BUCKETS: u32 = 65_536;
+
+/// A poll's document.
+pub(crate) fn poll(poll: &PollId) -> String {
+    format!("vote:poll:{poll}")
+}
+
+/// A poll's sealed result.
+pub(crate) fn sealed(poll: &PollId) -> String {
+    format!("vote:poll:{poll}:final")
+}
+
+/// The keys of one shard of a poll.
+#[derive(Debug, Clone)]
+pub(crate) struct ShardKeys {
+    prefix: String,
+}
+
+impl ShardKeys {
+    pub(crate) fn new(poll: &PollId, shard: u16) -> Self {
+        Self {
+            prefix: format!("vote:{{{poll}/{shard}}}"),
+        }
+    }
+
+    /// The fence that `commit.lua` checks.
+    pub(crate) fn state(&self) -> String {
+        format!("{}:state", self.prefix)
+    }
+
+    /// Votes by channel and candidate.
+    pub(crate) fn tally(&self) -> String {
+        format!("{}:tally", self.prefix)
+    }
+
+    /// Votes by minute of one hour (hours since the Unix epoch).
+    pub(crate) fn minutes(&self, hour: i64) -> String {
+        format!("{}:minutes:{hour}", self.prefix)
+    }
+
+    /// The ledger: last sequence and votes of each writer.
+    pub(crate) fn writers(&self) -> String {
+        format!("{}:writers", self.prefix)
+    }
+
+    /// The reply to each writer's last batch; apart from the ledger, which readers fetch four
+    /// times a second, because a reply can be as long as its batch has keyed votes.
+    pub(crate) fn replies(&self) -> String {
+        format!("{}:replies", self.prefix)
+    }
+
+    /// Votes that came after the poll had closed.
+    pub(crate) fn late(&self) -> String {
+        format!("{}:late", self.prefix)
+    }
+
+    /// Idempotency digests of one window.
+    pub(crate) fn seen(&self, window: i64) -> String {
+        format!("{}:seen:{window}", self.prefix)
+    }
+
+    /// Votes used by the voters of one bucket of a channel.
+    pub(crate) fn voters(&self, channel: &str, bucket: u32) -> String {
+        format!("{}:voters:{channel}:{bucket}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts, dashboards and backups outside this repository rely on these strings.
+    #[test]
+    fn keys_are_spelled_as_designed() {
+        let id = PollId::parse("paredao-01").expect("a valid id");
+        let shard = ShardKeys::new(&id, 7);
+        assert_eq!(poll(&id), "vote:poll:paredao-01");
+        assert_eq!(sealed(&id), "vote:poll:paredao-01:final");
+        assert_eq!(shard.state(), "vote:{paredao-01/7}:state");
+        assert_eq!(shard.tally(), "vote:{paredao-01/7}:tally");
+        assert_eq!(shard.minutes(493_000), "vote:{paredao-01/7}:minutes:493000");
+        assert_eq!(shard.writers(), "vote:{paredao-01/7}:writers");
+        assert_eq!(shard.replies(), "vote:{paredao-01/7}:replies");
+        assert_eq!(shard.late(), "vote:{paredao-01/7}:late");
+        assert_eq!(shard.seen(14_790_000), "vote:{paredao-01/7}:seen:14790000");
+        assert_eq!(
+            shard.voters("unico", 65_535),
+            "vote:{paredao-01/7}:voters:unico:65535"
+        );
+    }
+
+    #[test]
+    fn all_keys_of_a_shard_share_one_hash_tag() {
+        let id = PollId::parse("p").expect("a valid id");
+        let shard = ShardKeys::new(&id, 0);
+        let tag = "{p/0}";
+        for key in [
+            shard.state(),
+            shard.tally(),
+            shard.minutes(1),
+            shard.writers(),
+            shard.replies(),
+            shard.late(),
+            shard.seen(1),
+            shard.voters("c", 1),
+        ] {
+            assert!(key.contains(tag), "{key} lacks {tag}");
+            assert_eq!(key.matches('{').count(), 1);
+        }
+    }
+}

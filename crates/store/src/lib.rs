@@ -1,0 +1,31 @@
+//! Everything that knows Redis: keys, scripts, commit lanes, snapshots.
+//!
+//! Capabilities are types: [`VoteWriter`] can't read a tally, [`ResultsReader`] can't write one,
+//! [`PollReader`] only reads what polls there are, and [`PollOperator`] is for the operator's
+//! command line alone. A [`Store`] hands them out.
+#![forbid(unsafe_code)]
+
+mod commit;
+mod connection;
+mod directory;
+mod error;
+mod fence;
+mod fields;
+mod figures;
+mod keys;
+mod metrics;
+mod operator;
+mod reader;
+mod script;
+mod snapshot;
+
+pub use commit::{LaneConfig, OpenPoll, Outcome, Place, VoteToCast, VoteWriter, VoteWriterConfig};
+pub use connection::{RedisConfig, Store};
+pub use directory::PollReader;
+pub use error::StoreError;
+pub use fence::Fence;
+pub use figures::{ShardFigures, WriterLedger};
+pub use metrics::VoteOutcome;
+pub use operator::{AuditReport, PollOperator, SaveError, SealError, ShardAudit};
+pub use reader::ResultsReader;
+pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter};

@@ -1,0 +1,205 @@
+-- Records one batch of votes of one lane, exactly once. See ARCHITECTURE.md, "A vote's way".
+--
+-- KEYS  1 state     hash    the fence: state, opens_at, closes_at (milliseconds since the epoch)
+--       2 tally     hash    <channel>/<candidate> -> votes
+--       3 minutes   hash    <minute>/<channel>/<candidate> -> votes, of the batch's hour
+--       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger
+--       5 replies   hash    <writer> -> <sequence>:<reply>, where the reply was not just 'A'
+--       6 late      hash    <channel>/<candidate> -> votes that came after closes_at
+--       7,8,9 seen  hashes  idempotency digests of the previous, this and the next window
+--       10..        hashes  voter buckets that this batch touches: voter digest -> votes used
+-- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
+--         the fence lets pass while the poll isn't over for good; 'check' only asks whether
+--         <sequence> is the last one here
+--       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
+--       6 minute of the hour  7 lifetime of a seen window, milliseconds
+--       8 idempotency digests, 16 bytes a checked vote, all zero where the vote carries no key
+--       9 codes, 2 bytes a checked vote: channel and candidate, the fingerprint kept in `seen`
+--       10 voter digests, 16 bytes a checked vote, all zero where it has none; empty if none has
+--       11 buckets, 2 bytes a checked vote, big-endian: which of KEYS 10.. holds its voter
+--       12.. four for each channel and candidate of the batch: field, code, votes that need no
+--            check, votes a voter has in that channel (0 = no limit)
+-- Returns one of
+--       A<outcomes>               applied
+--       L<outcomes>               late: counted as such, not in the tally
+--       R<state>;<outcomes>       refused by the fence, nothing counted
+--       S<opens_at>;<closes_at>   the batch spans opens_at or closes_at: send its parts apart
+--       G<last>  a gap: this server knows the writer only up to <last>; nothing was done
+--       B<last>  behind: this server knows the writer beyond this batch; nothing was done
+-- <outcomes> has a letter a checked vote (a accepted, d duplicate, m mismatch, l limit reached,
+-- x late, r refused) and is left empty where every vote has the letter of its reply.
+--
+-- A batch that was evaluated has used its sequence, refused ones too: an attempt that was given
+-- up and reaches the server afterwards then finds its sequence taken and does nothing.
+
+local state_key, tally_key, minutes_key, writers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local replies_key, late_key = KEYS[5], KEYS[6]
+local SEEN_PREVIOUS, SEEN_CURRENT, SEEN_NEXT, FIRST_BUCKET = 7, 8, 9, 10
+local FIRST_PAIR, CHUNK = 12, 1000
+local NO_DIGEST = string.rep('\0', 16)
+
+local writer, sequence, mode = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local earliest, latest = tonumber(ARGV[4]), tonumber(ARGV[5])
+local minute, seen_lifetime = ARGV[6], ARGV[7]
+local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local checked = #codes / 2
+
+local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes')
+local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
+if sequence == last then
+  local stored = redis.call('HGET', replies_key, writer) or ''
+  local prefix = ARGV[2] .. ':'
+  if string.sub(stored, 1, #prefix) == prefix then return string.sub(stored, #prefix + 1) end
+  return 'A'
+elseif sequence < last then
+  return 'B' .. string.format('%.0f', last)
+elseif sequence > last + 1 or mode == 'check' then
+  return 'G' .. string.format('%.0f', last)
+end
+
+local fence = redis.call('HMGET', state_key, 'state', 'opens_at', 'closes_at')
+local state, opens_at, closes_at = fence[1] or 'absent', tonumber(fence[2] or '0'), tonumber(fence[3] or '0')
+
+-- A poll that is over for good is not written to any more, not even its ledger.
+local terminal = state == 'sealed' or state == 'void'
+
+local verdict
+if mode == 'replay' and (state == 'open' or state == 'paused' or state == 'closed') then
+  verdict = 'A'
+elseif state ~= 'open' and state ~= 'closed' then
+  verdict = 'R' .. state .. ';'
+elseif latest < opens_at then
+  verdict = 'Rnot_open;'
+elseif earliest >= closes_at then
+  verdict = 'L'
+elseif latest >= closes_at or earliest < opens_at then
+  verdict = 'S' .. string.format('%.0f;%.0f', opens_at, closes_at)
+else
+  verdict = 'A'
+end
+local kind = string.sub(verdict, 1, 1)
+
+-- What earlier batches recorded for the keys of this one.
+local recorded = {}
+local function look_up(key)
+  if redis.call('EXISTS', key) == 0 then return end
+  for from = 1, checked, CHUNK do
+    local fields = {}
+    local to = math.min(from + CHUNK - 1, checked)
+    for i = from, to do fields[#fields + 1] = string.sub(digests, i * 16 - 15, i * 16) end
+    local found = redis.call('HMGET', key, unpack(fields))
+    for i = from, to do
+      local fingerprint = found[i - from + 1]
+      if fingerprint then recorded[fields[i - from + 1]] = fingerprint end
+    end
+  end
+end
+
+local outcome_letter = { A = 'a', L = 'x', R = 'r', S = 'r' }
+local letter = outcome_letter[kind]
+local outcomes, plain_outcomes = {}, true
+local votes_by_code, accepted = {}, {}
+local new_seen = {}
+local used, new_used = {}, {}
+local limit_by_code, field_by_code = {}, {}
+local pairs_in_batch = {}
+for i = FIRST_PAIR, #ARGV, 4 do
+  local code, votes = ARGV[i + 1], tonumber(ARGV[i + 2])
+  field_by_code[code] = ARGV[i]
+  limit_by_code[code] = tonumber(ARGV[i + 3])
+  votes_by_code[code] = votes
+  pairs_in_batch[#pairs_in_batch + 1] = code
+end
+
+if checked > 0 and kind ~= 'S' then
+  look_up(KEYS[SEEN_PREVIOUS])
+  look_up(KEYS[SEEN_CURRENT])
+  look_up(KEYS[SEEN_NEXT])
+  local function votes_used(bucket, voter)
+    local id = bucket .. voter
+    if used[id] == nil then used[id] = tonumber(redis.call('HGET', bucket, voter) or '0') end
+    return used[id], id
+  end
+  for i = 1, checked do
+    local digest = string.sub(digests, i * 16 - 15, i * 16)
+    local code = string.sub(codes, i * 2 - 1, i * 2)
+    local fingerprint = digest ~= NO_DIGEST and recorded[digest]
+    local outcome = letter
+    if fingerprint == code then
+      outcome = 'd'
+    elseif fingerprint then
+      outcome = 'm'
+    elseif kind == 'A' then
+      local voter = #voters > 0 and string.sub(voters, i * 16 - 15, i * 16) or NO_DIGEST
+      local limit = limit_by_code[code]
+      if voter ~= NO_DIGEST and limit > 0 then
+        local high, low = string.byte(buckets, i * 2 - 1, i * 2)
+        local bucket = KEYS[FIRST_BUCKET + high * 256 + low]
+        local votes, id = votes_used(bucket, voter)
+        if votes >= limit then
+          outcome = 'l'
+        else
+          used[id] = votes + 1
+          new_used[id] = { bucket, voter }
+        end
+      end
+      if outcome == 'a' then
+        votes_by_code[code] = votes_by_code[code] + 1
+        if digest ~= NO_DIGEST then
+          recorded[digest] = code
+          new_seen[#new_seen + 1] = digest
+          new_seen[#new_seen + 1] = code
+        end
+      end
+    elseif kind == 'L' then
+      votes_by_code[code] = votes_by_code[code] + 1
+    end
+    if outcome ~= letter then plain_outcomes = false end
+    outcomes[i] = outcome
+  end
+end
+
+local reply = verdict
+if not plain_outcomes then reply = verdict .. table.concat(outcomes) end
+if terminal then return reply end
+
+-- Adds what the batch has for each channel and candidate: one read and one write a hash, however
+-- many candidates it has. Figures are whole numbers far below 2^53, which Lua's doubles hold exactly.
+local function add(key, prefix)
+  local fields, sums, total = {}, {}, 0
+  for i = 1, #pairs_in_batch do
+    local code = pairs_in_batch[i]
+    if votes_by_code[code] > 0 then
+      fields[#fields + 1] = prefix .. field_by_code[code]
+      sums[#sums + 1] = votes_by_code[code]
+      total = total + votes_by_code[code]
+    end
+  end
+  if total == 0 then return 0 end
+  local before = redis.call('HMGET', key, unpack(fields))
+  local write = {}
+  for i = 1, #fields do
+    write[i * 2 - 1] = fields[i]
+    write[i * 2] = string.format('%.0f', tonumber(before[i] or '0') + sums[i])
+  end
+  redis.call('HSET', key, unpack(write))
+  return total
+end
+
+local votes = votes_before
+if kind == 'A' then
+  votes = votes + add(tally_key, '')
+  add(minutes_key, minute .. '/')
+  for from = 1, #new_seen, CHUNK * 2 do
+    redis.call('HSET', KEYS[SEEN_CURRENT], unpack(new_seen, from, math.min(from + CHUNK * 2 - 1, #new_seen)))
+  end
+  if #new_seen > 0 then redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
+  for id, place in pairs(new_used) do
+    redis.call('HSET', place[1], place[2], used[id])
+  end
+elseif kind == 'L' then
+  add(late_key, '')
+end
+redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2], writer .. '/votes', string.format('%.0f', votes))
+if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
+return reply

@@ -1,0 +1,17 @@
+-- Writes the fence of one shard. A fence that is over for good (sealed, void) is never lifted,
+-- and an older revision never overwrites a newer one, so repeating a half-done change is safe.
+--
+-- KEYS  1 state hash
+-- ARGV  1 state  2 opens_at  3 closes_at (milliseconds since the epoch)  4 revision
+-- Returns 'ok', 'terminal <state>' or 'newer <revision>'; nothing is written in the last two.
+
+local found = redis.call('HMGET', KEYS[1], 'state', 'revision')
+local state, revision = found[1], tonumber(found[2] or '0')
+if (state == 'sealed' or state == 'void') and state ~= ARGV[1] then
+  return 'terminal ' .. state
+end
+if revision > tonumber(ARGV[4]) then
+  return 'newer ' .. string.format('%.0f', revision)
+end
+redis.call('HSET', KEYS[1], 'state', ARGV[1], 'opens_at', ARGV[2], 'closes_at', ARGV[3], 'revision', ARGV[4])
+return 'ok'

@@ -1,0 +1,156 @@
+//! The proof of a poll's figures: tally = minutes = ledger = sealed, shard by shard.
+
+use serde::Serialize;
+use vote_domain::{Poll, PollId, PollState, SealedPoll};
+
+use super::PollOperator;
+use crate::{error::StoreError, fence::Fence, figures::ShardFigures};
+
+/// What an audit found.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditReport {
+    /// The poll.
+    pub poll: PollId,
+    /// Its state.
+    pub state: PollState,
+    /// Each shard's sums.
+    pub shards: Vec<ShardAudit>,
+    /// All votes of all tallies.
+    pub total: u128,
+    /// All votes that came too late, which no tally has.
+    pub late: u128,
+    /// The digest of the sealed result.
+    pub sha256: Option<String>,
+    /// What does not agree, in the order in which it was found.
+    pub differences: Vec<String>,
+    /// Whether everything agrees.
+    pub passed: bool,
+}
+
+/// The sums of one shard, which must be equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShardAudit {
+    /// The shard's number.
+    pub shard: u16,
+    /// Votes in the tally.
+    pub tally: u128,
+    /// Votes in the minute series.
+    pub minutes: u128,
+    /// Votes in the ledger.
+    pub ledger: u128,
+    /// Late votes.
+    pub late: u128,
+    /// Votes in the sealed result.
+    pub sealed: Option<u128>,
+}
+
+impl PollOperator {
+    /// Audits a poll; `None` where there is no such poll.
+    ///
+    /// # Errors
+    /// [`StoreError`] where Redis can't be read. A difference is not an error: it is in the report.
+    pub async fn audit(&self, id: &PollId) -> Result<Option<AuditReport>, StoreError> {
+        let Some(poll) = self.get(id).await? else {
+            return Ok(None);
+        };
+        let sealed = self.sealed(id).await?;
+        let shards = self.figures(&poll).await?;
+        Ok(Some(report(&poll, &shards, sealed.as_ref())))
+    }
+}
+
+fn report(poll: &Poll, shards: &[ShardFigures], sealed: Option<&SealedPoll>) -> AuditReport {
+    let mut differences = Vec::new();
+    for shard in shards {
+        compare_shard(poll, shard, &mut differences);
+    }
+    match (poll.state, sealed) {
+        (PollState::Sealed, None) => {
+            differences.push("the poll is sealed, but its sealed result is missing".to_owned());
+        }
+        (_, Some(sealed)) => compare_sealed(shards, sealed, &mut differences),
+        (_, None) => {}
+    }
+    AuditReport {
+        poll: poll.definition.id().clone(),
+        state: poll.state,
+        shards: shards
+            .iter()
+            .map(|shard| ShardAudit {
+                shard: shard.shard,
+                tally: shard.tally.total(),
+                minutes: shard.minutes.total(),
+                ledger: shard.ledger_total(),
+                late: shard.late.total(),
+                sealed: sealed.and_then(|sealed| sealed_total(sealed, shard.shard)),
+            })
+            .collect(),
+        total: shards.iter().map(|shard| shard.tally.total()).sum(),
+        late: shards.iter().map(|shard| shard.late.total()).sum(),
+        sha256: sealed.map(|sealed| sealed.sha256.clone()),
+        passed: differences.is_empty(),
+        differences,
+    }
+}
+
+fn compare_shard(poll: &Poll, shard: &ShardFigures, differences: &mut Vec<String>) {
+    let number = shard.shard;
+    let wanted = Fence::of(poll);
+    match &shard.fence {
+        // A draft's shards are fenced as well: `poll apply` writes them.
+        Some(fence) if *fence == wanted => {}
+        Some(fence) => differences.push(format!(
+            "shard {number}: the fence says {} until {} (revision {}), the poll {} until {} (revision {})",
+            fence.state, fence.closes_at_ms, fence.revision, wanted.state, wanted.closes_at_ms, wanted.revision
+        )),
+        None => differences.push(format!("shard {number}: it has no fence, and so takes no votes")),
+    }
+    let Ok(sums) = shard.minutes.sum() else {
+        differences.push(format!(
+            "shard {number}: the minutes add up to more than a figure holds"
+        ));
+        return;
+    };
+    for (channel_index, channel) in poll.definition.channels().iter().enumerate() {
+        for (candidate_index, candidate) in poll.definition.candidates().iter().enumerate() {
+            let tally = shard.tally.get(channel_index, candidate_index);
+            let minutes = sums.get(channel_index, candidate_index);
+            if tally != minutes {
+                differences.push(format!(
+                    "shard {number}, channel {}, candidate {}: tally {tally}, minutes {minutes}",
+                    channel.id, candidate.id
+                ));
+            }
+        }
+    }
+    let (tally, ledger) = (shard.tally.total(), shard.ledger_total());
+    if tally != ledger {
+        differences.push(format!("shard {number}: tally {tally}, ledger {ledger}"));
+    }
+}
+
+fn compare_sealed(shards: &[ShardFigures], sealed: &SealedPoll, differences: &mut Vec<String>) {
+    if let Err(error) = sealed.verify() {
+        differences.push(format!("the sealed result: {error}"));
+    }
+    if sealed.shards.len() != shards.len() {
+        differences.push(format!(
+            "the sealed result has {} shards, the poll {}",
+            sealed.shards.len(),
+            shards.len()
+        ));
+    }
+    for (shard, sealed) in shards.iter().zip(&sealed.shards) {
+        if super::seal::shard_totals(shard) != *sealed {
+            differences.push(format!(
+                "shard {}: its figures are not those that were sealed",
+                shard.shard
+            ));
+        }
+    }
+}
+
+fn sealed_total(sealed: &SealedPoll, shard: u16) -> Option<u128> {
+    let totals = sealed.shards.iter().find(|totals| totals.shard == shard)?;
+    Some(totals.tally.total())
+}

@@ -1,0 +1,179 @@
+//! The operator's capability: changes polls, seals them, proves their figures.
+
+mod audit;
+mod seal;
+
+use deadpool_redis::{Connection, Pool};
+use vote_domain::{Poll, PollId, ReceiptKey, SealedPoll};
+
+pub use audit::{AuditReport, ShardAudit};
+pub use seal::SealError;
+
+use crate::{
+    directory::PollReader,
+    error::StoreError,
+    fence::{self, Fence, Fenced},
+    figures::ShardFigures,
+    keys::{self, ShardKeys},
+    reader::ResultsReader,
+    script::SAVE_POLL,
+};
+
+/// Changes polls, seals and audits them. The services have no such thing.
+#[derive(Debug, Clone)]
+pub struct PollOperator {
+    pool: Pool,
+    polls: PollReader,
+    results: ResultsReader,
+}
+
+/// Why a poll was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// Somebody else has changed the poll since it was read.
+    #[error(
+        "the poll has been changed meanwhile: it is at revision {found_revision}, not {expected_revision}; look at it and try again"
+    )]
+    Conflict {
+        /// The revision that the change was made from.
+        expected_revision: u64,
+        /// The revision that is there.
+        found_revision: u64,
+    },
+    /// A shard does not take the new state.
+    #[error("shard {shard} did not take the new state: it {found}")]
+    Fence {
+        /// The shard.
+        shard: u16,
+        /// What it has instead.
+        found: String,
+    },
+    /// Redis.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl PollOperator {
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self {
+            polls: PollReader::new(pool.clone()),
+            results: ResultsReader::new(pool.clone()),
+            pool,
+        }
+    }
+
+    /// All polls, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] where Redis can't be read.
+    pub async fn list(&self) -> Result<Vec<Poll>, StoreError> {
+        self.polls.all().await
+    }
+
+    /// One poll.
+    ///
+    /// # Errors
+    /// As [`PollOperator::list`].
+    pub async fn get(&self, id: &PollId) -> Result<Option<Poll>, StoreError> {
+        self.polls.get(id).await
+    }
+
+    /// Writes a poll that was changed from `previous_revision` (0: there was none), its document
+    /// first, then every shard's fence. If it fails half-way, [`PollOperator::fence`] completes it.
+    ///
+    /// # Errors
+    /// [`SaveError::Conflict`] where the poll was changed meanwhile; nothing is written then.
+    pub async fn save(&self, poll: &Poll, previous_revision: u64) -> Result<(), SaveError> {
+        let mut connection = self.connection().await?;
+        let id = poll.definition.id();
+        let document = serde_json::to_string(poll).map_err(|error| StoreError::Corrupt {
+            key: keys::poll(id),
+            reason: error.to_string(),
+        })?;
+        let mut command = SAVE_POLL.command(1);
+        command
+            .arg(keys::poll(id))
+            .arg(previous_revision)
+            .arg(document);
+        let found_revision: u64 = SAVE_POLL
+            .run(&mut connection, &command)
+            .await
+            .map_err(StoreError::from)?;
+        if found_revision != previous_revision {
+            return Err(SaveError::Conflict {
+                expected_revision: previous_revision,
+                found_revision,
+            });
+        }
+        redis::cmd("SADD")
+            .arg(keys::POLLS)
+            .arg(id.as_str())
+            .exec_async(&mut connection)
+            .await
+            .map_err(StoreError::from)?;
+        self.fence(poll).await
+    }
+
+    /// Writes the fence of every shard and reads it back. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`SaveError::Fence`] where a shard is over for good, or ahead of `poll`.
+    pub async fn fence(&self, poll: &Poll) -> Result<(), SaveError> {
+        let mut connection = self.connection().await?;
+        let wanted = Fence::of(poll);
+        for shard in 0..poll.definition.shards() {
+            let keys = ShardKeys::new(poll.definition.id(), shard);
+            let found = match fence::write(&mut connection, &keys, &wanted).await? {
+                Fenced::Terminal(state) => format!("is {state} for good"),
+                Fenced::Newer(revision) => format!("is at the newer revision {revision}"),
+                Fenced::Done => match fence::read(&mut connection, &keys).await? {
+                    Some(read) if read == wanted => continue,
+                    Some(read) => format!("reads back as {read:?}"),
+                    None => "reads back as nothing".to_owned(),
+                },
+            };
+            return Err(SaveError::Fence { shard, found });
+        }
+        Ok(())
+    }
+
+    /// All figures of all shards.
+    ///
+    /// # Errors
+    /// As [`ResultsReader::figures`].
+    pub async fn figures(&self, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
+        self.results.figures(poll).await
+    }
+
+    /// All votes of the tallies of all shards.
+    ///
+    /// # Errors
+    /// As [`ResultsReader::figures`].
+    pub async fn poll_tally_total(&self, poll: &Poll) -> Result<u128, StoreError> {
+        let shards = self
+            .results
+            .figures_of(&poll.definition, std::iter::empty())
+            .await?;
+        Ok(shards.iter().map(|shard| shard.tally.total()).sum())
+    }
+
+    /// The sealed result of a poll.
+    ///
+    /// # Errors
+    /// As [`ResultsReader::sealed`].
+    pub async fn sealed(&self, id: &PollId) -> Result<Option<SealedPoll>, StoreError> {
+        self.results.sealed(id).await
+    }
+
+    /// The key that receipts are signed with, where the services share it through Redis.
+    ///
+    /// # Errors
+    /// As [`PollReader::receipt_key`].
+    pub async fn receipt_key(&self) -> Result<Option<ReceiptKey>, StoreError> {
+        self.polls.receipt_key().await
+    }
+
+    async fn connection(&self) -> Result<Connection, StoreError> {
+        Ok(self.pool.get().await?)
+    }
+}

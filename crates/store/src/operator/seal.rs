@@ -1,0 +1,140 @@
+//! Sealing: the figures become final, under one digest.
+
+use jiff::Timestamp;
+use vote_domain::{IllegalTransition, Poll, SealedPoll, ShardTotals, Transition, WriterTotals};
+
+use super::{PollOperator, SaveError};
+use crate::{
+    error::StoreError,
+    figures::{ShardFigures, WriterLedger},
+    keys,
+};
+
+/// Why a poll was not sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// It is not closed.
+    #[error(transparent)]
+    Transition(#[from] IllegalTransition),
+    /// Its figures do not agree. The shards are fenced, so nothing changes any more.
+    #[error("the figures do not agree, and are not sealed: {0}")]
+    Disagree(String),
+    /// An earlier attempt has sealed other figures.
+    #[error("an earlier attempt has sealed other figures (sha256 {0}): audit the poll")]
+    Other(String),
+    /// The figures can't be sealed.
+    #[error(transparent)]
+    Figures(#[from] vote_domain::SealError),
+    /// The new state could not be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// Redis.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl PollOperator {
+    /// Seals a closed poll: fences every shard for good, reads all figures, proves that they agree,
+    /// writes the final result and then the poll's new state. Safe to repeat after a failure
+    /// half-way: what was sealed first stays.
+    ///
+    /// # Errors
+    /// [`SealError`]; the caller checks that the grace for votes in flight is over.
+    pub async fn seal(
+        &self,
+        poll: &Poll,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<SealedPoll, SealError> {
+        let next = poll.transition(Transition::Seal, now, by)?;
+        self.fence(&next).await?;
+        let figures = self.figures(&next).await?;
+        agree(&figures)?;
+        let shards: Vec<ShardTotals> = figures.iter().map(shard_totals).collect();
+        let revision = next.revision + figures.iter().map(sequences).sum::<u64>();
+        let fresh = SealedPoll::new(next, shards, revision, now, by)?;
+        let sealed = self.write_sealed(fresh).await?;
+        self.save(&sealed.poll, poll.revision).await?;
+        Ok(sealed)
+    }
+
+    /// Writes the final result if there is none; gives back the one that is there.
+    async fn write_sealed(&self, fresh: SealedPoll) -> Result<SealedPoll, SealError> {
+        let id = fresh.poll.definition.id();
+        let key = keys::sealed(id);
+        let document = serde_json::to_string(&fresh).map_err(|error| StoreError::Corrupt {
+            key: key.clone(),
+            reason: error.to_string(),
+        })?;
+        let mut connection = self.connection().await?;
+        redis::cmd("SET")
+            .arg(&key)
+            .arg(document)
+            .arg("NX")
+            .exec_async(&mut connection)
+            .await
+            .map_err(StoreError::from)?;
+        let Some(written) = self.sealed(id).await? else {
+            return Err(SealError::Store(StoreError::Corrupt {
+                key,
+                reason: "it was written and is not there".to_owned(),
+            }));
+        };
+        if written.shards == fresh.shards {
+            Ok(written)
+        } else {
+            Err(SealError::Other(written.sha256))
+        }
+    }
+}
+
+fn agree(figures: &[ShardFigures]) -> Result<(), SealError> {
+    for shard in figures {
+        let (tally, minutes, ledger) = (
+            shard.tally.total(),
+            shard.minutes.total(),
+            shard.ledger_total(),
+        );
+        if tally != minutes || tally != ledger {
+            return Err(SealError::Disagree(format!(
+                "shard {}: tally {tally}, minutes {minutes}, ledger {ledger}",
+                shard.shard
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn sequences(shard: &ShardFigures) -> u64 {
+    shard
+        .writers
+        .values()
+        .map(|writer| writer.last_sequence)
+        .sum()
+}
+
+/// A shard's figures in the form in which they are sealed.
+pub(super) fn shard_totals(shard: &ShardFigures) -> ShardTotals {
+    ShardTotals {
+        shard: shard.shard,
+        tally: shard.tally.clone(),
+        late: shard.late.clone(),
+        writers: shard
+            .writers
+            .iter()
+            .map(
+                |(
+                    writer,
+                    WriterLedger {
+                        last_sequence,
+                        votes,
+                    },
+                )| WriterTotals {
+                    writer: *writer,
+                    last_sequence: *last_sequence,
+                    votes: *votes,
+                },
+            )
+            .collect(),
+    }
+}

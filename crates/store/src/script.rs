@@ -1,0 +1,77 @@
+//! The Lua scripts: each is loaded once a connection and called by its digest.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, aio::MultiplexedConnection};
+
+/// Records a batch of votes.
+pub(crate) static COMMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/commit.lua")));
+/// Writes the fence of a shard.
+pub(crate) static FENCE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/fence.lua")));
+/// Replaces a poll's document.
+pub(crate) static SAVE_POLL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/save_poll.lua")));
+
+/// Reads the figures of a shard.
+pub(crate) static FIGURES: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/figures.lua")));
+
+/// A script and its SHA-1, by which Redis knows it.
+pub(crate) struct Script {
+    code: &'static str,
+    sha1: String,
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self {
+            code,
+            sha1: redis::Script::new(code).get_hash().to_owned(),
+        }
+    }
+
+    /// `EVALSHA` with the number of keys; keys and arguments follow.
+    pub(crate) fn command(&self, keys: usize) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.sha1).arg(keys);
+        command
+    }
+
+    /// As [`Script::command`], for a script that only reads: the server keeps it to that.
+    pub(crate) fn read_command(&self, keys: usize) -> Cmd {
+        let mut command = redis::cmd("EVALSHA_RO");
+        command.arg(&self.sha1).arg(keys);
+        command
+    }
+
+    /// Makes the script known to the server behind `connection`.
+    pub(crate) async fn load(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        redis::cmd("SCRIPT")
+            .arg("LOAD")
+            .arg(self.code)
+            .exec_async(connection)
+            .await
+    }
+
+    /// Runs a command made for this script, and loads the script first if need be.
+    pub(crate) async fn run<T: redis::FromRedisValue>(
+        &self,
+        connection: &mut MultiplexedConnection,
+        command: &Cmd,
+    ) -> RedisResult<T> {
+        match command.query_async(connection).await {
+            Err(error) if is_unknown_script(&error) => {
+                self.load(connection).await?;
+                command.query_async(connection).await
+            }
+            result => result,
+        }
+    }
+}
+
+/// Whether the server has never seen the script, or has forgotten it in a restart.
+pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript)
+}

@@ -1,0 +1,444 @@
+//! Snapshots: the figures as the results service publishes them, read at a fixed cadence.
+//!
+//! The cost to Redis depends on polls, shards and cadence, never on readers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+use tokio::{sync::watch, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use vote_domain::{
+    Clock, Minute, MinuteSeries, Poll, PollId, PollState, ReceiptKey, SealedPoll, Tally, WriterId,
+};
+
+use crate::{
+    connection::Store,
+    directory::PollReader,
+    error::StoreError,
+    figures::{self, ShardFigures, WriterLedger},
+    keys,
+    reader::ResultsReader,
+};
+
+/// A poll that no longer takes votes is read once in so many ticks.
+const QUIET_EVERY: u32 = 4;
+
+/// The cadence of a [`Snapshotter`].
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotConfig {
+    /// How often open polls are read.
+    pub interval: Duration,
+    /// How often the list of polls is read.
+    pub polls_interval: Duration,
+}
+
+impl SnapshotConfig {
+    /// The longest time between two confirmations of a poll that takes no votes: it is read more
+    /// seldom than an open one, or confirmed by the list of polls alone.
+    #[must_use]
+    pub fn slowest_confirmation(&self) -> Duration {
+        (self.interval * QUIET_EVERY).max(self.polls_interval)
+    }
+}
+
+/// What is known of one poll, as of one instant.
+#[derive(Debug, Clone)]
+pub struct PollSnapshot {
+    /// The poll.
+    pub poll: Poll,
+    /// Votes of all shards, by channel and candidate.
+    pub tally: Tally,
+    /// The same votes by minute.
+    pub minutes: MinuteSeries,
+    /// Votes that came too late.
+    pub late: Tally,
+    /// The ledger, a map a shard.
+    pub ledger: Vec<BTreeMap<WriterId, WriterLedger>>,
+    /// Grows with every batch that was committed and every change of the poll; the same number in
+    /// every process that reads the same figures.
+    pub revision: u64,
+    /// When these figures were first read.
+    pub read_at: Timestamp,
+    /// The sealed result, once there is one.
+    pub sealed: Option<Arc<SealedPoll>>,
+}
+
+impl PollSnapshot {
+    /// Whether the ledger has the batch that a receipt names.
+    #[must_use]
+    pub fn has_batch(&self, shard: u16, writer: &WriterId, sequence: u64) -> bool {
+        self.ledger
+            .get(usize::from(shard))
+            .and_then(|writers| writers.get(writer))
+            .is_some_and(|writer| sequence <= writer.last_sequence)
+    }
+}
+
+/// A snapshot, and when Redis last confirmed it.
+#[derive(Debug, Clone)]
+pub struct Confirmed {
+    /// The figures.
+    pub snapshot: Arc<PollSnapshot>,
+    /// When they were last read and found unchanged.
+    pub confirmed_at: Timestamp,
+}
+
+/// All that was read so far. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshots {
+    /// By poll.
+    pub polls: Arc<BTreeMap<PollId, Confirmed>>,
+    /// Polls that are on the list, and whose figures could not be read even once.
+    pub unread: Arc<BTreeSet<PollId>>,
+    /// When the list of polls was last read; `None` before it was for the first time.
+    pub polls_read_at: Option<Timestamp>,
+    /// The key of receipts, where the services share it through Redis.
+    pub receipt_key: Option<Arc<ReceiptKey>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PollLabels {
+    poll: String,
+}
+
+#[derive(Debug)]
+struct Metrics {
+    read_seconds: Histogram,
+    failures: Counter,
+    disagreements: Family<PollLabels, Counter>,
+}
+
+impl Metrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            read_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            failures: Counter::default(),
+            disagreements: Family::default(),
+        };
+        registry.register_with_unit(
+            "vote_snapshot_read",
+            "Time to read the figures of one poll",
+            Unit::Seconds,
+            metrics.read_seconds.clone(),
+        );
+        registry.register(
+            "vote_snapshot_failures",
+            "Snapshots that could not be read",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "vote_snapshot_disagreements",
+            "Times that tally, minutes and ledger of a poll did not agree",
+            metrics.disagreements.clone(),
+        );
+        metrics
+    }
+}
+
+/// Reads snapshots and publishes them.
+pub struct Snapshotter {
+    polls: PollReader,
+    results: ResultsReader,
+    clock: Arc<dyn Clock>,
+    config: SnapshotConfig,
+    metrics: Metrics,
+    publish: watch::Sender<Snapshots>,
+    known: Vec<Poll>,
+    polls_due: Option<Instant>,
+    older: BTreeMap<PollId, OlderHours>,
+    failing: bool,
+}
+
+/// Minutes of hours that are over, read once.
+#[derive(Debug, Clone)]
+struct OlderHours {
+    minutes: MinuteSeries,
+    hours: BTreeSet<i64>,
+}
+
+impl Snapshotter {
+    /// Starts to read on the current tokio runtime, until `cancel`.
+    pub fn start(
+        store: &Store,
+        clock: Arc<dyn Clock>,
+        config: SnapshotConfig,
+        registry: &mut Registry,
+        cancel: CancellationToken,
+    ) -> watch::Receiver<Snapshots> {
+        let (publish, snapshots) = watch::channel(Snapshots::default());
+        let snapshotter = Self {
+            polls: store.polls(),
+            results: store.results(),
+            clock,
+            config,
+            metrics: Metrics::register(registry),
+            publish,
+            known: Vec::new(),
+            polls_due: None,
+            older: BTreeMap::new(),
+            failing: false,
+        };
+        tokio::spawn(cancel.run_until_cancelled_owned(snapshotter.run()));
+        snapshots
+    }
+
+    async fn run(mut self) {
+        let mut ticks = tokio::time::interval(self.config.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in 0_u32.. {
+            ticks.tick().await;
+            match self.tick(tick).await {
+                Ok(()) => self.failing = false,
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    if !std::mem::replace(&mut self.failing, true) {
+                        tracing::warn!(%error, "no snapshot could be read; the last one is kept");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tick(&mut self, tick: u32) -> Result<(), StoreError> {
+        let polls_read_at = if self.polls_due.is_none_or(|due| Instant::now() >= due) {
+            let now = self.clock.now();
+            self.known = self.polls.all().await?;
+            let receipt_key = self.polls.receipt_key().await?;
+            self.publish.send_modify(|snapshots| {
+                snapshots.receipt_key = receipt_key.map(Arc::new);
+            });
+            self.polls_due = Some(Instant::now() + self.config.polls_interval);
+            Some(now)
+        } else {
+            None
+        };
+
+        let before = Arc::clone(&self.publish.borrow().polls);
+        let mut after = BTreeMap::new();
+        let mut unread = BTreeSet::new();
+        let mut failed = None;
+        for poll in self.known.clone() {
+            let id = poll.definition.id().clone();
+            let known = before.get(&id);
+            match self.poll(&poll, known, polls_read_at, tick).await {
+                Ok(confirmed) => {
+                    after.insert(id, confirmed);
+                }
+                Err(error) => {
+                    if let Some(known) = known {
+                        after.insert(id, known.clone());
+                    } else {
+                        unread.insert(id);
+                    }
+                    failed = Some(error);
+                }
+            }
+        }
+        self.older.retain(|id, _| after.contains_key(id));
+        self.publish.send_modify(|snapshots| {
+            snapshots.polls = Arc::new(after);
+            snapshots.unread = Arc::new(unread);
+            if polls_read_at.is_some() {
+                snapshots.polls_read_at = polls_read_at;
+            }
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The snapshot of one poll: read if it is due, else the known one.
+    async fn poll(
+        &mut self,
+        poll: &Poll,
+        known: Option<&Confirmed>,
+        polls_read_at: Option<Timestamp>,
+        tick: u32,
+    ) -> Result<Confirmed, StoreError> {
+        let same = known.filter(|known| known.snapshot.poll.revision == poll.revision);
+        if let Some(same) = same {
+            let at_rest = match poll.state {
+                // No figure of it can change but by a new revision.
+                PollState::Draft | PollState::Void => true,
+                PollState::Sealed => same.snapshot.sealed.is_some(),
+                PollState::Open | PollState::Paused | PollState::Closed => false,
+            };
+            if at_rest {
+                // Reading the list of polls has confirmed it.
+                return Ok(Confirmed {
+                    snapshot: Arc::clone(&same.snapshot),
+                    confirmed_at: polls_read_at.unwrap_or(same.confirmed_at),
+                });
+            }
+            let quiet = poll.effective_state(self.clock.now()) == PollState::Closed;
+            if quiet && !tick.is_multiple_of(QUIET_EVERY) {
+                return Ok(same.clone());
+            }
+        }
+
+        let now = self.clock.now();
+        let started = Instant::now();
+        let read = self.read(poll, now).await?;
+        self.metrics
+            .read_seconds
+            .observe(started.elapsed().as_secs_f64());
+        let unchanged = same.filter(|same| {
+            same.snapshot.revision == read.revision
+                && same.snapshot.tally == read.tally
+                && same.snapshot.sealed.is_some() == read.sealed.is_some()
+        });
+        Ok(Confirmed {
+            snapshot: unchanged.map_or_else(|| Arc::new(read), |same| Arc::clone(&same.snapshot)),
+            confirmed_at: now,
+        })
+    }
+
+    async fn read(&mut self, poll: &Poll, now: Timestamp) -> Result<PollSnapshot, StoreError> {
+        let id = poll.definition.id();
+        let all_hours = figures::hours(poll);
+        let this_hour = Minute::from_timestamp(now).hour();
+        let older = self.older.get(id);
+        let recent: Vec<i64> = all_hours
+            .clone()
+            .filter(|hour| *hour <= this_hour + 1)
+            .filter(|hour| older.is_none_or(|older| !older.hours.contains(hour)))
+            .collect();
+        let mut shards = self
+            .results
+            .figures_of(&poll.definition, recent.iter().copied())
+            .await?;
+        let mut minutes = merge_minutes(&shards, older.map(|older| &older.minutes))?;
+        if !agree(&shards, &minutes) && older.is_some() {
+            // A batch of an hour that was over has come after all.
+            self.older.remove(id);
+            let hours = all_hours.filter(|hour| *hour <= this_hour + 1);
+            shards = self.results.figures_of(&poll.definition, hours).await?;
+            minutes = merge_minutes(&shards, None)?;
+        }
+        if !agree(&shards, &minutes) {
+            self.metrics
+                .disagreements
+                .get_or_create(&PollLabels {
+                    poll: id.to_string(),
+                })
+                .inc();
+            tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
+        }
+        self.remember_older(id, &minutes, &recent, this_hour);
+        let sealed = match poll.state {
+            PollState::Sealed => self.sealed(id).await?,
+            _ => None,
+        };
+        assemble(poll, shards, minutes, sealed, now)
+    }
+
+    /// The sealed result, once it has proven to be unchanged.
+    async fn sealed(&self, id: &PollId) -> Result<Option<Arc<SealedPoll>>, StoreError> {
+        let sealed = self.results.sealed(id).await?;
+        if let Some(sealed) = &sealed {
+            sealed.verify().map_err(|error| StoreError::Corrupt {
+                key: keys::sealed(id),
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(sealed.map(Arc::new))
+    }
+
+    /// Keeps the minutes of hours that ended at least an hour ago.
+    fn remember_older(
+        &mut self,
+        id: &PollId,
+        minutes: &MinuteSeries,
+        read: &[i64],
+        this_hour: i64,
+    ) {
+        let over = |hour: i64| hour < this_hour - 1;
+        let mut hours: BTreeSet<i64> = read.iter().copied().filter(|hour| over(*hour)).collect();
+        if hours.is_empty() {
+            return;
+        }
+        if let Some(older) = self.older.get(id) {
+            hours.extend(&older.hours);
+        }
+        let minutes = minutes.of_hours(|hour| hours.contains(&hour));
+        self.older.insert(id.clone(), OlderHours { minutes, hours });
+    }
+}
+
+fn overflow(error: &vote_domain::TallyOverflow) -> StoreError {
+    StoreError::Corrupt {
+        key: "the sum of all shards".to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn merge_minutes(
+    shards: &[ShardFigures],
+    older: Option<&MinuteSeries>,
+) -> Result<MinuteSeries, StoreError> {
+    let mut parts = shards.iter().map(|shard| &shard.minutes).chain(older);
+    let Some(first) = parts.next() else {
+        return Ok(MinuteSeries::new(0, 0));
+    };
+    let mut sum = first.clone();
+    for part in parts {
+        sum.merge(part).map_err(|error| overflow(&error))?;
+    }
+    Ok(sum)
+}
+
+fn agree(shards: &[ShardFigures], minutes: &MinuteSeries) -> bool {
+    let tally: u128 = shards.iter().map(|shard| shard.tally.total()).sum();
+    let ledger: u128 = shards.iter().map(ShardFigures::ledger_total).sum();
+    tally == ledger && tally == minutes.total()
+}
+
+fn assemble(
+    poll: &Poll,
+    shards: Vec<ShardFigures>,
+    minutes: MinuteSeries,
+    sealed: Option<Arc<SealedPoll>>,
+    now: Timestamp,
+) -> Result<PollSnapshot, StoreError> {
+    let shape = (
+        poll.definition.channels().len(),
+        poll.definition.candidates().len(),
+    );
+    let mut tally = Tally::new(shape.0, shape.1);
+    let mut late = Tally::new(shape.0, shape.1);
+    let mut ledger = Vec::with_capacity(shards.len());
+    let mut revision = poll.revision;
+    for shard in shards {
+        tally
+            .merge(&shard.tally)
+            .map_err(|error| overflow(&error))?;
+        late.merge(&shard.late).map_err(|error| overflow(&error))?;
+        revision += shard
+            .writers
+            .values()
+            .map(|writer| writer.last_sequence)
+            .sum::<u64>();
+        ledger.push(shard.writers);
+    }
+    Ok(PollSnapshot {
+        poll: poll.clone(),
+        tally,
+        minutes,
+        late,
+        ledger,
+        revision,
+        read_at: now,
+        sealed,
+    })
+}

@@ -1,0 +1,509 @@
+//! What one batch does.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use vote_domain::{Refusal, Transition};
+use vote_store::{LaneConfig, Outcome, VoteToCast};
+use vote_testkit::RedisServer;
+
+use crate::support::{
+    ANA, BIA, Show, at, by_voter, closes_at, is_accepted, keyed, lane_config, tally_of, vote,
+    voter, voting_ms,
+};
+
+#[tokio::test]
+async fn accepted_votes_are_in_tally_minutes_and_ledger() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let votes = (0..500).map(|n| voting.cast(vote(if n % 5 == 0 { BIA } else { ANA })));
+    let outcomes = join_all(votes).await;
+    assert!(outcomes.iter().all(is_accepted), "{outcomes:?}");
+    assert_eq!(
+        show.tally().await,
+        tally_of(&[("torcida/ana", 400), ("torcida/bia", 100)])
+    );
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    assert_eq!(audit.shards[0].tally, 500);
+    assert_eq!(audit.shards[0].minutes, 500);
+    assert_eq!(audit.shards[0].ledger, 500);
+}
+
+#[tokio::test]
+async fn every_accepted_vote_has_a_place_of_its_own_that_the_ledger_has_reached() {
+    let show = Show::open_on(RedisServer::start().await, 3).await;
+    let voting = show.voting().await;
+    let outcomes = join_all((0..300).map(|_| voting.cast(vote(ANA)))).await;
+    let figures = show
+        .operator
+        .figures(&show.poll().await)
+        .await
+        .expect("figures");
+    let mut places = BTreeSet::new();
+    for outcome in outcomes {
+        let Outcome::Accepted { place, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        let ledger = figures[usize::from(place.shard)].writers[&place.writer];
+        assert!(place.sequence <= ledger.last_sequence);
+        places.insert((place.shard, place.sequence, place.place));
+    }
+    assert_eq!(places.len(), 300);
+    assert!(
+        figures.iter().all(|shard| shard.tally.total() == 100),
+        "votes without a key go round"
+    );
+}
+
+#[tokio::test]
+async fn many_votes_share_a_batch() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    join_all((0..2_000).map(|_| voting.cast(vote(ANA)))).await;
+    let batches = voting.metric("vote_batch_votes_count");
+    assert!(batches <= 200.0, "2000 votes took {batches} batches");
+}
+
+#[tokio::test]
+async fn a_repeated_key_is_counted_once() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    assert!(is_accepted(&voting.cast(keyed(ANA, "k1")).await));
+    assert!(matches!(
+        voting.cast(keyed(ANA, "k1")).await,
+        Outcome::Duplicate
+    ));
+    assert!(matches!(
+        voting.cast(keyed(BIA, "k1")).await,
+        Outcome::Mismatch
+    ));
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_key_repeated_within_one_batch_is_counted_once() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let votes = (0..300).map(|n| voting.cast(keyed(ANA, &format!("k{}", n % 100))));
+    let outcomes = join_all(votes).await;
+    let accepted = outcomes
+        .iter()
+        .filter(|outcome| is_accepted(outcome))
+        .count();
+    let duplicates = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Outcome::Duplicate))
+        .count();
+    assert_eq!((accepted, duplicates), (100, 200));
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 100)]));
+}
+
+#[tokio::test]
+async fn more_keys_than_lua_can_unpack_and_than_a_batch_may_hold_are_all_counted() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let outcomes = join_all((0..10_000).map(|n| voting.cast(keyed(ANA, &format!("k{n}"))))).await;
+    assert!(outcomes.iter().all(is_accepted));
+    let again = join_all((0..10_000).map(|n| voting.cast(keyed(ANA, &format!("k{n}"))))).await;
+    assert!(
+        again
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Duplicate))
+    );
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 10_000)]));
+}
+
+#[tokio::test]
+async fn a_key_is_known_to_another_process_and_across_windows_and_clocks() {
+    let show = Show::open().await;
+    let (one, other) = (show.voting().await, show.voting().await);
+    let window_ms = 120_000;
+    let boundary = (voting_ms() / window_ms + 1) * window_ms;
+    let at = |text: &str, received_at_ms| VoteToCast {
+        received_at_ms,
+        ..keyed(ANA, text)
+    };
+    // Recorded at the end of a window, repeated in the next one.
+    assert!(is_accepted(&one.cast(at("k1", boundary - 1)).await));
+    assert!(matches!(
+        other.cast(at("k1", boundary + window_ms - 1)).await,
+        Outcome::Duplicate
+    ));
+    // Recorded by a process whose clock is ahead, repeated at one whose clock is behind.
+    assert!(is_accepted(&one.cast(at("k2", boundary + 1)).await));
+    assert!(matches!(
+        other.cast(at("k2", boundary - 1)).await,
+        Outcome::Duplicate
+    ));
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 2)]));
+}
+
+#[tokio::test]
+async fn seen_windows_expire_whole() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(keyed(ANA, "k1")).await;
+    let mut redis = show.redis.connection().await;
+    let window = voting_ms() / 120_000;
+    let left: i64 = redis::cmd("PTTL")
+        .arg(format!("vote:{{paredao-01/0}}:seen:{window}"))
+        .query_async(&mut redis)
+        .await
+        .expect("an answer");
+    assert!(left > 240_000 && left <= 360_000, "{left}");
+}
+
+#[tokio::test]
+async fn a_voter_has_so_many_votes_and_no_more() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    assert!(is_accepted(&voting.cast(by_voter(ANA, "maria")).await));
+    assert!(is_accepted(&voting.cast(by_voter(BIA, "maria")).await));
+    assert!(matches!(
+        voting.cast(by_voter(ANA, "maria")).await,
+        Outcome::LimitReached
+    ));
+    assert!(is_accepted(&voting.cast(by_voter(ANA, "joao")).await));
+    assert_eq!(
+        show.tally().await,
+        tally_of(&[("unico/ana", 2), ("unico/bia", 1)])
+    );
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_voters_limit_holds_within_one_batch_and_a_retry_does_not_use_it_up() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let first = VoteToCast {
+        voter: Some(voter("maria")),
+        channel: 1,
+        ..keyed(ANA, "k1")
+    };
+    for _ in 0..3 {
+        voting.cast(first.clone()).await;
+    }
+    assert!(
+        is_accepted(&voting.cast(by_voter(ANA, "maria")).await),
+        "retries used the limit up"
+    );
+    let crowd =
+        join_all((0..1_000).map(|n| voting.cast(by_voter(ANA, &format!("v{}", n % 100))))).await;
+    assert_eq!(
+        crowd.iter().filter(|outcome| is_accepted(outcome)).count(),
+        200
+    );
+    assert_eq!(show.tally().await, tally_of(&[("unico/ana", 202)]));
+}
+
+#[tokio::test]
+async fn votes_count_in_the_minute_in_which_they_were_received() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let minute = voting_ms() / 60_000 * 60_000;
+    let votes = [
+        minute - 1,
+        minute,
+        minute + 59_999,
+        minute + 60_000,
+        minute + 3_600_000,
+    ];
+    join_all(votes.map(|received_at_ms| {
+        voting.cast(VoteToCast {
+            received_at_ms,
+            ..vote(ANA)
+        })
+    }))
+    .await;
+    let figures = show
+        .operator
+        .figures(&show.poll().await)
+        .await
+        .expect("figures");
+    let minutes: Vec<_> = figures[0]
+        .minutes
+        .iter()
+        .map(|(minute, tally)| (minute.start().to_string(), tally.total()))
+        .collect();
+    assert_eq!(
+        minutes,
+        [
+            ("2026-11-24T01:01:00Z".to_owned(), 1),
+            ("2026-11-24T01:02:00Z".to_owned(), 2),
+            ("2026-11-24T01:03:00Z".to_owned(), 1),
+            ("2026-11-24T02:02:00Z".to_owned(), 1),
+        ]
+    );
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn the_closing_instant_belongs_to_the_late() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let closes_ms = closes_at().as_millisecond();
+    let at = |received_at_ms| {
+        voting.cast(VoteToCast {
+            received_at_ms,
+            ..vote(ANA)
+        })
+    };
+    let outcomes = join_all([at(closes_ms - 1), at(closes_ms), at(closes_ms + 1)]).await;
+    assert!(is_accepted(&outcomes[0]));
+    assert!(matches!(outcomes[1], Outcome::Refused(Refusal::Closed)));
+    assert!(matches!(outcomes[2], Outcome::Refused(Refusal::Closed)));
+    let audit = show.audit().await;
+    assert_eq!((audit.total, audit.late), (1, 2));
+    assert!(audit.passed, "{:?}", audit.differences);
+}
+
+#[tokio::test]
+async fn a_batch_that_spans_a_closing_brought_forward_is_parted_exactly() {
+    let show = Show::open().await;
+    // Never told of the change: only the fence knows.
+    let voting = show.voting_with(&show.redis.url(), lane_config()).await;
+    let closed_at = at("2026-11-24T01:02:30Z");
+    let poll = voting.poll();
+    show.change(Transition::Close, closed_at).await;
+    let closed_ms = closed_at.as_millisecond();
+    let votes = (-50..50).map(|offset| {
+        let received_at_ms = closed_ms + offset;
+        poll.cast(VoteToCast {
+            received_at_ms,
+            ..keyed(ANA, &format!("k{offset}"))
+        })
+    });
+    let outcomes = join_all(votes).await;
+    for (index, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(is_accepted(outcome), index < 50, "{index}: {outcome:?}");
+    }
+    let audit = show.audit().await;
+    assert_eq!((audit.total, audit.late), (50, 50));
+    assert!(audit.passed, "{:?}", audit.differences);
+}
+
+#[tokio::test]
+async fn a_poll_that_takes_no_votes_still_knows_the_keys_it_has_recorded() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    assert!(is_accepted(&voting.cast(keyed(ANA, "k1")).await));
+    let paused = show.change(Transition::Pause, opens(5)).await;
+    voting.sees(paused.revision).await;
+    assert!(matches!(
+        voting.cast(keyed(ANA, "k1")).await,
+        Outcome::Duplicate
+    ));
+    assert!(matches!(
+        voting.cast(keyed(ANA, "k2")).await,
+        Outcome::Refused(Refusal::Paused)
+    ));
+    assert!(matches!(
+        voting.cast(vote(ANA)).await,
+        Outcome::Refused(Refusal::Paused)
+    ));
+    let resumed = show.change(Transition::Resume, opens(6)).await;
+    voting.sees(resumed.revision).await;
+    assert!(is_accepted(&voting.cast(keyed(ANA, "k2")).await));
+    let late = VoteToCast {
+        received_at_ms: closes_at().as_millisecond(),
+        ..keyed(ANA, "k1")
+    };
+    // Its window is long gone by then, so it is late; a retry right after closing is not.
+    assert!(matches!(
+        voting.cast(late).await,
+        Outcome::Refused(Refusal::Closed)
+    ));
+    let closed = show
+        .change(Transition::Close, at("2026-11-24T01:02:04Z"))
+        .await;
+    voting.sees(closed.revision).await;
+    let retry = VoteToCast {
+        received_at_ms: voting_ms() + 2_000,
+        ..keyed(ANA, "k1")
+    };
+    assert!(matches!(voting.cast(retry).await, Outcome::Duplicate));
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 2)]));
+}
+
+fn opens(minute: i8) -> jiff::Timestamp {
+    at(&format!("2026-11-24T00:{minute:02}:00Z"))
+}
+
+#[tokio::test]
+async fn a_sealed_poll_is_not_written_to_any_more() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let poll = voting.poll();
+    voting.cast(vote(ANA)).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    show.operator
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    let mut redis = show.redis.connection().await;
+    let dump = |mut redis: redis::aio::MultiplexedConnection| async move {
+        let mut values = Vec::new();
+        for key in ["tally", "writers", "late", "state", "replies"] {
+            let value: Option<Vec<u8>> = redis::cmd("DUMP")
+                .arg(format!("vote:{{paredao-01/0}}:{key}"))
+                .query_async(&mut redis)
+                .await
+                .expect("an answer");
+            values.push(value);
+        }
+        values
+    };
+    let before = dump(redis.clone()).await;
+    for _ in 0..20 {
+        // The lane may have ended with the poll; what it still carries is refused by the fence.
+        let outcome =
+            tokio::time::timeout(std::time::Duration::from_secs(20), poll.cast(vote(ANA)))
+                .await
+                .expect("an outcome");
+        assert!(!is_accepted(&outcome), "{outcome:?}");
+    }
+    assert_eq!(dump(redis.clone()).await, before);
+    let late: u64 = redis::cmd("HLEN")
+        .arg("vote:{paredao-01/0}:late")
+        .query_async(&mut redis)
+        .await
+        .expect("an answer");
+    assert_eq!(late, 0);
+}
+
+#[tokio::test]
+async fn the_script_runs_on_a_cluster() {
+    let redis = RedisServer::builder()
+        .config("cluster-enabled", "yes")
+        .start()
+        .await;
+    let mut connection = redis.connection().await;
+    redis::cmd("CLUSTER")
+        .arg("ADDSLOTSRANGE")
+        .arg(0)
+        .arg(16_383)
+        .exec_async(&mut connection)
+        .await
+        .expect("slots");
+    vote_testkit::eventually(crate::support::DEADLINE, || async {
+        let info: String = redis::cmd("CLUSTER")
+            .arg("INFO")
+            .query_async(&mut redis.connection().await)
+            .await
+            .expect("an answer");
+        info.contains("cluster_state:ok")
+    })
+    .await;
+    let show = Show::open_on(redis, 4).await;
+    let voting = show.voting().await;
+    let votes = (0..200).map(|n| voting.cast(keyed(ANA, &format!("k{n}"))));
+    assert!(join_all(votes).await.iter().all(is_accepted));
+    let voters = (0..200).map(|n| voting.cast(by_voter(BIA, &format!("v{n}"))));
+    assert!(join_all(voters).await.iter().all(is_accepted));
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    assert_eq!(audit.total, 400);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let show = Show::open().await;
+    let config = LaneConfig {
+        queue_capacity: 8,
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.redis.url(), config).await;
+    voting.cast(vote(ANA)).await;
+    show.redis.pause();
+    let poll = voting.poll();
+    // One batch in flight, eight votes in the queue; with Redis stopped no more can leave.
+    let waiting: Vec<_> = (0..64)
+        .map(|_| {
+            let poll = poll.clone();
+            tokio::spawn(async move { poll.cast(vote(ANA)).await })
+        })
+        .collect();
+    vote_testkit::eventually(crate::support::DEADLINE, || async {
+        voting.metric("vote_votes_total{poll=\"paredao-01\",channel=\"torcida\",candidate=\"ana\",outcome=\"queue_full\"}") > 0.0
+    })
+    .await;
+    show.redis.resume();
+    let mut accepted = 0;
+    let mut full = 0;
+    for vote in waiting {
+        match vote.await.expect("no panic") {
+            Outcome::Accepted { .. } => accepted += 1,
+            Outcome::QueueFull => full += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(full > 0);
+    assert_eq!(
+        show.tally().await,
+        tally_of(&[("torcida/ana", accepted + 1)])
+    );
+}
+
+#[tokio::test]
+async fn redis_sees_at_most_a_tenth_of_a_command_a_vote() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let mut redis = show.redis.connection().await;
+    redis::cmd("CONFIG")
+        .arg("RESETSTAT")
+        .exec_async(&mut redis)
+        .await
+        .expect("reset");
+    let poll = voting.poll();
+    // A closed loop of 256 clients, as a load of that many connections would be.
+    let clients = (0..=255_u8).map(|n| {
+        let poll = poll.clone();
+        async move {
+            for _ in 0..40 {
+                assert!(is_accepted(&poll.cast(vote(n % 2)).await));
+            }
+        }
+    });
+    join_all(clients).await;
+    let info: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query_async(&mut redis)
+        .await
+        .expect("stats");
+    let calls: u32 = info
+        .lines()
+        .filter_map(|line| {
+            line.split_once("calls=")?
+                .1
+                .split(',')
+                .next()?
+                .parse::<u32>()
+                .ok()
+        })
+        .sum();
+    assert!(calls <= 1_024, "{calls} commands for 10240 votes:\n{info}");
+}
+
+#[tokio::test]
+async fn draining_sends_what_waits() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let poll = voting.poll();
+    let waiting: Vec<_> = (0..500)
+        .map(|_| {
+            let poll = poll.clone();
+            tokio::spawn(async move { poll.cast(vote(ANA)).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    voting.writer.drain().await;
+    let mut accepted = 0;
+    for vote in waiting {
+        accepted += u64::from(is_accepted(&vote.await.expect("no panic")));
+    }
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", accepted)]));
+    assert!(accepted > 0);
+}

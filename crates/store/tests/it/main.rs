@@ -1,0 +1,10 @@
+//! The store against a real `redis-server`.
+#![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
+
+mod commit;
+mod faults;
+mod forgetting;
+mod operator;
+mod outage;
+mod snapshots;
+mod support;

@@ -1,0 +1,223 @@
+//! What an operator does to a poll.
+
+use futures_util::future::join_all;
+use vote_domain::{Poll, PollState, Transition};
+use vote_store::{Fence, SaveError, SealError};
+use vote_testkit::RedisServer;
+
+use crate::support::{ANA, BIA, Show, at, closes_at, opens_at, vote};
+
+#[tokio::test]
+async fn two_operators_cannot_overwrite_each_other() {
+    let show = Show::open().await;
+    let seen = show.poll().await;
+    let mine = seen
+        .transition(Transition::Pause, opens_at(), "one")
+        .expect("legal");
+    let theirs = seen
+        .transition(Transition::Close, opens_at(), "other")
+        .expect("legal");
+    show.operator
+        .save(&theirs, seen.revision)
+        .await
+        .expect("the first is saved");
+    let conflict = show.operator.save(&mine, seen.revision).await;
+    assert!(
+        matches!(
+            conflict,
+            Err(SaveError::Conflict {
+                found_revision: 3,
+                expected_revision: 2
+            })
+        ),
+        "{conflict:?}"
+    );
+    assert_eq!(show.poll().await.state, PollState::Closed);
+}
+
+#[tokio::test]
+async fn a_change_is_fenced_on_every_shard() {
+    let show = Show::open_on(RedisServer::start().await, 16).await;
+    let paused = show.change(Transition::Pause, opens_at()).await;
+    let figures = show.operator.figures(&paused).await.expect("figures");
+    assert_eq!(figures.len(), 16);
+    for shard in figures {
+        assert_eq!(
+            shard.fence,
+            Some(Fence::of(&paused)),
+            "shard {}",
+            shard.shard
+        );
+    }
+}
+
+#[tokio::test]
+async fn sealing_proves_the_figures_and_ends_them() {
+    let show = Show::open_on(RedisServer::start().await, 3).await;
+    let voting = show.voting().await;
+    join_all((0..90).map(|n| voting.cast(vote(if n % 3 == 0 { BIA } else { ANA })))).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let sealed = show
+        .operator
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert_eq!(sealed.verify(), Ok(()));
+    assert_eq!(sealed.standing.total_votes, Some(90));
+    assert_eq!(show.poll().await.state, PollState::Sealed);
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    assert_eq!(audit.sha256.as_deref(), Some(sealed.sha256.as_str()));
+    assert!(audit.shards.iter().all(|shard| shard.sealed == Some(30)));
+}
+
+#[tokio::test]
+async fn sealing_can_be_repeated_after_a_failure_half_way() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    // The shards were fenced and the result was written, but not the poll's new state.
+    let first = show
+        .operator
+        .seal(&closed, closes_at(), "first")
+        .await
+        .expect("sealed");
+    let mut redis = show.redis.connection().await;
+    redis::cmd("SET")
+        .arg("vote:poll:paredao-01")
+        .arg(serde_json::to_string(&closed).expect("JSON"))
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+    let again = show
+        .operator
+        .seal(&closed, at("2026-11-26T03:00:00Z"), "second")
+        .await
+        .expect("sealed");
+    assert_eq!(again, first);
+    assert_eq!(show.poll().await.state, PollState::Sealed);
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn figures_that_do_not_agree_are_not_sealed_and_the_audit_names_them() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    join_all((0..10).map(|_| voting.cast(vote(ANA)))).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let mut redis = show.redis.connection().await;
+    redis::cmd("HINCRBY")
+        .arg("vote:{paredao-01/0}:tally")
+        .arg("torcida/bia")
+        .arg(1)
+        .exec_async(&mut redis)
+        .await
+        .expect("tampered with");
+    let refused = show.operator.seal(&closed, closes_at(), "test").await;
+    assert!(
+        matches!(refused, Err(SealError::Disagree(_))),
+        "{refused:?}"
+    );
+    let audit = show.audit().await;
+    assert!(!audit.passed);
+    assert!(
+        audit.differences.iter().any(|difference| difference
+            .contains("shard 0, channel torcida, candidate bia: tally 1, minutes 0")),
+        "{:?}",
+        audit.differences
+    );
+}
+
+#[tokio::test]
+async fn a_tally_that_was_changed_after_sealing_is_found() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    show.operator
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    let mut redis = show.redis.connection().await;
+    for (key, field) in [
+        ("tally", "torcida/ana"),
+        ("minutes:493153", "2/torcida/ana"),
+    ] {
+        redis::cmd("HINCRBY")
+            .arg(format!("vote:{{paredao-01/0}}:{key}"))
+            .arg(field)
+            .arg(1)
+            .exec_async(&mut redis)
+            .await
+            .expect("tampered with");
+    }
+    let audit = show.audit().await;
+    assert!(!audit.passed, "tampering went unnoticed");
+}
+
+#[tokio::test]
+async fn a_shard_whose_fence_was_forgotten_is_named_and_mended() {
+    let show = Show::open_on(RedisServer::start().await, 2).await;
+    let mut redis = show.redis.connection().await;
+    redis::cmd("DEL")
+        .arg("vote:{paredao-01/1}:state")
+        .exec_async(&mut redis)
+        .await
+        .expect("gone");
+    let audit = show.audit().await;
+    assert!(
+        audit
+            .differences
+            .iter()
+            .any(|difference| difference.contains("shard 1")),
+        "{:?}",
+        audit.differences
+    );
+    show.operator
+        .fence(&show.poll().await)
+        .await
+        .expect("mended");
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_sealed_shard_is_never_opened_again() {
+    let show = Show::open().await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    show.operator
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    let forged = Poll {
+        state: PollState::Open,
+        revision: 99,
+        ..show.poll().await
+    };
+    let refused = show.operator.fence(&forged).await;
+    assert!(
+        matches!(refused, Err(SaveError::Fence { shard: 0, .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_poll_that_is_not_there_is_none() {
+    let show = Show::open().await;
+    let other = vote_domain::PollId::parse("other").expect("valid");
+    assert!(show.operator.get(&other).await.expect("answers").is_none());
+    assert!(
+        show.operator
+            .audit(&other)
+            .await
+            .expect("answers")
+            .is_none()
+    );
+    assert!(
+        show.operator
+            .sealed(&other)
+            .await
+            .expect("answers")
+            .is_none()
+    );
+}

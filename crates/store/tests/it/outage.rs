@@ -1,0 +1,120 @@
+//! Redis away: what clients are told, and that it is true.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use vote_store::{LaneConfig, Outcome};
+use vote_testkit::{RedisServer, eventually};
+
+use crate::support::{ANA, DEADLINE, Show, is_accepted, keyed, lane_config, tally_of, vote};
+
+fn impatient() -> LaneConfig {
+    LaneConfig {
+        accept_timeout: Duration::from_millis(200),
+        ..lane_config()
+    }
+}
+
+#[tokio::test]
+async fn with_redis_gone_votes_are_not_recorded_and_stay_so() {
+    let mut show = Show::open_on(RedisServer::builder().append_only(true).start().await, 1).await;
+    let voting = show.voting_with(&show.redis.url(), impatient()).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    assert!(voting.writer.ready().is_ok());
+    show.redis.stop().await;
+    let outcomes = join_all((0..50).map(|_| voting.cast(vote(ANA)))).await;
+    // The first batch may have been on its way when the connection broke.
+    let unknown = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Outcome::Unknown))
+        .count();
+    let later = join_all((0..50).map(|_| voting.cast(vote(ANA)))).await;
+    assert!(
+        outcomes
+            .iter()
+            .chain(&later)
+            .all(|outcome| matches!(outcome, Outcome::NotRecorded | Outcome::Unknown)),
+        "{outcomes:?} {later:?}"
+    );
+    eventually(DEADLINE, || async { voting.writer.ready().is_err() }).await;
+
+    show.redis.restart().await;
+    eventually(DEADLINE, || async {
+        is_accepted(&voting.cast(vote(ANA)).await)
+    })
+    .await;
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
+    let total = show.audit().await.total;
+    let recorded = voting.metric(
+        "vote_votes_total{poll=\"paredao-01\",channel=\"torcida\",candidate=\"ana\",outcome=\"accepted\"}",
+    );
+    assert!(show.audit().await.passed);
+    assert!(
+        (recorded - as_f64(total)).abs() < 0.5,
+        "{recorded} accepted, {total} in the tally"
+    );
+    assert!(total <= 2 + unknown as u128 + 50, "{total}");
+}
+
+#[tokio::test]
+async fn with_redis_stalled_a_vote_in_flight_is_unknown_and_found_by_its_key() {
+    let show = Show::open().await;
+    let voting = show.voting_with(&show.redis.url(), impatient()).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    show.redis.pause();
+    let first = voting.cast(keyed(ANA, "k1")).await;
+    let second = voting.cast(keyed(ANA, "k2")).await;
+    assert!(matches!(first, Outcome::Unknown), "{first:?}");
+    assert!(matches!(second, Outcome::NotRecorded), "{second:?}");
+    show.redis.resume();
+    eventually(DEADLINE, || async {
+        matches!(voting.cast(keyed(ANA, "k1")).await, Outcome::Duplicate)
+    })
+    .await;
+    // What was withdrawn was not recorded behind the client's back.
+    assert!(is_accepted(&voting.cast(keyed(ANA, "k2")).await));
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 3)]));
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_to_write_records_nothing_and_says_so() {
+    let show = Show::open().await;
+    let voting = show.voting_with(&show.redis.url(), impatient()).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    let mut redis = show.redis.connection().await;
+    let set = |value: &'static str| {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg("maxmemory").arg(value);
+        command
+    };
+    set("1")
+        .exec_async(&mut redis)
+        .await
+        .expect("out of memory");
+    let outcome = voting.cast(vote(ANA)).await;
+    assert!(matches!(outcome, Outcome::NotRecorded), "{outcome:?}");
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
+    set("0").exec_async(&mut redis).await.expect("memory again");
+    eventually(DEADLINE, || async {
+        is_accepted(&voting.cast(vote(ANA)).await)
+    })
+    .await;
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_process_that_starts_before_redis_takes_votes_once_it_is_there() {
+    let mut show = Show::open_on(RedisServer::builder().append_only(true).start().await, 1).await;
+    show.redis.stop().await;
+    let url = show.redis.url();
+    let starting = crate::support::Voting::start(&url, lane_config(), "paredao-01");
+    let (voting, ()) = tokio::join!(starting, show.redis.restart());
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    assert!(voting.writer.receipt_key().is_some());
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn as_f64(count: u128) -> f64 {
+    count as f64
+}

@@ -1,0 +1,145 @@
+//! What readers are given.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use vote_domain::{ManualClock, Transition};
+use vote_store::{Confirmed, SnapshotConfig, Snapshots, Snapshotter, VoteToCast};
+use vote_testkit::{RedisServer, eventually};
+
+use crate::support::{ANA, DEADLINE, Show, at, closes_at, store, vote, voting_ms};
+
+struct Reading {
+    snapshots: watch::Receiver<Snapshots>,
+    clock: Arc<ManualClock>,
+    _stop: DropGuard,
+}
+
+impl Reading {
+    fn start(url: &str) -> Self {
+        let clock = Arc::new(ManualClock::new(at("2026-11-24T01:02:04Z")));
+        let stop = CancellationToken::new();
+        let config = SnapshotConfig {
+            interval: Duration::from_millis(10),
+            polls_interval: Duration::from_millis(20),
+        };
+        let snapshots = Snapshotter::start(
+            &store(url),
+            clock.clone(),
+            config,
+            &mut Registry::default(),
+            stop.clone(),
+        );
+        Self {
+            snapshots,
+            clock,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    fn poll(&self) -> Option<Confirmed> {
+        self.snapshots.borrow().polls.get("paredao-01").cloned()
+    }
+
+    async fn total(&self, votes: u128) -> Confirmed {
+        eventually(DEADLINE, || async {
+            self.poll()
+                .filter(|poll| poll.snapshot.tally.total() == votes)
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_has_all_shards_and_one_revision_for_all_readers() {
+    let show = Show::open_on(RedisServer::start().await, 4).await;
+    let voting = show.voting().await;
+    let (one, other) = (
+        Reading::start(&show.redis.url()),
+        Reading::start(&show.redis.url()),
+    );
+    join_all((0..200).map(|_| voting.cast(vote(ANA)))).await;
+    let first = one.total(200).await;
+    let second = other.total(200).await;
+    assert_eq!(first.snapshot.revision, second.snapshot.revision);
+    assert_eq!(first.snapshot.minutes.total(), 200);
+    voting.cast(vote(ANA)).await;
+    assert!(one.total(201).await.snapshot.revision > first.snapshot.revision);
+}
+
+#[tokio::test]
+async fn an_unchanged_snapshot_is_confirmed_and_not_made_anew() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let reading = Reading::start(&show.redis.url());
+    let before = reading.total(1).await;
+    reading.clock.set(at("2026-11-24T01:02:09Z"));
+    let after = eventually(DEADLINE, || async {
+        reading
+            .poll()
+            .filter(|poll| poll.confirmed_at == at("2026-11-24T01:02:09Z"))
+    })
+    .await;
+    assert!(Arc::ptr_eq(&before.snapshot, &after.snapshot));
+}
+
+#[tokio::test]
+async fn with_redis_gone_the_last_snapshot_stays_and_its_confirmation_ages() {
+    let mut show = Show::open_on(RedisServer::builder().append_only(true).start().await, 1).await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let reading = Reading::start(&show.redis.url());
+    let before = reading.total(1).await;
+    show.redis.stop().await;
+    reading.clock.set(at("2026-11-24T01:30:00Z"));
+    let kept = reading.poll().expect("kept");
+    assert!(Arc::ptr_eq(&before.snapshot, &kept.snapshot));
+    show.redis.restart().await;
+    eventually(DEADLINE, || async {
+        reading
+            .poll()
+            .filter(|poll| poll.confirmed_at == at("2026-11-24T01:30:00Z"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_vote_of_an_hour_that_was_already_over_is_found() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let reading = Reading::start(&show.redis.url());
+    reading.clock.set(at("2026-11-24T09:00:00Z"));
+    voting.cast(vote(ANA)).await;
+    reading.total(1).await;
+    let long_ago = VoteToCast {
+        received_at_ms: voting_ms() + 1,
+        ..vote(ANA)
+    };
+    voting.cast(long_ago).await;
+    let found = reading.total(2).await;
+    assert_eq!(found.snapshot.minutes.total(), 2);
+}
+
+#[tokio::test]
+async fn a_sealed_poll_is_served_from_its_sealed_result() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let reading = Reading::start(&show.redis.url());
+    reading.total(1).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let sealed = show
+        .operator
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    let last = eventually(DEADLINE, || async {
+        reading.poll().and_then(|poll| poll.snapshot.sealed.clone())
+    })
+    .await;
+    assert_eq!(*last, sealed);
+}

@@ -1,0 +1,271 @@
+//! A poll on a Redis of its own, and a writer to cast votes with.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use vote_domain::{
+    IdempotencyKey, KeyDigest, Poll, PollDefinition, PollId, Transition, VoterDigest,
+};
+use vote_store::{
+    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, Store, VoteToCast,
+    VoteWriter, VoteWriterConfig,
+};
+use vote_testkit::{RedisServer, eventually};
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const TORCIDA: u8 = 0;
+pub(crate) const UNICO: u8 = 1;
+pub(crate) const ANA: u8 = 0;
+pub(crate) const BIA: u8 = 1;
+
+/// Different each time, as the entropy of a real process would be.
+fn random() -> [u8; 32] {
+    static COUNTER: AtomicU64 = AtomicU64::new(1);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let mut bytes = [0; 32];
+    for chunk in bytes.chunks_exact_mut(8) {
+        chunk.copy_from_slice(&count);
+    }
+    bytes
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().expect("a valid time")
+}
+
+pub(crate) fn opens_at() -> Timestamp {
+    at("2026-11-24T00:00:00Z")
+}
+
+pub(crate) fn closes_at() -> Timestamp {
+    at("2026-11-26T02:00:00Z")
+}
+
+/// A time at which the poll is open, in milliseconds.
+pub(crate) fn voting_ms() -> i64 {
+    at("2026-11-24T01:02:03Z").as_millisecond()
+}
+
+pub(crate) fn definition(shards: u16) -> PollDefinition {
+    let json = serde_json::json!({
+        "id": "paredao-01", "title": "Paredão 1", "direction": "eliminate", "kind": "live",
+        "opens_at": opens_at().to_string(), "closes_at": closes_at().to_string(),
+        "timezone": "America/Sao_Paulo", "visibility": "public", "shards": shards,
+        "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+        "channels": [
+            { "id": "torcida", "weight": 30, "eligibility": "open" },
+            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 2 }
+        ]
+    });
+    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+}
+
+/// A quick lane for tests.
+pub(crate) fn lane_config() -> LaneConfig {
+    LaneConfig {
+        accept_timeout: Duration::from_secs(10),
+        ..LaneConfig::default()
+    }
+}
+
+pub(crate) fn store(url: &str) -> Store {
+    let mut config = RedisConfig::new(url);
+    config.connect_timeout = Duration::from_millis(500);
+    config.response_timeout = Duration::from_millis(500);
+    Store::new(&config).expect("a usable address")
+}
+
+/// A poll, open on `redis`.
+pub(crate) struct Show {
+    pub(crate) redis: RedisServer,
+    pub(crate) operator: PollOperator,
+    pub(crate) id: PollId,
+}
+
+impl Show {
+    pub(crate) async fn open() -> Self {
+        Self::open_on(RedisServer::start().await, 1).await
+    }
+
+    pub(crate) async fn open_on(redis: RedisServer, shards: u16) -> Self {
+        let operator = store(&redis.url()).operator();
+        let draft = Poll::draft(definition(shards), opens_at(), "test");
+        operator.save(&draft, 0).await.expect("saved");
+        let show = Self {
+            redis,
+            operator,
+            id: draft.definition.id().clone(),
+        };
+        show.change(Transition::Open, opens_at()).await;
+        show
+    }
+
+    pub(crate) async fn poll(&self) -> Poll {
+        self.operator
+            .get(&self.id)
+            .await
+            .expect("Redis answers")
+            .expect("the poll is there")
+    }
+
+    pub(crate) async fn change(&self, transition: Transition, now: Timestamp) -> Poll {
+        let poll = self.poll().await;
+        let next = poll.transition(transition, now, "test").expect("legal");
+        self.operator
+            .save(&next, poll.revision)
+            .await
+            .expect("saved");
+        next
+    }
+
+    pub(crate) async fn audit(&self) -> AuditReport {
+        self.operator
+            .audit(&self.id)
+            .await
+            .expect("Redis answers")
+            .expect("the poll is there")
+    }
+
+    /// Votes by `<channel>/<candidate>`.
+    pub(crate) async fn tally(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        let poll = self.poll().await;
+        for shard in self.operator.figures(&poll).await.expect("figures") {
+            for (ch, channel) in poll.definition.channels().iter().enumerate() {
+                for (ca, candidate) in poll.definition.candidates().iter().enumerate() {
+                    *sums
+                        .entry(format!("{}/{}", channel.id, candidate.id))
+                        .or_default() += shard.tally.get(ch, ca);
+                }
+            }
+        }
+        sums.retain(|_, votes| *votes > 0);
+        sums
+    }
+
+    pub(crate) async fn voting(&self) -> Voting {
+        self.voting_with(&self.redis.url(), lane_config()).await
+    }
+
+    pub(crate) async fn voting_with(&self, url: &str, lane: LaneConfig) -> Voting {
+        Voting::start(url, lane, self.id.as_str()).await
+    }
+}
+
+/// A process that takes votes.
+pub(crate) struct Voting {
+    pub(crate) writer: Arc<VoteWriter>,
+    pub(crate) registry: Registry,
+    poll: String,
+}
+
+impl Voting {
+    pub(crate) async fn start(url: &str, lane: LaneConfig, poll: &str) -> Self {
+        let config = VoteWriterConfig {
+            lane,
+            refresh_interval: Duration::from_millis(20),
+            receipt_key: None,
+            random,
+        };
+        let mut registry = Registry::default();
+        let writer = VoteWriter::start(&store(url), config, &mut registry);
+        let voting = Self {
+            writer,
+            registry,
+            poll: poll.to_owned(),
+        };
+        eventually(DEADLINE, || async {
+            voting.writer.poll(&voting.poll).is_some()
+        })
+        .await;
+        voting
+    }
+
+    pub(crate) fn poll(&self) -> Arc<OpenPoll> {
+        self.writer.poll(&self.poll).expect("the poll is known")
+    }
+
+    pub(crate) async fn cast(&self, vote: VoteToCast) -> Outcome {
+        self.poll().cast(vote).await
+    }
+
+    /// Waits until the process has seen `revision` of the poll.
+    pub(crate) async fn sees(&self, revision: u64) {
+        eventually(DEADLINE, || async {
+            self.poll().poll().revision >= revision
+        })
+        .await;
+    }
+
+    /// The value of a metric's sample whose line starts with `name`, summed over its labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("encodes");
+        text.lines()
+            .filter(|line| line.starts_with(name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+}
+
+impl Drop for Voting {
+    fn drop(&mut self) {
+        self.writer.abort();
+    }
+}
+
+/// A vote of the open channel.
+pub(crate) fn vote(candidate: u8) -> VoteToCast {
+    VoteToCast {
+        channel: TORCIDA,
+        candidate,
+        received_at_ms: voting_ms(),
+        key: None,
+        voter: None,
+        span: None,
+    }
+}
+
+pub(crate) fn key(text: &str) -> KeyDigest {
+    let poll = PollId::parse("paredao-01").expect("valid");
+    KeyDigest::new(&poll, &IdempotencyKey::parse(text).expect("valid"))
+}
+
+pub(crate) fn keyed(candidate: u8, text: &str) -> VoteToCast {
+    VoteToCast {
+        key: Some(key(text)),
+        ..vote(candidate)
+    }
+}
+
+pub(crate) fn voter(name: &str) -> VoterDigest {
+    let poll = PollId::parse("paredao-01").expect("valid");
+    VoterDigest::new(&[7; 32], &poll, name)
+}
+
+pub(crate) fn by_voter(candidate: u8, name: &str) -> VoteToCast {
+    VoteToCast {
+        channel: UNICO,
+        voter: Some(voter(name)),
+        ..vote(candidate)
+    }
+}
+
+pub(crate) fn is_accepted(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Accepted { .. })
+}
+
+pub(crate) fn tally_of(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    pairs
+        .iter()
+        .map(|(field, votes)| ((*field).to_owned(), *votes))
+        .collect()
+}
