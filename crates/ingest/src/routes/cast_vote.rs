@@ -15,7 +15,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use utoipa::ToSchema;
 use vote_domain::{
     Clock, Direction, Eligibility, IdempotencyKey, KeyDigest, Poll, PollId, PollState, Receipt,
-    ReceiptKey, Refusal, admit, wire_time,
+    ReceiptKey, Refusal, UnknownName, admit, wire_time,
 };
 use vote_service::{
     Problem, ProblemCode, ProblemDocument, Settings,
@@ -38,9 +38,9 @@ pub struct CastVote<'a> {
     pub channel: Option<Cow<'a, str>>,
     /// What the client shows that a vote means. A vote that names the other direction than the
     /// poll's is refused.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(borrow, default, deserialize_with = "present")]
     #[schema(value_type = Direction, required = false)]
-    pub direction: Option<Direction>,
+    pub direction: Option<Cow<'a, str>>,
     /// The proof of work that some channels ask for; open channels don't look at it.
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(value_type = String, required = false)]
@@ -107,6 +107,7 @@ pub struct VoteAccepted<'a> {
             description = "Makes repeats of this request count once \
                 (draft-ietf-httpapi-idempotency-key-header): 1 to 255 visible ASCII characters, in \
                 double quotes or bare, such as a fresh UUID for each vote",
+            pattern = r#"^([!#-+\x2D-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#,
             example = "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""),
     ),
     request_body(content = CastVote<'_>, content_type = "application/json"),
@@ -213,9 +214,7 @@ pub fn read_vote(
         return Err(ProblemCode::UnsupportedMediaType.into());
     }
     let key = idempotency_key(headers, key_required)?;
-    let vote: CastVote<'_> = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(ProblemCode::MalformedBody).detail(format!("The body can't be read: {error}."))
-    })?;
+    let vote = parse(body)?;
     let definition = &poll.definition;
     let candidate = definition.candidate_index(&vote.candidate).ok_or_else(|| {
         Problem::new(ProblemCode::UnknownCandidate).detail(format!(
@@ -230,16 +229,8 @@ pub fn read_vote(
                 .detail(format!("channel: the poll has no channel {}.", echo(id)))
         })?,
     };
-    if let Some(direction) = vote
-        .direction
-        .filter(|direction| *direction != definition.direction())
-    {
-        return Err(Problem::new(ProblemCode::DirectionMismatch)
-            .detail(format!(
-                "direction: the vote says {direction}, but in this poll a vote means to {}; it was not recorded.",
-                definition.direction()
-            ))
-            .member("direction", definition.direction().as_str()));
+    if let Some(direction) = &vote.direction {
+        check_direction(direction, definition.direction())?;
     }
     let eligibility = definition.channels()[channel].eligibility;
     if eligibility != Eligibility::Open {
@@ -260,6 +251,33 @@ pub fn read_vote(
         voter: None,
         span: None,
     })
+}
+
+/// A client that names the direction has shown it to its user: it must be the poll's.
+fn check_direction(named: &str, of_poll: Direction) -> Result<(), Problem> {
+    let named: Direction = named.parse().map_err(|error: UnknownName| {
+        Problem::new(ProblemCode::MalformedBody).detail(format!("direction: {error}."))
+    })?;
+    if named == of_poll {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemCode::DirectionMismatch)
+        .detail(format!(
+            "direction: the vote says {named}, but in this poll a vote means to {of_poll}; \
+             it was not recorded."
+        ))
+        .member("direction", of_poll.as_str()))
+}
+
+fn parse(body: &[u8]) -> Result<CastVote<'_>, Problem> {
+    let malformed = |detail: String| Problem::new(ProblemCode::MalformedBody).detail(detail);
+    // Serde takes an array for a struct as well, its elements for the fields.
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| *byte != b'{') {
+        return Err(malformed("The body must be a JSON object.".to_owned()));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| malformed(format!("The body can't be read: {error}.")))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

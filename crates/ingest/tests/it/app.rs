@@ -1,0 +1,259 @@
+//! The service in this process, with a poll open on a Redis of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use vote_domain::{Clock as _, Poll, PollDefinition, PollId, Transition};
+use vote_ingest::Ingest;
+use vote_service::{ServiceName, Settings, SystemClock};
+use vote_store::{AuditReport, PollOperator, RedisConfig, Store};
+use vote_testkit::{RedisServer, eventually};
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const POLL: &str = "paredao-01";
+
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+pub(crate) fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_second(now().as_second() - seconds).expect("a time")
+}
+
+/// A poll, open from a minute ago for an hour.
+pub(crate) fn definition(opens_at: Timestamp, closes_at: Timestamp) -> PollDefinition {
+    let json = json!({
+        "id": POLL, "title": "Paredão 1", "direction": "eliminate",
+        "opens_at": opens_at.to_string(), "closes_at": closes_at.to_string(),
+        "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+        "channels": [
+            { "id": "torcida", "weight": 30, "eligibility": "open" },
+            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 },
+            { "id": "prova", "weight": 1, "eligibility": "proof_of_work" }
+        ]
+    });
+    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+}
+
+/// A Redis with the poll on it.
+pub(crate) struct Show {
+    pub(crate) redis: RedisServer,
+    pub(crate) operator: PollOperator,
+}
+
+impl Show {
+    pub(crate) async fn open() -> Self {
+        Self::with(definition(ago(60), ago(-3_600)), Some(Transition::Open)).await
+    }
+
+    pub(crate) async fn with(definition: PollDefinition, then: Option<Transition>) -> Self {
+        let redis = RedisServer::builder().append_only(true).start().await;
+        let operator = Store::new(&RedisConfig::new(redis.url()))
+            .expect("a usable address")
+            .operator();
+        let show = Self { redis, operator };
+        let draft = Poll::draft(definition, now(), "test");
+        show.operator.save(&draft, 0).await.expect("saved");
+        if let Some(transition) = then {
+            show.change(transition).await;
+        }
+        show
+    }
+
+    pub(crate) async fn poll(&self) -> Poll {
+        let id = PollId::parse(POLL).expect("valid");
+        self.operator
+            .get(&id)
+            .await
+            .expect("Redis answers")
+            .expect("the poll")
+    }
+
+    pub(crate) async fn change(&self, transition: Transition) -> Poll {
+        let poll = self.poll().await;
+        let next = poll.transition(transition, now(), "test").expect("legal");
+        self.operator
+            .save(&next, poll.revision)
+            .await
+            .expect("saved");
+        next
+    }
+
+    pub(crate) async fn audit(&self) -> AuditReport {
+        let id = PollId::parse(POLL).expect("valid");
+        self.operator
+            .audit(&id)
+            .await
+            .expect("Redis answers")
+            .expect("the poll")
+    }
+
+    /// All votes in the tally; the figures must agree.
+    pub(crate) async fn total(&self) -> u128 {
+        let audit = self.audit().await;
+        assert!(audit.passed, "{:?}", audit.differences);
+        audit.total
+    }
+
+    pub(crate) async fn app(&self) -> App {
+        self.app_with(&[]).await
+    }
+
+    pub(crate) async fn app_with(&self, settings: &[(&str, &str)]) -> App {
+        let app = App::start(&self.redis.url(), settings).await;
+        app.knows_polls().await;
+        app
+    }
+}
+
+/// The service, and a client of it.
+pub(crate) struct App {
+    pub(crate) running: Option<vote_service::Running<Ingest>>,
+    pub(crate) url: String,
+    pub(crate) admin_url: String,
+    pub(crate) client: Client,
+}
+
+impl App {
+    pub(crate) async fn start(redis: &str, settings: &[(&str, &str)]) -> Self {
+        let mut env = vec![
+            ("VOTE__REDIS__URL", redis),
+            ("VOTE__HTTP__BIND", "127.0.0.1:0"),
+            ("VOTE__ADMIN__BIND", "127.0.0.1:0"),
+            ("VOTE__HTTP__WORKERS", "1"),
+            ("VOTE__REDIS__CONNECT_TIMEOUT_MS", "500"),
+            ("VOTE__POLLS__REFRESH_INTERVAL_MS", "50"),
+        ];
+        env.extend_from_slice(settings);
+        let env = env
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::load(ServiceName::Ingest, None, env).expect("right settings");
+        let running = vote_service::launch::<Ingest>(settings, Arc::new(SystemClock), false)
+            .await
+            .expect("started");
+        Self {
+            url: format!("http://{}", running.address()),
+            admin_url: format!("http://{}", running.admin_address()),
+            running: Some(running),
+            client: Client::new(),
+        }
+    }
+
+    async fn knows_polls(&self) {
+        eventually(DEADLINE, || async {
+            self.client
+                .get(format!("{}/readyz", self.url))
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+    }
+
+    pub(crate) fn post(&self, poll: &str) -> RequestBuilder {
+        self.client
+            .post(format!("{}/v1/polls/{poll}/votes", self.url))
+    }
+
+    /// Votes for a candidate, with a key or without.
+    pub(crate) async fn vote(&self, candidate: &str, key: Option<&str>) -> Answer {
+        let mut request = self.post(POLL).json(&json!({ "candidate": candidate }));
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        Answer::of(request).await
+    }
+
+    pub(crate) async fn send(&self, body: Value) -> Answer {
+        Answer::of(self.post(POLL).json(&body)).await
+    }
+
+    /// A vote that is answered as `code` says, once the process has seen a change.
+    pub(crate) async fn sees(&self, code: &str) -> Answer {
+        eventually(DEADLINE, || async {
+            let answer = self.vote("ana", None).await;
+            (answer.code() == code).then_some(answer)
+        })
+        .await
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self
+            .client
+            .get(format!("{}/metrics", self.admin_url))
+            .send()
+            .await;
+        answer.expect("an answer").text().await.expect("text")
+    }
+
+    pub(crate) async fn stop(mut self) {
+        let running = self.running.take().expect("running");
+        let skip_grace = CancellationToken::new();
+        skip_grace.cancel();
+        running.shutdown(skip_grace).await.expect("a clean stop");
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
+        let response: Response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let answer = Self {
+            status,
+            headers,
+            body,
+        };
+        if answer.status.is_client_error() || answer.status.is_server_error() {
+            answer.assert_is_problem();
+        }
+        answer
+    }
+
+    fn assert_is_problem(&self) {
+        assert_eq!(
+            self.headers["content-type"], "application/problem+json",
+            "{self:?}"
+        );
+        assert_eq!(self.body["status"], self.status.as_u16(), "{self:?}");
+        assert_eq!(
+            self.body["type"],
+            format!("/problems/{}", self.code()),
+            "{self:?}"
+        );
+        assert!(
+            self.body["title"].is_string() && self.body["detail"].is_string(),
+            "{self:?}"
+        );
+    }
+
+    /// The problem's code; empty where there is none.
+    pub(crate) fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        self.body["detail"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.status == StatusCode::CREATED && self.body["status"] == "accepted"
+    }
+
+    pub(crate) fn is_repeat(&self) -> bool {
+        self.status == StatusCode::OK && self.body["status"] == "already_accepted"
+    }
+}

@@ -1,0 +1,9 @@
+//! The ingest service against a real `redis-server`, by HTTP.
+#![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
+
+mod app;
+mod bad_input;
+mod draining;
+mod outage;
+mod tracing_export;
+mod votes;

@@ -1,0 +1,281 @@
+//! Votes, and what they are answered.
+
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use serde_json::json;
+use vote_domain::{Receipt, Transition};
+
+use crate::app::{Answer, POLL, Show, ago, definition};
+
+#[tokio::test]
+async fn an_accepted_vote_is_recorded_and_has_a_genuine_receipt() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    let answer = app
+        .send(json!({ "candidate": "ana", "channel": "torcida", "direction": "eliminate" }))
+        .await;
+    assert!(answer.is_accepted(), "{answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    for (field, value) in [
+        ("poll", POLL),
+        ("candidate", "ana"),
+        ("channel", "torcida"),
+        ("direction", "eliminate"),
+    ] {
+        assert_eq!(answer.body[field], value, "{answer:?}");
+    }
+    let accepted_at = answer.body["accepted_at"].as_str().expect("a time");
+    assert_eq!(accepted_at.len(), "2026-11-24T01:02:03.250Z".len());
+    let key = show
+        .operator
+        .receipt_key()
+        .await
+        .expect("Redis answers")
+        .expect("a key");
+    let text = answer.body["receipt"].as_str().expect("a receipt");
+    let receipt = Receipt::verify(text, &key).expect("genuine");
+    assert_eq!(receipt.poll.as_str(), POLL);
+    let figures = show
+        .operator
+        .figures(&show.poll().await)
+        .await
+        .expect("figures");
+    assert!(receipt.sequence <= figures[0].writers[&receipt.writer].last_sequence);
+    assert!(!text.contains("ana"));
+    assert_eq!(show.total().await, 1);
+}
+
+#[tokio::test]
+async fn a_vote_that_names_no_channel_uses_the_first() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    assert_eq!(app.vote("bia", None).await.body["channel"], "torcida");
+}
+
+#[tokio::test]
+async fn the_same_key_counts_once_in_quotes_or_bare() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    assert!(app.vote("ana", Some("8e03978e-40d5")).await.is_accepted());
+    let repeat = app.vote("ana", Some("\"8e03978e-40d5\"")).await;
+    assert!(repeat.is_repeat(), "{repeat:?}");
+    // What the first answer said is not known any more, and so not said.
+    assert!(repeat.body.get("receipt").is_none() && repeat.body.get("accepted_at").is_none());
+    let other = app.vote("bia", Some("8e03978e-40d5")).await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(other.code(), "idempotency-key-reused");
+    assert_eq!(show.total().await, 1);
+}
+
+#[tokio::test]
+async fn the_same_key_at_once_from_many_connections_and_two_processes_counts_once() {
+    let show = Show::open().await;
+    let (one, other) = (show.app().await, show.app().await);
+    let votes = (0..40).map(|n| if n % 2 == 0 { &one } else { &other }.vote("ana", Some("same")));
+    let answers = join_all(votes).await;
+    assert_eq!(
+        answers.iter().filter(|answer| answer.is_accepted()).count(),
+        1
+    );
+    assert_eq!(
+        answers.iter().filter(|answer| answer.is_repeat()).count(),
+        39
+    );
+    assert_eq!(show.total().await, 1);
+}
+
+#[tokio::test]
+async fn a_key_can_be_required() {
+    let show = Show::open().await;
+    let app = show
+        .app_with(&[("VOTE__COMMIT__IDEMPOTENCY_KEY_REQUIRED", "true")])
+        .await;
+    let answer = app.vote("ana", None).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (400, "idempotency-key-required")
+    );
+    assert!(app.vote("ana", Some("k")).await.is_accepted());
+    assert_eq!(show.total().await, 1);
+}
+
+#[tokio::test]
+async fn eligibilities_that_cannot_be_checked_are_refused_and_not_counted() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    for (channel, eligibility) in [("unico", "voter"), ("prova", "proof_of_work")] {
+        let answer = app
+            .send(json!({ "candidate": "ana", "channel": channel, "proof": "anything" }))
+            .await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
+        assert_eq!(answer.code(), "eligibility-not-available");
+        assert_eq!(answer.body["eligibility"], eligibility);
+    }
+    assert_eq!(show.total().await, 0);
+}
+
+#[tokio::test]
+async fn a_vote_that_means_the_opposite_is_refused() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    let answer = app
+        .send(json!({ "candidate": "ana", "direction": "save" }))
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (422, "direction-mismatch")
+    );
+    assert_eq!(answer.body["direction"], "eliminate");
+    assert_eq!(show.total().await, 0);
+}
+
+#[tokio::test]
+async fn before_the_opening_votes_are_refused_with_the_time() {
+    let show = Show::with(definition(ago(-600), ago(-3_600)), Some(Transition::Open)).await;
+    let app = show.app().await;
+    let answer = app.vote("ana", Some("k")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (409, "poll-not-open")
+    );
+    assert!(answer.body["opens_at"].is_string(), "{answer:?}");
+    assert_eq!(show.total().await, 0);
+}
+
+#[tokio::test]
+async fn a_draft_takes_no_votes() {
+    let show = Show::with(definition(ago(60), ago(-3_600)), None).await;
+    let app = show.app().await;
+    let answer = app.vote("ana", None).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (409, "poll-not-open")
+    );
+}
+
+#[tokio::test]
+async fn after_the_end_votes_are_gone_and_counted_as_late() {
+    let show = Show::with(definition(ago(3_600), ago(60)), Some(Transition::Open)).await;
+    let app = show.app().await;
+    let answers = [
+        app.vote("ana", None).await,
+        app.vote("ana", Some("k")).await,
+    ];
+    for answer in answers {
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (410, "poll-closed")
+        );
+        assert!(answer.body["closed_at"].is_string(), "{answer:?}");
+    }
+    vote_testkit::eventually(crate::app::DEADLINE, || async {
+        show.audit().await.late == 2
+    })
+    .await;
+    assert_eq!(show.total().await, 0);
+}
+
+#[tokio::test]
+async fn a_change_of_state_is_seen_within_a_second() {
+    let show = Show::open().await;
+    let app = show
+        .app_with(&[("VOTE__POLLS__REFRESH_INTERVAL_MS", "500")])
+        .await;
+    assert!(app.vote("ana", Some("first")).await.is_accepted());
+    for (transition, code) in [
+        (Transition::Pause, "poll-paused"),
+        (Transition::Resume, ""),
+        (Transition::Close, "poll-closed"),
+        (Transition::Void, "poll-void"),
+    ] {
+        show.change(transition).await;
+        tokio::time::timeout(std::time::Duration::from_secs(2), app.sees(code))
+            .await
+            .unwrap_or_else(|_| panic!("{transition} was not seen"));
+        if transition != Transition::Void {
+            // Whoever repeats a vote that was accepted is told so, whatever the poll does now.
+            assert!(
+                app.vote("ana", Some("first")).await.is_repeat(),
+                "{transition}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_poll_refuses_votes() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    assert!(app.vote("ana", None).await.is_accepted());
+    let closed = show.change(Transition::Close).await;
+    show.operator
+        .seal(&closed, crate::app::now(), "test")
+        .await
+        .expect("sealed");
+    let answer = app.sees("poll-closed").await;
+    assert_eq!(answer.status, StatusCode::GONE);
+    assert_eq!(show.total().await, 1);
+}
+
+#[tokio::test]
+async fn browsers_of_configured_origins_may_vote() {
+    let show = Show::open().await;
+    let origins = [("VOTE__HTTP__CORS_ALLOWED_ORIGINS", "https://example.com")];
+    let app = show.app_with(&origins).await;
+    let preflight = app
+        .client
+        .request(
+            reqwest::Method::OPTIONS,
+            format!("{}/v1/polls/{POLL}/votes", app.url),
+        )
+        .header("Origin", "https://example.com")
+        .header("Access-Control-Request-Method", "POST")
+        .header(
+            "Access-Control-Request-Headers",
+            "content-type,idempotency-key",
+        )
+        .send()
+        .await
+        .expect("an answer");
+    assert!(preflight.status().is_success(), "{preflight:?}");
+    assert!(
+        preflight
+            .headers()
+            .contains_key("access-control-allow-origin")
+    );
+    let vote = app
+        .post(POLL)
+        .header("Origin", "https://example.com")
+        .json(&json!({ "candidate": "ana" }));
+    assert!(
+        Answer::of(vote)
+            .await
+            .headers
+            .contains_key("access-control-allow-origin")
+    );
+}
+
+#[tokio::test]
+async fn votes_are_metered_by_poll_channel_candidate_and_outcome() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    app.vote("ana", Some("k")).await;
+    app.vote("ana", Some("k")).await;
+    app.vote("bia", Some("k")).await;
+    let metrics = app.metrics().await;
+    for (candidate, outcome) in [
+        ("ana", "accepted"),
+        ("ana", "duplicate"),
+        ("bia", "mismatch"),
+    ] {
+        let line = format!(
+            "vote_votes_total{{poll=\"{POLL}\",channel=\"torcida\",candidate=\"{candidate}\",outcome=\"{outcome}\"}} 1"
+        );
+        assert!(metrics.contains(&line), "no {line} in\n{metrics}");
+    }
+    assert!(
+        !metrics.contains("tally"),
+        "the ingest service knows no tally"
+    );
+}
