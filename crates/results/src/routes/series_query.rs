@@ -1,0 +1,262 @@
+//! What the two series operations share: their query, and where the body comes from.
+
+use std::sync::Arc;
+
+use actix_web::web::Query;
+use actix_web::{HttpRequest, HttpResponse};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use vote_domain::{Minute, wire_time};
+use vote_service::problem::echo;
+use vote_service::{Problem, ProblemCode};
+
+use crate::board::PollPages;
+use crate::body::Body;
+use crate::respond::{Vary, respond};
+use crate::series::{Bounds, Step};
+use crate::series_cache::SeriesKey;
+use crate::service::Api;
+
+/// The longest name of the IANA database has 32 characters.
+const MAX_ZONE_CHARS: usize = 64;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriesQuery {
+    tz: Option<String>,
+    from: Option<String>,
+    until: Option<String>,
+}
+
+/// Answers with a series.
+pub(super) async fn answer(
+    request: &HttpRequest,
+    api: &Api,
+    step: Step,
+) -> Result<HttpResponse, Problem> {
+    let audience = api.access.audience(request)?;
+    // Not the guard: it must not be held while a series is being made.
+    let pages = Arc::clone(api.board.load().of_request(request)?);
+    let asked = Asked::parse(request.query_string())?;
+    audience.series(pages.visibility())?;
+    let reads = match step {
+        Step::Hour => &pages.reads.hourly,
+        Step::Minute => &pages.reads.minutely,
+    };
+    let body = asked.body(api, &pages, step).await?;
+    let vary = Vary::CodingAndAudience(audience);
+    Ok(respond(request, &body, vary, reads))
+}
+
+/// A query that was understood.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    zone: Option<(String, TimeZone)>,
+    bounds: Bounds,
+}
+
+impl Asked {
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let query = Query::<SeriesQuery>::from_query(query).map_err(|error| {
+            Problem::new(ProblemCode::InvalidQuery).detail(format!(
+                "The query can't be read: {error}. It takes tz, from and until."
+            ))
+        })?;
+        let SeriesQuery { tz, from, until } = query.into_inner();
+        let zone = tz.as_deref().map(zone).transpose()?;
+        let from = from.map(|text| instant("from", &text)).transpose()?;
+        let until = until.map(|text| instant("until", &text)).transpose()?;
+        if let (Some(from), Some(until)) = (from, until)
+            && until <= from
+        {
+            return Err(
+                Problem::new(ProblemCode::InvalidQuery).detail("`until` must be after `from`.")
+            );
+        }
+        // Buckets begin with a minute, so these make no difference but to the cache.
+        let bounds = Bounds {
+            from: from.map(|from| Minute::from_timestamp(from).start()),
+            until: until.map(up_to_minute),
+        };
+        Ok(Self { zone, bounds })
+    }
+
+    async fn body(
+        self,
+        api: &Api,
+        pages: &Arc<PollPages>,
+        step: Step,
+    ) -> Result<Arc<Body>, Problem> {
+        let definition = &pages.snapshot.poll.definition;
+        let is_own = self
+            .zone
+            .as_ref()
+            .is_none_or(|(name, _)| name == definition.timezone());
+        let ahead = match step {
+            Step::Hour => &pages.series.hourly,
+            Step::Minute => &pages.series.minutely,
+        };
+        if is_own
+            && self.bounds == Bounds::default()
+            && let Some(body) = ahead.load_full()
+        {
+            return Ok(body);
+        }
+        let (zone_name, zone) = self
+            .zone
+            .unwrap_or_else(|| (definition.timezone().to_owned(), definition.zone().clone()));
+        let key = SeriesKey {
+            step,
+            zone: zone_name,
+            bounds: self.bounds,
+        };
+        api.series.get(pages, key, zone).await
+    }
+}
+
+/// A time zone by its IANA name, in the database's own spelling.
+fn zone(text: &str) -> Result<(String, TimeZone), Problem> {
+    Some(text)
+        .filter(|text| text.len() <= MAX_ZONE_CHARS)
+        .and_then(|text| TimeZone::get(text).ok())
+        .filter(|zone| !zone.is_unknown())
+        .and_then(|zone| Some((zone.iana_name()?.to_owned(), zone)))
+        .ok_or_else(|| {
+            Problem::new(ProblemCode::InvalidTimeZone).detail(format!(
+                "tz must be the IANA name of a time zone, such as America/Sao_Paulo; is {}.",
+                echo(text)
+            ))
+        })
+}
+
+fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    wire_time::parse(text).map_err(|_error| {
+        Problem::new(ProblemCode::InvalidQuery).detail(format!(
+            "{name} must be an RFC 3339 instant, such as 2026-11-24T01:00:00Z (a + in it is written \
+             %2B); is {}.",
+            echo(text)
+        ))
+    })
+}
+
+/// The minute's beginning, or the next one's.
+fn up_to_minute(at: Timestamp) -> Timestamp {
+    let start = Minute::from_timestamp(at).start();
+    if start == at {
+        return at;
+    }
+    start
+        .checked_add(SignedDuration::from_mins(1))
+        .unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::at;
+
+    fn refused(query: &str) -> (ProblemCode, String) {
+        let problem = Asked::parse(query).expect_err(query);
+        let body: serde_json::Value = serde_json::from_slice(&problem.body()).expect("JSON");
+        (
+            problem.code(),
+            body["detail"].as_str().expect("text").to_owned(),
+        )
+    }
+
+    #[test]
+    fn everything_is_optional() {
+        let asked = Asked::parse("").expect("fine");
+        assert_eq!(
+            asked,
+            Asked {
+                zone: None,
+                bounds: Bounds::default()
+            }
+        );
+    }
+
+    #[test]
+    fn zones_are_known_by_any_spelling_and_have_one_name() {
+        for spelling in ["America/Manaus", "america/manaus", "America%2FManaus"] {
+            let asked = Asked::parse(&format!("tz={spelling}")).expect(spelling);
+            assert_eq!(asked.zone.expect("a zone").0, "America/Manaus");
+        }
+    }
+
+    #[test]
+    fn bounds_are_whole_minutes() {
+        let asked = Asked::parse("from=2026-11-24T01:02:03.250Z&until=2026-11-24T03:04:05%2B01:00");
+        let bounds = asked.expect("fine").bounds;
+        assert_eq!(bounds.from, Some(at("2026-11-24T01:02:00Z")));
+        assert_eq!(bounds.until, Some(at("2026-11-24T02:05:00Z")));
+        let whole = Asked::parse("until=2026-11-24T03:04:00Z").expect("fine");
+        assert_eq!(whole.bounds.until, Some(at("2026-11-24T03:04:00Z")));
+    }
+
+    #[test]
+    fn a_zone_that_is_none_is_named_and_cut() {
+        let long = "x".repeat(10_000);
+        for tz in [
+            "",
+            "Mars/Phobos",
+            "UTC+3",
+            "-03:00",
+            "EST5EDT4,M3",
+            "../../etc/passwd",
+            "/etc/localtime",
+            "America/Sao_Paulo%00",
+            "%ff%fe",
+            &long,
+        ] {
+            let (code, detail) = refused(&format!("tz={tz}"));
+            assert_eq!(code, ProblemCode::InvalidTimeZone, "{tz:.40}");
+            assert!(
+                detail.contains("America/Sao_Paulo") && detail.len() < 300,
+                "{detail}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_instant_that_is_none_is_named() {
+        for text in [
+            "",
+            "yesterday",
+            "2026-11-24",
+            "2026-11-24T01:00:00",
+            "1700000000",
+            "2026-11-24T01:00:00+03:00",
+        ] {
+            for name in ["from", "until"] {
+                let (code, detail) = refused(&format!("{name}={text}"));
+                assert_eq!(code, ProblemCode::InvalidQuery, "{text}");
+                assert!(detail.starts_with(name), "{detail}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_before_the_beginning_is_refused() {
+        for until in ["2026-11-24T01:00:00Z", "2026-11-24T00:59:00Z"] {
+            let (code, detail) = refused(&format!("from=2026-11-24T01:00:00Z&until={until}"));
+            assert_eq!(code, ProblemCode::InvalidQuery);
+            assert!(detail.contains("after"), "{detail}");
+        }
+    }
+
+    #[test]
+    fn unknown_and_repeated_parameters_are_refused() {
+        for (query, word) in [
+            ("timezone=UTC", "timezone"),
+            ("tz=UTC&tz=UTC", "tz"),
+            ("tz=UTC&x=1", "x"),
+            ("tz[]=UTC", "tz[]"),
+        ] {
+            let (code, detail) = refused(query);
+            assert_eq!(code, ProblemCode::InvalidQuery, "{query}");
+            assert!(detail.contains(word), "{detail}");
+        }
+    }
+}

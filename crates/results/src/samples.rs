@@ -1,0 +1,119 @@
+//! Polls and snapshots for unit tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use vote_domain::{
+    Minute, MinuteSeries, Poll, PollDefinition, SealedPoll, ShardTotals, Tally, Transition,
+    Visibility, WriterId, WriterTotals,
+};
+use vote_store::{Confirmed, PollSnapshot, WriterLedger};
+
+pub(crate) const WRITER: WriterId = WriterId::from_bytes([7; 8]);
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+pub(crate) fn opens_at() -> Timestamp {
+    at("2026-11-24T00:00:00Z")
+}
+
+pub(crate) fn closes_at() -> Timestamp {
+    at("2026-11-26T02:00:00Z")
+}
+
+pub(crate) fn definition(visibility: Visibility) -> PollDefinition {
+    let json = serde_json::json!({
+        "id": "paredao-01", "title": "Paredão 1", "direction": "eliminate", "kind": "live",
+        "opens_at": "2026-11-24T00:00:00Z", "closes_at": "2026-11-26T02:00:00Z",
+        "timezone": "America/Sao_Paulo", "visibility": visibility.as_str(), "shards": 1,
+        "candidates": [
+            { "id": "bia", "name": "Bia", "color": "#e4572e" },
+            { "id": "ana", "name": "Ana", "image_url": "https://example.com/ana.png" },
+        ],
+        "channels": [
+            { "id": "torcida", "weight": 30, "eligibility": "open" },
+            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 },
+        ]
+    });
+    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+}
+
+pub(crate) fn poll(visibility: Visibility) -> Poll {
+    Poll::draft(definition(visibility), opens_at(), "test")
+        .transition(Transition::Open, opens_at(), "test")
+        .expect("legal")
+}
+
+/// An open poll with votes as `(channel, candidate, votes)`, all in its first minute.
+pub(crate) fn snapshot(votes: &[(usize, usize, u64)]) -> PollSnapshot {
+    let timed: Vec<_> = votes.iter().map(|vote| (0, *vote)).collect();
+    snapshot_of(poll(Visibility::Public), &timed)
+}
+
+/// A poll with votes as `(minutes after it opened, (channel, candidate, votes))`.
+pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> PollSnapshot {
+    let (mut tally, mut minutes) = (Tally::new(2, 2), MinuteSeries::new(2, 2));
+    for (minute, (channel, candidate, count)) in votes {
+        let at = opens_at() + jiff::SignedDuration::from_mins(*minute);
+        tally.add(*channel, *candidate, *count).expect("fits");
+        minutes
+            .add(Minute::from_timestamp(at), *channel, *candidate, *count)
+            .expect("fits");
+    }
+    let total = u64::try_from(tally.total()).expect("small");
+    let ledger = WriterLedger {
+        last_sequence: 3,
+        votes: total,
+    };
+    PollSnapshot {
+        revision: poll.revision + 3,
+        poll,
+        tally,
+        minutes,
+        late: Tally::new(2, 2),
+        ledger: vec![BTreeMap::from([(WRITER, ledger)])],
+        read_at: opens_at(),
+        sealed: None,
+    }
+}
+
+/// The same, closed and sealed.
+pub(crate) fn sealed_snapshot(votes: &[(usize, usize, u64)]) -> PollSnapshot {
+    let mut snapshot = snapshot(votes);
+    let poll = snapshot
+        .poll
+        .transition(Transition::Close, closes_at(), "test")
+        .and_then(|poll| poll.transition(Transition::Seal, closes_at(), "test"))
+        .expect("legal");
+    let totals = ShardTotals {
+        shard: 0,
+        tally: snapshot.tally.clone(),
+        late: snapshot.late.clone(),
+        writers: vec![WriterTotals {
+            writer: WRITER,
+            last_sequence: 3,
+            votes: u64::try_from(snapshot.tally.total()).expect("small"),
+        }],
+    };
+    snapshot.revision = poll.revision + 3;
+    let sealed = SealedPoll::new(
+        poll.clone(),
+        vec![totals],
+        snapshot.revision,
+        closes_at(),
+        "test",
+    );
+    snapshot.sealed = Some(Arc::new(sealed.expect("seals")));
+    snapshot.poll = poll;
+    snapshot
+}
+
+pub(crate) fn confirmed(snapshot: PollSnapshot, confirmed_at: Timestamp) -> Confirmed {
+    Confirmed {
+        snapshot: Arc::new(snapshot),
+        confirmed_at,
+    }
+}

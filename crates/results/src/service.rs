@@ -1,0 +1,114 @@
+//! The service: what it is started from, and the routes it answers.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, ServiceConfig};
+use arc_swap::ArcSwap;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi as Document;
+use vote_domain::ReceiptKey;
+use vote_service::health::ready_check;
+use vote_service::settings::{RedisSettings, Secret};
+use vote_service::{BoxError, Context, Service, ServiceName};
+use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store};
+
+use crate::access::Access;
+use crate::board::Board;
+use crate::metrics::{Metrics, ReadCounters};
+use crate::render::Renderer;
+use crate::routes;
+use crate::series_cache::SeriesMaker;
+use crate::view::Freshness;
+
+/// What requests are answered from.
+pub(crate) struct Api {
+    pub(crate) board: Arc<ArcSwap<Board>>,
+    pub(crate) access: Access,
+    /// The receipts' key of the settings; else the board has the one that the services share.
+    pub(crate) receipt_key: Option<ReceiptKey>,
+    pub(crate) series: SeriesMaker,
+    pub(crate) list_reads: ReadCounters,
+}
+
+/// The read-only service.
+pub struct Results {
+    api: Data<Api>,
+}
+
+impl Service for Results {
+    const NAME: ServiceName = ServiceName::Results;
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const ABOUT: &'static str = "Publishes the polls' standings and series. Reads only.";
+
+    fn openapi() -> Document {
+        crate::openapi::ApiDocument::openapi()
+    }
+
+    async fn start(context: &mut Context) -> Result<Self, BoxError> {
+        let settings = Arc::clone(&context.settings);
+        let store = Store::new(&redis(&settings.redis))?;
+        let reading = SnapshotConfig {
+            interval: settings.snapshot.interval(),
+            polls_interval: settings.polls.refresh_interval(),
+        };
+        let stopped = context.lifecycle.stopped();
+        let clock = Arc::clone(&context.clock);
+        let snapshots = Snapshotter::start(
+            &store,
+            Arc::clone(&clock),
+            reading,
+            &mut context.metrics,
+            stopped.clone(),
+        );
+        let metrics =
+            Metrics::register(&mut context.metrics, snapshots.clone(), Arc::clone(&clock));
+        let board = Arc::new(ArcSwap::from_pointee(Board::default()));
+        let freshness = Freshness::new(&settings, &reading);
+        Renderer::new(Arc::clone(&board), clock, freshness, metrics.clone())
+            .start(snapshots, &stopped);
+
+        // Redis away later is no reason to take the service out: what it knows, marked as stale, is
+        // better than no answer from anybody.
+        let known = Arc::clone(&board);
+        context.ready_when(ready_check("snapshot", move || match known.load().list {
+            Some(_) => Ok(()),
+            None => Err("nothing has been read from Redis yet".to_owned()),
+        }));
+        let receipt_key = settings.receipts.key_bytes().map(ReceiptKey::from_bytes);
+        Ok(Self {
+            api: Data::new(Api {
+                board,
+                access: Access::new(&settings.access),
+                receipt_key,
+                list_reads: metrics.list_reads(),
+                series: SeriesMaker::new(metrics),
+            }),
+        })
+    }
+
+    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+        let api = self.api.clone();
+        move |app: &mut ServiceConfig| {
+            app.app_data(api.clone());
+            routes::configure(app);
+        }
+    }
+
+    async fn drain(self) {
+        // Nothing is accepted here that would have to be finished.
+    }
+}
+
+fn redis(settings: &RedisSettings) -> RedisConfig {
+    RedisConfig {
+        url: settings.url.expose().to_owned(),
+        username: settings.username.clone(),
+        password: settings
+            .password
+            .as_ref()
+            .map(|password| Secret::expose(password).to_owned()),
+        pool_size: settings.pool_size,
+        connect_timeout: settings.connect_timeout(),
+        response_timeout: settings.response_timeout(),
+    }
+}

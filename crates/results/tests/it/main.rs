@@ -1,0 +1,10 @@
+//! The results service in this process, against a real `redis-server`.
+#![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
+
+mod access;
+mod bad_input;
+mod http;
+mod lifecycle;
+mod receipts;
+mod series;
+mod support;

@@ -1,0 +1,186 @@
+//! Votes over time, in any zone.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vote_testkit::RedisServer;
+
+use crate::support::{ANA, App, BIA, Producer, at, problem, results};
+
+/// Three votes: at 00:30, 01:10 and 01:59 UTC; it is 03:05.
+async fn app() -> (RedisServer, App) {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({})).await;
+    // The clock is moved by more than it takes for figures to be stale.
+    let patient = [("VOTE__SNAPSHOT__STALE_AFTER_MS", "600000")];
+    let app = App::start_with(&redis.url(), &patient).await;
+    app.clock.set(at("2026-11-24T03:05:00Z"));
+    let voters = producer.voting().await;
+    voters.vote(ANA, at("2026-11-24T00:30:00Z")).await;
+    voters.vote(BIA, at("2026-11-24T01:10:00Z")).await;
+    voters.vote(ANA, at("2026-11-24T01:59:59.999Z")).await;
+    app.until_votes(3).await;
+    (redis, app)
+}
+
+fn rows(series: &Value, member: &str) -> Vec<(String, u64)> {
+    let rows = series[member].as_array().expect("a list");
+    rows.iter()
+        .map(|row| {
+            let start = row["start"].as_str().expect("text").to_owned();
+            (start, row["total_votes"].as_u64().expect("a count"))
+        })
+        .collect()
+}
+
+fn row(start: &str, votes: u64) -> (String, u64) {
+    (start.to_owned(), votes)
+}
+
+#[tokio::test]
+async fn hours_are_dense_and_in_the_polls_zone_or_any_other() {
+    let (_redis, app) = app().await;
+    let hourly = format!("{}/hourly", results());
+    let own = app
+        .until(&hourly, |series| {
+            rows(series, "hours").len() == 4 && series["hours"][1]["total_votes"] == 2
+        })
+        .await
+        .json();
+    assert_eq!(own["timezone"], "America/Sao_Paulo");
+    assert_eq!(own["direction"], "eliminate");
+    assert_eq!(own["kind"], "live");
+    assert_eq!(
+        rows(&own, "hours"),
+        [
+            row("2026-11-23T21:00:00-03:00", 1),
+            row("2026-11-23T22:00:00-03:00", 2),
+            row("2026-11-23T23:00:00-03:00", 0),
+            row("2026-11-24T00:00:00-03:00", 0),
+        ]
+    );
+    assert_eq!(own["hours"][1]["candidates"], json!({ "ana": 1, "bia": 1 }));
+
+    let kolkata = app.get(&format!("{hourly}?tz=asia/kolkata")).await.json();
+    assert_eq!(kolkata["timezone"], "Asia/Kolkata");
+    assert_eq!(
+        rows(&kolkata, "hours"),
+        [
+            row("2026-11-24T05:00:00+05:30", 0),
+            row("2026-11-24T06:00:00+05:30", 2),
+            row("2026-11-24T07:00:00+05:30", 1),
+            row("2026-11-24T08:00:00+05:30", 0),
+        ]
+    );
+    // The poll's own zone by name is the body that was made ahead.
+    let named = app.get(&format!("{hourly}?tz=america/sao_paulo")).await;
+    assert_eq!(named.header("etag"), app.get(&hourly).await.header("etag"));
+}
+
+#[tokio::test]
+async fn minutes_are_dense_and_can_be_bounded() {
+    let (_redis, app) = app().await;
+    let minutely = format!("{}/minutely", results());
+    let all = app
+        .until(&minutely, |series| {
+            rows(series, "minutes").iter().map(|row| row.1).sum::<u64>() == 3
+        })
+        .await
+        .json();
+    let all = rows(&all, "minutes");
+    assert_eq!(all.len(), 3 * 60 + 6);
+    assert_eq!(all[30], row("2026-11-23T21:30:00-03:00", 1));
+    let path = format!("{minutely}?from=2026-11-24T01:08:59Z&until=2026-11-24T01:11:00Z");
+    let part = app.get(&path).await;
+    assert_eq!(
+        rows(&part.json(), "minutes"),
+        [
+            row("2026-11-23T22:08:00-03:00", 0),
+            row("2026-11-23T22:09:00-03:00", 0),
+            row("2026-11-23T22:10:00-03:00", 1),
+        ]
+    );
+    let gzip = app
+        .get_with(&minutely, &[("accept-encoding", "gzip")])
+        .await;
+    assert_eq!(gzip.header("content-encoding"), "gzip");
+    let known = [("if-none-match", part.header("etag"))];
+    assert_eq!(app.get_with(&path, &known).await.status, 304);
+    let nothing = app
+        .get(&format!("{minutely}?from=2026-11-25T00:00:00Z"))
+        .await
+        .json();
+    assert_eq!(nothing["minutes"], json!([]), "not come yet");
+}
+
+#[tokio::test]
+async fn a_minute_without_votes_comes_by_itself() {
+    let (_redis, app) = app().await;
+    let minutely = format!("{}/minutely", results());
+    app.until(&minutely, |series| rows(series, "minutes").len() == 186)
+        .await;
+    let standing = app.get(&results()).await;
+    app.clock.advance(Duration::from_secs(61));
+    let series = app
+        .until(&minutely, |series| rows(series, "minutes").len() == 187)
+        .await
+        .json();
+    assert_eq!(
+        rows(&series, "minutes")[186],
+        row("2026-11-24T00:06:00-03:00", 0)
+    );
+    // The standing says nothing new, and stays the same bytes.
+    assert_eq!(
+        app.get(&results()).await.header("etag"),
+        standing.header("etag")
+    );
+}
+
+#[tokio::test]
+async fn many_readers_of_one_zone_cost_one_body() {
+    let (_redis, app) = app().await;
+    // The poll's own zone is made ahead: that has to be done before anything is counted.
+    app.until(&format!("{}/hourly", results()), |series| {
+        series["hours"][1]["total_votes"] == 2
+    })
+    .await;
+    let path = format!("{}/hourly?tz=Europe/Lisbon", results());
+    app.until(&path, |_| true).await;
+    let renders = app.count("vote_render_seconds_count", &["hourly"]).await;
+    for _ in 0..100 {
+        assert_eq!(app.get(&path).await.status, 200);
+    }
+    assert_eq!(
+        app.count("vote_render_seconds_count", &["hourly"]).await,
+        renders
+    );
+}
+
+#[tokio::test]
+async fn bad_queries_are_refused_with_what_is_wrong() {
+    let (_redis, app) = app().await;
+    let long = "x".repeat(8000);
+    for step in ["hourly", "minutely"] {
+        for (query, code) in [
+            ("tz=Mars/Phobos", "invalid-time-zone"),
+            ("tz=", "invalid-time-zone"),
+            ("tz=%2e%2e%2f%2e%2e%2fetc%2fpasswd", "invalid-time-zone"),
+            ("tz=%ff", "invalid-time-zone"),
+            ("from=yesterday", "invalid-query"),
+            ("until=2026-11-24", "invalid-query"),
+            (
+                "from=2026-11-24T02:00:00Z&until=2026-11-24T01:00:00Z",
+                "invalid-query",
+            ),
+            ("tz=UTC&tz=UTC", "invalid-query"),
+            ("timezone=UTC", "invalid-query"),
+            (&format!("tz={long}"), "invalid-time-zone"),
+            (&format!("{long}=1"), "invalid-query"),
+        ] {
+            let path = format!("{}/{step}?{query}", results());
+            let answer = app.get(&path).await;
+            assert_eq!(answer.problem(), problem(400, code), "{query:.40}");
+        }
+    }
+}

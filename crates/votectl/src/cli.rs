@@ -1,0 +1,170 @@
+//! The command line: what there is, how it is spelt, what it means.
+
+use crate::commands::{audit, export, poll, receipt};
+use crate::{dev, load};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Heading of the options that all commands share.
+const EVERYWHERE: &str = "Options of every command";
+
+/// Runs live votes: defines, opens, closes and seals polls, proves their figures, puts load on the services.
+#[derive(Debug, Parser)]
+#[command(
+    name = "votectl",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done; 1 a check failed or a change was refused; 2 wrong input, nothing was done; \
+                  3 Redis or a service is away."
+)]
+pub struct Cli {
+    /// Options of all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Address of Redis
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        value_name = "URL",
+        env = "VOTE__REDIS__URL",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379"
+    )]
+    pub redis: String,
+
+    /// Form of the result: for people, or one JSON document
+    #[arg(long, short, global = true, help_heading = EVERYWHERE, value_enum, default_value_t)]
+    pub output: OutputFormat,
+
+    /// Who does it, for the poll's log
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        value_name = "NAME",
+        env = "USER",
+        hide_env_values = true,
+        default_value = "operator"
+    )]
+    pub by: String,
+}
+
+/// Form of a result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Tables and sentences
+    #[default]
+    #[value(alias = "table")]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Define polls and move them through their states
+    #[command(subcommand)]
+    Poll(poll::PollCommand),
+    /// Prove that tally, minutes, ledger and sealed result agree, shard by shard
+    Audit(audit::AuditArgs),
+    /// Write a poll's figures as CSV or JSON
+    Export(export::ExportArgs),
+    /// Put open-loop load on an ingest service, and reconcile its answers with the tally
+    Load(load::LoadArgs),
+    /// Run everything on this machine: Redis, both services, a demo poll
+    Dev(dev::DevArgs),
+    /// Check receipts of votes
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
+    /// Stop what a killed `dev` has left (started by `dev` itself)
+    #[command(hide = true)]
+    DevGuard(dev::guard::GuardArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::{CommandFactory, Parser};
+
+    fn refused(line: &str) -> String {
+        Cli::try_parse_from(line.split(' '))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_of_every_command() {
+        let mut command = Cli::command();
+        command.build();
+        let mut text = String::new();
+        collect(&mut command, &mut text);
+        insta::assert_snapshot!(text);
+    }
+
+    fn collect(command: &mut clap::Command, text: &mut String) {
+        let help = command.render_help();
+        let name = command.get_bin_name().unwrap_or("votectl");
+        text.push_str(&format!("$ {name} --help\n{help}\n"));
+        for subcommand in command
+            .get_subcommands_mut()
+            .filter(|command| command.get_name() != "help")
+        {
+            if !subcommand.is_hide_set() {
+                collect(subcommand, text);
+            }
+        }
+    }
+
+    #[test]
+    fn right_lines_are_taken() {
+        for line in [
+            "votectl poll apply demo.yaml --dry-run --output json",
+            "votectl --redis redis://h:1 poll seal paredao-01 --grace 1m30s --yes",
+            "votectl poll extend paredao-01 --until 2026-11-26T02:30:00-03:00",
+            "votectl poll extend paredao-01 --for 30m",
+            "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
+            "votectl load --votes 1000000",
+            "votectl export paredao-01 --format json --what hourly -o table",
+            "votectl receipt verify v1.a.b",
+            "votectl dev --data-dir /tmp/x --no-demo",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn wrong_lines_say_what_would_be_right() {
+        for (line, says) in [
+            ("votectl poll show Paredão", "POLL"),
+            ("votectl poll show ../x", "POLL"),
+            ("votectl poll extend paredao-01", "--until"),
+            ("votectl poll extend paredao-01 --until tomorrow", "--until"),
+            ("votectl load --rate 0", "1..=1000000"),
+            (
+                "votectl load --votes 5 --duration 5s",
+                "cannot be used with",
+            ),
+            ("votectl load --url https://x", "plain http"),
+            ("votectl export paredao-01 --format xml", "csv, json"),
+            ("votectl poll list --output yaml", "text, json"),
+        ] {
+            let error = refused(line);
+            assert!(error.contains(says), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `votectl audit POLL`
+
+use crate::commands::poll::PollArg;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::table::{rendered, table};
+use clap::Args;
+use vote_store::AuditReport;
+
+/// What to audit.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The poll.
+    #[command(flatten)]
+    pub poll: PollArg,
+}
+
+/// Proves that a poll's figures agree, and says where they don't.
+///
+/// # Errors
+/// [`Failure::Refused`] with the first difference, after the report was written.
+pub async fn run(args: AuditArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let operator = context.operator()?;
+    context.poll(&operator, &args.poll.poll).await?;
+    let Some(report) = operator.audit(&args.poll.poll).await? else {
+        return Err(Failure::usage(format!(
+            "poll `{}` has just been removed",
+            args.poll.poll
+        )));
+    };
+    if context.json() {
+        context.write_json(&report)?;
+    } else {
+        context.terminal.line(&text(&report))?;
+    }
+    match report.differences.first() {
+        _ if report.passed => Ok(()),
+        Some(first) => Err(Failure::refused(format!(
+            "poll `{}` does not pass: {first}",
+            report.poll
+        ))),
+        None => Err(Failure::refused(format!(
+            "poll `{}` does not pass",
+            report.poll
+        ))),
+    }
+}
+
+fn text(report: &AuditReport) -> String {
+    let mut table = table(["SHARD", "TALLY", "MINUTES", "LEDGER", "SEALED", "LATE"]);
+    for shard in &report.shards {
+        table.add_row([
+            shard.shard.to_string(),
+            shard.tally.to_string(),
+            shard.minutes.to_string(),
+            shard.ledger.to_string(),
+            shard
+                .sealed
+                .map_or_else(|| "-".to_owned(), |sealed| sealed.to_string()),
+            shard.late.to_string(),
+        ]);
+    }
+    let mut text = rendered(table, 0..6);
+    text.push_str(&format!(
+        "\n\n{} ({}): {} votes, {} late\n",
+        report.poll, report.state, report.total, report.late
+    ));
+    if let Some(sha256) = &report.sha256 {
+        text.push_str(&format!("sealed result: sha256 {sha256}\n"));
+    }
+    for difference in &report.differences {
+        text.push_str(&format!("DIFFERENCE {difference}\n"));
+    }
+    text.push_str(if report.passed {
+        "passed: all figures agree"
+    } else {
+        "FAILED"
+    });
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use vote_domain::{PollId, PollState};
+    use vote_store::{AuditReport, ShardAudit};
+
+    #[test]
+    fn the_report_names_shard_and_figures() {
+        let shard = ShardAudit {
+            shard: 0,
+            tally: 12,
+            minutes: 12,
+            ledger: 11,
+            late: 3,
+            sealed: None,
+        };
+        let report = AuditReport {
+            poll: PollId::parse("paredao-01").unwrap(),
+            state: PollState::Closed,
+            shards: vec![
+                shard.clone(),
+                ShardAudit {
+                    shard: 1,
+                    ledger: 12,
+                    sealed: Some(12),
+                    ..shard
+                },
+            ],
+            total: 24,
+            late: 6,
+            sha256: None,
+            differences: vec!["shard 0: tally 12, ledger 11".to_owned()],
+            passed: false,
+        };
+        insta::assert_snapshot!(text(&report));
+    }
+}

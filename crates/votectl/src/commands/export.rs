@@ -1,0 +1,288 @@
+//! `votectl export POLL`
+
+use crate::commands::figures::Figures;
+use crate::commands::poll::PollArg;
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
+use std::path::PathBuf;
+use vote_domain::{
+    Bucket, CandidateStanding, Poll, Standing, dense_hours, dense_minutes, series_range, wire_time,
+};
+use vote_store::ShardFigures;
+
+/// What to export, and how.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The poll.
+    #[command(flatten)]
+    pub poll: PollArg,
+
+    /// Form of the export
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// Which figures
+    #[arg(long, value_enum, default_value_t)]
+    pub what: What,
+
+    /// Where to write it, instead of standard output; a file that exists is replaced
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Form of an export.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated, with a line of headings (RFC 4180)
+    #[default]
+    Csv,
+    /// One JSON document
+    Json,
+}
+
+/// Which figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Votes and percentages by candidate: weighted (no channel), then by channel
+    #[default]
+    Results,
+    /// Votes by hour, in the poll's time zone
+    Hourly,
+    /// Votes by minute
+    Minutely,
+    /// What each writer wrote to each shard
+    Ledger,
+    /// The whole sealed result with its SHA-256 (JSON only)
+    Sealed,
+}
+
+/// Writes a poll's figures.
+///
+/// # Errors
+/// When the poll doesn't exist or isn't sealed and should be, when Redis can't be read or the file not written.
+pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let operator = context.operator()?;
+    let poll = context.poll(&operator, &args.poll.poll).await?;
+    let now = context.now();
+    let csv = args.format == Format::Csv;
+    let text = match args.what {
+        What::Ledger => {
+            let rows = ledger(&operator.figures(&poll).await?);
+            if csv {
+                to_csv(&rows)?
+            } else {
+                to_json(&json!({ "poll": poll.definition.id(), "ledger": rows }))?
+            }
+        }
+        What::Results => {
+            let figures = Figures::read(&operator, &poll, now).await?;
+            if csv {
+                to_csv(&results(&figures.standing))?
+            } else {
+                to_json(&json!({
+                    "standing": figures.standing,
+                    "late": figures.late.total(),
+                    "sha256": figures.sealed.map(|sealed| sealed.sha256),
+                }))?
+            }
+        }
+        What::Hourly | What::Minutely => {
+            let figures = Figures::read(&operator, &poll, now).await?;
+            let buckets = buckets(&poll, &figures, args.what, now);
+            if csv {
+                series_csv(&poll, &buckets)?
+            } else {
+                to_json(&series_json(&poll, &buckets))?
+            }
+        }
+        What::Sealed if csv => {
+            return Err(Failure::usage(
+                "--what sealed: the sealed result is a JSON document, give --format json",
+            ));
+        }
+        What::Sealed => {
+            let Some(sealed) = operator.sealed(poll.definition.id()).await? else {
+                let id = poll.definition.id();
+                return Err(Failure::refused(format!(
+                    "poll `{id}` is {}, it has no sealed result yet",
+                    poll.state
+                )));
+            };
+            to_json(&sealed)?
+        }
+    };
+    match &args.file {
+        Some(file) => std::fs::write(file, text).map_err(|error| {
+            Failure::from(
+                anyhow::Error::from(error).context(format!("can't write {}", file.display())),
+            )
+        }),
+        None => Ok(context.terminal.out().write_all(text.as_bytes())?),
+    }
+}
+
+/// One line of the results. The names of the columns are stable.
+#[derive(Debug, Serialize)]
+struct ResultRow<'a> {
+    poll: &'a str,
+    kind: &'a str,
+    direction: &'a str,
+    status: &'a str,
+    as_of: String,
+    /// Empty: the weighted result.
+    channel: &'a str,
+    weight: Option<u32>,
+    candidate: &'a str,
+    name: &'a str,
+    votes: u128,
+    percent: String,
+    rank: u32,
+}
+
+fn results(standing: &Standing) -> Vec<ResultRow<'_>> {
+    let weighted = standing
+        .candidates
+        .iter()
+        .map(|candidate| row(standing, "", None, candidate));
+    let channels = standing.channels.iter().flat_map(|channel| {
+        let id = channel.id.as_str();
+        channel
+            .candidates
+            .iter()
+            .map(move |candidate| row(standing, id, Some(channel.weight), candidate))
+    });
+    weighted.chain(channels).collect()
+}
+
+fn row<'a>(
+    standing: &'a Standing,
+    channel: &'a str,
+    weight: Option<u32>,
+    candidate: &'a CandidateStanding,
+) -> ResultRow<'a> {
+    ResultRow {
+        poll: standing.poll.as_str(),
+        kind: standing.kind.as_str(),
+        direction: standing.direction.as_str(),
+        status: standing.status.as_str(),
+        as_of: wire_time::format(standing.as_of),
+        channel,
+        weight,
+        candidate: candidate.id.as_str(),
+        name: &candidate.name,
+        votes: candidate.votes.unwrap_or(0),
+        percent: candidate.percent.to_string(),
+        rank: candidate.rank,
+    }
+}
+
+/// One writer's part of one shard.
+#[derive(Debug, Serialize)]
+struct LedgerRow {
+    shard: u16,
+    writer: String,
+    last_sequence: u64,
+    votes: u64,
+}
+
+fn ledger(shards: &[ShardFigures]) -> Vec<LedgerRow> {
+    let rows = shards.iter().flat_map(|figures| {
+        figures.writers.iter().map(|(writer, ledger)| LedgerRow {
+            shard: figures.shard,
+            writer: writer.to_string(),
+            last_sequence: ledger.last_sequence,
+            votes: ledger.votes,
+        })
+    });
+    rows.collect()
+}
+
+fn buckets(poll: &Poll, figures: &Figures, what: What, now: jiff::Timestamp) -> Vec<Bucket> {
+    let Some((from, until)) = series_range(poll, &figures.minutes, now) else {
+        return Vec::new();
+    };
+    if what == What::Hourly {
+        dense_hours(&figures.minutes, poll.definition.zone(), from, until)
+    } else {
+        dense_minutes(&figures.minutes, from, until)
+    }
+}
+
+fn series_json(poll: &Poll, buckets: &[Bucket]) -> serde_json::Value {
+    let candidates = poll.definition.candidates();
+    let rows = buckets.iter().map(|bucket| {
+        let votes = candidates.iter().zip(&bucket.candidates);
+        let votes: std::collections::BTreeMap<&str, u128> = votes
+            .map(|(candidate, votes)| (candidate.id.as_str(), *votes))
+            .collect();
+        json!({
+            "start": wire_time::format_in(bucket.start, poll.definition.zone()),
+            "total_votes": bucket.total,
+            "candidates": votes,
+        })
+    });
+    json!({
+        "poll": poll.definition.id(),
+        "timezone": poll.definition.timezone(),
+        "rows": rows.collect::<Vec<_>>(),
+    })
+}
+
+/// One column a candidate, so that a spreadsheet plots it as it is.
+fn series_csv(poll: &Poll, buckets: &[Bucket]) -> Result<String, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let ids = poll
+        .definition
+        .candidates()
+        .iter()
+        .map(|candidate| candidate.id.as_str());
+    let write =
+        |record: csv::Result<()>| record.map_err(|error| Failure::from(anyhow::Error::from(error)));
+    write(writer.write_record(["start", "total_votes"].into_iter().chain(ids)))?;
+    for bucket in buckets {
+        let start = wire_time::format_in(bucket.start, poll.definition.zone());
+        let votes = bucket.candidates.iter().map(u128::to_string);
+        write(writer.write_record([start, bucket.total.to_string()].into_iter().chain(votes)))?;
+    }
+    finish(writer)
+}
+
+fn to_csv<T: Serialize>(rows: &[T]) -> Result<String, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).map_err(anyhow::Error::from)?;
+    }
+    finish(writer)
+}
+
+fn finish(writer: csv::Writer<Vec<u8>>) -> Result<String, Failure> {
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    Ok(String::from_utf8(bytes).map_err(anyhow::Error::from)?)
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{results, to_csv};
+    use vote_domain::{Poll, PollDefinition, Status, Tally, standing};
+
+    #[test]
+    fn the_csv_has_the_weighted_result_and_then_each_channel() {
+        let definition = PollDefinition::parse_yaml(crate::dev::DEMO_FILE).unwrap();
+        let at = "2026-11-24T01:02:03.250Z".parse().unwrap();
+        let poll = Poll::draft(definition, at, "ana");
+        let mut tally = Tally::new(2, 4);
+        tally.add(0, 0, 3).unwrap();
+        tally.add(1, 1, 1).unwrap();
+        let standing = standing(&poll, &tally, at, 7, Status::Provisional);
+        insta::assert_snapshot!(to_csv(&results(&standing)).unwrap());
+    }
+}

@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub mod audit;
+pub mod export;
+pub mod figures;
+pub mod poll;
+pub mod receipt;

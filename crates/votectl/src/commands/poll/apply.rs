@@ -1,0 +1,310 @@
+//! `votectl poll apply FILE`
+
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::Args;
+use serde_json::json;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use vote_domain::{Difference, MAX_FILE_BYTES, Poll, PollDefinition, PollState, wire_time};
+
+/// Which file to apply.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The poll's file in YAML or JSON; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What applying a file comes to.
+#[derive(Debug)]
+struct Change {
+    /// The poll as it will be.
+    next: Poll,
+    /// The revision that it was changed from, 0 for a new one.
+    from: u64,
+    differences: Vec<Difference>,
+}
+
+/// Creates or changes a poll from its file.
+///
+/// # Errors
+/// [`Failure::Usage`] with every rule that the file breaks; [`Failure::Refused`] when the poll's state doesn't allow the
+/// change.
+pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let definition = read(&args.file)?;
+    let operator = context.operator()?;
+    let current = operator.get(definition.id()).await?;
+    let change = plan(current.as_ref(), definition, context)?;
+    if args.dry_run {
+        return report(&change, true, context);
+    }
+    if change.next.revision != change.from {
+        operator.save(&change.next, change.from).await?;
+    } else if !matches!(change.next.state, PollState::Sealed | PollState::Void) {
+        // An earlier attempt may have failed between the document and the last shard's fence.
+        operator.fence(&change.next).await?;
+    }
+    report(&change, false, context)
+}
+
+fn plan(
+    current: Option<&Poll>,
+    definition: PollDefinition,
+    context: &Context<'_>,
+) -> Result<Change, Failure> {
+    let Some(current) = current else {
+        let next = Poll::draft(definition, context.now(), &context.global.by);
+        return Ok(Change {
+            next,
+            from: 0,
+            differences: Vec::new(),
+        });
+    };
+    let mut differences = current.definition.differences(&definition);
+    let id = current.definition.id().clone();
+    let next = current
+        .redefine(definition, context.now(), &context.global.by)
+        .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
+    differences.retain(|difference| difference.from != difference.to);
+    Ok(Change {
+        next,
+        from: current.revision,
+        differences,
+    })
+}
+
+fn report(change: &Change, dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
+    let action = match change.from {
+        0 => "created",
+        from if from == change.next.revision => "unchanged",
+        _ => "changed",
+    };
+    if context.json() {
+        return context.write_json(&json!({
+            "poll": change.next.definition.id(),
+            "action": action,
+            "dry_run": dry_run,
+            "state": change.next.state,
+            "revision": change.next.revision,
+            "differences": change.differences,
+        }));
+    }
+    context.terminal.line(&text(change, action, dry_run))
+}
+
+fn text(change: &Change, action: &str, dry_run: bool) -> String {
+    let definition = &change.next.definition;
+    let id = definition.id();
+    let mut text = match (action, dry_run) {
+        ("unchanged", _) => {
+            return format!(
+                "poll {id} is unchanged ({}, revision {})",
+                change.next.state, change.from
+            );
+        }
+        (_, true) => format!("poll {id} would be {action}, nothing was written\n"),
+        (_, false) => format!(
+            "poll {id} {action} ({}, revision {})\n",
+            change.next.state, change.next.revision
+        ),
+    };
+    if change.from == 0 {
+        let candidates: Vec<&str> = definition
+            .candidates()
+            .iter()
+            .map(|candidate| candidate.id.as_str())
+            .collect();
+        let channels: Vec<String> = definition
+            .channels()
+            .iter()
+            .map(|channel| {
+                format!(
+                    "{} (weight {}, {})",
+                    channel.id, channel.weight, channel.eligibility
+                )
+            })
+            .collect();
+        for (field, value) in [
+            ("title", definition.title().to_owned()),
+            ("kind", definition.kind().to_string()),
+            ("direction", definition.direction().to_string()),
+            ("opens_at", wire_time::format(definition.opens_at())),
+            ("closes_at", wire_time::format(definition.closes_at())),
+            ("candidates", candidates.join(", ")),
+            ("channels", channels.join(", ")),
+        ] {
+            text.push_str(&format!("+ {field}: {value}\n"));
+        }
+        text.push_str(&format!("it takes votes after `votectl poll open {id}`\n"));
+    }
+    for Difference { field, from, to } in &change.differences {
+        text.push_str(&format!("- {field}: {from}\n+ {field}: {to}\n"));
+    }
+    text.trim_end().to_owned()
+}
+
+fn read(file: &Path) -> Result<PollDefinition, Failure> {
+    let name = if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let unreadable = |error: std::io::Error| {
+        let kind = error.kind();
+        let hint = if kind == std::io::ErrorKind::NotFound {
+            "; give the path of a poll file, in YAML or JSON"
+        } else {
+            ""
+        };
+        Failure::usage(format!("can't read {name}: {error}{hint}"))
+    };
+    // One byte more than allowed, so that the domain sees what is too long, and no more of it.
+    let limit = u64::try_from(MAX_FILE_BYTES)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+    } else {
+        let open = std::fs::File::open(file).map_err(unreadable)?;
+        open.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+    }
+    parse(&name, &bytes)
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<PollDefinition, Failure> {
+    let is_json = match Path::new(name)
+        .extension()
+        .and_then(|extension| extension.to_str())
+    {
+        Some("json") => true,
+        Some("yaml" | "yml") => false,
+        _ => bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'),
+    };
+    let parsed = match std::str::from_utf8(bytes) {
+        Ok(text) if !is_json => PollDefinition::parse_yaml(text),
+        // It says where text that isn't UTF-8 breaks, whatever else it is.
+        _ => PollDefinition::parse_json(bytes),
+    };
+    parsed.map_err(|error| {
+        let violations = error.violations();
+        let count = match violations.len() {
+            1 => "1 mistake".to_owned(),
+            count => format!("{count} mistakes"),
+        };
+        let lines: String = violations
+            .iter()
+            .map(|violation| format!("\n  {violation}"))
+            .collect();
+        Failure::usage(format!(
+            "{name} is no poll file, {count}; nothing was written:{lines}"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse, plan, text};
+    use crate::cli::{Global, OutputFormat};
+    use crate::context::Context;
+    use crate::dev::DEMO_FILE;
+    use crate::terminal::Terminal;
+    use vote_domain::{ManualClock, Poll, Transition};
+
+    fn planned(current: Option<&Poll>, file: &str) -> Result<String, String> {
+        let clock = ManualClock::new("2026-11-24T00:00:00Z".parse().unwrap());
+        let mut terminal = Terminal::scripted(Vec::new(), Vec::new(), None);
+        let global = Global {
+            redis: String::new(),
+            output: OutputFormat::Text,
+            by: "ana".to_owned(),
+        };
+        let context = Context {
+            global,
+            terminal: &mut terminal,
+            clock: &clock,
+        };
+        let definition = parse("demo.yaml", file.as_bytes()).map_err(|error| error.to_string())?;
+        let change = plan(current, definition, &context).map_err(|error| error.to_string())?;
+        let action = match change.from {
+            0 => "created",
+            from if from == change.next.revision => "unchanged",
+            _ => "changed",
+        };
+        Ok(text(&change, action, false))
+    }
+
+    fn demo() -> Poll {
+        let definition = parse("demo.yaml", DEMO_FILE.as_bytes()).unwrap();
+        Poll::draft(definition, "2026-11-24T00:00:00Z".parse().unwrap(), "ana")
+    }
+
+    #[test]
+    fn a_new_poll_is_shown_whole() {
+        insta::assert_snapshot!(planned(None, DEMO_FILE).unwrap());
+    }
+
+    #[test]
+    fn the_same_file_changes_nothing() {
+        assert_eq!(
+            planned(Some(&demo()), DEMO_FILE).unwrap(),
+            "poll paredao-01 is unchanged (draft, revision 1)"
+        );
+    }
+
+    #[test]
+    fn what_differs_is_shown_field_by_field() {
+        let file = DEMO_FILE
+            .replace("weight: 30", "weight: 40")
+            .replace("title: Paredão 1", "title: O primeiro paredão");
+        insta::assert_snapshot!(planned(Some(&demo()), &file).unwrap());
+    }
+
+    #[test]
+    fn an_open_poll_refuses_a_change_of_its_rules() {
+        let open = demo()
+            .transition(
+                Transition::Open,
+                "2026-11-24T00:00:00Z".parse().unwrap(),
+                "ana",
+            )
+            .unwrap();
+        let file = DEMO_FILE.replace("weight: 30", "weight: 40");
+        let refused = planned(Some(&open), &file).unwrap_err();
+        assert!(
+            refused.contains("paredao-01")
+                && refused.contains("weight")
+                && refused.contains("open"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_file_is_told_all_its_mistakes() {
+        let file = DEMO_FILE
+            .replace("weight: 30", "weight: 0")
+            .replace("direction: eliminate", "direction: sideways");
+        let error = planned(None, &file).unwrap_err();
+        assert!(
+            error.contains("2 mistakes") && error.contains("weight") && error.contains("direction"),
+            "{error}"
+        );
+        assert!(
+            parse("x.json", b"{")
+                .unwrap_err()
+                .to_string()
+                .contains("x.json")
+        );
+        assert_eq!(parse("x", b"\xff\xfe").unwrap_err().code(), 2);
+    }
+}

@@ -1,0 +1,51 @@
+//! `votectl poll extend POLL`
+
+use super::{PollArg, change};
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use vote_domain::wire_time;
+
+/// Which poll to extend, and how far.
+#[derive(Debug, Args)]
+pub struct ExtendArgs {
+    #[command(flatten)]
+    poll: PollArg,
+
+    #[command(flatten)]
+    to: To,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct To {
+    /// The new closing time, for example 2026-11-26T02:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = wire_time::parse)]
+    until: Option<Timestamp>,
+
+    /// How much longer, for example 30m or 1h30m
+    #[arg(long = "for", value_name = "DURATION")]
+    longer: Option<SignedDuration>,
+}
+
+/// Puts off the closing time.
+///
+/// # Errors
+/// [`Failure::Refused`] when the poll's state doesn't allow it.
+pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let operator = context.operator()?;
+    let poll = context.poll(&operator, &args.poll.poll).await?;
+    let until = match (args.to.until, args.to.longer) {
+        (Some(until), _) => until,
+        (None, longer) => poll
+            .closes_at
+            .checked_add(longer.unwrap_or_default())
+            .map_err(Failure::usage)?,
+    };
+    let next = poll
+        .extend(until, context.now(), &context.global.by)
+        .map_err(|error| Failure::refused(format!("poll `{}`: {error}", args.poll.poll)))?;
+    operator.save(&next, poll.revision).await?;
+    change::report(&next, context)
+}

@@ -1,0 +1,70 @@
+//! `votectl poll …`: polls and their states.
+
+mod apply;
+mod change;
+mod close;
+mod extend;
+mod list;
+mod open;
+mod pause;
+mod resume;
+mod seal;
+mod show;
+mod void;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::{Args, Subcommand};
+use vote_domain::PollId;
+
+/// Which poll.
+#[derive(Debug, Clone, Args)]
+pub struct PollArg {
+    /// The poll's id
+    #[arg(value_name = "POLL", value_parser = PollId::parse)]
+    pub poll: PollId,
+}
+
+/// Commands about polls.
+#[derive(Debug, Subcommand)]
+pub enum PollCommand {
+    /// Create or change a poll from its file; shows what differs, and changes nothing where nothing does
+    Apply(apply::ApplyArgs),
+    /// List all polls
+    List,
+    /// Show one poll: definition, figures, log
+    Show(PollArg),
+    /// Let a draft take votes, from its opening time on
+    Open(PollArg),
+    /// Refuse votes for the time being
+    Pause(PollArg),
+    /// Take votes again after a pause
+    Resume(PollArg),
+    /// Take no more votes, from now on
+    Close(PollArg),
+    /// Make the result of a closed poll final
+    Seal(seal::SealArgs),
+    /// Declare a poll invalid, for good
+    Void(void::VoidArgs),
+    /// Put off the closing time
+    Extend(extend::ExtendArgs),
+}
+
+/// Runs a command about polls.
+///
+/// # Errors
+/// The command's failure.
+pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), Failure> {
+    match command {
+        PollCommand::Apply(args) => apply::run(args, context).await,
+        PollCommand::List => list::run(context).await,
+        PollCommand::Show(args) => show::run(args, context).await,
+        PollCommand::Open(args) => open::run(args, context).await,
+        PollCommand::Pause(args) => pause::run(args, context).await,
+        PollCommand::Resume(args) => resume::run(args, context).await,
+        PollCommand::Close(args) => close::run(args, context).await,
+        PollCommand::Seal(args) => seal::run(args, context).await,
+        PollCommand::Void(args) => void::run(args, context).await,
+        PollCommand::Extend(args) => extend::run(args, context).await,
+    }
+}

@@ -1,0 +1,14 @@
+//! `votectl poll pause POLL`
+
+use super::{PollArg, change};
+use crate::context::Context;
+use crate::failure::Failure;
+use vote_domain::Transition;
+
+/// Refuses votes for the time being.
+///
+/// # Errors
+/// As [`change::transition`].
+pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), Failure> {
+    change::transition(&args, Transition::Pause, context).await
+}

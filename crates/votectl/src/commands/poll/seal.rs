@@ -1,0 +1,129 @@
+//! `votectl poll seal POLL`
+
+use super::PollArg;
+use crate::commands::figures::standing_text;
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use vote_domain::{Poll, Transition, wire_time};
+use vote_store::SealError;
+
+/// Which poll to seal.
+#[derive(Debug, Args)]
+pub struct SealArgs {
+    #[command(flatten)]
+    poll: PollArg,
+
+    /// How long after closing votes may still be confirmed that were accepted in time
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    grace: SignedDuration,
+
+    /// Don't wait for the grace to be over
+    #[arg(long)]
+    now: bool,
+
+    /// Don't ask for a confirmation
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Makes the result of a closed poll final, and shows it.
+///
+/// # Errors
+/// [`Failure::Refused`] when the poll isn't closed, the grace isn't over, the figures don't agree, or it wasn't
+/// confirmed.
+pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let id = &args.poll.poll;
+    if args.grace.is_negative() {
+        return Err(Failure::usage("--grace: must not be negative"));
+    }
+    let operator = context.operator()?;
+    let poll = context.poll(&operator, id).await?;
+    poll.transition(Transition::Seal, context.now(), &context.global.by)
+        .map_err(|illegal| Failure::refused(format!("poll `{id}`: {illegal}")))?;
+    if !args.now {
+        check_grace(&poll, args.grace, context.now())?;
+    }
+    let total = operator.poll_tally_total(&poll).await?;
+    let question = format!(
+        "Seal poll {id} ({}) with {total} votes? Nothing of it can change afterwards.",
+        poll.definition.title()
+    );
+    context.terminal.confirm(&question, args.yes)?;
+    let sealed = operator
+        .seal(&poll, context.now(), &context.global.by)
+        .await
+        .map_err(failure)?;
+    let late: u128 = sealed.shards.iter().map(|shard| shard.late.total()).sum();
+    if context.json() {
+        return context.write_json(&json!({
+            "poll": id,
+            "state": sealed.poll.state,
+            "revision": sealed.poll.revision,
+            "sealed_at": wire_time::format(sealed.sealed_at),
+            "sealed_by": sealed.sealed_by,
+            "sha256": sealed.sha256,
+            "late": late,
+            "standing": sealed.standing,
+        }));
+    }
+    let at = wire_time::format(sealed.sealed_at);
+    context.terminal.line(&format!(
+        "poll {id} is sealed since {at}, by {}\n\n{}\n\n{late} votes came too late and are not counted\nsha256 {}",
+        sealed.sealed_by,
+        standing_text(&sealed.standing),
+        sealed.sha256
+    ))
+}
+
+/// Votes accepted just before closing may still be on their way into the tally.
+fn check_grace(poll: &Poll, grace: SignedDuration, now: Timestamp) -> Result<(), Failure> {
+    let over = poll
+        .closes_at
+        .checked_add(grace)
+        .map_err(|error| Failure::usage(format!("--grace: {error}")))?;
+    if now >= over {
+        return Ok(());
+    }
+    let left = now.duration_until(over).as_millis().div_euclid(1_000) + 1;
+    Err(Failure::refused(format!(
+        "poll `{}` closed at {}: votes accepted in time may still be confirmed until {} ({left} s from now). \
+         Wait, shorten --grace, or give --now",
+        poll.definition.id(),
+        wire_time::format(poll.closes_at),
+        wire_time::format(over),
+    )))
+}
+
+fn failure(error: SealError) -> Failure {
+    match error {
+        SealError::Store(error) => error.into(),
+        SealError::Save(error) => error.into(),
+        other => Failure::refused(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_grace;
+    use jiff::SignedDuration;
+    use vote_domain::{Poll, PollDefinition};
+
+    #[test]
+    fn the_grace_counts_from_closing_and_says_how_long_it_lasts() {
+        let definition = PollDefinition::parse_yaml(crate::dev::DEMO_FILE).unwrap();
+        let poll = Poll::draft(definition, "2026-01-01T00:00:00Z".parse().unwrap(), "ana");
+        let grace = SignedDuration::from_secs(30);
+        let at = |seconds| poll.closes_at + SignedDuration::from_secs(seconds);
+        let error = check_grace(&poll, grace, at(12)).unwrap_err();
+        assert_eq!(error.code(), 1);
+        assert!(
+            error.to_string().contains("--now") && error.to_string().contains("(19 s from now)"),
+            "{error}"
+        );
+        check_grace(&poll, grace, at(30)).unwrap();
+        check_grace(&poll, SignedDuration::ZERO, at(0)).unwrap();
+    }
+}

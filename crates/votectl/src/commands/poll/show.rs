@@ -1,0 +1,97 @@
+//! `votectl poll show POLL`
+
+use super::PollArg;
+use crate::commands::figures::{Figures, standing_text};
+use crate::context::Context;
+use crate::failure::Failure;
+use serde_json::json;
+use std::fmt::Write;
+use vote_domain::{Poll, wire_time};
+
+/// Shows one poll: what it is, its figures, what was done to it.
+///
+/// # Errors
+/// When there is no such poll, or Redis can't be read.
+pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), Failure> {
+    let operator = context.operator()?;
+    let poll = context.poll(&operator, &args.poll).await?;
+    let now = context.now();
+    let figures = Figures::read(&operator, &poll, now).await?;
+    if context.json() {
+        return context.write_json(&json!({
+            "poll": poll,
+            "phase": poll.phase(now),
+            "standing": figures.standing,
+            "late": figures.late.total(),
+            "sha256": figures.sealed.map(|sealed| sealed.sha256),
+        }));
+    }
+    let mut text = definition_text(&poll);
+    text.push_str(&format!("\n{}\n", standing_text(&figures.standing)));
+    if !figures.late.is_zero() {
+        text.push_str(&format!(
+            "\n{} votes came too late and are not counted\n",
+            figures.late.total()
+        ));
+    }
+    if let Some(sealed) = figures.sealed {
+        text.push_str(&format!(
+            "\nsealed at {} by {}\nsha256 {}\n",
+            wire_time::format(sealed.sealed_at),
+            sealed.sealed_by,
+            sealed.sha256
+        ));
+    }
+    text.push_str("\nlog\n");
+    for entry in &poll.log {
+        text.push_str(&format!(
+            "  {}  {:<8} {:<12} {}\n",
+            wire_time::format(entry.at),
+            entry.action,
+            entry.by,
+            entry.detail
+        ));
+    }
+    context.terminal.line(text.trim_end())
+}
+
+fn definition_text(poll: &Poll) -> String {
+    let definition = &poll.definition;
+    let mut text = format!("{} ({})\n\n", definition.title(), definition.id());
+    let time = |at| {
+        format!(
+            "{} ({})",
+            wire_time::format(at),
+            wire_time::format_in(at, definition.zone())
+        )
+    };
+    let shards = definition.shards().to_string();
+    for (name, value) in [
+        ("kind", definition.kind().to_string()),
+        ("direction", definition.direction().to_string()),
+        (
+            "state",
+            format!("{} (revision {})", poll.state, poll.revision),
+        ),
+        ("opens", time(definition.opens_at())),
+        ("closes", time(poll.closes_at)),
+        ("time zone", definition.timezone().to_owned()),
+        ("visibility", definition.visibility().to_string()),
+        ("shards", shards),
+    ] {
+        // Writing to a text can't fail.
+        let _written = writeln!(text, "  {name:<11}{value}");
+    }
+    for channel in definition.channels() {
+        let limit = channel
+            .votes_per_voter
+            .map(|limit| format!(", {limit} a voter"))
+            .unwrap_or_default();
+        let _written = writeln!(
+            text,
+            "  {:<11}{} (weight {}, {}{limit})",
+            "channel", channel.id, channel.weight, channel.eligibility
+        );
+    }
+    text
+}

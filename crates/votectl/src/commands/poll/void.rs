@@ -1,0 +1,38 @@
+//! `votectl poll void POLL`
+
+use super::{PollArg, change};
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::Args;
+use vote_domain::Transition;
+
+/// Which poll to void.
+#[derive(Debug, Args)]
+pub struct VoidArgs {
+    #[command(flatten)]
+    poll: PollArg,
+
+    /// Don't ask for a confirmation
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Declares a poll invalid, after a confirmation.
+///
+/// # Errors
+/// As [`change::transition`]; also when it wasn't confirmed.
+pub(super) async fn run(args: VoidArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let operator = context.operator()?;
+    let poll = context.poll(&operator, &args.poll.poll).await?;
+    // Asked only where it can be done.
+    poll.transition(Transition::Void, context.now(), &context.global.by)
+        .map_err(|illegal| Failure::refused(format!("poll `{}`: {illegal}", args.poll.poll)))?;
+    let question = format!(
+        "Void poll {} ({}, {})? Its votes never count, and nothing brings it back.",
+        args.poll.poll,
+        poll.definition.title(),
+        poll.state
+    );
+    context.terminal.confirm(&question, args.yes)?;
+    change::transition(&args.poll, Transition::Void, context).await
+}

@@ -1,0 +1,176 @@
+//! `votectl receipt verify RECEIPT`
+
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::{Args, Subcommand};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use vote_domain::{Receipt, ReceiptKey, wire_time};
+use vote_store::PollOperator;
+
+/// Commands about receipts.
+#[derive(Debug, Subcommand)]
+pub enum ReceiptCommand {
+    /// Say whether a receipt is genuine, and whether its batch is in the tally
+    Verify(VerifyArgs),
+}
+
+/// The receipt to verify.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The receipt, as the vote's answer gave it (`v1.….…`)
+    pub receipt: String,
+
+    /// File with the key in 64 hexadecimal digits, where the services don't share it through Redis
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VOTE__RECEIPTS__KEY_FILE",
+        hide_env_values = true
+    )]
+    pub key_file: Option<PathBuf>,
+}
+
+/// What a genuine receipt says.
+#[derive(Debug, Serialize)]
+struct Finding {
+    genuine: bool,
+    counted: bool,
+    poll: String,
+    writer: String,
+    shard: u16,
+    sequence: u64,
+    place: u32,
+    accepted_at: String,
+    /// The last batch of this writer that the ledger holds; absent when it holds none.
+    last_sequence: Option<u64>,
+    sealed: bool,
+}
+
+/// Runs a command about receipts.
+///
+/// # Errors
+/// [`Failure::Refused`] when the receipt isn't genuine or its batch isn't in the tally.
+pub async fn run(command: ReceiptCommand, context: &mut Context<'_>) -> Result<(), Failure> {
+    match command {
+        ReceiptCommand::Verify(args) => verify(args, context).await,
+    }
+}
+
+async fn verify(args: VerifyArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let operator = context.operator()?;
+    let key = match &args.key_file {
+        Some(file) => key_from(file)?,
+        None => operator.receipt_key().await?.ok_or_else(|| {
+            Failure::usage(
+                "Redis holds no key of receipts: no vote has been accepted yet, or give --key-file",
+            )
+        })?,
+    };
+    let receipt = Receipt::verify(args.receipt.trim(), &key).map_err(Failure::refused)?;
+    let (last_sequence, sealed) = last_sequence(&operator, &receipt, context).await?;
+    let finding = Finding {
+        genuine: true,
+        counted: last_sequence.is_some_and(|last| receipt.sequence <= last),
+        poll: receipt.poll.to_string(),
+        writer: receipt.writer.to_string(),
+        shard: receipt.shard,
+        sequence: receipt.sequence,
+        place: receipt.place,
+        accepted_at: wire_time::format(receipt.at),
+        last_sequence,
+        sealed,
+    };
+    if context.json() {
+        context.write_json(&finding)?;
+    } else {
+        context.terminal.line(&format!(
+            "genuine: a vote in poll {}, accepted at {} (writer {}, shard {}, batch {}, place {})",
+            finding.poll,
+            finding.accepted_at,
+            finding.writer,
+            finding.shard,
+            finding.sequence,
+            finding.place
+        ))?;
+    }
+    let ledger = if sealed { "sealed ledger" } else { "ledger" };
+    let last = last_sequence.map_or_else(
+        || "no batch of its writer".to_owned(),
+        |last| format!("batches up to {last}"),
+    );
+    if !finding.counted {
+        return Err(Failure::refused(format!(
+            "its batch {} is not in the tally: the {ledger} holds {last}",
+            receipt.sequence
+        )));
+    }
+    if !context.json() {
+        context
+            .terminal
+            .line(&format!("counted: the {ledger} holds {last}"))?;
+    }
+    Ok(())
+}
+
+/// The last batch of the receipt's writer in the ledger of its shard, and whether that ledger is sealed.
+async fn last_sequence(
+    operator: &PollOperator,
+    receipt: &Receipt,
+    context: &Context<'_>,
+) -> Result<(Option<u64>, bool), Failure> {
+    if let Some(sealed) = operator.sealed(&receipt.poll).await? {
+        let shard = sealed
+            .shards
+            .iter()
+            .find(|totals| totals.shard == receipt.shard);
+        let writer = shard.and_then(|totals| {
+            totals
+                .writers
+                .iter()
+                .find(|totals| totals.writer == receipt.writer)
+        });
+        return Ok((writer.map(|totals| totals.last_sequence), true));
+    }
+    let poll = context.poll(operator, &receipt.poll).await?;
+    let shards = operator.figures(&poll).await?;
+    let shard = shards.iter().find(|figures| figures.shard == receipt.shard);
+    let writer = shard.and_then(|figures| figures.writers.get(&receipt.writer));
+    Ok((writer.map(|ledger| ledger.last_sequence), false))
+}
+
+fn key_from(file: &Path) -> Result<ReceiptKey, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage(format!(
+            "--key-file: can't read {}: {error}",
+            file.display()
+        ))
+    })?;
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
+    match bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+        Some(bytes) => Ok(ReceiptKey::from_bytes(bytes)),
+        // What it holds instead may be a secret.
+        None => Err(Failure::usage(format!(
+            "--key-file: {} must hold 64 hexadecimal digits",
+            file.display()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::key_from;
+
+    #[test]
+    fn a_key_file_holds_64_hexadecimal_digits() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        std::fs::write(&file, format!("{}\n", "aB".repeat(32))).unwrap();
+        key_from(&file).unwrap();
+        std::fs::write(&file, "secret").unwrap();
+        let error = key_from(&file).unwrap_err();
+        assert_eq!(error.code(), 2);
+        assert!(!error.to_string().contains("secret"));
+    }
+}

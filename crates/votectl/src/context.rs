@@ -1,0 +1,88 @@
+//! What every command is given: where Redis is, who asks, what time it is, where to write.
+
+use crate::cli::{Global, OutputFormat};
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+use jiff::Timestamp;
+use serde::Serialize;
+use vote_domain::{Clock, Poll, PollId};
+use vote_store::{PollOperator, RedisConfig, Store};
+
+/// The surroundings of one command.
+pub struct Context<'a> {
+    /// The options that all commands share.
+    pub global: Global,
+    /// Its streams.
+    pub terminal: &'a mut Terminal,
+    /// Its clock.
+    pub clock: &'a dyn Clock,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("global", &self.global)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context<'_> {
+    /// The capability to change polls. Connects when it is first used.
+    ///
+    /// # Errors
+    /// When the address of Redis is no address.
+    pub fn operator(&self) -> Result<PollOperator, Failure> {
+        Ok(Store::new(&RedisConfig {
+            pool_size: 4,
+            ..RedisConfig::new(&self.global.redis)
+        })?
+        .operator())
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether the result is to be JSON.
+    #[must_use]
+    pub fn json(&self) -> bool {
+        self.global.output == OutputFormat::Json
+    }
+
+    /// Writes a result as one JSON document.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_json<T: Serialize>(&mut self, value: &T) -> Result<(), Failure> {
+        serde_json::to_writer_pretty(self.terminal.out(), value)?;
+        self.terminal.line("")
+    }
+
+    /// The poll of this id.
+    ///
+    /// # Errors
+    /// When there is none: the message lists those that there are.
+    pub async fn poll(&self, operator: &PollOperator, id: &PollId) -> Result<Poll, Failure> {
+        if let Some(poll) = operator.get(id).await? {
+            return Ok(poll);
+        }
+        let polls = operator.list().await?;
+        let there: Vec<&str> = polls
+            .iter()
+            .map(|poll| poll.definition.id().as_str())
+            .collect();
+        Err(no_such_poll(id.as_str(), &there))
+    }
+}
+
+/// There is no poll of this id; `there` are those that there are.
+#[must_use]
+pub fn no_such_poll(id: &str, there: &[&str]) -> Failure {
+    let there = match there {
+        [] => "there are no polls yet: `votectl poll apply FILE` makes one".to_owned(),
+        ids => format!("there are: {}", ids.join(", ")),
+    };
+    Failure::usage(format!("there is no poll `{id}`; {there}"))
+}

@@ -1,0 +1,59 @@
+//! `votectl dev`: everything on this machine, under one supervisor.
+
+mod child;
+mod demo;
+pub mod guard;
+mod pidfile;
+mod ports;
+mod supervisor;
+
+pub use demo::DEMO_FILE;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Where to run what.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Where Redis keeps its data; a second start finds it again
+    #[arg(long, value_name = "DIR", default_value = ".dev")]
+    data_dir: PathBuf,
+
+    /// Where vote-ingest and vote-results are [default: beside votectl]
+    #[arg(long, value_name = "DIR")]
+    bin_dir: Option<PathBuf>,
+
+    /// Preferred port of Redis; another one is used where it is taken, as for all of them
+    #[arg(long, value_name = "PORT", default_value_t = 16_379)]
+    redis_port: u16,
+
+    /// Preferred port of the ingest service
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    ingest_port: u16,
+
+    /// Preferred port of the results service
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    results_port: u16,
+
+    /// Preferred admin port of the ingest service
+    #[arg(long, value_name = "PORT", default_value_t = 9080)]
+    ingest_admin_port: u16,
+
+    /// Preferred admin port of the results service
+    #[arg(long, value_name = "PORT", default_value_t = 9081)]
+    results_admin_port: u16,
+
+    /// Open no demo poll
+    #[arg(long)]
+    no_demo: bool,
+}
+
+/// Runs everything until Ctrl-C, `SIGTERM` or the unexpected end of a part.
+///
+/// # Errors
+/// When something can't be started, or a part ended by itself; all the others are stopped by then.
+pub async fn run(args: DevArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    supervisor::run(&args, context).await
+}

@@ -1,0 +1,91 @@
+//! Why a command failed, and the exit code that says so.
+
+use std::fmt::Display;
+use std::io;
+
+/// A command's failure. Its text says what was wrong, where, and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Exit code 1: the command did its work, and what it checked doesn't hold, or the change is refused.
+    #[error("{0}")]
+    Refused(String),
+    /// Exit code 2: the command line or a file is wrong; nothing was done.
+    #[error("{0}")]
+    Usage(String),
+    /// Exit code 3: the work could not be done: Redis or a service is away, a file can't be written.
+    #[error("{0:#}")]
+    Broken(anyhow::Error),
+    /// Nobody reads our output any more (`votectl … | head`): no failure to speak of.
+    #[error("the output was closed")]
+    Closed,
+}
+
+impl Failure {
+    /// A check that failed, or a change that is refused.
+    #[must_use]
+    pub fn refused(why: impl Display) -> Self {
+        Self::Refused(why.to_string())
+    }
+
+    /// Wrong input.
+    #[must_use]
+    pub fn usage(why: impl Display) -> Self {
+        Self::Usage(why.to_string())
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Refused(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Broken(_) => 3,
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::Closed
+        } else {
+            Self::Broken(error.into())
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from(io::Error::from(error))
+    }
+}
+
+impl From<vote_store::StoreError> for Failure {
+    fn from(error: vote_store::StoreError) -> Self {
+        match error {
+            vote_store::StoreError::Address(_) => Self::usage(format!(
+                "--redis: {error} (it must read redis://[user:password@]host[:port][/database])"
+            )),
+            vote_store::StoreError::Corrupt { .. } => Self::Broken(error.into()),
+            _ => Self::Broken(anyhow::anyhow!(
+                "{error}; is Redis where --redis (or VOTE__REDIS__URL) says?"
+            )),
+        }
+    }
+}
+
+impl From<vote_store::SaveError> for Failure {
+    fn from(error: vote_store::SaveError) -> Self {
+        match error {
+            vote_store::SaveError::Store(error) => error.into(),
+            other => Self::refused(other),
+        }
+    }
+}

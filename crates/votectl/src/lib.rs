@@ -1,0 +1,39 @@
+//! The operator's command line, as a library: `main` only passes it the process' own streams.
+
+pub mod cli;
+pub mod commands;
+pub mod context;
+pub mod dev;
+pub mod failure;
+pub mod load;
+pub mod table;
+pub mod terminal;
+
+use cli::{Cli, Command};
+use context::Context;
+use failure::Failure;
+use terminal::Terminal;
+use vote_domain::Clock;
+
+/// Runs one command and writes out its result, also when it failed.
+///
+/// # Errors
+/// The command's [`Failure`]; its text isn't written yet.
+pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result<(), Failure> {
+    let mut context = Context {
+        global: cli.global,
+        terminal,
+        clock,
+    };
+    let done = match cli.command {
+        Command::Poll(command) => commands::poll::run(command, &mut context).await,
+        Command::Audit(args) => commands::audit::run(args, &mut context).await,
+        Command::Export(args) => commands::export::run(args, &mut context).await,
+        Command::Load(args) => load::run(args, &mut context).await,
+        Command::Dev(args) => dev::run(args, &mut context).await,
+        Command::Receipt(command) => commands::receipt::run(command, &mut context).await,
+        Command::DevGuard(args) => dev::guard::run(&args).await,
+    };
+    let flushed = context.terminal.flush();
+    done.and(flushed)
+}

@@ -1,0 +1,192 @@
+//! What a load run has seen: counts, errors by type, latencies.
+
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The longest latency that a histogram holds, in microseconds: an hour.
+const LONGEST: u64 = 3_600_000_000;
+
+/// How a vote ended, for certain or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was answered as accepted, at the first attempt or a later one.
+    Accepted,
+    /// Its key was known before it was ever sent: it is in the tally, and not from this run.
+    Repeated,
+    /// It is certainly not in the tally.
+    Refused,
+    /// It may be in the tally: an attempt's outcome is unknown, and no later one has told.
+    Unknown,
+}
+
+/// How often one error was answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ErrorCount {
+    /// Attempts that ended so.
+    pub attempts: u64,
+    /// Votes whose last attempt ended so.
+    pub votes: u64,
+}
+
+/// Figures of a run; one for each thread, merged at the end.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// Votes that were sent at least once.
+    pub sent: u64,
+    /// See [`Verdict::Accepted`].
+    pub accepted: u64,
+    /// See [`Verdict::Repeated`].
+    pub repeated: u64,
+    /// See [`Verdict::Refused`].
+    pub refused: u64,
+    /// See [`Verdict::Unknown`].
+    pub unknown: u64,
+    /// Requests, first ones and repeated ones.
+    pub attempts: u64,
+    /// By status and problem code, or by what happened to the connection.
+    pub errors: BTreeMap<String, ErrorCount>,
+    /// Microseconds from the intended time of an accepted vote to its answer.
+    pub latency: Histogram<u64>,
+    /// Microseconds from the intended time of a vote to when it was first sent: the generator's own delay.
+    pub start_delay: Histogram<u64>,
+}
+
+impl Stats {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            sent: 0,
+            accepted: 0,
+            repeated: 0,
+            refused: 0,
+            unknown: 0,
+            attempts: 0,
+            errors: BTreeMap::new(),
+            latency: histogram(),
+            start_delay: histogram(),
+        }
+    }
+
+    /// Counts a vote's end after so many attempts.
+    pub fn finish(&mut self, verdict: Verdict, attempts: u32, latency: Duration) {
+        self.sent += 1;
+        self.attempts += u64::from(attempts);
+        match verdict {
+            Verdict::Accepted => {
+                self.accepted += 1;
+                self.latency.saturating_record(micros(latency));
+            }
+            Verdict::Repeated => self.repeated += 1,
+            Verdict::Refused => self.refused += 1,
+            Verdict::Unknown => self.unknown += 1,
+        }
+    }
+
+    /// Counts an attempt that ended in `error`, and whether it was the vote's last.
+    pub fn error(&mut self, error: &str, last: bool) {
+        if !self.errors.contains_key(error) {
+            self.errors.insert(error.to_owned(), ErrorCount::default());
+        }
+        if let Some(count) = self.errors.get_mut(error) {
+            count.attempts += 1;
+            count.votes += u64::from(last);
+        }
+    }
+
+    /// Adds another thread's figures.
+    pub fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.repeated += other.repeated;
+        self.refused += other.refused;
+        self.unknown += other.unknown;
+        self.attempts += other.attempts;
+        for (error, count) in &other.errors {
+            let sum = self.errors.entry(error.clone()).or_default();
+            sum.attempts += count.attempts;
+            sum.votes += count.votes;
+        }
+        // Both have the same bounds, so neither can fail.
+        let _latency = self.latency.add(&other.latency);
+        let _start_delay = self.start_delay.add(&other.start_delay);
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    // The bounds are constants that the library takes; its fallback is a histogram that grows by itself.
+    Histogram::new_with_bounds(1, LONGEST, 3).unwrap_or_else(|_| growing())
+}
+
+fn growing() -> Histogram<u64> {
+    match Histogram::new(3) {
+        Ok(histogram) => histogram,
+        Err(error) => panic!("three significant digits are allowed: {error}"),
+    }
+}
+
+/// Whole microseconds, at least 1.
+#[must_use]
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1)
+}
+
+/// Figures of the running load for the progress bar; approximate while it runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Votes that have ended.
+    pub done: AtomicU64,
+    /// Those of them that were accepted.
+    pub accepted: AtomicU64,
+    /// Attempts that failed.
+    pub failures: AtomicU64,
+    /// Votes that are due and not sent yet.
+    pub backlog: AtomicU64,
+}
+
+impl Progress {
+    /// One value, as it is now.
+    #[must_use]
+    pub fn read(value: &AtomicU64) -> u64 {
+        value.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ErrorCount, Stats, Verdict};
+    use std::time::Duration;
+
+    #[test]
+    fn merged_figures_are_the_sums() {
+        let mut first = Stats::new();
+        first.finish(Verdict::Accepted, 1, Duration::from_millis(2));
+        first.error("503 overloaded", false);
+        let mut second = Stats::new();
+        second.finish(Verdict::Accepted, 1, Duration::from_millis(4));
+        second.finish(Verdict::Unknown, 1, Duration::from_secs(1));
+        second.error("503 overloaded", true);
+        second.error("connection cut", true);
+        first.merge(&second);
+        assert_eq!((first.sent, first.accepted, first.unknown), (3, 2, 1));
+        assert_eq!(
+            first.errors["503 overloaded"],
+            ErrorCount {
+                attempts: 2,
+                votes: 1
+            }
+        );
+        assert_eq!(first.latency.len(), 2);
+        assert!(first.latency.max().abs_diff(4_000) < 10);
+    }
+}

@@ -1,0 +1,292 @@
+//! The engine against a small server that accepts, refuses, forgets to answer and cuts.
+
+use super::engine;
+use super::plan::{Ballot, Plan};
+use super::reconcile::{Finding, TallySource, reconcile};
+use super::stats::Progress;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+/// How the server treats its requests, counted from 0 over all connections.
+type Behaviour = fn(u64) -> Act;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Accept,
+    Busy,
+    /// Counts the vote and says that it doesn't know.
+    TimeOut,
+    CutBeforeCounting,
+    CutAfterCounting,
+    /// Answers as accepted, and counts nothing.
+    Lie,
+    Refuse,
+    AcceptAfter(Duration),
+}
+
+struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    behaviour: Behaviour,
+    requests: AtomicU64,
+    tally: AtomicU64,
+    keys: Mutex<BTreeSet<String>>,
+}
+
+impl TallySource for Server {
+    async fn total(&self) -> anyhow::Result<u128> {
+        Ok(self.shared.tally.load(Ordering::SeqCst).into())
+    }
+}
+
+impl Server {
+    async fn start(behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            behaviour,
+            requests: AtomicU64::new(0),
+            tally: AtomicU64::new(0),
+            keys: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&accepting);
+                tokio::spawn(async move { serve(stream, &shared).await });
+            }
+        });
+        Self { address, shared }
+    }
+
+    fn plan(&self, keys: bool, votes: u64) -> Plan {
+        let target = format!("http://{}", self.address).parse().unwrap();
+        let ballot = Ballot {
+            target: &target,
+            poll: "paredao-01",
+            channel: None,
+            candidates: &["ana", "bia"],
+        };
+        let mut plan = Plan::new(self.address, ballot, keys.then(|| "run".to_owned()));
+        (plan.votes, plan.rate, plan.connections, plan.threads) = (votes, 2_000, 16, 2);
+        (plan.attempts, plan.timeout) = (10, Duration::from_secs(5));
+        plan
+    }
+}
+
+async fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut length, mut key) = (0, None);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.ok()? == 0 {
+                return None;
+            }
+            match line.trim_end().split_once(": ") {
+                Some(("content-length", value)) => length = value.parse().ok()?,
+                Some(("idempotency-key", value)) => key = Some(value.to_owned()),
+                _ if line == "\r\n" => break,
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.ok()?;
+        let act = (shared.behaviour)(shared.requests.fetch_add(1, Ordering::SeqCst));
+        let count = || {
+            let fresh = key
+                .clone()
+                .is_none_or(|key| shared.keys.lock().unwrap().insert(key));
+            shared.tally.fetch_add(u64::from(fresh), Ordering::SeqCst);
+            if fresh {
+                ("201 Created", r#"{"status":"accepted"}"#)
+            } else {
+                ("200 OK", r#"{"status":"already_accepted"}"#)
+            }
+        };
+        let (status, body) = match act {
+            Act::Accept => count(),
+            Act::AcceptAfter(delay) => {
+                tokio::time::sleep(delay).await;
+                count()
+            }
+            Act::Busy => ("503 Service Unavailable", r#"{"code":"overloaded"}"#),
+            Act::TimeOut => {
+                count();
+                ("504 Gateway Timeout", r#"{"code":"outcome_unknown"}"#)
+            }
+            Act::CutBeforeCounting => return None,
+            Act::CutAfterCounting => {
+                count();
+                return None;
+            }
+            Act::Lie => ("201 Created", r#"{"status":"accepted"}"#),
+            Act::Refuse => ("410 Gone", r#"{"code":"poll_closed"}"#),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nretry-after: 0\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.ok()?;
+    }
+}
+
+async fn run(plan: Plan) -> engine::Outcome {
+    engine::run(
+        plan,
+        Arc::new(Progress::default()),
+        CancellationToken::new(),
+    )
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn accepted_votes_reconcile_to_the_vote() {
+    let server = Server::start(|_| Act::Accept).await;
+    let outcome = run(server.plan(true, 500)).await;
+    assert_eq!(
+        (
+            outcome.stats.sent,
+            outcome.stats.accepted,
+            outcome.stats.attempts
+        ),
+        (500, 500, 500)
+    );
+    assert!(!outcome.stopped && outcome.stats.errors.is_empty());
+    let found = reconcile(&server, 0, &outcome.stats, Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(found.finding, Finding::Reconciled);
+    // 500 votes at 2,000 a second take a quarter of a second, however fast the server is.
+    assert!(
+        outcome.elapsed >= Duration::from_millis(249),
+        "{:?}",
+        outcome.elapsed
+    );
+}
+
+#[tokio::test]
+async fn with_keys_every_failure_is_sent_again_until_it_is_known_and_counts_once() {
+    let server = Server::start(|request| match request % 13 {
+        1 => Act::Busy,
+        2 => Act::TimeOut,
+        3 => Act::CutBeforeCounting,
+        4 => Act::CutAfterCounting,
+        _ => Act::Accept,
+    })
+    .await;
+    let mut plan = server.plan(true, 300);
+    plan.attempts = 100;
+    let outcome = run(plan).await;
+    assert_eq!(
+        (
+            outcome.stats.accepted,
+            outcome.stats.unknown,
+            outcome.stats.refused
+        ),
+        (300, 0, 0)
+    );
+    assert!(outcome.stats.attempts > 300);
+    for error in ["503 overloaded", "504 outcome_unknown", "connection cut"] {
+        assert!(outcome.stats.errors[error].attempts > 0, "{error}");
+        assert_eq!(outcome.stats.errors[error].votes, 0, "{error}");
+    }
+    let found = reconcile(&server, 0, &outcome.stats, Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(found.finding, Finding::Reconciled);
+}
+
+#[tokio::test]
+async fn without_keys_an_unknown_outcome_stays_unknown() {
+    let server = Server::start(|request| match request % 5 {
+        1 => Act::TimeOut,
+        2 => Act::CutBeforeCounting,
+        3 => Act::Busy,
+        _ => Act::Accept,
+    })
+    .await;
+    let outcome = run(server.plan(false, 200)).await;
+    let stats = &outcome.stats;
+    assert!(stats.unknown > 0 && stats.refused == 0, "{stats:?}");
+    assert_eq!(stats.accepted + stats.unknown, 200);
+    let found = reconcile(&server, 0, stats, Duration::from_millis(100))
+        .await
+        .unwrap();
+    // Those that were answered 504 are in the tally, those that were cut are not.
+    assert_eq!(found.finding, Finding::WithinUnknown);
+    assert!(found.difference > 0 && found.difference < i128::from(stats.unknown));
+}
+
+#[tokio::test]
+async fn votes_answered_and_not_counted_are_found() {
+    let server = Server::start(|request| if request == 17 { Act::Lie } else { Act::Accept }).await;
+    let outcome = run(server.plan(true, 50)).await;
+    let found = reconcile(&server, 0, &outcome.stats, Duration::from_millis(100))
+        .await
+        .unwrap();
+    assert_eq!((found.finding, found.difference), (Finding::Missing, -1));
+}
+
+#[tokio::test]
+async fn refused_votes_are_not_sent_again() {
+    let server = Server::start(|_| Act::Refuse).await;
+    let outcome = run(server.plan(true, 50)).await;
+    assert_eq!((outcome.stats.refused, outcome.stats.attempts), (50, 50));
+    assert_eq!(outcome.stats.errors["410 poll_closed"].votes, 50);
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_refuses_all_and_nothing_is_unknown() {
+    let mut plan = Server::start(|_| Act::Accept).await.plan(true, 5);
+    plan.address = ([127, 0, 0, 1], vote_testkit::free_port()).into();
+    plan.attempts = 2;
+    let outcome = run(plan).await;
+    assert_eq!((outcome.stats.refused, outcome.stats.unknown), (5, 0));
+    assert_eq!(outcome.stats.errors["no connection"].attempts, 10);
+}
+
+#[tokio::test]
+async fn latency_counts_from_the_intended_time_when_the_connections_are_too_few() {
+    let server = Server::start(|_| Act::AcceptAfter(Duration::from_millis(10))).await;
+    let mut plan = server.plan(true, 50);
+    (plan.rate, plan.connections, plan.threads) = (1_000, 1, 1);
+    let outcome = run(plan).await;
+    // One connection serves 100 a second of the 1,000 that are due: the last vote is due after 49 ms and can't be
+    // answered before 500 ms, though every single answer takes little more than 10 ms.
+    let latency = &outcome.stats.latency;
+    assert!(latency.max() >= 450_000, "{} µs", latency.max());
+    assert!(outcome.stats.start_delay.max() >= 440_000);
+    assert!(latency.min() >= 10_000);
+}
+
+#[tokio::test]
+async fn a_stopped_run_sends_no_more_and_still_knows_what_it_sent() {
+    let server = Server::start(|_| Act::AcceptAfter(Duration::from_millis(5))).await;
+    let mut plan = server.plan(true, 1_000_000);
+    plan.rate = 1_000;
+    let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
+    let running = tokio::spawn(engine::run(plan, Arc::clone(&progress), stop.clone()));
+    vote_testkit::eventually(Duration::from_secs(10), || async {
+        Progress::read(&progress.done) > 20
+    })
+    .await;
+    stop.cancel();
+    let outcome = running.await.unwrap().unwrap();
+    assert!(outcome.stopped && outcome.stats.sent < 1_000_000);
+    assert_eq!(outcome.stats.sent, outcome.stats.accepted);
+    let found = reconcile(&server, 0, &outcome.stats, Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(found.finding, Finding::Reconciled);
+}

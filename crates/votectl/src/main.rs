@@ -1,0 +1,29 @@
+//! `votectl`: see the library of the same name.
+
+use clap::Parser;
+use std::process::ExitCode;
+use vote_service::SystemClock;
+use votectl::cli::Cli;
+use votectl::failure::Failure;
+use votectl::terminal::Terminal;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut terminal = Terminal::standard();
+    let done = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(votectl::run(cli, &SystemClock, &mut terminal)),
+        Err(error) => Err(Failure::from(error)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::Closed) {
+                terminal.note(&format!("error: {failure}"));
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! `votectl dev` with the real services.
+
+use crate::support::{PATIENCE, binary, vote, votectl};
+use rustix::process::{Pid, Signal, test_kill_process};
+use serde_json::Value;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+use vote_testkit::{ChildProcess, Exit, eventually, free_port};
+use votectl::load::http;
+
+struct Dev {
+    process: ChildProcess,
+    ready: Value,
+}
+
+impl Dev {
+    fn command(data_dir: &Path, ports: [u16; 5]) -> ChildProcess {
+        for name in ["vote-ingest", "vote-results"] {
+            let _built = binary(name);
+        }
+        let mut command = votectl().args(["dev", "--output", "json"]);
+        command = command.arg("--data-dir").arg(data_dir);
+        let names = [
+            "--redis-port",
+            "--ingest-port",
+            "--results-port",
+            "--ingest-admin-port",
+            "--results-admin-port",
+        ];
+        for (name, port) in names.into_iter().zip(ports) {
+            command = command.args([name, &port.to_string()]);
+        }
+        command.spawn()
+    }
+
+    async fn start(data_dir: &Path) -> Self {
+        Self::ready(Self::command(
+            data_dir,
+            std::array::from_fn(|_| free_port()),
+        ))
+        .await
+    }
+
+    async fn ready(mut process: ChildProcess) -> Self {
+        let line = process
+            .wait_for_line(PATIENCE, |line| line.starts_with('{'))
+            .await;
+        Self {
+            process,
+            ready: serde_json::from_str(&line).unwrap(),
+        }
+    }
+
+    fn address(&self, name: &str) -> SocketAddr {
+        self.ready[name]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("http://")
+            .parse()
+            .unwrap()
+    }
+
+    async fn results(&self) -> Value {
+        let path = format!("/v1/polls/{}/results", self.ready["poll"].as_str().unwrap());
+        let answer = http::get(self.address("results"), &path, Duration::from_secs(5)).await;
+        answer
+            .and_then(|(_, body)| serde_json::from_slice(&body).ok())
+            .unwrap_or_default()
+    }
+
+    async fn vote(&self) {
+        vote(self.address("vote"), self.ready["poll"].as_str().unwrap()).await;
+    }
+
+    async fn has_votes(&self, votes: u64) {
+        eventually(PATIENCE, || async {
+            let total = self.results().await["total_votes"].clone();
+            if total == votes {
+                Ok(())
+            } else {
+                Err(format!("{total} votes"))
+            }
+        })
+        .await;
+    }
+
+    async fn stop(mut self) -> Exit {
+        self.process.stop(PATIENCE).await
+    }
+}
+
+/// The process that a pid file names.
+fn pid(data_dir: &Path, name: &str) -> Pid {
+    let text = fs::read_to_string(data_dir.join(format!("run/{name}.pid"))).unwrap();
+    Pid::from_raw(text.split(' ').next().unwrap().parse().unwrap()).unwrap()
+}
+
+fn pids(data_dir: &Path) -> [Pid; 3] {
+    ["redis-server", "vote-ingest", "vote-results"].map(|name| pid(data_dir, name))
+}
+
+/// Whether a process has ended; one that nobody has reaped yet has.
+fn is_gone(pid: Pid) -> bool {
+    let zombie =
+        fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).is_ok_and(|stat| {
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, state)| state.starts_with('Z'))
+        });
+    zombie || test_kill_process(pid).is_err()
+}
+
+#[tokio::test]
+async fn a_vote_is_in_the_results_and_a_second_start_finds_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Dev::start(dir.path()).await;
+    first.vote().await;
+    first.has_votes(1).await;
+    let poll = first.ready["poll"].clone();
+    assert_eq!(poll, "paredao-01");
+    let parts = pids(dir.path());
+    let exit = first.stop().await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    assert!(parts.into_iter().all(is_gone));
+    let second = Dev::start(dir.path()).await;
+    assert_eq!(second.ready["poll"], poll);
+    second.vote().await;
+    second.has_votes(2).await;
+    assert_eq!(second.stop().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said_and_another_one_used_and_a_directory_is_for_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let ports = [free_port(), port, free_port(), free_port(), free_port()];
+    let mut dev = Dev::ready(Dev::command(dir.path(), ports)).await;
+    assert_ne!(dev.address("vote").port(), port);
+    let says = format!(
+        "port {port} is taken: vote-ingest uses {} instead",
+        dev.address("vote").port()
+    );
+    dev.process
+        .wait_for_line(PATIENCE, |line| line == says)
+        .await;
+    let second = Dev::command(dir.path(), ports).wait(PATIENCE).await;
+    assert_eq!(second.code(), Some(2));
+    assert!(
+        second.stderr().contains("another `votectl dev` runs"),
+        "{}",
+        second.stderr()
+    );
+    assert_eq!(dev.stop().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_part_that_dies_is_named_and_the_others_are_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dev = Dev::start(dir.path()).await;
+    let parts = pids(dir.path());
+    rustix::process::kill_process(pid(dir.path(), "vote-results"), Signal::KILL).unwrap();
+    let exit = dev.process.wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(1));
+    assert!(
+        exit.stderr().contains("vote-results ended by itself"),
+        "{}",
+        exit.stderr()
+    );
+    assert!(parts.into_iter().all(is_gone));
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_supervisor_that_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dev = Dev::start(dir.path()).await;
+    dev.vote().await;
+    let parts = pids(dir.path());
+    dev.process.kill9();
+    dev.process.wait(PATIENCE).await;
+    eventually(PATIENCE, || async { parts.into_iter().all(is_gone) }).await;
+    let again = Dev::start(dir.path()).await;
+    again.has_votes(1).await;
+    assert_eq!(again.stop().await.code(), Some(0));
+}

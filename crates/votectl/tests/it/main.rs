@@ -1,0 +1,10 @@
+//! `votectl` as it is run: the binary, a real Redis, the real services.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that can't go on fails its test"
+)]
+
+mod dev;
+mod load;
+mod polls;
+mod support;

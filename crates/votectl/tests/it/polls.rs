@@ -1,0 +1,211 @@
+//! Polls and their states, without any service.
+
+use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
+use vote_testkit::RedisServer;
+
+#[tokio::test]
+async fn applying_is_idempotent_and_shows_what_differs() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let file = poll_file(dir.path());
+    let dry = json(&server, &format!("poll apply {file} --dry-run")).await;
+    assert_eq!(
+        (&dry["action"], &dry["dry_run"]),
+        (&"created".into(), &true.into())
+    );
+    assert_eq!(json(&server, "poll list").await, serde_json::json!([]));
+    assert_eq!(
+        json(&server, &format!("poll apply {file}")).await["action"],
+        "created"
+    );
+    let again = json(&server, &format!("poll apply {file}")).await;
+    assert_eq!(
+        (&again["action"], &again["revision"]),
+        (&"unchanged".into(), &1.into())
+    );
+    let changed = std::fs::read_to_string(&file)
+        .unwrap()
+        .replace("name: Ana", "name: Ana Maria");
+    std::fs::write(&file, changed).unwrap();
+    let changed = json(&server, &format!("poll apply {file}")).await;
+    assert_eq!(changed["differences"][0]["to"], "Ana Maria");
+    let list = json(&server, "poll list").await;
+    assert_eq!(
+        (&list[0]["poll"], &list[0]["revision"]),
+        (&"paredao-01".into(), &2.into())
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_file_writes_nothing_and_exits_2() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let file = poll_file(dir.path());
+    let good = std::fs::read_to_string(&file).unwrap();
+    for (right, wrong, says) in [
+        ("weight: 30", "weight: 0", "channels[0].weight"),
+        ("id: bia", "id: ana", "candidates[1].id"),
+        ("closes_at: 20", "closes_at: 10", "closes_at"),
+        ("direction: eliminate", "direction: both", "direction"),
+        ("shards: 1", "shards: 1\nsurprise: 1", "surprise"),
+    ] {
+        assert!(good.contains(right), "{right}");
+        std::fs::write(&file, good.replace(right, wrong)).unwrap();
+        let error = fails(&server, &format!("poll apply {file}"), 2).await;
+        assert!(
+            error.contains(says) && error.contains("nothing was written"),
+            "{wrong}: {error}"
+        );
+    }
+    assert!(
+        fails(&server, "poll apply /nowhere/poll.yaml", 2)
+            .await
+            .contains("/nowhere/poll.yaml")
+    );
+    assert_eq!(json(&server, "poll list").await, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    assert!(
+        fails(&server, "poll pause paredao-01", 1)
+            .await
+            .contains("draft")
+    );
+    for (command, state) in [("open", "open"), ("pause", "paused"), ("resume", "open")] {
+        assert_eq!(
+            json(&server, &format!("poll {command} paredao-01")).await["state"],
+            state
+        );
+    }
+    fails(&server, "poll open paredao-01", 1).await;
+    fails(&server, "poll seal paredao-01 --yes", 1).await;
+    let closes_at = json(&server, "poll list").await[0]["closes_at"].clone();
+    let extended = json(&server, "poll extend paredao-01 --for 1h30m").await;
+    assert_ne!(extended["closes_at"], closes_at);
+    let earlier = format!(
+        "poll extend paredao-01 --until {}",
+        closes_at.as_str().unwrap()
+    );
+    assert!(fails(&server, &earlier, 1).await.contains("later"));
+    assert_eq!(
+        json(&server, "poll close paredao-01").await["state"],
+        "closed"
+    );
+    let shown = json(&server, "poll show paredao-01").await;
+    let actions: Vec<&str> = shown["poll"]["log"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        actions,
+        ["apply", "open", "pause", "resume", "extend", "close"]
+    );
+    assert_eq!(shown["poll"]["log"][1]["by"], "tester");
+}
+
+#[tokio::test]
+async fn sealing_waits_for_the_grace_asks_and_proves_its_figures() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "poll open paredao-01").await;
+    json(&server, "poll close paredao-01").await;
+    assert!(
+        fails(&server, "poll seal paredao-01 --yes", 1)
+            .await
+            .contains("--now")
+    );
+    // Standard input of the test's child is no terminal.
+    assert!(
+        fails(&server, "poll seal paredao-01 --now", 2)
+            .await
+            .contains("--yes")
+    );
+    fails(&server, "export paredao-01 --what sealed --format json", 1).await;
+    let sealed = json(&server, "poll seal paredao-01 --now --yes").await;
+    assert_eq!(sealed["standing"]["status"], "final");
+    let sha256 = sealed["sha256"].as_str().unwrap();
+    assert_eq!(sha256.len(), 64);
+    let audit = json(&server, "audit paredao-01").await;
+    assert_eq!(
+        (&audit["passed"], audit["sha256"].as_str().unwrap()),
+        (&true.into(), sha256)
+    );
+    let exported = json(&server, "export paredao-01 --what sealed --format json").await;
+    assert_eq!(exported["sha256"], sha256);
+    fails(&server, "poll void paredao-01 --yes", 1).await;
+}
+
+#[tokio::test]
+async fn voiding_needs_a_yes() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    assert!(
+        fails(&server, "poll void paredao-01", 2)
+            .await
+            .contains("--yes")
+    );
+    assert_eq!(
+        json(&server, "poll void paredao-01 --yes").await["state"],
+        "void"
+    );
+}
+
+#[tokio::test]
+async fn an_audit_names_the_first_difference_and_exits_1() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "audit paredao-01").await;
+    // What no script of ours does: a tally that gains a vote by itself.
+    let mut connection = server.connection().await;
+    let _: () = redis_incr(&mut connection, "vote:{paredao-01/0}:tally", "torcida/ana").await;
+    let exit = run(&server, "audit paredao-01").await;
+    assert_eq!(exit.code(), Some(1));
+    assert!(
+        exit.stdout()
+            .contains("DIFFERENCE shard 0, channel torcida, candidate ana"),
+        "{}",
+        exit.stdout()
+    );
+    assert!(exit.stderr().contains("shard 0"), "{}", exit.stderr());
+}
+
+async fn redis_incr(connection: &mut redis::aio::MultiplexedConnection, key: &str, field: &str) {
+    redis::cmd("HINCRBY")
+        .arg(key)
+        .arg(field)
+        .arg(1)
+        .exec_async(connection)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_missing_or_away_is_said_with_its_own_exit_code() {
+    let mut server = RedisServer::start().await;
+    assert!(
+        fails(&server, "poll show nothing", 2)
+            .await
+            .contains("there are no polls yet")
+    );
+    assert!(
+        fails(&server, "receipt verify v1.a.b", 2)
+            .await
+            .contains("--key-file")
+    );
+    assert!(
+        fails(&server, "load --votes 1", 2)
+            .await
+            .contains("poll apply")
+    );
+    server.kill9();
+    assert!(fails(&server, "poll list", 3).await.contains("--redis"));
+    let exit = votectl()
+        .args(["poll", "list", "--redis", "nonsense"])
+        .spawn()
+        .wait(PATIENCE)
+        .await;
+    assert_eq!(exit.code(), Some(2));
+}

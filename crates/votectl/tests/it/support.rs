@@ -1,0 +1,106 @@
+//! What the tests share: the binary, its answers, poll files.
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vote_domain::{Clock, wire_time};
+use vote_service::SystemClock;
+use vote_testkit::{ChildProcess, ChildProcessBuilder, Exit, RedisServer};
+use votectl::dev::DEMO_FILE;
+use votectl::load::http::Connection;
+
+/// Longer than anything takes on a slow machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The binary, without the settings that the test itself may be run with.
+pub(crate) fn votectl() -> ChildProcessBuilder {
+    ChildProcess::builder(env!("CARGO_BIN_EXE_votectl"))
+        .env_remove("VOTE__REDIS__URL")
+        .env("USER", "tester")
+}
+
+/// A binary of another crate: cargo puts them beside ours.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_votectl")).with_file_name(name);
+    assert!(
+        path.exists(),
+        "{name} is not built: `make test` builds it first, as `cargo build --workspace --bins` does"
+    );
+    path
+}
+
+/// Runs the command to its end.
+pub(crate) async fn run(server: &RedisServer, line: &str) -> Exit {
+    let command = votectl()
+        .args(["--redis", &server.url()])
+        .args(line.split(' '));
+    command.spawn().wait(PATIENCE).await
+}
+
+/// As [`run`], and it must succeed; gives its JSON.
+pub(crate) async fn json(server: &RedisServer, line: &str) -> Value {
+    let exit = run(server, &format!("{line} --output json")).await;
+    assert_eq!(
+        exit.code(),
+        Some(0),
+        "{line}: {}{}",
+        exit.stdout(),
+        exit.stderr()
+    );
+    serde_json::from_str(&exit.stdout()).unwrap()
+}
+
+/// As [`run`], and it must fail with this code; gives what it says.
+pub(crate) async fn fails(server: &RedisServer, line: &str, code: i32) -> String {
+    let exit = run(server, line).await;
+    assert_eq!(
+        exit.code(),
+        Some(code),
+        "{line}: {}{}",
+        exit.stdout(),
+        exit.stderr()
+    );
+    exit.stderr()
+}
+
+/// The file of a poll that takes votes since an hour ago, for two days. No longer: whoever reads its minutes asks for
+/// every hour.
+pub(crate) fn poll_file(dir: &Path) -> String {
+    let now = SystemClock.now();
+    let opens_at = format!(
+        "opens_at: {}",
+        wire_time::format(now - SignedDuration::from_hours(1))
+    );
+    let closes_at = format!(
+        "closes_at: {}",
+        wire_time::format(now + SignedDuration::from_hours(47))
+    );
+    let text = DEMO_FILE
+        .replace("opens_at: 2026-11-24T00:00:00Z", &opens_at)
+        .replace("closes_at: 2026-11-26T00:00:00Z", &closes_at);
+    assert!(text.contains(&opens_at) && text.contains(&closes_at));
+    let file = dir.join("poll.yaml");
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Posts one vote, and gives its answer, which must be `201`.
+pub(crate) async fn vote(address: SocketAddr, poll: &str) -> Value {
+    let mut connection = Connection::open(address).await.unwrap();
+    let body = r#"{"candidate":"ana"}"#;
+    let request = format!(
+        "POST /v1/polls/{poll}/votes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = connection.exchange(request.as_bytes()).await.unwrap();
+    assert_eq!(
+        answer.status,
+        201,
+        "{}",
+        String::from_utf8_lossy(answer.body)
+    );
+    serde_json::from_slice(answer.body).unwrap()
+}
