@@ -38,7 +38,7 @@ setup: ## Install redis-server with the system's package manager where it is mis
 	fi; \
 	command -v redis-server >/dev/null || { \
 		echo "redis-server is missing and could not be installed here." >&2; \
-		echo "Install Redis 6.2 or newer (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis;" >&2; \
+		echo "Install Redis 7.0 or newer (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis;" >&2; \
 		echo "Arch: pacman -S redis; macOS: brew install redis), or put redis-server into PATH. Then run make again." >&2; \
 		exit 1; }
 

@@ -168,7 +168,8 @@ impl Poll {
     /// The poll with another definition; the same poll, at the same revision, where nothing differs.
     ///
     /// A draft may change in all but `id` and `kind`; once opened only its title, its visibility and its
-    /// candidates' names, pictures and colours may.
+    /// candidates' names, pictures and colours may; once sealed only its visibility, so that an
+    /// embargoed result can be released. The sealed result itself stays as it is.
     ///
     /// # Errors
     /// Where the change isn't allowed in the poll's state.
@@ -184,7 +185,11 @@ impl Poll {
         }
         let state = self.state;
         let refused = match state {
-            PollState::Sealed | PollState::Void => return Err(RedefineError::State { state }),
+            PollState::Void => return Err(RedefineError::State { state }),
+            PollState::Sealed => differences
+                .iter()
+                .find(|difference| difference.field != "visibility")
+                .cloned(),
             PollState::Draft => differences
                 .iter()
                 .find(|difference| matches!(difference.field.as_str(), "id" | "kind"))

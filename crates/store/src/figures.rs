@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use deadpool_redis::Connection;
+use jiff::Timestamp;
 use redis::FromRedisValue as _;
 use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition, Tally, WriterId};
 
@@ -51,12 +52,14 @@ impl ShardFigures {
     }
 }
 
-/// The hours (since the Unix epoch) in which a vote of `poll` can have been received.
-pub(crate) fn hours(poll: &Poll) -> std::ops::RangeInclusive<i64> {
+/// The hours (since the Unix epoch) in which a vote of `poll` can have been received until `now`;
+/// one more, since the clock of the process that received it may be ahead.
+pub(crate) fn hours(poll: &Poll, now: Timestamp) -> std::ops::RangeInclusive<i64> {
     let first = Minute::from_timestamp(poll.definition.opens_at()).hour();
     // `closes_at` may have been brought forward after votes had been taken.
     let last = poll.definition.closes_at().max(poll.closes_at);
-    first..=Minute::from_timestamp(last).hour()
+    let now = Minute::from_timestamp(now).hour() + 1;
+    first..=Minute::from_timestamp(last).hour().min(now)
 }
 
 /// Reads one shard, with the minutes of `hours`.

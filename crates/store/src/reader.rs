@@ -1,6 +1,7 @@
 //! The results service's capability: reads tallies, series and ledgers, and writes nothing.
 
 use deadpool_redis::Pool;
+use jiff::Timestamp;
 use vote_domain::{Poll, PollDefinition, PollId, SealedPoll};
 
 use crate::{
@@ -31,7 +32,12 @@ impl ResultsReader {
     /// # Errors
     /// [`StoreError`] where Redis can't be read, or holds fields that are not the poll's.
     pub async fn figures(&self, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
-        self.figures_of(&poll.definition, figures::hours(poll))
+        let mut connection = self.pool.get().await?;
+        let (seconds, _microseconds): (i64, i64) =
+            redis::cmd("TIME").query_async(&mut connection).await?;
+        drop(connection);
+        let now = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+        self.figures_of(&poll.definition, figures::hours(poll, now))
             .await
     }
 

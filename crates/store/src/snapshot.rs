@@ -306,12 +306,11 @@ impl Snapshotter {
 
     async fn read(&mut self, poll: &Poll, now: Timestamp) -> Result<PollSnapshot, StoreError> {
         let id = poll.definition.id();
-        let all_hours = figures::hours(poll);
+        let all_hours = figures::hours(poll, now);
         let this_hour = Minute::from_timestamp(now).hour();
         let older = self.older.get(id);
         let recent: Vec<i64> = all_hours
             .clone()
-            .filter(|hour| *hour <= this_hour + 1)
             .filter(|hour| older.is_none_or(|older| !older.hours.contains(hour)))
             .collect();
         let mut shards = self
@@ -322,8 +321,7 @@ impl Snapshotter {
         if !agree(&shards, &minutes) && older.is_some() {
             // A batch of an hour that was over has come after all.
             self.older.remove(id);
-            let hours = all_hours.filter(|hour| *hour <= this_hour + 1);
-            shards = self.results.figures_of(&poll.definition, hours).await?;
+            shards = self.results.figures_of(&poll.definition, all_hours).await?;
             minutes = merge_minutes(&shards, None)?;
         }
         if !agree(&shards, &minutes) {

@@ -150,6 +150,13 @@ fn another_end_is_checked_like_the_first() {
             .to_string(),
         "closes_at: must be after opens_at (2026-11-24T00:00:00.000Z), is 2026-11-24T00:00:00.000Z"
     );
+    assert!(poll.with_closes_at(at("2027-11-25T00:00:00Z")).is_ok());
+    assert_eq!(
+        poll.with_closes_at(at("2027-11-25T00:00:01Z"))
+            .expect_err("too long")
+            .to_string(),
+        "closes_at: must be at most 366 days after opens_at (2026-11-24T00:00:00.000Z), is 2027-11-25T00:00:01.000Z"
+    );
 }
 
 #[test]
@@ -260,7 +267,7 @@ proptest! {
 
     #[test]
     fn whatever_is_read_survives_the_wire(
-        title in "[^\\p{C}]{1,100}", shards in 1_u16..=256, weight in 1_u32..=1_000_000, ms in 1_i64..4_000_000_000_000
+        title in "[^\\p{C}]{1,100}", shards in 1_u16..=256, weight in 1_u32..=1_000_000, ms in 1_i64..=366 * 86_400_000
     ) {
         prop_assume!(!title.trim().is_empty());
         let json = serde_json::json!({

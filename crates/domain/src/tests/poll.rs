@@ -3,7 +3,7 @@
 use super::{PAREDAO, at, paredao, paredao_with, poll_after};
 use crate::{
     ExtendError, IllegalTransition, Phase, Poll, PollDefinition, PollState, RedefineError, Status,
-    Transition, admit,
+    Transition, Visibility, admit,
 };
 
 const OPENS: &str = "2026-11-24T00:00:00Z";
@@ -212,7 +212,7 @@ fn applying_the_same_definition_again_changes_nothing() {
 }
 
 #[test]
-fn an_opened_poll_changes_only_in_what_is_shown_and_a_sealed_one_not_at_all() {
+fn an_opened_poll_changes_only_in_what_is_shown_and_a_sealed_one_only_in_who_sees_it() {
     let title = PollDefinition::parse_yaml(&paredao_with("title", "title: Final")).expect("legal");
     let end = PollDefinition::parse_yaml(&paredao_with(
         "closes_at",
@@ -238,14 +238,23 @@ fn an_opened_poll_changes_only_in_what_is_shown_and_a_sealed_one_not_at_all() {
             "{error}"
         );
     }
-    for transitions in [
-        &[Transition::Open, Transition::Close, Transition::Seal][..],
-        &[Transition::Void],
-    ] {
-        let poll = poll_after(transitions);
-        assert_eq!(
-            poll.redefine(title.clone(), at(OPENS), "ines"),
-            Err(RedefineError::State { state: poll.state })
-        );
-    }
+    let void = poll_after(&[Transition::Void]);
+    assert_eq!(
+        void.redefine(title.clone(), at(OPENS), "ines"),
+        Err(RedefineError::State { state: void.state })
+    );
+    let sealed = poll_after(&[Transition::Open, Transition::Close, Transition::Seal]);
+    let refused = sealed.redefine(title, at(OPENS), "ines");
+    assert!(
+        matches!(&refused, Err(RedefineError::Frozen { difference, .. }) if difference.field == "title"),
+        "{refused:?}"
+    );
+    let embargoed =
+        PollDefinition::parse_yaml(&paredao_with("visibility", "visibility: embargoed"))
+            .expect("legal");
+    let hidden = sealed
+        .redefine(embargoed, at(OPENS), "ines")
+        .expect("who sees it may change");
+    assert_eq!(hidden.state, sealed.state);
+    assert_eq!(hidden.definition.visibility(), Visibility::Embargoed);
 }

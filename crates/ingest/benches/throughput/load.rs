@@ -4,14 +4,14 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::process::Command;
-use vote_domain::{Clock as _, Poll, PollDefinition, Transition};
+use vote_domain::{Clock as _, Poll, Transition};
 use vote_service::SystemClock;
 use vote_store::{RedisConfig, Store};
 use vote_testkit::{ChildProcess, RedisServer, eventually, free_port};
 
 use super::{
     report::{Report, Round},
-    servers::POLL,
+    servers::definition,
 };
 
 /// Connections of the closed loops.
@@ -87,7 +87,7 @@ async fn measure(rounds: u32, seconds: u32) -> anyhow::Result<Report> {
 async fn open_poll(url: &str) -> anyhow::Result<()> {
     let operator = Store::new(&RedisConfig::new(url))?.operator();
     let now = SystemClock.now();
-    let draft = Poll::draft(PollDefinition::parse_yaml(POLL)?, now, "bench");
+    let draft = Poll::draft(definition(now)?, now, "bench");
     operator.save(&draft, 0).await?;
     let open = draft.transition(Transition::Open, now, "bench")?;
     operator.save(&open, draft.revision).await?;

@@ -13,8 +13,16 @@ use vote_ingest::{answer, read_vote};
 use vote_service::{BoxError, Context, Problem, ProblemCode, Service, ServiceName};
 use vote_store::{Outcome, Place, VoteToCast};
 
-/// The poll that all servers take votes for.
-pub(crate) const POLL: &str = include_str!("poll.yaml");
+/// The poll that all servers take votes for: open since yesterday, for a year.
+pub(crate) fn definition(now: jiff::Timestamp) -> anyhow::Result<PollDefinition> {
+    let day = 86_400;
+    let opens_at = jiff::Timestamp::from_second(now.as_second() - day)?;
+    let closes_at = jiff::Timestamp::from_second(opens_at.as_second() + 366 * day)?;
+    let text = include_str!("poll.yaml")
+        .replace("$OPENS_AT", &opens_at.to_string())
+        .replace("$CLOSES_AT", &closes_at.to_string());
+    Ok(PollDefinition::parse_yaml(&text)?)
+}
 
 /// The arguments of a server: none; all is in its environment.
 pub(crate) fn arguments() -> [OsString; 1] {
@@ -29,7 +37,7 @@ struct Shared {
 
 impl Shared {
     fn new(context: &Context) -> Result<Self, BoxError> {
-        let definition = PollDefinition::parse_yaml(POLL)?;
+        let definition = definition(context.clock.now())?;
         Ok(Self {
             poll: Poll::draft(definition, context.clock.now(), "bench"),
             receipt_key: ReceiptKey::from_bytes([7; 32]),

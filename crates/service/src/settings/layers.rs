@@ -125,8 +125,12 @@ fn own(service: ServiceName) -> Result<Config, SettingsError> {
     if service == ServiceName::Results {
         for setting in reference::reference() {
             if let Some(default) = &setting.default_results {
+                let value = match setting.kind {
+                    Kind::List => split_list(default),
+                    _ => ValueKind::from(default.as_str()),
+                };
                 builder = builder
-                    .set_override(&setting.name, default.as_str())
+                    .set_override(&setting.name, value)
                     .map_err(|error| internal(&setting.name, &error))?;
             }
         }

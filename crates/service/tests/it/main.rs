@@ -6,5 +6,6 @@ mod drain;
 mod http;
 mod problems;
 mod process;
+mod readme;
 mod settings;
 mod support;

@@ -230,10 +230,10 @@ async fn votes_count_in_the_minute_in_which_they_were_received() {
     assert_eq!(
         minutes,
         [
-            ("2026-11-24T01:01:00Z".to_owned(), 1),
-            ("2026-11-24T01:02:00Z".to_owned(), 2),
-            ("2026-11-24T01:03:00Z".to_owned(), 1),
-            ("2026-11-24T02:02:00Z".to_owned(), 1),
+            ("2025-11-24T01:01:00Z".to_owned(), 1),
+            ("2025-11-24T01:02:00Z".to_owned(), 2),
+            ("2025-11-24T01:03:00Z".to_owned(), 1),
+            ("2025-11-24T02:02:00Z".to_owned(), 1),
         ]
     );
     assert!(show.audit().await.passed);
@@ -264,7 +264,7 @@ async fn a_batch_that_spans_a_closing_brought_forward_is_parted_exactly() {
     let show = Show::open().await;
     // Never told of the change: only the fence knows.
     let voting = show.voting_with(&show.redis.url(), lane_config()).await;
-    let closed_at = at("2026-11-24T01:02:30Z");
+    let closed_at = at("2025-11-24T01:02:30Z");
     let poll = voting.poll();
     show.change(Transition::Close, closed_at).await;
     let closed_ms = closed_at.as_millisecond();
@@ -316,7 +316,7 @@ async fn a_poll_that_takes_no_votes_still_knows_the_keys_it_has_recorded() {
         Outcome::Refused(Refusal::Closed)
     ));
     let closed = show
-        .change(Transition::Close, at("2026-11-24T01:02:04Z"))
+        .change(Transition::Close, at("2025-11-24T01:02:04Z"))
         .await;
     voting.sees(closed.revision).await;
     let retry = VoteToCast {
@@ -328,7 +328,7 @@ async fn a_poll_that_takes_no_votes_still_knows_the_keys_it_has_recorded() {
 }
 
 fn opens(minute: i8) -> jiff::Timestamp {
-    at(&format!("2026-11-24T00:{minute:02}:00Z"))
+    at(&format!("2025-11-24T00:{minute:02}:00Z"))
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ async fn sealing_can_be_repeated_after_a_failure_half_way() {
         .expect("set");
     let again = show
         .operator
-        .seal(&closed, at("2026-11-26T03:00:00Z"), "second")
+        .seal(&closed, at("2025-11-26T03:00:00Z"), "second")
         .await
         .expect("sealed");
     assert_eq!(again, first);
@@ -142,7 +142,7 @@ async fn a_tally_that_was_changed_after_sealing_is_found() {
     let mut redis = show.redis.connection().await;
     for (key, field) in [
         ("tally", "torcida/ana"),
-        ("minutes:493153", "2/torcida/ana"),
+        ("minutes:484393", "2/torcida/ana"),
     ] {
         redis::cmd("HINCRBY")
             .arg(format!("vote:{{paredao-01/0}}:{key}"))

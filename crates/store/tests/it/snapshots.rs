@@ -20,7 +20,7 @@ struct Reading {
 
 impl Reading {
     fn start(url: &str) -> Self {
-        let clock = Arc::new(ManualClock::new(at("2026-11-24T01:02:04Z")));
+        let clock = Arc::new(ManualClock::new(at("2025-11-24T01:02:04Z")));
         let stop = CancellationToken::new();
         let config = SnapshotConfig {
             interval: Duration::from_millis(10),
@@ -77,11 +77,11 @@ async fn an_unchanged_snapshot_is_confirmed_and_not_made_anew() {
     voting.cast(vote(ANA)).await;
     let reading = Reading::start(&show.redis.url());
     let before = reading.total(1).await;
-    reading.clock.set(at("2026-11-24T01:02:09Z"));
+    reading.clock.set(at("2025-11-24T01:02:09Z"));
     let after = eventually(DEADLINE, || async {
         reading
             .poll()
-            .filter(|poll| poll.confirmed_at == at("2026-11-24T01:02:09Z"))
+            .filter(|poll| poll.confirmed_at == at("2025-11-24T01:02:09Z"))
     })
     .await;
     assert!(Arc::ptr_eq(&before.snapshot, &after.snapshot));
@@ -95,14 +95,14 @@ async fn with_redis_gone_the_last_snapshot_stays_and_its_confirmation_ages() {
     let reading = Reading::start(&show.redis.url());
     let before = reading.total(1).await;
     show.redis.stop().await;
-    reading.clock.set(at("2026-11-24T01:30:00Z"));
+    reading.clock.set(at("2025-11-24T01:30:00Z"));
     let kept = reading.poll().expect("kept");
     assert!(Arc::ptr_eq(&before.snapshot, &kept.snapshot));
     show.redis.restart().await;
     eventually(DEADLINE, || async {
         reading
             .poll()
-            .filter(|poll| poll.confirmed_at == at("2026-11-24T01:30:00Z"))
+            .filter(|poll| poll.confirmed_at == at("2025-11-24T01:30:00Z"))
     })
     .await;
 }
@@ -112,7 +112,7 @@ async fn a_vote_of_an_hour_that_was_already_over_is_found() {
     let show = Show::open().await;
     let voting = show.voting().await;
     let reading = Reading::start(&show.redis.url());
-    reading.clock.set(at("2026-11-24T09:00:00Z"));
+    reading.clock.set(at("2025-11-24T09:00:00Z"));
     voting.cast(vote(ANA)).await;
     reading.total(1).await;
     let long_ago = VoteToCast {

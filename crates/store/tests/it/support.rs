@@ -42,16 +42,16 @@ pub(crate) fn at(text: &str) -> Timestamp {
 }
 
 pub(crate) fn opens_at() -> Timestamp {
-    at("2026-11-24T00:00:00Z")
+    at("2025-11-24T00:00:00Z")
 }
 
 pub(crate) fn closes_at() -> Timestamp {
-    at("2026-11-26T02:00:00Z")
+    at("2025-11-26T02:00:00Z")
 }
 
 /// A time at which the poll is open, in milliseconds.
 pub(crate) fn voting_ms() -> i64 {
-    at("2026-11-24T01:02:03Z").as_millisecond()
+    at("2025-11-24T01:02:03Z").as_millisecond()
 }
 
 pub(crate) fn definition(shards: u16) -> PollDefinition {

@@ -10,7 +10,8 @@ use std::time::Duration;
 use vote_testkit::{ChildProcess, Exit, eventually, free_port};
 use votectl::load::http;
 
-struct Dev {
+/// A running `votectl dev`.
+pub(crate) struct Dev {
     process: ChildProcess,
     ready: Value,
 }
@@ -35,7 +36,8 @@ impl Dev {
         command.spawn()
     }
 
-    async fn start(data_dir: &Path) -> Self {
+    /// Starts it on free ports, and waits until it is ready.
+    pub(crate) async fn start(data_dir: &Path) -> Self {
         Self::ready(Self::command(
             data_dir,
             std::array::from_fn(|_| free_port()),
@@ -53,10 +55,14 @@ impl Dev {
         }
     }
 
-    fn address(&self, name: &str) -> SocketAddr {
-        self.ready[name]
-            .as_str()
-            .unwrap()
+    /// What it said of that name when it was ready.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap()
+    }
+
+    /// The address of a service.
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
+        self.text(name)
             .trim_start_matches("http://")
             .parse()
             .unwrap()
@@ -86,7 +92,8 @@ impl Dev {
         .await;
     }
 
-    async fn stop(mut self) -> Exit {
+    /// Stops it, as it is stopped by the system.
+    pub(crate) async fn stop(mut self) -> Exit {
         self.process.stop(PATIENCE).await
     }
 }

@@ -7,4 +7,5 @@
 mod dev;
 mod load;
 mod polls;
+mod readme;
 mod support;
