@@ -121,6 +121,11 @@ impl Store {
         PollOperator::new(self.pool.clone())
     }
 
+    /// The most connections that the pool makes.
+    pub(crate) fn connections(&self) -> usize {
+        self.pool.status().max_size
+    }
+
     /// The pool, for the lanes.
     pub(crate) fn pool(&self) -> Pool {
         self.pool.clone()

@@ -24,7 +24,7 @@ fn file(folder: &TempDir, name: &str, text: &str) -> PathBuf {
 }
 
 #[test]
-fn defaults_are_right_by_themselves_and_differ_by_service_in_addresses_alone() {
+fn defaults_are_right_by_themselves_and_differ_by_service_in_addresses_and_origins_alone() {
     let none = std::iter::empty();
     let ingest = Settings::load(ServiceName::Ingest, None, none.clone()).expect("defaults");
     let mut results = Settings::load(ServiceName::Results, None, none).expect("defaults");
@@ -43,6 +43,10 @@ fn defaults_are_right_by_themselves_and_differ_by_service_in_addresses_alone() {
     assert!(ingest.http.worker_count() >= 1);
     results.http.bind = ingest.http.bind;
     results.admin.bind = ingest.admin.bind;
+    // Votes are cast from known pages; figures are for pages and graphics everywhere.
+    assert!(ingest.http.cors_allowed_origins.is_empty());
+    assert_eq!(results.http.cors_allowed_origins, ["*"]);
+    results.http.cors_allowed_origins.clear();
     assert_eq!(format!("{ingest:?}"), format!("{results:?}"));
 }
 

@@ -256,12 +256,22 @@ impl VoteWriter {
         let poll_lanes = lanes
             .entry(name.to_owned())
             .or_insert_with(|| Arc::new(self.start_lanes(poll)));
+        let poll_lanes = Arc::clone(poll_lanes);
+        let count: usize = lanes.values().map(|lanes| lanes.shards.len()).sum();
+        let connections = self.store.connections();
+        if count >= connections {
+            tracing::error!(
+                lanes = count,
+                redis.pool_size = connections,
+                "more lanes than connections: some will never send; raise redis.pool_size"
+            );
+        }
         for lane in &poll_lanes.shards {
             lane.shared
                 .closes_at_ms
                 .store(poll.closes_at.as_millisecond(), Ordering::Relaxed);
         }
-        Some(Arc::clone(poll_lanes))
+        Some(poll_lanes)
     }
 
     fn start_lanes(&self, poll: &Poll) -> Lanes {
