@@ -324,13 +324,13 @@ impl Snapshotter {
             shards = self.results.figures_of(&poll.definition, all_hours).await?;
             minutes = merge_minutes(&shards, None)?;
         }
+        self.metrics
+            .disagreements
+            .get_or_create(&PollLabels {
+                poll: id.to_string(),
+            })
+            .inc_by(u64::from(!agree(&shards, &minutes)));
         if !agree(&shards, &minutes) {
-            self.metrics
-                .disagreements
-                .get_or_create(&PollLabels {
-                    poll: id.to_string(),
-                })
-                .inc();
             tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
         }
         self.remember_older(id, &minutes, &recent, this_hour);

@@ -368,7 +368,7 @@ pub fn answer(
         Outcome::Duplicate => (VoteStatus::AlreadyAccepted, None),
         Outcome::Mismatch => return Err(ProblemCode::IdempotencyKeyReused.into()),
         Outcome::LimitReached => return Err(ProblemCode::VoteLimitReached.into()),
-        Outcome::Refused(refusal) => return Err(refused(poll, *refusal)),
+        Outcome::Refused(refusal) => return Err(refused(poll, *refusal, received_at)),
         Outcome::QueueFull => return Err(ProblemCode::Overloaded.into()),
         Outcome::NotRecorded => return Err(ProblemCode::NotRecorded.into()),
         Outcome::Unknown => return Err(ProblemCode::OutcomeUnknown.into()),
@@ -393,8 +393,7 @@ pub fn answer(
         .body(json))
 }
 
-fn refused(poll: &Poll, refusal: Refusal) -> Problem {
-    let closes_at = wire_time::format(poll.closes_at);
+fn refused(poll: &Poll, refusal: Refusal, received_at: Timestamp) -> Problem {
     match refusal {
         Refusal::NotOpenYet if poll.state == PollState::Draft => ProblemCode::PollNotOpen.into(),
         Refusal::NotOpenYet => {
@@ -406,11 +405,19 @@ fn refused(poll: &Poll, refusal: Refusal) -> Problem {
                 .member("opens_at", opens_at)
         }
         Refusal::Paused => ProblemCode::PollPaused.into(),
-        Refusal::Closed | Refusal::Sealed => Problem::new(ProblemCode::PollClosed)
-            .detail(format!(
-                "The poll closed at {closes_at}; the vote was not recorded."
-            ))
-            .member("closed_at", closes_at),
+        // The shards know of an early closing before this process does; the time that it knows then
+        // is still to come, and wrong.
+        Refusal::Closed | Refusal::Sealed if poll.closes_at > received_at => {
+            ProblemCode::PollClosed.into()
+        }
+        Refusal::Closed | Refusal::Sealed => {
+            let closed_at = wire_time::format(poll.closes_at);
+            Problem::new(ProblemCode::PollClosed)
+                .detail(format!(
+                    "The poll closed at {closed_at}; the vote was not recorded."
+                ))
+                .member("closed_at", closed_at)
+        }
         Refusal::Void => ProblemCode::PollVoid.into(),
     }
 }

@@ -279,3 +279,24 @@ async fn votes_are_metered_by_poll_channel_candidate_and_outcome() {
         "the ingest service knows no tally"
     );
 }
+
+#[tokio::test]
+async fn a_closing_that_this_process_has_not_seen_yet_is_told_without_a_time_to_come() {
+    let show = Show::open().await;
+    // Seen at the start only.
+    let app = show
+        .app_with(&[("VOTE__POLLS__REFRESH_INTERVAL_MS", "1000")])
+        .await;
+    show.change(Transition::Close).await;
+    let answer = app.vote("ana", Some("k")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (410, "poll-closed")
+    );
+    if let Some(closed_at) = answer.body["closed_at"].as_str() {
+        assert!(
+            closed_at.parse::<jiff::Timestamp>().expect("a time") <= crate::app::now(),
+            "{answer:?}"
+        );
+    }
+}

@@ -44,7 +44,7 @@ impl Default for LaneConfig {
     fn default() -> Self {
         Self {
             accept_timeout: Duration::from_secs(2),
-            min_batch_interval: Duration::from_millis(1),
+            min_batch_interval: Duration::from_micros(1_500),
             queue_capacity: 65_536,
             max_checked_per_batch: 4_096,
             idempotency_window: Duration::from_secs(120),

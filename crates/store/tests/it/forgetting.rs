@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
+use vote_domain::Transition;
 use vote_store::{LaneConfig, Outcome};
 use vote_testkit::eventually;
 
 use crate::support::{
-    ANA, BIA, DEADLINE, Show, by_voter, is_accepted, keyed, lane_config, tally_of, vote,
+    ANA, BIA, DEADLINE, Show, by_voter, is_accepted, keyed, lane_config, opens_at, tally_of, vote,
 };
 
 /// Everything that a Redis holds, to be brought back later.
@@ -96,6 +97,30 @@ async fn an_idle_lane_finds_and_repairs_a_gap_by_itself() {
     })
     .await;
     assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_recorded_again_even_when_the_poll_takes_no_votes_any_more() {
+    for transition in [Transition::Pause, Transition::Close] {
+        let show = Show::open().await;
+        let voting = show.voting().await;
+        assert!(is_accepted(&voting.cast(vote(ANA)).await));
+        let backup = Backup::take(show.redis.connection().await).await;
+        for n in 0..5 {
+            assert!(is_accepted(
+                &voting.cast(keyed(BIA, &format!("k{n}"))).await
+            ));
+        }
+        backup.restore(show.redis.connection().await).await;
+        // Brought forward to before the votes: what was answered as accepted counts all the same.
+        show.change(transition, opens_at()).await;
+        eventually(DEADLINE, || async {
+            show.tally().await == tally_of(&[("torcida/ana", 1), ("torcida/bia", 5)])
+        })
+        .await;
+        let audit = show.audit().await;
+        assert!(audit.passed, "{transition}: {:?}", audit.differences);
+    }
 }
 
 #[tokio::test]

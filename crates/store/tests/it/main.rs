@@ -3,6 +3,7 @@
 
 mod commit;
 mod faults;
+mod fence;
 mod forgetting;
 mod operator;
 mod outage;

@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::Command;
 use vote_testkit::ChildProcess;
 
-/// Names the command that failed, and makes curl fail with an answer of 400 and above.
+/// Says which line failed, and makes curl fail with an answer of 400 and above.
 const PROLOGUE: &str = r#"
-set -Eeuo pipefail
-trap 'echo "failed in line $LINENO: $BASH_COMMAND" >&2' ERR
-curl() { command curl --fail-with-body --max-time 30 "$@"; }
+set -euo pipefail
+trap 'echo "failed in line $LINENO" >&2' ERR
+curl() { command curl --fail-with-body --max-time 30 "$@" || return; }
 "#;
 
 /// The blocks of shell commands: whether each is tested, and its lines.
@@ -70,6 +70,8 @@ async fn the_commands_of_the_readme_work_as_pasted() {
         .spawn()
         .wait(PATIENCE)
         .await;
+    // Before anything can fail: its directory, which says what to stop, goes with the test.
+    let stopped = dev.stop().await;
     assert_eq!(
         exit.code(),
         Some(0),
@@ -78,7 +80,7 @@ async fn the_commands_of_the_readme_work_as_pasted() {
         exit.stderr(),
         numbered(&script)
     );
-    assert_eq!(dev.stop().await.code(), Some(0));
+    assert_eq!(stopped.code(), Some(0), "{}", stopped.stderr());
 }
 
 fn numbered(script: &str) -> String {
