@@ -2,9 +2,9 @@
 //!
 //! A lane that was idle sends at once: no vote waits for a timer. A busy lane gains from a larger
 //! batch, but only while votes keep arriving: in a closed loop all clients soon wait for us, and
-//! each further microsecond is lost to all of them. So a busy lane first looks whether the queue
-//! still grows, and sends if it does not; if it does, the lane sleeps until about as many votes are
-//! there as it can expect, or until `min_batch_interval` is over.
+//! each further microsecond is lost to all of them. So a busy lane sleeps until as many votes are
+//! there as it can expect, looks whether the queue still grows, sends if it does not, and else
+//! expects more. `min_batch_interval` ends it in any case.
 
 use std::time::{Duration, Instant};
 
@@ -18,45 +18,83 @@ const QUIET: Duration = Duration::from_micros(60);
 /// have passed without any of them having had the processor.
 const QUIET_YIELDS: u32 = 8;
 
+/// Batches of the same size, with nobody waiting meanwhile, after which the lane takes its clients
+/// for a closed loop.
+const STEADY: u32 = 2;
+
+/// How often it makes sure of that.
+const STEADY_CHECK: u32 = 16;
+
 /// What a lane knows of its load when a batch has come back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
     /// When the lane became free.
     pub(super) free_since: Instant,
     /// Votes of the batch that was answered: in a closed loop their clients come back.
-    pub(super) answered: usize,
+    answered: usize,
     /// Votes that waited already at that time.
-    pub(super) waiting: usize,
+    waiting: usize,
+    /// How many batches in a row were of this size, with nobody waiting.
+    steady: u32,
 }
 
 impl Expected {
-    /// The batch that is worth waiting for. Not all that can be expected: what is missing then is
-    /// on its way while this batch is, and keeps the requests' threads busy meanwhile.
-    fn target(&self) -> usize {
-        (self.answered + self.waiting) * 3 / 4
+    /// Nothing is known yet.
+    pub(super) fn nothing() -> Self {
+        Self {
+            free_since: Instant::now(),
+            answered: 0,
+            waiting: 0,
+            steady: 0,
+        }
+    }
+
+    /// After another batch.
+    pub(super) fn after(self, answered: usize, waiting: usize) -> Self {
+        let same = waiting == 0 && answered == self.answered;
+        Self {
+            free_since: Instant::now(),
+            answered,
+            waiting,
+            steady: if same { self.steady.wrapping_add(1) } else { 0 },
+        }
+    }
+
+    /// Whether all that is expected is all that there is.
+    fn is_closed_loop(&self) -> bool {
+        self.steady >= STEADY && !self.steady.is_multiple_of(STEADY_CHECK)
     }
 }
 
 /// Waits until the batch that lies in `queue` should leave.
 pub(super) async fn gather(queue: &Queue, expected: Expected, min_batch_interval: Duration) {
-    let target = expected.target();
-    let start = queue.len();
-    if start >= target {
-        return;
-    }
-    let started = Instant::now();
-    let mut yields = 0;
-    while queue.len() == start {
-        if started.elapsed() >= QUIET && yields >= QUIET_YIELDS
-            || expected.free_since.elapsed() >= min_batch_interval
+    let mut target = expected.answered + expected.waiting;
+    loop {
+        let left = min_batch_interval.saturating_sub(expected.free_since.elapsed());
+        if tokio::time::timeout(left, queue.wait_for(target))
+            .await
+            .is_err()
+            || expected.is_closed_loop()
+            || !grows(queue).await
         {
             return;
         }
+        target = queue.len() * 5 / 4 + 1;
+    }
+}
+
+/// Whether votes keep arriving.
+async fn grows(queue: &Queue) -> bool {
+    let votes = queue.len();
+    let started = Instant::now();
+    let mut yields = 0;
+    while started.elapsed() < QUIET || yields < QUIET_YIELDS {
         std::thread::yield_now();
         tokio::task::yield_now().await;
         yields += 1;
+        if queue.len() != votes {
+            return true;
+        }
     }
-    let left = min_batch_interval.saturating_sub(expected.free_since.elapsed());
-    // Whichever comes first is fine.
-    let _elapsed = tokio::time::timeout(left, queue.wait_for(target)).await;
+    false
 }

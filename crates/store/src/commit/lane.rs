@@ -79,11 +79,7 @@ impl LaneState {
             window: ReplayWindow::new(config.replay_window, config.replay_window_bytes),
             acknowledged_votes: 0,
             backlog: VecDeque::new(),
-            expected: Expected {
-                free_since: Instant::now(),
-                answered: 0,
-                waiting: 0,
-            },
+            expected: Expected::nothing(),
         }
     }
 }
@@ -215,11 +211,8 @@ impl Lane {
             self.state.last = sequence;
         }
         self.settle(load, sequence, reply, batch_context.as_deref());
-        self.state.expected = Expected {
-            free_since: Instant::now(),
-            answered: votes,
-            waiting: self.shared.queue.len() + self.state.backlog.len(),
-        };
+        let waiting = self.shared.queue.len() + self.state.backlog.len();
+        self.state.expected = self.state.expected.after(votes, waiting);
         Ok(())
     }
 
