@@ -4,7 +4,7 @@
 //! batch, but only while votes keep arriving: in a closed loop all clients soon wait for us, and
 //! each further microsecond is lost to all of them. So a busy lane sleeps until as many votes are
 //! there as it can expect, looks whether the queue still grows, sends if it does not, and else
-//! expects more. `min_batch_interval` ends it in any case.
+//! expects more. `min_batch_interval` ends it in any case, and so does a batch that is large enough.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,10 @@ const STEADY: u32 = 2;
 
 /// How often it makes sure of that.
 const STEADY_CHECK: u32 = 16;
+
+/// A batch of so many votes gains little from more: its commands are then a sixteenth of one a vote,
+/// and what comes later is parsed while it is on its way.
+const ENOUGH: usize = 128;
 
 /// What a lane knows of its load when a batch has come back.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +73,7 @@ impl Expected {
 /// Waits until the batch that lies in `queue` should leave.
 pub(super) async fn gather(queue: &Queue, expected: Expected, min_batch_interval: Duration) {
     let mut target = expected.answered + expected.waiting;
-    loop {
+    while queue.len() < ENOUGH {
         let left = min_batch_interval.saturating_sub(expected.free_since.elapsed());
         if tokio::time::timeout(left, queue.wait_for(target))
             .await
