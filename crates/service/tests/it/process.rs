@@ -1,5 +1,5 @@
 //! The whole process: signals, exit codes, log lines, traces. The process is this test binary itself,
-//! told by an ignored test to be a service.
+//! told by its environment to be a service.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -15,18 +15,23 @@ use crate::support::{Sample, ask_with};
 /// Longest time that any step of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// By itself, it checks the defaults as `--check-config` does. With arguments in its environment it is
+/// the service that the other tests start as their child.
 #[test]
-#[ignore = "the service that the other tests start as their child"]
 fn sample_service() {
     let arguments = std::env::vars()
         .find(|(name, _)| name == "SAMPLE_ARGUMENTS")
         .map(|(_, value)| value);
-    let arguments = arguments.unwrap_or_default();
+    let is_child = arguments.is_some();
+    let arguments = arguments.unwrap_or_else(|| "--check-config".to_owned());
     let arguments = std::iter::once("vote-ingest")
         .chain(arguments.split_whitespace())
         .map(Into::into);
     let code = vote_service::main_from::<Sample>(arguments);
-    std::process::exit(code.into());
+    if is_child {
+        std::process::exit(code.into());
+    }
+    assert_eq!(code, 0, "the defaults are right by themselves");
 }
 
 struct Process {
@@ -48,7 +53,6 @@ fn command(arguments: &str, env: &[(&str, &str)]) -> Command {
         .args([
             "--exact",
             "process::sample_service",
-            "--ignored",
             "--nocapture",
             "--quiet",
         ])
