@@ -22,14 +22,6 @@ pub enum Refusal {
     Void,
 }
 
-impl Refusal {
-    /// Whether the vote is counted as late. After sealing nothing is counted any more, not even that.
-    #[must_use]
-    pub const fn is_late(self) -> bool {
-        matches!(self, Self::Closed)
-    }
-}
-
 /// Whether a poll in this phase takes a vote.
 ///
 /// # Errors
@@ -63,18 +55,5 @@ mod tests {
                 Err(Refusal::Void),
             ]
         );
-    }
-
-    #[test]
-    fn only_a_closed_poll_counts_what_comes_late() {
-        assert!(Refusal::Closed.is_late());
-        for other in [
-            Refusal::NotOpenYet,
-            Refusal::Paused,
-            Refusal::Sealed,
-            Refusal::Void,
-        ] {
-            assert!(!other.is_late());
-        }
     }
 }

@@ -266,7 +266,7 @@ impl Snapshotter {
         polls_read_at: Option<Timestamp>,
         tick: u32,
     ) -> Result<Confirmed, StoreError> {
-        let same = known.filter(|known| known.snapshot.poll.revision == poll.revision);
+        let same = known.filter(|known| known.snapshot.poll == *poll);
         if let Some(same) = same {
             let at_rest = match poll.state {
                 // No figure of it can change but by a new revision.

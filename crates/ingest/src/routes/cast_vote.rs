@@ -312,22 +312,18 @@ fn idempotency_key(headers: &HeaderMap, required: bool) -> Result<Option<Idempot
         .map_err(|error| invalid(format!("{error}.")))
 }
 
-/// A vote that the poll does not take now. If it has a key it may be the repeat of one that was
-/// recorded, and only the store knows that.
+/// A vote that the poll does not take now, as far as this process knows. One that is late is Redis'
+/// to judge and to count: its fence knows of an extension first. One with a key may be the repeat of
+/// a vote that was recorded, and only Redis knows that.
 async fn refuse(open: &OpenPoll, vote: VoteToCast, refusal: Refusal) -> Outcome {
-    let over = matches!(
-        refusal,
-        Refusal::Sealed | Refusal::Void | Refusal::NotOpenYet
-    );
-    if vote.key.is_some() && !over {
-        return open.cast(vote).await;
+    match refusal {
+        Refusal::Closed => open.cast(vote).await,
+        Refusal::Paused if vote.key.is_some() => open.cast(vote).await,
+        Refusal::Paused | Refusal::NotOpenYet | Refusal::Sealed | Refusal::Void => {
+            open.count_refused(vote.channel, vote.candidate);
+            Outcome::Refused(refusal)
+        }
     }
-    if refusal == Refusal::Closed {
-        open.count_late(vote);
-    } else {
-        open.count_refused(vote.channel, vote.candidate);
-    }
-    Outcome::Refused(refusal)
 }
 
 fn sampled(span: &tracing::Span) -> Option<Box<SpanContext>> {

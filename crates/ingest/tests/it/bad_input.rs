@@ -71,6 +71,7 @@ async fn a_huge_body_is_refused_unread() {
         (answer.status.as_u16(), answer.code()),
         (413, "body-too-large")
     );
+    assert_eq!(show.total().await, 0);
     assert!(
         app.vote("ana", None).await.is_accepted(),
         "the service goes on"

@@ -17,7 +17,7 @@ pub use self::error::{Origin, SettingsError, Violation};
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::sections::{
     AccessSettings, AdminSettings, CommitSettings, HttpSettings, LogSettings, PollsSettings,
-    ReceiptSettings, RedisSettings, Role, ShutdownSettings, SnapshotSettings,
+    ReceiptSettings, RedisSettings, ShutdownSettings, SnapshotSettings,
 };
 pub use self::values::{Durability, DurabilityError, LogFormat, RedisUrl, RedisUrlError, Secret};
 

@@ -211,35 +211,3 @@ impl ReceiptSettings {
             .ok()
     }
 }
-
-/// What the holder of a token may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Production: all figures.
-    Production,
-    /// Broadcast graphics: all figures.
-    Broadcast,
-}
-
-impl AccessSettings {
-    /// The role of the bearer token in an `Authorization` header's value, if it is one of ours. Takes the
-    /// same time for every wrong token of one length.
-    #[must_use]
-    pub fn role(&self, authorization: &str) -> Option<Role> {
-        let (scheme, token) = authorization.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let is = |secret: &Option<Secret>| {
-            secret
-                .as_ref()
-                .is_some_and(|secret| secret.matches(token.trim()))
-        };
-        let (production, broadcast) = (is(&self.production_token), is(&self.broadcast_token));
-        match (production, broadcast) {
-            (true, _) => Some(Role::Production),
-            (false, true) => Some(Role::Broadcast),
-            (false, false) => None,
-        }
-    }
-}

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use vote_service::settings::{Durability, Kind, LogFormat, Role, reference};
+use vote_service::settings::{Durability, Kind, LogFormat, reference};
 use vote_service::{ServiceName, Settings};
 
 fn load(file: Option<&Path>, env: &[(&str, &str)]) -> Result<Settings, String> {
@@ -430,40 +430,5 @@ fn secrets_come_from_a_value_or_a_file_and_never_show() {
     assert!(
         error.contains("redis.password") && !error.contains("123456"),
         "{error}"
-    );
-}
-
-#[test]
-fn a_bearer_token_tells_the_role() {
-    let access = load(
-        None,
-        &[
-            ("VOTE__ACCESS__PRODUCTION_TOKEN", "production-production"),
-            ("VOTE__ACCESS__BROADCAST_TOKEN", "broadcast-broadcast"),
-        ],
-    )
-    .expect("settings")
-    .access;
-    assert_eq!(
-        access.role("Bearer production-production"),
-        Some(Role::Production)
-    );
-    assert_eq!(
-        access.role("bearer broadcast-broadcast"),
-        Some(Role::Broadcast)
-    );
-    for wrong in [
-        "",
-        "Bearer",
-        "Bearer ",
-        "production-production",
-        "Basic production-production",
-        "Bearer production",
-    ] {
-        assert_eq!(access.role(wrong), None, "{wrong}");
-    }
-    assert_eq!(
-        load(None, &[]).expect("settings").access.role("Bearer "),
-        None
     );
 }

@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use deadpool_redis::Connection;
-use redis::Cmd;
+use redis::{Cmd, ErrorKind, RedisError};
 
 use super::lane::{Lane, as_i64};
 use crate::script::{COMMIT, is_unknown_script};
@@ -34,6 +34,35 @@ impl Lane {
         }
     }
 
+    /// A read on the lane's connection.
+    pub(super) async fn ask<T: redis::FromRedisValue>(
+        &mut self,
+        command: &Cmd,
+    ) -> Result<Result<T, String>, Aborted> {
+        let abort = self.abort.clone();
+        let asked = async {
+            let mut connection = match self.state.connection.take() {
+                Some(connection) => connection,
+                None => self.pool.get().await.map_err(|error| error.to_string())?,
+            };
+            match command.query_async(&mut connection).await {
+                Ok(answer) => {
+                    self.state.connection = Some(connection);
+                    Ok(answer)
+                }
+                Err(error) => {
+                    drop(Connection::take(connection));
+                    Err(error.to_string())
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = abort.cancelled() => Err(Aborted),
+            answer = asked => Ok(answer),
+        }
+    }
+
     async fn attempt_once(&mut self, command: &Cmd) -> Attempt {
         let mut connection = match self.state.connection.take() {
             Some(connection) => connection,
@@ -54,21 +83,12 @@ impl Lane {
                 self.state.connection = Some(connection);
                 Attempt::Replied(bytes)
             }
-            // The server has answered: an error of a script that has written nothing yet (the
-            // first write of commit.lua is the first that can fail).
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    redis::ErrorKind::Server(_) | redis::ErrorKind::Extension
-                ) =>
-            {
-                if !matches!(
-                    error.kind(),
-                    redis::ErrorKind::Server(
-                        redis::ServerErrorKind::ReadOnly | redis::ServerErrorKind::MasterDown
-                    )
-                ) {
+            Err(error) if is_refusal(&error) => {
+                if keeps_connection(&error) {
                     self.state.connection = Some(connection);
+                } else {
+                    // It leads to a server that will not do; the next one may lead to another.
+                    drop(Connection::take(connection));
                 }
                 Attempt::NotApplied(error.to_string())
             }
@@ -101,6 +121,39 @@ impl Lane {
             () = tokio::time::sleep(backoff.next()) => Ok(()),
         }
     }
+}
+
+/// Whether the server has refused before it wrote anything. Redis refuses these before a script
+/// runs, or at its first write and never after; of any other error reply that is not known.
+fn is_refusal(error: &RedisError) -> bool {
+    use redis::ServerErrorKind as Kind;
+    match error.kind() {
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            Kind::NoScript
+                | Kind::BusyLoading
+                | Kind::MasterDown
+                | Kind::ReadOnly
+                | Kind::ClusterDown
+                | Kind::TryAgain
+                | Kind::Moved
+                | Kind::Ask
+                | Kind::CrossSlot
+        ),
+        _ => matches!(
+            error.code(),
+            Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS")
+        ),
+    }
+}
+
+/// Whether the server may do better later.
+fn keeps_connection(error: &RedisError) -> bool {
+    use redis::ServerErrorKind as Kind;
+    !matches!(
+        error.kind(),
+        ErrorKind::Server(Kind::ReadOnly | Kind::MasterDown | Kind::Moved | Kind::Ask)
+    )
 }
 
 /// Pauses between attempts: none before the first repeat, then doubling.

@@ -1,5 +1,7 @@
 //! A batch of votes: what one run of `commit.lua` carries.
 
+use std::time::Duration;
+
 use redis::Cmd;
 use vote_domain::{KeyDigest, PollDefinition, VoterDigest, WriterId};
 
@@ -20,6 +22,8 @@ pub(crate) enum Mode {
     Replay,
     /// No votes: is the sequence the last one that Redis has?
     Check,
+    /// No votes: uses the sequence, so that a batch sent under it can't apply any more.
+    Burn,
 }
 
 impl Mode {
@@ -28,6 +32,7 @@ impl Mode {
             Self::Live => "live",
             Self::Replay => "replay",
             Self::Check => "check",
+            Self::Burn => "burn",
         }
     }
 }
@@ -105,16 +110,19 @@ impl Batch {
             + self.checked.len() * size_of::<CheckedVote>()
     }
 
-    /// The call of `commit.lua` for this batch.
+    /// The call of `commit.lua` for this batch, which was made `age` ago.
     pub(crate) fn command(
         &self,
         target: &Target,
         writer: &WriterId,
         sequence: u64,
         mode: Mode,
+        age: Duration,
     ) -> Cmd {
         let keys = &target.keys;
-        let window = self.latest_ms.div_euclid(target.idempotency_window_ms);
+        // Recorded where a repeat of today looks for it, not one of when the batch was new.
+        let age_ms = i64::try_from(age.as_millis()).unwrap_or(0);
+        let window = (self.latest_ms + age_ms).div_euclid(target.idempotency_window_ms);
 
         let mut digests = Vec::with_capacity(self.checked.len() * 16);
         let mut codes = Vec::with_capacity(self.checked.len() * 2);

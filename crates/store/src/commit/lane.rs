@@ -107,6 +107,7 @@ impl Lane {
             }
         }
         self.give_up_waiting();
+        self.last_check().await;
     }
 
     /// Waits for votes; `false` when there will be none.
@@ -116,7 +117,9 @@ impl Lane {
             self.metrics.queue.set(0);
         }
         loop {
-            let heartbeat = !self.state.window.is_empty();
+            // A blocked lane asks too: nobody may send it votes while the process is not ready.
+            let heartbeat =
+                !self.state.window.is_empty() || self.shared.blocked.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = self.abort.cancelled() => return false,
@@ -153,6 +156,7 @@ impl Lane {
             plain: Vec::new(),
             checked: Vec::new(),
             late: first >= closes_at_ms,
+            made: Instant::now(),
         };
         let minute = minute_of(first);
         let mut voters = 0;
@@ -223,9 +227,7 @@ impl Lane {
         let mut uncertain = false;
         loop {
             let sequence = self.state.last + 1;
-            let command = load
-                .batch
-                .command(&self.target, &self.writer, sequence, Mode::Live);
+            let command = self.command_of(load, sequence, uncertain);
             let error = match self.attempt(&command).await? {
                 Attempt::Replied(bytes) => match Reply::parse(&bytes, load.batch.checked.len()) {
                     Some(Reply::Gap { last }) => {
@@ -240,6 +242,8 @@ impl Lane {
                         }
                         continue;
                     }
+                    // Only a replay waits.
+                    Some(Reply::Waits(state)) => format!("the fence is {state}"),
                     Some(reply) => {
                         self.unblock();
                         if uncertain {
@@ -275,16 +279,25 @@ impl Lane {
         }
     }
 
+    /// The batch itself, or what ends it: a batch with keys whose outcome is not known must not be
+    /// recorded after its keys may have been forgotten, for then a repeat would count once more.
+    fn command_of(&self, load: &Load, sequence: u64, uncertain: bool) -> redis::Cmd {
+        let age = load.made.elapsed();
+        let too_old = age > self.config.idempotency_window / 2;
+        if uncertain && too_old && !load.checked.is_empty() {
+            return Batch::empty().command(&self.target, &self.writer, sequence, Mode::Burn, age);
+        }
+        load.batch
+            .command(&self.target, &self.writer, sequence, Mode::Live, age)
+    }
+
     /// Nothing will carry what still waits: says so.
     fn give_up_waiting(&mut self) {
         self.shared.queue.close();
         let mut taken = Vec::new();
         self.shared.queue.take(&mut taken);
         for pending in self.state.backlog.drain(..).chain(taken) {
-            if let Some(ticket) = pending.ticket {
-                let outcome = ticket.withdraw();
-                ticket.resolve(outcome);
-            }
+            pending.give_up();
         }
     }
 }

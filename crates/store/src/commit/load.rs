@@ -1,5 +1,7 @@
 //! A batch together with the votes, and the waiting clients, that it was made of.
 
+use std::time::Instant;
+
 use super::{
     batch::{Batch, CheckedVote},
     queue::Pending,
@@ -12,6 +14,8 @@ pub(super) struct Load {
     pub(super) checked: Vec<Pending>,
     /// Whether its votes came too late, as far as the lane knows.
     pub(super) late: bool,
+    /// When it was made.
+    pub(super) made: Instant,
 }
 
 impl Load {
@@ -41,9 +45,7 @@ impl Load {
 
     pub(super) fn unmark_sent(&self) {
         for pending in self.plain.iter().chain(&self.checked) {
-            if let Some(ticket) = &pending.ticket {
-                ticket.unsend();
-            }
+            pending.ticket.unsend();
         }
     }
 
@@ -65,10 +67,7 @@ impl Load {
     /// The batch's outcome will never be known here.
     pub(super) fn abandon(self) {
         for pending in self.plain.into_iter().chain(self.checked) {
-            if let Some(ticket) = pending.ticket {
-                let outcome = ticket.withdraw();
-                ticket.resolve(outcome);
-            }
+            pending.give_up();
         }
     }
 }

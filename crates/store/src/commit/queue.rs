@@ -7,17 +7,22 @@ use tokio::sync::Notify;
 
 use super::{VoteToCast, ticket::Ticket};
 
-/// A vote in the queue, and who waits for it; nobody waits for a late vote that is only counted.
+/// A vote in the queue, and who waits for it.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) vote: VoteToCast,
-    pub(crate) ticket: Option<Arc<Ticket>>,
+    pub(crate) ticket: Arc<Ticket>,
 }
 
 impl Pending {
     /// Marks the vote as sent; `false` where its client has withdrawn it.
     pub(crate) fn send(&self) -> bool {
-        self.ticket.as_ref().is_none_or(|ticket| ticket.send())
+        self.ticket.send()
+    }
+
+    /// Nobody will learn more of the vote: tells its client what is known.
+    pub(crate) fn give_up(&self) {
+        self.ticket.resolve(self.ticket.withdraw());
     }
 }
 

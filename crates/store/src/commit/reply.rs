@@ -13,6 +13,10 @@ pub(crate) enum Reply {
     Refused(Refusal, Vec<Letter>),
     /// The batch spans the opening or the closing instant (milliseconds since the epoch).
     Split { opens_at_ms: i64, closes_at_ms: i64 },
+    /// Counted nothing, and whatever was sent under this sequence can't apply any more.
+    Burnt,
+    /// A replay found a shard whose fence takes no votes yet (its state); nothing was done.
+    Waits(String),
     /// Redis knows this writer only up to `last`.
     Gap { last: u64 },
     /// Redis knows this writer beyond the batch.
@@ -50,6 +54,7 @@ impl Reply {
         !matches!(
             self,
             Self::Refused(Refusal::Sealed | Refusal::Void, _)
+                | Self::Waits(_)
                 | Self::Gap { .. }
                 | Self::Behind { .. }
         )
@@ -80,6 +85,8 @@ impl Reply {
                     closes_at_ms: closes_at.parse().ok()?,
                 })
             }
+            b'X' if rest.is_empty() => Some(Self::Burnt),
+            b'W' => Some(Self::Waits(String::from_utf8(rest.to_vec()).ok()?)),
             b'G' => Some(Self::Gap {
                 last: std::str::from_utf8(rest).ok()?.parse().ok()?,
             }),
@@ -133,6 +140,11 @@ mod tests {
                 opens_at_ms: 10,
                 closes_at_ms: 20
             })
+        );
+        assert_eq!(Reply::parse(b"X", 2), Some(Reply::Burnt));
+        assert_eq!(
+            Reply::parse(b"Wdraft", 2),
+            Some(Reply::Waits("draft".to_owned()))
         );
         assert_eq!(Reply::parse(b"G41", 0), Some(Reply::Gap { last: 41 }));
         assert_eq!(Reply::parse(b"B7", 3), Some(Reply::Behind { last: 7 }));

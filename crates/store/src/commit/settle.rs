@@ -34,8 +34,9 @@ impl Lane {
             Reply::Applied(letters) => (Letter::Accepted, Refusal::Closed, letters),
             Reply::Late(letters) => (Letter::Late, Refusal::Closed, letters),
             Reply::Refused(refusal, letters) => (Letter::Refused, refusal, letters),
+            Reply::Burnt => return self.burnt(load, sequence),
             // `commit` has dealt with these.
-            Reply::Gap { .. } | Reply::Behind { .. } => return load.abandon(),
+            Reply::Waits(_) | Reply::Gap { .. } | Reply::Behind { .. } => return load.abandon(),
         };
         if uses_sequence {
             self.keep(&load, sequence, plain_letter, &letters);
@@ -70,10 +71,16 @@ impl Lane {
             };
             self.metrics
                 .vote(pending.vote.channel, pending.vote.candidate, counted);
-            if let Some(ticket) = pending.ticket {
-                ticket.resolve(outcome);
-            }
+            pending.ticket.resolve(outcome);
             place.place += 1;
+        }
+    }
+
+    /// The batch was never applied, and never will be.
+    fn burnt(&mut self, load: Load, sequence: u64) {
+        self.keep(&load, sequence, Letter::Refused, &[]);
+        for pending in load.plain.into_iter().chain(load.checked) {
+            pending.ticket.resolve(Outcome::NotRecorded);
         }
     }
 
@@ -122,14 +129,12 @@ impl Lane {
                     pending.vote.candidate,
                     VoteOutcome::Refused,
                 );
-                if let Some(ticket) = pending.ticket {
-                    ticket.resolve(Outcome::Refused(Refusal::NotOpenYet));
-                }
+                pending
+                    .ticket
+                    .resolve(Outcome::Refused(Refusal::NotOpenYet));
                 continue;
             }
-            if let Some(ticket) = &pending.ticket {
-                ticket.unsend();
-            }
+            pending.ticket.unsend();
             self.state.backlog.push_front(pending);
         }
     }

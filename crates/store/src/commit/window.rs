@@ -77,11 +77,11 @@ impl ReplayWindow {
     }
 
     /// The batches after `last`, in order.
-    pub(crate) fn after(&self, last: u64) -> impl Iterator<Item = (u64, &Batch)> {
+    pub(crate) fn after(&self, last: u64) -> impl Iterator<Item = (u64, &Batch, Instant)> {
         self.batches
             .iter()
             .filter(move |kept| kept.sequence > last)
-            .map(|kept| (kept.sequence, &kept.batch))
+            .map(|kept| (kept.sequence, &kept.batch, kept.at))
     }
 
     /// Whether everything after `last` is still here.
@@ -91,10 +91,10 @@ impl ReplayWindow {
             .is_some_and(|oldest| oldest.sequence <= last + 1)
     }
 
-    /// Takes everything out, for a lane that starts over as a new writer.
-    pub(crate) fn drain(&mut self) -> Vec<Batch> {
+    /// Forgets everything, for a lane that starts over as a new writer.
+    pub(crate) fn clear(&mut self) {
         self.bytes = 0;
-        self.batches.drain(..).map(|kept| kept.batch).collect()
+        self.batches.clear();
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
         }
         let after: Vec<_> = window
             .after(3)
-            .map(|(sequence, batch)| (sequence, batch.votes()))
+            .map(|(sequence, batch, _)| (sequence, batch.votes()))
             .collect();
         assert_eq!(after, [(4, 4), (5, 5)]);
         assert!(window.reaches(0));

@@ -163,15 +163,15 @@ impl VoteWriter {
         }
     }
 
-    /// Sends what waits in the lanes and ends; the caller bounds the time and then calls
-    /// [`VoteWriter::abort`].
+    /// Sends what waits in the lanes, makes sure that Redis still has what was acknowledged, and ends.
+    /// The caller bounds the time.
     pub async fn drain(&self) {
         self.drain.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }
 
-    /// Ends at once. Votes that are in flight are answered as unknown.
+    /// Ends at once, as a killed process would. Votes that are in flight are answered as unknown.
     pub fn abort(&self) {
         self.abort.cancel();
     }
@@ -222,7 +222,7 @@ impl VoteWriter {
         for poll in polls {
             let name = poll.definition.id().to_string();
             let same = known.get(&name);
-            let open = match same.filter(|known| known.poll.revision == poll.revision) {
+            let open = match same.filter(|known| known.poll == poll) {
                 Some(same) => Arc::clone(same),
                 None => Arc::new(OpenPoll {
                     lanes: self.lanes_of(&mut lanes, &name, &poll),
@@ -336,7 +336,7 @@ impl OpenPoll {
         let ticket = Ticket::new();
         let pending = Pending {
             vote,
-            ticket: Some(Arc::clone(&ticket)),
+            ticket: Arc::clone(&ticket),
         };
         if lane.shared.queue.push(pending).is_err() {
             lane.metrics
@@ -359,17 +359,6 @@ impl OpenPoll {
                 outcome
             }
         }
-    }
-
-    /// Counts a vote as late without waiting for it: its refusal needs no answer from Redis. Gives
-    /// `false` where even counting it is not possible now.
-    pub fn count_late(&self, vote: VoteToCast) -> bool {
-        self.lane(&vote).is_some_and(|lane| {
-            lane.shared
-                .queue
-                .push(Pending { vote, ticket: None })
-                .is_ok()
-        })
     }
 
     /// Counts a vote that was refused before it came to its lane.

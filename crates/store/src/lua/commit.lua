@@ -10,7 +10,7 @@
 --       10..        hashes  voter buckets that this batch touches: voter digest -> votes used
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
 --         the fence lets pass while the poll isn't over for good; 'check' only asks whether
---         <sequence> is the last one here
+--         <sequence> is the last one here; 'burn' uses the sequence and counts nothing
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 minute of the hour  7 lifetime of a seen window, milliseconds
 --       8 idempotency digests, 16 bytes a checked vote, all zero where the vote carries no key
@@ -23,6 +23,8 @@
 --       A<outcomes>               applied
 --       L<outcomes>               late: counted as such, not in the tally
 --       R<state>;<outcomes>       refused by the fence, nothing counted
+--       X                         burnt: whatever was sent under this sequence can't apply any more
+--       W<state>                  a replay waits: the shard has no fence that takes votes (yet)
 --       S<opens_at>;<closes_at>   the batch spans opens_at or closes_at: send its parts apart
 --       G<last>  a gap: this server knows the writer only up to <last>; nothing was done
 --       B<last>  behind: this server knows the writer beyond this batch; nothing was done
@@ -31,6 +33,9 @@
 --
 -- A batch that was evaluated has used its sequence, refused ones too: an attempt that was given
 -- up and reaches the server afterwards then finds its sequence taken and does nothing.
+--
+-- All that can fail (a key of another type, a command that the ACL user may not run) is read or
+-- tried before the first write; so an error means that nothing was written.
 
 local state_key, tally_key, minutes_key, writers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local replies_key, late_key = KEYS[5], KEYS[6]
@@ -64,8 +69,13 @@ local state, opens_at, closes_at = fence[1] or 'absent', tonumber(fence[2] or '0
 local terminal = state == 'sealed' or state == 'void'
 
 local verdict
-if mode == 'replay' and (state == 'open' or state == 'paused' or state == 'closed') then
+if mode == 'burn' and not terminal then
+  verdict = 'X'
+elseif mode == 'replay' and (state == 'open' or state == 'paused' or state == 'closed') then
   verdict = 'A'
+elseif mode == 'replay' and not terminal then
+  -- An operator's change was forgotten as well, and will be made again.
+  return 'W' .. state
 elseif state ~= 'open' and state ~= 'closed' then
   verdict = 'R' .. state .. ';'
 elseif latest < opens_at then
@@ -111,7 +121,7 @@ for i = FIRST_PAIR, #ARGV, 4 do
   pairs_in_batch[#pairs_in_batch + 1] = code
 end
 
-if checked > 0 and kind ~= 'S' then
+if checked > 0 and kind ~= 'S' and kind ~= 'X' then
   look_up(KEYS[SEEN_PREVIOUS])
   look_up(KEYS[SEEN_CURRENT])
   look_up(KEYS[SEEN_NEXT])
@@ -163,43 +173,53 @@ local reply = verdict
 if not plain_outcomes then reply = verdict .. table.concat(outcomes) end
 if terminal then return reply end
 
--- Adds what the batch has for each channel and candidate: one read and one write a hash, however
--- many candidates it has. Figures are whole numbers far below 2^53, which Lua's doubles hold exactly.
-local function add(key, prefix)
-  local fields, sums, total = {}, {}, 0
+-- What a hash will hold with the batch's votes of each channel and candidate: one read and one write
+-- a hash, however many candidates it has. Figures are whole numbers far below 2^53, which Lua's
+-- doubles hold exactly.
+local function sums(key, prefix)
+  local fields, added, total = {}, {}, 0
   for i = 1, #pairs_in_batch do
     local code = pairs_in_batch[i]
     if votes_by_code[code] > 0 then
       fields[#fields + 1] = prefix .. field_by_code[code]
-      sums[#sums + 1] = votes_by_code[code]
+      added[#added + 1] = votes_by_code[code]
       total = total + votes_by_code[code]
     end
   end
-  if total == 0 then return 0 end
+  if total == 0 then return {}, 0 end
   local before = redis.call('HMGET', key, unpack(fields))
   local write = {}
   for i = 1, #fields do
     write[i * 2 - 1] = fields[i]
-    write[i * 2] = string.format('%.0f', tonumber(before[i] or '0') + sums[i])
+    write[i * 2] = string.format('%.0f', tonumber(before[i] or '0') + added[i])
   end
-  redis.call('HSET', key, unpack(write))
-  return total
+  return write, total
 end
 
-local votes = votes_before
+local tally, minutes, late, total = {}, {}, {}, 0
+local seen_lives = 1
 if kind == 'A' then
-  votes = votes + add(tally_key, '')
-  add(minutes_key, minute .. '/')
-  for from = 1, #new_seen, CHUNK * 2 do
-    redis.call('HSET', KEYS[SEEN_CURRENT], unpack(new_seen, from, math.min(from + CHUNK * 2 - 1, #new_seen)))
-  end
-  if #new_seen > 0 then redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
-  for id, place in pairs(new_used) do
-    redis.call('HSET', place[1], place[2], used[id])
-  end
+  tally, total = sums(tally_key, '')
+  minutes = sums(minutes_key, minute .. '/')
+  if #new_seen > 0 then seen_lives = redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
 elseif kind == 'L' then
-  add(late_key, '')
+  late = sums(late_key, '')
 end
-redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2], writer .. '/votes', string.format('%.0f', votes))
+if reply ~= 'A' then redis.call('HLEN', replies_key) end
+
+-- The first write. From here on nothing fails any more.
+redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2],
+  writer .. '/votes', string.format('%.0f', votes_before + total))
 if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
+if #tally > 0 then redis.call('HSET', tally_key, unpack(tally)) end
+if #minutes > 0 then redis.call('HSET', minutes_key, unpack(minutes)) end
+if #late > 0 then redis.call('HSET', late_key, unpack(late)) end
+for from = 1, #new_seen, CHUNK * 2 do
+  redis.call('HSET', KEYS[SEEN_CURRENT], unpack(new_seen, from, math.min(from + CHUNK * 2 - 1, #new_seen)))
+end
+-- A window's first digests: there was nothing yet whose lifetime could have been set.
+if seen_lives == 0 then redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
+for id, place in pairs(new_used) do
+  redis.call('HSET', place[1], place[2], used[id])
+end
 return reply

@@ -16,7 +16,7 @@ pub enum SealError {
     /// It is not closed.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),
-    /// Its figures do not agree. The shards are fenced, so nothing changes any more.
+    /// Its figures do not agree.
     #[error("the figures do not agree, and are not sealed: {0}")]
     Disagree(String),
     /// An earlier attempt has sealed other figures.
@@ -34,8 +34,8 @@ pub enum SealError {
 }
 
 impl PollOperator {
-    /// Seals a closed poll: fences every shard for good, reads all figures, proves that they agree,
-    /// writes the final result and then the poll's new state. Safe to repeat after a failure
+    /// Seals a closed poll: proves that its figures agree, fences every shard for good, reads and
+    /// proves them again, writes the final result and then the poll's new state. Safe to repeat after a failure
     /// half-way: what was sealed first stays.
     ///
     /// # Errors
@@ -47,6 +47,8 @@ impl PollOperator {
         by: &str,
     ) -> Result<SealedPoll, SealError> {
         let next = poll.transition(Transition::Seal, now, by)?;
+        // What does not agree is found while it can still be repaired: a fence is for good.
+        agree(&self.figures(&next).await?)?;
         self.fence(&next).await?;
         let figures = self.figures(&next).await?;
         agree(&figures)?;

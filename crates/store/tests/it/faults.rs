@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use vote_store::Outcome;
-use vote_testkit::{Fault, FaultProxy, RandomFaults};
+use vote_testkit::{Fault, FaultProxy, RandomFaults, eventually};
 
-use crate::support::{ANA, BIA, Show, is_accepted, keyed, lane_config, tally_of, vote};
+use crate::support::{ANA, BIA, DEADLINE, Show, is_accepted, keyed, lane_config, tally_of, vote};
 
 const CUTS: [Fault; 4] = [
     Fault::CutBeforeRequest,
@@ -127,4 +127,47 @@ async fn under_load_and_random_cuts_every_vote_is_counted_once() {
     assert!(
         one.metric("vote_batch_replays_total") + other.metric("vote_batch_replays_total") > 0.0
     );
+}
+
+/// Keys are forgotten after a while; a batch that carries them must have been settled before.
+#[tokio::test]
+async fn a_keyed_batch_that_was_out_too_long_is_ended_and_not_recorded_late() {
+    for (fault, recorded) in [(Fault::CutBeforeReply, 1), (Fault::CutBeforeRequest, 0)] {
+        let show = Show::open().await;
+        let proxy = FaultProxy::start(show.redis.port()).await;
+        proxy.only(["EVALSHA"]);
+        let config = vote_store::LaneConfig {
+            idempotency_window: Duration::from_secs(1),
+            accept_timeout: Duration::from_millis(100),
+            ..lane_config()
+        };
+        let voting = show.voting_with(&proxy.url(), config).await;
+        // The script is known to the server, so that the next EVALSHA is the vote's own.
+        assert!(is_accepted(&voting.cast(vote(BIA)).await));
+        // And no attempt after that one gets through.
+        proxy.schedule(std::iter::once(fault).chain([Fault::CutBeforeRequest; 1_000]));
+        let outcome = voting.cast(keyed(ANA, "k1")).await;
+        assert!(
+            matches!(outcome, Outcome::Unknown),
+            "{fault:?}: {outcome:?}"
+        );
+        // Longer than half of the window, which is when the lane gives the batch up.
+        let began = std::time::Instant::now();
+        eventually(DEADLINE, || async {
+            began.elapsed() > Duration::from_millis(700)
+        })
+        .await;
+        proxy.pass();
+        eventually(DEADLINE, || async {
+            is_accepted(&voting.cast(vote(BIA)).await)
+        })
+        .await;
+        let tally = show.tally().await;
+        assert_eq!(
+            tally.get("torcida/ana").copied().unwrap_or(0),
+            recorded,
+            "{fault:?}: {tally:?}"
+        );
+        assert!(show.audit().await.passed);
+    }
 }

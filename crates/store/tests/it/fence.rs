@@ -141,3 +141,29 @@ async fn a_sealed_poll_is_not_written_to_any_more() {
 fn opens(minute: i8) -> jiff::Timestamp {
     at(&format!("2025-11-24T00:{minute:02}:00Z"))
 }
+
+#[tokio::test]
+async fn an_extension_that_this_process_has_not_seen_yet_holds_for_its_votes() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    // As it was before the extension.
+    let poll = voting.poll();
+    let before = show.poll().await;
+    let next = before
+        .extend(at("2025-11-26T03:00:00Z"), opens(1), "test")
+        .expect("legal");
+    show.operator
+        .save(&next, before.revision)
+        .await
+        .expect("saved");
+    let received_at_ms = closes_at().as_millisecond() + 1;
+    let outcome = poll
+        .cast(VoteToCast {
+            received_at_ms,
+            ..vote(ANA)
+        })
+        .await;
+    assert!(is_accepted(&outcome), "{outcome:?}");
+    let audit = show.audit().await;
+    assert_eq!((audit.total, audit.late), (1, 0));
+}

@@ -124,6 +124,61 @@ async fn what_was_accepted_is_recorded_again_even_when_the_poll_takes_no_votes_a
 }
 
 #[tokio::test]
+async fn a_repair_waits_for_a_fence_that_was_forgotten_as_well() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    let mut backup = Backup::take(show.redis.connection().await).await;
+    backup.0.remove("vote:{paredao-01/0}:state");
+    join_all((0..5).map(|_| voting.cast(vote(BIA)))).await;
+    backup.restore(show.redis.connection().await).await;
+    eventually(DEADLINE, || async { voting.writer.ready().is_err() }).await;
+    let poll = show.poll().await;
+    show.operator.fence(&poll).await.expect("fenced again");
+    eventually(DEADLINE, || async {
+        show.tally().await == tally_of(&[("torcida/ana", 1), ("torcida/bia", 5)])
+    })
+    .await;
+    assert!(voting.metric("vote_unrecoverable_votes_total") < 0.5);
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn of_a_gap_that_the_window_reaches_in_part_that_part_is_repaired_and_the_rest_counted() {
+    let show = Show::open().await;
+    // Room for about three batches.
+    let config = LaneConfig {
+        replay_window_bytes: 400,
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.redis.url(), config).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    let backup = Backup::take(show.redis.connection().await).await;
+    for _ in 0..9 {
+        assert!(is_accepted(&voting.cast(vote(BIA)).await));
+    }
+    backup.restore(show.redis.connection().await).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    let lost = voting.metric("vote_unrecoverable_votes_total");
+    let repaired = voting.metric("vote_repaired_votes_total");
+    let tally = show.tally().await;
+    assert!(
+        lost > 0.5 && repaired > 0.5,
+        "{lost} lost, {repaired} repaired"
+    );
+    assert!(
+        (lost + repaired - 9.0).abs() < 0.5,
+        "{lost} lost, {repaired} repaired"
+    );
+    let total = f64::from(u32::try_from(tally.values().sum::<u64>()).expect("small"));
+    assert!(
+        (total - (2.0 + repaired)).abs() < 0.5,
+        "{tally:?}, {repaired} repaired"
+    );
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
 async fn what_is_beyond_the_replay_window_is_counted_as_lost_exactly() {
     let show = Show::open().await;
     let config = LaneConfig {

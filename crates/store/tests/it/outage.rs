@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use vote_store::{LaneConfig, Outcome};
 use vote_testkit::{RedisServer, eventually};
 
-use crate::support::{ANA, DEADLINE, Show, is_accepted, keyed, lane_config, tally_of, vote};
+use crate::support::{
+    ANA, DEADLINE, Show, is_accepted, keyed, lane_config, tally_of, vote, voting_ms,
+};
 
 fn impatient() -> LaneConfig {
     LaneConfig {
@@ -101,6 +103,62 @@ async fn a_server_that_refuses_to_write_records_nothing_and_says_so() {
     })
     .await;
     assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_lane_is_ready_again_without_a_vote_even_after_its_window() {
+    let config = LaneConfig {
+        replay_window: Duration::ZERO,
+        ..impatient()
+    };
+    let mut show = Show::open_on(RedisServer::builder().append_only(true).start().await, 1).await;
+    let voting = show.voting_with(&show.redis.url(), config).await;
+    show.redis.stop().await;
+    assert!(!is_accepted(&voting.cast(vote(ANA)).await));
+    eventually(DEADLINE, || async { voting.writer.ready().is_err() }).await;
+    show.redis.restart().await;
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_stops_a_batch_before_its_first_write() {
+    let show = Show::open().await;
+    let voting = show.voting_with(&show.redis.url(), impatient()).await;
+    assert!(is_accepted(&voting.cast(keyed(ANA, "k1")).await));
+    let mut redis = show.redis.connection().await;
+    let minutes = format!("minutes:{}", voting_ms() / 3_600_000);
+    let seen = format!("seen:{}", voting_ms() / 120_000);
+    for key in [minutes.as_str(), "tally", seen.as_str(), "writers"] {
+        let key = format!("vote:{{paredao-01/0}}:{key}");
+        let rename = |from: String, to: String| {
+            let mut command = redis::cmd("RENAME");
+            command.arg(from).arg(to);
+            command
+        };
+        let aside = format!("{key}:aside");
+        rename(key.clone(), aside.clone())
+            .exec_async(&mut redis)
+            .await
+            .unwrap_or_else(|error| panic!("{key}: {error}"));
+        redis::cmd("SET")
+            .arg(&key)
+            .arg("not a hash")
+            .exec_async(&mut redis)
+            .await
+            .expect("set");
+        let outcome = voting.cast(keyed(ANA, "k2")).await;
+        assert!(!is_accepted(&outcome), "{key}: {outcome:?}");
+        rename(aside, key.clone())
+            .exec_async(&mut redis)
+            .await
+            .expect("back");
+        eventually(DEADLINE, || async {
+            is_accepted(&voting.cast(vote(ANA)).await)
+        })
+        .await;
+        let audit = show.audit().await;
+        assert!(audit.passed, "{key}: {:?}", audit.differences);
+    }
 }
 
 #[tokio::test]

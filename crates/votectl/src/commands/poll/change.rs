@@ -34,14 +34,17 @@ pub(super) async fn transition(
         Ok(next) => next,
         Err(illegal) => {
             // An earlier attempt may have failed between the document and the last shard's fence.
-            if poll
-                .log
-                .last()
-                .is_some_and(|entry| entry.action == transition.as_str())
-            {
+            let last = poll.log.last();
+            let again = if last.is_some_and(|entry| entry.action == transition.as_str()) {
                 operator.fence(&poll).await?;
-            }
-            return Err(Failure::refused(format!("poll `{}`: {illegal}", args.poll)));
+                " (it had been done; all shards have its state)"
+            } else {
+                ""
+            };
+            return Err(Failure::refused(format!(
+                "poll `{}`: {illegal}{again}",
+                args.poll
+            )));
         }
     };
     operator.save(&next, poll.revision).await?;

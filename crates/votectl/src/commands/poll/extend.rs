@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use vote_domain::wire_time;
+use vote_domain::{ExtendError, wire_time};
 
 /// Which poll to extend, and how far.
 #[derive(Debug, Args)]
@@ -43,9 +43,20 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
             .checked_add(longer.unwrap_or_default())
             .map_err(Failure::usage)?,
     };
-    let next = poll
-        .extend(until, context.now(), &context.global.by)
-        .map_err(|error| Failure::refused(format!("poll `{}`: {error}", args.poll.poll)))?;
-    operator.save(&next, poll.revision).await?;
-    change::report(&next, context)
+    match poll.extend(until, context.now(), &context.global.by) {
+        Ok(next) => {
+            operator.save(&next, poll.revision).await?;
+            change::report(&next, context)
+        }
+        // Repeated, perhaps because the first attempt failed between the document and the last
+        // shard's fence.
+        Err(ExtendError::NotLater { current }) if current == wire_time::floor(until) => {
+            operator.fence(&poll).await?;
+            change::report(&poll, context)
+        }
+        Err(error) => Err(Failure::refused(format!(
+            "poll `{}`: {error}",
+            args.poll.poll
+        ))),
+    }
 }
