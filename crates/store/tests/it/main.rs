@@ -7,5 +7,6 @@ mod fence;
 mod forgetting;
 mod operator;
 mod outage;
+mod schedules;
 mod snapshots;
 mod support;

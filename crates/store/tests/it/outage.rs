@@ -22,7 +22,7 @@ async fn with_redis_gone_votes_are_not_recorded_and_stay_so() {
     let mut show = Show::open_on(RedisServer::builder().append_only(true).start().await, 1).await;
     let voting = show.voting_with(&show.redis.url(), impatient()).await;
     assert!(is_accepted(&voting.cast(vote(ANA)).await));
-    assert!(voting.writer.ready().is_ok());
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
     show.redis.stop().await;
     let outcomes = join_all((0..50).map(|_| voting.cast(vote(ANA)))).await;
     // The first batch may have been on its way when the connection broke.
@@ -169,7 +169,7 @@ async fn a_process_that_starts_before_redis_takes_votes_once_it_is_there() {
     let starting = crate::support::Voting::start(&url, lane_config(), "paredao-01");
     let (voting, ()) = tokio::join!(starting, show.redis.restart());
     assert!(is_accepted(&voting.cast(vote(ANA)).await));
-    assert!(voting.writer.receipt_key().is_some());
+    eventually(DEADLINE, || async { voting.writer.receipt_key().is_some() }).await;
 }
 
 #[expect(clippy::cast_precision_loss, reason = "small counts")]
