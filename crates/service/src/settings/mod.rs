@@ -178,6 +178,20 @@ impl Settings {
                 "is not available yet: use memory".to_owned(),
             );
         }
+        // A batch with keys is given up after half of the window, and must not be before its votes are.
+        let least = self
+            .commit
+            .replay_window_s
+            .max(self.commit.accept_timeout_ms.div_ceil(1_000))
+            .saturating_mul(2);
+        if self.commit.idempotency_window_s < least {
+            refuse(
+                "commit.idempotency_window_s",
+                format!(
+                    "takes at least twice commit.replay_window_s and commit.accept_timeout_ms: {least}"
+                ),
+            );
+        }
         if self.snapshot.stale_after_ms < 2 * self.snapshot.interval_ms {
             let least = 2 * self.snapshot.interval_ms;
             refuse(

@@ -188,6 +188,12 @@ fn every_integer_refuses_what_is_out_of_its_range_and_takes_its_bounds() {
             if setting.name == "snapshot.stale_after_ms" {
                 env.push(("VOTE__SNAPSHOT__INTERVAL_MS", "20".to_owned()));
             }
+            if setting.name == "commit.idempotency_window_s" {
+                env.push(("VOTE__COMMIT__REPLAY_WINDOW_S", "1".to_owned()));
+            }
+            if setting.name == "commit.replay_window_s" {
+                env.push(("VOTE__COMMIT__IDEMPOTENCY_WINDOW_S", "86400".to_owned()));
+            }
             let env: Vec<(&str, &str)> = env
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
@@ -195,6 +201,18 @@ fn every_integer_refuses_what_is_out_of_its_range_and_takes_its_bounds() {
             assert!(load(None, &env).is_ok(), "{} = {right}", setting.name);
         }
     }
+}
+
+#[test]
+fn keys_are_remembered_longer_than_batches_are_repeated() {
+    let error = refused(&[
+        ("VOTE__COMMIT__IDEMPOTENCY_WINDOW_S", "59"),
+        ("VOTE__COMMIT__REPLAY_WINDOW_S", "30"),
+    ]);
+    assert!(
+        error.contains("commit.idempotency_window_s") && error.contains("60"),
+        "{error}"
+    );
 }
 
 #[test]
