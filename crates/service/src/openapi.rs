@@ -105,7 +105,8 @@ impl AllowTable {
     tag = "documentation",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of a copy that the client has.")),
     responses(
-        (status = 200, description = "The document.", body = serde_json::Value, content_type = "application/json"),
+        (status = 200, description = "The document.", body = serde_json::Value, content_type = "application/json",
+         example = json!({ "openapi": "3.1.0", "info": { "title": "vote-ingest", "version": "0.1.0" }, "paths": {} })),
         (status = 304, description = "The client's copy is the newest."),
     )
 )]
@@ -136,7 +137,8 @@ pub(crate) async fn openapi_json(
 /// Every error answer names one of them in `code` and `type`.
 #[utoipa::path(
     tag = "documentation",
-    responses((status = 200, description = "The table of problems.", body = Vec<ProblemEntry>))
+    responses((status = 200, description = "The table of problems.", body = Vec<ProblemEntry>,
+        example = json!([{ "code": "unknown-poll", "status": 404, "title": "Unknown poll", "type": "/problems/unknown-poll", "description": "There is no poll of that id." }])))
 )]
 #[get("/problems")]
 pub(crate) async fn problems() -> HttpResponse {
@@ -151,8 +153,11 @@ pub(crate) async fn problems() -> HttpResponse {
     tag = "documentation",
     params(("code" = String, Path, description = "The stable code of a problem.", example = "unknown-poll")),
     responses(
-        (status = 200, description = "What the problem means and what to do.", body = ProblemEntry),
-        (status = 404, description = "There is no such problem.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "What the problem means and what to do.", body = ProblemEntry,
+         example = json!({ "code": "unknown-poll", "status": 404, "title": "Unknown poll", "type": "/problems/unknown-poll", "description": "There is no poll of that id." })),
+        (status = 404, description = "There is no such problem.", body = ProblemDocument, content_type = "application/problem+json",
+         example = json!({ "type": "/problems/not-found", "title": "Not found", "status": 404, "code": "not-found",
+             "detail": "There is nothing at this path. The operations are listed in /openapi.json." })),
     )
 )]
 #[get("/problems/{code}")]
