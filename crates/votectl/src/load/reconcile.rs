@@ -66,10 +66,10 @@ impl Reconciliation {
         }
     }
 
-    /// Whether nothing contradicts the answers.
+    /// Whether the tally gained exactly what was answered as accepted.
     #[must_use]
     pub fn holds(&self) -> bool {
-        matches!(self.finding, Finding::Reconciled | Finding::WithinUnknown)
+        self.difference == 0
     }
 }
 
@@ -94,9 +94,15 @@ impl fmt::Display for Reconciliation {
         )?;
         match self.finding {
             Finding::Reconciled => write!(f, "reconciled  to the vote"),
+            Finding::WithinUnknown if *difference == 0 => {
+                write!(
+                    f,
+                    "reconciled  to the vote: none of the unknown is in the tally"
+                )
+            }
             Finding::WithinUnknown => write!(
                 f,
-                "reconciled  as far as can be known: the tally may hold 0 to {unknown} of the unknown, it holds {difference}"
+                "DIFFERENCE  the tally holds {difference} of the {unknown} votes of unknown outcome"
             ),
             Finding::Missing => write!(
                 f,
@@ -163,10 +169,7 @@ mod tests {
                 (difference, finding),
                 "{found:?}"
             );
-            assert_eq!(
-                found.holds(),
-                matches!(finding, Finding::Reconciled | Finding::WithinUnknown)
-            );
+            assert_eq!(found.holds(), difference == 0);
         }
     }
 
@@ -185,7 +188,7 @@ mod tests {
         assert!(
             Reconciliation::new(0, 6, 5, 2)
                 .to_string()
-                .ends_with("may hold 0 to 2 of the unknown, it holds 1")
+                .ends_with("the tally holds 1 of the 2 votes of unknown outcome")
         );
     }
 }
