@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use url::Url;
 
 use crate::definition::{Candidate, Channel, DEFAULT_CHANNEL, PollDefinition};
 use crate::names::{Eligibility, Kind, UnknownName, Visibility};
@@ -478,33 +479,28 @@ fn http_url(text: &str) -> Result<(), String> {
             "must have at most {URL_CHARS} characters, has {chars}"
         ));
     }
-    let rest = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme));
-    let Some(rest) = rest else {
-        return Err("must be an http or https URL".to_owned());
-    };
-    // RFC 3986, section 2: what isn't in it has to be percent-encoded.
+    // RFC 3986, section 2: what isn't in it has to be percent-encoded. The parser mends it silently.
     let legal = |b: u8| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b);
     if !text.bytes().all(legal) {
         return Err("must hold only the characters of a URL, others percent-encoded".to_owned());
     }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, "80"),
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| text.starts_with(scheme));
+    let Some(scheme) = scheme else {
+        return Err("must be an http or https URL".to_owned());
     };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    let address = |b: u8| b.is_ascii_hexdigit() || b":.".contains(&b);
-    let host_is_legal = match host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
-        Some(host) => !host.is_empty() && host.bytes().all(address),
-        None => !host.is_empty() && host.bytes().all(plain),
-    };
-    if !host_is_legal || port.parse::<u16>().is_err() {
-        return Err("must be a URL with a host, and no user or password".to_owned());
+    // The parser takes any number of slashes for two.
+    let has_authority = !text[scheme.len()..].starts_with('/');
+    match Url::parse(text) {
+        Ok(url)
+            if has_authority
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none() =>
+        {
+            Ok(())
+        }
+        _ => Err("must be a URL with a host, and no user or password".to_owned()),
     }
-    Ok(())
 }

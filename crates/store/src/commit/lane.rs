@@ -118,8 +118,7 @@ impl Lane {
         }
         loop {
             // A blocked lane asks too: nobody may send it votes while the process is not ready.
-            let heartbeat =
-                !self.state.window.is_empty() || self.shared.blocked.load(Ordering::Relaxed);
+            let heartbeat = self.state.last > 0 || self.shared.blocked.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = self.abort.cancelled() => return false,

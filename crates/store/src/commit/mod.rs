@@ -5,6 +5,8 @@ mod batch;
 mod gather;
 mod lane;
 mod load;
+#[cfg(test)]
+mod model;
 mod queue;
 mod repair;
 mod reply;

@@ -77,6 +77,7 @@ impl Lane {
                 .await;
         }
         let mut repaired = 0;
+        let mut reached = last;
         for (sequence, batch, at) in self.missing_after(last) {
             match self.replay(&batch, sequence, at).await? {
                 Replayed::Recorded(votes) => {
@@ -88,12 +89,29 @@ impl Lane {
                 }
                 // The next attempt finds the new gap.
                 Replayed::Gap(_) => return Ok(()),
-                Replayed::Refused(reply) => self.lost(batch.votes(), &reply),
+                Replayed::Refused(reply) => {
+                    self.give_up_after(reached, &reply);
+                    break;
+                }
             }
+            reached = sequence;
         }
         self.metrics.repaired_votes.inc_by(repaired);
         tracing::warn!(writer = %self.writer, shard = self.shard, votes = repaired, "gap repaired");
         Ok(())
+    }
+
+    /// The poll is over for good, and takes nothing of what is missing any more.
+    fn give_up_after(&mut self, reached: u64, why: &str) {
+        let missing: u64 = self
+            .state
+            .window
+            .after(reached)
+            .map(|(_, batch, _)| batch.votes())
+            .sum();
+        self.lost(missing, why);
+        self.state.window.clear();
+        self.state.last = reached;
     }
 
     fn missing_after(&self, last: u64) -> Vec<(u64, Batch, Instant)> {

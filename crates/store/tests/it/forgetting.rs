@@ -124,6 +124,35 @@ async fn what_was_accepted_is_recorded_again_even_when_the_poll_takes_no_votes_a
 }
 
 #[tokio::test]
+async fn a_poll_that_is_void_before_its_gap_is_repaired_ends_the_repair_and_counts_the_loss_once() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    let backup = Backup::take(show.redis.connection().await).await;
+    for n in 0..5 {
+        assert!(is_accepted(
+            &voting.cast(keyed(BIA, &format!("k{n}"))).await
+        ));
+    }
+    backup.restore(show.redis.connection().await).await;
+    show.change(Transition::Void, opens_at()).await;
+    eventually(DEADLINE, || async {
+        let lost = voting.metric("vote_unrecoverable_votes_total");
+        let repaired = voting.metric("vote_repaired_votes_total");
+        lost + repaired > 0.5
+    })
+    .await;
+    let lost = voting.metric("vote_unrecoverable_votes_total");
+    let repaired = voting.metric("vote_repaired_votes_total");
+    let total = f64::from(u32::try_from(show.audit().await.total).expect("small"));
+    // Six were accepted: each is in the tally, or said to be lost, once.
+    assert!(
+        (total + lost - 6.0).abs() < 0.5,
+        "{total} in the tally, {lost} lost, {repaired} repaired"
+    );
+}
+
+#[tokio::test]
 async fn a_repair_waits_for_a_fence_that_was_forgotten_as_well() {
     let show = Show::open().await;
     let voting = show.voting().await;

@@ -1,0 +1,322 @@
+//! What must be true, after each step and at the end.
+
+use std::collections::BTreeMap;
+
+use vote_domain::Refusal;
+
+use super::{
+    harness::{BOUNDARY_MS, Figures},
+    process::Process,
+    steps::{Ballot, CROWD, HALF_OPEN_MS, Reference, VOTES_PER_VOTER},
+    system::{System, Vote},
+};
+use crate::commit::Outcome;
+
+/// Compares step after step.
+#[derive(Default)]
+pub(super) struct Check {
+    /// The figures with which the poll was sealed.
+    sealed: Option<Figures>,
+}
+
+impl Check {
+    pub(super) fn after_step(&mut self, system: &System<'_>, reference: &Reference) {
+        let figures = system.harness.figures();
+        sums_agree(&figures);
+        let tally = |vote: &Vote| figures.tally.get(&field(vote)).copied().unwrap_or(0);
+        no_vote_twice(system, &tally);
+        the_crowd_is_counted(system, &figures);
+        limits_hold(system, &tally);
+        minutes_are_right(system, &figures);
+        for vote in &system.votes {
+            outcome_is_true(system, reference, vote, &tally);
+        }
+        if reference.phase.is_over() {
+            let sealed = self.sealed.get_or_insert_with(|| figures.clone());
+            assert_eq!(*sealed, figures, "a poll that is over has changed");
+        }
+    }
+
+    /// When all faults are over: each accepted vote is there, or said to be lost.
+    pub(super) fn at_end(&mut self, system: &System<'_>, reference: &Reference) {
+        self.after_step(system, reference);
+        let figures = system.harness.figures();
+        for vote in &system.votes {
+            assert!(vote.outcome.is_some(), "nobody was told: {}", shown(vote));
+        }
+        for (index, process) in system.processes.iter().enumerate() {
+            if process.alive {
+                account_for(system, index, process, &figures);
+            }
+        }
+    }
+}
+
+/// Tally = minutes = ledger.
+fn sums_agree(figures: &Figures) {
+    let mut by_minute: BTreeMap<String, u64> = BTreeMap::new();
+    for (minute, votes) in figures.minutes.values().flatten() {
+        let (_, pair) = minute.split_once('/').expect("<minute>/<pair>");
+        *by_minute.entry(pair.to_owned()).or_default() += votes;
+    }
+    assert_eq!(figures.tally, by_minute, "tally and minutes differ");
+    assert_eq!(
+        figures.tally.values().sum::<u64>(),
+        figures
+            .ledger
+            .iter()
+            .filter(|(field, _)| field.ends_with("/votes"))
+            .map(|(_, votes)| votes)
+            .sum::<u64>(),
+        "tally and ledger differ"
+    );
+}
+
+/// A candidate is that of one vote, or of the repeats of one key; a key counts once.
+fn no_vote_twice(system: &System<'_>, tally: &impl Fn(&Vote) -> u64) {
+    let mut by_key: BTreeMap<u8, BTreeMap<(u8, u8), u64>> = BTreeMap::new();
+    for vote in &system.votes {
+        if vote.pair == CROWD {
+            continue;
+        }
+        assert!(tally(vote) <= 1, "counted twice: {}", shown(vote));
+        if let Some(key) = key_of(vote) {
+            by_key
+                .entry(key)
+                .or_default()
+                .insert(vote.pair, tally(vote));
+        }
+    }
+    for (key, pairs) in by_key {
+        assert!(
+            pairs.values().sum::<u64>() <= 1,
+            "the key {key} was counted more than once: {pairs:?}"
+        );
+    }
+}
+
+/// The crowd's votes can't be told apart: no fewer than were accepted, no more than may have been.
+fn the_crowd_is_counted(system: &System<'_>, figures: &Figures) {
+    let crowd = || system.votes.iter().filter(|vote| vote.pair == CROWD);
+    let kept = crowd().filter(|vote| {
+        vote.crashes == system.crashes && matches!(vote.outcome, Some(Outcome::Accepted { .. }))
+    });
+    let possible = crowd().filter(|vote| {
+        matches!(
+            vote.outcome,
+            None | Some(Outcome::Accepted { .. } | Outcome::Unknown)
+        )
+    });
+    let (least, most) = (kept.count() as u64, possible.count() as u64);
+    let name = format!("open/c{}", CROWD.1);
+    let counted = figures.tally.get(&name).copied().unwrap_or(0);
+    assert!(
+        (least..=most).contains(&counted),
+        "the crowd has {counted} votes, not {least} to {most}"
+    );
+}
+
+fn limits_hold(system: &System<'_>, tally: &impl Fn(&Vote) -> u64) {
+    let mut by_voter: BTreeMap<u8, u64> = BTreeMap::new();
+    for vote in &system.votes {
+        if let Some(voter) = voter_of(vote) {
+            *by_voter.entry(voter).or_default() += tally(vote);
+        }
+    }
+    for (voter, votes) in by_voter {
+        assert!(
+            votes <= u64::from(VOTES_PER_VOTER),
+            "the voter {voter} has {votes} votes"
+        );
+    }
+}
+
+/// A vote counts in the minute in which it, or the repeat that was counted, was received.
+fn minutes_are_right(system: &System<'_>, figures: &Figures) {
+    for (hour, minutes) in &figures.minutes {
+        for minute in minutes.keys() {
+            let (minute_of_hour, pair) = minute.split_once('/').expect("<minute>/<pair>");
+            let minute = hour * 60 + minute_of_hour.parse::<i64>().expect("a minute");
+            assert!(
+                system.votes.iter().any(|vote| {
+                    field(vote) == pair && (BOUNDARY_MS + vote.at).div_euclid(60_000) == minute
+                }),
+                "{pair} has a vote in a minute in which none came"
+            );
+        }
+    }
+}
+
+/// What a client was told is true, and there was a reason for it.
+fn outcome_is_true(
+    system: &System<'_>,
+    reference: &Reference,
+    vote: &Vote,
+    tally: &impl Fn(&Vote) -> u64,
+) {
+    let Some(outcome) = &vote.outcome else {
+        return;
+    };
+    let others = || {
+        system
+            .votes
+            .iter()
+            .filter(|other| !std::ptr::eq(*other, vote))
+    };
+    let same_key = |other: &&Vote| key_of(other).is_some() && key_of(other) == key_of(vote);
+    let same_pair = |other: &&Vote| other.pair == vote.pair;
+    let why = || format!("{} was not to be expected: {}", named(outcome), shown(vote));
+    match outcome {
+        Outcome::Accepted { .. } => {
+            assert!(
+                (-HALF_OPEN_MS..HALF_OPEN_MS).contains(&vote.at),
+                "{}",
+                why()
+            );
+            assert!(
+                vote.crashes < system.crashes || tally(vote) == 1 || vote.pair == CROWD,
+                "accepted, and not in the tally: {}",
+                shown(vote)
+            );
+        }
+        Outcome::Duplicate => assert!(
+            others().filter(same_key).any(|o| same_pair(&o)),
+            "{}",
+            why()
+        ),
+        Outcome::Mismatch => assert!(
+            others().filter(same_key).any(|o| !same_pair(&o)),
+            "{}",
+            why()
+        ),
+        Outcome::LimitReached => {
+            let used = others().filter(|other| voter_of(other) == voter_of(vote));
+            assert!(
+                voter_of(vote).is_some() && used.count() >= VOTES_PER_VOTER as usize,
+                "{}",
+                why()
+            );
+        }
+        Outcome::Refused(Refusal::NotOpenYet) => assert!(vote.at < -HALF_OPEN_MS, "{}", why()),
+        Outcome::Refused(Refusal::Paused) => assert!(system.ever_paused, "{}", why()),
+        Outcome::Refused(Refusal::Closed) => assert!(vote.at >= system.closed_at, "{}", why()),
+        Outcome::Refused(Refusal::Sealed | Refusal::Void) => {
+            assert!(reference.phase.is_over(), "{}", why());
+        }
+        Outcome::QueueFull => panic!("{}", why()),
+        Outcome::NotRecorded | Outcome::Unknown => {}
+    }
+    let counts_nothing = !matches!(
+        outcome,
+        Outcome::Accepted { .. } | Outcome::Unknown | Outcome::Duplicate
+    );
+    let alone = !others().any(|other| same_pair(&other));
+    if counts_nothing && alone {
+        assert_eq!(
+            tally(vote),
+            0,
+            "{}, and in the tally: {}",
+            named(outcome),
+            shown(vote)
+        );
+    }
+}
+
+/// The accepted votes that one writer's process answers for.
+fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &Figures) {
+    let accepted: Vec<&Vote> = system
+        .votes
+        .iter()
+        .filter(|vote| {
+            vote.process == index && matches!(vote.outcome, Some(Outcome::Accepted { .. }))
+        })
+        .collect();
+    let missing: Vec<&&Vote> = accepted
+        .iter()
+        // Of the crowd's, some may be: `the_crowd_is_counted` says how many where none is lost.
+        .filter(|vote| vote.pair != CROWD)
+        .filter(|vote| !figures.tally.contains_key(&field(vote)))
+        .collect();
+    let lost = system.lost(process);
+    let listed = || missing.iter().map(|vote| shown(vote)).collect::<Vec<_>>();
+    // Repeats of a vote that were accepted as well, after Redis had forgotten it: they are one vote,
+    // which may have been said to be lost before the repeat came. The crowd's may be missing.
+    let shared = accepted
+        .iter()
+        .filter(|vote| {
+            vote.pair == CROWD
+                || system.votes.iter().any(|other| {
+                    !std::ptr::eq(other, **vote)
+                        && other.pair == vote.pair
+                        && matches!(other.outcome, Some(Outcome::Accepted { .. }))
+                })
+        })
+        .count() as u64;
+    let missing_votes = missing.len() as u64;
+    // A vote whose key or limit was used up when it was sent again is lost, and said to be. It stays in
+    // the window all the same: where Redis forgets once more, it may be recorded after all.
+    let found_again = if system.crashes > 1 {
+        process.displaced
+    } else {
+        0
+    };
+    assert!(
+        missing_votes <= lost,
+        "{missing_votes} accepted votes are missing, {lost} were said to be lost: {:?}",
+        listed()
+    );
+    assert!(
+        lost <= missing_votes + shared + found_again,
+        "{lost} votes were said to be lost, {missing_votes} are: {:?}",
+        listed()
+    );
+    if process.window == u8::MAX {
+        assert!(
+            missing_votes <= process.displaced,
+            "within the replay window, and lost: {:?}",
+            listed()
+        );
+    }
+}
+
+fn field(vote: &Vote) -> String {
+    let channel = ["open", "voters"][usize::from(vote.pair.0)];
+    format!("{channel}/c{}", vote.pair.1)
+}
+
+fn key_of(vote: &Vote) -> Option<u8> {
+    match vote.ballot {
+        Ballot::Keyed { key, .. } | Ballot::KeyedVoter { key, .. } => Some(key),
+        _ => None,
+    }
+}
+
+fn voter_of(vote: &Vote) -> Option<u8> {
+    match vote.ballot {
+        Ballot::Voter { voter } | Ballot::KeyedVoter { voter, .. } => Some(voter),
+        _ => None,
+    }
+}
+
+fn named(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted { place, .. } => {
+            format!("accepted as {}:{}", place.writer, place.sequence)
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn shown(vote: &Vote) -> String {
+    let outcome = vote
+        .outcome
+        .as_ref()
+        .map_or_else(|| "open".to_owned(), named);
+    format!(
+        "{:?} at {} for {} by process {}: {outcome}",
+        vote.ballot,
+        vote.at,
+        field(vote),
+        vote.process
+    )
+}

@@ -1,0 +1,262 @@
+//! One Redis, one connection to it and one clock for all schedules.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use tokio::runtime::Runtime;
+use vote_domain::PollDefinition;
+use vote_testkit::RedisServer;
+
+use super::{
+    gate::{Request, Upstream},
+    steps::{HALF_OPEN_MS, Phase, VOTES_PER_VOTER, WRITERS},
+};
+use crate::{
+    keys::ShardKeys,
+    metrics::{LaneMetrics, WriterMetrics},
+    script::{COMMIT, FENCE},
+};
+
+/// The boundary that schedules are laid around: of a minute, an hour and an idempotency window.
+pub(super) const BOUNDARY_MS: i64 = 1_763_949_600_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// Everything that Redis holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Snapshot(BTreeMap<String, Vec<u8>>);
+
+/// The figures of the poll.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    pub(super) tally: BTreeMap<String, u64>,
+    /// By hour, then `<minute>/<channel>/<candidate>`.
+    pub(super) minutes: BTreeMap<i64, BTreeMap<String, u64>>,
+    /// `<writer>/sequence` and `<writer>/votes`.
+    pub(super) ledger: BTreeMap<String, u64>,
+}
+
+pub(super) struct Harness {
+    pub(super) upstream: Upstream,
+    pub(super) definition: PollDefinition,
+    pub(super) metrics: Vec<LaneMetrics>,
+    keys: ShardKeys,
+    /// The digest of a script with a mistake in it, to be run in place of `commit.lua`.
+    mutant: Mutex<Option<String>>,
+    /// Lets the clock go when it is dropped: before the runtime, which waits for its tasks.
+    _freeze: std::sync::mpsc::Sender<()>,
+    pub(super) runtime: Runtime,
+    _registries: Vec<Registry>,
+    _redis: RedisServer,
+}
+
+impl Harness {
+    pub(super) fn start() -> Self {
+        let redis = Runtime::new().expect("a runtime").block_on(async {
+            let redis = RedisServer::start().await;
+            let mut connection = redis.connection().await;
+            for script in [&COMMIT, &FENCE] {
+                script.load(&mut connection).await.expect("loaded");
+            }
+            redis
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        // A paused clock jumps to the next timer when nothing is to be done, unless a blocking task is
+        // at work: this one is, for as long as the harness lives.
+        let (freeze, frozen) = std::sync::mpsc::channel::<()>();
+        runtime.block_on(async {
+            tokio::task::spawn_blocking(move || frozen.recv());
+        });
+        let connection = redis.client().get_connection().expect("a connection");
+        let definition = definition();
+        let mut registries = Vec::new();
+        let metrics = (0..WRITERS)
+            .map(|_| {
+                let mut registry = Registry::default();
+                let metrics = WriterMetrics::register(&mut registry).lane(&definition, 0);
+                registries.push(registry);
+                metrics
+            })
+            .collect();
+        Self {
+            upstream: Arc::new(Mutex::new(connection)),
+            keys: ShardKeys::new(definition.id(), 0),
+            definition,
+            metrics,
+            mutant: Mutex::default(),
+            runtime,
+            _freeze: freeze,
+            _registries: registries,
+            _redis: redis,
+        }
+    }
+
+    /// From now on batches are executed by this script.
+    pub(super) fn mutate(&self, script: &str) {
+        let sha1 = redis::cmd("SCRIPT")
+            .arg("LOAD")
+            .arg(script)
+            .query(&mut *self.upstream.lock())
+            .expect("a script");
+        *self.mutant.lock() = Some(sha1);
+    }
+
+    /// Executes a request of a writer, and checks the kind of the reply to a batch.
+    pub(super) fn execute(&self, request: &Request) -> Vec<u8> {
+        if !request.is_batch() {
+            return request.execute(&self.upstream);
+        }
+        let (state, last): (String, Option<u64>) = redis::pipe()
+            .hget(self.keys.state(), "state")
+            .hget(
+                self.keys.writers(),
+                format!("{}/sequence", request.writer()),
+            )
+            .query(&mut *self.upstream.lock())
+            .expect("the fence");
+        let mutant = self.mutant.lock().clone();
+        let reply = match mutant {
+            Some(sha1) => request.with_script(&sha1).execute(&self.upstream),
+            None => request.execute(&self.upstream),
+        };
+        let kind = reply
+            .iter()
+            .find(|byte| byte.is_ascii_alphabetic())
+            .map_or(' ', |byte| char::from(*byte));
+        let (last, sequence) = (last.unwrap_or(0), request.sequence());
+        let kinds = if sequence < last {
+            "B"
+        } else if sequence == last {
+            "ALRSX"
+        } else if sequence > last + 1 || request.mode() == "check" {
+            "G"
+        } else {
+            match (request.mode(), state.as_str()) {
+                (_, "sealed" | "void") => "R",
+                ("burn", _) => "X",
+                ("replay", _) => "A",
+                (_, "paused") => "R",
+                _ => "ALRS",
+            }
+        };
+        assert!(
+            kinds.contains(kind),
+            "{kind} where one of {kinds} was expected: {} of {sequence} after {last} while {state}",
+            request.mode()
+        );
+        reply
+    }
+
+    pub(super) fn flush(&self) {
+        redis::cmd("FLUSHALL")
+            .exec(&mut *self.upstream.lock())
+            .expect("flushed");
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let mut redis = self.upstream.lock();
+        let names: Vec<String> = redis::cmd("KEYS")
+            .arg("*")
+            .query(&mut *redis)
+            .expect("keys");
+        let mut pipeline = redis::pipe();
+        for name in &names {
+            pipeline.cmd("DUMP").arg(name);
+        }
+        let values: Vec<Vec<u8>> = pipeline.query(&mut *redis).expect("values");
+        Snapshot(names.into_iter().zip(values).collect())
+    }
+
+    /// In one step, as a failover is for those who see it.
+    pub(super) fn restore(&self, snapshot: &Snapshot) {
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().cmd("FLUSHALL").ignore();
+        for (name, value) in &snapshot.0 {
+            pipeline.cmd("RESTORE").arg(name).arg(0).arg(value).ignore();
+        }
+        pipeline.exec(&mut *self.upstream.lock()).expect("restored");
+    }
+
+    /// All that Redis holds, in an order of its own: for comparisons.
+    pub(super) fn dump(&self) -> BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>> {
+        let mut redis = self.upstream.lock();
+        let names: Vec<String> = redis::cmd("KEYS")
+            .arg("*")
+            .query(&mut *redis)
+            .expect("keys");
+        let mut pipeline = redis::pipe();
+        for name in &names {
+            pipeline.cmd("HGETALL").arg(name);
+        }
+        let values: Vec<BTreeMap<Vec<u8>, Vec<u8>>> =
+            pipeline.query(&mut *redis).expect("only hashes");
+        names.into_iter().zip(values).collect()
+    }
+
+    pub(super) fn fence(&self, phase: Phase, closes_at: i64, revision: u64) {
+        let mut command = FENCE.command(1);
+        command
+            .arg(self.keys.state())
+            .arg(phase.as_str())
+            .arg(BOUNDARY_MS - HALF_OPEN_MS)
+            .arg(BOUNDARY_MS + closes_at)
+            .arg(revision);
+        let answer: String = command.query(&mut *self.upstream.lock()).expect("fenced");
+        assert_eq!(answer, "ok");
+    }
+
+    pub(super) fn last_sequence(&self, writer: &str) -> u64 {
+        let last: Option<u64> = redis::cmd("HGET")
+            .arg(self.keys.writers())
+            .arg(format!("{writer}/sequence"))
+            .query(&mut *self.upstream.lock())
+            .expect("a sequence");
+        last.unwrap_or(0)
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let hour = BOUNDARY_MS / HOUR_MS;
+        let mut pipeline = redis::pipe();
+        for key in [
+            self.keys.tally(),
+            self.keys.minutes(hour - 1),
+            self.keys.minutes(hour),
+            self.keys.writers(),
+        ] {
+            pipeline.cmd("HGETALL").arg(key);
+        }
+        let (tally, before, after, ledger): (_, _, _, _) =
+            pipeline.query(&mut *self.upstream.lock()).expect("figures");
+        Figures {
+            tally,
+            minutes: BTreeMap::from([(hour - 1, before), (hour, after)]),
+            ledger,
+        }
+    }
+}
+
+fn definition() -> PollDefinition {
+    let candidates: Vec<_> = (0..64)
+        .map(|n| serde_json::json!({ "id": format!("c{n}"), "name": format!("{n}") }))
+        .collect();
+    let time = |ms: i64| {
+        jiff::Timestamp::from_millisecond(BOUNDARY_MS + ms)
+            .expect("in range")
+            .to_string()
+    };
+    let json = serde_json::json!({
+        "id": "model", "title": "Model", "direction": "eliminate", "kind": "live",
+        "opens_at": time(-HALF_OPEN_MS), "closes_at": time(HALF_OPEN_MS),
+        "timezone": "America/Sao_Paulo", "visibility": "public", "shards": 1,
+        "candidates": candidates,
+        "channels": [
+            { "id": "open", "weight": 30, "eligibility": "open" },
+            { "id": "voters", "weight": 70, "eligibility": "voter", "votes_per_voter": VOTES_PER_VOTER }
+        ]
+    });
+    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+}

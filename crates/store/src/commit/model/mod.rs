@@ -1,0 +1,137 @@
+//! The commit protocol, checked against a model: real lanes and the real scripts on a real Redis, taken
+//! through thousands of random schedules of lost requests, lost replies, late attempts, crashes, operator's
+//! changes and votes, each shrunk to its smallest form where it breaks a promise.
+//!
+//! Other schedules than those of every run: `PROPTEST_RNG_SEED=7 PROPTEST_CASES=20000 cargo test -p
+//! vote-store model`.
+
+mod check;
+mod gate;
+mod harness;
+mod mutants;
+mod process;
+mod steps;
+mod system;
+
+use std::sync::atomic::Ordering;
+
+use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
+use proptest_state_machine::ReferenceStateMachine as _;
+
+use self::{
+    check::Check,
+    harness::Harness,
+    mutants::MUTANTS,
+    steps::{Protocol, Reference, Step},
+    system::System,
+};
+
+/// Schedules of a run, and the steps of the longest.
+const SCHEDULES: u32 = 2_000;
+const STEPS: usize = 40;
+
+/// Every run takes the same schedules, so that a change is judged by itself and not by its luck.
+const SEED: u64 = 1;
+
+#[test]
+fn the_commit_protocol_keeps_its_promises() {
+    // Takes PROPTEST_CASES and PROPTEST_RNG_SEED from the environment.
+    let given = Config::default();
+    let config = Config {
+        cases: if given.cases == 256 {
+            SCHEDULES
+        } else {
+            given.cases
+        },
+        rng_seed: match given.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(SEED),
+            fixed => fixed,
+        },
+        // No file is left behind: a schedule that has failed is printed, and its seed.
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        max_shrink_time: 60_000,
+        ..given
+    };
+    let seed = config.rng_seed;
+    println!("{} schedules, PROPTEST_RNG_SEED={seed}", config.cases);
+    match check_all(&Harness::start(), config) {
+        Ok(()) => {}
+        Err(TestError::Abort(why)) => panic!("PROPTEST_RNG_SEED={seed}: {why}"),
+        Err(TestError::Fail(why, (reference, steps))) => {
+            let listed: Vec<String> = steps.iter().map(|step| format!("  {step:?}\n")).collect();
+            panic!(
+                "PROPTEST_RNG_SEED={seed}: {why}\nwith {reference:?} and the steps\n{}",
+                listed.concat()
+            );
+        }
+    }
+}
+
+/// The model itself is put to the test: a mistake in the script that it does not find is one that
+/// could be made.
+#[test]
+fn the_model_finds_mistakes_in_the_script() {
+    let script = include_str!("../../lua/commit.lua");
+    let harness = Harness::start();
+    let mut survivors = Vec::new();
+    for (mistake, right, wrong) in MUTANTS {
+        assert_eq!(
+            script.matches(right).count(),
+            1,
+            "commit.lua has changed: where would it be that {mistake}?"
+        );
+        harness.mutate(&script.replace(right, wrong));
+        let config = Config {
+            cases: SCHEDULES,
+            rng_seed: RngSeed::Fixed(SEED),
+            failure_persistence: None,
+            max_shrink_iters: 0,
+            ..Config::default()
+        };
+        match check_all(&harness, config) {
+            Ok(()) => survivors.push(mistake),
+            Err(found) => println!("{mistake}: {}", first_line(&found)),
+        }
+    }
+    assert!(survivors.is_empty(), "not found: {survivors:?}");
+}
+
+fn check_all(harness: &Harness, config: Config) -> Result<(), TestError<(Reference, Vec<Step>)>> {
+    // How far a schedule has come is told to the shrinking alone: without it, nobody takes note.
+    let shrinks = config.max_shrink_iters > 0;
+    TestRunner::new(config)
+        .run(
+            &Protocol::sequential_strategy(1..STEPS),
+            |(mut reference, steps, seen)| {
+                harness.runtime.block_on(async {
+                    let mut system = System::start(harness, &reference).await;
+                    let mut check = Check::default();
+                    for step in steps {
+                        if let Some(seen) = seen.as_ref().filter(|_| shrinks) {
+                            seen.fetch_add(1, Ordering::SeqCst);
+                        }
+                        reference = Protocol::apply(reference, &step);
+                        system.step(&reference, &step).await;
+                        check.after_step(&system, &reference);
+                    }
+                    system.finish().await;
+                    check.at_end(&system, &reference);
+                    system.stop().await;
+                });
+                Ok(())
+            },
+        )
+        .map_err(|error| match error {
+            TestError::Abort(why) => TestError::Abort(why),
+            TestError::Fail(why, (reference, steps, _)) => TestError::Fail(why, (reference, steps)),
+        })
+}
+
+fn first_line(found: &TestError<(Reference, Vec<Step>)>) -> String {
+    match found {
+        TestError::Abort(why) | TestError::Fail(why, _) => {
+            why.message().lines().next().unwrap_or_default().to_owned()
+        }
+    }
+}

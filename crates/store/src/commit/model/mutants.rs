@@ -1,0 +1,136 @@
+//! Mistakes that `commit.lua` could have: the model has to find each.
+//!
+//! That a replay is refused when the poll is over is not among them: the schedules seal nothing before
+//! all gaps are repaired.
+
+/// What is wrong, the text, and what it is replaced by.
+pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
+    (
+        "a repeat counts again",
+        "if sequence == last then",
+        "if false then",
+    ),
+    (
+        "a repeat is always told 'accepted'",
+        "if string.sub(stored, 1, #prefix) == prefix then return string.sub(stored, #prefix + 1) end",
+        "",
+    ),
+    (
+        "an old attempt counts after newer ones",
+        "elseif sequence < last then",
+        "elseif false then",
+    ),
+    (
+        "a gap is not noticed",
+        "elseif sequence > last + 1 or mode == 'check' then",
+        "elseif mode == 'check' then",
+    ),
+    (
+        "a heartbeat is always content",
+        "elseif sequence > last + 1 or mode == 'check' then",
+        "elseif mode == 'check' then return 'A' elseif sequence > last + 1 then",
+    ),
+    (
+        "a refused batch does not use its sequence",
+        "if terminal then return reply end",
+        "if terminal or kind == 'R' then return reply end",
+    ),
+    (
+        "a burnt batch does not use its sequence",
+        "if terminal then return reply end",
+        "if terminal or kind == 'X' then return reply end",
+    ),
+    (
+        "a late batch does not use its sequence",
+        "if terminal then return reply end",
+        "if terminal or kind == 'L' then return reply end",
+    ),
+    // Not here: a split batch that does not use its sequence. The next gap mends it with the empty
+    // batch that the lane has kept, and too few schedules have an old attempt arrive just before.
+    (
+        "a sealed poll's ledger is written to",
+        "if terminal then return reply end",
+        "",
+    ),
+    (
+        "a replay meets the fence",
+        "if mode == 'replay' and (state == 'open' or state == 'paused' or state == 'closed') then",
+        "if false then",
+    ),
+    ("late votes count", "  verdict = 'L'", "  verdict = 'A'"),
+    (
+        "votes that are too early count",
+        "  verdict = 'Rnot_open;'",
+        "  verdict = 'A'",
+    ),
+    (
+        "a paused poll takes votes",
+        "elseif state ~= 'open' and state ~= 'closed' then",
+        "elseif state ~= 'open' and state ~= 'closed' and state ~= 'paused' then",
+    ),
+    (
+        "a batch that spans the closing instant counts whole",
+        "elseif latest >= closes_at or earliest < opens_at then",
+        "elseif earliest < opens_at then",
+    ),
+    (
+        "a batch that spans the opening instant counts whole",
+        "elseif latest >= closes_at or earliest < opens_at then",
+        "elseif latest >= closes_at then",
+    ),
+    (
+        "the previous idempotency window is not asked",
+        "look_up(KEYS[SEEN_PREVIOUS])",
+        "",
+    ),
+    (
+        "this idempotency window is not asked",
+        "look_up(KEYS[SEEN_CURRENT])",
+        "",
+    ),
+    (
+        "the next idempotency window is not asked",
+        "look_up(KEYS[SEEN_NEXT])",
+        "",
+    ),
+    (
+        "keys are not recorded",
+        "for from = 1, #new_seen, CHUNK * 2 do",
+        "for from = 1, 0 do",
+    ),
+    (
+        "a key twice in one batch counts twice",
+        "recorded[digest] = code",
+        "",
+    ),
+    (
+        "a mismatch is called a duplicate",
+        "outcome = 'm'",
+        "outcome = 'd'",
+    ),
+    (
+        "a voter has one vote more",
+        "if votes >= limit then",
+        "if votes > limit then",
+    ),
+    (
+        "votes of voters are not recorded",
+        "for id, place in pairs(new_used) do",
+        "for id, place in pairs({}) do",
+    ),
+    (
+        "the minutes lack votes",
+        "if #minutes > 0 then",
+        "if #minutes > 2 then",
+    ),
+    (
+        "the ledger forgets earlier batches",
+        "votes_before + total",
+        "total",
+    ),
+    (
+        "figures are overwritten",
+        "tonumber(before[i] or '0') + added[i]",
+        "added[i]",
+    ),
+];

@@ -1,0 +1,60 @@
+//! A writer's process, as far as the schedule sees it.
+
+use std::sync::Arc;
+
+use deadpool_redis::{Manager, Pool};
+use redis::{AsyncConnectionConfig, IntoConnectionInfo as _};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Gate;
+use crate::commit::lane::LaneShared;
+
+/// A writer's process.
+pub(super) struct Process {
+    pub(super) shared: Arc<LaneShared>,
+    pub(super) gate: Gate,
+    pub(super) abort: CancellationToken,
+    pub(super) task: Option<JoinHandle<()>>,
+    /// Its clock asked, and the answer is not through yet.
+    pub(super) asking: bool,
+    pub(super) alive: bool,
+    pub(super) window: u8,
+    pub(super) lost_before: u64,
+    pub(super) slot: usize,
+    /// Votes that a replay was told to be a mismatch or above a limit.
+    pub(super) displaced: u64,
+}
+
+impl Process {
+    pub(super) async fn stop(&mut self) {
+        self.alive = false;
+        self.abort.cancel();
+        if let Some(task) = self.task.take() {
+            task.await.expect("the lane ends");
+        }
+        // Drops what waits.
+        while let Some(held) = self.gate.take() {
+            held.cut();
+        }
+    }
+}
+
+/// The connections of a process.
+pub(super) fn pool(url: &str) -> Pool {
+    let info = url.into_connection_info().expect("an address");
+    // No time limits: they would be a second opinion on a request's fate.
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None);
+    let manager = Manager::new_with_config(info, config).expect("an address");
+    Pool::builder(manager).max_size(4).build().expect("a pool")
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}

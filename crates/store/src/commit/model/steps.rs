@@ -1,0 +1,315 @@
+//! The reference: which schedules there are. It knows what the operator has done and which steps
+//! make sense; what must be true of votes is in `check.rs`.
+//!
+//! # Left out, because the protocol does not hold there
+//!
+//! - **An attempt that outlives the server.** A crash ends all old attempts. If one that was given up, and
+//!   whose repeat was acknowledged and then forgotten, could reach the server that came back, it would be taken as
+//!   live: refused (the poll is paused meanwhile) it uses the sequence, the heartbeat is content, and the vote is
+//!   lost in silence. A connection leads to one server process, so it ends with it.
+//! - **Sealing or voiding before a gap is repaired** (a crash, and no [`Step::Heal`] since). The replay is refused
+//!   for good, and what is missing is counted as lost (`tests/it/forgetting.rs` has that); the reference has no
+//!   losses of polls that are over. Sealing is to wait for the writers.
+//! - **A second crash that comes back with less than the first, when a writer may have started over**: see
+//!   [`Reference::may_start_over`].
+//! - **A crash that forgets a seal.** What was sealed is to be confirmed by replicas.
+//!
+//! At the end each writer gets one more vote, which finds what is left to find without waiting for a heartbeat.
+
+use proptest::{collection::vec, prelude::*};
+use proptest_state_machine::ReferenceStateMachine;
+
+/// Writers at work at the same time.
+pub(super) const WRITERS: usize = 2;
+/// The poll opens and closes so long before and after the boundary of a minute, of an hour and of
+/// an idempotency window: milliseconds. All votes come within half a window of it.
+pub(super) const HALF_OPEN_MS: i64 = 25_000;
+/// Votes of a voter in the channel of voters.
+pub(super) const VOTES_PER_VOTER: u32 = 2;
+
+/// Channel and candidate of [`Ballot::Crowd`].
+pub(super) const CROWD: (u8, u8) = (0, 63);
+
+/// What a vote carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ballot {
+    Plain,
+    /// For the candidate that many vote for: its sum grows.
+    Crowd,
+    /// A key, and whether it repeats the first vote of that key or is another vote.
+    Keyed {
+        key: u8,
+        repeats: bool,
+    },
+    Voter {
+        voter: u8,
+    },
+    KeyedVoter {
+        key: u8,
+        voter: u8,
+    },
+}
+
+/// A vote: what it carries and when it was received, by the clock of its writer, in milliseconds
+/// from the boundary.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cast {
+    pub(super) ballot: Ballot,
+    pub(super) at: i64,
+}
+
+/// What becomes of the request that a writer has out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Executed and answered.
+    Answered,
+    /// Executed, and the connection cut before the reply.
+    ReplyLost,
+    /// The connection cut before it was executed.
+    RequestLost,
+    /// The connection cut, and the request executed at some later [`Step::Late`].
+    Delayed,
+    /// Answered by an error before the script has run.
+    Error,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// Votes come to a writer.
+    Cast {
+        writer: usize,
+        votes: Vec<Cast>,
+    },
+    /// The request that a writer has out, if any, meets its fate.
+    Request {
+        writer: usize,
+        fate: Fate,
+    },
+    /// An attempt that was given up long ago is executed now.
+    Late {
+        which: u8,
+    },
+    /// All clients that wait at a writer lose their patience.
+    Withdraw {
+        writer: usize,
+    },
+    /// A second passes at an idle writer.
+    Heartbeat {
+        writer: usize,
+    },
+    /// `kill -9` of a writer, and a new process in its place. Its request meets its fate.
+    KillWriter {
+        writer: usize,
+        fate: Fate,
+    },
+    /// What Redis holds now survives a crash.
+    Persist,
+    /// Redis crashes, and comes back with what was persisted so many times before the last.
+    Crash {
+        back: u8,
+    },
+    /// Faults end for a while: everything that waits is delivered and each writer asks for gaps.
+    Heal,
+    /// A writer reads the poll.
+    Publish {
+        writer: usize,
+    },
+    Pause,
+    Resume,
+    /// Votes that were received at this time or later are late.
+    Close {
+        at: i64,
+    },
+    Seal,
+    Void,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    Paused,
+    Closed,
+    Sealed,
+    Void,
+}
+
+impl Phase {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+            Self::Sealed => "sealed",
+            Self::Void => "void",
+        }
+    }
+
+    pub(super) const fn is_over(self) -> bool {
+        matches!(self, Self::Sealed | Self::Void)
+    }
+}
+
+/// What the operator and the generator know.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) phase: Phase,
+    pub(super) closes_at: i64,
+    /// Batches that each writer's replay window holds, about.
+    pub(super) windows: [u8; WRITERS],
+    /// Whether a writer takes its repeats for too old.
+    pub(super) burns: [bool; WRITERS],
+    /// Redis has crashed, and the writers may not know yet.
+    unrepaired: bool,
+    persisted: u8,
+    votes: usize,
+    restarts: usize,
+}
+
+impl Reference {
+    /// Whether a gap can be beyond a replay window.
+    ///
+    /// Left out where it can: a second crash that comes back with less than an earlier one did, as
+    /// when a restart from the append-only file is followed by a failover to a replica that lags.
+    /// A writer that has started over watches its new ledger entry alone: it neither repairs nor counts what
+    /// is forgotten of the old one after that.
+    pub(super) fn may_start_over(&self) -> bool {
+        self.windows.iter().any(|window| *window != u8::MAX)
+    }
+}
+
+/// Votes of a schedule: each has a candidate of its own, of which a poll has 64 at most.
+const MAX_VOTES: usize = 60;
+/// Writers that are replaced in a schedule, at most.
+const MAX_RESTARTS: usize = 4;
+
+pub(super) struct Protocol;
+
+fn moment() -> impl Strategy<Value = i64> {
+    let near = |ms: i64| (ms - 1)..=(ms + 1);
+    prop_oneof![
+        6 => -HALF_OPEN_MS + 1..HALF_OPEN_MS,
+        2 => near(0),
+        1 => near(HALF_OPEN_MS),
+        1 => near(-HALF_OPEN_MS),
+        1 => -29_999..=29_999_i64,
+    ]
+}
+
+fn cast() -> impl Strategy<Value = Cast> {
+    let ballot = prop_oneof![
+        2 => Just(Ballot::Plain),
+        1 => Just(Ballot::Crowd),
+        4 => (0..4_u8, prop::bool::weighted(0.7)).prop_map(|(key, repeats)| Ballot::Keyed { key, repeats }),
+        3 => (0..2_u8).prop_map(|voter| Ballot::Voter { voter }),
+        1 => (0..4_u8, 0..2_u8).prop_map(|(key, voter)| Ballot::KeyedVoter { key, voter }),
+    ];
+    (ballot, moment()).prop_map(|(ballot, at)| Cast { ballot, at })
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        8 => Just(Fate::Answered),
+        3 => Just(Fate::ReplyLost),
+        2 => Just(Fate::RequestLost),
+        3 => Just(Fate::Delayed),
+        1 => Just(Fate::Error),
+    ]
+}
+
+impl ReferenceStateMachine for Protocol {
+    type State = Reference;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Reference> {
+        let window = || prop_oneof![3 => Just(u8::MAX), 1 => 0..4_u8];
+        let burns = || prop::bool::weighted(0.2);
+        ([window(), window()], [burns(), burns()])
+            .prop_map(|(windows, burns)| Reference {
+                phase: Phase::Open,
+                closes_at: HALF_OPEN_MS,
+                windows,
+                burns,
+                unrepaired: false,
+                persisted: 1,
+                votes: 0,
+                restarts: 0,
+            })
+            .boxed()
+    }
+
+    fn transitions(state: &Reference) -> BoxedStrategy<Step> {
+        let writer = || 0..WRITERS;
+        let operator = match state.phase {
+            Phase::Open => prop_oneof![
+                2 => Just(Step::Pause),
+                2 => moment().prop_map(|at| Step::Close { at }),
+                1 => Just(Step::Void),
+            ]
+            .boxed(),
+            Phase::Paused => prop_oneof![
+                4 => Just(Step::Resume),
+                1 => moment().prop_map(|at| Step::Close { at }),
+            ]
+            .boxed(),
+            Phase::Closed => Just(Step::Seal).boxed(),
+            Phase::Sealed | Phase::Void => {
+                writer().prop_map(|writer| Step::Publish { writer }).boxed()
+            }
+        };
+        prop_oneof![
+            12 => (writer(), vec(cast(), 1..4)).prop_map(|(writer, votes)| Step::Cast { writer, votes }),
+            16 => (writer(), fate()).prop_map(|(writer, fate)| Step::Request { writer, fate }),
+            4 => any::<u8>().prop_map(|which| Step::Late { which }),
+            1 => writer().prop_map(|writer| Step::Withdraw { writer }),
+            2 => writer().prop_map(|writer| Step::Heartbeat { writer }),
+            1 => (writer(), fate()).prop_map(|(writer, fate)| Step::KillWriter { writer, fate }),
+            2 => Just(Step::Persist),
+            3 => (0..3_u8).prop_map(|back| Step::Crash { back }),
+            1 => Just(Step::Heal),
+            2 => writer().prop_map(|writer| Step::Publish { writer }),
+            2 => operator,
+        ]
+        .boxed()
+    }
+
+    fn preconditions(state: &Reference, step: &Step) -> bool {
+        match step {
+            Step::Cast { votes, .. } => state.votes + votes.len() <= MAX_VOTES,
+            Step::KillWriter { .. } => state.restarts < MAX_RESTARTS,
+            Step::Crash { back } => !state.phase.is_over() && *back < state.persisted,
+            Step::Pause => state.phase == Phase::Open,
+            Step::Resume => state.phase == Phase::Paused,
+            Step::Close { .. } => matches!(state.phase, Phase::Open | Phase::Paused),
+            Step::Seal => state.phase == Phase::Closed && !state.unrepaired,
+            Step::Void => !state.phase.is_over() && !state.unrepaired,
+            _ => true,
+        }
+    }
+
+    fn apply(mut state: Reference, step: &Step) -> Reference {
+        match step {
+            Step::Cast { votes, .. } => state.votes += votes.len(),
+            Step::KillWriter { .. } => state.restarts += 1,
+            Step::Persist => state.persisted += 1,
+            Step::Crash { back } => {
+                state.persisted = if state.may_start_over() {
+                    1
+                } else {
+                    state.persisted - back
+                };
+                state.unrepaired = true;
+            }
+            Step::Heal => state.unrepaired = false,
+            Step::Pause => state.phase = Phase::Paused,
+            Step::Resume => state.phase = Phase::Open,
+            Step::Close { at } => {
+                state.phase = Phase::Closed;
+                state.closes_at = state.closes_at.min(*at);
+            }
+            Step::Seal => state.phase = Phase::Sealed,
+            Step::Void => state.phase = Phase::Void,
+            _ => {}
+        }
+        state
+    }
+}

@@ -1,0 +1,465 @@
+//! The system under test: real lanes, real tickets, real scripts on a real Redis, taken from step
+//! to step.
+//!
+//! The clock of the runtime stands still but where a step moves it, and each request of a lane waits at
+//! a gate until a step decides on its fate: there is one order of events for a schedule.
+
+use std::{
+    future::Future as _,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest, WriterId};
+
+use super::{
+    gate::{Gate, Request},
+    harness::{BOUNDARY_MS, Harness, Snapshot},
+    process::{Process, pool},
+    steps::{Ballot, CROWD, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS},
+};
+use crate::commit::{
+    LaneConfig, Outcome, VoteToCast,
+    batch::{Batch, Target},
+    lane::{Lane, LaneShared, LaneState},
+    queue::{Pending, Queue},
+    ticket::{Ticket, Waiting},
+};
+
+/// The idempotency window of all writers, as keys are spelled.
+const WINDOW_MS: i64 = 60_000;
+/// More requests than any schedule can need: a writer that has not come to rest then never will.
+const ENOUGH_REQUESTS: usize = 400;
+/// Real time after which a lane that neither asks nor rests is taken for dead.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A vote that was cast, and what is known of it.
+pub(super) struct Vote {
+    pub(super) ballot: Ballot,
+    pub(super) at: i64,
+    /// The process that took it: an index of [`System::processes`].
+    pub(super) process: usize,
+    /// Channel and candidate: its own, but for repeats of a key.
+    pub(super) pair: (u8, u8),
+    pub(super) outcome: Option<Outcome>,
+    /// How often Redis had crashed when the outcome was known.
+    pub(super) crashes: usize,
+    ticket: Arc<Ticket>,
+}
+
+pub(super) struct System<'a> {
+    pub(super) harness: &'a Harness,
+    pub(super) processes: Vec<Process>,
+    current: [usize; WRITERS],
+    pub(super) votes: Vec<Vote>,
+    pub(super) crashes: usize,
+    pub(super) ever_paused: bool,
+    pub(super) closed_at: i64,
+    attempts: Vec<Request>,
+    snapshots: Vec<Snapshot>,
+    candidates: [u8; 2],
+    revision: u64,
+}
+
+impl<'a> System<'a> {
+    pub(super) async fn start(harness: &'a Harness, reference: &Reference) -> Self {
+        harness.flush();
+        let mut system = Self {
+            harness,
+            processes: Vec::new(),
+            current: [0; WRITERS],
+            votes: Vec::new(),
+            crashes: 0,
+            ever_paused: false,
+            closed_at: HALF_OPEN_MS,
+            attempts: Vec::new(),
+            snapshots: Vec::new(),
+            candidates: [0; 2],
+            revision: 0,
+        };
+        system.fence(Phase::Open, HALF_OPEN_MS);
+        system.snapshots.push(harness.snapshot());
+        for writer in 0..WRITERS {
+            system.spawn(writer, reference).await;
+        }
+        system
+    }
+
+    pub(super) async fn step(&mut self, reference: &Reference, step: &Step) {
+        match step {
+            Step::Cast { writer, votes } => {
+                for cast in votes {
+                    self.cast(*writer, *cast);
+                }
+                self.settle(*writer).await;
+            }
+            Step::Request { writer, fate } => self.request(*writer, *fate).await,
+            Step::Late { which } => {
+                if !self.attempts.is_empty() {
+                    let which = usize::from(*which) % self.attempts.len();
+                    self.late(which);
+                }
+            }
+            Step::Withdraw { writer } => {
+                let process = self.current[*writer];
+                for vote in &self.votes {
+                    if vote.process == process {
+                        vote.ticket.withdraw();
+                    }
+                }
+            }
+            Step::Heartbeat { writer } => self.heartbeat(*writer).await,
+            Step::KillWriter { writer, fate } => self.kill(*writer, *fate, reference).await,
+            Step::Persist => self.snapshots.push(self.harness.snapshot()),
+            Step::Crash { back } => {
+                let last = self.snapshots.len().saturating_sub(1 + usize::from(*back));
+                self.snapshots.truncate(last + 1);
+                self.harness.restore(&self.snapshots[last]);
+                if reference.may_start_over() {
+                    self.snapshots.drain(..last);
+                }
+                self.crashes += 1;
+                // Left out: attempts that outlive the server, see `steps.rs`.
+                self.attempts.clear();
+            }
+            Step::Heal => self.heal().await,
+            Step::Publish { writer } => {
+                self.processes[self.current[*writer]]
+                    .shared
+                    .closes_at_ms
+                    .store(BOUNDARY_MS + reference.closes_at, Ordering::Relaxed);
+            }
+            Step::Pause | Step::Resume | Step::Close { .. } | Step::Seal | Step::Void => {
+                self.fence(reference.phase, reference.closes_at);
+            }
+        }
+        self.note_outcomes();
+    }
+
+    /// Lets everything come to rest, old attempts included.
+    pub(super) async fn finish(&mut self) {
+        self.heal().await;
+        // A lane whose replay window is empty asks for no gaps: the next vote finds them.
+        for writer in 0..WRITERS {
+            let (ballot, at) = (Ballot::Plain, 0);
+            self.cast(writer, Cast { ballot, at });
+        }
+        while !self.attempts.is_empty() {
+            self.late(0);
+        }
+        self.heal().await;
+        self.note_outcomes();
+    }
+
+    pub(super) async fn stop(mut self) {
+        for process in &mut self.processes {
+            process.stop().await;
+        }
+    }
+
+    /// Votes that a process has said to be lost.
+    pub(super) fn lost(&self, process: &Process) -> u64 {
+        self.harness.metrics[process.slot].unrecoverable_votes.get() - process.lost_before
+    }
+
+    fn fence(&mut self, phase: Phase, closes_at: i64) {
+        self.revision += 1;
+        self.ever_paused |= phase == Phase::Paused;
+        self.closed_at = self.closed_at.min(closes_at);
+        self.harness.fence(phase, closes_at, self.revision);
+    }
+
+    async fn spawn(&mut self, slot: usize, reference: &Reference) {
+        static WRITER: AtomicU64 = AtomicU64::new(1);
+        let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
+        let one_vote = Batch::empty().bytes() + size_of::<(u8, u8, u64)>();
+        let window = reference.windows[slot];
+        let config = LaneConfig {
+            min_batch_interval: Duration::ZERO,
+            replay_window: Duration::from_secs(3_600),
+            // From half of it on a repeat whose outcome is not known is burnt.
+            idempotency_window: if reference.burns[slot] {
+                Duration::ZERO
+            } else {
+                Duration::from_secs(3_600)
+            },
+            replay_window_bytes: if window == u8::MAX {
+                1 << 20
+            } else {
+                usize::from(window) * one_vote
+            },
+            ..LaneConfig::default()
+        };
+        let shared = Arc::new(LaneShared {
+            queue: Queue::new(1_024),
+            closes_at_ms: AtomicI64::new(BOUNDARY_MS + reference.closes_at),
+            blocked: AtomicBool::new(false),
+        });
+        let abort = CancellationToken::new();
+        let new_writer =
+            Arc::new(|| WriterId::from_bytes(WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes()));
+        let metrics = self.harness.metrics[slot].clone();
+        let lost_before = metrics.unrecoverable_votes.get();
+        let lane = Lane {
+            shared: Arc::clone(&shared),
+            target: Target::new(&self.harness.definition, 0, WINDOW_MS),
+            shard: 0,
+            writer: new_writer(),
+            new_writer,
+            pool: pool(&gate.url()),
+            metrics,
+            drain: CancellationToken::new(),
+            abort: abort.clone(),
+            state: LaneState::new(&config),
+            config,
+        };
+        self.current[slot] = self.processes.len();
+        self.processes.push(Process {
+            shared,
+            gate,
+            abort,
+            task: Some(tokio::spawn(lane.run())),
+            asking: false,
+            alive: true,
+            window,
+            lost_before,
+            slot,
+            displaced: 0,
+        });
+    }
+
+    fn cast(&mut self, writer: usize, cast: Cast) {
+        let voters = usize::from(matches!(
+            cast.ballot,
+            Ballot::Voter { .. } | Ballot::KeyedVoter { .. }
+        ));
+        let first_of_key = |votes: &[Vote], wanted: u8| {
+            let keyed =
+                |vote: &&Vote| matches!(vote.ballot, Ballot::Keyed { key, .. } if key == wanted);
+            votes.iter().find(keyed).map(|vote| vote.pair)
+        };
+        let repeated = match cast.ballot {
+            Ballot::Keyed { key, repeats: true } => first_of_key(&self.votes, key),
+            _ => None,
+        };
+        let crowd = (cast.ballot == Ballot::Crowd).then_some(CROWD);
+        let pair = repeated.or(crowd).unwrap_or_else(|| {
+            let candidate = self.candidates[voters];
+            self.candidates[voters] += 1;
+            (u8::try_from(voters).expect("one of two"), candidate)
+        });
+        let poll = self.harness.definition.id();
+        let key = match cast.ballot {
+            Ballot::Keyed { key, .. } | Ballot::KeyedVoter { key, .. } => {
+                let key = IdempotencyKey::parse(&format!("key-{key}")).expect("a key");
+                Some(KeyDigest::new(poll, &key))
+            }
+            _ => None,
+        };
+        let voter = match cast.ballot {
+            Ballot::Voter { voter } | Ballot::KeyedVoter { voter, .. } => {
+                Some(VoterDigest::new(&[7; 32], poll, &format!("voter-{voter}")))
+            }
+            _ => None,
+        };
+        let ticket = Ticket::new();
+        let process = self.current[writer];
+        let pending = Pending {
+            vote: VoteToCast {
+                channel: pair.0,
+                candidate: pair.1,
+                received_at_ms: BOUNDARY_MS + cast.at,
+                key,
+                voter,
+                span: None,
+            },
+            ticket: Arc::clone(&ticket),
+        };
+        self.processes[process]
+            .shared
+            .queue
+            .push(pending)
+            .expect("room in the queue");
+        self.votes.push(Vote {
+            ballot: cast.ballot,
+            at: cast.at,
+            process,
+            pair,
+            outcome: None,
+            crashes: 0,
+            ticket,
+        });
+    }
+
+    /// Waits until the writer has a request out, or has nothing to do.
+    async fn settle(&mut self, writer: usize) {
+        let process = self.current[writer];
+        let started = Instant::now();
+        for turn in 1_u64.. {
+            self.note_outcomes();
+            let state = &mut self.processes[process];
+            if state.asking && !state.shared.blocked.load(Ordering::Relaxed) {
+                state.asking = false;
+            }
+            if state.gate.is_waiting() {
+                return;
+            }
+            let waits = |vote: &Vote| vote.process == process && vote.outcome.is_none();
+            if !state.asking && !self.votes.iter().any(waits) {
+                return;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "writer {writer} neither asks nor rests"
+            );
+            if turn.is_multiple_of(32) {
+                // It may be between two attempts.
+                tokio::time::advance(Duration::from_millis(250)).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn request(&mut self, writer: usize, fate: Fate) {
+        let process = self.current[writer];
+        let Some(held) = self.processes[process].gate.take() else {
+            return;
+        };
+        let request = held.request.clone();
+        let asks = request.is_batch() && request.mode() == "check";
+        let blocked = Arc::clone(&self.processes[process].shared);
+        if asks {
+            // The lane clears this once it is through with the answer, and sets it if there is
+            // none: nothing else would tell.
+            blocked
+                .blocked
+                .store(fate == Fate::Answered, Ordering::Relaxed);
+            self.processes[process].asking = fate == Fate::Answered;
+        }
+        let reply = self.attempt(process, &request, fate);
+        match (fate, reply) {
+            (Fate::Answered, Some(reply)) => held.answer(reply),
+            (Fate::Error, _) => held.answer(b"-OOM command not allowed\r\n".to_vec()),
+            _ => held.cut(),
+        }
+        if asks && fate != Fate::Answered {
+            let started = Instant::now();
+            while !blocked.blocked.load(Ordering::Relaxed) {
+                assert!(started.elapsed() < PATIENCE, "a failed heartbeat blocks");
+                tokio::task::yield_now().await;
+            }
+        }
+        self.settle(writer).await;
+    }
+
+    /// What happens to a request at the server.
+    fn attempt(&mut self, process: usize, request: &Request, fate: Fate) -> Option<Vec<u8>> {
+        match fate {
+            Fate::Answered | Fate::ReplyLost => {
+                let reply = self.harness.execute(request);
+                if request.is_batch() && request.mode() == "replay" {
+                    let letters = reply.iter().filter(|byte| matches!(byte, b'm' | b'l'));
+                    self.processes[process].displaced += letters.count() as u64;
+                }
+                Some(reply)
+            }
+            Fate::Delayed => {
+                if request.is_batch() && request.mode() != "check" {
+                    self.attempts.push(request.clone());
+                }
+                None
+            }
+            Fate::RequestLost | Fate::Error => None,
+        }
+    }
+
+    /// An old attempt is executed; where its sequence was used it must change nothing.
+    fn late(&mut self, which: usize) {
+        let attempt = self.attempts.swap_remove(which);
+        let before = self.harness.dump();
+        let used = self.harness.last_sequence(attempt.writer()) >= attempt.sequence();
+        self.harness.execute(&attempt);
+        if used {
+            assert_eq!(
+                before,
+                self.harness.dump(),
+                "an attempt whose sequence was used has changed something"
+            );
+        }
+    }
+
+    async fn heartbeat(&mut self, writer: usize) {
+        self.settle(writer).await;
+        let process = self.current[writer];
+        if self.processes[process].gate.is_waiting() {
+            return;
+        }
+        // Until it sleeps.
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        // A lane with an empty window does not ask.
+        for _ in 0..48 {
+            if self.processes[process].gate.is_waiting() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn kill(&mut self, writer: usize, fate: Fate, reference: &Reference) {
+        let process = self.current[writer];
+        if let Some(request) = self.processes[process].gate.peek() {
+            self.attempt(process, &request, fate);
+        }
+        self.processes[process].stop().await;
+        self.note_outcomes();
+        self.spawn(writer, reference).await;
+    }
+
+    async fn heal(&mut self) {
+        self.answer_all().await;
+        for writer in 0..WRITERS {
+            self.heartbeat(writer).await;
+            self.answer_all().await;
+        }
+    }
+
+    async fn answer_all(&mut self) {
+        for writer in 0..WRITERS {
+            let process = self.current[writer];
+            let mut requests = 0;
+            self.settle(writer).await;
+            while self.processes[process].gate.is_waiting() {
+                self.request(writer, Fate::Answered).await;
+                requests += 1;
+                assert!(
+                    requests < ENOUGH_REQUESTS,
+                    "writer {writer} asks for ever: {:?}",
+                    self.processes[process].gate.peek()
+                );
+            }
+        }
+    }
+
+    fn note_outcomes(&mut self) {
+        for vote in &mut self.votes {
+            if vote.outcome.is_some() {
+                continue;
+            }
+            let mut context = Context::from_waker(Waker::noop());
+            let mut waiting = Waiting(Arc::clone(&vote.ticket));
+            if let Poll::Ready(outcome) = Pin::new(&mut waiting).poll(&mut context) {
+                vote.outcome = Some(outcome);
+                vote.crashes = self.crashes;
+            }
+        }
+    }
+}
