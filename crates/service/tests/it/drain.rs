@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use vote_service::StopError;
+use vote_testkit::eventually;
 
 use crate::support::{Connection, ask, start};
 
@@ -28,6 +29,20 @@ async fn load(address: SocketAddr, path: &'static str) -> std::io::Result<u64> {
     }
 }
 
+/// Waits until so many requests are being answered.
+async fn active(admin: SocketAddr, requests: u64) {
+    eventually(Duration::from_secs(20), || async {
+        let metrics = ask(admin, "GET /metrics").await.body;
+        let gauge = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("http_server_active_requests "));
+        gauge
+            .and_then(|gauge| gauge.parse::<u64>().ok())
+            .is_some_and(|active| active >= requests)
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_under_load_are_all_answered_and_none_is_reset() {
     let service = start(&[("VOTE__SHUTDOWN__GRACE_MS", "1000")]).await;
@@ -45,11 +60,12 @@ async fn clients_under_load_are_all_answered_and_none_is_reset() {
             ))
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-
     let admin = service.admin_address();
+    active(admin, 16).await;
+
+    let lifecycle = service.lifecycle().clone();
     let stop = tokio::spawn(service.shutdown(CancellationToken::new()));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    lifecycle.draining().cancelled().await;
     // Still served in the grace, on new connections too, but not ready any more.
     let ready = ask(address, "GET /readyz").await;
     assert_eq!(
@@ -93,6 +109,10 @@ async fn idle_connections_do_not_hold_the_stop_up() {
         ("VOTE__HTTP__CLIENT_REQUEST_TIMEOUT_MS", "600000"),
     ])
     .await;
+    // Connections are accepted in their order: once the later one was answered, both are.
+    let mut unused = Connection::open(service.address())
+        .await
+        .expect("a connection");
     let mut used = Connection::open(service.address())
         .await
         .expect("a connection");
@@ -103,10 +123,6 @@ async fn idle_connections_do_not_hold_the_stop_up() {
             .status,
         200
     );
-    let mut unused = Connection::open(service.address())
-        .await
-        .expect("a connection");
-    tokio::time::sleep(Duration::from_millis(100)).await;
 
     let started = Instant::now();
     assert_eq!(service.shutdown(CancellationToken::new()).await, Ok(()));
@@ -129,7 +145,7 @@ async fn a_request_that_is_open_when_the_grace_ends_is_answered() {
         .send("GET /v1/slow?ms=1500 HTTP/1.1\r\nHost: test\r\n\r\n")
         .await
         .expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    active(service.admin_address(), 1).await;
     let stop = tokio::spawn(service.shutdown(CancellationToken::new()));
     let answer = connection.answer(false).await.expect("an answer");
     assert_eq!((answer.status, answer.body.as_str()), (200, "slow"));
@@ -151,7 +167,7 @@ async fn a_request_without_end_is_cut_off_at_the_bound_and_reported() {
         .send("GET /v1/slow?ms=60000 HTTP/1.1\r\nHost: test\r\n\r\n")
         .await
         .expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    active(service.admin_address(), 1).await;
     let started = Instant::now();
     assert_eq!(
         service.shutdown(CancellationToken::new()).await,
