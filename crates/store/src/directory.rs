@@ -22,11 +22,12 @@ impl PollReader {
         Self { pool }
     }
 
-    /// All polls, in the order of their ids.
+    /// All polls, in the order of their ids, each by itself: a document that this version can't
+    /// read must not keep it from the others.
     ///
     /// # Errors
-    /// [`StoreError`] where Redis can't be read or a document is not one of ours.
-    pub async fn all(&self) -> Result<Vec<Poll>, StoreError> {
+    /// [`StoreError`] where Redis can't be read.
+    pub async fn all(&self) -> Result<Vec<(PollId, Result<Poll, StoreError>)>, StoreError> {
         let mut connection = self.pool.get().await?;
         let mut ids: Vec<String> = redis::cmd("SMEMBERS")
             .arg(keys::POLLS)
@@ -35,14 +36,15 @@ impl PollReader {
         ids.sort_unstable();
         let mut polls = Vec::with_capacity(ids.len());
         for id in ids {
-            let Ok(id) = PollId::parse(&id) else {
-                return Err(StoreError::Corrupt {
-                    key: keys::POLLS.to_owned(),
-                    reason: format!("{id:?} is not a poll's id"),
-                });
-            };
-            if let Some(poll) = read_poll(&mut connection, &id).await? {
-                polls.push(poll);
+            let id = PollId::parse(&id).map_err(|error| StoreError::Corrupt {
+                key: keys::POLLS.to_owned(),
+                reason: error.to_string(),
+            })?;
+            match read_poll(&mut connection, &id).await {
+                Ok(Some(poll)) => polls.push((id, Ok(poll))),
+                Ok(None) => {}
+                Err(unreadable @ StoreError::Corrupt { .. }) => polls.push((id, Err(unreadable))),
+                Err(error) => return Err(error),
             }
         }
         Ok(polls)

@@ -156,7 +156,7 @@ pub struct Snapshotter {
     config: SnapshotConfig,
     metrics: Metrics,
     publish: watch::Sender<Snapshots>,
-    known: Vec<Poll>,
+    known: Vec<(PollId, Result<Poll, String>)>,
     polls_due: Option<Instant>,
     older: BTreeMap<PollId, OlderHours>,
     failing: bool,
@@ -215,7 +215,11 @@ impl Snapshotter {
     async fn tick(&mut self, tick: u32) -> Result<(), StoreError> {
         let polls_read_at = if self.polls_due.is_none_or(|due| Instant::now() >= due) {
             let now = self.clock.now();
-            self.known = self.polls.all().await?;
+            let polls = self.polls.all().await?;
+            self.known = polls
+                .into_iter()
+                .map(|(id, poll)| (id, poll.map_err(|error| error.to_string())))
+                .collect();
             let receipt_key = self.polls.receipt_key().await?;
             self.publish.send_modify(|snapshots| {
                 snapshots.receipt_key = receipt_key.map(Arc::new);
@@ -230,10 +234,16 @@ impl Snapshotter {
         let mut after = BTreeMap::new();
         let mut unread = BTreeSet::new();
         let mut failed = None;
-        for poll in self.known.clone() {
-            let id = poll.definition.id().clone();
+        for (id, poll) in self.known.clone() {
             let known = before.get(&id);
-            match self.poll(&poll, known, polls_read_at, tick).await {
+            let read = match &poll {
+                Ok(poll) => self.poll(poll, known, polls_read_at, tick).await,
+                Err(reason) => Err(StoreError::Corrupt {
+                    key: format!("the document of poll {id}"),
+                    reason: reason.clone(),
+                }),
+            };
+            match read {
                 Ok(confirmed) => {
                     after.insert(id, confirmed);
                 }

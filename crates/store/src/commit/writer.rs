@@ -1,7 +1,7 @@
 //! The ingest service's capability: polls that take votes, and the lanes that carry them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{
         Arc,
@@ -64,6 +64,8 @@ pub struct VoteWriter {
     metrics: WriterMetrics,
     /// Lanes by poll; they outlive a change of the poll's definition.
     lanes: Mutex<HashMap<String, Arc<Lanes>>>,
+    /// Polls whose documents could not be read last time, with the reason: said once.
+    unreadable: Mutex<BTreeMap<String, String>>,
     tasks: TaskTracker,
     drain: CancellationToken,
     abort: CancellationToken,
@@ -116,6 +118,7 @@ impl VoteWriter {
             store: store.clone(),
             metrics: WriterMetrics::register(registry),
             lanes: Mutex::default(),
+            unreadable: Mutex::default(),
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
@@ -206,8 +209,17 @@ impl VoteWriter {
 
     /// Reads the polls and publishes them.
     async fn refresh(&self) -> Result<(), crate::StoreError> {
-        let polls = self.reader.all().await?;
-        self.publish(polls);
+        let mut polls = Vec::new();
+        let mut unreadable = BTreeMap::new();
+        for (id, poll) in self.reader.all().await? {
+            match poll {
+                Ok(poll) => polls.push(poll),
+                Err(error) => {
+                    unreadable.insert(id.to_string(), error.to_string());
+                }
+            }
+        }
+        self.publish(polls, &unreadable);
         if self.receipt_key.load().is_none() {
             let key = self.reader.receipt_key_or(&(self.config.random)()).await?;
             self.receipt_key.store(Some(Arc::new(key)));
@@ -215,8 +227,15 @@ impl VoteWriter {
         Ok(())
     }
 
-    fn publish(&self, polls: Vec<Poll>) {
+    /// What can't be read stays as it was known.
+    fn publish(&self, polls: Vec<Poll>, unreadable: &BTreeMap<String, String>) {
         let known = self.polls.load_full();
+        if *self.unreadable.lock() != *unreadable {
+            for (poll, error) in unreadable {
+                tracing::error!(poll, error, "a poll's document can't be read");
+            }
+            self.unreadable.lock().clone_from(unreadable);
+        }
         let mut lanes = self.lanes.lock();
         let mut next = HashMap::with_capacity(polls.len());
         for poll in polls {
@@ -231,6 +250,11 @@ impl VoteWriter {
                 }),
             };
             next.insert(name, open);
+        }
+        for name in unreadable.keys() {
+            if let Some(open) = known.get(name) {
+                next.insert(name.clone(), Arc::clone(open));
+            }
         }
         lanes.retain(|name, poll_lanes| {
             let goes_on = next.get(name).is_some_and(|poll| poll.lanes.is_some());

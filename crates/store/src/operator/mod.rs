@@ -65,9 +65,10 @@ impl PollOperator {
     /// All polls, in the order of their ids.
     ///
     /// # Errors
-    /// [`StoreError`] where Redis can't be read.
+    /// [`StoreError`] where Redis, or a poll's document, can't be read.
     pub async fn list(&self) -> Result<Vec<Poll>, StoreError> {
-        self.polls.all().await
+        let polls = self.polls.all().await?;
+        polls.into_iter().map(|(_, poll)| poll).collect()
     }
 
     /// One poll.

@@ -3,9 +3,9 @@
 use futures_util::future::join_all;
 use vote_domain::{Poll, PollState, Transition};
 use vote_store::{Fence, SaveError, SealError};
-use vote_testkit::RedisServer;
+use vote_testkit::{RedisServer, eventually};
 
-use crate::support::{ANA, BIA, Show, at, closes_at, opens_at, vote, voting_ms};
+use crate::support::{ANA, BIA, DEADLINE, Show, at, closes_at, opens_at, vote, voting_ms};
 
 #[tokio::test]
 async fn two_operators_cannot_overwrite_each_other() {
@@ -221,4 +221,50 @@ async fn a_poll_that_is_not_there_is_none() {
             .expect("answers")
             .is_none()
     );
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_keeps_no_other_poll_from_its_votes() {
+    let show = Show::open().await;
+    let running = show.voting().await;
+    let mut redis = show.redis.connection().await;
+    redis::cmd("SADD")
+        .arg("vote:polls")
+        .arg("of-a-later-version")
+        .exec_async(&mut redis)
+        .await
+        .expect("added");
+    redis::cmd("SET")
+        .arg("vote:poll:of-a-later-version")
+        .arg("{\"revision\":1,\"novelty\":true}")
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+    let started_later = show.voting().await;
+    for voting in [&running, &started_later] {
+        assert!(crate::support::is_accepted(&voting.cast(vote(ANA)).await));
+        eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
+    }
+    // One that was known stays as it was.
+    let document: Vec<u8> = redis::cmd("GET")
+        .arg("vote:poll:paredao-01")
+        .query_async(&mut redis)
+        .await
+        .expect("a document");
+    redis::cmd("SET")
+        .arg("vote:poll:paredao-01")
+        .arg("{}")
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+    let listed = show.operator.list().await;
+    assert!(listed.is_err(), "the operator is told: {listed:?}");
+    assert!(crate::support::is_accepted(&running.cast(vote(ANA)).await));
+    redis::cmd("SET")
+        .arg("vote:poll:paredao-01")
+        .arg(document)
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+    assert_eq!(show.audit().await.total, 3);
 }

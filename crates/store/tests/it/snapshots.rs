@@ -143,3 +143,27 @@ async fn a_sealed_poll_is_served_from_its_sealed_result() {
     .await;
     assert_eq!(*last, sealed);
 }
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_keeps_no_other_poll_from_its_readers() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let mut redis = show.redis.connection().await;
+    for (command, key, value) in [
+        ("SADD", "vote:polls", "of-a-later-version"),
+        ("SET", "vote:poll:of-a-later-version", "{\"novelty\":true}"),
+    ] {
+        redis::cmd(command)
+            .arg(key)
+            .arg(value)
+            .exec_async(&mut redis)
+            .await
+            .expect("written");
+    }
+    let reading = Reading::start(&show.redis.url());
+    voting.cast(vote(ANA)).await;
+    reading.total(1).await;
+    // It is there, and nothing is known of it: not the same as no such poll.
+    let unread = reading.snapshots.borrow().unread.clone();
+    assert!(unread.contains("of-a-later-version"), "{unread:?}");
+}
