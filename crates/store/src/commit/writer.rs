@@ -58,6 +58,7 @@ pub struct VoteWriter {
     polls: ArcSwap<HashMap<String, Arc<OpenPoll>>>,
     receipt_key: ArcSwapOption<ReceiptKey>,
     directory_fresh: AtomicBool,
+    polls_read: AtomicBool,
     reader: PollReader,
     store: Store,
     config: VoteWriterConfig,
@@ -114,6 +115,7 @@ impl VoteWriter {
             polls: ArcSwap::default(),
             receipt_key: ArcSwapOption::from(config.receipt_key.clone().map(Arc::new)),
             directory_fresh: AtomicBool::new(false),
+            polls_read: AtomicBool::new(false),
             reader: store.polls(),
             store: store.clone(),
             metrics: WriterMetrics::register(registry),
@@ -137,7 +139,7 @@ impl VoteWriter {
     /// Whether the polls have been read at least once: before, "no such poll" is not known.
     #[must_use]
     pub fn knows_polls(&self) -> bool {
-        self.receipt_key.load().is_some()
+        self.polls_read.load(Ordering::Relaxed)
     }
 
     /// The key that receipts are signed with; `None` until Redis was reached once.
@@ -264,6 +266,7 @@ impl VoteWriter {
             goes_on
         });
         self.polls.store(Arc::new(next));
+        self.polls_read.store(true, Ordering::Relaxed);
     }
 
     /// The lanes of a poll that takes votes, or whose votes in flight are still to be counted.
