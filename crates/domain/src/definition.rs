@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::names::{Direction, Eligibility, Kind, Visibility};
 use crate::node::Node;
 use crate::slug::{CandidateId, ChannelId, PollId};
-use crate::validate;
 use crate::violation::{DefinitionError, FILE, Violations};
 use crate::wire_time;
+use crate::{opening, validate};
 
 /// The longest poll file, in bytes: 64 candidates with the longest names and addresses fit.
 pub const MAX_FILE_BYTES: usize = 256 * 1024;
@@ -216,7 +216,7 @@ impl PollDefinition {
     pub fn with_closes_at(&self, closes_at: Timestamp) -> Result<Self, Violations> {
         let closes_at = wire_time::floor(closes_at);
         Violations::check(
-            validate::order(self.opens_at, closes_at)
+            opening::order(self.opens_at, closes_at)
                 .into_iter()
                 .collect(),
         )?;

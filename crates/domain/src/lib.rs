@@ -24,6 +24,7 @@ mod names;
 mod node;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod opening;
 mod percent;
 mod poll;
 mod receipt;

@@ -12,6 +12,7 @@ use url::Url;
 use crate::definition::{Candidate, Channel, DEFAULT_CHANNEL, PollDefinition};
 use crate::names::{Eligibility, Kind, UnknownName, Visibility};
 use crate::node::Node;
+use crate::opening::order;
 use crate::slug::{CandidateId, ChannelId, PollId, SlugError};
 use crate::violation::{FILE, Violation, Violations, shown};
 use crate::wire_time;
@@ -47,29 +48,6 @@ pub(crate) fn definition(node: &Node) -> Result<PollDefinition, Violations> {
     Violations::check(check.0)?;
     // A field is only missing from the result with a violation that says why.
     definition.ok_or_else(|| Violations::one(FILE, "isn't a poll"))
-}
-
-/// The longest that a poll may be open, in days. Its minute series is read an hour a key, so its
-/// length is what an audit costs Redis.
-const MAX_DAYS: i64 = 366;
-
-/// The violation of an end that isn't after the beginning, or too long after it.
-pub(crate) fn order(opens_at: Timestamp, closes_at: Timestamp) -> Option<Violation> {
-    let rule = if closes_at <= opens_at {
-        "must be after opens_at".to_owned()
-    } else if closes_at.as_second() - opens_at.as_second() > MAX_DAYS * 86_400 {
-        format!("must be at most {MAX_DAYS} days after opens_at")
-    } else {
-        return None;
-    };
-    Some(Violation {
-        field: "closes_at".to_owned(),
-        rule: format!(
-            "{rule} ({}), is {}",
-            wire_time::format(opens_at),
-            wire_time::format(closes_at)
-        ),
-    })
 }
 
 /// The fields of one mapping, and where it stands in the file.

@@ -328,19 +328,21 @@ impl Snapshotter {
             .figures_of(&poll.definition, recent.iter().copied())
             .await?;
         let mut minutes = merge_minutes(&shards, older.map(|older| &older.minutes))?;
-        if !agree(&shards, &minutes) && older.is_some() {
+        let mut agrees = agree(&shards, &minutes);
+        if !agrees && older.is_some() {
             // A batch of an hour that was over has come after all.
             self.older.remove(id);
             shards = self.results.figures_of(&poll.definition, all_hours).await?;
             minutes = merge_minutes(&shards, None)?;
+            agrees = agree(&shards, &minutes);
         }
         self.metrics
             .disagreements
             .get_or_create(&PollLabels {
                 poll: id.to_string(),
             })
-            .inc_by(u64::from(!agree(&shards, &minutes)));
-        if !agree(&shards, &minutes) {
+            .inc_by(u64::from(!agrees));
+        if !agrees {
             tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
         }
         self.remember_older(id, &minutes, &recent, this_hour);

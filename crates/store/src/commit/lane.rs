@@ -154,17 +154,17 @@ impl Lane {
             batch: Batch::starting(first),
             plain: Vec::new(),
             checked: Vec::new(),
-            late: first >= closes_at_ms,
             made: Instant::now(),
         };
         let minute = minute_of(first);
+        let late = first >= closes_at_ms;
         let mut voters = 0;
         while let Some(pending) = self.state.backlog.pop_front() {
             let vote = &pending.vote;
             let is_checked = vote.key.is_some() || vote.voter.is_some();
             let has_voter = usize::from(vote.voter.is_some());
             let fits = minute_of(vote.received_at_ms) == minute
-                && (vote.received_at_ms >= closes_at_ms) == load.late
+                && (vote.received_at_ms >= closes_at_ms) == late
                 && !(is_checked && load.checked.len() >= self.config.max_checked_per_batch)
                 && voters + has_voter <= MAX_BUCKETS_PER_BATCH;
             if !fits {

@@ -12,8 +12,6 @@ pub(super) struct Load {
     pub(super) batch: Batch,
     pub(super) plain: Vec<Pending>,
     pub(super) checked: Vec<Pending>,
-    /// Whether its votes came too late, as far as the lane knows.
-    pub(super) late: bool,
     /// When it was made.
     pub(super) made: Instant,
 }
