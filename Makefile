@@ -121,6 +121,30 @@ $(VENV)/requirements: .ci/requirements.txt
 schemathesis: setup build $(VENV)/requirements ## Attack both live services with requests made from their OpenAPI documents
 	$(VENV)/bin/python .ci/schemathesis.py --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
 
+##@ Chart
+
+# Apart from what schemathesis needs, which wants other versions of the same packages.
+CHART_VENV := $(VENV)/chart
+CHART_PYTHON := PYTHONDONTWRITEBYTECODE=1 $(CHART_VENV)/bin/python
+
+$(CHART_VENV)/requirements: .ci/requirements-chart.txt
+	python3 -m venv $(CHART_VENV)
+	$(CHART_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# Needs neither a cluster nor a helm binary. Where the services are built, they are given the settings that it renders.
+.PHONY: chart-check
+chart-check: $(CHART_VENV)/requirements ## Check the Helm chart: lint, schema, refusals, manifests, security, snapshots
+	$(CHART_PYTHON) .ci/chart_check.py --bin-dir $(BIN)
+
+.PHONY: chart-docs
+chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema and table of values from defaults.toml and values.yaml
+	$(CHART_PYTHON) .ci/chart_docs.py
+
+.PHONY: chart-snapshots
+chart-snapshots: $(CHART_VENV)/requirements ## Write the snapshots of the chart's rendered scenarios anew
+	$(CHART_PYTHON) .ci/chart_check.py --snapshots
+
 ##@ Measuring
 
 .PHONY: bench
