@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use deadpool_redis::Connection;
 use jiff::Timestamp;
 use redis::FromRedisValue as _;
 use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition, Tally, WriterId};
@@ -12,6 +11,7 @@ use crate::{
     fence::Fence,
     fields::{self, LedgerField},
     keys::ShardKeys,
+    nodes::Nodes,
     script::FIGURES,
 };
 
@@ -64,7 +64,7 @@ pub(crate) fn hours(poll: &Poll, now: Timestamp) -> std::ops::RangeInclusive<i64
 
 /// Reads one shard, with the minutes of `hours`.
 pub(crate) async fn read_shard(
-    connection: &mut Connection,
+    nodes: &Nodes,
     poll: &PollDefinition,
     shard: u16,
     hours: impl Iterator<Item = i64> + Clone,
@@ -79,7 +79,7 @@ pub(crate) async fn read_shard(
         .arg(keys.writers())
         .arg(minutes_keys)
         .arg(&Fence::FIELDS);
-    let answers: Vec<redis::Value> = FIGURES.run(connection, &command).await?;
+    let answers: Vec<redis::Value> = nodes.run(&FIGURES, &keys.state(), &command).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(redis::Value::Nil);
 

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::{Connection, Pool};
 use opentelemetry::trace::TraceContextExt as _;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -26,7 +25,11 @@ use super::{
     reply::Reply,
     window::ReplayWindow,
 };
-use crate::metrics::LaneMetrics;
+use crate::{
+    address::Node,
+    metrics::LaneMetrics,
+    nodes::{Link, Nodes},
+};
 
 /// How often an idle lane asks whether Redis still has its last batch.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -51,7 +54,7 @@ pub(crate) struct Lane {
     pub(crate) shard: u16,
     pub(crate) writer: WriterId,
     pub(crate) new_writer: Arc<dyn Fn() -> WriterId + Send + Sync>,
-    pub(crate) pool: Pool,
+    pub(crate) nodes: Nodes,
     pub(crate) metrics: LaneMetrics,
     /// Finish what waits, then end.
     pub(crate) drain: CancellationToken,
@@ -62,7 +65,11 @@ pub(crate) struct Lane {
 
 /// What the lane alone knows.
 pub(crate) struct LaneState {
-    pub(super) connection: Option<Connection>,
+    pub(super) link: Option<Link>,
+    /// The node to ask next, and once: the one that is about to get the slot.
+    pub(super) asking: Option<Node>,
+    /// Votes are accepted although replicas are missing.
+    pub(super) degraded: bool,
     /// The sequence of the last batch that was evaluated.
     pub(super) last: u64,
     pub(super) window: ReplayWindow,
@@ -74,7 +81,9 @@ pub(crate) struct LaneState {
 impl LaneState {
     pub(crate) fn new(config: &LaneConfig) -> Self {
         Self {
-            connection: None,
+            link: None,
+            asking: None,
+            degraded: false,
             last: 0,
             window: ReplayWindow::new(config.replay_window, config.replay_window_bytes),
             acknowledged_votes: 0,
@@ -212,6 +221,9 @@ impl Lane {
             .observe(started.elapsed().as_secs_f64());
         if reply.uses_sequence() {
             self.state.last = sequence;
+        }
+        if self.state.degraded {
+            self.metrics.unconfirmed_votes.inc_by(load.batch.votes());
         }
         self.settle(load, sequence, reply, batch_context.as_deref());
         let waiting = self.shared.queue.len() + self.state.backlog.len();

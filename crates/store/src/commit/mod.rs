@@ -2,6 +2,7 @@
 
 mod attempt;
 mod batch;
+mod durability;
 mod gather;
 mod lane;
 mod load;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use opentelemetry::trace::SpanContext;
 use vote_domain::{KeyDigest, Refusal, VoterDigest, WriterId};
 
+pub use durability::{Durability, ReplicasMissing};
 pub use writer::{OpenPoll, VoteWriter, VoteWriterConfig};
 
 /// How lanes behave; the services' settings under `commit`.
@@ -38,6 +40,8 @@ pub struct LaneConfig {
     pub idempotency_window: Duration,
     /// How long acknowledged batches are kept for a repeat.
     pub replay_window: Duration,
+    /// When a vote counts as recorded.
+    pub durability: Durability,
     /// The most memory that one lane's acknowledged batches take, in bytes.
     pub replay_window_bytes: usize,
 }
@@ -51,6 +55,7 @@ impl Default for LaneConfig {
             max_checked_per_batch: 4_096,
             idempotency_window: Duration::from_secs(120),
             replay_window: Duration::from_secs(30),
+            durability: Durability::Memory,
             replay_window_bytes: 48 << 20,
         }
     }

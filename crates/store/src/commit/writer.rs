@@ -285,7 +285,7 @@ impl VoteWriter {
             .or_insert_with(|| Arc::new(self.start_lanes(poll)));
         let poll_lanes = Arc::clone(poll_lanes);
         let count: usize = lanes.values().map(|lanes| lanes.shards.len()).sum();
-        let connections = self.store.connections();
+        let connections = self.store.nodes().pool_size();
         if count >= connections {
             tracing::error!(
                 lanes = count,
@@ -329,7 +329,7 @@ impl VoteWriter {
                     shard,
                     writer,
                     new_writer: Arc::clone(&new_writer),
-                    pool: self.store.pool(),
+                    nodes: self.store.nodes(),
                     metrics: metrics.clone(),
                     drain: drain.clone(),
                     abort: self.abort.clone(),

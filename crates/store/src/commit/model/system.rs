@@ -21,7 +21,7 @@ use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest, WriterId};
 use super::{
     gate::{Gate, Request},
     harness::{BOUNDARY_MS, Harness, Snapshot},
-    process::{Process, pool},
+    process::{Process, nodes},
     steps::{Ballot, CROWD, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS},
 };
 use crate::commit::{
@@ -212,7 +212,7 @@ impl<'a> System<'a> {
             shard: 0,
             writer: new_writer(),
             new_writer,
-            pool: pool(&gate.url()),
+            nodes: nodes(&gate.url()),
             metrics,
             drain: CancellationToken::new(),
             abort: abort.clone(),
