@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::values::{Durability, LogFormat, RedisUrl, Secret, empty_is_none};
+use super::values::{Durability, LogFormat, RedisUrl, ReplicasMissing, Secret, empty_is_none};
 
 /// `redis.*`
 #[derive(Debug, Clone, Deserialize)]
@@ -24,7 +24,16 @@ pub struct RedisSettings {
     /// File that held the password.
     #[serde(deserialize_with = "empty_is_none")]
     pub password_file: Option<PathBuf>,
-    /// Connections at most.
+    /// File with the certificates of authorities to trust.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_ca_file: Option<PathBuf>,
+    /// File with our own certificate.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// File with the key of our own certificate.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_key_file: Option<PathBuf>,
+    /// Connections to one server at most.
     pub pool_size: usize,
     /// Longest time to wait for a connection, in milliseconds.
     pub connect_timeout_ms: u64,
@@ -82,6 +91,8 @@ pub struct CommitSettings {
     pub replay_window_s: u64,
     /// When a vote counts as recorded.
     pub durability: Durability,
+    /// What happens to votes while replicas are missing.
+    pub replicas_missing: ReplicasMissing,
     /// Votes that may wait in one lane.
     pub queue_capacity: usize,
     /// Keyed votes in one batch at most.
