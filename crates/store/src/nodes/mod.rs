@@ -136,19 +136,28 @@ impl Nodes {
 
     /// A connection to the master that serves `key`.
     pub(crate) async fn connection(&self, key: &str) -> Result<Link, StoreError> {
-        if self.0.suspect.load(Ordering::Relaxed) {
+        if self.0.suspect.load(Ordering::Relaxed) || self.node_of(key).is_none() {
             self.learn().await?;
         }
-        let node = match self.node_of(key) {
-            Some(node) => node,
-            None => {
-                self.learn().await?;
-                self.node_of(key).ok_or_else(|| {
-                    StoreError::Connect("no node of the cluster serves the slot".to_owned())
-                })?
-            }
+        let node = self.known_node_of(key)?;
+        let failed = match self.connection_to(&node).await {
+            Ok(link) => return Ok(link),
+            Err(failed) => failed,
         };
-        self.connection_to(&node).await
+        if !self.0.suspect.load(Ordering::Relaxed) {
+            return Err(failed);
+        }
+        self.learn().await?;
+        let another = self.known_node_of(key)?;
+        if another == node {
+            return Err(failed);
+        }
+        self.connection_to(&another).await
+    }
+
+    fn known_node_of(&self, key: &str) -> Result<Node, StoreError> {
+        self.node_of(key)
+            .ok_or_else(|| StoreError::Connect("no node of the cluster serves the slot".to_owned()))
     }
 
     /// A connection to `node`.
