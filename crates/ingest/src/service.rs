@@ -79,7 +79,7 @@ fn writer_config(settings: &Settings) -> VoteWriterConfig {
             max_checked_per_batch: commit.max_keyed_per_batch,
             idempotency_window: commit.idempotency_window(),
             replay_window: commit.replay_window(),
-            ..LaneConfig::default()
+            replay_window_bytes: commit.replay_window_bytes(),
         },
         refresh_interval: settings.polls.refresh_interval(),
         receipt_key: settings.receipts.key_bytes().map(ReceiptKey::from_bytes),

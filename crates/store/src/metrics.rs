@@ -165,7 +165,7 @@ impl WriterMetrics {
         );
         registry.register_with_unit(
             "vote_replay_window",
-            "Memory that the lane's acknowledged batches take",
+            "Memory that the lane's acknowledged batches take; the sum over all lanes is bounded by commit.replay_window_mib",
             Unit::Bytes,
             metrics.window_bytes.clone(),
         );

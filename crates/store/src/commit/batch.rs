@@ -103,11 +103,16 @@ impl Batch {
         self.plain.iter().map(|(_, _, votes)| votes).sum::<u64>() + self.checked.len() as u64
     }
 
-    /// About how much memory the batch takes, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.plain.len() * size_of::<(u8, u8, u64)>()
-            + self.checked.len() * size_of::<CheckedVote>()
+    /// The memory that the batch takes beside itself, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.plain.capacity() * size_of::<(u8, u8, u64)>()
+            + self.checked.capacity() * size_of::<CheckedVote>()
+    }
+
+    /// Lets go of memory that it has to spare.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.plain.shrink_to_fit();
+        self.checked.shrink_to_fit();
     }
 
     /// The call of `commit.lua` for this batch, which was made `age` ago.

@@ -24,7 +24,7 @@ use super::{
     load::Load,
     queue::{Pending, Queue},
     reply::Reply,
-    window::ReplayWindow,
+    window::{ReplayBudget, ReplayWindow},
 };
 use crate::metrics::LaneMetrics;
 
@@ -72,11 +72,20 @@ pub(crate) struct LaneState {
 }
 
 impl LaneState {
-    pub(crate) fn new(config: &LaneConfig) -> Self {
+    /// `budget` is that of all lanes of the process.
+    pub(crate) fn new(
+        config: &LaneConfig,
+        budget: &Arc<ReplayBudget>,
+        metrics: &LaneMetrics,
+    ) -> Self {
         Self {
             connection: None,
             last: 0,
-            window: ReplayWindow::new(config.replay_window, config.replay_window_bytes),
+            window: ReplayWindow::new(
+                config.replay_window,
+                Arc::clone(budget),
+                metrics.window_bytes.clone(),
+            ),
             acknowledged_votes: 0,
             backlog: VecDeque::new(),
             expected: Expected::nothing(),
@@ -133,7 +142,6 @@ impl Lane {
                 () = self.drain.cancelled() => return false,
                 () = tokio::time::sleep(HEARTBEAT), if heartbeat => {
                     self.state.window.expire();
-                    self.metrics.window_bytes.set(as_i64(self.state.window.bytes()));
                     if self.heartbeat().await.is_err() {
                         return false;
                     }

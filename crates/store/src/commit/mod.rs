@@ -36,9 +36,11 @@ pub struct LaneConfig {
     pub max_checked_per_batch: usize,
     /// How long an idempotency key is remembered at the least.
     pub idempotency_window: Duration,
-    /// How long acknowledged batches are kept for a repeat.
+    /// How long acknowledged batches are kept for a repeat. Zero keeps nothing and repairs nothing: what
+    /// Redis forgets is lost, and counted as unrecoverable.
     pub replay_window: Duration,
-    /// The most memory that one lane's acknowledged batches take, in bytes.
+    /// The most memory that the acknowledged batches of all lanes of a [`VoteWriter`] take together,
+    /// in bytes. The batches beyond it are let go of before their time.
     pub replay_window_bytes: usize,
 }
 

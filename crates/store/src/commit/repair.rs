@@ -45,7 +45,7 @@ impl Lane {
             .state
             .window
             .after(0)
-            .map(|(_, batch, _)| batch.votes())
+            .map(|kept| kept.batch.votes())
             .sum();
         if votes == 0 {
             return;
@@ -107,7 +107,7 @@ impl Lane {
             .state
             .window
             .after(reached)
-            .map(|(_, batch, _)| batch.votes())
+            .map(|kept| kept.batch.votes())
             .sum();
         self.lost(missing, why);
         self.state.window.clear();
@@ -118,7 +118,7 @@ impl Lane {
         self.state
             .window
             .after(last)
-            .map(|(sequence, batch, at)| (sequence, batch.clone(), at))
+            .map(|kept| (kept.sequence, kept.batch.clone(), kept.at))
             .collect()
     }
 

@@ -8,7 +8,7 @@ use vote_domain::Refusal;
 use super::{
     Outcome, Place,
     batch::Batch,
-    lane::{Lane, as_i64},
+    lane::Lane,
     load::Load,
     reply::{Letter, Reply},
 };
@@ -104,9 +104,6 @@ impl Lane {
         }
         self.state.acknowledged_votes += kept.votes();
         self.state.window.keep(sequence, kept);
-        self.metrics
-            .window_bytes
-            .set(as_i64(self.state.window.bytes()));
     }
 
     /// The fence has moved: sorts the votes of a batch that spans it, and queues them again.

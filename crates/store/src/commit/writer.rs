@@ -23,6 +23,7 @@ use super::{
     lane::{Lane, LaneShared, LaneState},
     queue::{Pending, Queue},
     ticket::{Ticket, Waiting},
+    window::ReplayBudget,
 };
 use crate::{
     connection::Store,
@@ -63,6 +64,8 @@ pub struct VoteWriter {
     store: Store,
     config: VoteWriterConfig,
     metrics: WriterMetrics,
+    /// What the replay windows of all lanes take.
+    replay_budget: Arc<ReplayBudget>,
     /// Lanes by poll; they outlive a change of the poll's definition.
     lanes: Mutex<HashMap<String, Arc<Lanes>>>,
     /// Polls whose documents could not be read last time, with the reason: said once.
@@ -119,6 +122,7 @@ impl VoteWriter {
             reader: store.polls(),
             store: store.clone(),
             metrics: WriterMetrics::register(registry),
+            replay_budget: ReplayBudget::new(config.lane.replay_window_bytes),
             lanes: Mutex::default(),
             unreadable: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -333,7 +337,7 @@ impl VoteWriter {
                     metrics: metrics.clone(),
                     drain: drain.clone(),
                     abort: self.abort.clone(),
-                    state: LaneState::new(&self.config.lane),
+                    state: LaneState::new(&self.config.lane, &self.replay_budget, &metrics),
                 };
                 self.tasks.spawn(lane.run());
                 LaneHandle { shared, metrics }

@@ -26,10 +26,11 @@ use super::{
 };
 use crate::commit::{
     LaneConfig, Outcome, VoteToCast,
-    batch::{Batch, Target},
+    batch::Target,
     lane::{Lane, LaneShared, LaneState},
     queue::{Pending, Queue},
     ticket::{Ticket, Waiting},
+    window::{Acknowledged, ReplayBudget},
 };
 
 /// The idempotency window of all writers, as keys are spelled.
@@ -178,7 +179,7 @@ impl<'a> System<'a> {
     async fn spawn(&mut self, slot: usize, reference: &Reference) {
         static WRITER: AtomicU64 = AtomicU64::new(1);
         let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
-        let one_vote = Batch::empty().bytes() + size_of::<(u8, u8, u64)>();
+        let one_vote = size_of::<Acknowledged>() + size_of::<(u8, u8, u64)>();
         let window = reference.windows[slot];
         let config = LaneConfig {
             min_batch_interval: Duration::ZERO,
@@ -205,6 +206,7 @@ impl<'a> System<'a> {
         let new_writer =
             Arc::new(|| WriterId::from_bytes(WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes()));
         let metrics = self.harness.metrics[slot].clone();
+        let budget = ReplayBudget::new(config.replay_window_bytes);
         let lost_before = metrics.unrecoverable_votes.get();
         let lane = Lane {
             shared: Arc::clone(&shared),
@@ -213,10 +215,10 @@ impl<'a> System<'a> {
             writer: new_writer(),
             new_writer,
             pool: pool(&gate.url()),
-            metrics,
             drain: CancellationToken::new(),
             abort: abort.clone(),
-            state: LaneState::new(&config),
+            state: LaneState::new(&config, &budget, &metrics),
+            metrics,
             config,
         };
         self.current[slot] = self.processes.len();
