@@ -122,6 +122,7 @@ pub(crate) struct WriterMetrics {
     gaps: PollFamily<Counter>,
     repaired_votes: PollFamily<Counter>,
     unrecoverable_votes: PollFamily<Counter>,
+    unexpected_votes: PollFamily<Counter>,
 }
 
 impl WriterMetrics {
@@ -141,6 +142,7 @@ impl WriterMetrics {
             gaps: Family::new_with_constructor(Counter::default),
             repaired_votes: Family::new_with_constructor(Counter::default),
             unrecoverable_votes: Family::new_with_constructor(Counter::default),
+            unexpected_votes: Family::new_with_constructor(Counter::default),
         };
         registry.register(
             "vote_votes",
@@ -194,6 +196,11 @@ impl WriterMetrics {
             "Acknowledged votes that Redis has forgotten and that can't be recorded again",
             metrics.unrecoverable_votes.clone(),
         );
+        registry.register(
+            "vote_unexpected_votes",
+            "Votes that Redis has of a writer beyond what it had acknowledged",
+            metrics.unexpected_votes.clone(),
+        );
         metrics
     }
 
@@ -234,6 +241,7 @@ impl WriterMetrics {
             gaps: self.gaps.get_or_create(&by_poll).clone(),
             repaired_votes: self.repaired_votes.get_or_create(&by_poll).clone(),
             unrecoverable_votes: self.unrecoverable_votes.get_or_create(&by_poll).clone(),
+            unexpected_votes: self.unexpected_votes.get_or_create(&by_poll).clone(),
         }
     }
 }
@@ -252,6 +260,7 @@ pub(crate) struct LaneMetrics {
     pub(crate) gaps: Counter,
     pub(crate) repaired_votes: Counter,
     pub(crate) unrecoverable_votes: Counter,
+    pub(crate) unexpected_votes: Counter,
 }
 
 impl LaneMetrics {

@@ -20,8 +20,12 @@ pub(crate) enum Mode {
     Live,
     /// A batch that had been acknowledged and that Redis has forgotten since.
     Replay,
-    /// No votes: is the sequence the last one that Redis has?
+    /// No votes: is the sequence the last one that Redis has, and how many votes has it of the writer?
     Check,
+    /// As `Check`, of a writer whose poll is closed: marks it as drained for that closing time.
+    Drain,
+    /// As `Check`, of a writer that will never send again: marks it as ended.
+    End,
     /// No votes: uses the sequence, so that a batch sent under it can't apply any more.
     Burn,
 }
@@ -32,6 +36,8 @@ impl Mode {
             Self::Live => "live",
             Self::Replay => "replay",
             Self::Check => "check",
+            Self::Drain => "drain",
+            Self::End => "end",
             Self::Burn => "burn",
         }
     }

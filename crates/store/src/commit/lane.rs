@@ -21,6 +21,7 @@ use super::{
     attempt::{Aborted, Attempt, Backoff},
     batch::{Batch, Mode, Target, minute_of},
     gather::{Expected, gather},
+    inquiry::Predecessor,
     load::Load,
     queue::{Pending, Queue},
     reply::Reply,
@@ -33,12 +34,17 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The most voter buckets of one batch: each is a key of the script.
 const MAX_BUCKETS_PER_BATCH: usize = 512;
 
+/// [`LaneShared::closed_at_ms`] of a poll that is not closed.
+pub(crate) const NOT_CLOSED: i64 = i64::MAX;
+
 /// What requests and the lane share.
 #[derive(Debug)]
 pub(crate) struct LaneShared {
     pub(crate) queue: Queue,
     /// Milliseconds since the epoch; follows the poll, and what the fence says.
     pub(crate) closes_at_ms: AtomicI64,
+    /// The same of a poll that is known to be closed, and takes no vote any more; else [`NOT_CLOSED`].
+    pub(crate) closed_at_ms: AtomicI64,
     /// Whether the lane can't reach Redis right now.
     pub(crate) blocked: AtomicBool,
 }
@@ -66,7 +72,9 @@ pub(crate) struct LaneState {
     /// The sequence of the last batch that was evaluated.
     pub(super) last: u64,
     pub(super) window: ReplayWindow,
+    /// The votes that the ledger should have of the writer.
     pub(super) acknowledged_votes: u64,
+    pub(super) predecessors: Vec<Predecessor>,
     pub(super) backlog: VecDeque<Pending>,
     pub(super) expected: Expected,
 }
@@ -87,9 +95,20 @@ impl LaneState {
                 metrics.window_bytes.clone(),
             ),
             acknowledged_votes: 0,
+            predecessors: Vec::new(),
             backlog: VecDeque::new(),
             expected: Expected::nothing(),
         }
+    }
+
+    /// The ledger should have more of the writer. Wraps, since what is to come may be less for a while:
+    /// see [`Lane::differs`].
+    pub(super) const fn expect_more(&mut self, votes: u64) {
+        self.acknowledged_votes = self.acknowledged_votes.wrapping_add(votes);
+    }
+
+    pub(super) const fn expect_less(&mut self, votes: u64) {
+        self.acknowledged_votes = self.acknowledged_votes.wrapping_sub(votes);
     }
 }
 
@@ -127,7 +146,9 @@ impl Lane {
         }
         loop {
             // A blocked lane asks too: nobody may send it votes while the process is not ready.
-            let heartbeat = self.state.last > 0 || self.shared.blocked.load(Ordering::Relaxed);
+            let heartbeat = self.state.last > 0
+                || !self.state.predecessors.is_empty()
+                || self.shared.blocked.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = self.abort.cancelled() => return false,

@@ -3,6 +3,7 @@
 mod attempt;
 mod batch;
 mod gather;
+mod inquiry;
 mod lane;
 mod load;
 #[cfg(test)]

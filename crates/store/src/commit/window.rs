@@ -75,7 +75,11 @@ pub(crate) struct ReplayWindow {
 pub(crate) struct Acknowledged {
     pub(crate) sequence: u64,
     pub(crate) at: Instant,
+    /// Without the votes that were refused.
     pub(crate) batch: Batch,
+    /// How many of its votes the ledger has of this writer: all, but for those that were sent again and
+    /// that another batch had recorded meanwhile.
+    pub(crate) counted: u64,
 }
 
 impl Acknowledged {
@@ -99,7 +103,7 @@ impl ReplayWindow {
     }
 
     /// Keeps an acknowledged batch; lets go of what is too old or too much.
-    pub(crate) fn keep(&mut self, sequence: u64, mut batch: Batch) {
+    pub(crate) fn keep(&mut self, sequence: u64, mut batch: Batch, counted: u64) {
         self.expire();
         if self.max_age.is_zero() {
             return;
@@ -109,6 +113,7 @@ impl ReplayWindow {
             sequence,
             at: Instant::now(),
             batch,
+            counted,
         };
         let bytes = kept.bytes();
         while !self.budget.take(bytes, self.bytes) {
@@ -154,6 +159,38 @@ impl ReplayWindow {
         self.batches.range(from..)
     }
 
+    /// The first of them.
+    pub(crate) fn first_after(&self, last: u64) -> Option<Acknowledged> {
+        self.after(last).next().cloned()
+    }
+
+    /// Puts what is left of a batch in its place.
+    pub(crate) fn amend(&mut self, sequence: u64, mut batch: Batch, counted: u64) {
+        let place = self
+            .batches
+            .partition_point(|kept| kept.sequence < sequence);
+        let Some(kept) = self.batches.get_mut(place) else {
+            return;
+        };
+        if kept.sequence != sequence {
+            return;
+        }
+        batch.shrink_to_fit();
+        let before = kept.bytes();
+        kept.batch = batch;
+        kept.counted = counted;
+        let released = before.saturating_sub(kept.bytes());
+        self.release(released);
+    }
+
+    /// Takes out the batches after `last`, and forgets the others.
+    pub(crate) fn take_after(&mut self, last: u64) -> VecDeque<Acknowledged> {
+        let from = self.batches.partition_point(|kept| kept.sequence <= last);
+        let taken = self.batches.split_off(from);
+        self.clear();
+        taken
+    }
+
     /// Whether everything after `last` is still here.
     pub(crate) fn reaches(&self, last: u64) -> bool {
         self.batches
@@ -161,7 +198,7 @@ impl ReplayWindow {
             .is_some_and(|oldest| oldest.sequence <= last + 1)
     }
 
-    /// Forgets everything, for a lane that starts over as a new writer.
+    /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.batches = VecDeque::new();
         self.release(self.bytes);
@@ -190,7 +227,7 @@ mod tests {
     /// What a window takes for `batch(1)`.
     fn size() -> usize {
         let mut window = window(HOUR, &ReplayBudget::new(1 << 20));
-        window.keep(1, batch(1));
+        window.keep(1, batch(1), 1);
         window.bytes
     }
 
@@ -202,7 +239,7 @@ mod tests {
     fn it_gives_back_what_came_after_a_sequence() {
         let mut window = window(HOUR, &ReplayBudget::new(1 << 20));
         for sequence in 1..=5 {
-            window.keep(sequence, batch(sequence));
+            window.keep(sequence, batch(sequence), sequence);
         }
         let after: Vec<_> = window
             .after(3)
@@ -217,7 +254,7 @@ mod tests {
         let budget = ReplayBudget::new(3 * size());
         let mut window = window(HOUR, &budget);
         for sequence in 1..=5 {
-            window.keep(sequence, batch(1));
+            window.keep(sequence, batch(1), 1);
         }
         assert_eq!(window.bytes, 3 * size());
         assert_eq!(budget.bytes.load(Ordering::Relaxed), 3 * size());
@@ -235,7 +272,7 @@ mod tests {
                 // One lane is far busier than the others.
                 let batches = if lane == 0 { 20 } else { 1 };
                 for n in 0..batches {
-                    window.keep((sequence - 1) * batches + n + 1, batch(1));
+                    window.keep((sequence - 1) * batches + n + 1, batch(1), 1);
                     let used = budget.bytes.load(Ordering::Relaxed);
                     assert!(used <= max, "{used} of {max}");
                 }
@@ -258,11 +295,11 @@ mod tests {
         let budget = ReplayBudget::new(64 * size());
         let (mut busy, mut other) = (window(HOUR, &budget), window(HOUR, &budget));
         for sequence in 1..=100 {
-            busy.keep(sequence, batch(1));
+            busy.keep(sequence, batch(1), 1);
         }
         for sequence in 1..=100 {
-            other.keep(sequence, batch(1));
-            busy.keep(100 + sequence, batch(1));
+            other.keep(sequence, batch(1), 1);
+            busy.keep(100 + sequence, batch(1), 1);
         }
         assert!(other.batches.len() >= 28, "{}", other.batches.len());
         assert!(busy.batches.len() >= 28, "{}", busy.batches.len());
@@ -273,14 +310,14 @@ mod tests {
         let gauge = Gauge::default();
         let budget = ReplayBudget::new(1 << 20);
         let mut window = ReplayWindow::new(HOUR, Arc::clone(&budget), gauge.clone());
-        window.keep(1, batch(1));
-        window.keep(2, batch(1));
+        window.keep(1, batch(1), 1);
+        window.keep(2, batch(1), 1);
         assert_eq!(gauge.get(), as_i64(2 * size()));
         window.max_age = Duration::ZERO;
         window.expire();
         assert_eq!((gauge.get(), window.bytes), (0, 0));
         window.max_age = HOUR;
-        window.keep(3, batch(1));
+        window.keep(3, batch(1), 1);
         assert!(gauge.get() > 0);
         drop(window);
         assert_eq!(gauge.get(), 0);
@@ -289,7 +326,7 @@ mod tests {
     #[test]
     fn a_window_of_no_time_keeps_nothing() {
         let mut window = window(Duration::ZERO, &ReplayBudget::new(1 << 20));
-        window.keep(1, batch(1));
+        window.keep(1, batch(1), 1);
         assert_eq!(window.bytes, 0);
         assert!(!window.reaches(0));
     }
@@ -300,7 +337,25 @@ mod tests {
         let mut window = window(HOUR, &budget);
         let mut spacious = batch(1);
         spacious.plain.reserve_exact(1_000);
-        window.keep(1, spacious);
+        window.keep(1, spacious, 1);
         assert_eq!(window.bytes, size());
+    }
+
+    #[test]
+    fn what_is_left_of_a_batch_takes_its_place_and_less_memory() {
+        let budget = ReplayBudget::new(1 << 20);
+        let mut window = window(HOUR, &budget);
+        let mut first = batch(2);
+        first.add_plain(1, 1, 1);
+        window.keep(1, first, 3);
+        window.keep(2, batch(1), 1);
+        window.amend(1, batch(2), 2);
+        window.amend(3, batch(9), 9);
+        let left: Vec<_> = window.after(0).map(|kept| kept.counted).collect();
+        assert_eq!(left, [2, 1]);
+        assert_eq!(window.bytes, 2 * size());
+        assert_eq!(budget.bytes.load(Ordering::Relaxed), 2 * size());
+        assert_eq!(window.take_after(1).len(), 1);
+        assert_eq!(budget.bytes.load(Ordering::Relaxed), 0);
     }
 }

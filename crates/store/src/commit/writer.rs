@@ -20,7 +20,7 @@ use vote_domain::{Poll, PollState, ReceiptKey, WriterId};
 use super::{
     LaneConfig, Outcome, VoteToCast,
     batch::Target,
-    lane::{Lane, LaneShared, LaneState},
+    lane::{Lane, LaneShared, LaneState, NOT_CLOSED},
     queue::{Pending, Queue},
     ticket::{Ticket, Waiting},
     window::ReplayBudget,
@@ -301,6 +301,9 @@ impl VoteWriter {
             lane.shared
                 .closes_at_ms
                 .store(poll.closes_at.as_millisecond(), Ordering::Relaxed);
+            lane.shared
+                .closed_at_ms
+                .store(closed_at_ms(poll), Ordering::Relaxed);
         }
         Some(poll_lanes)
     }
@@ -323,6 +326,7 @@ impl VoteWriter {
                 let shared = Arc::new(LaneShared {
                     queue: Queue::new(self.config.lane.queue_capacity),
                     closes_at_ms: AtomicI64::new(poll.closes_at.as_millisecond()),
+                    closed_at_ms: AtomicI64::new(closed_at_ms(poll)),
                     blocked: AtomicBool::new(false),
                 });
                 let metrics = self.metrics.lane(&poll.definition, shard);
@@ -348,6 +352,15 @@ impl VoteWriter {
             next: AtomicU64::new(0),
             drain,
         }
+    }
+}
+
+/// When a poll has closed that is closed for good. One whose time has only come may still be extended, by
+/// whoever has another clock.
+fn closed_at_ms(poll: &Poll) -> i64 {
+    match poll.state {
+        PollState::Closed => poll.closes_at.as_millisecond(),
+        _ => NOT_CLOSED,
     }
 }
 
