@@ -84,7 +84,7 @@ fn writer_config(settings: &Settings) -> VoteWriterConfig {
             idempotency_window: commit.idempotency_window(),
             replay_window: commit.replay_window(),
             durability: durability(settings),
-            ..LaneConfig::default()
+            replay_window_bytes: commit.replay_window_bytes(),
         },
         refresh_interval: settings.polls.refresh_interval(),
         receipt_key: settings.receipts.key_bytes().map(ReceiptKey::from_bytes),

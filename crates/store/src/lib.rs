@@ -29,7 +29,7 @@ pub use connection::{RedisConfig, Store, TlsFiles};
 pub use directory::PollReader;
 pub use error::StoreError;
 pub use fence::Fence;
-pub use figures::{ShardFigures, WriterLedger};
+pub use figures::{Drained, ShardFigures, WriterLedger};
 pub use metrics::VoteOutcome;
 pub use operator::{AuditReport, PollOperator, SaveError, SealError, ShardAudit};
 pub use reader::ResultsReader;

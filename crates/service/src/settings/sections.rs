@@ -87,8 +87,10 @@ pub struct CommitSettings {
     pub accept_timeout_ms: u64,
     /// Longest time that a batch is held back, in microseconds.
     pub min_batch_interval_us: u64,
-    /// Time that acknowledged batches are kept, in seconds.
+    /// Time that acknowledged batches are kept, in seconds; 0 keeps none, and repairs nothing.
     pub replay_window_s: u64,
+    /// Memory that the acknowledged batches of all lanes take together, in MiB.
+    pub replay_window_mib: usize,
     /// When a vote counts as recorded.
     pub durability: Durability,
     /// What happens to votes while replicas are missing.
@@ -207,6 +209,14 @@ impl HttpSettings {
             0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
             count => count,
         }
+    }
+}
+
+impl CommitSettings {
+    /// `replay_window_mib` in bytes.
+    #[must_use]
+    pub const fn replay_window_bytes(&self) -> usize {
+        self.replay_window_mib.saturating_mul(1 << 20)
     }
 }
 

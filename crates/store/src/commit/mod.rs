@@ -4,6 +4,7 @@ mod attempt;
 mod batch;
 mod durability;
 mod gather;
+mod inquiry;
 mod lane;
 mod load;
 #[cfg(test)]
@@ -38,11 +39,13 @@ pub struct LaneConfig {
     pub max_checked_per_batch: usize,
     /// How long an idempotency key is remembered at the least.
     pub idempotency_window: Duration,
-    /// How long acknowledged batches are kept for a repeat.
+    /// How long acknowledged batches are kept for a repeat. Zero keeps nothing and repairs nothing: what
+    /// Redis forgets is lost, and counted as unrecoverable.
     pub replay_window: Duration,
     /// When a vote counts as recorded.
     pub durability: Durability,
-    /// The most memory that one lane's acknowledged batches take, in bytes.
+    /// The most memory that the acknowledged batches of all lanes of a [`VoteWriter`] take together,
+    /// in bytes. The batches beyond it are let go of before their time.
     pub replay_window_bytes: usize,
 }
 

@@ -125,6 +125,7 @@ pub(super) fn shard_totals(shard: &ShardFigures) -> ShardTotals {
                     WriterLedger {
                         last_sequence,
                         votes,
+                        drained: _,
                     },
                 )| WriterTotals {
                     writer: *writer,
