@@ -20,7 +20,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The address of Redis, or what TLS needs, can't be used.
-    #[error("the address of Redis is not usable: {0}")]
+    #[error("the address of Redis (redis.url) is not usable: {0}")]
     Address(String),
     /// The server can't do what is asked of it.
     #[error("this Redis can't do that: {0}")]

@@ -54,8 +54,14 @@ impl From<String> for Secret {
 
 /// Why a Redis URL is refused. No message repeats the URL, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its scheme is none that Redis has")]
-pub struct RedisUrlError;
+pub enum RedisUrlError {
+    /// Any other scheme than Redis has, or none.
+    #[error("its scheme is none that Redis has")]
+    Scheme,
+    /// No host, or an empty one between two commas.
+    #[error("it names no host")]
+    Host,
+}
 
 /// The schemes that a Redis URL may have. What follows them is parsed where the connection is made.
 const REDIS_SCHEMES: [&str; 6] = [
@@ -94,10 +100,19 @@ impl FromStr for RedisUrl {
     type Err = RedisUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once("://") {
-            Some((scheme, _)) if REDIS_SCHEMES.contains(&scheme) => Ok(Self(text.to_owned())),
-            _ => Err(RedisUrlError),
+        let (scheme, rest) = text.split_once("://").ok_or(RedisUrlError::Scheme)?;
+        if !REDIS_SCHEMES.contains(&scheme) {
+            return Err(RedisUrlError::Scheme);
         }
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+        let hosts = rest.split('/').next().unwrap_or_default();
+        if hosts
+            .split(',')
+            .any(|host| host.is_empty() || host.starts_with(':'))
+        {
+            return Err(RedisUrlError::Host);
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -260,6 +275,10 @@ mod tests {
             "localhost:6379",
             "redis",
             "redis+unix://h",
+            "redis://",
+            "redis://:6379",
+            "redis://u:hunter2@",
+            "redis+cluster://a,,b",
         ] {
             let error = url.parse::<RedisUrl>().expect_err(url);
             assert!(!error.to_string().contains("hunter2"));
