@@ -133,6 +133,32 @@ $(VENV)/requirements: .ci/requirements.txt
 schemathesis: setup build $(VENV)/requirements ## Attack both live services with requests made from their OpenAPI documents
 	$(VENV)/bin/python .ci/schemathesis.py --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
 
+##@ Breaking
+
+# Both add one to what `build` builds; `make -o build` takes what is there.
+chaos chaos-quick: BINARIES += vote-chaos
+# More of its options: CHAOS_ARGS="--scenario redis-kill --votes 1000000"; `--list` names the scenarios.
+CHAOS_ARGS ?=
+
+.PHONY: chaos
+chaos: setup setup-faketime build ## Break Redis, connections and processes under load, and look up every vote: 20 minutes
+	$(BIN)/vote-chaos $(CHAOS_ARGS)
+
+.PHONY: chaos-quick
+chaos-quick: setup build ## The short selection of it that CI runs: 3 minutes
+	$(BIN)/vote-chaos --quick $(CHAOS_ARGS)
+
+# One scenario sets a clock ahead. Without the library it says so, and fails.
+.PHONY: setup-faketime
+setup-faketime:
+	@if ls /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/{lib,lib64,local/lib}/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq || true; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends faketime || true; \
+	else \
+		echo "libfaketime is missing (Debian, Ubuntu: apt-get install faketime): the scenario clock-ahead will fail" >&2; \
+	fi
+
 ##@ Measuring
 
 .PHONY: bench

@@ -86,6 +86,10 @@ enum Output {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A server that doesn't start is said in one line; a trace of the runtime's insides says no more.
+    std::panic::set_hook(Box::new(|panic| {
+        let _written = writeln!(std::io::stderr(), "{panic}");
+    }));
     let done = tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(run::run(&cli)));

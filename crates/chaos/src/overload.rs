@@ -36,7 +36,7 @@ pub(crate) async fn queue_full(scene: Scene) -> anyhow::Result<Findings> {
     load.goes_on(3 * STANDALONE).await;
     stage.until(&load, 100).await;
     let mut found = stage
-        .conclude(load, Promises::back_within(STANDALONE))
+        .conclude(load, Promises::back_within(STANDALONE).after(FROZEN))
         .await?;
     found.details.push(format!(
         "{refused} times 503 overloaded while Redis was frozen"

@@ -47,7 +47,8 @@ pub(crate) async fn redis_away(scene: Scene) -> anyhow::Result<Findings> {
     let away = Instant::now();
     redis.stop().await;
     let probe = Probe::of(&redis.url());
-    tokio::time::sleep(scene.lasting(Duration::from_secs(6), Duration::from_secs(4))).await;
+    let lasts = scene.lasting(Duration::from_secs(6), Duration::from_secs(4));
+    tokio::time::sleep(lasts).await;
     scene.step("restart");
     redis.restart().await;
     let back = probe.back().await;
@@ -57,7 +58,7 @@ pub(crate) async fn redis_away(scene: Scene) -> anyhow::Result<Findings> {
     end.cancel();
     let seen = reader.await?;
     let mut found = stage
-        .conclude(load, Promises::back_within(STANDALONE))
+        .conclude(load, Promises::back_within(STANDALONE).after(lasts))
         .await?;
     found.failures.extend(judge(&seen, away, back));
     found.details.push(format!(

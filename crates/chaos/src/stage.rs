@@ -75,6 +75,8 @@ pub(crate) struct Promises {
     pub(crate) after_back: Option<Duration>,
     /// Longest time without an accepted vote, where the store never was away.
     pub(crate) longest_stall: Option<Duration>,
+    /// How long Redis was away on purpose: if nothing stood still for most of it, nothing was tested.
+    pub(crate) away: Option<Duration>,
     /// Whether the fault must have made Redis forget accepted votes.
     pub(crate) repairs: bool,
     /// Whether no connection may be cut without an answer, and no outcome may be left open.
@@ -87,6 +89,14 @@ impl Promises {
         Self {
             after_back: Some(bound),
             ..Self::default()
+        }
+    }
+
+    /// Redis was away for that long.
+    pub(crate) fn after(self, away: Duration) -> Self {
+        Self {
+            away: Some(away),
+            ..self
         }
     }
 
@@ -391,6 +401,15 @@ fn broken(outcome: &Outcome, metrics: Metrics, promises: Promises) -> Vec<String
             "nothing was tested: Redis has forgotten no accepted vote, vote_repaired_votes_total is 0"
                 .to_owned(),
         );
+    }
+    if let Some(away) = promises.away
+        && outcome.longest_stall < away / 2
+    {
+        failures.push(format!(
+            "nothing was tested: Redis was to be away for {} ms, and nothing stood still for more than {} ms",
+            millis(away),
+            millis(outcome.longest_stall)
+        ));
     }
     if let Some(bound) = promises.after_back {
         match outcome.after_back {

@@ -21,6 +21,9 @@ const DOWN_QUICK: Duration = Duration::from_secs(1);
 /// How much of the append-only file a power cut takes.
 const TAIL: Duration = Duration::from_secs(1);
 
+/// What was on its way when the memory ran out is answered by then.
+const SETTLED: Duration = Duration::from_millis(300);
+
 /// The share of the votes before the fault, in hundredths.
 pub(crate) const BEFORE: u64 = 40;
 
@@ -38,18 +41,18 @@ pub(crate) async fn kill(scene: Scene) -> anyhow::Result<Findings> {
     let stage = Stage::set(&scene, Plot::on(redis.url())).await?;
     let load = stage.load()?;
     stage.until(&load, BEFORE).await;
+    let lasts = scene.lasting(DOWN, DOWN_QUICK);
     scene.step("kill -9 of Redis");
     redis.kill9();
     let probe = Probe::of(&redis.url());
-    tokio::time::sleep(scene.lasting(DOWN, DOWN_QUICK)).await;
+    tokio::time::sleep(lasts).await;
     scene.step("restart");
     redis.restart().await;
     load.back(probe.back().await);
     load.goes_on(3 * STANDALONE).await;
     stage.until(&load, 100).await;
-    stage
-        .conclude(load, Promises::back_within(STANDALONE))
-        .await
+    let promises = Promises::back_within(STANDALONE).after(lasts);
+    stage.conclude(load, promises).await
 }
 
 pub(crate) async fn tail_cut(scene: Scene) -> anyhow::Result<Findings> {
@@ -83,45 +86,64 @@ pub(crate) async fn oom(scene: Scene) -> anyhow::Result<Findings> {
     stage.until(&load, BEFORE).await;
     scene.step("no memory left: maxmemory, noeviction, and ballast up to it");
     let mut connection = redis.connection().await;
+    let lasts = scene.lasting(LONG, LONG_QUICK);
     fill(&mut connection).await?;
     let probe = Probe::of(&redis.url());
-    tokio::time::sleep(scene.lasting(LONG, LONG_QUICK)).await;
+    let used_before = used_memory(&mut connection).await?;
+    tokio::time::sleep(SETTLED).await;
+    let accepted_before = load.accepted();
+    tokio::time::sleep(lasts).await;
+    let accepted = load.accepted() - accepted_before;
+    let grown = used_memory(&mut connection)
+        .await?
+        .saturating_sub(used_before);
     scene.step("memory for all again");
     config(&mut connection, "maxmemory", "0").await?;
     load.back(probe.back().await);
     load.goes_on(3 * STANDALONE).await;
     stage.until(&load, 100).await;
-    stage
-        .conclude(load, Promises::back_within(STANDALONE))
-        .await
+    let promises = Promises::back_within(STANDALONE);
+    let mut found = stage.conclude(load, promises).await?;
+    if accepted > 0 {
+        found.failures.push(format!(
+            "maxmemory does not hold: {accepted} votes were accepted while Redis had no memory left, and took \
+             {grown} bytes more"
+        ));
+    }
+    Ok(found)
 }
 
-/// Sets the limit a little above what is used, and writes until Redis takes no more.
+/// Sets a limit, fills Redis up to it, and lowers it to well below what is used.
 async fn fill(connection: &mut MultiplexedConnection) -> anyhow::Result<()> {
     const BALLAST: usize = 256 * 1024;
     const ROOM: u64 = 4 * 1024 * 1024;
-    let info: String = redis::cmd("INFO")
-        .arg("memory")
-        .query_async(connection)
-        .await?;
-    let used: u64 = info
-        .lines()
-        .find_map(|line| line.strip_prefix("used_memory:"))
-        .and_then(|used| used.trim().parse().ok())
-        .context("INFO memory has no used_memory")?;
     config(connection, "maxmemory-policy", "noeviction").await?;
-    config(connection, "maxmemory", &(used + ROOM).to_string()).await?;
+    let limit = used_memory(connection).await? + ROOM;
+    config(connection, "maxmemory", &limit.to_string()).await?;
     let ballast = vec![b'.'; BALLAST];
     for number in 0..1_000 {
         let mut set = redis::cmd("SET");
         set.arg(format!("chaos:ballast:{number}")).arg(&ballast);
         match set.exec_async(connection).await {
             Ok(()) => {}
-            Err(error) if error.code() == Some("OOM") => return Ok(()),
+            // Buffers that are given back would make room for votes again.
+            Err(error) if error.code() == Some("OOM") => {
+                let limit = used_memory(connection).await? - ROOM / 2;
+                return config(connection, "maxmemory", &limit.to_string()).await;
+            }
             Err(error) => return Err(error.into()),
         }
     }
     anyhow::bail!("Redis took all the ballast: maxmemory had no effect")
+}
+
+async fn used_memory(connection: &mut MultiplexedConnection) -> anyhow::Result<u64> {
+    let info = redis::cmd("INFO").arg("memory").to_owned();
+    let info: String = info.query_async(connection).await?;
+    info.lines()
+        .find_map(|line| line.strip_prefix("used_memory:"))
+        .and_then(|used| used.trim().parse().ok())
+        .context("INFO memory has no used_memory")
 }
 
 pub(crate) async fn read_only(scene: Scene) -> anyhow::Result<Findings> {
@@ -151,9 +173,8 @@ pub(crate) async fn read_only(scene: Scene) -> anyhow::Result<Findings> {
     load.back(probe.back().await);
     load.goes_on(3 * STANDALONE).await;
     stage.until(&load, 100).await;
-    stage
-        .conclude(load, Promises::back_within(STANDALONE))
-        .await
+    let promises = Promises::back_within(STANDALONE).after(lasts);
+    stage.conclude(load, promises).await
 }
 
 pub(crate) async fn client_pause(scene: Scene) -> anyhow::Result<Findings> {
@@ -173,9 +194,8 @@ pub(crate) async fn client_pause(scene: Scene) -> anyhow::Result<Findings> {
     scene.step("Redis answers again");
     load.goes_on(3 * STANDALONE).await;
     stage.until(&load, 100).await;
-    stage
-        .conclude(load, Promises::back_within(STANDALONE))
-        .await
+    let promises = Promises::back_within(STANDALONE).after(lasts);
+    stage.conclude(load, promises).await
 }
 
 pub(crate) async fn sigstop(scene: Scene) -> anyhow::Result<Findings> {
@@ -184,17 +204,17 @@ pub(crate) async fn sigstop(scene: Scene) -> anyhow::Result<Findings> {
     let load = stage.load()?;
     stage.until(&load, BEFORE).await;
     scene.step("SIGSTOP of Redis");
+    let lasts = scene.lasting(LONG, LONG_QUICK);
     redis.pause();
     let probe = Probe::of(&redis.url());
-    tokio::time::sleep(scene.lasting(LONG, LONG_QUICK)).await;
+    tokio::time::sleep(lasts).await;
     scene.step("SIGCONT");
     redis.resume();
     load.back(probe.back().await);
     load.goes_on(3 * STANDALONE).await;
     stage.until(&load, 100).await;
-    stage
-        .conclude(load, Promises::back_within(STANDALONE))
-        .await
+    let promises = Promises::back_within(STANDALONE).after(lasts);
+    stage.conclude(load, promises).await
 }
 
 pub(crate) async fn connection_cuts(scene: Scene) -> anyhow::Result<Findings> {
