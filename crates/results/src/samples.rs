@@ -67,6 +67,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
     let ledger = WriterLedger {
         last_sequence: 3,
         votes: total,
+        ..WriterLedger::default()
     };
     PollSnapshot {
         revision: poll.revision + 3,

@@ -1,13 +1,17 @@
 //! A real `redis-server` for one test, on its own port and in its own directory.
 
+mod append_only;
+mod builder;
+
 use crate::eventually;
 use crate::port::free_port;
+pub use builder::RedisServerBuilder;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
+use redis::{AsyncConnectionConfig, Client, RedisResult};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -15,68 +19,6 @@ use tokio::time::Instant;
 
 /// How long a server may take to start or to stop. Generous: CI machines run many at once.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often a port that someone else took in the meantime is replaced by another.
-const PORT_TRIES: usize = 8;
-
-/// Options of a [`RedisServer`].
-#[derive(Debug, Clone, Default)]
-pub struct RedisServerBuilder {
-    append_only: bool,
-    config: Vec<(String, String)>,
-}
-
-impl RedisServerBuilder {
-    /// Turns the append-only file on (`appendfsync everysec`, Redis' default): a restart then finds the data again.
-    #[must_use]
-    pub fn append_only(mut self, on: bool) -> Self {
-        self.append_only = on;
-        self
-    }
-
-    /// One more directive of `redis.conf`, for example `("maxmemory", "1mb")`. Later ones win.
-    #[must_use]
-    pub fn config(mut self, directive: &str, value: &str) -> Self {
-        self.config.push((directive.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Starts the server and waits until it answers `PING`.
-    ///
-    /// # Panics
-    /// When `redis-server` is missing, refuses its configuration or is not ready within 30 s.
-    pub async fn start(self) -> RedisServer {
-        for _ in 0..PORT_TRIES {
-            let dir = tempfile::tempdir()
-                .unwrap_or_else(|error| panic!("no temporary directory for Redis: {error}"));
-            let mut server = RedisServer {
-                options: self.clone(),
-                dir,
-                port: free_port(),
-                starts: 0,
-                child: None,
-            };
-            match server.spawn().await {
-                Ok(()) => return server,
-                Err(NotStarted::PortTaken) => {}
-                Err(NotStarted::Other(why)) => panic!("{why}"),
-            }
-        }
-        panic!("{PORT_TRIES} ports in a row were taken while redis-server started");
-    }
-
-    fn config_text(&self, port: u16, dir: &Path) -> String {
-        let append_only = if self.append_only { "yes" } else { "no" };
-        let mut text = format!(
-            "port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\nappendonly {append_only}\nlogfile \"\"\nprotected-mode no\n",
-            dir.display()
-        );
-        for (directive, value) in &self.config {
-            text.push_str(&format!("{directive} {value}\n"));
-        }
-        text
-    }
-}
 
 enum NotStarted {
     PortTaken,
@@ -89,11 +31,26 @@ pub struct RedisServer {
     options: RedisServerBuilder,
     dir: TempDir,
     port: u16,
+    bus_port: u16,
     starts: u32,
     child: Option<Child>,
 }
 
 impl RedisServer {
+    /// A stopped server with ports and a directory of its own.
+    fn new(options: RedisServerBuilder) -> Self {
+        let dir = tempfile::tempdir()
+            .unwrap_or_else(|error| panic!("no temporary directory for Redis: {error}"));
+        Self {
+            options,
+            dir,
+            port: free_port(),
+            bus_port: free_port(),
+            starts: 0,
+            child: None,
+        }
+    }
+
     /// A server with defaults: nothing is kept across a restart.
     ///
     /// # Panics
@@ -108,10 +65,17 @@ impl RedisServer {
         RedisServerBuilder::default()
     }
 
-    /// `redis://127.0.0.1:<port>`.
+    /// `redis://127.0.0.1:<port>`, or `rediss://…` of a server with TLS.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.options.scheme(), self.port)
+    }
+
+    /// The same with a user and a password of letters and digits: nothing is escaped.
+    #[must_use]
+    pub fn url_as(&self, user: &str, password: &str) -> String {
+        let scheme = self.options.scheme();
+        format!("{scheme}://{user}:{password}@127.0.0.1:{}", self.port)
     }
 
     /// The port it listens on; the same after a restart.
@@ -132,13 +96,30 @@ impl RedisServer {
         self.child.as_ref().map(Child::id)
     }
 
-    /// A client for this server.
+    /// A client for this server; with TLS it trusts the server's authority and names itself by a certificate.
     ///
     /// # Panics
     /// Never in practice: the address is a valid one.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::open(self.url()).unwrap_or_else(|error| panic!("{}: {error}", self.url()))
+        self.client_at(&self.url())
+    }
+
+    /// A client that logs in as a user, whose password is of letters and digits.
+    ///
+    /// # Panics
+    /// When that doesn't make a valid address.
+    #[must_use]
+    pub fn client_as(&self, user: &str, password: &str) -> Client {
+        self.client_at(&self.url_as(user, password))
+    }
+
+    fn client_at(&self, url: &str) -> Client {
+        let client = match self.options.certificates() {
+            Some(certificates) => Client::build_with_tls(url, certificates.identified()),
+            None => Client::open(url),
+        };
+        client.unwrap_or_else(|error| panic!("{url}: {error}"))
     }
 
     /// A new connection with a response timeout of 10 s (the client's own default of 500 ms fails slow machines).
@@ -146,10 +127,20 @@ impl RedisServer {
     /// # Panics
     /// When the server can't be reached.
     pub async fn connection(&self) -> MultiplexedConnection {
-        match connect(&self.client()).await {
+        match self.try_connection().await {
             Ok(connection) => connection,
             Err(error) => panic!("can't connect to {}: {error}\n{}", self.url(), self.log()),
         }
+    }
+
+    /// As [`RedisServer::connection`], of a server that may be down.
+    pub(crate) async fn try_connection(&self) -> RedisResult<MultiplexedConnection> {
+        connect(&self.client()).await
+    }
+
+    /// The port of the cluster's bus, where [`RedisServerBuilder::cluster`] opened one.
+    pub(crate) fn bus_port(&self) -> u16 {
+        self.bus_port
     }
 
     /// What the server has logged since its last start.
@@ -227,40 +218,48 @@ impl RedisServer {
         child
     }
 
-    fn log_path(&self) -> std::path::PathBuf {
+    fn log_path(&self) -> PathBuf {
         self.dir.path().join(format!("redis-{}.log", self.starts))
     }
 
     async fn spawn(&mut self) -> Result<(), NotStarted> {
         let other = |why: String| NotStarted::Other(why);
         self.starts += 1;
-        let config = self.dir.path().join("redis.conf");
-        std::fs::write(
-            &config,
-            self.options.config_text(self.port, self.dir.path()),
-        )
-        .map_err(|error| other(format!("can't write {}: {error}", config.display())))?;
+        let config = self.config_file().map_err(other)?;
         let log = File::create(self.log_path())
             .map_err(|error| other(format!("can't create Redis' log: {error}")))?;
         let errors = log
             .try_clone()
             .map_err(|error| other(format!("can't share Redis' log: {error}")))?;
-        let child = Command::new("redis-server")
+        let binary = self.options.program();
+        let child = Command::new(binary)
             .arg(&config)
+            .args(self.options.arguments())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
             .spawn()
             .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => other(
-                    "redis-server is not installed: these tests run against a real one \
-                     (`make setup`, `apt-get install redis-server` or `brew install redis`)"
-                        .to_owned(),
-                ),
-                _ => other(format!("can't start redis-server: {error}")),
+                ErrorKind::NotFound => other(format!(
+                    "{} is not installed: these tests run against a real server \
+                     (`make setup`, `apt-get install redis-server` or `brew install redis`)",
+                    binary.display()
+                )),
+                _ => other(format!("can't start {}: {error}", binary.display())),
             })?;
         self.child = Some(child);
         self.ready().await
+    }
+
+    /// Written once: a server that Sentinel made a master or a replica keeps that in its own file.
+    fn config_file(&self) -> Result<PathBuf, String> {
+        let config = self.dir.path().join("redis.conf");
+        if !config.exists() {
+            self.options
+                .write_config(&config, self.port, self.bus_port)
+                .map_err(|error| format!("can't write {}: {error}", config.display()))?;
+        }
+        Ok(config)
     }
 
     /// Waits until our own child, and no one else on its port, answers.
@@ -283,7 +282,7 @@ impl RedisServer {
                 )));
             }
             // Only the log tells our server from another that took the port first; `PING` alone would not.
-            if log.contains("Ready to accept connections") && answers(&client).await {
+            if log.contains(self.options.ready_mark()) && answers(&client).await {
                 return Ok(());
             }
             if Instant::now() >= until {
@@ -303,7 +302,7 @@ impl Drop for RedisServer {
     }
 }
 
-async fn connect(client: &Client) -> redis::RedisResult<MultiplexedConnection> {
+async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(10)))
         .set_response_timeout(Some(Duration::from_secs(10)));
@@ -312,9 +311,10 @@ async fn connect(client: &Client) -> redis::RedisResult<MultiplexedConnection> {
         .await
 }
 
-/// `PING` is answered; a server that asks for a password first is up as well.
+/// `PING` is answered; a server that asks for a password first, or forbids a stranger to ask, is up as well.
 async fn answers(client: &Client) -> bool {
-    let asks_password = |error: &redis::RedisError| error.code() == Some("NOAUTH");
+    let asks_password =
+        |error: &redis::RedisError| matches!(error.code(), Some("NOAUTH" | "NOPERM"));
     match connect(client).await {
         Ok(mut connection) => match redis::cmd("PING")
             .query_async::<String>(&mut connection)

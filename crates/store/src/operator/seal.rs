@@ -68,14 +68,9 @@ impl PollOperator {
             key: key.clone(),
             reason: error.to_string(),
         })?;
-        let mut connection = self.connection().await?;
-        redis::cmd("SET")
-            .arg(&key)
-            .arg(document)
-            .arg("NX")
-            .exec_async(&mut connection)
-            .await
-            .map_err(StoreError::from)?;
+        let mut command = redis::cmd("SET");
+        command.arg(&key).arg(document).arg("NX");
+        self.nodes.query::<redis::Value>(&key, &command).await?;
         let Some(written) = self.sealed(id).await? else {
             return Err(SealError::Store(StoreError::Corrupt {
                 key,
@@ -130,6 +125,7 @@ pub(super) fn shard_totals(shard: &ShardFigures) -> ShardTotals {
                     WriterLedger {
                         last_sequence,
                         votes,
+                        drained: _,
                     },
                 )| WriterTotals {
                     writer: *writer,

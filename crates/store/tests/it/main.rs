@@ -1,7 +1,9 @@
 //! The store against a real `redis-server`.
 #![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
 
+mod acl;
 mod commit;
+mod durability;
 mod faults;
 mod fence;
 mod forgetting;
@@ -10,3 +12,4 @@ mod outage;
 mod schedules;
 mod snapshots;
 mod support;
+mod topologies;

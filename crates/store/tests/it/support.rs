@@ -83,9 +83,10 @@ pub(crate) fn store(url: &str) -> Store {
     Store::new(&config).expect("a usable address")
 }
 
-/// A poll, open on `redis`.
-pub(crate) struct Show {
-    pub(crate) redis: RedisServer,
+/// A poll, open on `redis`: one server, unless it says otherwise.
+pub(crate) struct Show<R = RedisServer> {
+    pub(crate) redis: R,
+    pub(crate) url: String,
     pub(crate) operator: PollOperator,
     pub(crate) id: PollId,
 }
@@ -96,11 +97,20 @@ impl Show {
     }
 
     pub(crate) async fn open_on(redis: RedisServer, shards: u16) -> Self {
-        let operator = store(&redis.url()).operator();
+        let url = redis.url();
+        Self::open_at(redis, url, shards).await
+    }
+}
+
+impl<R> Show<R> {
+    /// On the servers behind `url`.
+    pub(crate) async fn open_at(redis: R, url: String, shards: u16) -> Self {
+        let operator = store(&url).operator();
         let draft = Poll::draft(definition(shards), opens_at(), "test");
         operator.save(&draft, 0).await.expect("saved");
         let show = Self {
             redis,
+            url,
             operator,
             id: draft.definition.id().clone(),
         };
@@ -152,7 +162,7 @@ impl Show {
     }
 
     pub(crate) async fn voting(&self) -> Voting {
-        self.voting_with(&self.redis.url(), lane_config()).await
+        self.voting_with(&self.url, lane_config()).await
     }
 
     pub(crate) async fn voting_with(&self, url: &str, lane: LaneConfig) -> Voting {

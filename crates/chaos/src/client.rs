@@ -1,0 +1,286 @@
+//! One request of a well-behaved client: a connection that is kept alive, an address that is left when it says so.
+
+use crate::ledger::Shown;
+use data_encoding::BASE64URL_NOPAD;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use votectl::load::http::{Broken, Connection};
+
+/// How long an answer may take: longer than the accept timeout, after which the service answers in any case.
+const ANSWER: Duration = Duration::from_secs(6);
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long an address is left alone after it said that it goes, or took no connection. Longer than the grace of a
+/// process that was told to stop: by then its listener is gone, or a new process answers.
+const AWAY: Duration = Duration::from_secs(4);
+
+/// After how many requests a connection is given up for the next address, so that a process that has come back gets
+/// its share again.
+const REQUESTS_A_CONNECTION: u32 = 300;
+
+/// The processes' addresses, and which of them to leave alone.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    start: Instant,
+    addresses: Vec<SocketAddr>,
+    /// Milliseconds since `start` until which the address is left alone.
+    away_until: Vec<AtomicU64>,
+}
+
+impl Fleet {
+    pub(crate) fn new(addresses: Vec<SocketAddr>) -> Self {
+        Self {
+            start: Instant::now(),
+            away_until: addresses.iter().map(|_| AtomicU64::new(0)).collect(),
+            addresses,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.addresses.len()
+    }
+
+    fn leave(&self, which: usize) {
+        let until = self.millis(self.start.elapsed() + AWAY);
+        if let Some(away) = self.away_until.get(which) {
+            away.store(until, Ordering::Relaxed);
+        }
+    }
+
+    /// The addresses in the order in which to try them: those that are there first.
+    fn order(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
+        let now = self.millis(self.start.elapsed());
+        let all = (0..self.len()).map(move |step| (from + step) % self.len());
+        let is_away = move |which: &usize| self.away_until[*which].load(Ordering::Relaxed) > now;
+        let there = all.clone().filter(move |which| !is_away(which));
+        there.chain(all.filter(is_away))
+    }
+
+    fn millis(&self, since: Duration) -> u64 {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What came of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) shown: Shown,
+    /// The process that was asked.
+    pub(crate) by: usize,
+    /// `Retry-After`.
+    pub(crate) retry_after: Option<Duration>,
+    /// Status and problem code, or what happened to the connection; empty for an accepted vote.
+    pub(crate) error: String,
+}
+
+/// The name of a request whose connection ended without an answer.
+pub(crate) const CUT: &str = "connection cut";
+
+/// The name of a request that no process took.
+pub(crate) const NO_CONNECTION: &str = "no connection";
+
+/// A client with one connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    slot: Option<(usize, Connection)>,
+    next: usize,
+    used: u32,
+}
+
+impl Client {
+    /// The clients start at different addresses.
+    pub(crate) fn new(number: usize) -> Self {
+        Self {
+            slot: None,
+            next: number,
+            used: 0,
+        }
+    }
+
+    /// Sends one request, at `to` or wherever there is a process.
+    pub(crate) async fn send(
+        &mut self,
+        fleet: &Fleet,
+        to: Option<usize>,
+        request: &[u8],
+    ) -> Attempt {
+        let Some((by, mut connection)) = self.connection(fleet, to).await else {
+            return Attempt {
+                shown: Shown::NotRecorded,
+                by: 0,
+                retry_after: None,
+                error: NO_CONNECTION.to_owned(),
+            };
+        };
+        let exchanged = tokio::time::timeout(ANSWER, connection.exchange(request)).await;
+        let broken = |error: &str| Attempt {
+            shown: Shown::Open,
+            by,
+            retry_after: None,
+            error: error.to_owned(),
+        };
+        let attempt = match exchanged {
+            Ok(Ok(answer)) => {
+                let (shown, error) = judge(answer.status, answer.body);
+                let retry_after = answer.retry_after;
+                Attempt {
+                    shown,
+                    by,
+                    retry_after,
+                    error,
+                }
+            }
+            Ok(Err(Broken::NoConnection | Broken::Cut)) => return broken(CUT),
+            Ok(Err(Broken::Garbled)) => return broken("answer is no HTTP"),
+            Err(_) => return broken("no answer in time"),
+        };
+        if connection.is_reusable() {
+            self.slot = Some((by, connection));
+        } else {
+            // `Connection: close` is how a process says that it goes.
+            fleet.leave(by);
+        }
+        attempt
+    }
+
+    async fn connection(
+        &mut self,
+        fleet: &Fleet,
+        to: Option<usize>,
+    ) -> Option<(usize, Connection)> {
+        self.used += 1;
+        let kept = self.slot.take().filter(|(by, connection)| {
+            self.used < REQUESTS_A_CONNECTION
+                && to.is_none_or(|to| to == *by)
+                && connection.is_reusable()
+        });
+        if kept.is_some() {
+            return kept;
+        }
+        self.used = 0;
+        self.next = self.next.wrapping_add(1) % fleet.len().max(1);
+        for which in fleet.order(to.unwrap_or(self.next)) {
+            let opening = Connection::open(fleet.addresses[which]);
+            if let Ok(Ok(connection)) = tokio::time::timeout(CONNECT, opening).await {
+                return Some((which, connection));
+            }
+            fleet.leave(which);
+        }
+        None
+    }
+}
+
+/// What an answer says about the vote, and the error's name.
+fn judge(status: u16, body: &[u8]) -> (Shown, String) {
+    match status {
+        201 if says(body, "\"accepted\"") => {
+            (Shown::Accepted { shard: shard(body) }, String::new())
+        }
+        200 if says(body, "\"already_accepted\"") => (Shown::AlreadyAccepted, String::new()),
+        200..=299 => (Shown::Open, format!("{status} without a vote's answer")),
+        503 | 429 => (Shown::NotRecorded, named(status, body)),
+        500..=599 => (Shown::Open, named(status, body)),
+        _ => (Shown::Refused, named(status, body)),
+    }
+}
+
+fn says(body: &[u8], text: &str) -> bool {
+    body.windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+/// The shard that the answer's receipt names: bytes 8 and 9 of its payload.
+fn shard(body: &[u8]) -> Option<u16> {
+    const BEGINS: &[u8] = b"\"receipt\":\"v1.";
+    let start = body
+        .windows(BEGINS.len())
+        .position(|window| window == BEGINS)?
+        + BEGINS.len();
+    let decoded = BASE64URL_NOPAD.decode(body.get(start..start + 16)?).ok()?;
+    Some(u16::from_be_bytes([*decoded.get(8)?, *decoded.get(9)?]))
+}
+
+fn named(status: u16, body: &[u8]) -> String {
+    let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    match problem
+        .as_ref()
+        .and_then(|problem| problem["code"].as_str())
+    {
+        Some(code) => format!("{status} {code}"),
+        None => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fleet, judge};
+    use crate::ledger::Shown;
+    use std::net::SocketAddr;
+    use vote_domain::{PollId, Receipt, ReceiptKey, WriterId};
+
+    #[test]
+    fn the_shard_is_read_from_a_real_receipt() {
+        let receipt = Receipt {
+            poll: PollId::parse("chaos").unwrap(),
+            writer: WriterId::from_bytes([7; 8]),
+            shard: 258,
+            sequence: 9,
+            place: 3,
+            at: "2026-11-24T00:00:00Z".parse().unwrap(),
+        };
+        let text = receipt.sign(&ReceiptKey::from_bytes([1; 32]));
+        let body = format!("{{\"status\":\"accepted\",\"receipt\":\"{text}\"}}");
+        assert_eq!(
+            judge(201, body.as_bytes()).0,
+            Shown::Accepted { shard: Some(258) }
+        );
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let problem = |code: &str| format!("{{\"code\":\"{code}\"}}");
+        for (status, body, shown, error) in [
+            (
+                200,
+                "{\"status\":\"already_accepted\"}".to_owned(),
+                Shown::AlreadyAccepted,
+                "",
+            ),
+            (
+                503,
+                problem("overloaded"),
+                Shown::NotRecorded,
+                "503 overloaded",
+            ),
+            (
+                504,
+                problem("outcome-unknown"),
+                Shown::Open,
+                "504 outcome-unknown",
+            ),
+            (
+                410,
+                problem("poll-closed"),
+                Shown::Refused,
+                "410 poll-closed",
+            ),
+            (500, String::new(), Shown::Open, "500"),
+        ] {
+            assert_eq!(judge(status, body.as_bytes()), (shown, error.to_owned()));
+        }
+    }
+
+    #[test]
+    fn an_address_that_goes_is_tried_last() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let fleet = Fleet::new(vec![address(1), address(2)]);
+        assert_eq!(fleet.order(1).collect::<Vec<_>>(), [1, 0]);
+        fleet.leave(1);
+        assert_eq!(fleet.order(1).collect::<Vec<_>>(), [0, 1]);
+        fleet.leave(0);
+        assert_eq!(fleet.order(1).collect::<Vec<_>>(), [1, 0]);
+    }
+}

@@ -1,0 +1,241 @@
+//! What a scenario has found, and the table of all.
+
+use serde::Serialize;
+use votectl::table::{rendered, table};
+
+/// One scenario's figures.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Findings {
+    pub(crate) scenario: String,
+    pub(crate) sent: u64,
+    pub(crate) accepted: u64,
+    pub(crate) refused: u64,
+    pub(crate) unknown: u64,
+    /// Keys that were found recorded.
+    pub(crate) recorded: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    pub(crate) longest_stall_ms: u64,
+    /// Absent where the store never was away.
+    pub(crate) after_back_ms: Option<u64>,
+    /// What shows that the fault was felt.
+    pub(crate) details: Vec<String>,
+    /// Every promise that does not hold.
+    pub(crate) failures: Vec<String>,
+    pub(crate) seconds: u64,
+}
+
+/// A scenario that came to its end, or did not.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(crate) enum Result {
+    /// All figures are there.
+    Done(Findings),
+    /// It could not be carried through, which counts as a failure.
+    Broken {
+        scenario: String,
+        why: String,
+        seconds: u64,
+    },
+}
+
+impl Result {
+    pub(crate) fn failures(&self) -> Vec<&str> {
+        match self {
+            Self::Done(findings) => findings.failures.iter().map(String::as_str).collect(),
+            Self::Broken { why, .. } => vec![why],
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Done(findings) => &findings.scenario,
+            Self::Broken { scenario, .. } => scenario,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let Self::Done(found) = self else {
+            let dashes = std::iter::repeat_n("-".to_owned(), COLUMNS.len() - 1);
+            return std::iter::once(self.name().to_owned())
+                .chain(dashes)
+                .collect();
+        };
+        vec![
+            found.scenario.clone(),
+            grouped(found.sent),
+            grouped(found.accepted),
+            grouped(found.refused),
+            grouped(found.unknown),
+            grouped(found.recorded),
+            grouped(found.lost),
+            grouped(found.doubled),
+            seconds(found.longest_stall_ms),
+            found.after_back_ms.map_or_else(|| "-".to_owned(), seconds),
+        ]
+    }
+}
+
+const COLUMNS: [&str; 10] = [
+    "scenario",
+    "sent",
+    "accepted",
+    "refused",
+    "unknown",
+    "recorded",
+    "lost",
+    "doubled",
+    "longest stall",
+    "after back",
+];
+
+/// The table, what each scenario adds to it, and what does not hold.
+pub(crate) fn text(results: &[Result]) -> String {
+    let mut rows = table(COLUMNS);
+    for result in results {
+        rows.add_row(result.cells());
+    }
+    let mut text = rendered(rows, 1..COLUMNS.len());
+    text.push_str("\n\n");
+    for result in results {
+        if let Result::Done(found) = result {
+            for detail in &found.details {
+                text.push_str(&format!("{}: {detail}\n", found.scenario));
+            }
+        }
+    }
+    text.push_str(&verdict(results));
+    text
+}
+
+/// The table for a document, and what does not hold below it.
+pub(crate) fn markdown(results: &[Result]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(&COLUMNS.map(str::to_owned));
+    let rules: Vec<String> = (0..COLUMNS.len())
+        .map(|column| if column == 0 { "---" } else { "---:" }.to_owned())
+        .collect();
+    text.push_str(&line(&rules));
+    for result in results {
+        text.push_str(&line(&result.cells()));
+    }
+    text.push('\n');
+    text.push_str(&verdict(results));
+    text
+}
+
+/// The last lines: what failed, or that nothing did.
+fn verdict(results: &[Result]) -> String {
+    let mut text = String::new();
+    let mut failed = 0;
+    for result in results {
+        failed += usize::from(!result.failures().is_empty());
+        for failure in result.failures() {
+            text.push_str(&format!("FAILED {}: {failure}\n", result.name()));
+        }
+    }
+    text.push_str(&match failed {
+        0 => format!("all promises hold in {} scenarios", results.len()),
+        failed => format!(
+            "promises do not hold in {failed} of {} scenarios",
+            results.len()
+        ),
+    });
+    text
+}
+
+/// 1,234,567.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn seconds(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        _ => format!("{}.{:02} s", millis / 1_000, millis % 1_000 / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Findings, Result, grouped, markdown, seconds, text};
+
+    fn results() -> Vec<Result> {
+        vec![
+            Result::Done(Findings {
+                scenario: "redis-kill".to_owned(),
+                sent: 201_000,
+                accepted: 200_900,
+                refused: 90,
+                unknown: 10,
+                recorded: 200_905,
+                longest_stall_ms: 1_234,
+                after_back_ms: Some(56),
+                details: vec!["gaps 0".to_owned()],
+                ..Findings::default()
+            }),
+            Result::Done(Findings {
+                scenario: "ingest-kill".to_owned(),
+                lost: 1,
+                failures: vec!["1 accepted votes are lost".to_owned()],
+                ..Findings::default()
+            }),
+            Result::Broken {
+                scenario: "redis-oom".to_owned(),
+                why: "it did not end within 90 s".to_owned(),
+                seconds: 90,
+            },
+        ]
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(
+            (seconds(999), seconds(1_050)),
+            ("999 ms".to_owned(), "1.05 s".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_table_names_every_scenario_and_what_failed() {
+        let text = text(&results());
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with("redis-kill"), "{text}");
+        assert!(
+            lines[1].contains("200,905") && lines[1].ends_with("56 ms"),
+            "{text}"
+        );
+        assert!(lines[3].contains('-'), "{text}");
+        assert!(text.contains("redis-kill: gaps 0"));
+        assert!(text.contains("FAILED ingest-kill: 1 accepted votes are lost\n"));
+        assert!(text.contains("FAILED redis-oom: it did not end within 90 s\n"));
+        assert!(text.ends_with("promises do not hold in 2 of 3 scenarios"));
+        assert!(super::text(&results()[..1]).ends_with("all promises hold in 1 scenarios"));
+    }
+
+    #[test]
+    fn markdown_has_a_row_for_each_scenario() {
+        let text = markdown(&results());
+        assert!(text.starts_with("| scenario | sent |"));
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("| ")).count(),
+            5
+        );
+    }
+}

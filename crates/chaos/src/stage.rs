@@ -1,0 +1,481 @@
+//! A stage: one open poll on some Redis, ingest processes, a results process, and the proof at the end.
+
+use crate::client::Fleet;
+use crate::load::{Load, LoadPlan, Outcome};
+use crate::reconcile::{look_up, reconcile};
+use crate::report::Findings;
+use crate::scene::Scene;
+use crate::services::{Env, Metrics, Service};
+use anyhow::{Context as _, bail};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use vote_domain::{Clock as _, Poll, PollDefinition, Transition, wire_time};
+use vote_service::SystemClock;
+use vote_store::{PollOperator, RedisConfig, Store};
+use votectl::load::http::Target;
+use votectl::load::plan::{Ballot, Plan};
+
+/// The poll of every scenario, on a Redis of its own.
+const POLL: &str = "chaos";
+const CANDIDATES: [&str; 4] = ["ana", "bia", "caio", "davi"];
+
+/// Keys have to be remembered until the last of them was looked up.
+const IDEMPOTENCY_WINDOW_S: u32 = 3_600;
+
+/// How long the figures have to stay the same until they count as settled: longer than a lane takes to ask whether
+/// Redis still has its last batch, and to repair a gap.
+const STABLE: Duration = Duration::from_secs(3);
+
+/// How long they may take to settle.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// What a scenario needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Plot {
+    /// Where the services find Redis.
+    pub(crate) redis: String,
+    pub(crate) shards: u16,
+    pub(crate) ingests: usize,
+    /// More settings of each ingest process.
+    pub(crate) ingest_env: Env,
+    /// Settings of the first ingest process alone.
+    pub(crate) first_env: Env,
+    /// When the poll closes.
+    pub(crate) open_for: Duration,
+    /// Requests that may be open at the same time; as the options say where there is none.
+    pub(crate) connections: Option<usize>,
+}
+
+impl Plot {
+    /// Two ingest processes, a poll of two shards that stays open.
+    pub(crate) fn on(redis: impl Into<String>) -> Self {
+        Self {
+            redis: redis.into(),
+            shards: 2,
+            ingests: 2,
+            ingest_env: Vec::new(),
+            first_env: Vec::new(),
+            open_for: Duration::from_secs(7_200),
+            connections: None,
+        }
+    }
+
+    /// One more setting of each ingest process.
+    pub(crate) fn ingest(mut self, name: &str, value: &str) -> Self {
+        self.ingest_env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// What a scenario promises beyond exactly once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Promises {
+    /// Longest time from the store's return to the next accepted vote.
+    pub(crate) after_back: Option<Duration>,
+    /// Longest time without an accepted vote, where the store never was away.
+    pub(crate) longest_stall: Option<Duration>,
+    /// How long Redis was away on purpose: if nothing stood still for most of it, nothing was tested.
+    pub(crate) away: Option<Duration>,
+    /// Whether the fault must have made Redis forget accepted votes.
+    pub(crate) repairs: bool,
+    /// Whether no connection may be cut without an answer, and no outcome may be left open.
+    pub(crate) in_order: bool,
+}
+
+impl Promises {
+    /// Redis was away, and everything goes on within `bound` once it is back.
+    pub(crate) fn back_within(bound: Duration) -> Self {
+        Self {
+            after_back: Some(bound),
+            ..Self::default()
+        }
+    }
+
+    /// Redis was away for that long.
+    pub(crate) fn after(self, away: Duration) -> Self {
+        Self {
+            away: Some(away),
+            ..self
+        }
+    }
+
+    /// Redis was there all the time.
+    pub(crate) fn no_stall_beyond(bound: Duration) -> Self {
+        Self {
+            longest_stall: Some(bound),
+            ..Self::default()
+        }
+    }
+}
+
+/// One poll and the processes around it.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    scene: Scene,
+    plot: Plot,
+    pub(crate) operator: PollOperator,
+    pub(crate) poll: Poll,
+    pub(crate) ingests: Vec<Service>,
+    pub(crate) results: Service,
+}
+
+impl Stage {
+    /// Opens the poll and starts the services.
+    pub(crate) async fn set(scene: &Scene, plot: Plot) -> anyhow::Result<Self> {
+        scene.step("opening the poll, starting the services");
+        let logs = scene.logs();
+        let _old = std::fs::remove_dir_all(&logs);
+        std::fs::create_dir_all(&logs).with_context(|| format!("can't make {}", logs.display()))?;
+        let config = RedisConfig {
+            pool_size: 8,
+            ..RedisConfig::new(&plot.redis)
+        };
+        let operator = Store::new(&config)?.operator();
+        let poll = open(&operator, plot.shards, plot.open_for).await?;
+        let all: Env = vec![
+            ("VOTE__REDIS__URL".to_owned(), plot.redis.clone()),
+            (
+                "VOTE__COMMIT__IDEMPOTENCY_WINDOW_S".to_owned(),
+                IDEMPOTENCY_WINDOW_S.to_string(),
+            ),
+        ];
+        let mut ingests = Vec::new();
+        for number in 0..plot.ingests {
+            let mut env = [all.clone(), plot.ingest_env.clone()].concat();
+            if number == 0 {
+                env.extend(plot.first_env.clone());
+            }
+            let name = format!("ingest-{number}");
+            let program = scene.binary("vote-ingest");
+            ingests.push(Service::start(&name, &program, &logs, env).await?);
+        }
+        let program = scene.binary("vote-results");
+        let results = Service::start("results", &program, &logs, all).await?;
+        Ok(Self {
+            scene: scene.clone(),
+            plot,
+            operator,
+            poll,
+            ingests,
+            results,
+        })
+    }
+
+    fn fleet(&self) -> Fleet {
+        Fleet::new(self.ingests.iter().map(|ingest| ingest.address).collect())
+    }
+
+    /// Starts the load.
+    pub(crate) fn load(&self) -> anyhow::Result<Load> {
+        let options = &self.scene.options;
+        self.scene.step(&format!(
+            "load: {} votes a second, until {} are accepted",
+            options.rate, options.votes
+        ));
+        let address = self.ingests.first().map(|ingest| ingest.address);
+        let address = address.context("a stage without an ingest process")?;
+        let target: Target = format!("http://{address}").parse()?;
+        let ballot = Ballot {
+            target: &target,
+            poll: POLL,
+            channel: None,
+            candidates: &CANDIDATES,
+        };
+        let run: [u8; 6] = vote_service::entropy::random_bytes()?;
+        let keys = format!("chaos-{}", data_encoding::HEXLOWER.encode(&run));
+        let most = u64::from(options.rate) * options.bound.as_secs().max(1);
+        Ok(Load::start(LoadPlan {
+            votes: Plan::new(address, ballot, Some(keys)),
+            addresses: self.ingests.iter().map(|ingest| ingest.address).collect(),
+            rate: options.rate,
+            connections: self.plot.connections.unwrap_or(options.connections),
+            most: usize::try_from(most)?,
+            shards: self.plot.shards,
+        }))
+    }
+
+    /// Waits until so many percent of the votes are accepted.
+    pub(crate) async fn until(&self, load: &Load, percent: u64) {
+        let wanted = self.scene.share(percent);
+        let mut told = Instant::now();
+        while load.accepted() < wanted {
+            load.until_or(wanted, Duration::from_millis(500)).await;
+            if told.elapsed() >= Duration::from_secs(5) {
+                told = Instant::now();
+                self.scene.say(&format!("{} accepted", load.accepted()));
+            }
+        }
+    }
+
+    /// Ends the load, lets everything settle, looks up every key, and says what holds and what doesn't.
+    pub(crate) async fn conclude(
+        &self,
+        load: Load,
+        promises: Promises,
+    ) -> anyhow::Result<Findings> {
+        self.scene.step("ending the load");
+        let outcome = load.finish().await;
+        self.scene.step("waiting until the figures are settled");
+        let before = self.settled().await?;
+        let metrics = self.metrics().await;
+        let mut failures = self.audit().await?;
+        self.scene
+            .step(&format!("looking up {} keys", outcome.counts.sent));
+        let ledger = &outcome.ledger;
+        let lookup = look_up(ledger, &outcome.plan, self.fleet(), CANDIDATES.len()).await;
+        self.scene.step("comparing the figures");
+        let after = self.settled().await?;
+        failures.extend(self.audit().await?);
+        let metrics_after = self.metrics().await;
+        let found = reconcile(&before, &lookup, &after, &outcome.counts);
+        failures.extend(found.failures.iter().cloned());
+        failures.extend(broken(&outcome, metrics_after, promises));
+        Ok(Findings {
+            scenario: self.scene.name.to_owned(),
+            sent: outcome.counts.sent,
+            accepted: outcome.counts.accepted,
+            refused: outcome.counts.refused,
+            unknown: outcome.counts.unknown,
+            recorded: found.recorded,
+            lost: found.lost,
+            doubled: found.doubled,
+            longest_stall_ms: millis(outcome.longest_stall),
+            after_back_ms: outcome.after_back.map(millis),
+            details: details(&outcome, &metrics, found.unknown_recorded),
+            failures,
+            seconds: self.scene.elapsed().as_secs(),
+        })
+    }
+
+    /// Waits until all services are ready, and tally and results say the same and go on saying it; gives the tally.
+    pub(crate) async fn settled(&self) -> anyhow::Result<Vec<u64>> {
+        let until = Instant::now() + SETTLE;
+        let mut last = None;
+        let mut since = Instant::now();
+        loop {
+            let now = self.agreed().await;
+            match &now {
+                Ok(tally) if last.as_ref() == Some(tally) => {
+                    if since.elapsed() >= STABLE {
+                        return Ok(tally.clone());
+                    }
+                }
+                Ok(tally) => {
+                    last = Some(tally.clone());
+                    since = Instant::now();
+                }
+                Err(_) => last = None,
+            }
+            if Instant::now() >= until {
+                let why = now.err().map_or_else(
+                    || "the tally goes on changing".to_owned(),
+                    |error| error.to_string(),
+                );
+                bail!("the figures were not settled within {SETTLE:?}: {why}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn agreed(&self) -> anyhow::Result<Vec<u64>> {
+        for service in self.ingests.iter().chain([&self.results]) {
+            if !service.is_ready().await {
+                bail!("{} is not ready", service.name);
+            }
+        }
+        let shown = self.shown().await?;
+        if shown.status == "stale" {
+            bail!("the results are stale");
+        }
+        let tally = self.tally().await?;
+        if shown.votes != tally {
+            bail!("the results say {:?}, the tally {tally:?}", shown.votes);
+        }
+        Ok(tally)
+    }
+
+    /// What the results service shows.
+    pub(crate) async fn shown(&self) -> anyhow::Result<Shown> {
+        let path = format!("/v1/polls/{POLL}/results");
+        let answer = self.results.get(&path).await;
+        let (status, json) = answer.context("the results service does not answer")?;
+        if status != 200 {
+            bail!("the results service answers {status}");
+        }
+        Shown::read(&json).context("the results service's answer has no figures")
+    }
+
+    /// The tally of all shards by candidate, read as the operator does.
+    async fn tally(&self) -> anyhow::Result<Vec<u64>> {
+        let mut tally = vec![0; CANDIDATES.len()];
+        for shard in self.operator.figures(&self.poll).await? {
+            for (candidate, votes) in tally.iter_mut().enumerate() {
+                *votes += shard.tally.get(0, candidate);
+            }
+        }
+        Ok(tally)
+    }
+
+    async fn audit(&self) -> anyhow::Result<Vec<String>> {
+        let report = self.operator.audit(self.poll.definition.id()).await?;
+        let report = report.context("the poll is gone")?;
+        let named = |difference: &String| format!("audit: {difference}");
+        Ok(report.differences.iter().map(named).collect())
+    }
+
+    async fn metrics(&self) -> Metrics {
+        let mut all = Metrics::default();
+        for ingest in &self.ingests {
+            all = all.and(ingest.metrics().await);
+        }
+        all
+    }
+}
+
+impl Stage {
+    /// By how many milliseconds the clock of the first ingest process is ahead of the second's.
+    pub(crate) fn skew_ms(&self) -> anyhow::Result<i64> {
+        let [first, second] = self.ingests.as_slice() else {
+            bail!("a skew needs two ingest processes");
+        };
+        Ok(first.ahead_ms()? - second.ahead_ms()?)
+    }
+
+    /// Whether the poll has closed by our clock.
+    pub(crate) fn is_over(&self) -> bool {
+        SystemClock.now() >= self.poll.closes_at
+    }
+}
+
+/// What the results service shows of a poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) status: String,
+    pub(crate) votes: Vec<u64>,
+}
+
+impl Shown {
+    fn read(json: &serde_json::Value) -> Option<Self> {
+        let candidates = json["candidates"].as_array()?;
+        Some(Self {
+            status: json["status"].as_str()?.to_owned(),
+            votes: candidates
+                .iter()
+                .map(|candidate| candidate["votes"].as_u64())
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
+async fn open(operator: &PollOperator, shards: u16, open_for: Duration) -> anyhow::Result<Poll> {
+    let now: Timestamp = SystemClock.now();
+    let candidates = CANDIDATES.map(|id| json!({ "id": id, "name": id }));
+    let document = json!({
+        "id": POLL, "title": "Chaos", "direction": "eliminate", "kind": "rehearsal",
+        "opens_at": wire_time::format(now - SignedDuration::from_secs(60)),
+        "closes_at": wire_time::format(now + SignedDuration::try_from(open_for)?),
+        "shards": shards, "candidates": candidates,
+        "channels": [{ "id": "torcida", "weight": 100, "eligibility": "open" }],
+    });
+    let definition = PollDefinition::parse_json(document.to_string().as_bytes())?;
+    let draft = Poll::draft(definition, now, "vote-chaos");
+    operator.save(&draft, 0).await?;
+    let poll = draft.transition(Transition::Open, now, "vote-chaos")?;
+    operator.save(&poll, draft.revision).await?;
+    Ok(poll)
+}
+
+/// Every promise about answers and times that does not hold, in words.
+fn broken(outcome: &Outcome, metrics: Metrics, promises: Promises) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (name, count) in outcome.undocumented() {
+        failures.push(format!("{count} answers that are not documented: {name}"));
+    }
+    if metrics.unrecoverable > 0 {
+        let count = metrics.unrecoverable;
+        failures.push(format!("vote_unrecoverable_votes_total is {count}, not 0"));
+    }
+    if promises.repairs && metrics.repaired == 0 {
+        failures.push(
+            "nothing was tested: Redis has forgotten no accepted vote, vote_repaired_votes_total is 0"
+                .to_owned(),
+        );
+    }
+    if let Some(away) = promises.away
+        && outcome.longest_stall < away / 2
+    {
+        failures.push(format!(
+            "nothing was tested: Redis was to be away for {} ms, and nothing stood still for more than {} ms",
+            millis(away),
+            millis(outcome.longest_stall)
+        ));
+    }
+    if let Some(bound) = promises.after_back {
+        match outcome.after_back {
+            Some(took) if took <= bound => {}
+            Some(took) => failures.push(format!(
+                "the next vote was accepted {} ms after Redis was back, which is more than {} ms",
+                millis(took),
+                millis(bound)
+            )),
+            None if outcome.all_went_on => {
+                failures.push("nothing was tested: Redis never was away".to_owned());
+            }
+            None => failures.push("no vote was accepted after Redis was back".to_owned()),
+        }
+    }
+    if let Some(bound) = promises.longest_stall
+        && outcome.longest_stall > bound
+    {
+        failures.push(format!(
+            "nothing was accepted for {} ms, which is more than {} ms",
+            millis(outcome.longest_stall),
+            millis(bound)
+        ));
+    }
+    if promises.in_order {
+        if outcome.resets() > 0 {
+            failures.push(format!(
+                "{} requests were reset: their connection was cut without an answer",
+                outcome.resets()
+            ));
+        }
+        for (name, count) in &outcome.errors {
+            if name.starts_with("504") || name == "no answer in time" {
+                failures.push(format!("{count} outcomes were left open: {name}"));
+            }
+        }
+    }
+    failures
+}
+
+/// What shows that the fault was felt.
+fn details(outcome: &Outcome, metrics: &Metrics, unknown_recorded: u64) -> Vec<String> {
+    let mut details = vec![format!(
+        "load {:.1} s; gaps {}, repaired votes {}, batches repeated {}, failed attempts of lanes {}",
+        outcome.took.as_secs_f64(),
+        metrics.gaps,
+        metrics.repaired,
+        metrics.replays,
+        metrics.retries
+    )];
+    if !outcome.errors.is_empty() {
+        let errors: Vec<String> = outcome
+            .errors
+            .iter()
+            .map(|(name, count)| format!("{name}: {count}"))
+            .collect();
+        details.push(format!("attempts that failed: {}", errors.join(", ")));
+    }
+    if unknown_recorded > 0 {
+        details.push(format!(
+            "of unknown outcome, {unknown_recorded} were recorded"
+        ));
+    }
+    details
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,94 @@
+//! Moving a slot from one master to another while both serve it.
+
+use super::RedisCluster;
+use super::table::Table;
+use crate::ask::{PATIENCE, command};
+use crate::eventually;
+
+/// How many keys one `MIGRATE` takes along.
+const BATCH: usize = 100;
+
+/// A slot on its way: its keys are asked for at both nodes, until [`SlotMove::finish`].
+#[derive(Debug)]
+pub struct SlotMove<'a> {
+    cluster: &'a RedisCluster,
+    slot: String,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> SlotMove<'a> {
+    pub(super) async fn begin(cluster: &'a RedisCluster, slot: u16, to: usize) -> Self {
+        let from = cluster.owner_of(slot).await;
+        assert_ne!(from, to, "slot {slot} is where it should go");
+        let moving = Self {
+            cluster,
+            slot: slot.to_string(),
+            from,
+            to,
+        };
+        moving.set_slot(to, &["IMPORTING", cluster.id(from)]).await;
+        moving.set_slot(from, &["MIGRATING", cluster.id(to)]).await;
+        moving
+    }
+
+    /// Moves up to that many keys over, and says how many it were; 0 when none is left.
+    ///
+    /// # Panics
+    /// When a node refuses.
+    pub async fn move_keys(&self, at_most: usize) -> usize {
+        let source = self.cluster.node(self.from);
+        let count = at_most.to_string();
+        let keys: Vec<Vec<u8>> =
+            command(source, &["CLUSTER", "GETKEYSINSLOT", &self.slot, &count]).await;
+        if keys.is_empty() {
+            return 0;
+        }
+        let mut migrate = redis::cmd("MIGRATE");
+        migrate
+            .arg("127.0.0.1")
+            .arg(self.cluster.node(self.to).port());
+        migrate.arg("").arg(0).arg(5_000).arg("KEYS").arg(&keys);
+        let mut connection = source.connection().await;
+        // `NOKEY` where all of them were deleted in the meantime.
+        let _: String = migrate
+            .query_async(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("slot {} doesn't move: {error}", self.slot));
+        keys.len()
+    }
+
+    /// Moves the rest of the keys, gives the slot to its new node and waits until every node that runs knows it.
+    ///
+    /// # Panics
+    /// When a node refuses, or when they don't agree within a minute.
+    pub async fn finish(self) {
+        while self.move_keys(BATCH).await > 0 {}
+        let owner = self.cluster.id(self.to);
+        // The new node first: a crash in between leaves a slot with one owner, not with none.
+        self.set_slot(self.to, &["NODE", owner]).await;
+        self.set_slot(self.from, &["NODE", owner]).await;
+        for (index, table) in self.cluster.tables().await {
+            let other = index != self.to && index != self.from;
+            if other && table.myself().is_ok_and(|mine| mine.is("master")) {
+                self.set_slot(index, &["NODE", owner]).await;
+            }
+        }
+        eventually(PATIENCE, || async {
+            let tables = self.cluster.tables().await;
+            tables.iter().all(|(_, table)| self.has_arrived(table))
+        })
+        .await;
+    }
+
+    fn has_arrived(&self, table: &Table) -> bool {
+        let slot = self.slot.parse().unwrap_or(u16::MAX);
+        let owner = self.cluster.id(self.to);
+        table.row(owner).is_some_and(|row| row.serves(slot))
+    }
+
+    async fn set_slot(&self, index: usize, rest: &[&str]) {
+        let words = [&["CLUSTER", "SETSLOT", &self.slot], rest].concat();
+        let _: String = command(self.cluster.node(index), &words).await;
+    }
+}
