@@ -9,7 +9,6 @@ import argparse
 import concurrent.futures
 import copy
 import difflib
-import functools
 import hashlib
 import json
 import os
@@ -22,25 +21,18 @@ import tomllib
 
 import helm_python as helm
 import jsonschema
-import kubernetes_validate
-import kubernetes_validate.utils
 import yaml
 
 import chart_docs
-from chart_render import CHART, NAMESPACE, RELEASE, ROOT, SNAPSHOTS, Rendered, merged, name_of, render, scenarios
+import chart_manifests
+from chart_manifests import KUBERNETES, Problems
+from chart_render import CHART, NAMESPACE, RELEASE, ROOT, SNAPSHOTS, Rendered, merged, render, scenarios
 from chart_rules import RULES, SERVICES
 
 HERE = pathlib.Path(__file__).resolve().parent
-# The oldest that Chart.yaml allows, one in between, and the newest that the schemas know.
-KUBERNETES = ("1.30", "1.34", "1.37")
-EXCEPTIONS = HERE / "checkov-exceptions.yaml"
 REFUSALS = HERE / "chart_refusals.yaml"
-CRDS = HERE / "chart_crds.json"
 # `chart` and `deploy` carry the same rules of Redis' users: the chart is packaged without the rest.
 ACL = ROOT / "deploy" / "redis" / "acl"
-CHECKOV_LIMIT_S = 120
-
-Problems = list[str]
 
 
 class Check:
@@ -64,37 +56,54 @@ class Check:
                 problems += [f"{name}, Kubernetes {version}: {text}" for text in sorted(texts)]
                 if report["total_charts_linted"] != 1:
                     problems.append(f"{name}: {report['total_charts_linted']} charts were linted, not one")
+        if self.chart.metadata["kubeVersion"] != f">={KUBERNETES[0]}.0-0":
+            problems.append(f"Chart.yaml: kubeVersion is not >={KUBERNETES[0]}.0-0, the oldest that is checked")
         return problems, f"{len(self.values)} scenarios, strict, for Kubernetes {', '.join(KUBERNETES)}"
 
     def documents(self) -> tuple[Problems, str]:
         schema = json.loads(chart_docs.SCHEMA.read_text())
         values = yaml.safe_load((CHART / "values.yaml").read_text())
         rows = chart_docs.rows(schema, schema, values)
-        return chart_docs.problems(), f"{len(rows)} values in schema, values.yaml and README; settings as in defaults.toml"
+        return (
+            chart_docs.problems(),
+            f"{len(rows)} values in schema, values.yaml and README; settings as in defaults.toml",
+        )
 
     def schema(self) -> tuple[Problems, str]:
         """The schema is one of draft 7, which both Helm 3 and 4 read, is closed, and takes every scenario."""
         schema = json.loads(chart_docs.SCHEMA.read_text())
         jsonschema.Draft7Validator.check_schema(schema)
         validator = jsonschema.Draft7Validator(schema)
-        problems = [f"values.schema.json: {path} takes any key: say additionalProperties" for path in open_objects(schema)]
+        problems = [
+            f"values.schema.json: {path} takes any key: say additionalProperties" for path in open_objects(schema)
+        ]
         for name, values in self.values.items():
             for error in validator.iter_errors(self.chart.merge_values(values)):
                 problems.append(f"{name}: {error.json_path}: {error.message}")
         rust = (ROOT / "crates/domain/src/validate.rs").read_text()
-        for constant, part in (("POLL", ["poll"]), ("CANDIDATE", ["poll", "candidates"]), ("CHANNEL", ["poll", "channels"])):
-            fields = re.findall(r'"(\w+)"', re.search(rf"{constant}_FIELDS: &\[&str\] = &\[(.*?)\];", rust, re.DOTALL)[1])
+        for constant, part in (
+            ("POLL", ["poll"]),
+            ("CANDIDATE", ["poll", "candidates"]),
+            ("CHANNEL", ["poll", "channels"]),
+        ):
+            fields = re.findall(
+                r'"(\w+)"', re.search(rf"{constant}_FIELDS: &\[&str\] = &\[(.*?)\];", rust, re.DOTALL)[1]
+            )
             found = schema["definitions"][part[0]]
             for name in part[1:]:
                 found = found["properties"][name]["items"]
             if set(found["properties"]) != set(fields):
-                problems.append(f"values.schema.json: {'.'.join(part)} has {set(found['properties'])}, a poll file {fields}")
+                problems.append(
+                    f"values.schema.json: {'.'.join(part)} has {set(found['properties'])}, a poll file {fields}"
+                )
         return problems, "valid draft 7, closed, takes all scenarios, knows the fields of a poll file"
 
     def refusals(self) -> tuple[Problems, str]:
         problems = []
         # Read as Helm reads values, so that numbers and times are what they would be there.
-        cases = helm.values_from_yaml("cases:\n" + "".join(f"  {line}\n" for line in REFUSALS.read_text().splitlines()))["cases"]
+        cases = helm.values_from_yaml(
+            "cases:\n" + "".join(f"  {line}\n" for line in REFUSALS.read_text().splitlines())
+        )["cases"]
         for case in cases:
             values = merged(self.values[case.get("over", "minimal")], case["values"])
             try:
@@ -131,7 +140,11 @@ class Check:
         for name, rendered in self.rendered.items():
             path = SNAPSHOTS / f"{name}.yaml"
             before = path.read_text() if path.exists() else ""
-            lines = [*difflib.unified_diff(before.splitlines(), rendered.snapshot().splitlines(), str(path.name), "rendered", lineterm="", n=2)]
+            lines = [
+                *difflib.unified_diff(
+                    before.splitlines(), rendered.snapshot().splitlines(), str(path.name), "rendered", lineterm="", n=2
+                )
+            ]
             if lines:
                 shown = "\n    ".join(lines[:40] + ["…"] * (len(lines) > 40))
                 problems.append(f"{path.relative_to(ROOT)}: if this is meant, run `make chart-snapshots`:\n    {shown}")
@@ -140,36 +153,17 @@ class Check:
         return problems, f"{len(self.rendered)} rendered scenarios are as committed"
 
     def kubernetes(self) -> tuple[Problems, str]:
-        kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
-        crds = json.loads(CRDS.read_text())
-        custom = {
-            kind: jsonschema.Draft7Validator(schema | {"definitions": crds["definitions"]})
-            for kind, schema in crds["schemas"].items()
-        }
-        problems, seen, used = [], set(), set()
-        for name, rendered in self.rendered.items():
-            for resource in rendered.resources:
-                text = json.dumps(resource, sort_keys=True)
-                kind = f"{resource['apiVersion']}/{resource['kind']}"
-                if text in seen:
-                    continue
-                seen.add(text)
-                if kind in custom:
-                    used.add(kind)
-                    for error in custom[kind].iter_errors(resource):
-                        problems.append(f"{name}: {name_of(resource)}: {error.json_path}: {error.message}")
-                    continue
-                for version in KUBERNETES:
-                    problems += invalid(name, resource, version)
-        problems += [f"{CRDS.name}: no scenario renders {kind}" for kind in sorted(set(custom) - used)]
-        return problems, (
-            f"{len(seen)} resources, strict, against {', '.join(KUBERNETES)}; "
-            f"{len(used)} kinds of CRDs against schemas of our own ({CRDS.name})"
-        )
+        return chart_manifests.kubernetes(self.rendered)
+
+    def checkov(self) -> tuple[Problems, str]:
+        return chart_manifests.checkov(self.rendered)
 
     def rules(self) -> tuple[Problems, str]:
         problems = [
-            f"{name}: {text}" for name, rendered in self.rendered.items() for rule in RULES for text in rule.check(rendered)
+            f"{name}: {text}"
+            for name, rendered in self.rendered.items()
+            for rule in RULES
+            for text in rule.check(rendered)
         ]
         return problems, f"{len(RULES)} rules in {len(self.rendered)} scenarios"
 
@@ -200,8 +194,16 @@ class Check:
         for service in SERVICES:
             other = next(name for name in SERVICES if name != service)
             for what, change, kinds in (
-                ("replicas", {"replicas": 7, "autoscaling": {"enabled": False}}, {"Deployment", "HorizontalPodAutoscaler"}),
-                ("autoscaling", {"autoscaling": {"enabled": True, "minReplicas": 8, "maxReplicas": 90}}, {"Deployment", "HorizontalPodAutoscaler"}),
+                (
+                    "replicas",
+                    {"replicas": 7, "autoscaling": {"enabled": False}},
+                    {"Deployment", "HorizontalPodAutoscaler"},
+                ),
+                (
+                    "autoscaling",
+                    {"autoscaling": {"enabled": True, "minReplicas": 8, "maxReplicas": 90}},
+                    {"Deployment", "HorizontalPodAutoscaler"},
+                ),
                 ("settings", {"settings": {"log": {"level": "debug"}}}, {"ConfigMap", "Deployment"}),
                 ("image", {"image": {"tag": "9.9.9", "digest": ""}}, {"Deployment"}),
             ):
@@ -216,7 +218,10 @@ class Check:
                         problems.append(f"{name}: other {what} of {service} change nothing")
                     if any(other in found for _, found in differing):
                         problems.append(f"{name}: other {what} of {service} touch {other}")
-        return problems, f"{tried} changes of one service's scale, settings and image leave the other and Redis as they were"
+        return (
+            problems,
+            f"{tried} changes of one service's scale, settings and image leave the other and Redis as they were",
+        )
 
     def routes(self) -> tuple[Problems, str]:
         """The regular expression sends every path of ingest's API to ingest, and none of the results'."""
@@ -229,7 +234,9 @@ class Check:
                 paths += 1
                 is_for_ingest = service == "ingest" and path.startswith("/v1/")
                 if bool(pattern.fullmatch(re.sub(r"\{\w+\}", "paredao-01", path))) != is_for_ingest:
-                    problems.append(f"{pattern.pattern}: {path} is an operation of {service}, and would go to the other service")
+                    problems.append(
+                        f"{pattern.pattern}: {path} is an operation of {service}, and would go to the other service"
+                    )
         for path in ("/v1/polls/p/votes/batch", "/v1/polls/p/challenge"):
             if not pattern.fullmatch(path):
                 problems.append(f"{pattern.pattern}: {path} would not go to ingest")
@@ -250,7 +257,9 @@ class Check:
             if not any(re.fullmatch(re.escape(name) + endings, series) for name in exported):
                 problems.append(f"chart/README.md: no service exports {series}")
         values = yaml.safe_load((CHART / "values.yaml").read_text())
-        used = {custom["metric"] for name in SERVICES for custom in values[name]["autoscaling"]["customMetrics"].values()}
+        used = {
+            custom["metric"] for name in SERVICES for custom in values[name]["autoscaling"]["customMetrics"].values()
+        }
         if used != set(made):
             problems.append(f"chart/README.md: its rules make {sorted(made)}, values.yaml scales by {sorted(used)}")
         return problems, f"{len(used)} metrics of autoscalers, made of series that the services export"
@@ -270,7 +279,9 @@ class Check:
             for name, text in own.items():
                 (root / "rules" / name).write_text(text)
                 (root / "passwords" / name.removesuffix(".acl")).write_text("correct horse\n")
-            (root / "users").write_text("".join(f"{name.removesuffix('.acl')} user-{name[:-4]}\n" for name in sorted(own)))
+            (root / "users").write_text(
+                "".join(f"{name.removesuffix('.acl')} user-{name[:-4]}\n" for name in sorted(own))
+            )
             subprocess.run(["sh", CHART / "files/redis/render-acl.sh", root], check=True, capture_output=True)
             lines = (root / "rendered" / "users.acl").read_text().splitlines()
         # Of the password without its newline.
@@ -280,11 +291,9 @@ class Check:
         users = {line.split()[1]: line for line in lines if line.startswith("user ")}
         for name in sorted(own):
             line = users.get(f"user-{name[:-4]}", "")
-            rules = own[name].split(" on ", 1)[-1].strip() if own[name].startswith("user ") else None
-            if not line.startswith(f"user user-{name[:-4]} on #{digest} "):
-                problems.append(f"render-acl.sh: {name} has another password than the hash of its Secret's: {line!r}")
-            if rules and not line.endswith(rules):
-                problems.append(f"render-acl.sh: {name} lost its rules: {line!r}")
+            wanted = f"user user-{name[:-4]} {own[name].split(' ', 2)[2].strip()} #{digest}"
+            if line != wanted or not own[name].startswith("user ") or own[name].count("\n") != 1:
+                problems.append(f"render-acl.sh: {name} becomes {line!r}, not {wanted!r}")
         if len(lines) != len(own) + 2:
             problems.append(f"render-acl.sh: wrote {len(lines)} lines for {len(own)} users, default and probe")
         compared = "as in deploy/redis/acl" if ACL.is_dir() else "deploy/redis/acl isn't there to compare with"
@@ -292,104 +301,104 @@ class Check:
 
     def services(self) -> tuple[Problems, str]:
         """The services themselves take the settings files that the scenarios render."""
-        if not self.bin_dir or not (self.bin_dir / "vote-ingest").exists():
+        built = [self.bin_dir / f"vote-{name}" for name in SERVICES] if self.bin_dir else []
+        if not built or not all(path.exists() for path in built):
             return [], "left out: the services are not built (`make build`)"
+        if any(path.stat().st_mtime < chart_docs.DEFAULTS.stat().st_mtime for path in built):
+            return [], f"left out: the services were built before {chart_docs.DEFAULTS.name} was changed (`make build`)"
         problems, taken = [], 0
-        known_urls = chart_docs.settings()["redis.url"]["takes"]
         with tempfile.TemporaryDirectory() as folder:
             for name, rendered in self.rendered.items():
                 for service in SERVICES:
-                    made = yaml.safe_load(rendered.named("ConfigMap", f"{rendered.prefix}-{service}")["data"]["settings.yaml"])
-                    for section, key in [(section, key) for section in made for key in made[section] if key.endswith("_file")]:
-                        # Any secret that every setting takes, and no two the same.
-                        secret = pathlib.Path(folder) / f"{section}.{key}"
-                        secret.write_text(hashlib.sha256(secret.name.encode()).hexdigest())
-                        made[section][key] = str(secret)
-                    scheme = made["redis"]["url"].split("://")[0].replace("rediss", "redis")
-                    if f"{scheme}://" not in known_urls or (made["redis"]["url"].startswith("rediss") and "rediss" not in known_urls):
-                        made["redis"]["url"] = "redis://stand-in:6379"
-                    path = pathlib.Path(folder) / "settings.yaml"
-                    path.write_text(yaml.safe_dump(made))
-                    env = {key: value for key, value in os.environ.items() if not key.startswith("VOTE__")}
-                    done = subprocess.run(
-                        [self.bin_dir / f"vote-{service}", "--config", path, "--check-config"],
-                        env=env, capture_output=True, text=True, check=False, timeout=30,
-                    )
                     taken += 1
-                    if done.returncode != 0:
-                        problems.append(f"{name}: vote-{service} refuses its settings: {done.stderr.strip()}")
+                    settings = rendered.named("ConfigMap", f"{rendered.prefix}-{service}")["data"]["settings.yaml"]
+                    if said := refused_settings(self.bin_dir / f"vote-{service}", settings, pathlib.Path(folder)):
+                        problems.append(f"{name}: vote-{service} refuses its settings: {said}")
         return problems, f"{taken} settings files are taken by `--check-config`"
-
-    def checkov(self) -> tuple[Problems, str]:
-        exceptions = yaml.safe_load(EXCEPTIONS.read_text())
-        with tempfile.TemporaryDirectory() as folder:
-            seen = set()
-            for name, rendered in self.rendered.items():
-                for resource in rendered.resources:
-                    text = yaml.safe_dump(resource)
-                    if text not in seen:
-                        seen.add(text)
-                        (pathlib.Path(folder) / f"{name}-{len(seen)}.yaml").write_text(text)
-            findings, passed = run_checkov(folder)
-        problems, used = [], set()
-        for check, resource, title in sorted(findings):
-            allowed = [one["check"] for one in exceptions if one["check"] == check and re.fullmatch(one["resources"], resource)]
-            used |= {(check, one["resources"]) for one in exceptions if one["check"] == check and re.fullmatch(one["resources"], resource)}
-            if not allowed:
-                problems.append(f"{check}: {resource}: {title}: mend it, or argue it in .ci/{EXCEPTIONS.name}")
-        for one in exceptions:
-            if (one["check"], one["resources"]) not in used:
-                problems.append(f".ci/{EXCEPTIONS.name}: {one['check']} for {one['resources']} isn't needed any more: take it out")
-            if len(one.get("why", "")) < 20:
-                problems.append(f".ci/{EXCEPTIONS.name}: {one['check']} for {one['resources']} has no reason")
-        return problems, f"{len(seen)} resources: {passed} checks passed, {len(findings)} argued by {len(exceptions)} exceptions"
 
 
 # What checks other than the rules must find: check, scenario, what is wrong, and how it is made so.
 MISTAKES = [
-    ("kubernetes", "minimal", "a field that Kubernetes doesn't know",
-     lambda rendered: rendered.of_kind("Deployment")[0]["spec"].update(replica=2)),
-    ("kubernetes", "minimal", "a field that only the newest Kubernetes knows",
-     lambda rendered: rendered.of_kind("Deployment")[0]["spec"]["template"]["spec"].update(hostnameOverride="x")),
-    ("kubernetes", "minimal", "a kind without a schema",
-     lambda rendered: rendered.of_kind("Service")[0].update(kind="Sevrice")),
-    ("kubernetes", "production", "a field that an HTTPRoute hasn't",
-     lambda rendered: rendered.of_kind("HTTPRoute")[0]["spec"].update(hosts=["a"])),
-    ("kubernetes", "observability", "a ServiceMonitor with a number for a port",
-     lambda rendered: rendered.of_kind("ServiceMonitor")[0]["spec"]["endpoints"][0].update(port=9080)),
-    ("snapshots", "minimal", "another text than the snapshot's",
-     lambda rendered: rendered.texts.update({"paredao/templates/extra.yaml": "a: 1\n"})),
-    ("routes", "production", "a route that forgets the challenge",
-     lambda rendered: rendered.named("HTTPRoute", f"{RELEASE}-ingest")["spec"]["rules"][0]["matches"][0]["path"].update(value="/v1/polls/[^/]+/votes")),
-    ("independence", "minimal", "an object of results that another scale of ingest would change",
-     lambda rendered: rendered.named("Deployment", f"{RELEASE}-results")["spec"].update(replicas=9)),
+    (
+        "kubernetes",
+        "minimal",
+        "a field that Kubernetes doesn't know",
+        lambda rendered: rendered.of_kind("Deployment")[0]["spec"].update(replica=2),
+    ),
+    (
+        "kubernetes",
+        "minimal",
+        "a field that only the newest Kubernetes knows",
+        lambda rendered: rendered.of_kind("Deployment")[0]["spec"]["template"]["spec"].update(hostnameOverride="x"),
+    ),
+    (
+        "kubernetes",
+        "minimal",
+        "a kind without a schema",
+        lambda rendered: rendered.of_kind("Service")[0].update(kind="Sevrice"),
+    ),
+    (
+        "kubernetes",
+        "production",
+        "a field that an HTTPRoute hasn't",
+        lambda rendered: rendered.of_kind("HTTPRoute")[0]["spec"].update(hosts=["a"]),
+    ),
+    (
+        "kubernetes",
+        "observability",
+        "a ServiceMonitor with a number for a port",
+        lambda rendered: rendered.of_kind("ServiceMonitor")[0]["spec"]["endpoints"][0].update(port=9080),
+    ),
+    (
+        "snapshots",
+        "minimal",
+        "another text than the snapshot's",
+        lambda rendered: rendered.texts.update({"paredao/templates/extra.yaml": "a: 1\n"}),
+    ),
+    (
+        "routes",
+        "production",
+        "a route that forgets the challenge",
+        lambda rendered: rendered.named("HTTPRoute", f"{RELEASE}-ingest")["spec"]["rules"][0]["matches"][0][
+            "path"
+        ].update(value="/v1/polls/[^/]+/votes"),
+    ),
+    (
+        "independence",
+        "minimal",
+        "an object of results that another scale of ingest would change",
+        lambda rendered: rendered.named("Deployment", f"{RELEASE}-results")["spec"].update(replicas=9),
+    ),
 ]
 
 
 def open_objects(schema: dict, path: str = "") -> list[str]:
-    """Objects of ours whose keys are not closed: those with properties of their own."""
+    """Objects of ours whose keys are not closed: those with properties. The others are Kubernetes' own."""
     found = []
     for key, part in schema.items():
         where = f"{path}/{key}"
         if isinstance(part, dict) and key not in ("if", "then", "else"):
-            if isinstance(part.get("properties"), dict) and part.get("type") == "object":
-                # Items that are Kubernetes' own are validated there.
-                if part.get("additionalProperties") is not False and not set(part.get("properties")) <= {"name", "mountPath"}:
-                    found.append(where)
+            is_ours = part.get("type") == "object" and isinstance(part.get("properties"), dict)
+            if is_ours and part.get("additionalProperties") is not False:
+                found.append(where)
             found += open_objects(part, where)
     return found
 
 
-def invalid(scenario: str, resource: dict, version: str) -> Problems:
-    where = f"{scenario}: {name_of(resource)}, Kubernetes {version}"
-    try:
-        kubernetes_validate.validate(resource, version, strict=True)
-    except kubernetes_validate.ValidationError as error:
-        path = ".".join(str(part) for part in error.path)
-        return [f"{where}: {path}: {error.message}"]
-    except kubernetes_validate.SchemaNotFoundError as error:
-        return [f"{where}: {error.message}: give it a schema in .ci/{CRDS.name}"]
-    return []
+def refused_settings(binary: pathlib.Path, settings: str, folder: pathlib.Path) -> str:
+    """What a service says against a settings file, whose secrets are replaced by files that are there."""
+    made = yaml.safe_load(settings)
+    for section, key in [(section, key) for section, keys in made.items() for key in keys if key.endswith("_file")]:
+        # Any secret that every setting takes, and no two the same.
+        secret = folder / f"{section}.{key}"
+        secret.write_text(hashlib.sha256(secret.name.encode()).hexdigest())
+        made[section][key] = str(secret)
+    path = folder / "settings.yaml"
+    path.write_text(yaml.safe_dump(made))
+    env = {key: value for key, value in os.environ.items() if not key.startswith("VOTE__")}
+    command = [binary, "--config", path, "--check-config"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+    return done.stderr.strip() or "no reason given" if done.returncode != 0 else ""
 
 
 def changed(before: Rendered, after: Rendered) -> set[tuple[str, str]]:
@@ -403,29 +412,13 @@ def changed(before: Rendered, after: Rendered) -> set[tuple[str, str]]:
     return {key for key in one.keys() | two.keys() if one.get(key) != two.get(key)}
 
 
-def run_checkov(folder: str) -> tuple[set[tuple[str, str, str]], int]:
-    """Findings as check, resource (kind/name) and title, and how many checks passed."""
-    command = [sys.executable, "-m", "checkov.main", "--directory", folder, "--framework", "kubernetes", "--output", "json", "--compact", "--quiet", "--skip-download"]
-    env = os.environ | {"LOG_LEVEL": "ERROR", "CHECKOV_RUN_SCA_PACKAGE_SCAN_V2": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CHECKOV_LIMIT_S, env=env)
-    try:
-        report = json.loads(done.stdout)
-    except json.JSONDecodeError:
-        sys.exit(f"checkov made no report (exit {done.returncode}): {done.stderr[-2000:]}")
-    findings = set()
-    for found in report["results"]["failed_checks"]:
-        kind, _, name = found["resource"].partition(".")
-        findings.add((found["check_id"], f"{kind}/{name.rsplit('.', 1)[-1]}", found["check_name"]))
-    if report["summary"]["parsing_errors"] or not report["summary"]["passed"]:
-        sys.exit(f"checkov could not read what was rendered: {report['summary']}")
-    return findings, report["summary"]["passed"]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--snapshots", action="store_true", help="write the snapshots of the rendered scenarios")
     parser.add_argument("--self-test", action="store_true", help="only prove that the rules can fail")
-    parser.add_argument("--bin-dir", type=pathlib.Path, help="where the built services are, to give them their settings")
+    parser.add_argument(
+        "--bin-dir", type=pathlib.Path, help="where the built services are, to give them their settings"
+    )
     arguments = parser.parse_args()
     try:
         check = Check(arguments.bin_dir)
@@ -439,10 +432,27 @@ def main() -> int:
         for name, rendered in check.rendered.items():
             (SNAPSHOTS / f"{name}.yaml").write_text(rendered.snapshot())
         return 0
-    names = ["self_test"] if arguments.self_test else [
-        "lint", "documents", "schema", "refusals", "package", "snapshots", "kubernetes", "rules", "self_test",
-        "independence", "routes", "metrics", "acl", "services", "checkov",
-    ]
+    names = (
+        ["self_test"]
+        if arguments.self_test
+        else [
+            "lint",
+            "documents",
+            "schema",
+            "refusals",
+            "package",
+            "snapshots",
+            "kubernetes",
+            "rules",
+            "self_test",
+            "independence",
+            "routes",
+            "metrics",
+            "acl",
+            "services",
+            "checkov",
+        ]
+    )
     failed = 0
     # checkov is a process of its own and takes longest: it runs beside the others.
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:

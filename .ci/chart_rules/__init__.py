@@ -1,7 +1,7 @@
 """What must hold in every rendered scenario, beyond what a schema can say.
 
-A rule yields a sentence for each violation. Each has at least one `breaks`: a change of a rendered scenario that the rule
-must find, so that `chart_check.py --self-test` proves that it can fail.
+A rule yields a sentence for each violation. Each has at least one `breaks`: a change of a rendered scenario that the
+rule must find, so that `chart_check.py --self-test` proves that it can fail.
 """
 
 import dataclasses

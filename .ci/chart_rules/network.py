@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from chart_render import RELEASE, Rendered, matches, name_of, pods
 
-from . import SERVICES, breaks, pod, port_names, rule, selected
+from . import SERVICES, breaks, port_names, rule, selected
 
 CLIENTS_OF_REDIS = {"ingest", "results", "votectl"}
 
@@ -36,7 +36,11 @@ def policies(rendered: Rendered) -> Iterator[str]:
         for peer in peers(policy):
             labels = peer.get("podSelector", {}).get("matchLabels", {})
             is_ours = labels.get("app.kubernetes.io/instance") == RELEASE and "namespaceSelector" not in peer
-            if is_ours and not selected(rendered, peer["podSelector"]) and labels["app.kubernetes.io/component"] != "votectl":
+            if (
+                is_ours
+                and not selected(rendered, peer["podSelector"])
+                and labels["app.kubernetes.io/component"] != "votectl"
+            ):
                 yield f"{name_of(policy)}: the peer {labels} is no pod of this release"
 
 
@@ -76,9 +80,12 @@ def reach(rendered: Rendered) -> Iterator[str]:
     collector = {int(endpoint.rstrip("/").rsplit(":", 1)[1])} if endpoint else set()
     for name in SERVICES:
         policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-{name}")
-        open_ports = {port["port"] for part in policy["spec"]["egress"] for port in part.get("ports", [{"port": "any"}])}
-        if open_ports != dns | redis | collector:
-            yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis and collector: {dns | redis | collector}"
+        open_ports = {
+            port["port"] for part in policy["spec"]["egress"] for port in part.get("ports", [{"port": "any"}])
+        }
+        wanted = dns | redis | collector
+        if open_ports != wanted:
+            yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis and collector: {wanted}"
         for part in policy["spec"]["egress"]:
             is_dns = {port["port"] for port in part.get("ports", [])} == dns
             if "to" not in part and (is_dns or rendered.of_kind("StatefulSet")):
@@ -91,7 +98,10 @@ def reach(rendered: Rendered) -> Iterator[str]:
             yield f"{name_of(policy)}: Redis needs to reach nobody"
         extra = rendered.values.get("redis", {}).get("embedded", {}).get("networkPolicyFrom", [])
         ours = [peer for peer in peers(policy) if peer not in extra]
-        found = {peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component", "anybody") for peer in ours}
+        found = {
+            peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component", "anybody")
+            for peer in ours
+        }
         if found != CLIENTS_OF_REDIS or any("from" not in part for part in policy["spec"]["ingress"]):
             yield f"{name_of(policy)}: lets in {sorted(found)}, not just {sorted(CLIENTS_OF_REDIS)}"
 
@@ -118,4 +128,6 @@ def _(rendered):
 
 @breaks("minimal", "a Redis that one more reaches")
 def _(rendered):
-    rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")["spec"]["ingress"][0]["from"].append({"namespaceSelector": {}})
+    rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")["spec"]["ingress"][0]["from"].append(
+        {"namespaceSelector": {}}
+    )

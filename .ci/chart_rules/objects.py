@@ -149,7 +149,11 @@ def _(rendered):
 @rule("what pods mount and refer to is there: volumes, ConfigMaps, Secrets, accounts")
 def references(rendered: Rendered) -> Iterator[str]:
     given = set(strings(rendered.values))
-    claims = {claim["metadata"]["name"] for one in rendered.of_kind("StatefulSet") for claim in one["spec"].get("volumeClaimTemplates", [])}
+    claims = {
+        claim["metadata"]["name"]
+        for one in rendered.of_kind("StatefulSet")
+        for claim in one["spec"].get("volumeClaimTemplates", [])
+    }
     for name, found in pods(rendered):
         volumes = {volume["name"] for volume in found["spec"].get("volumes", [])}
         volumes |= claims if name.startswith("StatefulSet/") else set()
@@ -158,7 +162,11 @@ def references(rendered: Rendered) -> Iterator[str]:
                 if mount["name"] not in volumes:
                     yield f"{name}: {made['name']} mounts the volume {mount['name']}, which the pod hasn't"
         for kind, wanted in referred(found):
-            if not rendered.named(kind, wanted) and wanted not in given and (kind, wanted) != ("ServiceAccount", "default"):
+            if (
+                not rendered.named(kind, wanted)
+                and wanted not in given
+                and (kind, wanted) != ("ServiceAccount", "default")
+            ):
                 yield f"{name}: refers to {kind}/{wanted}, which neither the chart nor the values have"
 
 

@@ -25,9 +25,14 @@ def settings(rendered: Rendered) -> Iterator[str]:
     variables = {f"VOTE__{name.upper().replace('.', '__')}" for name in known} | NOT_SETTINGS
     for name, found in pods(rendered):
         for made in containers(found):
+            mounts = {mount["mountPath"] for mount in made.get("volumeMounts", [])}
             for variable in made.get("env", []):
-                if variable["name"].startswith("VOTE__") and variable["name"] not in variables:
+                if not variable["name"].startswith("VOTE__"):
+                    continue
+                if variable["name"] not in variables:
                     yield f"{name}: {variable['name']} is no setting: see {chart_docs.DEFAULTS.name}"
+                if variable["name"].endswith("_FILE") and str(pathlib.PurePath(variable["value"]).parent) not in mounts:
+                    yield f"{name}: {variable['name']} is {variable['value']}, but mounted are only {sorted(mounts)}"
     for service in SERVICES:
         mounts = {mount["mountPath"] for mount in pod(rendered, service)["spec"]["containers"][0]["volumeMounts"]}
         for section, keys in settings_of(rendered, service).items():
@@ -51,7 +56,13 @@ def _(rendered):
 
 @breaks("production", "a file that isn't mounted")
 def _(rendered):
-    pod(rendered, "results")["spec"]["containers"][0]["volumeMounts"].pop()
+    mounts = pod(rendered, "results")["spec"]["containers"][0]["volumeMounts"]
+    mounts.remove(next(mount for mount in mounts if mount["name"] == "broadcast"))
+
+
+@breaks("observability", "a hook without the file of its password")
+def _(rendered):
+    rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].pop()
 
 
 @breaks("minimal", "a setting that doesn't exist")
@@ -68,7 +79,8 @@ def termination(rendered: Rendered) -> Iterator[str]:
         sleep = spec["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         needed = sleep + math.ceil((shutdown["grace_ms"] + 1.25 * shutdown["drain_timeout_ms"] + 5000) / 1000)
         if spec["terminationGracePeriodSeconds"] != needed:
-            yield f"{service}: terminationGracePeriodSeconds is {spec['terminationGracePeriodSeconds']}, must be {needed}"
+            given = spec["terminationGracePeriodSeconds"]
+            yield f"{service}: terminationGracePeriodSeconds is {given}, must be {needed}"
         given = rendered.values.get(service, {}).get("preStopSleepSeconds", 0)
         if sleep != given:
             yield f"{service}: preStop sleeps {sleep} s, not the {given} s of the values"
@@ -82,6 +94,7 @@ def _(rendered):
 @breaks("external-sentinel", "a preStop that the grace doesn't know")
 def _(rendered):
     pod(rendered, "ingest")["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] += 1
+
 
 @rule("every pod and container is restricted, and says what it needs")
 def restricted(rendered: Rendered) -> Iterator[str]:
@@ -143,24 +156,21 @@ def _(rendered):
     pod(rendered, "results")["spec"]["containers"][0]["image"] = "host:5000/vote-results"
 
 
-@rule("passwords are in no argument, no ConfigMap, no plain variable; only votectl has one in its environment")
+@rule("secrets come by file: they are in no argument, no variable and no ConfigMap")
 def secrets(rendered: Rendered) -> Iterator[str]:
+    with_password = re.compile(r"://[^/\s]*:[^/\s]*@")
     for name, found in pods(rendered):
         for made in containers(found):
-            line = " ".join(made.get("command", []) + made.get("args", []))
-            if "REDIS_PASSWORD" in line or re.search(r"://[^/\s]*:[^/\s]*@", line):
+            if with_password.search(" ".join(made.get("command", []) + made.get("args", []))):
                 yield f"{name}: {made['name']} has a password in its arguments"
             for variable in made.get("env", []):
-                source = variable.get("valueFrom", {})
-                is_votectl = found["metadata"]["labels"]["app.kubernetes.io/component"] == "votectl"
-                if "secretKeyRef" in source and not is_votectl:
-                    yield f"{name}: {variable['name']} comes from a Secret: services read secrets by file"
-                password = re.search(r"://[^:/]*:([^@]*)@", variable.get("value", ""))
-                if password and password[1] != "$(REDIS_PASSWORD)":
+                if "secretKeyRef" in variable.get("valueFrom", {}):
+                    yield f"{name}: {variable['name']} comes from a Secret: mount it and name the file"
+                if with_password.search(variable.get("value", "")):
                     yield f"{name}: {variable['name']} has a password in plain"
     for found in rendered.of_kind("ConfigMap"):
         for key, text in found["data"].items():
-            if re.search(r"^\s*(password|key|\w+_token): ?\S", text, flags=re.MULTILINE) or re.search(r"://[^/\s]*:[^/\s]*@", text):
+            if re.search(r"^\s*(password|key|\w+_token): ?\S", text, flags=re.MULTILINE) or with_password.search(text):
                 yield f"{name_of(found)}: {key} has a secret in plain"
 
 
@@ -179,6 +189,7 @@ def _(rendered):
     source = {"secretKeyRef": {"name": f"{rendered.prefix}-redis-ingest", "key": "password"}}
     pod(rendered, "ingest")["spec"]["containers"][0]["env"].append({"name": "X", "valueFrom": source})
 
+
 @rule("Redis is embedded or external, never both, and settings and votectl come to the same one")
 def one_redis(rendered: Rendered) -> Iterator[str]:
     external = rendered.values.get("redis", {}).get("external", {}).get("url", "")
@@ -193,9 +204,8 @@ def one_redis(rendered: Rendered) -> Iterator[str]:
             yield f"{service}: redis.url is {url}, not {wanted}"
     for name, found in pods(rendered):
         for variable in (variable for made in containers(found) for variable in made.get("env", [])):
-            url = re.sub(r"://[^@]*@", "://", variable.get("value", ""))
-            if variable["name"] == "VOTE__REDIS__URL" and url != wanted:
-                yield f"{name}: VOTE__REDIS__URL is {url}, not {wanted}"
+            if variable["name"] == "VOTE__REDIS__URL" and variable["value"] != wanted:
+                yield f"{name}: VOTE__REDIS__URL is {variable['value']}, not {wanted}"
 
 
 @breaks("minimal", "services that look for another Redis")
@@ -232,7 +242,9 @@ def polls(rendered: Rendered) -> Iterator[str]:
         applied = [made["args"] for made in job["spec"]["template"]["spec"]["containers"]]
         if applied != [["poll", "apply", f"/etc/paredao/polls/{poll}.yaml"] for poll in wanted]:
             yield f"{name_of(job)}: applies {applied}, not {wanted}"
-        if {name: yaml.load(text, yaml.BaseLoader)["id"] for name, text in files.items()} != {f"{poll}.yaml": poll for poll in wanted}:
+        if {name: yaml.load(text, yaml.BaseLoader)["id"] for name, text in files.items()} != {
+            f"{poll}.yaml": poll for poll in wanted
+        }:
             yield f"ConfigMap/{rendered.prefix}-votectl-polls: its files are not the polls of the values"
         if "post-install" not in job["metadata"]["annotations"].get("helm.sh/hook", ""):
             yield f"{name_of(job)}: is no hook after the install"

@@ -104,11 +104,7 @@ spec:
             - name: settings
               mountPath: /etc/paredao/settings
               readOnly: true
-            {{- range include "paredao.secretVolumes" . | fromYamlArray }}
-            - name: {{ .name }}
-              mountPath: /etc/paredao/{{ .name }}
-              readOnly: true
-            {{- end }}
+            {{- with include "paredao.secretMounts" . }}{{ . | trim | nindent 12 }}{{ end }}
             {{- with $values.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
@@ -116,38 +112,60 @@ spec:
         - name: settings
           configMap:
             name: {{ $fullname }}
-        {{- range include "paredao.secretVolumes" . | fromYamlArray }}
-        - name: {{ .name }}
-          secret:
-            {{- toYaml .secret | nindent 12 }}
-        {{- end }}
+        {{- with include "paredao.secretVolumes" . }}{{ . | trim | nindent 8 }}{{ end }}
         {{- with $values.extraVolumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
 {{- end -}}
 
-{{/* The Secrets that a service reads by file, as volumes; each is mounted at /etc/paredao/<name of the volume>. */}}
+{{/* Mounts and volumes of the Secrets that a component reads by file. */}}
+{{- define "paredao.secretMounts" -}}
+{{- range include "paredao.secrets" . | fromYamlArray }}
+- name: {{ .name }}
+  mountPath: /etc/paredao/{{ .name }}
+  readOnly: true
+{{- end }}
+{{- end -}}
+
 {{- define "paredao.secretVolumes" -}}
+{{- range include "paredao.secrets" . | fromYamlArray }}
+- name: {{ .name }}
+  secret:
+    secretName: {{ .secret }}
+    items:
+      {{- range $path, $key := .items }}
+      - { key: {{ $key | quote }}, path: {{ $path }} }
+      {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Which these are: the name of the volume, of the Secret, and which key of it becomes which file. */}}
+{{- define "paredao.secrets" -}}
 {{- $secrets := list -}}
 {{- with include "paredao.redis.secretName" (dict "root" .root "user" .component) -}}
 {{- $key := (index $.root.Values.redis.users $.component).key -}}
-{{- $secrets = append $secrets (dict "name" "redis" "secret" . "key" $key "path" "password") -}}
+{{- $secrets = append $secrets (dict "name" "redis" "secret" . "items" (dict "password" $key)) -}}
 {{- end -}}
-{{- with .root.Values.receipts.existingSecret -}}
-{{- $secrets = append $secrets (dict "name" "receipts" "secret" . "key" $.root.Values.receipts.key "path" "key") -}}
+{{- with .root.Values.redis.external.tls -}}
+{{- if .existingSecret -}}
+{{- $items := dict -}}
+{{- range $path, $key := dict "ca.crt" .caKey "tls.crt" .certKey "tls.key" .keyKey -}}
+{{- if $key -}}{{- $_ := set $items $path $key -}}{{- end -}}
+{{- end -}}
+{{- $secrets = append $secrets (dict "name" "redis-tls" "secret" .existingSecret "items" $items) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .root.Values.receipts.existingSecret (ne .component "votectl") -}}
+{{- $receipts := .root.Values.receipts -}}
+{{- $secrets = append $secrets (dict "name" "receipts" "secret" $receipts.existingSecret "items" (dict "key" $receipts.key)) -}}
 {{- end -}}
 {{- if eq .component "results" -}}
 {{- range $role := list "production" "broadcast" -}}
 {{- $token := index $.root.Values.results.access $role -}}
 {{- with $token.existingSecret -}}
-{{- $secrets = append $secrets (dict "name" $role "secret" . "key" $token.key "path" "token") -}}
+{{- $secrets = append $secrets (dict "name" $role "secret" . "items" (dict "token" $token.key)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $volumes := list -}}
-{{- range $secrets -}}
-{{- $item := dict "key" .key "path" .path -}}
-{{- $volumes = append $volumes (dict "name" .name "secret" (dict "secretName" .secret "items" (list $item))) -}}
-{{- end -}}
-{{- toYaml $volumes -}}
+{{- toYaml $secrets -}}
 {{- end -}}

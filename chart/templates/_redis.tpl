@@ -40,24 +40,33 @@ redis://{{ include "paredao.redis.fullname" . }}:6379
 {{- end -}}
 {{- end -}}
 
-{{/* votectl reads one URL. Its password comes from a Secret by $(REDIS_PASSWORD), never from the manifest. */}}
+{{/* How a client comes to Redis, as settings of the section `redis`; credentials by file. Takes "user". */}}
+{{- define "paredao.redis.settings" -}}
+{{- $settings := dict "url" (include "paredao.redis.url" .root) -}}
+{{- if include "paredao.redis.secretName" . -}}
+{{- $name := (index .root.Values.redis.users .user).name -}}
+{{- $settings = merge $settings (dict "username" $name "password_file" "/etc/paredao/redis/password") -}}
+{{- end -}}
+{{- with .root.Values.redis.external.tls -}}
+{{- if .existingSecret -}}
+{{- if not (hasPrefix "rediss" $.root.Values.redis.external.url) -}}
+{{- fail "redis.external.tls: the URL does not ask for TLS: it has to begin with rediss" -}}
+{{- end -}}
+{{- range $name, $file := dict "tls_ca_file" (list .caKey "ca.crt") "tls_cert_file" (list .certKey "tls.crt") "tls_key_file" (list .keyKey "tls.key") -}}
+{{- if first $file -}}{{- $_ := set $settings $name (printf "/etc/paredao/redis-tls/%s" (last $file)) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $settings -}}
+{{- end -}}
+
+{{/* votectl takes the same by its environment. */}}
 {{- define "paredao.votectl.env" -}}
-{{- $secret := include "paredao.redis.secretName" (dict "root" . "user" "votectl") -}}
-{{- $user := .Values.redis.users.votectl -}}
-{{- $url := include "paredao.redis.url" . -}}
 - name: USER
   value: helm/{{ .Release.Name }}
-{{- if $secret }}
-- name: REDIS_PASSWORD
-  valueFrom:
-    secretKeyRef:
-      name: {{ $secret }}
-      key: {{ $user.key }}
-- name: VOTE__REDIS__URL
-  value: {{ printf "%s%s:$(REDIS_PASSWORD)@%s" (regexFind "^[a-z+]+://" $url) $user.name (regexReplaceAll "^[a-z+]+://" $url "") | quote }}
-{{- else }}
-- name: VOTE__REDIS__URL
-  value: {{ $url | quote }}
+{{- range $name, $value := include "paredao.redis.settings" (dict "root" . "user" "votectl") | fromYaml }}
+- name: VOTE__REDIS__{{ upper $name }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- with .Values.votectl.extraEnv }}
 {{ toYaml . }}

@@ -100,6 +100,10 @@ spec:
       backendRefs:
         - name: {{ include "paredao.component.fullname" $ }}
           port: {{ $values.service.port }}
+      {{- with .requestTimeout }}
+      timeouts:
+        request: {{ . }}
+      {{- end }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -80,7 +80,6 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  jobLabel: app.kubernetes.io/component
   selector:
     matchLabels:
       {{- include "paredao.selectorLabels" . | nindent 6 }}
@@ -90,6 +89,10 @@ spec:
       path: /metrics
       interval: {{ .root.Values.metrics.interval }}
       scrapeTimeout: {{ .root.Values.metrics.scrapeTimeout }}
+      # The job that rules and dashboards ask for, whatever the release is called.
+      relabelings:
+        - targetLabel: job
+          replacement: vote-{{ .component }}
 {{- end -}}
 {{- end -}}
 
@@ -104,7 +107,6 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  jobLabel: app.kubernetes.io/component
   selector:
     matchLabels:
       {{- include "paredao.selectorLabels" . | nindent 6 }}
@@ -113,5 +115,9 @@ spec:
       path: /metrics
       interval: {{ .root.Values.metrics.interval }}
       scrapeTimeout: {{ .root.Values.metrics.scrapeTimeout }}
+      # The job that rules and dashboards ask for, whatever the release is called.
+      relabelings:
+        - targetLabel: job
+          replacement: vote-{{ .component }}
 {{- end -}}
 {{- end -}}

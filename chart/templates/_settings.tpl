@@ -7,12 +7,8 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- $owned := dict
   "http" (dict "bind" (include "paredao.listen" (dict "address" .root.Values.listenAddress "port" (include "paredao.httpPort" .))))
   "admin" (dict "bind" (include "paredao.listen" (dict "address" .root.Values.listenAddress "port" (include "paredao.adminPort" .))))
-  "redis" (dict "url" (include "paredao.redis.url" .root))
+  "redis" (include "paredao.redis.settings" (dict "root" .root "user" .component) | fromYaml)
 -}}
-{{- if include "paredao.redis.secretName" (dict "root" .root "user" .component) -}}
-{{- $user := index .root.Values.redis.users .component -}}
-{{- $owned = mergeOverwrite $owned (dict "redis" (dict "username" $user.name "password_file" "/etc/paredao/redis/password")) -}}
-{{- end -}}
 {{- if .root.Values.receipts.existingSecret -}}
 {{- $owned = mergeOverwrite $owned (dict "receipts" (dict "key_file" "/etc/paredao/receipts/key")) -}}
 {{- end -}}

@@ -1,7 +1,7 @@
 # Writes Redis' users.acl from the rules of each user and the passwords of the mounted Secrets. Only SHA-256
 # hashes are written, into memory, and nothing secret is ever an argument of a process.
 #
-# In:  /acl/rules/<user>.acl       what a user may do, as shared with every other way to run this Redis
+# In:  /acl/rules/<file>.acl       a user without a password, as shared with every other way to run this Redis
 #      /acl/users                  a line a user: the file of its rules, its name
 #      /acl/passwords/<file>       its password; a newline at the end is ignored
 # Out: /acl/rendered/users.acl
@@ -23,10 +23,8 @@ while read -r file name; do
     exit 1
   fi
   hash=$(printf %s "$password" | sha256sum)
-  # The rules alone: neither name nor state nor any password that the file may carry for another use.
-  rules=$(sed -e '/^[[:space:]]*#/d' -e 's/^user[[:space:]][[:space:]]*[^[:space:]]*//' "$root/rules/$file.acl" |
-    tr -s ' \t\r\n' '\n' | grep -Ev '^(on|off|nopass|resetpass|>.*|<.*|#.*|)$' | tr '\n' ' ')
-  echo "user $name on #${hash%% *} ${rules% }" >>"$rendered"
+  rules=$(sed 's/^user [^ ]* //' "$root/rules/$file.acl")
+  echo "user $name $rules #${hash%% *}" >>"$rendered"
 done <"$root/users"
 
 mv "$rendered" "$root/rendered/users.acl"
