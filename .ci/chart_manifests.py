@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from typing import NamedTuple
 
 import jsonschema
 import kubernetes_validate
@@ -67,68 +68,74 @@ def invalid(scenario: str, resource: dict, version: str) -> Problems:
     return []
 
 
+class Finding(NamedTuple):
+    check: str
+    scenario: str
+    # kind/name
+    resource: str
+    title: str
+
+
+class Argued(NamedTuple):
+    """An argued exception: `resources` and `scenarios` are regular expressions of the whole."""
+
+    check: str
+    resources: str
+    why: str
+    scenarios: str = ".*"
+
+    def covers(self, finding: Finding) -> bool:
+        is_named = re.fullmatch(self.resources, finding.resource) and re.fullmatch(self.scenarios, finding.scenario)
+        return self.check == finding.check and bool(is_named)
+
+
 def checkov(scenarios: dict[str, Rendered]) -> tuple[Problems, str]:
-    exceptions = yaml.safe_load(EXCEPTIONS.read_text())
+    exceptions = [Argued(**one) for one in yaml.safe_load(EXCEPTIONS.read_text())]
     with tempfile.TemporaryDirectory() as folder:
         seen = set()
         for name, rendered in scenarios.items():
+            (pathlib.Path(folder) / name).mkdir()
             for resource in rendered.resources:
                 text = yaml.safe_dump(resource)
                 if text not in seen:
                     seen.add(text)
-                    (pathlib.Path(folder) / f"{name}-{len(seen)}.yaml").write_text(text)
+                    (pathlib.Path(folder) / name / f"{len(seen)}.yaml").write_text(text)
         findings, passed = run_checkov(folder)
-    problems, used = [], set()
-    for check, resource, title in sorted(findings):
-        allowed = [
-            one["check"] for one in exceptions if one["check"] == check and re.fullmatch(one["resources"], resource)
-        ]
-        used |= {
-            (check, one["resources"])
-            for one in exceptions
-            if one["check"] == check and re.fullmatch(one["resources"], resource)
-        }
-        if not allowed:
-            problems.append(f"{check}: {resource}: {title}: mend it, or argue it in .ci/{EXCEPTIONS.name}")
-    for one in exceptions:
-        if (one["check"], one["resources"]) not in used:
-            problems.append(
-                f".ci/{EXCEPTIONS.name}: {one['check']} for {one['resources']} isn't needed any more: take it out"
-            )
-        if len(one.get("why", "")) < 20:
-            problems.append(f".ci/{EXCEPTIONS.name}: {one['check']} for {one['resources']} has no reason")
-    return (
-        problems,
-        f"{len(seen)} resources: {passed} checks passed, {len(findings)} argued by {len(exceptions)} exceptions",
-    )
-
-
-def run_checkov(folder: str) -> tuple[set[tuple[str, str, str]], int]:
-    """Findings as check, resource (kind/name) and title, and how many checks passed."""
-    command = [
-        sys.executable,
-        "-m",
-        "checkov.main",
-        "--directory",
-        folder,
-        "--framework",
-        "kubernetes",
-        "--output",
-        "json",
-        "--compact",
-        "--quiet",
-        "--skip-download",
+    listed = f".ci/{EXCEPTIONS.name}"
+    problems = [
+        f"{found.scenario}: {found.resource}: {found.check}: {found.title}: mend it, or argue it in {listed}"
+        for found in sorted(findings)
+        if not any(one.covers(found) for one in exceptions)
     ]
-    env = os.environ | {"LOG_LEVEL": "ERROR", "CHECKOV_RUN_SCA_PACKAGE_SCAN_V2": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CHECKOV_LIMIT_S, env=env)
+    for one in exceptions:
+        if not any(one.covers(found) for found in findings):
+            problems.append(f"{listed}: {one.check} for {one.resources} isn't needed any more: take it out")
+        if len(one.why) < 20:
+            problems.append(f"{listed}: {one.check} for {one.resources} has no reason")
+    return problems, f"{len(seen)} resources: {passed} checks passed, {len(findings)} findings argued in {listed}"
+
+
+def run_checkov(folder: str) -> tuple[set[Finding], int]:
+    """What it finds, and how many of its checks passed."""
+    options = f"--directory {folder} --framework kubernetes --output json --compact --quiet --skip-download"
+    done = subprocess.run(
+        [sys.executable, "-m", "checkov.main", *options.split()],
+        env=os.environ | {"LOG_LEVEL": "ERROR"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=CHECKOV_LIMIT_S,
+    )
     try:
         report = json.loads(done.stdout)
     except json.JSONDecodeError:
         sys.exit(f"checkov made no report (exit {done.returncode}): {done.stderr[-2000:]}")
+    if report["summary"]["parsing_errors"] or not report["summary"]["passed"]:
+        sys.exit(f"checkov could not read what was rendered: {report['summary']}")
     findings = set()
     for found in report["results"]["failed_checks"]:
         kind, _, name = found["resource"].partition(".")
-        findings.add((found["check_id"], f"{kind}/{name.rsplit('.', 1)[-1]}", found["check_name"]))
-    if report["summary"]["parsing_errors"] or not report["summary"]["passed"]:
-        sys.exit(f"checkov could not read what was rendered: {report['summary']}")
+        scenario = found["file_path"].strip("/").split("/")[0]
+        resource = f"{kind}/{name.rsplit('.', 1)[-1]}"
+        findings.add(Finding(found["check_id"], scenario, resource, found["check_name"]))
     return findings, report["summary"]["passed"]

@@ -100,8 +100,9 @@ def _(rendered):
 def restricted(rendered: Rendered) -> Iterator[str]:
     for name, found in pods(rendered):
         spec, context = found["spec"], found["spec"].get("securityContext", {})
-        if context.get("runAsNonRoot") is not True or not context.get("runAsUser", 0) > 0:
-            yield f"{name}: must have runAsNonRoot and a numeric runAsUser above 0"
+        user = rendered.values.get("runAsUser", 65532)
+        if context.get("runAsNonRoot") is not True or context.get("runAsUser", 0) != user:
+            yield f"{name}: must have runAsNonRoot and the runAsUser {user}"
         if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
             yield f"{name}: seccompProfile must be RuntimeDefault"
         if spec.get("automountServiceAccountToken") is not False or spec.get("enableServiceLinks") is not False:

@@ -61,7 +61,7 @@ spec:
         {{- end }}
       {{- end }}
       securityContext:
-        {{- include "paredao.podSecurityContext" . | nindent 8 }}
+        {{- include "paredao.podSecurityContext" .root | nindent 8 }}
       # shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s, and preStopSleepSeconds before it.
       terminationGracePeriodSeconds: {{ include "paredao.terminationGracePeriodSeconds" (dict "values" $values) }}
       containers:

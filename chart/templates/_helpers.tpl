@@ -105,11 +105,13 @@ automountServiceAccountToken: false
 {{- end -}}
 {{- end -}}
 
-{{/* PodSecurity `restricted`. */}}
+{{/* PodSecurity `restricted`. Our binaries and redis-server run as any user, and so do sh and wget. */}}
 {{- define "paredao.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: {{ include "paredao.uid" . }}
-runAsGroup: {{ include "paredao.uid" . }}
+{{- with .Values.runAsUser }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
@@ -120,12 +122,6 @@ readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end -}}
-
-{{/*
-The user of all containers: a number, high enough to be nobody on the node. Our binaries and redis-server run as any;
-Redis' volume belongs to its group.
-*/}}
-{{- define "paredao.uid" -}}65532{{- end -}}
 
 {{/* Ports by component: they differ, as in every other way to run the services, so that none is mistaken. */}}
 {{- define "paredao.httpPort" -}}{{ ternary 8080 8081 (eq .component "ingest") }}{{- end -}}
