@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import traceback
 
 import helm_python as helm
 import jsonschema
@@ -75,7 +76,7 @@ class Check:
         jsonschema.Draft7Validator.check_schema(schema)
         validator = jsonschema.Draft7Validator(schema)
         problems = [
-            f"values.schema.json: {path} takes any key: say additionalProperties" for path in open_objects(schema)
+            f"values.schema.json: {path} takes any key: say additionalProperties" for path in open_objects({"": schema})
         ]
         for name, values in self.values.items():
             for error in validator.iter_errors(self.chart.merge_values(values)):
@@ -458,7 +459,12 @@ def main() -> int:
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
         slow = beside.submit(check.checkov) if "checkov" in names else None
         for name in names:
-            problems, did = slow.result() if name == "checkov" else getattr(check, name)()
+            try:
+                problems, did = slow.result() if name == "checkov" else getattr(check, name)()
+            except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+                # What is checked is so wrong that the check stumbles over it.
+                traceback.print_exc()
+                problems, did = [f"could not be done: {error!r}"], "see above"
             failed += bool(problems)
             print(f"{'FAILED' if problems else 'ok':6} {name.replace('_', '-'):12} {did}", flush=True)
             for problem in problems:
