@@ -8,5 +8,6 @@ mod forgetting;
 mod operator;
 mod outage;
 mod schedules;
+mod sealing;
 mod snapshots;
 mod support;
