@@ -50,7 +50,7 @@ def parse(text: str) -> Block:
     while position < len(text):
         match = TOKEN.match(text, position)
         if match is None:
-            raise AlloyError(f"line {line}: {text[position:position + 20]!r} is no token")
+            raise AlloyError(f"line {line}: {text[position : position + 20]!r} is no token")
         kind = match.lastgroup
         if kind != "space":
             tokens.append((kind, match.group(), line))
@@ -94,7 +94,9 @@ class Reader:
             if (end == "end" and kind == "end") or text == end:
                 return
             if kind != "name":
-                raise AlloyError(f"line {line}: a block or an attribute is expected, and here is {text or kind!r}")
+                raise AlloyError(
+                    f"line {line}: a block or an attribute is expected, and here is {text or kind!r}"
+                )
             if self.peek()[1] == "=":
                 self.next()
                 if text in block.attributes:

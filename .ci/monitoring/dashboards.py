@@ -40,7 +40,7 @@ interface Target {{ refId: string; datasource: {{ type: string; uid: string }}; 
   legendFormat?: string; format?: 'time_series' | 'heatmap' | 'table'; range?: boolean; instant?: boolean; queryType?: 'range' | 'instant' }}
 type Annotation = Omit<Plain<AnnotationQuery>, 'target'> & {{ target: {{ refId: string; expr: string }}; titleFormat?: string; textFormat?: string }};
 type Whole = Omit<Plain<Dashboard>, 'annotations'> & {{ annotations: {{ list: Annotation[] }} }};
-type Of<O, F = Record<string, unknown>> = Omit<Plain<Panel<O, F>>, 'targets'> & {{ targets: Target[] }};
+type Of<O, F = Record<string, unknown>> = Omit<Plain<Panel<O, F>>, 'targets' | 'options'> & {{ targets: Target[]; options: Plain<O> }};
 """
 
 
@@ -72,7 +72,11 @@ class Dashboards:
                     yield where, target, fill(target["expr"], document, values)
         for where, document in self.documents.items():
             for annotation in document["annotations"]["list"]:
-                yield f"{where}, annotation {annotation['name']!r}", {}, fill(annotation["target"]["expr"], document, values)
+                yield (
+                    f"{where}, annotation {annotation['name']!r}",
+                    {},
+                    fill(annotation["target"]["expr"], document, values),
+                )
 
 
 def fill(expression: str, document: dict, values: dict[str, str] | None = None) -> str:
@@ -103,7 +107,7 @@ def check_structure(findings: Findings, dashboards: Dashboards, alloy_labels: se
         overlaps(findings, where, document["panels"])
         variables(findings, where, document)
     count = 0
-    for where, document, panel in dashboards.panels():
+    for where, _, panel in dashboards.panels():
         if panel["type"] == "row":
             continue
         count += 1
@@ -112,16 +116,30 @@ def check_structure(findings: Findings, dashboards: Dashboards, alloy_labels: se
             if target["datasource"]["type"] == "loki":
                 used = set(LOG_SELECTOR.findall(target["expr"].split("}", 1)[0]))
                 if used - alloy_labels:
-                    findings.add(where, f"no log line has the labels {sorted(used - alloy_labels)}", f"of {sorted(alloy_labels)}")
-    findings.note(f"structure: {len(dashboards.documents)} dashboards, {count} panels with unit, description and data source")
+                    findings.add(
+                        where,
+                        f"no log line has the labels {sorted(used - alloy_labels)}",
+                        f"of {sorted(alloy_labels)}",
+                    )
+    findings.note(
+        f"structure: {len(dashboards.documents)} dashboards, {count} panels with unit, description and data source"
+    )
 
 
 def check_panel(findings: Findings, where: str, dashboards: Dashboards, panel: dict) -> None:
     if panel["type"] not in PANEL_TYPES:
-        findings.add(where, f"the type {panel['type']} is not checked", f"one of {sorted(PANEL_TYPES)}, or an entry in PANEL_TYPES")
+        findings.add(
+            where,
+            f"the type {panel['type']} is not checked",
+            f"one of {sorted(PANEL_TYPES)}, or an entry in PANEL_TYPES",
+        )
     if len(panel.get("description", "").split()) < 3:
         findings.add(where, "no description", "a sentence that says what it shows, and what would be bad")
-    unit = panel["options"]["yAxis"].get("unit") if panel["type"] == "heatmap" else panel["fieldConfig"]["defaults"].get("unit")
+    unit = (
+        panel["options"]["yAxis"].get("unit")
+        if panel["type"] == "heatmap"
+        else panel["fieldConfig"]["defaults"].get("unit")
+    )
     if not unit or (unit not in UNITS and not FREE_UNIT.match(unit)):
         findings.add(where, f"the unit is {unit!r}", f"one of {sorted(UNITS)}, or count:…, suffix:…")
     references = [target["refId"] for target in panel["targets"]]
@@ -130,7 +148,11 @@ def check_panel(findings: Findings, where: str, dashboards: Dashboards, panel: d
     for source in [panel["datasource"], *(target["datasource"] for target in panel["targets"])]:
         known = dashboards.sources.get(source["uid"])
         if known is None or known["type"] != source["type"]:
-            findings.add(where, f"the data source {source} is not provisioned", f"one of {[(s['type'], uid) for uid, s in dashboards.sources.items()]}")
+            findings.add(
+                where,
+                f"the data source {source} is not provisioned",
+                f"one of {[(s['type'], uid) for uid, s in dashboards.sources.items()]}",
+            )
 
 
 def overlaps(findings: Findings, where: str, panels: list[dict]) -> None:
@@ -139,7 +161,11 @@ def overlaps(findings: Findings, where: str, panels: list[dict]) -> None:
         grid = panel["gridPos"]
         if grid["x"] + grid["w"] > 24:
             findings.add(where, f"panel {panel['id']} is beyond the right edge", "x + w of at most 24")
-        for cell in ((x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])):
+        for cell in (
+            (x, y)
+            for x in range(grid["x"], grid["x"] + grid["w"])
+            for y in range(grid["y"], grid["y"] + grid["h"])
+        ):
             if cell in taken:
                 findings.add(where, f"panels {taken[cell]} and {panel['id']} lie upon each other")
                 break
@@ -169,23 +195,35 @@ def check_expressions(findings: Findings, dashboards: Dashboards, inventory, val
         for variable in document["templating"]["list"]:
             match = LABEL_VALUES.match(variable["query"]["query"])
             if not match:
-                findings.add(where, f"the variable {variable['name']} asks {variable['query']['query']}", "label_values(metric, label)")
+                findings.add(
+                    where,
+                    f"the variable {variable['name']} asks {variable['query']['query']}",
+                    "label_values(metric, label)",
+                )
                 continue
             result = inventory.check(findings, f"{where}, variable {variable['name']}", match.group(1))
             if result is not None and match.group(2) not in result:
-                findings.add(where, f"{match.group(1)} has no label {match.group(2)}", f"one of {sorted(result)}")
+                findings.add(
+                    where, f"{match.group(1)} has no label {match.group(2)}", f"one of {sorted(result)}"
+                )
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "panels.yaml"
         file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": wrapped}]}))
-        tool(findings, "deploy/grafana/dashboards", ["promtool", "check", "rules", "panels.yaml"], file.parent)
-    findings.note(f"expressions: {len(wrapped)}, by promtool and against what is exported, legends and variables too")
+        tool(
+            findings, "deploy/grafana/dashboards", ["promtool", "check", "rules", "panels.yaml"], file.parent
+        )
+    findings.note(
+        f"expressions: {len(wrapped)}, by promtool and against what is exported, legends and variables too"
+    )
 
 
 def check_schema(findings: Findings, dashboards: Dashboards, modules: pathlib.Path) -> None:
     """Each dashboard and each panel's options as TypeScript values of Grafana's own types."""
     compiler = modules / "node_modules/typescript/bin/tsc"
     if not shutil.which("node") or not compiler.exists():
-        findings.note("schema: LEFT OUT, Node.js or @grafana/schema is missing; the structure was checked all the same")
+        findings.note(
+            "schema: LEFT OUT, Node.js or @grafana/schema is missing; the structure was checked all the same"
+        )
         return
     imports = "\n".join(
         f"import type * as {name} from '@grafana/schema/dist/esm/raw/composable/{name.lower()}/panelcfg/x/{name}PanelCfg_types.gen';"
@@ -196,18 +234,31 @@ def check_schema(findings: Findings, dashboards: Dashboards, modules: pathlib.Pa
         (folder / "node_modules").symlink_to((modules / "node_modules").resolve())
         for where, document in dashboards.documents.items():
             name = pathlib.Path(where).stem
-            (folder / f"{name}.ts").write_text(SCHEMA_PRELUDE.format(imports=imports) + "".join(typed(document)))
+            (folder / f"{name}.ts").write_text(
+                SCHEMA_PRELUDE.format(imports=imports) + "".join(typed(document))
+            )
         config = {
             "compilerOptions": {
-                "strict": True, "noEmit": True, "skipLibCheck": True, "target": "es2022", "module": "esnext",
-                "moduleResolution": "bundler", "types": [], "isolatedModules": True,
+                "strict": True,
+                "noEmit": True,
+                "skipLibCheck": True,
+                "target": "es2022",
+                "module": "esnext",
+                "moduleResolution": "bundler",
+                "types": [],
+                "isolatedModules": True,
             },
             "include": ["*.ts"],
         }
         (folder / "tsconfig.json").write_text(json.dumps(config))
-        done = subprocess.run(["node", compiler, "--project", folder], cwd=folder, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            ["node", compiler, "--project", folder], cwd=folder, capture_output=True, text=True, timeout=120
+        )
         if done.returncode != 0:
-            findings.add("deploy/grafana/dashboards", f"not of Grafana's schema:\n{explain(done.stdout + done.stderr, folder)}")
+            findings.add(
+                "deploy/grafana/dashboards",
+                f"not of Grafana's schema:\n{explain(done.stdout + done.stderr, folder)}",
+            )
     version = json.loads((modules / "node_modules/@grafana/schema/package.json").read_text())["version"]
     findings.note(f"schema: every dashboard and panel is of the types of @grafana/schema {version} (tsc)")
 
@@ -230,5 +281,7 @@ def explain(output: str, folder: pathlib.Path) -> str:
     for line in output.splitlines():
         lines.append(f"    {line}")
         if match := re.match(r"(\w+\.ts)\((\d+),", line):
-            lines.append(f"      in: {(folder / match.group(1)).read_text().splitlines()[int(match.group(2)) - 1].strip()}")
+            lines.append(
+                f"      in: {(folder / match.group(1)).read_text().splitlines()[int(match.group(2)) - 1].strip()}"
+            )
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from .findings import Findings
 
 SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? \S+")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+TYPE = re.compile(r"^# TYPE (\S+) (\S+)")
 # Prometheus adds these to whatever it scrapes.
 TARGET = frozenset({"job", "instance"})
 
@@ -22,6 +23,7 @@ class Metric:
     labels: frozenset[str] | None
     values: dict[str, set[str]] = field(default_factory=dict)
     jobs: set[str] = field(default_factory=set)
+    is_gauge: bool = False
 
 
 @dataclass
@@ -38,7 +40,10 @@ class Inventory:
     def scraped(self, job: str, text: str) -> set[str]:
         """Takes over what a target exports, and gives the names."""
         names = set()
+        gauges = set()
         for line in text.splitlines():
+            if (kind := TYPE.match(line)) and kind.group(2) == "gauge":
+                gauges.add(kind.group(1))
             if line.startswith("#") or not (sample := SAMPLE.match(line)):
                 continue
             name, pairs = sample.group(1), LABEL.findall(sample.group(2) or "")
@@ -46,6 +51,7 @@ class Inventory:
             metric = self.metrics.setdefault(name, Metric(TARGET))
             metric.labels |= {label for label, _ in pairs}
             metric.jobs.add(job)
+            metric.is_gauge = name in gauges
             for label, value in pairs:
                 metric.values.setdefault(label, set()).add(value)
         return names
@@ -87,7 +93,12 @@ class Inventory:
         return entry is not None and (metric is None or not set(entry["services"]) <= metric.jobs)
 
     def exists(self, name: str) -> bool:
-        return name in self.metrics or name in self.pending or name in self.recording or name in ("up", "ALERTS", "ALERTS_FOR_STATE")
+        return (
+            name in self.metrics
+            or name in self.pending
+            or name in self.recording
+            or name in ("up", "ALERTS", "ALERTS_FOR_STATE")
+        )
 
     def check(self, findings: Findings, where: str, expression: str) -> set[str] | None:
         """Looks at every metric, label and fixed value of an expression, and gives the labels of its
@@ -100,9 +111,16 @@ class Inventory:
         unknown = False
         for selector in promql.selectors(tree):
             unknown |= not self.selector(findings, where, selector)
+        for selector in promql.rated(tree):
+            name = promql.name_of(selector)
+            entry = self.pending.get(name, {})
+            if (name in self.metrics and self.metrics[name].is_gauge) or entry.get("type") == "gauge":
+                findings.add(where, f"{name} is a gauge, and has no rate", "deriv, delta, or another metric")
         if unknown:
             return None
-        result = promql.labels(tree, self.labels_of, lambda what: findings.add(f"{where}", f"{what} (in {expression.strip()!r})"))
+        result = promql.labels(
+            tree, self.labels_of, lambda what: findings.add(f"{where}", f"{what} (in {expression.strip()!r})")
+        )
         return None if result is None else set(result)
 
     def selector(self, findings: Findings, where: str, selector) -> bool:
@@ -126,7 +144,9 @@ class Inventory:
         values: set[str] | None = None
         metric = self.metrics.get(name)
         if matcher.name == "job":
-            exporting = (metric.jobs if metric else set()) | set(self.pending.get(name, {}).get("services", ()))
+            exporting = (metric.jobs if metric else set()) | set(
+                self.pending.get(name, {}).get("services", ())
+            )
             values = exporting or (self.jobs if name == "up" or name in self.recording else None)
         elif metric:
             values = metric.values.get(matcher.name)
@@ -136,7 +156,9 @@ class Inventory:
         elif name in self.pending:
             values = self.pending[name].get("values", {}).get(matcher.name)
         if values and matcher.value not in values:
-            findings.add(where, f"{name} has no {matcher.name}={matcher.value!r}", f"one of {sorted(values)[:20]}")
+            findings.add(
+                where, f"{name} has no {matcher.name}={matcher.value!r}", f"one of {sorted(values)[:20]}"
+            )
 
     def values_behind(self, recorded: str, label: str) -> set[str] | None:
         """The values of a label that a recording rule hands through from what it reads."""
@@ -154,4 +176,7 @@ class Inventory:
 
         everything = [*self.metrics, *self.recording, *self.pending]
         close = difflib.get_close_matches(name, everything, n=3, cutoff=0.5)
-        return " or ".join(close) or "a metric that a service exports, a recording rule, or one of exporters.yaml"
+        return (
+            " or ".join(close)
+            or "a metric that a service exports, a recording rule, or one of exporters.yaml"
+        )

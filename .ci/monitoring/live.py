@@ -20,13 +20,23 @@ INTERVAL, LONGEST_FOR = "1s", "2s"
 LOAD_S = 90
 
 
-def test_configuration(source: pathlib.Path, folder: pathlib.Path, targets: dict[str, list[str]]) -> pathlib.Path:
+def test_configuration(
+    source: pathlib.Path, folder: pathlib.Path, targets: dict[str, list[str]]
+) -> pathlib.Path:
     """prometheus.yml with targets on this machine, and its rules with short intervals."""
     configuration = yaml.safe_load((source / "prometheus.yml").read_text())
     configuration.pop("alerting")
-    configuration["global"] = {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL}
+    configuration["global"] = {
+        "scrape_interval": INTERVAL,
+        "scrape_timeout": INTERVAL,
+        "evaluation_interval": INTERVAL,
+    }
     for scrape in configuration["scrape_configs"]:
-        for key in [key for key in scrape if key.endswith("_sd_configs") or key in ("scrape_interval", "scrape_timeout", "static_configs")]:
+        for key in [
+            key
+            for key in scrape
+            if key.endswith("_sd_configs") or key in ("scrape_interval", "scrape_timeout", "static_configs")
+        ]:
             scrape.pop(key)
         scrape["static_configs"] = [{"targets": targets.get(scrape["job_name"], [])}]
     (folder / "rules").mkdir()
@@ -66,7 +76,14 @@ class Api:
 class Live:
     """One run: scrape, compare later, evaluate, break, evaluate again."""
 
-    def __init__(self, findings: Findings, inventory: Inventory, deploy: pathlib.Path, bin_dir: pathlib.Path, folder: pathlib.Path) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        inventory: Inventory,
+        deploy: pathlib.Path,
+        bin_dir: pathlib.Path,
+        folder: pathlib.Path,
+    ) -> None:
         self.findings, self.inventory, self.deploy = findings, inventory, deploy
         self.system = System(bin_dir, folder)
         self.folder = folder
@@ -87,23 +104,45 @@ class Live:
         self.public = ingest["public"]
         self.admin = {"vote-ingest": ingest["admin"], "vote-results": results["admin"]}
         exporter = system.exporter(self.redis_port) if shutil.which("prometheus-redis-exporter") else None
-        self.exporter_urls = [f"http://127.0.0.1:{exporter}/metrics", f"http://127.0.0.1:{exporter}/scrape?target=redis://127.0.0.1:{replica}"] if exporter else []
+        self.exporter_urls = (
+            [
+                f"http://127.0.0.1:{exporter}/metrics",
+                f"http://127.0.0.1:{exporter}/scrape?target=redis://127.0.0.1:{replica}",
+            ]
+            if exporter
+            else []
+        )
         port = free_port()
-        targets = {job: [address] for job, address in self.admin.items()} | {"prometheus": [f"127.0.0.1:{port}"]}
+        targets = {job: [address] for job, address in self.admin.items()} | {
+            "prometheus": [f"127.0.0.1:{port}"]
+        }
         if exporter:
             targets["redis"] = [f"127.0.0.1:{exporter}"]
         self.targets = targets
         system.open_poll(self.redis_port, results["public"])
         system.read(self.public, results["public"])
         self.load = system.load(self.redis_port, self.public, LOAD_S)
-        self.api = Api(system.prometheus(test_configuration(self.deploy / "prometheus", self.folder, targets), port))
+        self.api = Api(
+            system.prometheus(test_configuration(self.deploy / "prometheus", self.folder, targets), port)
+        )
         self.started = time.monotonic()
-        self.findings.note(f"running: Redis and a replica, both services, {'a Redis exporter, ' if exporter else ''}Prometheus, 200 votes a second, readers")
-        self.findings.note(f"the rule files are those of deploy/prometheus/rules, with every interval {INTERVAL} and every `for` {LONGEST_FOR}")
+        self.findings.note(
+            f"running: Redis and a replica, both services, {'a Redis exporter, ' if exporter else ''}Prometheus, 200 votes a second, readers"
+        )
+        self.findings.note(
+            f"the rule files are those of deploy/prometheus/rules, with every interval {INTERVAL} and every `for` {LONGEST_FOR}"
+        )
 
     def scrape(self, listed: dict[str, dict]) -> None:
         """What is exported, after some seconds of load; and the exporter's list against a real one."""
-        wait_for("the load has come through", lambda: self.api.query("sum(job:vote_requests:rate1m) > 50"), 60)
+        rate = 'sum(rate(http_server_request_duration_seconds_count{job="vote-ingest"}[1m]))'
+
+        def load_is_there():
+            if self.load.poll() is not None:
+                raise self.system.ended("load", self.load)
+            return self.api.query(f"{rate} > 50")
+
+        wait_for("the load has come through", load_is_there)
         for job, address in self.admin.items():
             names = self.inventory.scraped(job, get(f"http://{address}/metrics")[2])
             self.findings.note(f"{job} exports {len(names)} names")
@@ -122,9 +161,15 @@ class Live:
                 if real is None:
                     self.findings.add(where, f"a real redis_exporter has no {name}", exported.nearest(name))
                 elif not labels <= real.labels:
-                    self.findings.add(where, f"{name} has the labels {sorted(labels)}", f"{sorted(real.labels - {'job', 'instance'})}")
+                    self.findings.add(
+                        where,
+                        f"{name} has the labels {sorted(labels)}",
+                        f"{sorted(real.labels - {'job', 'instance'})}",
+                    )
         if self.exporter_urls:
-            self.findings.note(f"exporters.yaml: {len(listed['redis'])} metrics compared with a real redis_exporter on a primary and a replica")
+            self.findings.note(
+                f"exporters.yaml: {len(listed['redis'])} metrics compared with a real redis_exporter on a primary and a replica"
+            )
         else:
             self.findings.note("exporters.yaml: not compared, prometheus-redis-exporter is not installed")
 
@@ -133,7 +178,9 @@ class Live:
         wait_for("targets", lambda: len(self.api.query("up == 1")) == len(self.targets), 20)
         for target in self.api.ask("targets")["activeTargets"]:
             if target["health"] != "up":
-                self.findings.add(f"target {target['labels']}", f"is {target['health']}: {target['lastError']}", "up")
+                self.findings.add(
+                    f"target {target['labels']}", f"is {target['health']}: {target['lastError']}", "up"
+                )
         waiting = set(rules.recording) - self.resting_on(rules, pending)
         if not self.exporter_urls:
             waiting -= {name for name in rules.recording if "redis" in name}
@@ -149,22 +196,35 @@ class Live:
             wait_for("recording rules", all_have_values, 30)
         except TimeoutError:
             for name in sorted(waiting - valued):
-                self.findings.add(rules.recording[name][0]["file"], f"{name} has no value while both services are under load")
+                self.findings.add(
+                    rules.recording[name][0]["file"],
+                    f"{name} has no value while both services are under load",
+                )
         # What had to settle has settled, and an alert that would page had its time to fire.
         time.sleep(max(0.0, 12 - (time.monotonic() - self.started)))
         failing = [
-            (group["name"], rule) for group in self.api.ask("rules")["groups"] for rule in group["rules"] if rule["health"] != "ok"
+            (group["name"], rule)
+            for group in self.api.ask("rules")["groups"]
+            for rule in group["rules"]
+            if rule["health"] != "ok"
         ]
         for group, rule in failing:
-            self.findings.add(f"deploy/prometheus/rules, group {group}, {rule['name']}", f"is {rule['health']}: {rule.get('lastError')}")
+            self.findings.add(
+                f"deploy/prometheus/rules, group {group}, {rule['name']}",
+                f"is {rule['health']}: {rule.get('lastError')}",
+            )
         firing = self.api.alerts()
         for name, alert in firing.items():
             if alert["labels"]["severity"] == "page":
-                self.findings.add(f"alert {name}", f"fires although all is well: {alert['annotations']['summary']}", "silent")
-        rate = float(self.api.query("sum(poll:votes_accepted:rate1m)")[0]["value"][1])
+                self.findings.add(
+                    f"alert {name}",
+                    f"fires although all is well: {alert['annotations']['summary']}",
+                    "silent",
+                )
+        rate = sum(float(sample["value"][1]) for sample in self.api.query("poll:votes_accepted:rate1m"))
         self.findings.note(
             f"healthy at {rate:.0f} accepted votes a second: {len(self.targets)} targets up, {len(valued)} recording rules with values, "
-            f"{len(self.api.ask('rules', type='alert')['groups'])} groups of alerts without an error, nothing pages"
+            f"{len(rules.alerts)} alerts without an error, nothing pages"
             + (f" (firing: {', '.join(sorted(firing))})" if firing else "")
         )
 
@@ -174,17 +234,27 @@ class Live:
         found = set(metrics)
         while True:
             more = {
-                name for name, all_rules in rules.recording.items() if name not in found
-                for rule in all_rules for selector in promql.selectors(promql.parse(rule["expr"])) if promql.name_of(selector) in found
+                name
+                for name, all_rules in rules.recording.items()
+                if name not in found
+                for rule in all_rules
+                for selector in promql.selectors(promql.parse(rule["expr"]))
+                if promql.name_of(selector) in found
             }
             if not more:
                 return found
             found |= more
 
-    def panels(self, dashboards: boards.Dashboards, rules, pending: set[str], listed: dict[str, dict]) -> None:
+    def panels(
+        self, dashboards: boards.Dashboards, rules, pending: set[str], listed: dict[str, dict]
+    ) -> None:
         """Every panel's query, asked of the real server. One without data is wrong, unless it can have none here."""
         redis = listed["redis"]
-        quiet = {name for name, entry in redis.items() if entry.get("seen_on")} if self.exporter_urls else set(redis)
+        quiet = (
+            {name for name, entry in redis.items() if entry.get("seen_on")}
+            if self.exporter_urls
+            else set(redis)
+        )
         quiet = self.resting_on(rules, pending | quiet | {"ALERTS"})
         count = without = 0
         for where, _, expression in dashboards.expressions({"poll": POLL}):
@@ -196,9 +266,13 @@ class Live:
                 self.findings.add(where, f"Prometheus refuses its query: {error}")
                 continue
             without += 1
-            if not quiet & {promql.name_of(selector) for selector in promql.selectors(promql.parse(expression))}:
+            if not quiet & {
+                promql.name_of(selector) for selector in promql.selectors(promql.parse(expression))
+            }:
                 self.findings.add(where, f"{expression!r} has no data while both services are under load")
-        self.findings.note(f"panels: {count} queries asked of the server, {count - without} with data, {without} without (alerts, replicas, PENDING)")
+        self.findings.note(
+            f"panels: {count} queries asked of the server, {count - without} with data, {without} without (alerts, replicas, PENDING)"
+        )
 
     def outage(self) -> None:
         """Redis stands still until a lane logs it within a trace, ingest is killed, then Redis."""
@@ -221,7 +295,11 @@ class Live:
         """Stops Redis for some seconds: a batch in flight that carries a traced vote says so, a heartbeat doesn't."""
         self.redis.send_signal(signal.SIGSTOP)
         try:
-            return wait_for("a traced line", lambda: any('"trace_id"' in line for line in self.system.log("vote-ingest")), 3)
+            return wait_for(
+                "a traced line",
+                lambda: any('"trace_id"' in line for line in self.system.log("vote-ingest")),
+                3,
+            )
         except TimeoutError:
             return False
         finally:
@@ -234,10 +312,13 @@ class Live:
         try:
             found = wait_for(alert, lambda: self.api.alerts().get(alert), 25)
         except TimeoutError:
-            self.findings.add(f"alert {alert}", f"does not fire although {because}; firing: {sorted(self.api.alerts())}")
+            self.findings.add(
+                f"alert {alert}", f"does not fire although {because}; firing: {sorted(self.api.alerts())}"
+            )
             return
-        self.findings.note(f"{alert} fires {time.monotonic() - started:.0f} s after {because}: {found['annotations']['summary']!r}")
+        self.findings.note(
+            f"{alert} fires {time.monotonic() - started:.0f} s after {because}: {found['annotations']['summary']!r}"
+        )
 
     def logs(self) -> dict[str, list[str]]:
         return {service: self.system.log(service) for service in self.admin}
-

@@ -37,6 +37,15 @@ def selectors(node) -> Iterator[pq.VectorSelector]:
         yield from selectors(child)
 
 
+def rated(node) -> Iterator[pq.VectorSelector]:
+    """The selectors that only make sense on counters."""
+    if isinstance(node, pq.Call) and node.func.name in ("rate", "increase", "irate"):
+        yield from selectors(node)
+    else:
+        for child in children(node):
+            yield from rated(child)
+
+
 def name_of(selector: pq.VectorSelector) -> str:
     if selector.name:
         return selector.name
@@ -93,8 +102,10 @@ def labels(node, known: Callable[[str], Labels], complain: Callable[[str], None]
             return None if inner[1] is None else inner[1] - {"le"}
         if name in ("label_replace", "label_join"):
             return None
-        vectors = [l for argument, l in zip(node.args, inner) if not isinstance(argument, (pq.NumberLiteral, pq.StringLiteral))]
-        return vectors[0] if vectors else NOTHING
+        for argument, found in zip(node.args, inner, strict=True):
+            if not isinstance(argument, (pq.NumberLiteral, pq.StringLiteral)):
+                return found
+        return NOTHING
 
     def binary(node) -> Labels:
         left, right = walk(node.lhs), walk(node.rhs)

@@ -40,9 +40,13 @@ class Rules:
 
 def tool(findings: Findings, where: str, command: list, cwd: pathlib.Path) -> bool:
     """Runs a checker; what it says is the finding."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=140)
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=140
+    )
     if done.returncode != 0:
-        findings.add(where, f"{command[0]} {command[1]} {command[2]} says:\n{done.stdout}{done.stderr}".rstrip())
+        findings.add(
+            where, f"{command[0]} {command[1]} {command[2]} says:\n{done.stdout}{done.stderr}".rstrip()
+        )
     return done.returncode == 0
 
 
@@ -50,27 +54,39 @@ def check_files(findings: Findings, rules: Rules) -> None:
     folder = rules.folder
     # Includes every rule file that the configuration names.
     tool(findings, "deploy/prometheus", ["promtool", "check", "config", "prometheus.yml"], folder)
-    tool(findings, "deploy/prometheus/alertmanager.yml", ["amtool", "check-config", "alertmanager.yml"], folder)
+    tool(
+        findings, "deploy/prometheus/alertmanager.yml", ["amtool", "check-config", "alertmanager.yml"], folder
+    )
     configuration = yaml.safe_load((folder / "prometheus.yml").read_text())
     named = {path for pattern in configuration["rule_files"] for path in folder.glob(pattern)}
     for file in set(rules.files) - named:
         findings.add("deploy/prometheus/prometheus.yml", f"rule_files does not reach {file.name}")
     routes(findings, rules)
-    findings.note(f"promtool and amtool: configuration, {len(rules.files)} rule files with {len(rules.all())} rules, Alertmanager")
+    findings.note(
+        f"promtool and amtool: configuration, {len(rules.files)} rule files with {len(rules.all())} rules, Alertmanager"
+    )
 
 
 def routes(findings: Findings, rules: Rules) -> None:
     """Alertmanager's file names only alerts and severities that exist."""
     where = "deploy/prometheus/alertmanager.yml"
     text = yaml.safe_load((rules.folder / "alertmanager.yml").read_text())
-    matchers = [m for r in text["inhibit_rules"] for key in ("source_matchers", "target_matchers") for m in r[key]]
+    matchers = [
+        m for r in text["inhibit_rules"] for key in ("source_matchers", "target_matchers") for m in r[key]
+    ]
     matchers += [m for r in text["route"]["routes"] for m in r["matchers"]]
-    known = {"alertname": set(rules.alerts), "severity": SEVERITIES, "service": {a["labels"]["service"] for a in rules.alerts.values()}}
+    known = {
+        "alertname": set(rules.alerts),
+        "severity": SEVERITIES,
+        "service": {a["labels"]["service"] for a in rules.alerts.values()},
+    }
     for matcher in matchers:
         label, _, value = re.match(r'(\w+)\s*(=~|!=|!~|=)\s*"?(.*?)"?$', matcher).groups()
         for word in value.split("|"):
             if label in known and word not in known[label]:
-                findings.add(where, f"{matcher!r} names {word}, which no rule has", f"one of {sorted(known[label])}")
+                findings.add(
+                    where, f"{matcher!r} names {word}, which no rule has", f"one of {sorted(known[label])}"
+                )
 
 
 def start_tests(findings: Findings, rules: Rules, pool: ThreadPoolExecutor) -> list[Future]:
@@ -89,10 +105,20 @@ def start_tests(findings: Findings, rules: Rules, pool: ThreadPoolExecutor) -> l
         if alert not in silent:
             findings.add("deploy/prometheus/tests", f"no case in which {alert} stays silent")
     for alert in (fires | silent) - set(rules.alerts):
-        findings.add("deploy/prometheus/tests", f"cases for {alert}, which is no alert", "one of the alerts in rules/")
-    findings.note(f"promtool test rules: {cases} cases for {len(rules.alerts)} alerts, each firing and silent (running beside the rest)")
+        findings.add(
+            "deploy/prometheus/tests", f"cases for {alert}, which is no alert", "one of the alerts in rules/"
+        )
+    findings.note(
+        f"promtool test rules: {cases} cases for {len(rules.alerts)} alerts, each firing and silent (running beside the rest)"
+    )
     return [
-        pool.submit(tool, findings, f"deploy/prometheus/tests/{file.name}", ["promtool", "test", "rules", file.name], file.parent)
+        pool.submit(
+            tool,
+            findings,
+            f"deploy/prometheus/tests/{file.name}",
+            ["promtool", "test", "rules", file.name],
+            file.parent,
+        )
         for file in files
     ]
 
@@ -108,7 +134,9 @@ def check_runbook(findings: Findings, rules: Rules) -> None:
         where = f"{rule['file']}, {alert}"
         labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
         if labels.get("severity") not in SEVERITIES or "service" not in labels:
-            findings.add(where, f"its labels are {labels}", f"a service, and a severity of {sorted(SEVERITIES)}")
+            findings.add(
+                where, f"its labels are {labels}", f"a service, and a severity of {sorted(SEVERITIES)}"
+            )
         for name in ANNOTATIONS:
             if not annotations.get(name):
                 findings.add(where, f"it has no {name}")
@@ -119,7 +147,11 @@ def check_runbook(findings: Findings, rules: Rules) -> None:
             findings.add(path, f"no heading for {alert}", f"## {alert}")
     for heading in headings:
         if heading not in rules.alerts:
-            findings.add(path, f"the heading {heading} is no alert", "the name of an alert, or a heading of the first level")
+            findings.add(
+                path,
+                f"the heading {heading} is no alert",
+                "the name of an alert, or a heading of the first level",
+            )
     anchors = {heading.lower() for heading in headings}
     for link in re.findall(r"\]\(#([^)]+)\)", text):
         if link not in anchors:
