@@ -59,10 +59,13 @@ impl Lane {
     /// poll is closed this marks the writer as drained: all that it has accepted is there.
     pub(super) async fn heartbeat(&mut self) -> Result<(), Aborted> {
         let closes_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
+        self.state.asked_at = tokio::time::Instant::now();
         let (mode, closes_at_ms) = match closes_at_ms {
             NOT_CLOSED => (Mode::Check, 0),
             closes_at_ms => (Mode::Drain, closes_at_ms),
         };
+        // Whether the mark comes to be known or not: it may be there from now on.
+        self.state.drained_for_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
         let answered = !matches!(self.ask_redis(mode, closes_at_ms).await?, Answer::None)
             && self.ask_for_predecessors().await?;
         if answered {

@@ -113,10 +113,10 @@ fn check_all(harness: &Harness, config: Config) -> Result<(), TestError<(Referen
                         }
                         reference = Protocol::apply(reference, &step);
                         system.step(&reference, &step).await;
-                        check.after_step(&system, &reference);
+                        check.after_step(&system);
                     }
                     system.finish().await;
-                    check.at_end(&system, &reference);
+                    check.at_end(&system);
                     system.stop().await;
                 });
                 Ok(())

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest, WriterId};
 
@@ -62,6 +64,9 @@ pub(super) struct System<'a> {
     pub(super) crashes: usize,
     pub(super) ever_paused: bool,
     pub(super) closed_at: i64,
+    /// What the operator has done last: a seal may have had to wait.
+    pub(super) phase: Phase,
+    unexpected_before: u64,
     attempts: Vec<Request>,
     snapshots: Vec<Snapshot>,
     candidates: [u8; 2],
@@ -79,6 +84,8 @@ impl<'a> System<'a> {
             crashes: 0,
             ever_paused: false,
             closed_at: HALF_OPEN_MS,
+            phase: Phase::Open,
+            unexpected_before: all_unexpected(harness),
             attempts: Vec::new(),
             snapshots: Vec::new(),
             candidates: [0; 2],
@@ -117,7 +124,10 @@ impl<'a> System<'a> {
             }
             Step::Heartbeat { writer } => self.heartbeat(*writer).await,
             Step::KillWriter { writer, fate } => self.kill(*writer, *fate, reference).await,
+            Step::StopWriter { writer } => self.stop_in_order(*writer, reference).await,
             Step::Persist => self.snapshots.push(self.harness.snapshot()),
+            // Left out: a crash that forgets a seal.
+            Step::Crash { .. } if self.phase.is_over() => {}
             Step::Crash { back } => {
                 let last = self.snapshots.len().saturating_sub(1 + usize::from(*back));
                 self.snapshots.truncate(last + 1);
@@ -128,7 +138,12 @@ impl<'a> System<'a> {
             }
             Step::Heal => self.heal().await,
             Step::Publish { writer } => self.publish(*writer, reference),
-            Step::Pause | Step::Resume | Step::Close { .. } | Step::Seal | Step::Void => {
+            Step::Seal => {
+                if !self.phase.is_over() && self.is_waited_for().is_empty() {
+                    self.fence(Phase::Sealed, reference.closes_at);
+                }
+            }
+            Step::Pause | Step::Resume | Step::Close { .. } | Step::Void => {
                 self.fence(reference.phase, reference.closes_at);
             }
         }
@@ -140,8 +155,23 @@ impl<'a> System<'a> {
         self.heal().await;
         // A lane whose replay window is empty asks for no gaps: the next vote finds them.
         for writer in 0..WRITERS {
-            let (ballot, at) = (Ballot::Plain, 0);
-            self.cast(writer, Cast { ballot, at });
+            self.cast(
+                writer,
+                Cast {
+                    ballot: Ballot::Plain,
+                    at: HALF_OPEN_MS,
+                },
+            );
+        }
+        self.answer_all().await;
+        for writer in 0..WRITERS {
+            self.cast(
+                writer,
+                Cast {
+                    ballot: Ballot::Plain,
+                    at: 0,
+                },
+            );
         }
         while !self.attempts.is_empty() {
             self.late(0);
@@ -156,8 +186,16 @@ impl<'a> System<'a> {
         }
     }
 
+    /// Votes that the writers have found beyond what they had had acknowledged.
+    pub(super) fn unexpected(&self) -> u64 {
+        all_unexpected(self.harness) - self.unexpected_before
+    }
+
     /// Votes that a process has said to be lost.
     pub(super) fn lost(&self, process: &Process) -> u64 {
+        if let Some((lost, _)) = process.ended {
+            return lost;
+        }
         self.harness.metrics[process.slot].unrecoverable_votes.get() - process.lost_before
     }
 
@@ -173,6 +211,7 @@ impl<'a> System<'a> {
     }
 
     fn fence(&mut self, phase: Phase, closes_at: i64) {
+        self.phase = phase;
         self.revision += 1;
         self.ever_paused |= phase == Phase::Paused;
         self.closed_at = self.closed_at.min(closes_at);
@@ -206,9 +245,14 @@ impl<'a> System<'a> {
             closed_at_ms: AtomicI64::new(closed_at_ms(reference)),
             blocked: AtomicBool::new(false),
         });
-        let abort = CancellationToken::new();
-        let new_writer =
-            Arc::new(|| WriterId::from_bytes(WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes()));
+        let (abort, drain) = (CancellationToken::new(), CancellationToken::new());
+        let writers = Arc::<Mutex<Vec<WriterId>>>::default();
+        let names = Arc::clone(&writers);
+        let new_writer = Arc::new(move || {
+            let id = WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            names.lock().push(WriterId::from_bytes(id));
+            WriterId::from_bytes(id)
+        });
         let metrics = self.harness.metrics[slot].clone();
         let budget = ReplayBudget::new(config.replay_window_bytes);
         let lost_before = metrics.unrecoverable_votes.get();
@@ -219,7 +263,7 @@ impl<'a> System<'a> {
             writer: new_writer(),
             new_writer,
             pool: pool(&gate.url()),
-            drain: CancellationToken::new(),
+            drain: drain.clone(),
             abort: abort.clone(),
             state: LaneState::new(&config, &budget, &metrics),
             metrics,
@@ -230,6 +274,9 @@ impl<'a> System<'a> {
             shared,
             gate,
             abort,
+            drain,
+            writers,
+            ended: None,
             task: Some(tokio::spawn(lane.run())),
             asking: false,
             alive: true,
@@ -376,7 +423,7 @@ impl<'a> System<'a> {
                 Some(reply)
             }
             Fate::Delayed => {
-                if request.is_batch() && !request.asks() {
+                if request.is_batch() && request.mode() != "check" {
                     self.attempts.push(request.clone());
                 }
                 None
@@ -391,7 +438,8 @@ impl<'a> System<'a> {
         let before = self.harness.dump();
         let used = self.harness.last_sequence(attempt.writer()) >= attempt.sequence();
         self.harness.execute(&attempt);
-        if used {
+        // What it may mark is checked where it is executed.
+        if used && !attempt.asks() {
             assert_eq!(
                 before,
                 self.harness.dump(),
@@ -428,6 +476,61 @@ impl<'a> System<'a> {
         self.processes[process].stop().await;
         self.note_outcomes();
         self.spawn(writer, reference).await;
+    }
+
+    /// `SIGTERM`: what waits is sent, and the writer says that it has ended.
+    async fn stop_in_order(&mut self, writer: usize, reference: &Reference) {
+        let process = self.current[writer];
+        self.processes[process].drain.cancel();
+        let started = Instant::now();
+        for turn in 1_u64.. {
+            let state = &self.processes[process];
+            if let Some(held) = state.gate.take() {
+                let request = held.request.clone();
+                if let Some(reply) = self.attempt(process, &request, Fate::Answered) {
+                    held.answer(reply);
+                }
+            } else if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
+                break;
+            }
+            assert!(started.elapsed() < PATIENCE, "writer {writer} does not end");
+            if turn.is_multiple_of(32) {
+                tokio::time::advance(Duration::from_millis(250)).await;
+            }
+            tokio::task::yield_now().await;
+        }
+        let lost = self.lost(&self.processes[process]);
+        self.processes[process].ended = Some((lost, self.crashes));
+        self.processes[process].stop().await;
+        self.note_outcomes();
+        self.spawn(writer, reference).await;
+    }
+
+    /// The writers for which the operator waits: those that are not drained, and whose process is there. Of
+    /// one that Redis has forgotten whole the ledger says nothing: it has the grace to be found again.
+    fn is_waited_for(&self) -> Vec<String> {
+        let figures = self.harness.figures();
+        let alive = self.processes.iter().filter(|process| process.alive);
+        let mut waiting = Vec::new();
+        for process in alive {
+            for writer in process.writers.lock().iter() {
+                let name = writer.to_string();
+                let mark = figures.drained.get(&name).map(String::as_str);
+                let closes_at = (BOUNDARY_MS + self.closed_at).to_string();
+                let drained = mark == Some("ended") || mark == Some(closes_at.as_str());
+                let known = figures.ledger.contains_key(&format!("{name}/sequence"));
+                if !drained && (known || self.has_accepted(*writer)) {
+                    waiting.push(name);
+                }
+            }
+        }
+        waiting
+    }
+
+    fn has_accepted(&self, writer: WriterId) -> bool {
+        self.votes.iter().any(|vote| {
+            matches!(&vote.outcome, Some(Outcome::Accepted { place, .. }) if place.writer == writer)
+        })
     }
 
     async fn heal(&mut self) {
@@ -468,6 +571,11 @@ impl<'a> System<'a> {
             }
         }
     }
+}
+
+fn all_unexpected(harness: &Harness) -> u64 {
+    let metrics = harness.metrics.iter();
+    metrics.map(|metrics| metrics.unexpected_votes.get()).sum()
 }
 
 fn closed_at_ms(reference: &Reference) -> i64 {
