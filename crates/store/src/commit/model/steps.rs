@@ -6,15 +6,17 @@
 //! - **An attempt that outlives the server.** A crash ends all old attempts. If one that was given up, and
 //!   whose repeat was acknowledged and then forgotten, could reach the server that came back, it would be taken as
 //!   live: refused (the poll is paused meanwhile) it uses the sequence, the heartbeat is content, and the vote is
-//!   lost in silence. A connection leads to one server process, so it ends with it.
-//! - **Sealing or voiding before a gap is repaired** (a crash, and no [`Step::Heal`] since). The replay is refused
-//!   for good, and what is missing is counted as lost (`tests/it/forgetting.rs` has that); the reference has no
-//!   losses of polls that are over. Sealing is to wait for the writers.
-//! - **A second crash that comes back with less than the first, when a writer may have started over**: see
-//!   [`Reference::may_start_over`].
+//!   lost; or, refused before and live now, it counts a vote that was told to be refused. The heartbeat compares
+//!   votes and says both (`tests/it/forgetting.rs` has that), but which vote it was is not known. A connection leads
+//!   to one server process, so it ends with it.
+//! - **Voiding before a gap is repaired** (a crash, and no [`Step::Heal`] since). The replay is refused for good, and
+//!   what is missing is counted as lost (`tests/it/forgetting.rs` has that); the reference has no losses of polls
+//!   that are over. Sealing is not left out: it waits for the marks of all writers that are there, and abandons
+//!   those that are gone.
+//! - **Sealing while Redis has forgotten a writer whole**: the operator's grace is for that.
 //! - **A crash that forgets a seal.** What was sealed is to be confirmed by replicas.
 //!
-//! At the end each writer gets one more vote, which finds what is left to find without waiting for a heartbeat.
+//! At the end each writer gets two more votes, which find what is left to find without waiting for a heartbeat.
 
 use proptest::{collection::vec, prelude::*};
 use proptest_state_machine::ReferenceStateMachine;
