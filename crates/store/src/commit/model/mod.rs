@@ -8,6 +8,7 @@
 mod check;
 mod gate;
 mod harness;
+mod life;
 mod mutants;
 mod process;
 mod steps;

@@ -7,40 +7,32 @@
 use std::{
     future::Future as _,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest, WriterId};
 
 use super::{
-    gate::{Gate, Request},
+    gate::Request,
     harness::{BOUNDARY_MS, Harness, Snapshot},
-    process::{Process, pool},
+    life::closed_at_ms,
+    process::Process,
     steps::{Ballot, CROWD, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS},
 };
 use crate::commit::{
-    LaneConfig, Outcome, VoteToCast,
-    batch::Target,
-    lane::{Lane, LaneShared, LaneState, NOT_CLOSED},
-    queue::{Pending, Queue},
+    Outcome, VoteToCast,
+    queue::Pending,
     ticket::{Ticket, Waiting},
-    window::{Acknowledged, ReplayBudget},
 };
 
 /// The idempotency window of all writers, as keys are spelled.
-const WINDOW_MS: i64 = 60_000;
+pub(super) const WINDOW_MS: i64 = 60_000;
 /// More requests than any schedule can need: a writer that has not come to rest then never will.
 const ENOUGH_REQUESTS: usize = 400;
 /// Real time after which a lane that neither asks nor rests is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A vote that was cast, and what is known of it.
 pub(super) struct Vote {
@@ -59,7 +51,7 @@ pub(super) struct Vote {
 pub(super) struct System<'a> {
     pub(super) harness: &'a Harness,
     pub(super) processes: Vec<Process>,
-    current: [usize; WRITERS],
+    pub(super) current: [usize; WRITERS],
     pub(super) votes: Vec<Vote>,
     pub(super) crashes: usize,
     pub(super) ever_paused: bool,
@@ -218,75 +210,6 @@ impl<'a> System<'a> {
         self.harness.fence(phase, closes_at, self.revision);
     }
 
-    async fn spawn(&mut self, slot: usize, reference: &Reference) {
-        static WRITER: AtomicU64 = AtomicU64::new(1);
-        let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
-        let one_vote = size_of::<Acknowledged>() + size_of::<(u8, u8, u64)>();
-        let window = reference.windows[slot];
-        let config = LaneConfig {
-            min_batch_interval: Duration::ZERO,
-            replay_window: Duration::from_secs(3_600),
-            // From half of it on a repeat whose outcome is not known is burnt.
-            idempotency_window: if reference.burns[slot] {
-                Duration::ZERO
-            } else {
-                Duration::from_secs(3_600)
-            },
-            replay_window_bytes: if window == u8::MAX {
-                1 << 20
-            } else {
-                usize::from(window) * one_vote
-            },
-            ..LaneConfig::default()
-        };
-        let shared = Arc::new(LaneShared {
-            queue: Queue::new(1_024),
-            closes_at_ms: AtomicI64::new(BOUNDARY_MS + reference.closes_at),
-            closed_at_ms: AtomicI64::new(closed_at_ms(reference)),
-            blocked: AtomicBool::new(false),
-        });
-        let (abort, drain) = (CancellationToken::new(), CancellationToken::new());
-        let writers = Arc::<Mutex<Vec<WriterId>>>::default();
-        let names = Arc::clone(&writers);
-        let new_writer = Arc::new(move || {
-            let id = WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-            names.lock().push(WriterId::from_bytes(id));
-            WriterId::from_bytes(id)
-        });
-        let metrics = self.harness.metrics[slot].clone();
-        let budget = ReplayBudget::new(config.replay_window_bytes);
-        let lost_before = metrics.unrecoverable_votes.get();
-        let lane = Lane {
-            shared: Arc::clone(&shared),
-            target: Target::new(&self.harness.definition, 0, WINDOW_MS),
-            shard: 0,
-            writer: new_writer(),
-            new_writer,
-            pool: pool(&gate.url()),
-            drain: drain.clone(),
-            abort: abort.clone(),
-            state: LaneState::new(&config, &budget, &metrics),
-            metrics,
-            config,
-        };
-        self.current[slot] = self.processes.len();
-        self.processes.push(Process {
-            shared,
-            gate,
-            abort,
-            drain,
-            writers,
-            ended: None,
-            task: Some(tokio::spawn(lane.run())),
-            asking: false,
-            alive: true,
-            window,
-            lost_before,
-            slot,
-            displaced: 0,
-        });
-    }
-
     fn cast(&mut self, writer: usize, cast: Cast) {
         let voters = usize::from(matches!(
             cast.ballot,
@@ -412,7 +335,12 @@ impl<'a> System<'a> {
     }
 
     /// What happens to a request at the server.
-    fn attempt(&mut self, process: usize, request: &Request, fate: Fate) -> Option<Vec<u8>> {
+    pub(super) fn attempt(
+        &mut self,
+        process: usize,
+        request: &Request,
+        fate: Fate,
+    ) -> Option<Vec<u8>> {
         match fate {
             Fate::Answered | Fate::ReplyLost => {
                 let reply = self.harness.execute(request);
@@ -468,44 +396,6 @@ impl<'a> System<'a> {
         }
     }
 
-    async fn kill(&mut self, writer: usize, fate: Fate, reference: &Reference) {
-        let process = self.current[writer];
-        if let Some(request) = self.processes[process].gate.peek() {
-            self.attempt(process, &request, fate);
-        }
-        self.processes[process].stop().await;
-        self.note_outcomes();
-        self.spawn(writer, reference).await;
-    }
-
-    /// `SIGTERM`: what waits is sent, and the writer says that it has ended.
-    async fn stop_in_order(&mut self, writer: usize, reference: &Reference) {
-        let process = self.current[writer];
-        self.processes[process].drain.cancel();
-        let started = Instant::now();
-        for turn in 1_u64.. {
-            let state = &self.processes[process];
-            if let Some(held) = state.gate.take() {
-                let request = held.request.clone();
-                if let Some(reply) = self.attempt(process, &request, Fate::Answered) {
-                    held.answer(reply);
-                }
-            } else if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
-                break;
-            }
-            assert!(started.elapsed() < PATIENCE, "writer {writer} does not end");
-            if turn.is_multiple_of(32) {
-                tokio::time::advance(Duration::from_millis(250)).await;
-            }
-            tokio::task::yield_now().await;
-        }
-        let lost = self.lost(&self.processes[process]);
-        self.processes[process].ended = Some((lost, self.crashes));
-        self.processes[process].stop().await;
-        self.note_outcomes();
-        self.spawn(writer, reference).await;
-    }
-
     /// The writers for which the operator waits: those that are not drained, and whose process is there. Of
     /// one that Redis has forgotten whole the ledger says nothing: it has the grace to be found again.
     fn is_waited_for(&self) -> Vec<String> {
@@ -558,7 +448,7 @@ impl<'a> System<'a> {
         }
     }
 
-    fn note_outcomes(&mut self) {
+    pub(super) fn note_outcomes(&mut self) {
         for vote in &mut self.votes {
             if vote.outcome.is_some() {
                 continue;
@@ -576,11 +466,4 @@ impl<'a> System<'a> {
 fn all_unexpected(harness: &Harness) -> u64 {
     let metrics = harness.metrics.iter();
     metrics.map(|metrics| metrics.unexpected_votes.get()).sum()
-}
-
-fn closed_at_ms(reference: &Reference) -> i64 {
-    match reference.phase {
-        Phase::Closed => BOUNDARY_MS + reference.closes_at,
-        _ => NOT_CLOSED,
-    }
 }
