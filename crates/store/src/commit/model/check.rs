@@ -238,8 +238,8 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
         .collect();
     let lost = system.lost(process);
     let listed = || missing.iter().map(|vote| shown(vote)).collect::<Vec<_>>();
-    // Repeats of a vote that were accepted as well, after Redis had forgotten it: they are one vote,
-    // which may have been said to be lost before the repeat came. The crowd's may be missing.
+    // Repeats of a vote that were accepted as well, or may have been, after Redis had forgotten it: they
+    // are one vote, which may have been said to be lost all the same. The crowd's may be missing.
     let shared = accepted
         .iter()
         .filter(|vote| {
@@ -247,7 +247,10 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
                 || system.votes.iter().any(|other| {
                     !std::ptr::eq(other, **vote)
                         && other.pair == vote.pair
-                        && matches!(other.outcome, Some(Outcome::Accepted { .. }))
+                        && matches!(
+                            other.outcome,
+                            Some(Outcome::Accepted { .. } | Outcome::Unknown)
+                        )
                 })
         })
         .count() as u64;
