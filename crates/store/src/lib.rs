@@ -31,6 +31,6 @@ pub use error::StoreError;
 pub use fence::Fence;
 pub use figures::{Drained, ShardFigures, WriterLedger};
 pub use metrics::VoteOutcome;
-pub use operator::{AuditReport, PollOperator, SaveError, SealError, ShardAudit};
+pub use operator::{AuditReport, PollOperator, SaveError, SealError, ShardAudit, Undrained};
 pub use reader::ResultsReader;
 pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter};

@@ -15,7 +15,7 @@ const HEADING: &str = "Redis, for every command";
 pub struct RedisArgs {
     /// Address of Redis: redis://…, redis+sentinel://…/master or redis+cluster://…, rediss… for TLS
     #[arg(
-        long = "redis",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "URL",
@@ -23,7 +23,7 @@ pub struct RedisArgs {
         hide_env_values = true,
         default_value = "redis://127.0.0.1:6379"
     )]
-    pub url: String,
+    pub redis: String,
 
     /// ACL user
     #[arg(
@@ -96,7 +96,7 @@ pub struct RedisArgs {
 
 impl fmt::Debug for RedisArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url.parse::<RedisUrl>();
+        let url = self.redis.parse::<RedisUrl>();
         f.debug_struct("RedisArgs")
             .field("url", &url)
             .field("username", &self.username)
@@ -125,7 +125,7 @@ impl RedisArgs {
                 key: self.key_file.clone(),
             },
             pool_size: 4,
-            ..RedisConfig::new(&self.url)
+            ..RedisConfig::new(&self.redis)
         })
     }
 }

@@ -1,11 +1,13 @@
 //! The operator's capability: changes polls, seals them, proves their figures.
 
 mod audit;
+mod drained;
 mod seal;
 
 use vote_domain::{Poll, PollId, ReceiptKey, SealedPoll};
 
 pub use audit::{AuditReport, ShardAudit};
+pub use drained::Undrained;
 pub use seal::SealError;
 
 use crate::{

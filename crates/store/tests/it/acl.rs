@@ -87,7 +87,12 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
     show.change(Transition::Close, closes_at()).await;
     let poll = show.poll().await;
     show.operator
-        .seal(&poll, closes_at(), "test")
+        .seal(
+            &poll,
+            &std::collections::BTreeSet::new(),
+            closes_at(),
+            "test",
+        )
         .await
         .expect("sealed");
     let audit = show.audit().await;

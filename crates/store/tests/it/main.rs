@@ -10,6 +10,7 @@ mod forgetting;
 mod operator;
 mod outage;
 mod schedules;
+mod sealing;
 mod snapshots;
 mod support;
 mod topologies;

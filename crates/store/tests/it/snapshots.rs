@@ -144,7 +144,6 @@ async fn a_sealed_poll_is_served_from_its_sealed_result() {
     reading.total(1).await;
     let closed = show.change(Transition::Close, closes_at()).await;
     let sealed = show
-        .operator
         .seal(&closed, closes_at(), "test")
         .await
         .expect("sealed");
@@ -153,6 +152,22 @@ async fn a_sealed_poll_is_served_from_its_sealed_result() {
     })
     .await;
     assert_eq!(*last, sealed);
+}
+
+#[tokio::test]
+async fn the_mark_of_a_drained_writer_makes_no_new_revision() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    eventually(DEADLINE, || async {
+        let undrained = show.operator.undrained(&closed).await.expect("answers");
+        undrained.is_empty()
+    })
+    .await;
+    let reading = Reading::start(&show.redis.url());
+    let read = reading.total(1).await;
+    assert_eq!(read.snapshot.revision, closed.revision + 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A poll on a Redis of its own, and a writer to cast votes with.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,11 +12,11 @@ use std::{
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use vote_domain::{
-    IdempotencyKey, KeyDigest, Poll, PollDefinition, PollId, Transition, VoterDigest,
+    IdempotencyKey, KeyDigest, Poll, PollDefinition, PollId, SealedPoll, Transition, VoterDigest,
 };
 use vote_store::{
-    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, Store, VoteToCast,
-    VoteWriter, VoteWriterConfig,
+    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, SealError, Store,
+    VoteToCast, VoteWriter, VoteWriterConfig,
 };
 use vote_testkit::{RedisServer, eventually};
 
@@ -134,6 +134,22 @@ impl<R> Show<R> {
             .await
             .expect("saved");
         next
+    }
+
+    /// Seals it as soon as all writers are drained, as `votectl` does.
+    pub(crate) async fn seal(
+        &self,
+        closed: &Poll,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<SealedPoll, SealError> {
+        eventually(DEADLINE, || async {
+            match self.operator.seal(closed, &BTreeSet::new(), now, by).await {
+                Err(SealError::Waiting(waiting)) => Err(format!("{waiting:?}")),
+                sealed => Ok(sealed),
+            }
+        })
+        .await
     }
 
     pub(crate) async fn audit(&self) -> AuditReport {
