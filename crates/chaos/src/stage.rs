@@ -142,7 +142,8 @@ impl Stage {
         ];
         let mut ingests = Vec::new();
         for number in 0..plot.ingests {
-            let mut env = [all.clone(), plot.ingest_env.clone()].concat();
+            let settings = scene.options.settings.clone();
+            let mut env = [all.clone(), plot.ingest_env.clone(), settings].concat();
             if number == 0 {
                 env.extend(plot.first_env.clone());
             }

@@ -18,9 +18,6 @@ const LONG_QUICK: Duration = Duration::from_millis(2_500);
 const DOWN: Duration = Duration::from_secs(3);
 const DOWN_QUICK: Duration = Duration::from_secs(1);
 
-/// How much of the append-only file a power cut takes.
-const TAIL: Duration = Duration::from_secs(1);
-
 /// What was on its way when the memory ran out is answered by then.
 const SETTLED: Duration = Duration::from_millis(300);
 
@@ -61,8 +58,11 @@ pub(crate) async fn tail_cut(scene: Scene) -> anyhow::Result<Findings> {
     let load = stage.load()?;
     stage.until(&load, BEFORE).await;
     let on_disk = redis.append_only_len();
-    tokio::time::sleep(TAIL).await;
-    scene.step("kill -9 of Redis, and its last second is lost");
+    tokio::time::sleep(scene.options.tail).await;
+    let seconds = scene.options.tail.as_secs();
+    scene.step(&format!(
+        "kill -9 of Redis, and its last {seconds} s are lost"
+    ));
     redis.kill9();
     let probe = Probe::of(&redis.url());
     let tail = redis.append_only_len() - on_disk;
