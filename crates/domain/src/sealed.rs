@@ -1,5 +1,7 @@
 //! The final result: every figure of a poll, under one digest.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -30,6 +32,10 @@ pub struct SealedPoll {
     pub tally: Tally,
     /// The figures of each shard, in order.
     pub shards: Vec<ShardTotals>,
+    /// Writers that were not waited for, in order: they were gone, and may have accepted votes that are not
+    /// in the figures. Not there where it is empty, as in results that were sealed before there was such a thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub abandoned: Vec<WriterId>,
     /// When it was sealed.
     #[serde(with = "wire_time")]
     pub sealed_at: Timestamp,
@@ -89,6 +95,12 @@ pub enum SealError {
         /// Which shard.
         shard: u16,
     },
+    /// A writer was abandoned that has written nothing.
+    #[error("the writer {writer} was abandoned, but isn't in any ledger, or not in order")]
+    Abandoned {
+        /// Which writer.
+        writer: WriterId,
+    },
     /// The shards' votes don't add up in 64 bits.
     #[error(transparent)]
     Overflow(#[from] TallyOverflow),
@@ -122,13 +134,16 @@ pub enum SealedPollError {
 impl SealedPoll {
     /// Seals the figures of all shards of a poll that is in the state `sealed`.
     ///
-    /// `revision` is the standing's. Writers are put in order; shards must be.
+    /// `revision` is the standing's. Writers are put in order; shards must be. `abandoned` are writers that were
+    /// not waited for.
     ///
     /// # Errors
-    /// Where the poll isn't sealed, or the shards aren't all there, or their figures aren't the poll's.
+    /// Where the poll isn't sealed, or the shards aren't all there, or their figures aren't the poll's, or an
+    /// abandoned writer isn't in any ledger.
     pub fn new(
         poll: Poll,
         mut shards: Vec<ShardTotals>,
+        abandoned: &BTreeSet<WriterId>,
         revision: u64,
         sealed_at: Timestamp,
         sealed_by: &str,
@@ -138,12 +153,15 @@ impl SealedPoll {
         }
         let sealed_at = wire_time::floor(sealed_at);
         let (tally, standing) = figures(&poll, &shards, revision, sealed_at)?;
+        let abandoned: Vec<WriterId> = abandoned.iter().copied().collect();
+        check_abandoned(&abandoned, &shards)?;
         let mut sealed = Self {
             version: VERSION,
             poll,
             standing,
             tally,
             shards,
+            abandoned,
             sealed_at,
             sealed_by: sealed_by.to_owned(),
             sha256: String::new(),
@@ -163,6 +181,8 @@ impl SealedPoll {
             standing: &'a Standing,
             tally: &'a Tally,
             shards: &'a [ShardTotals],
+            #[serde(skip_serializing_if = "<[WriterId]>::is_empty")]
+            abandoned: &'a [WriterId],
             #[serde(with = "wire_time")]
             sealed_at: Timestamp,
             sealed_by: &'a str,
@@ -173,6 +193,7 @@ impl SealedPoll {
             standing: &self.standing,
             tally: &self.tally,
             shards: &self.shards,
+            abandoned: &self.abandoned,
             sealed_at: self.sealed_at,
             sealed_by: &self.sealed_by,
         };
@@ -211,8 +232,22 @@ impl SealedPoll {
         if standing != self.standing {
             return Err(SealedPollError::Figures { field: "standing" });
         }
+        check_abandoned(&self.abandoned, &self.shards)?;
         Ok(())
     }
+}
+
+/// Abandoned writers are in order, once each, and have written something.
+fn check_abandoned(abandoned: &[WriterId], shards: &[ShardTotals]) -> Result<(), SealError> {
+    let mut before = None;
+    for writer in abandoned {
+        let mut ledgers = shards.iter().flat_map(|totals| &totals.writers);
+        if before >= Some(writer) || !ledgers.any(|entry| entry.writer == *writer) {
+            return Err(SealError::Abandoned { writer: *writer });
+        }
+        before = Some(writer);
+    }
+    Ok(())
 }
 
 impl ShardTotals {

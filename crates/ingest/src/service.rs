@@ -1,14 +1,17 @@
 //! The ingest service: its lanes, its routes, its drain.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::web::{Data, ServiceConfig};
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 use vote_domain::ReceiptKey;
 use vote_service::{
-    BoxError, Context, Service, ServiceName, Settings, entropy, health::ready_check,
+    BoxError, Context, Service, ServiceName, Settings, entropy, health::ready_check, settings,
 };
-use vote_store::{LaneConfig, RedisConfig, Store, VoteWriter, VoteWriterConfig};
+use vote_store::{
+    Durability, LaneConfig, RedisConfig, ReplicasMissing, Store, StoreError, TlsFiles, VoteWriter,
+    VoteWriterConfig,
+};
 
 use crate::routes::cast_vote;
 
@@ -42,6 +45,7 @@ impl Service for Ingest {
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let settings = Arc::clone(&context.settings);
         let store = Store::new(&redis_config(&settings))?;
+        check_durability(&store, durability(&settings)).await?;
         let writer = VoteWriter::start(&store, writer_config(&settings), &mut context.metrics);
         let ready = Arc::clone(&writer);
         context.ready_when(ready_check("lanes", move || ready.ready()));
@@ -79,11 +83,44 @@ fn writer_config(settings: &Settings) -> VoteWriterConfig {
             max_checked_per_batch: commit.max_keyed_per_batch,
             idempotency_window: commit.idempotency_window(),
             replay_window: commit.replay_window(),
-            ..LaneConfig::default()
+            durability: durability(settings),
+            replay_window_bytes: commit.replay_window_bytes(),
         },
         refresh_interval: settings.polls.refresh_interval(),
         receipt_key: settings.receipts.key_bytes().map(ReceiptKey::from_bytes),
         random,
+    }
+}
+
+/// A server that can't do what is asked of it is refused; one that can't be reached yet is not, and
+/// blocks the lanes if it turns out to be such a one.
+async fn check_durability(store: &Store, durability: Durability) -> Result<(), StoreError> {
+    match durability.check(store).await {
+        Err(error @ StoreError::Unsupported(_)) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "whether Redis can do what commit.durability asks for is not known yet");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn durability(settings: &Settings) -> Durability {
+    let commit = &settings.commit;
+    match commit.durability {
+        settings::Durability::Memory => Durability::Memory,
+        settings::Durability::Replicas { count, timeout_ms } => Durability::Replicas {
+            count,
+            timeout: Duration::from_millis(timeout_ms),
+            missing: match commit.replicas_missing {
+                settings::ReplicasMissing::Refuse => ReplicasMissing::Refuse,
+                settings::ReplicasMissing::Degrade => ReplicasMissing::Degrade,
+            },
+        },
+        // Whoever waits longer has been told that the outcome is unknown.
+        settings::Durability::Fsync => Durability::Fsync {
+            timeout: commit.accept_timeout(),
+        },
     }
 }
 
@@ -96,6 +133,11 @@ fn redis_config(settings: &Settings) -> RedisConfig {
             .password
             .as_ref()
             .map(|password| password.expose().to_owned()),
+        tls: TlsFiles {
+            authority: redis.tls_ca_file.clone(),
+            certificate: redis.tls_cert_file.clone(),
+            key: redis.tls_key_file.clone(),
+        },
         pool_size: redis.pool_size,
         connect_timeout: redis.connect_timeout(),
         response_timeout: redis.response_timeout(),

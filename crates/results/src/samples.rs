@@ -1,6 +1,6 @@
 //! Polls and snapshots for unit tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use vote_domain::{
     Minute, MinuteSeries, Poll, PollDefinition, SealedPoll, ShardTotals, Tally, Transition,
     Visibility, WriterId, WriterTotals,
 };
-use vote_store::{Confirmed, PollSnapshot, WriterLedger};
+use vote_store::{Confirmed, Drained, PollSnapshot, WriterLedger};
 
 pub(crate) const WRITER: WriterId = WriterId::from_bytes([7; 8]);
 
@@ -67,6 +67,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
     let ledger = WriterLedger {
         last_sequence: 3,
         votes: total,
+        drained: Drained::No,
     };
     PollSnapshot {
         revision: poll.revision + 3,
@@ -102,6 +103,7 @@ pub(crate) fn sealed_snapshot(votes: &[(usize, usize, u64)]) -> PollSnapshot {
     let sealed = SealedPoll::new(
         poll.clone(),
         vec![totals],
+        &BTreeSet::new(),
         snapshot.revision,
         closes_at(),
         "test",

@@ -10,7 +10,7 @@ use vote_domain::ReceiptKey;
 use vote_service::health::ready_check;
 use vote_service::settings::{RedisSettings, Secret};
 use vote_service::{BoxError, Context, Service, ServiceName};
-use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store};
+use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store, TlsFiles};
 
 use crate::access::Access;
 use crate::board::Board;
@@ -107,6 +107,11 @@ fn redis(settings: &RedisSettings) -> RedisConfig {
             .password
             .as_ref()
             .map(|password| Secret::expose(password).to_owned()),
+        tls: TlsFiles {
+            authority: settings.tls_ca_file.clone(),
+            certificate: settings.tls_cert_file.clone(),
+            key: settings.tls_key_file.clone(),
+        },
         pool_size: settings.pool_size,
         connect_timeout: settings.connect_timeout(),
         response_timeout: settings.response_timeout(),

@@ -1,29 +1,43 @@
-//! The pool of connections, and how a connection is made.
+//! Where Redis is, and the capabilities that are handed out for it.
 
-use std::{fmt, time::Duration};
-
-use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
-use redis::{AsyncConnectionConfig, IntoConnectionInfo};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use crate::{
-    directory::PollReader, error::StoreError, operator::PollOperator, reader::ResultsReader,
+    directory::PollReader, error::StoreError, nodes::Nodes, operator::PollOperator,
+    reader::ResultsReader,
 };
 
 /// Where Redis is, and how long to wait for it.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `redis://[user[:password]@]host[:port][/database]`.
+    /// One server, `redis://[user[:password]@]host[:port][/database]`; the sentinels of one,
+    /// `redis+sentinel://[user[:password]@]host[:port],…/master-name[/database]`; or some nodes of a
+    /// cluster, `redis+cluster://[user[:password]@]host[:port],…`. `rediss` instead of `redis` for TLS.
+    /// User and password are those of the servers with the data, percent-encoded.
     pub url: String,
     /// Overrides the user in `url`.
     pub username: Option<String>,
     /// Overrides the password in `url`.
     pub password: Option<String>,
-    /// The most connections this process opens. Each lane keeps one.
+    /// Whom to trust, and who we are, where the scheme asks for TLS.
+    pub tls: TlsFiles,
+    /// The most connections this process opens to one server. Each lane keeps one.
     pub pool_size: usize,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long an answer may take before the connection is given up.
     pub response_timeout: Duration,
+}
+
+/// Files in PEM form (RFC 7468) for connections with TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificates of the authorities to trust; those of the machine without it.
+    pub authority: Option<PathBuf>,
+    /// Our own certificate, where the server asks for one.
+    pub certificate: Option<PathBuf>,
+    /// The key of our own certificate.
+    pub key: Option<PathBuf>,
 }
 
 impl RedisConfig {
@@ -34,6 +48,7 @@ impl RedisConfig {
             url: url.into(),
             username: None,
             password: None,
+            tls: TlsFiles::default(),
             pool_size: 512,
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
@@ -45,6 +60,7 @@ impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address may carry a password.
         f.debug_struct("RedisConfig")
+            .field("tls", &self.tls)
             .field("pool_size", &self.pool_size)
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
@@ -55,79 +71,41 @@ impl fmt::Debug for RedisConfig {
 /// The way to Redis: hands out the capabilities, each a type of its own.
 ///
 /// Connections are made when they are first needed, so a `Store` exists before Redis is there.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Store {
-    pool: Pool,
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").finish_non_exhaustive()
-    }
+    nodes: Nodes,
 }
 
 impl Store {
-    /// Prepares the pool; connects to nothing yet.
+    /// Prepares the pools; connects to nothing yet.
     ///
     /// # Errors
-    /// [`StoreError::Address`] where the address of Redis can't be used.
+    /// [`StoreError::Address`] where the address of Redis, or a file for TLS, can't be used.
     pub fn new(config: &RedisConfig) -> Result<Self, StoreError> {
-        let address = |error: redis::RedisError| StoreError::Address(error.to_string());
-        let mut info = config
-            .url
-            .as_str()
-            .into_connection_info()
-            .map_err(address)?;
-        let mut settings = info.redis_settings().clone();
-        if let Some(username) = &config.username {
-            settings = settings.set_username(username);
-        }
-        if let Some(password) = &config.password {
-            settings = settings.set_password(password);
-        }
-        info = info.set_redis_settings(settings);
-        let connection = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(config.connect_timeout))
-            .set_response_timeout(Some(config.response_timeout));
-        let manager = Manager::new_with_config(info, connection).map_err(address)?;
-        let pool = Pool::builder(manager)
-            .max_size(config.pool_size)
-            .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
-                wait: Some(config.connect_timeout),
-                create: Some(config.connect_timeout),
-                recycle: Some(config.response_timeout),
-            })
-            .build()
-            .map_err(|error| StoreError::Address(error.to_string()))?;
-        Ok(Self { pool })
+        let nodes = Nodes::new(config)?;
+        Ok(Self { nodes })
     }
 
     /// Reads polls and their state, for both services.
     #[must_use]
     pub fn polls(&self) -> PollReader {
-        PollReader::new(self.pool.clone())
+        PollReader::new(self.nodes.clone())
     }
 
     /// Reads tallies, series and ledgers. The ingest service never asks for this.
     #[must_use]
     pub fn results(&self) -> ResultsReader {
-        ResultsReader::new(self.pool.clone())
+        ResultsReader::new(self.nodes.clone())
     }
 
     /// Changes polls, seals and audits them: the operator's capability.
     #[must_use]
     pub fn operator(&self) -> PollOperator {
-        PollOperator::new(self.pool.clone())
+        PollOperator::new(self.nodes.clone())
     }
 
-    /// The most connections that the pool makes.
-    pub(crate) fn connections(&self) -> usize {
-        self.pool.status().max_size
-    }
-
-    /// The pool, for the lanes.
-    pub(crate) fn pool(&self) -> Pool {
-        self.pool.clone()
+    /// The servers, for the lanes.
+    pub(crate) fn nodes(&self) -> Nodes {
+        self.nodes.clone()
     }
 }

@@ -1,14 +1,13 @@
 //! The polls that there are, as both services see them.
 
-use deadpool_redis::{Connection, Pool};
 use vote_domain::{Poll, PollId, ReceiptKey};
 
-use crate::{error::StoreError, keys};
+use crate::{error::StoreError, keys, nodes::Nodes};
 
 /// Reads polls and their state: all that the ingest service ever reads.
 #[derive(Clone)]
 pub struct PollReader {
-    pool: Pool,
+    nodes: Nodes,
 }
 
 impl std::fmt::Debug for PollReader {
@@ -18,8 +17,8 @@ impl std::fmt::Debug for PollReader {
 }
 
 impl PollReader {
-    pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub(crate) fn new(nodes: Nodes) -> Self {
+        Self { nodes }
     }
 
     /// All polls, in the order of their ids, each by itself: a document that this version can't
@@ -28,11 +27,9 @@ impl PollReader {
     /// # Errors
     /// [`StoreError`] where Redis can't be read.
     pub async fn all(&self) -> Result<Vec<(PollId, Result<Poll, StoreError>)>, StoreError> {
-        let mut connection = self.pool.get().await?;
-        let mut ids: Vec<String> = redis::cmd("SMEMBERS")
-            .arg(keys::POLLS)
-            .query_async(&mut connection)
-            .await?;
+        let mut command = redis::cmd("SMEMBERS");
+        command.arg(keys::POLLS);
+        let mut ids: Vec<String> = self.nodes.query(keys::POLLS, &command).await?;
         ids.sort_unstable();
         let mut polls = Vec::with_capacity(ids.len());
         for id in ids {
@@ -40,7 +37,7 @@ impl PollReader {
                 key: keys::POLLS.to_owned(),
                 reason: error.to_string(),
             })?;
-            match read_poll(&mut connection, &id).await {
+            match self.get(&id).await {
                 Ok(Some(poll)) => polls.push((id, Ok(poll))),
                 Ok(None) => {}
                 Err(unreadable @ StoreError::Corrupt { .. }) => polls.push((id, Err(unreadable))),
@@ -55,8 +52,18 @@ impl PollReader {
     /// # Errors
     /// As [`PollReader::all`].
     pub async fn get(&self, id: &PollId) -> Result<Option<Poll>, StoreError> {
-        let mut connection = self.pool.get().await?;
-        read_poll(&mut connection, id).await
+        let key = keys::poll(id);
+        let mut command = redis::cmd("GET");
+        command.arg(&key);
+        let document: Option<Vec<u8>> = self.nodes.query(&key, &command).await?;
+        document
+            .map(|json| {
+                serde_json::from_slice(&json).map_err(|error| StoreError::Corrupt {
+                    key,
+                    reason: error.to_string(),
+                })
+            })
+            .transpose()
     }
 
     /// The key that receipts are signed with, where the services share it through Redis.
@@ -64,11 +71,9 @@ impl PollReader {
     /// # Errors
     /// As [`PollReader::all`].
     pub async fn receipt_key(&self) -> Result<Option<ReceiptKey>, StoreError> {
-        let mut connection = self.pool.get().await?;
-        let bytes: Option<Vec<u8>> = redis::cmd("GET")
-            .arg(keys::RECEIPT_KEY)
-            .query_async(&mut connection)
-            .await?;
+        let mut command = redis::cmd("GET");
+        command.arg(keys::RECEIPT_KEY);
+        let bytes: Option<Vec<u8>> = self.nodes.query(keys::RECEIPT_KEY, &command).await?;
         bytes.map(receipt_key).transpose()
     }
 
@@ -78,28 +83,15 @@ impl PollReader {
     /// # Errors
     /// As [`PollReader::all`].
     pub(crate) async fn receipt_key_or(&self, fresh: &[u8; 32]) -> Result<ReceiptKey, StoreError> {
-        let mut connection = self.pool.get().await?;
-        redis::cmd("SET")
-            .arg(keys::RECEIPT_KEY)
-            .arg(fresh)
-            .arg("NX")
-            .exec_async(&mut connection)
+        let mut command = redis::cmd("SET");
+        command.arg(keys::RECEIPT_KEY).arg(fresh).arg("NX");
+        self.nodes
+            .query::<redis::Value>(keys::RECEIPT_KEY, &command)
             .await?;
-        let bytes: Vec<u8> = redis::cmd("GET")
-            .arg(keys::RECEIPT_KEY)
-            .query_async(&mut connection)
-            .await?;
+        let mut command = redis::cmd("GET");
+        command.arg(keys::RECEIPT_KEY);
+        let bytes: Vec<u8> = self.nodes.query(keys::RECEIPT_KEY, &command).await?;
         receipt_key(bytes)
-    }
-
-    /// Whether Redis answers.
-    ///
-    /// # Errors
-    /// As [`PollReader::all`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.get().await?;
-        redis::cmd("PING").exec_async(&mut connection).await?;
-        Ok(())
     }
 }
 
@@ -110,20 +102,4 @@ fn receipt_key(bytes: Vec<u8>) -> Result<ReceiptKey, StoreError> {
             key: keys::RECEIPT_KEY.to_owned(),
             reason: format!("{} bytes where a key has 32", bytes.len()),
         })
-}
-
-pub(crate) async fn read_poll(
-    connection: &mut Connection,
-    id: &PollId,
-) -> Result<Option<Poll>, StoreError> {
-    let key = keys::poll(id);
-    let document: Option<Vec<u8>> = redis::cmd("GET").arg(&key).query_async(connection).await?;
-    document
-        .map(|json| {
-            serde_json::from_slice(&json).map_err(|error| StoreError::Corrupt {
-                key,
-                reason: error.to_string(),
-            })
-        })
-        .transpose()
 }

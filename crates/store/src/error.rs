@@ -19,13 +19,10 @@ pub enum StoreError {
         /// What was expected there.
         reason: String,
     },
-    /// The address of Redis can't be used.
-    #[error("the address of Redis is not usable: {0}")]
+    /// The address of Redis, or what TLS needs, can't be used.
+    #[error("the address of Redis (redis.url) is not usable: {0}")]
     Address(String),
-}
-
-impl From<deadpool_redis::PoolError> for StoreError {
-    fn from(error: deadpool_redis::PoolError) -> Self {
-        Self::Connect(error.to_string())
-    }
+    /// The server can't do what is asked of it.
+    #[error("this Redis can't do that: {0}")]
+    Unsupported(String),
 }

@@ -1,10 +1,9 @@
 //! The fence of a shard: the copy of a poll's state that `commit.lua` checks in the same step in
 //! which it counts.
 
-use redis::aio::MultiplexedConnection;
 use vote_domain::{Poll, PollState};
 
-use crate::{error::StoreError, keys::ShardKeys, script::FENCE};
+use crate::{error::StoreError, keys::ShardKeys, nodes::Nodes, script::FENCE};
 
 /// What a shard's fence says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +60,7 @@ pub(crate) enum Fenced {
 
 /// Writes the fence of `poll` on one shard.
 pub(crate) async fn write(
-    connection: &mut MultiplexedConnection,
+    nodes: &Nodes,
     keys: &ShardKeys,
     fence: &Fence,
 ) -> Result<Fenced, StoreError> {
@@ -72,7 +71,7 @@ pub(crate) async fn write(
         .arg(fence.opens_at_ms)
         .arg(fence.closes_at_ms)
         .arg(fence.revision);
-    let answer: String = FENCE.run(connection, &command).await?;
+    let answer: String = nodes.run(&FENCE, &keys.state(), &command).await?;
     Ok(match answer.split_once(' ') {
         None => Fenced::Done,
         Some(("terminal", state)) => Fenced::Terminal(state.to_owned()),
@@ -81,14 +80,9 @@ pub(crate) async fn write(
 }
 
 /// Reads the fence of one shard.
-pub(crate) async fn read(
-    connection: &mut MultiplexedConnection,
-    keys: &ShardKeys,
-) -> Result<Option<Fence>, StoreError> {
-    let fields: Vec<Option<String>> = redis::cmd("HMGET")
-        .arg(keys.state())
-        .arg(&Fence::FIELDS)
-        .query_async(connection)
-        .await?;
+pub(crate) async fn read(nodes: &Nodes, keys: &ShardKeys) -> Result<Option<Fence>, StoreError> {
+    let mut command = redis::cmd("HMGET");
+    command.arg(keys.state()).arg(&Fence::FIELDS);
+    let fields: Vec<Option<String>> = nodes.query(&keys.state(), &command).await?;
     Ok(Fence::parse(&fields))
 }

@@ -2,6 +2,9 @@
 
 use vote_domain::{CandidateId, ChannelId, Minute, PollDefinition, WriterId};
 
+/// What the mark of a drained writer reads once the writer has ended.
+pub(crate) const ENDED: &str = "ended";
+
 /// `<channel>/<candidate>`; ids are slugs, so the slash is theirs alone.
 pub(crate) fn pair(channel: &ChannelId, candidate: &CandidateId) -> String {
     format!("{channel}/{candidate}")
@@ -33,15 +36,27 @@ pub(crate) fn parse_minute(
 pub(crate) enum LedgerField {
     Sequence(WriterId),
     Votes(WriterId),
+    Drained(WriterId),
 }
 
-/// The writer and the figure that `<writer>/sequence` or `<writer>/votes` names.
+/// The sequence of a writer's last batch.
+pub(crate) fn sequence(writer: &WriterId) -> String {
+    format!("{writer}/sequence")
+}
+
+/// All votes that a writer has recorded.
+pub(crate) fn votes(writer: &WriterId) -> String {
+    format!("{writer}/votes")
+}
+
+/// The writer and the figure that `<writer>/sequence`, `<writer>/votes` or `<writer>/drained` names.
 pub(crate) fn parse_ledger(field: &str) -> Option<LedgerField> {
     let (writer, figure) = field.split_once('/')?;
     let writer = WriterId::parse(writer).ok()?;
     match figure {
         "sequence" => Some(LedgerField::Sequence(writer)),
         "votes" => Some(LedgerField::Votes(writer)),
+        "drained" => Some(LedgerField::Drained(writer)),
         _ => None,
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use deadpool_redis::Connection;
 use jiff::Timestamp;
 use redis::FromRedisValue as _;
 use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition, Tally, WriterId};
@@ -12,6 +11,7 @@ use crate::{
     fence::Fence,
     fields::{self, LedgerField},
     keys::ShardKeys,
+    nodes::Nodes,
     script::FIGURES,
 };
 
@@ -22,6 +22,32 @@ pub struct WriterLedger {
     pub last_sequence: u64,
     /// All votes that it has recorded.
     pub votes: u64,
+    /// Whether it has said that all it had accepted is here.
+    pub drained: Drained,
+}
+
+/// A writer's word that all votes that it has accepted are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Drained {
+    /// Not given, or not any more.
+    #[default]
+    No,
+    /// For a poll that closes at this time, in milliseconds since the Unix epoch.
+    At(i64),
+    /// Whenever the poll closes: it has ended.
+    Ended,
+}
+
+impl WriterLedger {
+    /// Whether the writer has nothing left to send to a poll that has closed at this time.
+    #[must_use]
+    pub const fn is_drained(&self, closes_at_ms: i64) -> bool {
+        match self.drained {
+            Drained::No => false,
+            Drained::At(ms) => ms == closes_at_ms,
+            Drained::Ended => true,
+        }
+    }
 }
 
 /// All figures of one shard, as of one instant.
@@ -64,7 +90,7 @@ pub(crate) fn hours(poll: &Poll, now: Timestamp) -> std::ops::RangeInclusive<i64
 
 /// Reads one shard, with the minutes of `hours`.
 pub(crate) async fn read_shard(
-    connection: &mut Connection,
+    nodes: &Nodes,
     poll: &PollDefinition,
     shard: u16,
     hours: impl Iterator<Item = i64> + Clone,
@@ -79,7 +105,7 @@ pub(crate) async fn read_shard(
         .arg(keys.writers())
         .arg(minutes_keys)
         .arg(&Fence::FIELDS);
-    let answers: Vec<redis::Value> = FIGURES.run(connection, &command).await?;
+    let answers: Vec<redis::Value> = nodes.run(&FIGURES, &keys.state(), &command).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(redis::Value::Nil);
 
@@ -131,17 +157,35 @@ fn parse_ledger(
     answer: redis::Value,
 ) -> Result<BTreeMap<WriterId, WriterLedger>, StoreError> {
     let mut writers: BTreeMap<WriterId, WriterLedger> = BTreeMap::new();
-    for (field, figure) in figures(key, answer)? {
+    let ledger = HashMap::<String, String>::from_redis_value(answer)
+        .map_err(|error| corrupt(key, error.to_string()))?;
+    for (field, value) in ledger {
+        let wrong = || corrupt(key, format!("the field {field:?} reads {value:?}"));
         match fields::parse_ledger(&field).ok_or_else(|| unknown_field(key, &field))? {
             LedgerField::Sequence(writer) => {
-                writers.entry(writer).or_default().last_sequence = figure;
+                let sequence = value.parse().map_err(|_| wrong())?;
+                writers.entry(writer).or_default().last_sequence = sequence;
             }
             LedgerField::Votes(writer) => {
-                writers.entry(writer).or_default().votes = figure;
+                let votes = value.parse().map_err(|_| wrong())?;
+                writers.entry(writer).or_default().votes = votes;
+            }
+            LedgerField::Drained(writer) => {
+                let drained = parse_drained(&value).ok_or_else(wrong)?;
+                writers.entry(writer).or_default().drained = drained;
             }
         }
     }
     Ok(writers)
+}
+
+/// `ended`, a closing time, or 0 where votes were counted after the mark.
+fn parse_drained(value: &str) -> Option<Drained> {
+    match value {
+        fields::ENDED => Some(Drained::Ended),
+        "0" => Some(Drained::No),
+        closes_at_ms => closes_at_ms.parse().ok().map(Drained::At),
+    }
 }
 
 fn figures(key: &str, answer: redis::Value) -> Result<HashMap<String, u64>, StoreError> {

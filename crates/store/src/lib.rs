@@ -5,6 +5,7 @@
 //! command line alone. A [`Store`] hands them out.
 #![forbid(unsafe_code)]
 
+mod address;
 mod commit;
 mod connection;
 mod directory;
@@ -14,18 +15,22 @@ mod fields;
 mod figures;
 mod keys;
 mod metrics;
+mod nodes;
 mod operator;
 mod reader;
 mod script;
 mod snapshot;
 
-pub use commit::{LaneConfig, OpenPoll, Outcome, Place, VoteToCast, VoteWriter, VoteWriterConfig};
-pub use connection::{RedisConfig, Store};
+pub use commit::{
+    Durability, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing, VoteToCast, VoteWriter,
+    VoteWriterConfig,
+};
+pub use connection::{RedisConfig, Store, TlsFiles};
 pub use directory::PollReader;
 pub use error::StoreError;
 pub use fence::Fence;
-pub use figures::{ShardFigures, WriterLedger};
+pub use figures::{Drained, ShardFigures, WriterLedger};
 pub use metrics::VoteOutcome;
-pub use operator::{AuditReport, PollOperator, SaveError, SealError, ShardAudit};
+pub use operator::{AuditReport, PollOperator, SaveError, SealError, ShardAudit, Undrained};
 pub use reader::ResultsReader;
 pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter};

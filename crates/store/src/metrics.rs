@@ -122,6 +122,8 @@ pub(crate) struct WriterMetrics {
     gaps: PollFamily<Counter>,
     repaired_votes: PollFamily<Counter>,
     unrecoverable_votes: PollFamily<Counter>,
+    unconfirmed_votes: PollFamily<Counter>,
+    unexpected_votes: PollFamily<Counter>,
 }
 
 impl WriterMetrics {
@@ -141,6 +143,8 @@ impl WriterMetrics {
             gaps: Family::new_with_constructor(Counter::default),
             repaired_votes: Family::new_with_constructor(Counter::default),
             unrecoverable_votes: Family::new_with_constructor(Counter::default),
+            unconfirmed_votes: Family::new_with_constructor(Counter::default),
+            unexpected_votes: Family::new_with_constructor(Counter::default),
         };
         registry.register(
             "vote_votes",
@@ -165,7 +169,7 @@ impl WriterMetrics {
         );
         registry.register_with_unit(
             "vote_replay_window",
-            "Memory that the lane's acknowledged batches take",
+            "Memory that the lane's acknowledged batches take; the sum over all lanes is bounded by commit.replay_window_mib",
             Unit::Bytes,
             metrics.window_bytes.clone(),
         );
@@ -193,6 +197,16 @@ impl WriterMetrics {
             "vote_unrecoverable_votes",
             "Acknowledged votes that Redis has forgotten and that can't be recorded again",
             metrics.unrecoverable_votes.clone(),
+        );
+        registry.register(
+            "vote_unconfirmed_votes",
+            "Votes that were sent while replicas were missing, and accepted without them",
+            metrics.unconfirmed_votes.clone(),
+        );
+        registry.register(
+            "vote_unexpected_votes",
+            "Votes that Redis has of a writer beyond what it had acknowledged",
+            metrics.unexpected_votes.clone(),
         );
         metrics
     }
@@ -234,6 +248,8 @@ impl WriterMetrics {
             gaps: self.gaps.get_or_create(&by_poll).clone(),
             repaired_votes: self.repaired_votes.get_or_create(&by_poll).clone(),
             unrecoverable_votes: self.unrecoverable_votes.get_or_create(&by_poll).clone(),
+            unconfirmed_votes: self.unconfirmed_votes.get_or_create(&by_poll).clone(),
+            unexpected_votes: self.unexpected_votes.get_or_create(&by_poll).clone(),
         }
     }
 }
@@ -252,6 +268,8 @@ pub(crate) struct LaneMetrics {
     pub(crate) gaps: Counter,
     pub(crate) repaired_votes: Counter,
     pub(crate) unrecoverable_votes: Counter,
+    pub(crate) unconfirmed_votes: Counter,
+    pub(crate) unexpected_votes: Counter,
 }
 
 impl LaneMetrics {

@@ -1,6 +1,6 @@
 //! The results service's capability: reads tallies, series and ledgers, and writes nothing.
 
-use deadpool_redis::Pool;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use vote_domain::{Poll, PollDefinition, PollId, SealedPoll};
 
@@ -8,12 +8,17 @@ use crate::{
     error::StoreError,
     figures::{self, ShardFigures},
     keys,
+    nodes::Nodes,
 };
+
+/// Shards that are read at the same time: they may be on servers of their own, and one that answers
+/// late need not keep the others.
+const SHARDS_AT_ONCE: usize = 8;
 
 /// Reads what has been counted.
 #[derive(Clone)]
 pub struct ResultsReader {
-    pool: Pool,
+    nodes: Nodes,
 }
 
 impl std::fmt::Debug for ResultsReader {
@@ -23,8 +28,8 @@ impl std::fmt::Debug for ResultsReader {
 }
 
 impl ResultsReader {
-    pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub(crate) fn new(nodes: Nodes) -> Self {
+        Self { nodes }
     }
 
     /// All figures of all shards of `poll`.
@@ -32,10 +37,9 @@ impl ResultsReader {
     /// # Errors
     /// [`StoreError`] where Redis can't be read, or holds fields that are not the poll's.
     pub async fn figures(&self, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
-        let mut connection = self.pool.get().await?;
+        let key = keys::poll(poll.definition.id());
         let (seconds, _microseconds): (i64, i64) =
-            redis::cmd("TIME").query_async(&mut connection).await?;
-        drop(connection);
+            self.nodes.query(&key, &redis::cmd("TIME")).await?;
         let now = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
         self.figures_of(&poll.definition, figures::hours(poll, now))
             .await
@@ -47,11 +51,12 @@ impl ResultsReader {
         poll: &PollDefinition,
         hours: impl Iterator<Item = i64> + Clone,
     ) -> Result<Vec<ShardFigures>, StoreError> {
-        let mut connection = self.pool.get().await?;
-        let mut shards = Vec::with_capacity(usize::from(poll.shards()));
-        for shard in 0..poll.shards() {
-            shards.push(figures::read_shard(&mut connection, poll, shard, hours.clone()).await?);
-        }
+        let mut shards: Vec<ShardFigures> = stream::iter(0..poll.shards())
+            .map(|shard| figures::read_shard(&self.nodes, poll, shard, hours.clone()))
+            .buffer_unordered(SHARDS_AT_ONCE)
+            .try_collect()
+            .await?;
+        shards.sort_unstable_by_key(|shard| shard.shard);
         Ok(shards)
     }
 
@@ -60,12 +65,10 @@ impl ResultsReader {
     /// # Errors
     /// As [`ResultsReader::figures`].
     pub async fn sealed(&self, poll: &PollId) -> Result<Option<SealedPoll>, StoreError> {
-        let mut connection = self.pool.get().await?;
         let key = keys::sealed(poll);
-        let document: Option<Vec<u8>> = redis::cmd("GET")
-            .arg(&key)
-            .query_async(&mut connection)
-            .await?;
+        let mut command = redis::cmd("GET");
+        command.arg(&key);
+        let document: Option<Vec<u8>> = self.nodes.query(&key, &command).await?;
         document
             .map(|json| {
                 serde_json::from_slice(&json).map_err(|error| StoreError::Corrupt {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, aio::MultiplexedConnection};
+use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
 
 /// Records a batch of votes.
 pub(crate) static COMMIT: LazyLock<Script> =
@@ -56,11 +56,11 @@ impl Script {
     }
 
     /// Runs a command made for this script, and loads the script first if need be.
-    pub(crate) async fn run<T: redis::FromRedisValue>(
+    pub(crate) async fn run(
         &self,
         connection: &mut MultiplexedConnection,
         command: &Cmd,
-    ) -> RedisResult<T> {
+    ) -> RedisResult<Value> {
         match command.query_async(connection).await {
             Err(error) if is_unknown_script(&error) => {
                 self.load(connection).await?;

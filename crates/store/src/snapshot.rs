@@ -14,6 +14,7 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
@@ -28,6 +29,7 @@ use crate::{
     connection::Store,
     directory::PollReader,
     error::StoreError,
+    fence::Fence,
     figures::{self, ShardFigures, WriterLedger},
     keys,
     reader::ResultsReader,
@@ -119,6 +121,8 @@ struct Metrics {
     read_seconds: Histogram,
     failures: Counter,
     disagreements: Family<PollLabels, Counter>,
+    fence_mismatches: Family<PollLabels, Gauge>,
+    regressions: Family<PollLabels, Counter>,
 }
 
 impl Metrics {
@@ -127,6 +131,8 @@ impl Metrics {
             read_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             failures: Counter::default(),
             disagreements: Family::default(),
+            fence_mismatches: Family::default(),
+            regressions: Family::default(),
         };
         registry.register_with_unit(
             "vote_snapshot_read",
@@ -143,6 +149,16 @@ impl Metrics {
             "vote_snapshot_disagreements",
             "Times that tally, minutes and ledger of a poll did not agree",
             metrics.disagreements.clone(),
+        );
+        registry.register(
+            "vote_fence_mismatch_shards",
+            "Shards whose fence is not what the poll's document says: an operator's change is half done or was forgotten",
+            metrics.fence_mismatches.clone(),
+        );
+        registry.register(
+            "vote_poll_regressions",
+            "Times that a poll came back at an older revision: Redis has forgotten an operator's change",
+            metrics.regressions.clone(),
         );
         metrics
     }
@@ -216,10 +232,12 @@ impl Snapshotter {
         let polls_read_at = if self.polls_due.is_none_or(|due| Instant::now() >= due) {
             let now = self.clock.now();
             let polls = self.polls.all().await?;
-            self.known = polls
+            let polls: Vec<_> = polls
                 .into_iter()
                 .map(|(id, poll)| (id, poll.map_err(|error| error.to_string())))
                 .collect();
+            self.find_regressions(&polls);
+            self.known = polls;
             let receipt_key = self.polls.receipt_key().await?;
             self.publish.send_modify(|snapshots| {
                 snapshots.receipt_key = receipt_key.map(Arc::new);
@@ -345,12 +363,45 @@ impl Snapshotter {
         if !agrees {
             tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
         }
+        self.compare_fences(poll, &shards);
         self.remember_older(id, &minutes, &recent, this_hour);
         let sealed = match poll.state {
             PollState::Sealed => self.sealed(id).await?,
             _ => None,
         };
         assemble(poll, shards, minutes, sealed, now)
+    }
+
+    /// A failover that forgets an operator's change brings an older document back.
+    fn find_regressions(&self, polls: &[(PollId, Result<Poll, String>)]) {
+        for (id, known) in &self.known {
+            let now = polls.iter().find(|(poll, _)| poll == id);
+            let (Ok(known), Some((_, Ok(now)))) = (known, now) else {
+                continue;
+            };
+            let regressions = self.metrics.regressions.get_or_create(&PollLabels {
+                poll: id.to_string(),
+            });
+            if now.revision < known.revision {
+                regressions.inc();
+                tracing::error!(
+                    poll = %id, was = known.revision, is = now.revision, state = %now.state,
+                    "Redis has forgotten a change of the poll: look at it and make the change again"
+                );
+            }
+        }
+    }
+
+    /// Counts the shards that would take, or refuse, other votes than the poll's document says.
+    fn compare_fences(&self, poll: &Poll, shards: &[ShardFigures]) {
+        let wanted = Fence::of(poll);
+        let mismatches = shards.iter().filter(|shard| shard.fence != Some(wanted));
+        self.metrics
+            .fence_mismatches
+            .get_or_create(&PollLabels {
+                poll: poll.definition.id().to_string(),
+            })
+            .set(i64::try_from(mismatches.count()).unwrap_or(i64::MAX));
     }
 
     /// The sealed result, once it has proven to be unchanged.

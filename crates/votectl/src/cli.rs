@@ -1,6 +1,7 @@
 //! The command line: what there is, how it is spelt, what it means.
 
 use crate::commands::{audit, export, poll, receipt};
+use crate::redis_args::RedisArgs;
 use crate::{dev, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -29,17 +30,9 @@ pub struct Cli {
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// Address of Redis
-    #[arg(
-        long,
-        global = true,
-        help_heading = EVERYWHERE,
-        value_name = "URL",
-        env = "VOTE__REDIS__URL",
-        hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379"
-    )]
-    pub redis: String,
+    /// Where Redis is.
+    #[command(flatten)]
+    pub redis: RedisArgs,
 
     /// Form of the result: for people, or one JSON document
     #[arg(long, short, global = true, help_heading = EVERYWHERE, value_enum, default_value_t)]
@@ -134,6 +127,7 @@ mod tests {
     fn right_lines_are_taken() {
         for line in [
             "votectl poll apply demo.yaml --dry-run --output json",
+            "votectl --redis redis+sentinel://h:1,h:2/vote --redis-password-file /run/secrets/redis poll list",
             "votectl --redis redis://h:1 poll seal paredao-01 --grace 1m30s --yes",
             "votectl poll extend paredao-01 --until 2026-11-26T02:30:00-03:00",
             "votectl poll extend paredao-01 --for 30m",

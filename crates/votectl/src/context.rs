@@ -6,7 +6,7 @@ use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde::Serialize;
 use vote_domain::{Clock, Poll, PollId};
-use vote_store::{PollOperator, RedisConfig, Store};
+use vote_store::{PollOperator, Store};
 
 /// The surroundings of one command.
 pub struct Context<'a> {
@@ -30,13 +30,9 @@ impl Context<'_> {
     /// The capability to change polls. Connects when it is first used.
     ///
     /// # Errors
-    /// When the address of Redis is no address.
+    /// When the address of Redis is no address, or a file that it needs can't be read.
     pub fn operator(&self) -> Result<PollOperator, Failure> {
-        Ok(Store::new(&RedisConfig {
-            pool_size: 4,
-            ..RedisConfig::new(&self.global.redis)
-        })?
-        .operator())
+        Ok(Store::new(&self.global.redis.config()?)?.operator())
     }
 
     /// The time.

@@ -1,5 +1,7 @@
 //! The final result: its digest, and what changes it.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::Value;
 use sha2::Digest;
@@ -40,7 +42,15 @@ fn sample() -> SealedPoll {
         shard(0, &[&[900, 200], &[150, 400]], &[(2, 650), (1, 1000)]),
         shard(1, &[&[35, 65], &[50, 200]], &[(1, 350)]),
     ];
-    SealedPoll::new(sealed_poll(2), shards, 4711, at(SEALED_AT), "ines").expect("consistent")
+    SealedPoll::new(
+        sealed_poll(2),
+        shards,
+        &BTreeSet::new(),
+        4711,
+        at(SEALED_AT),
+        "ines",
+    )
+    .expect("consistent")
 }
 
 #[test]
@@ -75,6 +85,47 @@ fn has_a_digest_that_never_changes() {
 }
 
 #[test]
+fn abandoned_writers_are_named_and_part_of_the_digest() {
+    let plain = sample();
+    assert!(
+        !serde_json::to_string(&plain)
+            .expect("serialises")
+            .contains("abandoned")
+    );
+    let seal = |abandoned: &[u8]| {
+        let abandoned = abandoned.iter().map(|id| WriterId::from_bytes([*id; 8]));
+        SealedPoll::new(
+            sealed_poll(2),
+            plain.shards.clone(),
+            &abandoned.collect(),
+            4711,
+            at(SEALED_AT),
+            "ines",
+        )
+    };
+    let mut sealed = seal(&[2, 1]).expect("consistent");
+    let names: Vec<_> = sealed.abandoned.iter().map(WriterId::to_string).collect();
+    assert_eq!(names, ["0101010101010101", "0202020202020202"]);
+    assert_ne!(sealed.sha256, plain.sha256);
+    let json = serde_json::to_string(&sealed).expect("serialises");
+    let read: SealedPoll = serde_json::from_str(&json).expect("reads");
+    assert_eq!((read.verify(), &read), (Ok(()), &sealed));
+    sealed.abandoned.pop();
+    assert!(matches!(
+        sealed.verify(),
+        Err(SealedPollError::Digest { .. })
+    ));
+    sealed.abandoned = vec![WriterId::from_bytes([2; 8]), WriterId::from_bytes([1; 8])];
+    sealed.sha256 = sealed.digest();
+    assert!(matches!(
+        sealed.verify(),
+        Err(SealedPollError::Content(SealError::Abandoned { .. }))
+    ));
+    let stranger = WriterId::from_bytes([3; 8]);
+    assert_eq!(seal(&[3]), Err(SealError::Abandoned { writer: stranger }));
+}
+
+#[test]
 fn the_digest_is_that_of_the_canonical_json_without_it() {
     let sealed = sample();
     let mut json = serde_json::to_value(&sealed).expect("serialises");
@@ -95,7 +146,15 @@ fn survives_the_wire_and_still_verifies() {
     // Also with totals that need more than 64 bits.
     let max = [u64::MAX, u64::MAX];
     let shards = vec![shard(0, &[&max, &max], &[])];
-    let sealed = SealedPoll::new(sealed_poll(1), shards, 1, at(SEALED_AT), "ines").expect("fits");
+    let sealed = SealedPoll::new(
+        sealed_poll(1),
+        shards,
+        &BTreeSet::new(),
+        1,
+        at(SEALED_AT),
+        "ines",
+    )
+    .expect("fits");
     let json = serde_json::to_string(&sealed).expect("serialises");
     let read: SealedPoll = serde_json::from_str(&json).expect("reads");
     assert_eq!((read.verify(), read), (Ok(()), sealed));
@@ -152,7 +211,8 @@ fn figures_that_do_not_follow_are_found_even_under_a_right_digest() {
 #[test]
 fn what_is_incomplete_is_not_sealed() {
     let seal = |poll, shards| {
-        SealedPoll::new(poll, shards, 1, at(SEALED_AT), "ines").expect_err("refused")
+        SealedPoll::new(poll, shards, &BTreeSet::new(), 1, at(SEALED_AT), "ines")
+            .expect_err("refused")
     };
     let rows: &[&[u64]] = &[&[1, 2], &[3, 4]];
     let closed = poll_after(&[Transition::Open, Transition::Close]);
@@ -292,7 +352,7 @@ proptest! {
             .collect();
         let total: u128 = shards.iter().map(ShardTotals::ledger_total).sum();
         let poll = sealed_poll(u16::try_from(shards.len()).expect("small"));
-        let sealed = SealedPoll::new(poll, shards, 1, at(SEALED_AT), "ines").expect("consistent");
+        let sealed = SealedPoll::new(poll, shards, &BTreeSet::new(), 1, at(SEALED_AT), "ines").expect("consistent");
         prop_assert_eq!(sealed.tally.total(), total);
         prop_assert_eq!(sealed.verify(), Ok(()));
     }

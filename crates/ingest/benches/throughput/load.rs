@@ -16,8 +16,12 @@ use super::{
 
 /// Connections of the closed loops.
 pub(crate) const CONNECTIONS: [u32; 3] = [64, 256, 1_024];
+/// Connections of the comparison with and without the replay window.
+pub(crate) const KEYED_CONNECTIONS: u32 = 256;
 /// The servers, in the order of their turns.
 pub(crate) const SERVERS: [&str; 3] = ["lane", "no-redis", "per-vote"];
+/// The service with its replay window and without; their votes carry keys, which make the window large.
+pub(crate) const KEYED: [&str; 2] = ["window", "no-window"];
 
 const START: Duration = Duration::from_secs(20);
 
@@ -47,19 +51,23 @@ pub(crate) fn run() -> u8 {
 }
 
 async fn measure(rounds: u32, seconds: u32) -> anyhow::Result<Report> {
-    let script = write_script()?;
+    let scripts = Scripts::write()?;
     let redis = RedisServer::builder().append_only(true).start().await;
     open_poll(&redis.url()).await?;
     let mut servers = Vec::new();
     for name in SERVERS {
-        servers.push(start(name, &redis.url()).await?);
+        servers.push(start(name, name, "30", &redis.url()).await?);
+    }
+    let mut keyed = Vec::new();
+    for (name, window_s) in KEYED.into_iter().zip(["30", "0"]) {
+        keyed.push(start(name, "lane", window_s, &redis.url()).await?);
     }
     let mut report = Report::default();
     for round in 1..=rounds {
         for connections in CONNECTIONS {
             for server in &servers {
                 let before = Redis::read(&redis).await?;
-                let votes = wrk(server, connections, seconds, &script).await?;
+                let votes = wrk(server, connections, seconds, &scripts.plain).await?;
                 let after = Redis::read(&redis).await?;
                 report.add(Round {
                     server: server.name,
@@ -79,6 +87,16 @@ async fn measure(rounds: u32, seconds: u32) -> anyhow::Result<Report> {
                 }
             }
         }
+        for server in &keyed {
+            let votes = wrk(server, KEYED_CONNECTIONS, seconds, &scripts.keyed).await?;
+            report.add(Round {
+                server: server.name,
+                connections: KEYED_CONNECTIONS,
+                votes_per_second: votes.per_second,
+                commands: 0,
+                votes: votes.total,
+            });
+        }
         say(&format!("round {round} of {rounds} done"));
     }
     Ok(report)
@@ -94,10 +112,16 @@ async fn open_poll(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn start(name: &'static str, redis: &str) -> anyhow::Result<Server> {
+async fn start(
+    name: &'static str,
+    serve: &str,
+    window_s: &str,
+    redis: &str,
+) -> anyhow::Result<Server> {
     let address = format!("127.0.0.1:{}", free_port());
     let process = ChildProcess::builder(std::env::current_exe()?)
-        .arg(format!("serve-{name}"))
+        .arg(format!("serve-{serve}"))
+        .env("VOTE__COMMIT__REPLAY_WINDOW_S", window_s)
         .env("VOTE__REDIS__URL", redis)
         .env("VOTE__HTTP__BIND", &address)
         .env("VOTE__ADMIN__BIND", "127.0.0.1:0")
@@ -201,10 +225,24 @@ impl Redis {
 }
 
 /// The votes that wrk posts, one of four candidates in turn, and a summary that is easily read.
-fn write_script() -> anyhow::Result<PathBuf> {
-    let path = std::env::temp_dir().join(format!("vote-bench-{}.lua", std::process::id()));
-    std::fs::write(&path, include_str!("votes.lua"))?;
-    Ok(path)
+struct Scripts {
+    plain: PathBuf,
+    keyed: PathBuf,
+}
+
+impl Scripts {
+    fn write() -> anyhow::Result<Self> {
+        let write = |name: &str, keyed: bool| {
+            let file = format!("vote-bench-{}-{name}.lua", std::process::id());
+            let path = std::env::temp_dir().join(file);
+            let text = format!("local keyed = {keyed}\n{}", include_str!("votes.lua"));
+            std::fs::write(&path, text).map(|()| path)
+        };
+        Ok(Self {
+            plain: write("plain", false)?,
+            keyed: write("keyed", true)?,
+        })
+    }
 }
 
 fn number(variable: &str, default: u32) -> u32 {

@@ -8,6 +8,8 @@
 //! - `per-vote`: what one would write first: each vote increments tally, minutes and ledger in one
 //!   pipeline through a pooled connection.
 //!
+//! And two more of the service with votes that carry keys, one with its replay window, one without.
+//!
 //! The rounds are interleaved and the ratios are medians of rounds, so that a machine whose speed
 //! drifts still gives the same answer. Needs `wrk` and `redis-server`.
 

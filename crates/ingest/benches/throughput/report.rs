@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::load::{CONNECTIONS, SERVERS};
+use super::load::{CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
 
 /// One server's turn in one round.
 #[derive(Debug, Clone)]
@@ -100,6 +100,12 @@ impl fmt::Display for Report {
                 )?;
             }
         }
+        let [with, without] = KEYED;
+        let [least, median, greatest] = self.ratio(with, without, KEYED_CONNECTIONS);
+        writeln!(
+            f,
+            "\nvotes with keys, replay window on / off:\n  {KEYED_CONNECTIONS:>5} connections  {median:>23.2}  ({least:.2} to {greatest:.2})"
+        )?;
         writeln!(f, "\nRedis commands a vote:")?;
         for connections in CONNECTIONS {
             for server in ["lane", "per-vote"] {

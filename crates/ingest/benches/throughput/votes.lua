@@ -1,18 +1,22 @@
--- Posts votes for four candidates in turn.
+-- Posts votes for four candidates in turn; with a key of its own each where `keyed` is set.
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 
-local requests, turn, bad = {}, 0, 0
+local bodies, requests, turn, count, run = {}, {}, 0, 0, os.time()
 
 function init()
   for index, candidate in ipairs({ "ana", "bia", "caio", "davi" }) do
-    requests[index] = wrk.format(nil, nil, nil, '{"candidate":"' .. candidate .. '"}')
+    bodies[index] = '{"candidate":"' .. candidate .. '"}'
+    requests[index] = wrk.format(nil, nil, nil, bodies[index])
   end
 end
 
 function request()
   turn = turn % 4 + 1
-  return requests[turn]
+  if not keyed then return requests[turn] end
+  count = count + 1
+  wrk.headers["Idempotency-Key"] = run .. "-" .. count
+  return wrk.format(nil, nil, nil, bodies[turn])
 end
 
 function done(summary)

@@ -5,5 +5,6 @@ mod app;
 mod bad_input;
 mod draining;
 mod outage;
+mod servers;
 mod tracing_export;
 mod votes;

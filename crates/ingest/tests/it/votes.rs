@@ -1,11 +1,13 @@
 //! Votes, and what they are answered.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::json;
 use vote_domain::{Receipt, Transition};
 
-use crate::app::{Answer, POLL, Show, ago, definition};
+use crate::app::{Answer, DEADLINE, POLL, Show, ago, definition};
 
 #[tokio::test]
 async fn an_accepted_vote_is_recorded_and_has_a_genuine_receipt() {
@@ -169,10 +171,7 @@ async fn after_the_end_votes_are_gone_and_counted_as_late() {
         );
         assert!(answer.body["closed_at"].is_string(), "{answer:?}");
     }
-    vote_testkit::eventually(crate::app::DEADLINE, || async {
-        show.audit().await.late == 2
-    })
-    .await;
+    vote_testkit::eventually(DEADLINE, || async { show.audit().await.late == 2 }).await;
     assert_eq!(show.total().await, 0);
 }
 
@@ -209,10 +208,15 @@ async fn a_sealed_poll_refuses_votes() {
     let app = show.app().await;
     assert!(app.vote("ana", None).await.is_accepted());
     let closed = show.change(Transition::Close).await;
-    show.operator
-        .seal(&closed, crate::app::now(), "test")
-        .await
-        .expect("sealed");
+    // The service says that all it has accepted is recorded.
+    vote_testkit::eventually(DEADLINE, || async {
+        let sealed = show
+            .operator
+            .seal(&closed, &BTreeSet::new(), crate::app::now(), "test")
+            .await;
+        sealed.map_err(|error| error.to_string())
+    })
+    .await;
     let answer = app.sees("poll-closed").await;
     assert_eq!(answer.status, StatusCode::GONE);
     assert_eq!(show.total().await, 1);

@@ -12,7 +12,9 @@ async fn app_with(visibility: &str) -> (RedisServer, Producer, App) {
     let producer = Producer::new(&redis);
     producer.open(&json!({ "visibility": visibility })).await;
     let app = App::start(&redis.url()).await;
-    producer.voting().await.vote(ANA, voting()).await;
+    let voters = producer.voting().await;
+    voters.vote(ANA, voting()).await;
+    voters.end().await;
     eventually(DEADLINE, || async {
         let answer = app.get_as(PRODUCTION, &results()).await;
         answer

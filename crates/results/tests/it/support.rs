@@ -1,5 +1,6 @@
 //! A poll on a Redis of its own, a writer to cast votes with, and the service that publishes them.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -157,10 +158,15 @@ impl Producer {
     /// Closes and seals a poll.
     pub(crate) async fn seal(&self, id: &str, now: Timestamp) -> vote_domain::SealedPoll {
         let closed = self.change(id, Transition::Close, now).await;
-        self.operator
-            .seal(&closed, now, "test")
-            .await
-            .expect("sealed")
+        // As soon as all that has voted is drained.
+        eventually(DEADLINE, || async {
+            let sealed = self
+                .operator
+                .seal(&closed, &BTreeSet::new(), now, "test")
+                .await;
+            sealed.map_err(|error| error.to_string())
+        })
+        .await
     }
 
     /// A process that takes votes.
@@ -183,6 +189,11 @@ impl Producer {
 pub(crate) struct Voting(Arc<VoteWriter>);
 
 impl Voting {
+    /// Ends in order, so that nobody has to wait for it.
+    pub(crate) async fn end(self) {
+        self.0.drain().await;
+    }
+
     pub(crate) async fn cast(&self, poll: &str, vote: VoteToCast) -> Place {
         let open = eventually(DEADLINE, || async { self.0.poll(poll) }).await;
         // Votes are taken as soon as the writer has seen the poll open.

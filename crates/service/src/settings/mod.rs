@@ -19,7 +19,9 @@ pub use self::sections::{
     AccessSettings, AdminSettings, CommitSettings, HttpSettings, LogSettings, PollsSettings,
     ReceiptSettings, RedisSettings, ShutdownSettings, SnapshotSettings,
 };
-pub use self::values::{Durability, DurabilityError, LogFormat, RedisUrl, RedisUrlError, Secret};
+pub use self::values::{
+    Durability, DurabilityError, LogFormat, RedisUrl, RedisUrlError, ReplicasMissing, Secret,
+};
 
 use self::layers::Layers;
 
@@ -170,12 +172,6 @@ impl Settings {
             refuse(
                 "access.broadcast_token",
                 "is the same as access.production_token".to_owned(),
-            );
-        }
-        if self.commit.durability != Durability::Memory {
-            refuse(
-                "commit.durability",
-                "is not available yet: use memory".to_owned(),
             );
         }
         // A batch with keys is given up after half of the window, and must not be before its votes are.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::values::{Durability, LogFormat, RedisUrl, Secret, empty_is_none};
+use super::values::{Durability, LogFormat, RedisUrl, ReplicasMissing, Secret, empty_is_none};
 
 /// `redis.*`
 #[derive(Debug, Clone, Deserialize)]
@@ -24,7 +24,16 @@ pub struct RedisSettings {
     /// File that held the password.
     #[serde(deserialize_with = "empty_is_none")]
     pub password_file: Option<PathBuf>,
-    /// Connections at most.
+    /// File with the certificates of authorities to trust.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_ca_file: Option<PathBuf>,
+    /// File with our own certificate.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// File with the key of our own certificate.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_key_file: Option<PathBuf>,
+    /// Connections to one server at most.
     pub pool_size: usize,
     /// Longest time to wait for a connection, in milliseconds.
     pub connect_timeout_ms: u64,
@@ -78,10 +87,14 @@ pub struct CommitSettings {
     pub accept_timeout_ms: u64,
     /// Longest time that a batch is held back, in microseconds.
     pub min_batch_interval_us: u64,
-    /// Time that acknowledged batches are kept, in seconds.
+    /// Time that acknowledged batches are kept, in seconds; 0 keeps none, and repairs nothing.
     pub replay_window_s: u64,
+    /// Memory that the acknowledged batches of all lanes take together, in MiB.
+    pub replay_window_mib: usize,
     /// When a vote counts as recorded.
     pub durability: Durability,
+    /// What happens to votes while replicas are missing.
+    pub replicas_missing: ReplicasMissing,
     /// Votes that may wait in one lane.
     pub queue_capacity: usize,
     /// Keyed votes in one batch at most.
@@ -196,6 +209,14 @@ impl HttpSettings {
             0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
             count => count,
         }
+    }
+}
+
+impl CommitSettings {
+    /// `replay_window_mib` in bytes.
+    #[must_use]
+    pub const fn replay_window_bytes(&self) -> usize {
+        self.replay_window_mib.saturating_mul(1 << 20)
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use deadpool_redis::Connection;
-use redis::{Cmd, ErrorKind, RedisError};
+use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, RedisResult, Value};
 
-use super::lane::{Lane, as_i64};
-use crate::script::{COMMIT, is_unknown_script};
+use super::{
+    durability::Confirmed,
+    lane::{Lane, as_i64},
+};
+use crate::{
+    nodes::{Link, leads_elsewhere},
+    script::{COMMIT, is_unknown_script},
+};
 
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_millis(250);
@@ -41,20 +46,10 @@ impl Lane {
     ) -> Result<Result<T, String>, Aborted> {
         let abort = self.abort.clone();
         let asked = async {
-            let mut connection = match self.state.connection.take() {
-                Some(connection) => connection,
-                None => self.pool.get().await.map_err(|error| error.to_string())?,
-            };
-            match command.query_async(&mut connection).await {
-                Ok(answer) => {
-                    self.state.connection = Some(connection);
-                    Ok(answer)
-                }
-                Err(error) => {
-                    drop(Connection::take(connection));
-                    Err(error.to_string())
-                }
-            }
+            let mut link = self.link().await?;
+            let answer = command.query_async(&mut *link).await;
+            let reason = self.put_back(link, answer.as_ref().err());
+            answer.map_err(|_| reason)
         };
         tokio::select! {
             biased;
@@ -64,40 +59,114 @@ impl Lane {
     }
 
     async fn attempt_once(&mut self, command: &Cmd) -> Attempt {
-        let mut connection = match self.state.connection.take() {
-            Some(connection) => connection,
-            None => match self.pool.get().await {
-                Ok(connection) => connection,
-                Err(error) => return Attempt::NotApplied(error.to_string()),
-            },
+        let mut link = match self.link().await {
+            Ok(link) => link,
+            Err(reason) => return Attempt::NotApplied(reason),
         };
-        let mut result: redis::RedisResult<Vec<u8>> = command.query_async(&mut connection).await;
-        if result.as_ref().is_err_and(is_unknown_script) {
-            result = match COMMIT.load(&mut connection).await {
-                Ok(()) => command.query_async(&mut connection).await,
-                Err(error) => return Attempt::NotApplied(error.to_string()),
+        let mut sent = self.send(&mut link, command).await;
+        if sent.as_ref().is_err_and(is_unknown_script) {
+            sent = match COMMIT.load(&mut link).await {
+                Ok(()) => self.send(&mut link, command).await,
+                Err(error) => return Attempt::NotApplied(self.put_back(link, Some(&error))),
             };
         }
-        match result {
-            Ok(bytes) => {
-                self.state.connection = Some(connection);
-                Attempt::Replied(bytes)
-            }
-            Err(error) if is_refusal(&error) => {
-                if keeps_connection(&error) {
-                    self.state.connection = Some(connection);
-                } else {
-                    // It leads to a server that will not do; the next one may lead to another.
-                    drop(Connection::take(connection));
-                }
-                Attempt::NotApplied(error.to_string())
-            }
-            Err(error) => {
-                // Whatever this connection still carries must not be mixed up with the next try.
-                drop(Connection::take(connection));
-                Attempt::Unknown(error.to_string())
+        let reason = self.put_back(link, sent.as_ref().err());
+        match sent {
+            Ok((bytes, confirmed)) => self.confirmed(bytes, confirmed),
+            Err(error) if is_refusal(&error) => Attempt::NotApplied(reason),
+            Err(_) => Attempt::Unknown(reason),
+        }
+    }
+
+    /// Sends a batch, and behind it on the same connection the wait for its copies.
+    async fn send(&mut self, link: &mut Link, command: &Cmd) -> RedisResult<(Vec<u8>, Confirmed)> {
+        let asking = self.state.asking.take().is_some();
+        let wait = self.config.durability.command(self.state.degraded);
+        if wait.is_none() && !asking {
+            let bytes = command.query_async(&mut **link).await?;
+            return Ok((bytes, Confirmed::Yes));
+        }
+        let mut pipe = redis::pipe();
+        if asking {
+            pipe.cmd("ASKING").ignore();
+        }
+        pipe.add_command(command.clone());
+        let waits = wait.is_some();
+        if let Some(wait) = wait {
+            pipe.add_command(wait);
+        }
+        let answers: Vec<Value> = pipe.ignore_errors().query_async(&mut **link).await?;
+        let mut answers = answers.into_iter();
+        let reply = answers.next().unwrap_or(Value::Nil).extract_error()?;
+        let bytes = Vec::<u8>::from_redis_value(reply).map_err(RedisError::from)?;
+        let confirmed = match answers.next() {
+            Some(answer) => self.config.durability.confirmed(answer),
+            None if waits => Confirmed::Error("the wait for its copies has no answer".to_owned()),
+            None => Confirmed::Yes,
+        };
+        Ok((bytes, confirmed))
+    }
+
+    /// A reply counts once the batch has its copies: before, it is as good as lost, and asked for again.
+    fn confirmed(&mut self, bytes: Vec<u8>, confirmed: Confirmed) -> Attempt {
+        let missing = match confirmed {
+            Confirmed::Yes => None,
+            Confirmed::Missing(why) if self.config.durability.degrades() => Some(why),
+            Confirmed::Missing(why) | Confirmed::Error(why) => return Attempt::Unknown(why),
+        };
+        let degraded = missing.is_some();
+        if std::mem::replace(&mut self.state.degraded, degraded) != degraded {
+            match missing {
+                Some(why) => tracing::error!(
+                    shard = self.shard, writer = %self.writer, why,
+                    "replicas are missing: votes are accepted without them"
+                ),
+                None => tracing::info!(
+                    shard = self.shard, writer = %self.writer,
+                    "replicas are back: votes are accepted with them"
+                ),
             }
         }
+        Attempt::Replied(bytes)
+    }
+
+    /// The lane's connection; a new one where there is none, or it leads to yesterday's master.
+    async fn link(&mut self) -> Result<Link, String> {
+        let key = self.target.keys.state();
+        let kept = self.state.link.take();
+        if let Some(link) = kept {
+            if self.state.asking.is_none() && self.nodes.is_current(&link, &key) {
+                return Ok(link);
+            }
+            link.discard();
+        }
+        let link = match &self.state.asking {
+            Some(node) => self.nodes.connection_to(node).await,
+            None => self.nodes.connection(&key).await,
+        };
+        if link.is_err() {
+            self.state.asking = None;
+        }
+        let mut link = link.map_err(|error| error.to_string())?;
+        let patience = self.nodes.response_timeout() + self.config.durability.timeout();
+        link.set_response_timeout(patience);
+        Ok(link)
+    }
+
+    /// Keeps the connection where it is still good after `error`, whose text it gives.
+    fn put_back(&mut self, link: Link, error: Option<&RedisError>) -> String {
+        let Some(error) = error else {
+            self.state.link = Some(link);
+            return String::new();
+        };
+        self.state.asking = self.nodes.heed(&self.target.keys.state(), error);
+        if is_refusal(error) && !leads_elsewhere(error) {
+            self.state.link = Some(link);
+        } else {
+            // Whatever it still carries must not be mixed up with the next try.
+            link.discard();
+        }
+        error.to_string()
     }
 
     pub(super) fn block(&self, reason: &str) {
@@ -145,15 +214,6 @@ fn is_refusal(error: &RedisError) -> bool {
             Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS")
         ),
     }
-}
-
-/// Whether the server may do better later.
-fn keeps_connection(error: &RedisError) -> bool {
-    use redis::ServerErrorKind as Kind;
-    !matches!(
-        error.kind(),
-        ErrorKind::Server(Kind::ReadOnly | Kind::MasterDown | Kind::Moved | Kind::Ask)
-    )
 }
 
 /// Pauses between attempts: none before the first repeat, then doubling.

@@ -20,8 +20,12 @@ pub(crate) enum Mode {
     Live,
     /// A batch that had been acknowledged and that Redis has forgotten since.
     Replay,
-    /// No votes: is the sequence the last one that Redis has?
+    /// No votes: is the sequence the last one that Redis has, and how many votes has it of the writer?
     Check,
+    /// As `Check`, of a writer whose poll is closed: marks it as drained for that closing time.
+    Drain,
+    /// As `Check`, of a writer that will never send again: marks it as ended.
+    End,
     /// No votes: uses the sequence, so that a batch sent under it can't apply any more.
     Burn,
 }
@@ -32,6 +36,8 @@ impl Mode {
             Self::Live => "live",
             Self::Replay => "replay",
             Self::Check => "check",
+            Self::Drain => "drain",
+            Self::End => "end",
             Self::Burn => "burn",
         }
     }
@@ -103,11 +109,16 @@ impl Batch {
         self.plain.iter().map(|(_, _, votes)| votes).sum::<u64>() + self.checked.len() as u64
     }
 
-    /// About how much memory the batch takes, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.plain.len() * size_of::<(u8, u8, u64)>()
-            + self.checked.len() * size_of::<CheckedVote>()
+    /// The memory that the batch takes beside itself, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.plain.capacity() * size_of::<(u8, u8, u64)>()
+            + self.checked.capacity() * size_of::<CheckedVote>()
+    }
+
+    /// Lets go of memory that it has to spare.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.plain.shrink_to_fit();
+        self.checked.shrink_to_fit();
     }
 
     /// The call of `commit.lua` for this batch, which was made `age` ago.

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::{Connection, Pool};
 use opentelemetry::trace::TraceContextExt as _;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -21,17 +20,25 @@ use super::{
     attempt::{Aborted, Attempt, Backoff},
     batch::{Batch, Mode, Target, minute_of},
     gather::{Expected, gather},
+    inquiry::Predecessor,
     load::Load,
     queue::{Pending, Queue},
     reply::Reply,
-    window::ReplayWindow,
+    window::{ReplayBudget, ReplayWindow},
 };
-use crate::metrics::LaneMetrics;
+use crate::{
+    address::Node,
+    metrics::LaneMetrics,
+    nodes::{Link, Nodes},
+};
 
 /// How often an idle lane asks whether Redis still has its last batch.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The most voter buckets of one batch: each is a key of the script.
 const MAX_BUCKETS_PER_BATCH: usize = 512;
+
+/// [`LaneShared::closed_at_ms`] of a poll that is not closed.
+pub(crate) const NOT_CLOSED: i64 = i64::MAX;
 
 /// What requests and the lane share.
 #[derive(Debug)]
@@ -39,6 +46,8 @@ pub(crate) struct LaneShared {
     pub(crate) queue: Queue,
     /// Milliseconds since the epoch; follows the poll, and what the fence says.
     pub(crate) closes_at_ms: AtomicI64,
+    /// The same of a poll that is known to be closed, and takes no vote any more; else [`NOT_CLOSED`].
+    pub(crate) closed_at_ms: AtomicI64,
     /// Whether the lane can't reach Redis right now.
     pub(crate) blocked: AtomicBool,
 }
@@ -51,7 +60,7 @@ pub(crate) struct Lane {
     pub(crate) shard: u16,
     pub(crate) writer: WriterId,
     pub(crate) new_writer: Arc<dyn Fn() -> WriterId + Send + Sync>,
-    pub(crate) pool: Pool,
+    pub(crate) nodes: Nodes,
     pub(crate) metrics: LaneMetrics,
     /// Finish what waits, then end.
     pub(crate) drain: CancellationToken,
@@ -62,25 +71,53 @@ pub(crate) struct Lane {
 
 /// What the lane alone knows.
 pub(crate) struct LaneState {
-    pub(super) connection: Option<Connection>,
+    pub(super) link: Option<Link>,
+    /// The node to ask next, and once: the one that is about to get the slot.
+    pub(super) asking: Option<Node>,
+    /// Votes are accepted although replicas are missing.
+    pub(super) degraded: bool,
     /// The sequence of the last batch that was evaluated.
     pub(super) last: u64,
     pub(super) window: ReplayWindow,
+    /// The votes that the ledger should have of the writer.
     pub(super) acknowledged_votes: u64,
+    pub(super) predecessors: Vec<Predecessor>,
     pub(super) backlog: VecDeque<Pending>,
     pub(super) expected: Expected,
 }
 
 impl LaneState {
-    pub(crate) fn new(config: &LaneConfig) -> Self {
+    /// `budget` is that of all lanes of the process.
+    pub(crate) fn new(
+        config: &LaneConfig,
+        budget: &Arc<ReplayBudget>,
+        metrics: &LaneMetrics,
+    ) -> Self {
         Self {
-            connection: None,
+            link: None,
+            asking: None,
+            degraded: false,
             last: 0,
-            window: ReplayWindow::new(config.replay_window, config.replay_window_bytes),
+            window: ReplayWindow::new(
+                config.replay_window,
+                Arc::clone(budget),
+                metrics.window_bytes.clone(),
+            ),
             acknowledged_votes: 0,
+            predecessors: Vec::new(),
             backlog: VecDeque::new(),
             expected: Expected::nothing(),
         }
+    }
+
+    /// The ledger should have more of the writer. Wraps, since what is to come may be less for a while:
+    /// see [`Lane::differs`].
+    pub(super) const fn expect_more(&mut self, votes: u64) {
+        self.acknowledged_votes = self.acknowledged_votes.wrapping_add(votes);
+    }
+
+    pub(super) const fn expect_less(&mut self, votes: u64) {
+        self.acknowledged_votes = self.acknowledged_votes.wrapping_sub(votes);
     }
 }
 
@@ -118,7 +155,9 @@ impl Lane {
         }
         loop {
             // A blocked lane asks too: nobody may send it votes while the process is not ready.
-            let heartbeat = self.state.last > 0 || self.shared.blocked.load(Ordering::Relaxed);
+            let heartbeat = self.state.last > 0
+                || !self.state.predecessors.is_empty()
+                || self.shared.blocked.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = self.abort.cancelled() => return false,
@@ -133,7 +172,6 @@ impl Lane {
                 () = self.drain.cancelled() => return false,
                 () = tokio::time::sleep(HEARTBEAT), if heartbeat => {
                     self.state.window.expire();
-                    self.metrics.window_bytes.set(as_i64(self.state.window.bytes()));
                     if self.heartbeat().await.is_err() {
                         return false;
                     }
@@ -212,6 +250,9 @@ impl Lane {
             .observe(started.elapsed().as_secs_f64());
         if reply.uses_sequence() {
             self.state.last = sequence;
+        }
+        if self.state.degraded {
+            self.metrics.unconfirmed_votes.inc_by(load.batch.votes());
         }
         self.settle(load, sequence, reply, batch_context.as_deref());
         let waiting = self.shared.queue.len() + self.state.backlog.len();

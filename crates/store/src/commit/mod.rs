@@ -2,7 +2,9 @@
 
 mod attempt;
 mod batch;
+mod durability;
 mod gather;
+mod inquiry;
 mod lane;
 mod load;
 #[cfg(test)]
@@ -20,6 +22,7 @@ use std::time::Duration;
 use opentelemetry::trace::SpanContext;
 use vote_domain::{KeyDigest, Refusal, VoterDigest, WriterId};
 
+pub use durability::{Durability, ReplicasMissing};
 pub use writer::{OpenPoll, VoteWriter, VoteWriterConfig};
 
 /// How lanes behave; the services' settings under `commit`.
@@ -36,9 +39,13 @@ pub struct LaneConfig {
     pub max_checked_per_batch: usize,
     /// How long an idempotency key is remembered at the least.
     pub idempotency_window: Duration,
-    /// How long acknowledged batches are kept for a repeat.
+    /// How long acknowledged batches are kept for a repeat. Zero keeps nothing and repairs nothing: what
+    /// Redis forgets is lost, and counted as unrecoverable.
     pub replay_window: Duration,
-    /// The most memory that one lane's acknowledged batches take, in bytes.
+    /// When a vote counts as recorded.
+    pub durability: Durability,
+    /// The most memory that the acknowledged batches of all lanes of a [`VoteWriter`] take together,
+    /// in bytes. The batches beyond it are let go of before their time.
     pub replay_window_bytes: usize,
 }
 
@@ -51,6 +58,7 @@ impl Default for LaneConfig {
             max_checked_per_batch: 4_096,
             idempotency_window: Duration::from_secs(120),
             replay_window: Duration::from_secs(30),
+            durability: Durability::Memory,
             replay_window_bytes: 48 << 20,
         }
     }

@@ -2,68 +2,77 @@
 
 use std::time::Instant;
 
+use vote_domain::{Refusal, WriterId};
+
 use super::{
     attempt::{Aborted, Attempt, Backoff},
     batch::{Batch, Mode},
+    inquiry::Predecessor,
     lane::Lane,
     reply::{Letter, Reply},
+    window::Acknowledged,
 };
 
 /// What came of sending a batch again.
 enum Replayed {
-    /// So many of its votes are in the tally.
-    Recorded(u64),
+    /// It is on record.
+    Recorded(Remains),
     /// Redis has forgotten more meanwhile: it has the writer only up to this sequence.
     Gap(u64),
     /// The poll is over for good, or something that should not be.
     Refused(String),
 }
 
+/// What is left of a batch that was sent again.
+struct Remains {
+    /// Without the votes that can't be recorded any more.
+    batch: Batch,
+    /// The votes that the ledger has of it: without those that another batch had recorded before.
+    counted: u64,
+    /// The votes that can't be recorded any more.
+    refused: u64,
+}
+
+impl Remains {
+    /// Of a batch that was applied, by the outcomes of its checked votes.
+    fn after(mut batch: Batch, letters: &[Letter]) -> Self {
+        let votes = batch.votes();
+        let elsewhere = letters.iter().filter(|l| **l == Letter::Duplicate).count() as u64;
+        let mut letters = letters.iter();
+        batch.checked.retain(|_| {
+            matches!(
+                letters.next(),
+                Some(Letter::Accepted | Letter::Duplicate) | None
+            )
+        });
+        let left = batch.votes();
+        Self {
+            batch,
+            counted: left - elsewhere,
+            refused: votes - left,
+        }
+    }
+
+    /// Of a batch whose sequence is taken, with nothing recorded.
+    fn nothing(batch: &Batch) -> Self {
+        Self {
+            refused: batch.votes(),
+            counted: 0,
+            batch: Batch::starting(batch.earliest_ms),
+        }
+    }
+
+    /// Of a batch that is there as it was.
+    fn all(kept: &Acknowledged) -> Self {
+        Self {
+            batch: kept.batch.clone(),
+            counted: kept.counted,
+            refused: 0,
+        }
+    }
+}
+
 impl Lane {
-    /// Asks whether Redis still has the last batch, and repairs what it has forgotten.
-    pub(super) async fn heartbeat(&mut self) -> Result<(), Aborted> {
-        let (last, age) = (self.state.last, std::time::Duration::ZERO);
-        let command = Batch::empty().command(&self.target, &self.writer, last, Mode::Check, age);
-        match self.attempt(&command).await? {
-            Attempt::Replied(bytes) if bytes.first() == Some(&b'G') => {
-                if let Some(Reply::Gap { last }) = Reply::parse(&bytes, 0) {
-                    self.repair(last).await?;
-                }
-                self.unblock();
-            }
-            Attempt::Replied(_) => self.unblock(),
-            Attempt::NotApplied(reason) | Attempt::Unknown(reason) => self.block(&reason),
-        }
-        Ok(())
-    }
-
-    /// Before the lane ends: what it has had acknowledged should be there. Said if that can't be
-    /// made sure of any more.
-    pub(super) async fn last_check(&mut self) {
-        self.state.window.expire();
-        let votes: u64 = self
-            .state
-            .window
-            .after(0)
-            .map(|(_, batch, _)| batch.votes())
-            .sum();
-        if votes == 0 {
-            return;
-        }
-        let checked = self.heartbeat().await;
-        if checked.is_err()
-            || self
-                .shared
-                .blocked
-                .load(std::sync::atomic::Ordering::Relaxed)
-        {
-            tracing::warn!(
-                writer = %self.writer, shard = self.shard, votes,
-                "the lane ends without knowing whether Redis still has its last acknowledged votes"
-            );
-        }
-    }
-
     /// Redis has forgotten batches that it had acknowledged: sends them again, in order.
     pub(super) async fn repair(&mut self, last: u64) -> Result<(), Aborted> {
         self.metrics.gaps.inc();
@@ -78,14 +87,21 @@ impl Lane {
         }
         let mut repaired = 0;
         let mut reached = last;
-        for (sequence, batch, at) in self.missing_after(last) {
-            match self.replay(&batch, sequence, at).await? {
-                Replayed::Recorded(votes) => {
-                    repaired += votes;
+        while let Some(kept) = self.state.window.first_after(reached) {
+            match self.replay(&kept, kept.sequence).await? {
+                Replayed::Recorded(remains) => {
+                    repaired += remains.counted;
+                    self.state.expect_less(kept.counted);
+                    self.state.expect_more(remains.counted);
                     self.lost(
-                        batch.votes() - votes,
+                        self.writer,
+                        remains.refused,
                         "keys or limits were used up meanwhile",
                     );
+                    // What was said to be lost is not sent a second time.
+                    self.state
+                        .window
+                        .amend(kept.sequence, remains.batch, remains.counted);
                 }
                 // The next attempt finds the new gap.
                 Replayed::Gap(_) => return Ok(()),
@@ -94,7 +110,7 @@ impl Lane {
                     break;
                 }
             }
-            reached = sequence;
+            reached = kept.sequence;
         }
         self.metrics.repaired_votes.inc_by(repaired);
         tracing::warn!(writer = %self.writer, shard = self.shard, votes = repaired, "gap repaired");
@@ -103,60 +119,55 @@ impl Lane {
 
     /// The poll is over for good, and takes nothing of what is missing any more.
     fn give_up_after(&mut self, reached: u64, why: &str) {
-        let missing: u64 = self
+        let missing = self
             .state
             .window
             .after(reached)
-            .map(|(_, batch, _)| batch.votes())
+            .map(|kept| kept.counted)
             .sum();
-        self.lost(missing, why);
+        self.state.expect_less(missing);
+        self.lost(self.writer, missing, why);
         self.state.window.clear();
         self.state.last = reached;
     }
 
-    fn missing_after(&self, last: u64) -> Vec<(u64, Batch, Instant)> {
-        self.state
-            .window
-            .after(last)
-            .map(|(sequence, batch, at)| (sequence, batch.clone(), at))
-            .collect()
-    }
-
     /// Sends an acknowledged batch again until its reply is known.
-    async fn replay(
-        &mut self,
-        batch: &Batch,
-        sequence: u64,
-        at: Instant,
-    ) -> Result<Replayed, Aborted> {
+    async fn replay(&mut self, kept: &Acknowledged, sequence: u64) -> Result<Replayed, Aborted> {
         let mut backoff = Backoff::default();
+        let batch = &kept.batch;
         loop {
             let command = batch.command(
                 &self.target,
                 &self.writer,
                 sequence,
                 Mode::Replay,
-                at.elapsed(),
+                kept.at.elapsed(),
             );
             let error = match self.attempt(&command).await? {
                 Attempt::Replied(bytes) => match Reply::parse(&bytes, batch.checked.len()) {
                     Some(Reply::Applied(letters)) => {
-                        let refused = letters
-                            .iter()
-                            .filter(|letter| {
-                                !matches!(letter, Letter::Accepted | Letter::Duplicate)
-                            })
-                            .count();
-                        return Ok(Replayed::Recorded(batch.votes() - refused as u64));
+                        let remains = Remains::after(batch.clone(), &letters);
+                        return Ok(Replayed::Recorded(remains));
                     }
                     Some(Reply::Gap { last }) => return Ok(Replayed::Gap(last)),
                     // It is there after all: another server had said that it was not.
-                    Some(Reply::Behind { .. }) => return Ok(Replayed::Recorded(batch.votes())),
+                    Some(Reply::Behind { .. }) => {
+                        return Ok(Replayed::Recorded(Remains::all(kept)));
+                    }
                     Some(Reply::Waits(state)) => format!("the fence is {state}"),
-                    Some(reply) => {
+                    Some(reply @ Reply::Refused(Refusal::Sealed | Refusal::Void, _)) => {
                         return Ok(Replayed::Refused(format!(
                             "its replay was answered {reply:?}"
                         )));
+                    }
+                    // Stored replies to the batch as it was sent first: on a server that has it after
+                    // all, or by an attempt that came late and has taken its sequence.
+                    None if bytes.first() == Some(&b'A') => {
+                        return Ok(Replayed::Recorded(Remains::all(kept)));
+                    }
+                    Some(_) => return Ok(Replayed::Recorded(Remains::nothing(batch))),
+                    None if matches!(bytes.first(), Some(b'L' | b'R')) => {
+                        return Ok(Replayed::Recorded(Remains::nothing(batch)));
                     }
                     None => format!(
                         "not a reply of commit.lua: {:?}",
@@ -174,19 +185,19 @@ impl Lane {
     /// is not is lost, and said with its exact number. Receipts of what was sent again name the old
     /// writer, and can't be proved by the ledger any more.
     pub(super) async fn start_over(&mut self, why: &str, redis_last: u64) -> Result<(), Aborted> {
-        let (recorded_last, recorded) = self.on_record().await?;
-        let mut kept = self.missing_after(recorded_last);
-        kept.retain(|(_, batch, _)| batch.votes() > 0);
         let old = self.writer;
+        let (recorded_last, recorded) = self.on_record(old).await?;
+        let kept = self.state.window.take_after(recorded_last);
         self.writer = (self.new_writer)();
-        self.state.window.clear();
         let lane_last = std::mem::take(&mut self.state.last);
         let acknowledged = std::mem::take(&mut self.state.acknowledged_votes);
+        let in_window: u64 = kept.iter().map(|kept| kept.counted).sum();
         let mut resent = 0;
-        for (_, batch, at) in kept {
-            resent += self.send_as_new_writer(batch, at).await?;
+        for kept in kept {
+            if kept.batch.votes() > 0 {
+                resent += self.send_as_new_writer(old, kept).await?;
+            }
         }
-        let lost = acknowledged.saturating_sub(recorded).saturating_sub(resent);
         tracing::error!(
             writer = %old, new_writer = %self.writer, shard = self.shard, why,
             redis.last = redis_last, lane.last = lane_last,
@@ -194,62 +205,57 @@ impl Lane {
             "the lane starts over as a new writer"
         );
         self.metrics.repaired_votes.inc_by(resent);
-        self.metrics.unrecoverable_votes.inc_by(lost);
-        if lost > 0 {
-            tracing::error!(
-                writer = %old, shard = self.shard, votes = lost, why,
-                "acknowledged votes can't be recovered"
-            );
-        }
+        self.differs(old, acknowledged, recorded.wrapping_add(in_window), why);
+        self.state.predecessors.push(Predecessor::new(
+            old,
+            recorded_last,
+            recorded,
+            Instant::now() + self.config.replay_window,
+        ));
         Ok(())
     }
 
     /// Sends a batch of the old writer as the next one of the new writer; how many of its votes are
-    /// in the tally then.
-    async fn send_as_new_writer(&mut self, batch: Batch, at: Instant) -> Result<u64, Aborted> {
+    /// recorded as the new writer's then.
+    async fn send_as_new_writer(
+        &mut self,
+        old: WriterId,
+        kept: Acknowledged,
+    ) -> Result<u64, Aborted> {
         loop {
             let sequence = self.state.last + 1;
-            match self.replay(&batch, sequence, at).await? {
-                Replayed::Recorded(votes) => {
+            match self.replay(&kept, sequence).await? {
+                Replayed::Recorded(remains) => {
+                    let counted = remains.counted;
                     self.state.last = sequence;
-                    self.state.acknowledged_votes += votes;
-                    self.state.window.keep(sequence, batch);
-                    return Ok(votes);
+                    self.state.expect_more(counted);
+                    self.state.window.keep(sequence, remains.batch, counted);
+                    self.lost(
+                        old,
+                        remains.refused,
+                        "keys or limits were used up meanwhile",
+                    );
+                    return Ok(counted);
                 }
                 // Forgotten once more: what the new writer has sent so far is in its window.
                 Replayed::Gap(last) => Box::pin(self.repair(last)).await?,
-                Replayed::Refused(_) => return Ok(0),
+                Replayed::Refused(reply) => {
+                    self.lost(old, kept.counted, &reply);
+                    return Ok(0);
+                }
             }
         }
     }
 
-    /// What the ledger has of this writer: the last sequence and all votes, read in one step.
-    async fn on_record(&mut self) -> Result<(u64, u64), Aborted> {
-        let mut command = redis::cmd("HMGET");
-        command
-            .arg(self.target.keys.writers())
-            .arg(format!("{}/sequence", self.writer))
-            .arg(format!("{}/votes", self.writer));
+    /// What the ledger has of a writer: the last sequence and all votes, read in one step.
+    async fn on_record(&mut self, writer: WriterId) -> Result<(u64, u64), Aborted> {
         let mut backoff = Backoff::default();
         loop {
-            match self.ask::<(Option<u64>, Option<u64>)>(&command).await? {
-                Ok((sequence, votes)) => return Ok((sequence.unwrap_or(0), votes.unwrap_or(0))),
+            match self.read_ledger(writer).await? {
+                Ok(found) => return Ok(found),
                 Err(error) => self.block(&error),
             }
             self.pause(&mut backoff).await?;
         }
-    }
-
-    /// Says that acknowledged votes are not in the tally, and won't be.
-    fn lost(&mut self, votes: u64, why: &str) {
-        if votes == 0 {
-            return;
-        }
-        self.state.acknowledged_votes = self.state.acknowledged_votes.saturating_sub(votes);
-        self.metrics.unrecoverable_votes.inc_by(votes);
-        tracing::error!(
-            writer = %self.writer, shard = self.shard, votes, why,
-            "acknowledged votes can't be recovered"
-        );
     }
 }

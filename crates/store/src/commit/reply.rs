@@ -21,6 +21,8 @@ pub(crate) enum Reply {
     Gap { last: u64 },
     /// Redis knows this writer beyond the batch.
     Behind { last: u64 },
+    /// To a question: the sequence is the last one, and the writer has so many votes on record.
+    Stands { votes: u64 },
 }
 
 /// The outcome of one checked vote.
@@ -57,6 +59,7 @@ impl Reply {
                 | Self::Waits(_)
                 | Self::Gap { .. }
                 | Self::Behind { .. }
+                | Self::Stands { .. }
         )
     }
 
@@ -92,6 +95,9 @@ impl Reply {
             }),
             b'B' => Some(Self::Behind {
                 last: std::str::from_utf8(rest).ok()?.parse().ok()?,
+            }),
+            b'V' => Some(Self::Stands {
+                votes: std::str::from_utf8(rest).ok()?.parse().ok()?,
             }),
             _ => None,
         }
@@ -148,11 +154,23 @@ mod tests {
         );
         assert_eq!(Reply::parse(b"G41", 0), Some(Reply::Gap { last: 41 }));
         assert_eq!(Reply::parse(b"B7", 3), Some(Reply::Behind { last: 7 }));
+        assert_eq!(Reply::parse(b"V12", 0), Some(Reply::Stands { votes: 12 }));
     }
 
     #[test]
     fn what_is_not_a_reply_is_not_taken_for_one() {
-        for text in [&b""[..], b"Z", b"Aa", b"Aaz", b"Rwhat;", b"S1", b"G", b"Gx"] {
+        for text in [
+            &b""[..],
+            b"Z",
+            b"Aa",
+            b"Aaz",
+            b"Rwhat;",
+            b"S1",
+            b"G",
+            b"Gx",
+            b"V",
+            b"V-1",
+        ] {
             assert_eq!(Reply::parse(text, 2), None, "{text:?}");
         }
     }

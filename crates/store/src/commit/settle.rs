@@ -8,7 +8,7 @@ use vote_domain::Refusal;
 use super::{
     Outcome, Place,
     batch::Batch,
-    lane::{Lane, as_i64},
+    lane::Lane,
     load::Load,
     reply::{Letter, Reply},
 };
@@ -36,7 +36,9 @@ impl Lane {
             Reply::Refused(refusal, letters) => (Letter::Refused, refusal, letters),
             Reply::Burnt => return self.burnt(load, sequence),
             // `commit` has dealt with these.
-            Reply::Waits(_) | Reply::Gap { .. } | Reply::Behind { .. } => return load.abandon(),
+            Reply::Waits(_) | Reply::Gap { .. } | Reply::Behind { .. } | Reply::Stands { .. } => {
+                return load.abandon();
+            }
         };
         if uses_sequence {
             self.keep(&load, sequence, plain_letter, &letters);
@@ -102,11 +104,9 @@ impl Lane {
                 .map(|(vote, _)| *vote)
                 .collect();
         }
-        self.state.acknowledged_votes += kept.votes();
-        self.state.window.keep(sequence, kept);
-        self.metrics
-            .window_bytes
-            .set(as_i64(self.state.window.bytes()));
+        let votes = kept.votes();
+        self.state.expect_more(votes);
+        self.state.window.keep(sequence, kept, votes);
     }
 
     /// The fence has moved: sorts the votes of a batch that spans it, and queues them again.
@@ -121,6 +121,7 @@ impl Lane {
                 checked: Vec::new(),
                 ..load.batch
             },
+            0,
         );
         for pending in load.checked.into_iter().chain(load.plain).rev() {
             if pending.vote.received_at_ms < opens_at_ms {

@@ -20,9 +20,10 @@ use vote_domain::{Poll, PollState, ReceiptKey, WriterId};
 use super::{
     LaneConfig, Outcome, VoteToCast,
     batch::Target,
-    lane::{Lane, LaneShared, LaneState},
+    lane::{Lane, LaneShared, LaneState, NOT_CLOSED},
     queue::{Pending, Queue},
     ticket::{Ticket, Waiting},
+    window::ReplayBudget,
 };
 use crate::{
     connection::Store,
@@ -63,6 +64,8 @@ pub struct VoteWriter {
     store: Store,
     config: VoteWriterConfig,
     metrics: WriterMetrics,
+    /// What the replay windows of all lanes take.
+    replay_budget: Arc<ReplayBudget>,
     /// Lanes by poll; they outlive a change of the poll's definition.
     lanes: Mutex<HashMap<String, Arc<Lanes>>>,
     /// Polls whose documents could not be read last time, with the reason: said once.
@@ -119,6 +122,7 @@ impl VoteWriter {
             reader: store.polls(),
             store: store.clone(),
             metrics: WriterMetrics::register(registry),
+            replay_budget: ReplayBudget::new(config.lane.replay_window_bytes),
             lanes: Mutex::default(),
             unreadable: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -285,7 +289,7 @@ impl VoteWriter {
             .or_insert_with(|| Arc::new(self.start_lanes(poll)));
         let poll_lanes = Arc::clone(poll_lanes);
         let count: usize = lanes.values().map(|lanes| lanes.shards.len()).sum();
-        let connections = self.store.connections();
+        let connections = self.store.nodes().pool_size();
         if count >= connections {
             tracing::error!(
                 lanes = count,
@@ -297,6 +301,9 @@ impl VoteWriter {
             lane.shared
                 .closes_at_ms
                 .store(poll.closes_at.as_millisecond(), Ordering::Relaxed);
+            lane.shared
+                .closed_at_ms
+                .store(closed_at_ms(poll), Ordering::Relaxed);
         }
         Some(poll_lanes)
     }
@@ -319,6 +326,7 @@ impl VoteWriter {
                 let shared = Arc::new(LaneShared {
                     queue: Queue::new(self.config.lane.queue_capacity),
                     closes_at_ms: AtomicI64::new(poll.closes_at.as_millisecond()),
+                    closed_at_ms: AtomicI64::new(closed_at_ms(poll)),
                     blocked: AtomicBool::new(false),
                 });
                 let metrics = self.metrics.lane(&poll.definition, shard);
@@ -329,11 +337,11 @@ impl VoteWriter {
                     shard,
                     writer,
                     new_writer: Arc::clone(&new_writer),
-                    pool: self.store.pool(),
+                    nodes: self.store.nodes(),
                     metrics: metrics.clone(),
                     drain: drain.clone(),
                     abort: self.abort.clone(),
-                    state: LaneState::new(&self.config.lane),
+                    state: LaneState::new(&self.config.lane, &self.replay_budget, &metrics),
                 };
                 self.tasks.spawn(lane.run());
                 LaneHandle { shared, metrics }
@@ -344,6 +352,15 @@ impl VoteWriter {
             next: AtomicU64::new(0),
             drain,
         }
+    }
+}
+
+/// When a poll has closed that is closed for good. One whose time has only come may still be extended, by
+/// whoever has another clock.
+fn closed_at_ms(poll: &Poll) -> i64 {
+    match poll.state {
+        PollState::Closed => poll.closes_at.as_millisecond(),
+        _ => NOT_CLOSED,
     }
 }
 

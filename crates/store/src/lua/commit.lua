@@ -3,14 +3,17 @@
 -- KEYS  1 state     hash    the fence: state, opens_at, closes_at (milliseconds since the epoch)
 --       2 tally     hash    <channel>/<candidate> -> votes
 --       3 minutes   hash    <minute>/<channel>/<candidate> -> votes, of the batch's hour
---       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger
+--       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger; <writer>/drained: the
+--                           closes_at for which the writer has nothing left to send, or 'ended'
 --       5 replies   hash    <writer> -> <sequence>:<reply>, where the reply was not just 'A'
 --       6 late      hash    <channel>/<candidate> -> votes that came after closes_at
 --       7,8,9 seen  hashes  idempotency digests of the previous, this and the next window
 --       10..        hashes  voter buckets that this batch touches: voter digest -> votes used
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
---         the fence lets pass while the poll isn't over for good; 'check' only asks whether
---         <sequence> is the last one here; 'burn' uses the sequence and counts nothing
+--         the fence lets pass while the poll isn't over for good; 'burn' uses the sequence and
+--         counts nothing. Three only ask whether <sequence> is the last one here: 'check'; 'drain',
+--         which, if it is, marks the writer as drained for the closes_at in ARGV 4; 'end', which
+--         marks it as one that will never send again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 minute of the hour  7 lifetime of a seen window, milliseconds
 --       8 idempotency digests, 16 bytes a checked vote, all zero where the vote carries no key
@@ -26,6 +29,7 @@
 --       X                         burnt: whatever was sent under this sequence can't apply any more
 --       W<state>                  a replay waits: the shard has no fence that takes votes (yet)
 --       S<opens_at>;<closes_at>   the batch spans opens_at or closes_at: send its parts apart
+--       V<votes> to a question: it is the last one, and the writer has so many votes on record
 --       G<last>  a gap: this server knows the writer only up to <last>; nothing was done
 --       B<last>  behind: this server knows the writer beyond this batch; nothing was done
 -- <outcomes> has a letter a checked vote (a accepted, d duplicate, m mismatch, l limit reached,
@@ -49,16 +53,37 @@ local minute, seen_lifetime = ARGV[6], ARGV[7]
 local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local checked = #codes / 2
 
-local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes')
-local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
-if sequence == last then
+local drained_field = writer .. '/drained'
+local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes', drained_field)
+local last, votes_before, drained = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0'), ledger[3]
+local asks = mode == 'check' or mode == 'drain' or mode == 'end'
+
+-- Marks a writer whose last batch is here. One that has never sent a batch needs no mark.
+local function mark()
+  local fence = redis.call('HMGET', state_key, 'state', 'closes_at')
+  local state, value = fence[1], nil
+  if state == 'sealed' or state == 'void' or last == 0 then return end
+  if mode == 'end' then
+    value = 'ended'
+  elseif (state == 'open' or state == 'closed') and tonumber(fence[2]) == earliest then
+    value = ARGV[4]
+  end
+  if value and drained ~= value and drained ~= 'ended' then
+    redis.call('HSET', writers_key, drained_field, value)
+  end
+end
+
+if sequence == last and asks then
+  if mode ~= 'check' then mark() end
+  return 'V' .. string.format('%.0f', votes_before)
+elseif sequence == last then
   local stored = redis.call('HGET', replies_key, writer) or ''
   local prefix = ARGV[2] .. ':'
   if string.sub(stored, 1, #prefix) == prefix then return string.sub(stored, #prefix + 1) end
   return 'A'
 elseif sequence < last then
   return 'B' .. string.format('%.0f', last)
-elseif sequence > last + 1 or mode == 'check' then
+elseif sequence > last + 1 or asks then
   return 'G' .. string.format('%.0f', last)
 end
 
@@ -210,6 +235,8 @@ if reply ~= 'A' then redis.call('HLEN', replies_key) end
 -- The first write. From here on nothing fails any more.
 redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2],
   writer .. '/votes', string.format('%.0f', votes_before + total))
+-- Votes that were counted after all: the writer is not drained before it has marked itself anew.
+if drained and total > 0 then redis.call('HSET', writers_key, drained_field, '0') end
 if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
 if #tally > 0 then redis.call('HSET', tally_key, unpack(tally)) end
 if #minutes > 0 then redis.call('HSET', minutes_key, unpack(minutes)) end

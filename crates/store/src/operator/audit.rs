@@ -1,9 +1,9 @@
 //! The proof of a poll's figures: tally = minutes = ledger = sealed, shard by shard.
 
 use serde::Serialize;
-use vote_domain::{Poll, PollId, PollState, SealedPoll};
+use vote_domain::{Poll, PollId, PollState, SealedPoll, WriterId};
 
-use super::PollOperator;
+use super::{PollOperator, Undrained, drained::undrained};
 use crate::{error::StoreError, fence::Fence, figures::ShardFigures};
 
 /// What an audit found.
@@ -19,6 +19,10 @@ pub struct AuditReport {
     pub total: u128,
     /// All votes that came too late, which no tally has.
     pub late: u128,
+    /// The writers of a closed poll that sealing waits for.
+    pub waiting: Vec<Undrained>,
+    /// The writers that it was sealed without waiting for.
+    pub abandoned: Vec<WriterId>,
     /// The digest of the sealed result.
     pub sha256: Option<String>,
     /// What does not agree, in the order in which it was found.
@@ -40,6 +44,10 @@ pub struct ShardAudit {
     pub ledger: u128,
     /// Late votes.
     pub late: u128,
+    /// Writers in the ledger.
+    pub writers: usize,
+    /// Those of them that have said that all they had accepted is recorded.
+    pub drained: usize,
     /// Votes in the sealed result.
     pub sealed: Option<u128>,
 }
@@ -82,11 +90,22 @@ fn report(poll: &Poll, shards: &[ShardFigures], sealed: Option<&SealedPoll>) -> 
                 minutes: shard.minutes.total(),
                 ledger: shard.ledger_total(),
                 late: shard.late.total(),
+                writers: shard.writers.len(),
+                drained: shard
+                    .writers
+                    .values()
+                    .filter(|writer| writer.is_drained(poll.closes_at.as_millisecond()))
+                    .count(),
                 sealed: sealed.and_then(|sealed| sealed_total(sealed, shard.shard)),
             })
             .collect(),
         total: shards.iter().map(|shard| shard.tally.total()).sum(),
         late: shards.iter().map(|shard| shard.late.total()).sum(),
+        waiting: match poll.state {
+            PollState::Closed => undrained(poll, shards),
+            _ => Vec::new(),
+        },
+        abandoned: sealed.map_or_else(Vec::new, |sealed| sealed.abandoned.clone()),
         sha256: sealed.map(|sealed| sealed.sha256.clone()),
         passed: differences.is_empty(),
         differences,

@@ -1,12 +1,13 @@
 //! The operator's capability: changes polls, seals them, proves their figures.
 
 mod audit;
+mod drained;
 mod seal;
 
-use deadpool_redis::{Connection, Pool};
 use vote_domain::{Poll, PollId, ReceiptKey, SealedPoll};
 
 pub use audit::{AuditReport, ShardAudit};
+pub use drained::Undrained;
 pub use seal::SealError;
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     fence::{self, Fence, Fenced},
     figures::ShardFigures,
     keys::{self, ShardKeys},
+    nodes::{Confirmation, Nodes},
     reader::ResultsReader,
     script::SAVE_POLL,
 };
@@ -22,7 +24,7 @@ use crate::{
 /// Changes polls, seals and audits them. The services have no such thing.
 #[derive(Debug, Clone)]
 pub struct PollOperator {
-    pool: Pool,
+    nodes: Nodes,
     polls: PollReader,
     results: ResultsReader,
 }
@@ -48,17 +50,27 @@ pub enum SaveError {
         /// What it has instead.
         found: String,
     },
+    /// A server has replicas, and none of them has confirmed the change in time.
+    #[error(
+        "the change is written, but none of the {replicas} replicas of {server} has confirmed it: a failover now would forget it; repeat the command when they have caught up"
+    )]
+    Unconfirmed {
+        /// The server.
+        server: String,
+        /// Its replicas.
+        replicas: usize,
+    },
     /// Redis.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl PollOperator {
-    pub(crate) fn new(pool: Pool) -> Self {
+    pub(crate) fn new(nodes: Nodes) -> Self {
         Self {
-            polls: PollReader::new(pool.clone()),
-            results: ResultsReader::new(pool.clone()),
-            pool,
+            polls: PollReader::new(nodes.clone()),
+            results: ResultsReader::new(nodes.clone()),
+            nodes,
         }
     }
 
@@ -85,55 +97,74 @@ impl PollOperator {
     /// # Errors
     /// [`SaveError::Conflict`] where the poll was changed meanwhile; nothing is written then.
     pub async fn save(&self, poll: &Poll, previous_revision: u64) -> Result<(), SaveError> {
-        let mut connection = self.connection().await?;
         let id = poll.definition.id();
+        let key = keys::poll(id);
         let document = serde_json::to_string(poll).map_err(|error| StoreError::Corrupt {
-            key: keys::poll(id),
+            key: key.clone(),
             reason: error.to_string(),
         })?;
         let mut command = SAVE_POLL.command(1);
-        command
-            .arg(keys::poll(id))
-            .arg(previous_revision)
-            .arg(document);
-        let found_revision: u64 = SAVE_POLL
-            .run(&mut connection, &command)
-            .await
-            .map_err(StoreError::from)?;
+        command.arg(&key).arg(previous_revision).arg(document);
+        let found_revision: u64 = self.nodes.run(&SAVE_POLL, &key, &command).await?;
         if found_revision != previous_revision {
             return Err(SaveError::Conflict {
                 expected_revision: previous_revision,
                 found_revision,
             });
         }
-        redis::cmd("SADD")
-            .arg(keys::POLLS)
-            .arg(id.as_str())
-            .exec_async(&mut connection)
-            .await
-            .map_err(StoreError::from)?;
+        let mut command = redis::cmd("SADD");
+        command.arg(keys::POLLS).arg(id.as_str());
+        self.nodes
+            .query::<redis::Value>(keys::POLLS, &command)
+            .await?;
         self.fence(poll).await
     }
 
-    /// Writes the fence of every shard and reads it back. Safe to repeat.
+    /// Writes the fence of every shard, reads it back, and waits until a replica has it wherever
+    /// there are any. Safe to repeat.
     ///
     /// # Errors
-    /// [`SaveError::Fence`] where a shard is over for good, or ahead of `poll`.
+    /// [`SaveError::Fence`] where a shard is over for good, or ahead of `poll`;
+    /// [`SaveError::Unconfirmed`] where replicas are connected and none has confirmed the change.
     pub async fn fence(&self, poll: &Poll) -> Result<(), SaveError> {
-        let mut connection = self.connection().await?;
         let wanted = Fence::of(poll);
+        let id = poll.definition.id();
         for shard in 0..poll.definition.shards() {
-            let keys = ShardKeys::new(poll.definition.id(), shard);
-            let found = match fence::write(&mut connection, &keys, &wanted).await? {
+            let keys = ShardKeys::new(id, shard);
+            let found = match fence::write(&self.nodes, &keys, &wanted).await? {
                 Fenced::Terminal(state) => format!("is {state} for good"),
                 Fenced::Newer(revision) => format!("is at the newer revision {revision}"),
-                Fenced::Done => match fence::read(&mut connection, &keys).await? {
+                Fenced::Done => match fence::read(&self.nodes, &keys).await? {
                     Some(read) if read == wanted => continue,
                     Some(read) => format!("reads back as {read:?}"),
                     None => "reads back as nothing".to_owned(),
                 },
             };
             return Err(SaveError::Fence { shard, found });
+        }
+        let shards = (0..poll.definition.shards()).map(|shard| ShardKeys::new(id, shard).state());
+        let documents = [keys::poll(id), keys::POLLS.to_owned(), keys::sealed(id)];
+        self.confirm(shards.chain(documents)).await
+    }
+
+    /// One replica of each server must have what was written: sentinels and clusters promote the one
+    /// that has most.
+    async fn confirm(&self, keys: impl Iterator<Item = String>) -> Result<(), SaveError> {
+        for confirmation in self.nodes.confirm(keys).await? {
+            let Confirmation {
+                node,
+                replicas,
+                confirmed,
+            } = confirmation;
+            if replicas > 0 && confirmed == 0 {
+                return Err(SaveError::Unconfirmed {
+                    server: node.to_string(),
+                    replicas,
+                });
+            }
+            if confirmed < replicas {
+                tracing::warn!(%node, replicas, confirmed, "a change is not on all replicas yet");
+            }
         }
         Ok(())
     }
@@ -172,9 +203,5 @@ impl PollOperator {
     /// As [`PollReader::receipt_key`].
     pub async fn receipt_key(&self) -> Result<Option<ReceiptKey>, StoreError> {
         self.polls.receipt_key().await
-    }
-
-    async fn connection(&self) -> Result<Connection, StoreError> {
-        Ok(self.pool.get().await?)
     }
 }

@@ -1,9 +1,16 @@
 //! Sealing: the figures become final, under one digest.
 
-use jiff::Timestamp;
-use vote_domain::{IllegalTransition, Poll, SealedPoll, ShardTotals, Transition, WriterTotals};
+use std::collections::BTreeSet;
 
-use super::{PollOperator, SaveError};
+use jiff::Timestamp;
+use vote_domain::{
+    IllegalTransition, Poll, SealedPoll, ShardTotals, Transition, WriterId, WriterTotals,
+};
+
+use super::{
+    PollOperator, SaveError,
+    drained::{Undrained, listed, undrained, wait_for_none_but},
+};
 use crate::{
     error::StoreError,
     figures::{ShardFigures, WriterLedger},
@@ -19,6 +26,12 @@ pub enum SealError {
     /// Its figures do not agree.
     #[error("the figures do not agree, and are not sealed: {0}")]
     Disagree(String),
+    /// Writers may still have votes to send that they have accepted.
+    #[error("it waits for writers that are not drained: {}", listed(.0))]
+    Waiting(Vec<Undrained>),
+    /// Writers are to be abandoned that are drained, or that have written nothing.
+    #[error("these writers are drained, or have written nothing to the poll, and can't be abandoned: {}", listed(.0))]
+    NotWaitedFor(Vec<WriterId>),
     /// An earlier attempt has sealed other figures.
     #[error("an earlier attempt has sealed other figures (sha256 {0}): audit the poll")]
     Other(String),
@@ -34,27 +47,33 @@ pub enum SealError {
 }
 
 impl PollOperator {
-    /// Seals a closed poll: proves that its figures agree, fences every shard for good, reads and
-    /// proves them again, writes the final result and then the poll's new state. Safe to repeat after a failure
-    /// half-way: what was sealed first stays.
+    /// Seals a closed poll: proves that its figures agree and that no writer has votes left to send, fences
+    /// every shard for good, reads and proves the figures again, writes the final result and then the poll's
+    /// new state. Safe to repeat after a failure half-way: what was sealed first stays.
+    ///
+    /// `abandoned` are writers that are not waited for, because they are gone: the result names them.
     ///
     /// # Errors
-    /// [`SealError`]; the caller checks that the grace for votes in flight is over.
+    /// [`SealError::Waiting`] where other writers are not drained; nothing has been changed then.
     pub async fn seal(
         &self,
         poll: &Poll,
+        abandoned: &BTreeSet<WriterId>,
         now: Timestamp,
         by: &str,
     ) -> Result<SealedPoll, SealError> {
         let next = poll.transition(Transition::Seal, now, by)?;
         // What does not agree is found while it can still be repaired: a fence is for good.
-        agree(&self.figures(&next).await?)?;
+        let figures = self.figures(&next).await?;
+        agree(&figures)?;
+        // A fence would refuse what they still have to send.
+        wait_for_none_but(abandoned, undrained(&next, &figures))?;
         self.fence(&next).await?;
         let figures = self.figures(&next).await?;
         agree(&figures)?;
         let shards: Vec<ShardTotals> = figures.iter().map(shard_totals).collect();
         let revision = next.revision + figures.iter().map(sequences).sum::<u64>();
-        let fresh = SealedPoll::new(next, shards, revision, now, by)?;
+        let fresh = SealedPoll::new(next, shards, abandoned, revision, now, by)?;
         let sealed = self.write_sealed(fresh).await?;
         self.save(&sealed.poll, poll.revision).await?;
         Ok(sealed)
@@ -68,14 +87,9 @@ impl PollOperator {
             key: key.clone(),
             reason: error.to_string(),
         })?;
-        let mut connection = self.connection().await?;
-        redis::cmd("SET")
-            .arg(&key)
-            .arg(document)
-            .arg("NX")
-            .exec_async(&mut connection)
-            .await
-            .map_err(StoreError::from)?;
+        let mut command = redis::cmd("SET");
+        command.arg(&key).arg(document).arg("NX");
+        self.nodes.query::<redis::Value>(&key, &command).await?;
         let Some(written) = self.sealed(id).await? else {
             return Err(SealError::Store(StoreError::Corrupt {
                 key,
@@ -130,6 +144,7 @@ pub(super) fn shard_totals(shard: &ShardFigures) -> ShardTotals {
                     WriterLedger {
                         last_sequence,
                         votes,
+                        drained: _,
                     },
                 )| WriterTotals {
                     writer: *writer,

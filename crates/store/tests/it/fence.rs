@@ -103,8 +103,7 @@ async fn a_sealed_poll_is_not_written_to_any_more() {
     let poll = voting.poll();
     voting.cast(vote(ANA)).await;
     let closed = show.change(Transition::Close, closes_at()).await;
-    show.operator
-        .seal(&closed, closes_at(), "test")
+    show.seal(&closed, closes_at(), "test")
         .await
         .expect("sealed");
     let mut redis = show.redis.connection().await;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use vote_domain::Transition;
 use vote_store::{LaneConfig, Outcome};
-use vote_testkit::eventually;
+use vote_testkit::{Fault, FaultProxy, eventually};
 
 use crate::support::{
     ANA, BIA, DEADLINE, Show, by_voter, is_accepted, keyed, lane_config, opens_at, tally_of, vote,
@@ -235,6 +235,129 @@ async fn what_is_beyond_the_replay_window_is_counted_as_lost_exactly() {
         is_accepted(&voting.cast(vote(ANA)).await),
         "the lane goes on"
     );
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn what_a_repair_could_not_record_is_not_recorded_by_the_next_one() {
+    let show = Show::open().await;
+    let proxy = FaultProxy::start(show.redis.port()).await;
+    proxy.only(["EVALSHA"]);
+    let voting = show.voting_with(&proxy.url(), lane_config()).await;
+    let backup = Backup::take(show.redis.connection().await).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    for _ in 0..2 {
+        assert!(is_accepted(&voting.cast(by_voter(ANA, "v1")).await));
+    }
+    // Redis forgets, and the voter's votes are used up at another process before this one notices.
+    proxy.schedule([Fault::CutBeforeRequest; 1_000]);
+    backup.restore(show.redis.connection().await).await;
+    let other = show.voting().await;
+    for _ in 0..2 {
+        assert!(is_accepted(&other.cast(by_voter(BIA, "v1")).await));
+    }
+    proxy.pass();
+    let lost = || voting.metric("vote_unrecoverable_votes_total");
+    eventually(DEADLINE, || async { lost() > 1.5 }).await;
+    // It forgets once more, and the other process is gone: there is room for the votes again, but they
+    // were said to be lost.
+    drop(other);
+    backup.restore(show.redis.connection().await).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 2)]));
+    assert!((lost() - 2.0).abs() < 0.5, "{}", lost());
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn votes_that_are_missing_under_the_last_sequence_are_counted_as_lost_once() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let Outcome::Accepted { place, .. } = voting.cast(vote(ANA)).await else {
+        panic!("not accepted");
+    };
+    let backup = Backup::take(show.redis.connection().await).await;
+    join_all((0..5).map(|_| voting.cast(vote(BIA)))).await;
+    let last = voting.cast(vote(BIA)).await;
+    let Outcome::Accepted { place: last, .. } = last else {
+        panic!("{last:?}");
+    };
+    backup.restore(show.redis.connection().await).await;
+    // As an attempt leaves it that was given up, comes late and is refused: its sequence is taken.
+    let mut redis = show.redis.connection().await;
+    redis::cmd("HSET")
+        .arg("vote:{paredao-01/0}:writers")
+        .arg(format!("{}/sequence", place.writer))
+        .arg(last.sequence)
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+    let lost = || voting.metric("vote_unrecoverable_votes_total");
+    eventually(DEADLINE, || async { lost() > 0.5 }).await;
+    assert!((lost() - 6.0).abs() < 0.5, "{}", lost());
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    // The next heartbeat has nothing to say.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!((lost() - 6.0).abs() < 0.5, "{}", lost());
+    assert!(voting.metric("vote_unexpected_votes_total") < 0.5);
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 2)]));
+}
+
+#[tokio::test]
+async fn votes_that_nobody_was_told_of_are_said() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let Outcome::Accepted { place, .. } = voting.cast(vote(ANA)).await else {
+        panic!("not accepted");
+    };
+    let mut redis = show.redis.connection().await;
+    redis::cmd("HINCRBY")
+        .arg("vote:{paredao-01/0}:writers")
+        .arg(format!("{}/votes", place.writer))
+        .arg(3)
+        .exec_async(&mut redis)
+        .await
+        .expect("tampered with");
+    let unexpected = || voting.metric("vote_unexpected_votes_total");
+    eventually(DEADLINE, || async { unexpected() > 0.5 }).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!((unexpected() - 3.0).abs() < 0.5, "{}", unexpected());
+    assert!(voting.metric("vote_unrecoverable_votes_total") < 0.5);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_of_a_writer_that_was_started_over_from_is_counted_too() {
+    let show = Show::open().await;
+    let config = LaneConfig {
+        replay_window_bytes: 400,
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.redis.url(), config).await;
+    let empty = Backup::take(show.redis.connection().await).await;
+    for _ in 0..3 {
+        assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    }
+    let backup = Backup::take(show.redis.connection().await).await;
+    for _ in 0..9 {
+        assert!(is_accepted(&voting.cast(vote(BIA)).await));
+    }
+    backup.restore(show.redis.connection().await).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    let lost = || voting.metric("vote_unrecoverable_votes_total");
+    let first = lost();
+    assert!(first > 0.5);
+    // Less than the first time: nothing is left of what the old writer had on record.
+    empty.restore(show.redis.connection().await).await;
+    eventually(DEADLINE, || async { lost() > first + 0.5 }).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let total: u64 = show.tally().await.values().sum();
+    let total = f64::from(u32::try_from(total).expect("small"));
+    assert!(
+        (total + lost() - 13.0).abs() < 0.5,
+        "{total} in the tally, {} lost",
+        lost()
+    );
+    assert!(lost() > first + 2.5, "{first}, then {}", lost());
     assert!(show.audit().await.passed);
 }
 

@@ -1,12 +1,16 @@
 //! The store against a real `redis-server`.
 #![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
 
+mod acl;
 mod commit;
+mod durability;
 mod faults;
 mod fence;
 mod forgetting;
 mod operator;
 mod outage;
 mod schedules;
+mod sealing;
 mod snapshots;
 mod support;
+mod topologies;

@@ -58,7 +58,6 @@ async fn sealing_proves_the_figures_and_ends_them() {
     join_all((0..90).map(|n| voting.cast(vote(if n % 3 == 0 { BIA } else { ANA })))).await;
     let closed = show.change(Transition::Close, closes_at()).await;
     let sealed = show
-        .operator
         .seal(&closed, closes_at(), "test")
         .await
         .expect("sealed");
@@ -79,7 +78,6 @@ async fn sealing_can_be_repeated_after_a_failure_half_way() {
     let closed = show.change(Transition::Close, closes_at()).await;
     // The shards were fenced and the result was written, but not the poll's new state.
     let first = show
-        .operator
         .seal(&closed, closes_at(), "first")
         .await
         .expect("sealed");
@@ -91,7 +89,6 @@ async fn sealing_can_be_repeated_after_a_failure_half_way() {
         .await
         .expect("set");
     let again = show
-        .operator
         .seal(&closed, at("2025-11-26T03:00:00Z"), "second")
         .await
         .expect("sealed");
@@ -114,7 +111,7 @@ async fn figures_that_do_not_agree_are_not_sealed_and_the_audit_names_them() {
         .exec_async(&mut redis)
         .await
         .expect("tampered with");
-    let refused = show.operator.seal(&closed, closes_at(), "test").await;
+    let refused = show.seal(&closed, closes_at(), "test").await;
     assert!(
         matches!(refused, Err(SealError::Disagree(_))),
         "{refused:?}"
@@ -135,8 +132,7 @@ async fn a_tally_that_was_changed_after_sealing_is_found() {
     let voting = show.voting().await;
     voting.cast(vote(ANA)).await;
     let closed = show.change(Transition::Close, closes_at()).await;
-    show.operator
-        .seal(&closed, closes_at(), "test")
+    show.seal(&closed, closes_at(), "test")
         .await
         .expect("sealed");
     let mut redis = show.redis.connection().await;
@@ -186,8 +182,7 @@ async fn a_shard_whose_fence_was_forgotten_is_named_and_mended() {
 async fn a_sealed_shard_is_never_opened_again() {
     let show = Show::open().await;
     let closed = show.change(Transition::Close, closes_at()).await;
-    show.operator
-        .seal(&closed, closes_at(), "test")
+    show.seal(&closed, closes_at(), "test")
         .await
         .expect("sealed");
     let forged = Poll {

@@ -15,6 +15,7 @@ use crate::support::{ANA, DEADLINE, Show, at, closes_at, store, vote, voting_ms}
 struct Reading {
     snapshots: watch::Receiver<Snapshots>,
     clock: Arc<ManualClock>,
+    registry: Registry,
     _stop: DropGuard,
 }
 
@@ -26,22 +27,32 @@ impl Reading {
             interval: Duration::from_millis(10),
             polls_interval: Duration::from_millis(20),
         };
+        let mut registry = Registry::default();
         let snapshots = Snapshotter::start(
             &store(url),
             clock.clone(),
             config,
-            &mut Registry::default(),
+            &mut registry,
             stop.clone(),
         );
         Self {
             snapshots,
             clock,
+            registry,
             _stop: stop.drop_guard(),
         }
     }
 
     fn poll(&self) -> Option<Confirmed> {
         self.snapshots.borrow().polls.get("paredao-01").cloned()
+    }
+
+    /// Whether a metric has a sample whose line starts with `name` and ends with `value`.
+    fn shows(&self, name: &str, value: &str) -> bool {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("encodes");
+        text.lines()
+            .any(|line| line.starts_with(name) && line.ends_with(value))
     }
 
     async fn total(&self, votes: u128) -> Confirmed {
@@ -133,7 +144,6 @@ async fn a_sealed_poll_is_served_from_its_sealed_result() {
     reading.total(1).await;
     let closed = show.change(Transition::Close, closes_at()).await;
     let sealed = show
-        .operator
         .seal(&closed, closes_at(), "test")
         .await
         .expect("sealed");
@@ -142,6 +152,22 @@ async fn a_sealed_poll_is_served_from_its_sealed_result() {
     })
     .await;
     assert_eq!(*last, sealed);
+}
+
+#[tokio::test]
+async fn the_mark_of_a_drained_writer_makes_no_new_revision() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    eventually(DEADLINE, || async {
+        let undrained = show.operator.undrained(&closed).await.expect("answers");
+        undrained.is_empty()
+    })
+    .await;
+    let reading = Reading::start(&show.redis.url());
+    let read = reading.total(1).await;
+    assert_eq!(read.snapshot.revision, closed.revision + 1);
 }
 
 #[tokio::test]
@@ -166,4 +192,53 @@ async fn a_document_that_cannot_be_read_keeps_no_other_poll_from_its_readers() {
     // It is there, and nothing is known of it: not the same as no such poll.
     let unread = reading.snapshots.borrow().unread.clone();
     assert!(unread.contains("of-a-later-version"), "{unread:?}");
+}
+
+#[tokio::test]
+async fn an_operators_change_that_redis_forgot_is_said() {
+    let show = Show::open_on(RedisServer::start().await, 2).await;
+    let reading = Reading::start(&show.url);
+    reading.total(0).await;
+    let is = async |name: &str, value: &str| {
+        eventually(DEADLINE, || async { reading.shows(name, value) }).await;
+    };
+    is("vote_fence_mismatch_shards{", " 0").await;
+
+    let mut connection = show.redis.connection().await;
+    let document: String = redis::cmd("GET")
+        .arg("vote:poll:paredao-01")
+        .query_async(&mut connection)
+        .await
+        .expect("read");
+    // A failover in a cluster: one shard's fence goes back to what it was, the document later as well.
+    let paused = show
+        .change(Transition::Pause, at("2025-11-24T01:00:00Z"))
+        .await;
+    eventually(DEADLINE, || async {
+        let read = reading.poll();
+        read.is_some_and(|read| read.snapshot.poll.revision == paused.revision)
+    })
+    .await;
+    let _: () = redis::cmd("HSET")
+        .arg(&[
+            "vote:{paredao-01/1}:state",
+            "state",
+            "open",
+            "revision",
+            "2",
+        ])
+        .query_async(&mut connection)
+        .await
+        .expect("written");
+    is("vote_fence_mismatch_shards{", " 1").await;
+    let audit = show.audit().await;
+    assert!(!audit.passed, "the audit says so as well");
+
+    let _: () = redis::cmd("SET")
+        .arg("vote:poll:paredao-01")
+        .arg(document)
+        .query_async(&mut connection)
+        .await
+        .expect("written");
+    is("vote_poll_regressions_total{", " 1").await;
 }

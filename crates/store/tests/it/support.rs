@@ -1,7 +1,7 @@
 //! A poll on a Redis of its own, and a writer to cast votes with.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,11 +12,11 @@ use std::{
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use vote_domain::{
-    IdempotencyKey, KeyDigest, Poll, PollDefinition, PollId, Transition, VoterDigest,
+    IdempotencyKey, KeyDigest, Poll, PollDefinition, PollId, SealedPoll, Transition, VoterDigest,
 };
 use vote_store::{
-    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, Store, VoteToCast,
-    VoteWriter, VoteWriterConfig,
+    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, SealError, Store,
+    VoteToCast, VoteWriter, VoteWriterConfig,
 };
 use vote_testkit::{RedisServer, eventually};
 
@@ -83,9 +83,10 @@ pub(crate) fn store(url: &str) -> Store {
     Store::new(&config).expect("a usable address")
 }
 
-/// A poll, open on `redis`.
-pub(crate) struct Show {
-    pub(crate) redis: RedisServer,
+/// A poll, open on `redis`: one server, unless it says otherwise.
+pub(crate) struct Show<R = RedisServer> {
+    pub(crate) redis: R,
+    pub(crate) url: String,
     pub(crate) operator: PollOperator,
     pub(crate) id: PollId,
 }
@@ -96,11 +97,20 @@ impl Show {
     }
 
     pub(crate) async fn open_on(redis: RedisServer, shards: u16) -> Self {
-        let operator = store(&redis.url()).operator();
+        let url = redis.url();
+        Self::open_at(redis, url, shards).await
+    }
+}
+
+impl<R> Show<R> {
+    /// On the servers behind `url`.
+    pub(crate) async fn open_at(redis: R, url: String, shards: u16) -> Self {
+        let operator = store(&url).operator();
         let draft = Poll::draft(definition(shards), opens_at(), "test");
         operator.save(&draft, 0).await.expect("saved");
         let show = Self {
             redis,
+            url,
             operator,
             id: draft.definition.id().clone(),
         };
@@ -124,6 +134,22 @@ impl Show {
             .await
             .expect("saved");
         next
+    }
+
+    /// Seals it as soon as all writers are drained, as `votectl` does.
+    pub(crate) async fn seal(
+        &self,
+        closed: &Poll,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<SealedPoll, SealError> {
+        eventually(DEADLINE, || async {
+            match self.operator.seal(closed, &BTreeSet::new(), now, by).await {
+                Err(SealError::Waiting(waiting)) => Err(format!("{waiting:?}")),
+                sealed => Ok(sealed),
+            }
+        })
+        .await
     }
 
     pub(crate) async fn audit(&self) -> AuditReport {
@@ -152,7 +178,7 @@ impl Show {
     }
 
     pub(crate) async fn voting(&self) -> Voting {
-        self.voting_with(&self.redis.url(), lane_config()).await
+        self.voting_with(&self.url, lane_config()).await
     }
 
     pub(crate) async fn voting_with(&self, url: &str, lane: LaneConfig) -> Voting {

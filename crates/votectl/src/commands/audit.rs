@@ -47,7 +47,9 @@ pub async fn run(args: AuditArgs, context: &mut Context<'_>) -> Result<(), Failu
 }
 
 fn text(report: &AuditReport) -> String {
-    let mut table = table(["SHARD", "TALLY", "MINUTES", "LEDGER", "SEALED", "LATE"]);
+    let mut table = table([
+        "SHARD", "TALLY", "MINUTES", "LEDGER", "SEALED", "LATE", "DRAINED",
+    ]);
     for shard in &report.shards {
         table.add_row([
             shard.shard.to_string(),
@@ -58,15 +60,22 @@ fn text(report: &AuditReport) -> String {
                 .sealed
                 .map_or_else(|| "-".to_owned(), |sealed| sealed.to_string()),
             shard.late.to_string(),
+            format!("{}/{}", shard.drained, shard.writers),
         ]);
     }
-    let mut text = rendered(table, 0..6);
+    let mut text = rendered(table, 0..7);
     text.push_str(&format!(
         "\n\n{} ({}): {} votes, {} late\n",
         report.poll, report.state, report.total, report.late
     ));
     if let Some(sha256) = &report.sha256 {
         text.push_str(&format!("sealed result: sha256 {sha256}\n"));
+    }
+    for writer in &report.waiting {
+        text.push_str(&format!("not drained, sealing waits: {writer}\n"));
+    }
+    for writer in &report.abandoned {
+        text.push_str(&format!("sealed without waiting for the writer {writer}\n"));
     }
     for difference in &report.differences {
         text.push_str(&format!("DIFFERENCE {difference}\n"));
@@ -82,8 +91,8 @@ fn text(report: &AuditReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::text;
-    use vote_domain::{PollId, PollState};
-    use vote_store::{AuditReport, ShardAudit};
+    use vote_domain::{PollId, PollState, WriterId};
+    use vote_store::{AuditReport, ShardAudit, Undrained};
 
     #[test]
     fn the_report_names_shard_and_figures() {
@@ -93,6 +102,8 @@ mod tests {
             minutes: 12,
             ledger: 11,
             late: 3,
+            writers: 2,
+            drained: 1,
             sealed: None,
         };
         let report = AuditReport {
@@ -109,6 +120,13 @@ mod tests {
             ],
             total: 24,
             late: 6,
+            waiting: vec![Undrained {
+                shard: 0,
+                writer: WriterId::from_bytes([1; 8]),
+                last_sequence: 4,
+                votes: 5,
+            }],
+            abandoned: vec![WriterId::from_bytes([2; 8])],
             sha256: None,
             differences: vec!["shard 0: tally 12, ledger 11".to_owned()],
             passed: false,

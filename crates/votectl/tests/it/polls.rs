@@ -138,6 +138,99 @@ async fn sealing_waits_for_the_grace_asks_and_proves_its_figures() {
     fails(&server, "poll void paredao-01 --yes", 1).await;
 }
 
+/// The ledger entry of a writer, as its process leaves it.
+async fn write_ledger(server: &RedisServer, fields: &[(&str, &str)]) {
+    let mut connection = server.connection().await;
+    let mut command = redis::cmd("HSET");
+    command.arg("vote:{paredao-01/0}:writers");
+    for (field, value) in fields {
+        command.arg(field).arg(value);
+    }
+    command.exec_async(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn sealing_names_the_writers_it_waits_for_and_abandons_those_it_is_told_to() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "poll open paredao-01").await;
+    json(&server, "poll close paredao-01").await;
+    let (killed, ended) = ("00000000000000aa", "00000000000000bb");
+    write_ledger(
+        &server,
+        &[
+            ("00000000000000aa/sequence", "7"),
+            ("00000000000000aa/votes", "0"),
+            ("00000000000000bb/sequence", "3"),
+            ("00000000000000bb/votes", "0"),
+            ("00000000000000bb/drained", "ended"),
+        ],
+    )
+    .await;
+    let seal = "poll seal paredao-01 --now";
+    let error = fails(&server, &format!("{seal} --yes --wait 0s"), 1).await;
+    assert!(
+        error.contains("shard 0: writer 00000000000000aa (last batch 7, 0 votes)")
+            && error.contains("--abandon 00000000000000aa")
+            && !error.contains(ended),
+        "{error}"
+    );
+    let audit = json(&server, "audit paredao-01").await;
+    assert_eq!(
+        (
+            &audit["shards"][0]["drained"],
+            &audit["waiting"][0]["writer"]
+        ),
+        (&1.into(), &killed.into())
+    );
+    for stranger in [ended, "00000000000000cc"] {
+        let error = fails(&server, &format!("{seal} --yes --abandon {stranger}"), 1).await;
+        assert!(
+            error.contains(stranger) && error.contains(killed),
+            "{error}"
+        );
+    }
+    assert!(
+        fails(&server, &format!("{seal} --abandon nobody"), 2)
+            .await
+            .contains("16 lower-case hexadecimal digits")
+    );
+    let question = fails(&server, &format!("{seal} --abandon {killed}"), 2).await;
+    assert!(
+        question.contains(&format!("without what {killed}")),
+        "{question}"
+    );
+    let sealed = json(&server, &format!("{seal} --yes --abandon {killed}")).await;
+    assert_eq!(sealed["abandoned"], serde_json::json!([killed]));
+    let audit = json(&server, "audit paredao-01").await;
+    assert_eq!(
+        (&audit["passed"], &audit["abandoned"][0]),
+        (&true.into(), &killed.into())
+    );
+}
+
+#[tokio::test]
+async fn sealing_goes_on_as_soon_as_the_last_writer_is_drained() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "poll open paredao-01").await;
+    json(&server, "poll close paredao-01").await;
+    write_ledger(&server, &[("00000000000000aa/sequence", "7")]).await;
+    let mut sealing = votectl()
+        .args(["--redis", &server.url()])
+        .args("poll seal paredao-01 --now --yes --wait 1m --output json".split(' '))
+        .spawn();
+    let line = sealing
+        .wait_for_line(PATIENCE, |line| line.starts_with("waiting for"))
+        .await;
+    assert!(line.contains("00000000000000aa"), "{line}");
+    write_ledger(&server, &[("00000000000000aa/drained", "ended")]).await;
+    let exit = sealing.wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    let sealed: serde_json::Value = serde_json::from_str(&exit.stdout()).unwrap();
+    assert_eq!(sealed["abandoned"], serde_json::json!([]));
+}
+
 #[tokio::test]
 async fn voiding_needs_a_yes() {
     let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());

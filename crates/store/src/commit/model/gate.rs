@@ -91,6 +91,11 @@ impl Request {
         self.argument(3)
     }
 
+    /// Whether it only asks whether its sequence is the last one.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.mode(), "check" | "drain" | "end")
+    }
+
     /// The same with another script, by its digest.
     pub(super) fn with_script(&self, sha1: &str) -> Self {
         let own = self.words[1].clone();

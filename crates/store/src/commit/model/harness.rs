@@ -34,6 +34,8 @@ pub(super) struct Figures {
     pub(super) minutes: BTreeMap<i64, BTreeMap<String, u64>>,
     /// `<writer>/sequence` and `<writer>/votes`.
     pub(super) ledger: BTreeMap<String, u64>,
+    /// The marks of drained writers, by writer.
+    pub(super) drained: BTreeMap<String, String>,
 }
 
 pub(super) struct Harness {
@@ -131,8 +133,8 @@ impl Harness {
         let kinds = if sequence < last {
             "B"
         } else if sequence == last {
-            "ALRSX"
-        } else if sequence > last + 1 || request.mode() == "check" {
+            if request.asks() { "V" } else { "ALRSX" }
+        } else if sequence > last + 1 || request.asks() {
             "G"
         } else {
             match (request.mode(), state.as_str()) {
@@ -148,6 +150,14 @@ impl Harness {
             "{kind} where one of {kinds} was expected: {} of {sequence} after {last} while {state}",
             request.mode()
         );
+        let refused_for_good = kind == 'R' && matches!(state.as_str(), "sealed" | "void");
+        if "ALRSX".contains(kind) && !refused_for_good {
+            assert_eq!(
+                self.last_sequence(request.writer()),
+                sequence,
+                "answered {kind}, and its sequence is not used"
+            );
+        }
         reply
     }
 
@@ -229,12 +239,24 @@ impl Harness {
         ] {
             pipeline.cmd("HGETALL").arg(key);
         }
-        let (tally, before, after, ledger): (_, _, _, _) =
+        let (tally, before, after, writers): (_, _, _, BTreeMap<String, String>) =
             pipeline.query(&mut *self.upstream.lock()).expect("figures");
+        let (mut ledger, mut drained) = (BTreeMap::new(), BTreeMap::new());
+        for (field, value) in writers {
+            match field.split_once('/') {
+                Some((writer, "drained")) => {
+                    drained.insert(writer.to_owned(), value);
+                }
+                _ => {
+                    ledger.insert(field, value.parse().expect("a figure"));
+                }
+            }
+        }
         Figures {
             tally,
             minutes: BTreeMap::from([(hour - 1, before), (hour, after)]),
             ledger,
+            drained,
         }
     }
 }

@@ -7,8 +7,8 @@
 pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
     (
         "a repeat counts again",
-        "if sequence == last then",
-        "if false then",
+        "elseif sequence == last then",
+        "elseif false then",
     ),
     (
         "a repeat is always told 'accepted'",
@@ -22,13 +22,13 @@ pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
     ),
     (
         "a gap is not noticed",
-        "elseif sequence > last + 1 or mode == 'check' then",
-        "elseif mode == 'check' then",
+        "elseif sequence > last + 1 or asks then",
+        "elseif asks then",
     ),
     (
         "a heartbeat is always content",
-        "elseif sequence > last + 1 or mode == 'check' then",
-        "elseif mode == 'check' then return 'A' elseif sequence > last + 1 then",
+        "elseif sequence > last + 1 or asks then",
+        "elseif asks then return 'V0' elseif sequence > last + 1 then",
     ),
     (
         "a refused batch does not use its sequence",
@@ -45,8 +45,11 @@ pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
         "if terminal then return reply end",
         "if terminal or kind == 'L' then return reply end",
     ),
-    // Not here: a split batch that does not use its sequence. The next gap mends it with the empty
-    // batch that the lane has kept, and too few schedules have an old attempt arrive just before.
+    (
+        "a split batch does not use its sequence",
+        "if terminal then return reply end",
+        "if terminal or kind == 'S' then return reply end",
+    ),
     (
         "a sealed poll's ledger is written to",
         "if terminal then return reply end",

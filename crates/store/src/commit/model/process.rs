@@ -1,14 +1,12 @@
 //! A writer's process, as far as the schedule sees it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use deadpool_redis::{Manager, Pool};
-use redis::{AsyncConnectionConfig, IntoConnectionInfo as _};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
-use crate::commit::lane::LaneShared;
+use crate::{commit::lane::LaneShared, connection::RedisConfig, nodes::Nodes};
 
 /// A writer's process.
 pub(super) struct Process {
@@ -41,14 +39,16 @@ impl Process {
 }
 
 /// The connections of a process.
-pub(super) fn pool(url: &str) -> Pool {
-    let info = url.into_connection_info().expect("an address");
-    // No time limits: they would be a second opinion on a request's fate.
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None);
-    let manager = Manager::new_with_config(info, config).expect("an address");
-    Pool::builder(manager).max_size(4).build().expect("a pool")
+pub(super) fn nodes(url: &str) -> Nodes {
+    // Time limits would be a second opinion on a request's fate.
+    let never = Duration::from_secs(1 << 30);
+    Nodes::new(&RedisConfig {
+        pool_size: 4,
+        connect_timeout: never,
+        response_timeout: never,
+        ..RedisConfig::new(url)
+    })
+    .expect("an address")
 }
 
 impl Drop for Process {

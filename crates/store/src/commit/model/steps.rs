@@ -165,18 +165,6 @@ pub(super) struct Reference {
     restarts: usize,
 }
 
-impl Reference {
-    /// Whether a gap can be beyond a replay window.
-    ///
-    /// Left out where it can: a second crash that comes back with less than an earlier one did, as
-    /// when a restart from the append-only file is followed by a failover to a replica that lags.
-    /// A writer that has started over watches its new ledger entry alone: it neither repairs nor counts what
-    /// is forgotten of the old one after that.
-    pub(super) fn may_start_over(&self) -> bool {
-        self.windows.iter().any(|window| *window != u8::MAX)
-    }
-}
-
 /// Votes of a schedule: each has a candidate of its own, of which a poll has 64 at most.
 const MAX_VOTES: usize = 60;
 /// Writers that are replaced in a schedule, at most.
@@ -292,11 +280,7 @@ impl ReferenceStateMachine for Protocol {
             Step::KillWriter { .. } => state.restarts += 1,
             Step::Persist => state.persisted += 1,
             Step::Crash { back } => {
-                state.persisted = if state.may_start_over() {
-                    1
-                } else {
-                    state.persisted - back
-                };
+                state.persisted -= back;
                 state.unrepaired = true;
             }
             Step::Heal => state.unrepaired = false,

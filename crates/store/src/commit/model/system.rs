@@ -21,15 +21,16 @@ use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest, WriterId};
 use super::{
     gate::{Gate, Request},
     harness::{BOUNDARY_MS, Harness, Snapshot},
-    process::{Process, pool},
+    process::{Process, nodes},
     steps::{Ballot, CROWD, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS},
 };
 use crate::commit::{
     LaneConfig, Outcome, VoteToCast,
-    batch::{Batch, Target},
-    lane::{Lane, LaneShared, LaneState},
+    batch::Target,
+    lane::{Lane, LaneShared, LaneState, NOT_CLOSED},
     queue::{Pending, Queue},
     ticket::{Ticket, Waiting},
+    window::{Acknowledged, ReplayBudget},
 };
 
 /// The idempotency window of all writers, as keys are spelled.
@@ -121,20 +122,12 @@ impl<'a> System<'a> {
                 let last = self.snapshots.len().saturating_sub(1 + usize::from(*back));
                 self.snapshots.truncate(last + 1);
                 self.harness.restore(&self.snapshots[last]);
-                if reference.may_start_over() {
-                    self.snapshots.drain(..last);
-                }
                 self.crashes += 1;
                 // Left out: attempts that outlive the server, see `steps.rs`.
                 self.attempts.clear();
             }
             Step::Heal => self.heal().await,
-            Step::Publish { writer } => {
-                self.processes[self.current[*writer]]
-                    .shared
-                    .closes_at_ms
-                    .store(BOUNDARY_MS + reference.closes_at, Ordering::Relaxed);
-            }
+            Step::Publish { writer } => self.publish(*writer, reference),
             Step::Pause | Step::Resume | Step::Close { .. } | Step::Seal | Step::Void => {
                 self.fence(reference.phase, reference.closes_at);
             }
@@ -168,6 +161,17 @@ impl<'a> System<'a> {
         self.harness.metrics[process.slot].unrecoverable_votes.get() - process.lost_before
     }
 
+    /// A writer reads the poll.
+    fn publish(&self, writer: usize, reference: &Reference) {
+        let shared = &self.processes[self.current[writer]].shared;
+        shared
+            .closes_at_ms
+            .store(BOUNDARY_MS + reference.closes_at, Ordering::Relaxed);
+        shared
+            .closed_at_ms
+            .store(closed_at_ms(reference), Ordering::Relaxed);
+    }
+
     fn fence(&mut self, phase: Phase, closes_at: i64) {
         self.revision += 1;
         self.ever_paused |= phase == Phase::Paused;
@@ -178,7 +182,7 @@ impl<'a> System<'a> {
     async fn spawn(&mut self, slot: usize, reference: &Reference) {
         static WRITER: AtomicU64 = AtomicU64::new(1);
         let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
-        let one_vote = Batch::empty().bytes() + size_of::<(u8, u8, u64)>();
+        let one_vote = size_of::<Acknowledged>() + size_of::<(u8, u8, u64)>();
         let window = reference.windows[slot];
         let config = LaneConfig {
             min_batch_interval: Duration::ZERO,
@@ -199,12 +203,14 @@ impl<'a> System<'a> {
         let shared = Arc::new(LaneShared {
             queue: Queue::new(1_024),
             closes_at_ms: AtomicI64::new(BOUNDARY_MS + reference.closes_at),
+            closed_at_ms: AtomicI64::new(closed_at_ms(reference)),
             blocked: AtomicBool::new(false),
         });
         let abort = CancellationToken::new();
         let new_writer =
             Arc::new(|| WriterId::from_bytes(WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes()));
         let metrics = self.harness.metrics[slot].clone();
+        let budget = ReplayBudget::new(config.replay_window_bytes);
         let lost_before = metrics.unrecoverable_votes.get();
         let lane = Lane {
             shared: Arc::clone(&shared),
@@ -212,11 +218,11 @@ impl<'a> System<'a> {
             shard: 0,
             writer: new_writer(),
             new_writer,
-            pool: pool(&gate.url()),
-            metrics,
+            nodes: nodes(&gate.url()),
             drain: CancellationToken::new(),
             abort: abort.clone(),
-            state: LaneState::new(&config),
+            state: LaneState::new(&config, &budget, &metrics),
+            metrics,
             config,
         };
         self.current[slot] = self.processes.len();
@@ -332,7 +338,7 @@ impl<'a> System<'a> {
             return;
         };
         let request = held.request.clone();
-        let asks = request.is_batch() && request.mode() == "check";
+        let asks = request.is_batch() && request.asks();
         let blocked = Arc::clone(&self.processes[process].shared);
         if asks {
             // The lane clears this once it is through with the answer, and sets it if there is
@@ -370,7 +376,7 @@ impl<'a> System<'a> {
                 Some(reply)
             }
             Fate::Delayed => {
-                if request.is_batch() && request.mode() != "check" {
+                if request.is_batch() && !request.asks() {
                     self.attempts.push(request.clone());
                 }
                 None
@@ -461,5 +467,12 @@ impl<'a> System<'a> {
                 vote.crashes = self.crashes;
             }
         }
+    }
+}
+
+fn closed_at_ms(reference: &Reference) -> i64 {
+    match reference.phase {
+        Phase::Closed => BOUNDARY_MS + reference.closes_at,
+        _ => NOT_CLOSED,
     }
 }

@@ -215,20 +215,18 @@ fn parse(name: &str, bytes: &[u8]) -> Result<PollDefinition, Failure> {
 #[cfg(test)]
 mod tests {
     use super::{parse, plan, text};
-    use crate::cli::{Global, OutputFormat};
+    use crate::cli::Cli;
     use crate::context::Context;
     use crate::dev::DEMO_FILE;
     use crate::terminal::Terminal;
+    use clap::Parser as _;
     use vote_domain::{ManualClock, Poll, Transition};
 
     fn planned(current: Option<&Poll>, file: &str) -> Result<String, String> {
         let clock = ManualClock::new("2026-11-24T00:00:00Z".parse().unwrap());
         let mut terminal = Terminal::scripted(Vec::new(), Vec::new(), None);
-        let global = Global {
-            redis: String::new(),
-            output: OutputFormat::Text,
-            by: "ana".to_owned(),
-        };
+        let cli = Cli::try_parse_from(["votectl", "--by", "ana", "poll", "list"]).unwrap();
+        let global = cli.global;
         let context = Context {
             global,
             terminal: &mut terminal,

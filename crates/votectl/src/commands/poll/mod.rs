@@ -11,6 +11,7 @@ mod resume;
 mod seal;
 mod show;
 mod void;
+mod writers;
 
 use crate::context::Context;
 use crate::failure::Failure;

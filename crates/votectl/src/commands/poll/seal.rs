@@ -1,13 +1,15 @@
 //! `votectl poll seal POLL`
 
-use super::PollArg;
+use super::{PollArg, writers};
 use crate::commands::figures::standing_text;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use vote_domain::{Poll, Transition, wire_time};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use vote_domain::{Poll, Transition, WriterId, wire_time};
 use vote_store::SealError;
 
 /// Which poll to seal.
@@ -24,6 +26,14 @@ pub struct SealArgs {
     #[arg(long)]
     now: bool,
 
+    /// How long to wait for every writer to say that all it had accepted is recorded
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    wait: SignedDuration,
+
+    /// Don't wait for this writer, whose process is gone for good; can be given more than once
+    #[arg(long, value_name = "WRITER", value_parser = WriterId::parse)]
+    abandon: Vec<WriterId>,
+
     /// Don't ask for a confirmation
     #[arg(long)]
     yes: bool,
@@ -32,13 +42,15 @@ pub struct SealArgs {
 /// Makes the result of a closed poll final, and shows it.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the poll isn't closed, the grace isn't over, the figures don't agree, or it wasn't
-/// confirmed.
+/// [`Failure::Refused`] when the poll isn't closed, the grace isn't over, writers are still waited for, the figures
+/// don't agree, or it wasn't confirmed.
 pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let id = &args.poll.poll;
     if args.grace.is_negative() {
         return Err(Failure::usage("--grace: must not be negative"));
     }
+    let patience = Duration::try_from(args.wait)
+        .map_err(|_| Failure::usage("--wait: must not be negative"))?;
     let operator = context.operator()?;
     let poll = context.poll(&operator, id).await?;
     poll.transition(Transition::Seal, context.now(), &context.global.by)
@@ -46,14 +58,16 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
     if !args.now {
         check_grace(&poll, args.grace, context.now())?;
     }
+    let abandoned = writers::wait(&operator, &poll, &args.abandon, patience, context).await?;
     let total = operator.poll_tally_total(&poll).await?;
     let question = format!(
-        "Seal poll {id} ({}) with {total} votes? Nothing of it can change afterwards.",
-        poll.definition.title()
+        "Seal poll {id} ({}) with {total} votes{}? Nothing of it can change afterwards.",
+        poll.definition.title(),
+        without(&abandoned)
     );
     context.terminal.confirm(&question, args.yes)?;
     let sealed = operator
-        .seal(&poll, context.now(), &context.global.by)
+        .seal(&poll, &abandoned, context.now(), &context.global.by)
         .await
         .map_err(failure)?;
     let late: u128 = sealed.shards.iter().map(|shard| shard.late.total()).sum();
@@ -66,16 +80,30 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
             "sealed_by": sealed.sealed_by,
             "sha256": sealed.sha256,
             "late": late,
+            "abandoned": sealed.abandoned,
             "standing": sealed.standing,
         }));
     }
     let at = wire_time::format(sealed.sealed_at);
     context.terminal.line(&format!(
-        "poll {id} is sealed since {at}, by {}\n\n{}\n\n{late} votes came too late and are not counted\nsha256 {}",
+        "poll {id} is sealed since {at}, by {}{}\n\n{}\n\n{late} votes came too late and are not counted\nsha256 {}",
         sealed.sealed_by,
+        without(&sealed.abandoned.iter().copied().collect()),
         standing_text(&sealed.standing),
         sealed.sha256
     ))
+}
+
+/// Who was not waited for.
+fn without(abandoned: &BTreeSet<WriterId>) -> String {
+    if abandoned.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = abandoned.iter().map(WriterId::to_string).collect();
+    format!(
+        ", and without what {} may have accepted that is not recorded",
+        names.join(", ")
+    )
 }
 
 /// Votes accepted just before closing may still be on their way into the tally.

@@ -1,0 +1,177 @@
+//! How a connection to one server is made.
+
+use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime, Timeouts};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
+    IntoConnectionInfo as _, RedisError, TlsCertificates, Value, aio::MultiplexedConnection,
+};
+
+use crate::{
+    address::{Address, Node},
+    connection::{RedisConfig, TlsFiles},
+    error::StoreError,
+};
+
+/// Makes connections to any of the servers behind one address.
+pub(super) struct Dialer {
+    address: Address,
+    certificates: Option<TlsCertificates>,
+    config: RedisConfig,
+}
+
+impl Dialer {
+    /// Reads the TLS files.
+    pub(super) fn new(address: Address, config: &RedisConfig) -> Result<Self, StoreError> {
+        let mut address = address;
+        if let Some(username) = &config.username {
+            address.username = Some(username.clone());
+        }
+        if let Some(password) = &config.password {
+            address.password = Some(password.clone());
+        }
+        if address.tls {
+            // An error says that another part of the process has chosen one already.
+            let _chosen = rustls::crypto::ring::default_provider().install_default();
+        }
+        Ok(Self {
+            certificates: certificates(&address, &config.tls)?,
+            address,
+            config: config.clone(),
+        })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A pool of connections to `node`, a server with the polls' data.
+    pub(super) fn pool(&self, node: &Node) -> Result<Pool, StoreError> {
+        let info = self.info(node, true)?;
+        let manager = Manager::new_with_config(info, self.timeouts()).map_err(unusable)?;
+        let mut builder = Pool::builder(manager)
+            .max_size(self.config.pool_size)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(self.config.connect_timeout),
+                create: Some(self.config.connect_timeout),
+                recycle: Some(self.config.response_timeout),
+            });
+        if self.address.topology.names_masters() {
+            // What was a master when the sentinels were asked may be a replica by now.
+            builder = builder.post_create(Hook::async_fn(|connection, _| {
+                Box::pin(async { is_master(connection).await })
+            }));
+        }
+        builder
+            .build()
+            .map_err(|error| StoreError::Address(error.to_string()))
+    }
+
+    /// One connection to `node` that asks where the data is.
+    pub(super) async fn ask(&self, node: &Node) -> Result<MultiplexedConnection, RedisError> {
+        // A sentinel has users of its own, and no databases.
+        let info = self
+            .info(node, !self.address.topology.names_masters())
+            .map_err(|error| {
+                RedisError::from((
+                    redis::ErrorKind::InvalidClientConfig,
+                    "address",
+                    error.to_string(),
+                ))
+            })?;
+        let client = Client::open(info)?;
+        client
+            .get_multiplexed_async_connection_with_config(&self.timeouts())
+            .await
+    }
+
+    fn timeouts(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.config.connect_timeout))
+            .set_response_timeout(Some(self.config.response_timeout))
+    }
+
+    fn info(&self, node: &Node, with_user: bool) -> Result<ConnectionInfo, StoreError> {
+        let address = if self.address.tls {
+            ConnectionAddr::TcpTls {
+                host: node.host.clone(),
+                port: node.port,
+                insecure: false,
+                tls_params: None,
+            }
+        } else {
+            ConnectionAddr::Tcp(node.host.clone(), node.port)
+        };
+        let mut info = address.into_connection_info().map_err(unusable)?;
+        if let Some(certificates) = &self.certificates {
+            info = Client::build_with_tls(info, certificates.clone())
+                .map_err(unusable)?
+                .get_connection_info()
+                .clone();
+        }
+        if !with_user {
+            return Ok(info);
+        }
+        let mut settings = info.redis_settings().clone().set_db(self.address.database);
+        if let Some(username) = &self.address.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = &self.address.password {
+            settings = settings.set_password(password);
+        }
+        Ok(info.set_redis_settings(settings))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn unusable(error: RedisError) -> StoreError {
+    StoreError::Address(error.to_string())
+}
+
+/// Reads the files; `None`: the authorities that the machine trusts, and no certificate of our own.
+fn certificates(
+    address: &Address,
+    files: &TlsFiles,
+) -> Result<Option<TlsCertificates>, StoreError> {
+    if *files == TlsFiles::default() {
+        return Ok(None);
+    }
+    if !address.tls {
+        return Err(StoreError::Address(
+            "it has TLS files, and a scheme without TLS: use rediss://".to_owned(),
+        ));
+    }
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| {
+            StoreError::Address(format!("{} can't be read: {error}", path.display()))
+        })
+    };
+    let client_tls = match (&files.certificate, &files.key) {
+        (Some(certificate), Some(key)) => Some(ClientTlsConfig {
+            client_cert: read(certificate)?,
+            client_key: read(key)?,
+        }),
+        (None, None) => None,
+        _ => {
+            return Err(StoreError::Address(
+                "of the client's certificate and its key, one is missing".to_owned(),
+            ));
+        }
+    };
+    let root_cert = files.authority.as_deref().map(read).transpose()?;
+    Ok(Some(TlsCertificates {
+        client_tls,
+        root_cert,
+    }))
+}
+
+async fn is_master(connection: &mut MultiplexedConnection) -> Result<(), HookError> {
+    let role: Vec<Value> = redis::cmd("ROLE")
+        .query_async(connection)
+        .await
+        .map_err(HookError::Backend)?;
+    match role.first() {
+        Some(Value::BulkString(role)) if role == b"master" => Ok(()),
+        _ => Err(HookError::message("the server is not a master (any more)")),
+    }
+}

@@ -1,0 +1,226 @@
+//! The users of `deploy/redis/acl`: each service runs as its own, and may do no more.
+
+use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection};
+use tokio_util::sync::CancellationToken;
+use vote_domain::{ManualClock, Transition};
+use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store};
+use vote_testkit::{RedisServer, eventually};
+
+use crate::support::{
+    ANA, DEADLINE, Show, Voting, at, closes_at, is_accepted, keyed, lane_config, vote,
+};
+
+const INGEST: &str = include_str!("../../../../deploy/redis/acl/vote-ingest.acl");
+const RESULTS: &str = include_str!("../../../../deploy/redis/acl/vote-results.acl");
+const VOTECTL: &str = include_str!("../../../../deploy/redis/acl/votectl.acl");
+
+async fn show() -> Show {
+    let users: String = [INGEST, RESULTS, VOTECTL]
+        .iter()
+        .map(|user| format!("{} >secret\n", user.trim_end()))
+        .collect();
+    let redis = RedisServer::builder()
+        .acl(&format!("{users}user default off\n"))
+        .start()
+        .await;
+    let url = redis.url_as("votectl", "secret");
+    Show::open_at(redis, url, 2).await
+}
+
+/// What the server says to a user's command.
+async fn says(show: &Show, user: &str, command: &str) -> Result<Value, RedisError> {
+    let client = show.redis.client_as(user, "secret");
+    let mut connection: MultiplexedConnection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("the user may log in");
+    let mut words = command.split(' ');
+    let mut redis_command: Cmd = redis::cmd(words.next().expect("a command"));
+    redis_command.arg(words.collect::<Vec<_>>());
+    redis_command.query_async(&mut connection).await
+}
+
+async fn assert_refused(show: &Show, user: &str, command: &str) {
+    match says(show, user, command).await {
+        Err(error) if error.to_string().contains("NOPERM") || error.code() == Some("NOPERM") => {}
+        Err(error) if error.to_string().contains("can't run this command") => {}
+        other => panic!("{user} {command}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
+    let show = show().await;
+    let ingest = show.redis.url_as("vote-ingest", "secret");
+    let voting = Voting::start(&ingest, lane_config(), show.id.as_str()).await;
+    for number in 0..50 {
+        assert!(is_accepted(&voting.cast(vote(ANA)).await));
+        assert!(is_accepted(
+            &voting.cast(keyed(ANA, &format!("k{number}"))).await
+        ));
+    }
+
+    let store = Store::new(&RedisConfig::new(
+        show.redis.url_as("vote-results", "secret"),
+    ));
+    let config = SnapshotConfig {
+        interval: std::time::Duration::from_millis(20),
+        polls_interval: std::time::Duration::from_millis(20),
+    };
+    let cancel = CancellationToken::new();
+    let snapshots = Snapshotter::start(
+        &store.expect("usable"),
+        std::sync::Arc::new(ManualClock::new(at("2025-11-24T01:02:03Z"))),
+        config,
+        &mut prometheus_client::registry::Registry::default(),
+        cancel.clone(),
+    );
+    eventually(DEADLINE, || async {
+        let read = snapshots.borrow();
+        let poll = read.polls.get(&show.id);
+        poll.is_some_and(|poll| poll.snapshot.tally.total() == 100)
+    })
+    .await;
+    cancel.cancel();
+
+    voting.writer.drain().await;
+    show.change(Transition::Close, closes_at()).await;
+    let poll = show.poll().await;
+    show.operator
+        .seal(
+            &poll,
+            &std::collections::BTreeSet::new(),
+            closes_at(),
+            "test",
+        )
+        .await
+        .expect("sealed");
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+}
+
+#[tokio::test]
+async fn ingest_can_neither_list_a_tally_nor_change_a_poll() {
+    let show = show().await;
+    let ingest = "vote-ingest";
+    for key in ["tally", "minutes:1", "writers", "late", "seen:1"] {
+        for command in ["HGETALL", "HVALS", "HKEYS"] {
+            assert_refused(
+                &show,
+                ingest,
+                &format!("{command} vote:{{{}/0}}:{key}", show.id),
+            )
+            .await;
+        }
+        assert_refused(
+            &show,
+            ingest,
+            &format!("HSCAN vote:{{{}/0}}:{key} 0", show.id),
+        )
+        .await;
+    }
+    for command in [
+        "SET vote:poll:paredao-01 x",
+        "SADD vote:polls x",
+        "SREM vote:polls paredao-01",
+        "DEL vote:{paredao-01/0}:tally",
+        "GET other",
+        "HMGET other field",
+        "EVAL return(1) 0",
+        "KEYS *",
+        "SCAN 0",
+        "FLUSHALL",
+        "CONFIG GET *",
+        "ACL LIST",
+        "CLIENT LIST",
+        "SHUTDOWN",
+        "REPLICAOF NO ONE",
+        "CLUSTER FAILOVER",
+        "SCRIPT FLUSH",
+        "MONITOR",
+    ] {
+        assert_refused(&show, ingest, command).await;
+    }
+    // A script of one's own has no more rights than its caller.
+    let Value::BulkString(sha1) = says(
+        &show,
+        ingest,
+        "SCRIPT LOAD return{redis.call('HGETALL',KEYS[1])}",
+    )
+    .await
+    .expect("may load") else {
+        panic!("no digest");
+    };
+    let sha1 = String::from_utf8(sha1).expect("hexadecimal");
+    assert_refused(
+        &show,
+        ingest,
+        &format!("EVALSHA {sha1} 1 vote:{{paredao-01/0}}:tally"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn results_can_write_nothing_at_all() {
+    let show = show().await;
+    let results = "vote-results";
+    for command in [
+        "HSET vote:{paredao-01/0}:tally torcida/ana 7",
+        "HINCRBY vote:{paredao-01/0}:tally torcida/ana 7",
+        "SET vote:poll:paredao-01 x",
+        "SET vote:receipts:key x",
+        "SADD vote:polls x",
+        "DEL vote:polls",
+        "EVAL return(1) 0",
+        "GET other",
+        "FLUSHALL",
+        "CONFIG SET maxmemory 1",
+    ] {
+        assert_refused(&show, results, command).await;
+    }
+    let Value::BulkString(sha1) = says(
+        &show,
+        results,
+        "SCRIPT LOAD return(redis.call('HSET',KEYS[1],'a','1'))",
+    )
+    .await
+    .expect("may load") else {
+        panic!("no digest");
+    };
+    let sha1 = String::from_utf8(sha1).expect("hexadecimal");
+    let key = "vote:{paredao-01/0}:tally";
+    assert_refused(&show, results, &format!("EVALSHA {sha1} 1 {key}")).await;
+    let read_only = says(&show, results, &format!("EVALSHA_RO {sha1} 1 {key}")).await;
+    assert!(read_only.is_err(), "{read_only:?}");
+    assert!(show.tally().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_can_delete_nothing() {
+    let show = show().await;
+    for command in [
+        "DEL vote:poll:paredao-01",
+        "HDEL vote:{paredao-01/0}:tally torcida/ana",
+        "SREM vote:polls paredao-01",
+        "FLUSHALL",
+        "CONFIG GET *",
+        "KEYS *",
+    ] {
+        assert_refused(&show, "votectl", command).await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_password_a_checked_in_user_cannot_log_in() {
+    let redis = RedisServer::builder()
+        .acl(&[INGEST, RESULTS, VOTECTL].concat())
+        .start()
+        .await;
+    for user in ["vote-ingest", "vote-results", "votectl"] {
+        let client = redis.client_as(user, "guess");
+        assert!(
+            client.get_multiplexed_async_connection().await.is_err(),
+            "{user}"
+        );
+    }
+}

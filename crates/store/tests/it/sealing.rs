@@ -1,0 +1,261 @@
+//! Sealing waits for every writer's word that all it had accepted is recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redis::aio::MultiplexedConnection;
+use vote_domain::{Refusal, Transition, WriterId};
+use vote_store::{Drained, Outcome, SealError, VoteToCast};
+use vote_testkit::{Fault, FaultProxy, eventually};
+
+use crate::support::{
+    ANA, BIA, DEADLINE, Show, Voting, at, closes_at, is_accepted, keyed, lane_config, opens_at,
+    tally_of, vote, voting_ms,
+};
+
+/// Casts a vote, and says which writer has recorded it.
+async fn writer_of(voting: &Voting) -> WriterId {
+    match voting.cast(vote(ANA)).await {
+        Outcome::Accepted { place, .. } => place.writer,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The ledger's marks of the only shard.
+async fn marks(show: &Show) -> BTreeMap<WriterId, Drained> {
+    let figures = show.operator.figures(&show.poll().await).await;
+    let writers = figures.expect("figures").remove(0).writers;
+    writers
+        .into_iter()
+        .map(|(writer, ledger)| (writer, ledger.drained))
+        .collect()
+}
+
+async fn drained(show: &Show) {
+    eventually(DEADLINE, || async {
+        let waiting = show.operator.undrained(&show.poll().await).await;
+        waiting.expect("an answer").is_empty()
+    })
+    .await;
+}
+
+async fn set(mut redis: MultiplexedConnection, field: String, value: String) {
+    redis::cmd("HSET")
+        .arg("vote:{paredao-01/0}:writers")
+        .arg(field)
+        .arg(value)
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+}
+
+#[tokio::test]
+async fn sealing_waits_for_a_writer_that_still_has_votes_to_send_again() {
+    let show = Show::open().await;
+    let proxy = FaultProxy::start(show.redis.port()).await;
+    proxy.only(["EVALSHA"]);
+    let voting = show.voting_with(&proxy.url(), lane_config()).await;
+    let writer = writer_of(&voting).await;
+    let mut redis = show.redis.connection().await;
+    // All that one vote more will change, to be taken back.
+    let keys = [
+        "tally".to_owned(),
+        "writers".to_owned(),
+        format!("minutes:{}", voting_ms() / 3_600_000),
+    ];
+    let keys = keys.map(|key| format!("vote:{{paredao-01/0}}:{key}"));
+    let mut before: Vec<Vec<u8>> = Vec::new();
+    for key in &keys {
+        let dump = redis::cmd("DUMP").arg(key).query_async(&mut redis).await;
+        before.push(dump.expect("a value"));
+    }
+    for _ in 0..4 {
+        assert!(is_accepted(&voting.cast(vote(BIA)).await));
+    }
+    proxy.schedule([Fault::CutBeforeRequest; 1_000]);
+    let mut forget = redis::pipe();
+    forget.atomic();
+    for (key, dump) in keys.iter().zip(&before) {
+        let restore = forget.cmd("RESTORE").arg(key).arg(0).arg(dump);
+        restore.arg("REPLACE").ignore();
+    }
+    forget.exec_async(&mut redis).await.expect("forgotten");
+
+    let closed = show.change(Transition::Close, closes_at()).await;
+    // Longer than its mark would take.
+    let began = std::time::Instant::now();
+    while began.elapsed() < std::time::Duration::from_millis(1_500) {
+        let nobody = BTreeSet::new();
+        let refused = show.operator.seal(&closed, &nobody, closes_at(), "test");
+        match refused.await {
+            Err(SealError::Waiting(waiting)) => {
+                assert_eq!(waiting.len(), 1, "{waiting:?}");
+                let found = (
+                    waiting[0].shard,
+                    waiting[0].writer,
+                    waiting[0].last_sequence,
+                );
+                assert_eq!((found, waiting[0].votes), ((0, writer, 1), 1));
+            }
+            other => panic!("{other:?}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    proxy.pass();
+    let sealed = show
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert_eq!(sealed.standing.total_votes, Some(5));
+    assert!(sealed.abandoned.is_empty());
+    assert_eq!(
+        show.tally().await,
+        tally_of(&[("torcida/ana", 1), ("torcida/bia", 4)])
+    );
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_writer_whose_process_was_killed_has_to_be_abandoned_by_name() {
+    let show = Show::open().await;
+    let (killed, alive) = (show.voting().await, show.voting().await);
+    let (gone, there) = (writer_of(&killed).await, writer_of(&alive).await);
+    killed.writer.abort();
+    killed.writer.drain().await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    eventually(DEADLINE, || async {
+        marks(&show).await[&there] == Drained::At(closes_at().as_millisecond())
+    })
+    .await;
+    let seal = |abandoned: &[WriterId]| {
+        let abandoned: BTreeSet<WriterId> = abandoned.iter().copied().collect();
+        let (operator, closed) = (&show.operator, &closed);
+        async move { operator.seal(closed, &abandoned, closes_at(), "test").await }
+    };
+    let Err(SealError::Waiting(waiting)) = seal(&[]).await else {
+        panic!("it did not wait");
+    };
+    assert_eq!(waiting[0].writer, gone);
+    let audit = show.audit().await;
+    assert_eq!((audit.shards[0].writers, audit.shards[0].drained), (2, 1));
+    assert_eq!(audit.waiting, waiting);
+    for wrong in [[gone, there], [gone, WriterId::from_bytes([9; 8])]] {
+        let refused = seal(&wrong).await;
+        let Err(SealError::NotWaitedFor(named)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(named, wrong[1..]);
+    }
+    let sealed = seal(&[gone]).await.expect("sealed");
+    assert_eq!(sealed.abandoned, [gone]);
+    assert_eq!(sealed.verify(), Ok(()));
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    assert_eq!((audit.waiting, audit.abandoned), (Vec::new(), vec![gone]));
+}
+
+#[tokio::test]
+async fn a_mark_holds_for_its_closing_time_alone() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let writer = writer_of(&voting).await;
+    // As if it had been closed as planned; then it was extended.
+    set(
+        show.redis.connection().await,
+        format!("{writer}/drained"),
+        closes_at().as_millisecond().to_string(),
+    )
+    .await;
+    let poll = show.poll().await;
+    assert!(
+        show.operator
+            .undrained(&poll)
+            .await
+            .expect("answers")
+            .is_empty()
+    );
+    let extended = poll
+        .extend(at("2025-11-26T03:00:00Z"), opens_at(), "test")
+        .expect("legal");
+    show.operator
+        .save(&extended, poll.revision)
+        .await
+        .expect("saved");
+    let waiting = show.operator.undrained(&extended).await;
+    assert_eq!(waiting.expect("answers").len(), 1);
+    show.change(Transition::Close, at("2025-11-26T04:00:00Z"))
+        .await;
+    drained(&show).await;
+    let marked = Drained::At(at("2025-11-26T03:00:00Z").as_millisecond());
+    assert_eq!(marks(&show).await, BTreeMap::from([(writer, marked)]));
+}
+
+#[tokio::test]
+async fn a_writer_that_has_ended_in_order_is_drained_whenever_the_poll_closes() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let writer = writer_of(&voting).await;
+    voting.writer.drain().await;
+    assert_eq!(
+        marks(&show).await,
+        BTreeMap::from([(writer, Drained::Ended)])
+    );
+    // One that never had a vote leaves no mark.
+    let idle = show.voting().await;
+    idle.writer.drain().await;
+    assert_eq!(marks(&show).await.len(), 1);
+    let closed = show.change(Transition::Close, opens_at()).await;
+    let sealed = show
+        .operator
+        .seal(&closed, &BTreeSet::new(), closes_at(), "test")
+        .await;
+    assert_eq!(sealed.expect("sealed").standing.total_votes, Some(1));
+}
+
+#[tokio::test]
+async fn a_vote_that_is_counted_after_the_mark_takes_it_back_and_a_late_one_does_not() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    writer_of(&voting).await;
+    let closed = show
+        .change(Transition::Close, at("2025-11-24T01:02:30Z"))
+        .await;
+    voting.sees(closed.revision).await;
+    drained(&show).await;
+    let late = VoteToCast {
+        received_at_ms: closed.closes_at.as_millisecond(),
+        ..keyed(ANA, "late")
+    };
+    assert!(matches!(
+        voting.cast(late).await,
+        Outcome::Refused(Refusal::Closed)
+    ));
+    let waiting = || async { show.operator.undrained(&closed).await.expect("answers") };
+    assert!(waiting().await.is_empty());
+    // Received in time, and long on its way to the lane.
+    assert!(is_accepted(&voting.cast(vote(BIA)).await));
+    assert_eq!(waiting().await.len(), 1);
+    drained(&show).await;
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_writer_that_was_started_over_from_is_marked_as_ended() {
+    let show = Show::open().await;
+    let config = vote_store::LaneConfig {
+        replay_window: std::time::Duration::ZERO,
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.redis.url(), config).await;
+    let old = writer_of(&voting).await;
+    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    // Redis has forgotten the second vote.
+    let redis = show.redis.connection().await;
+    set(redis.clone(), format!("{old}/sequence"), "1".to_owned()).await;
+    set(redis, format!("{old}/votes"), "1".to_owned()).await;
+    let new = writer_of(&voting).await;
+    assert_ne!(old, new);
+    eventually(DEADLINE, || async {
+        marks(&show).await == BTreeMap::from([(old, Drained::Ended), (new, Drained::No)])
+    })
+    .await;
+}

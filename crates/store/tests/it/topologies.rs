@@ -1,0 +1,275 @@
+//! Masters that move: Sentinel's failover, a cluster's failover and resharding, TLS.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use vote_store::{Outcome, RedisConfig, Store, StoreError, TlsFiles};
+use vote_testkit::{Certificates, RedisCluster, RedisSentinels, RedisServer, eventually};
+
+use crate::support::{ANA, BIA, DEADLINE, Show, Voting, keyed, store};
+
+/// Casts keyed votes of both candidates until each is accepted, or known from an attempt before.
+async fn cast_all<R>(show: &Show<R>, voting: &Voting, name: &str, votes: usize) {
+    let polls = voting.poll();
+    let cast = (0..votes).map(|number| {
+        let poll = Arc::clone(&polls);
+        async move {
+            let candidate = if number % 3 == 0 { BIA } else { ANA };
+            loop {
+                match poll
+                    .cast(keyed(candidate, &format!("{name}-{number}")))
+                    .await
+                {
+                    Outcome::Accepted { .. } | Outcome::Duplicate => return,
+                    Outcome::Unknown | Outcome::NotRecorded => {}
+                    other => panic!("{name}-{number}: {other:?}"),
+                }
+            }
+        }
+    });
+    tokio::time::timeout(DEADLINE * 2, join_all(cast))
+        .await
+        .unwrap_or_else(|_| {
+            panic!(
+                "votes of {} did not get through: {:?}",
+                show.id,
+                voting.writer.ready()
+            )
+        });
+}
+
+async fn assert_total<R>(show: &Show<R>, votes: u128) {
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    assert_eq!(audit.total, votes);
+}
+
+#[tokio::test]
+async fn votes_go_on_after_a_failover_and_none_is_lost_with_the_master() {
+    let redis = RedisSentinels::start().await;
+    let url = redis.url();
+    let mut show = Show::open_at(redis, url, 2).await;
+    let voting = show.voting().await;
+    cast_all(&show, &voting, "before", 200).await;
+
+    // The replica lags: what comes now dies with the master.
+    let master = show.redis.master_index().await;
+    let replicas: Vec<usize> = (0..show.redis.servers().len())
+        .filter(|at| *at != master)
+        .collect();
+    for replica in &replicas {
+        show.redis.server(*replica).pause();
+    }
+    // What was sent to them would be read when they go on.
+    let mut master_connection = show.redis.server(master).connection().await;
+    let _: u64 = redis::cmd("CLIENT")
+        .arg(&["KILL", "TYPE", "replica"])
+        .query_async(&mut master_connection)
+        .await
+        .expect("killed");
+    cast_all(&show, &voting, "forgotten", 200).await;
+    let port = show.redis.server(master).port();
+    show.redis.server_mut(master).kill9();
+    for replica in &replicas {
+        show.redis.server(*replica).resume();
+    }
+    show.redis.wait_for_master_other_than(port).await;
+
+    cast_all(&show, &voting, "after", 200).await;
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
+    assert!(voting.metric("vote_repaired_votes_total") >= 200.0);
+    assert!(voting.metric("vote_unrecoverable_votes_total").abs() < 0.5);
+    assert_total(&show, 600).await;
+}
+
+#[tokio::test]
+async fn a_master_that_was_demoted_is_not_written_to_any_more() {
+    let redis = RedisSentinels::start().await;
+    let url = redis.url();
+    let show = Show::open_at(redis, url, 1).await;
+    let voting = show.voting().await;
+    cast_all(&show, &voting, "before", 20).await;
+
+    // It hangs, loses its office, and comes back as what it was, for a moment.
+    let old = show.redis.master_index().await;
+    let port = show.redis.server(old).port();
+    show.redis.server(old).pause();
+    show.redis.wait_for_master_other_than(port).await;
+    show.redis.server(old).resume();
+    cast_all(&show, &voting, "after", 200).await;
+    show.redis.wait_until_replicas_follow().await;
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
+    assert_total(&show, 220).await;
+}
+
+#[tokio::test]
+async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_says_why() {
+    let mut redis = RedisSentinels::start().await;
+    let unknown = redis.url().replace("/vote", "/other");
+    let error = store(&unknown)
+        .polls()
+        .all()
+        .await
+        .expect_err("no such master");
+    assert!(error.to_string().contains("does not know"), "{error}");
+
+    let url = redis.url();
+    for sentinel in 0..redis.sentinels().len() {
+        redis.sentinel_mut(sentinel).kill9();
+    }
+    let error = store(&url).polls().all().await.expect_err("no sentinel");
+    assert!(
+        error.to_string().contains("nobody says where the data is"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_clusters_shards_are_on_all_masters_and_one_may_die() {
+    let redis = RedisCluster::start().await;
+    let url = redis.url();
+    let mut show = Show::open_at(redis, url, 12).await;
+    let voting = show.voting().await;
+    cast_all(&show, &voting, "before", 300).await;
+    let mut owners = Vec::new();
+    for shard in 0..12 {
+        let slot = show
+            .redis
+            .slot_of(&format!("{{{}/{shard}}}", show.id))
+            .await;
+        owners.push(show.redis.owner_of(slot).await);
+    }
+    let victim = owners[0];
+    owners.sort_unstable();
+    owners.dedup();
+    assert_eq!(owners.len(), 3, "the shards are spread");
+
+    show.redis.node_mut(victim).kill9();
+    cast_all(&show, &voting, "after", 300).await;
+    show.redis.wait_until_ok().await;
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
+    assert!(voting.metric("vote_unrecoverable_votes_total").abs() < 0.5);
+    assert_total(&show, 600).await;
+}
+
+#[tokio::test]
+async fn slots_move_between_masters_under_load() {
+    let redis = RedisCluster::start().await;
+    let url = redis.url();
+    let show = Show::open_at(redis, url, 3).await;
+    let voting = show.voting().await;
+    cast_all(&show, &voting, "before", 100).await;
+    let moving = async {
+        for shard in 0..3 {
+            let slot = show
+                .redis
+                .slot_of(&format!("{{{}/{shard}}}", show.id))
+                .await;
+            for _ in 0..2 {
+                let owner = show.redis.owner_of(slot).await;
+                let to = (0..show.redis.nodes().len())
+                    .find(|index| *index != owner && *index < 3)
+                    .expect("another master");
+                show.redis.move_slot(slot, to).await;
+            }
+        }
+        // The poll's own document moves as well.
+        let slot = show.redis.slot_of(&format!("vote:poll:{}", show.id)).await;
+        let owner = show.redis.owner_of(slot).await;
+        show.redis.move_slot(slot, (owner + 1) % 3).await;
+    };
+    let voting_all = async {
+        for round in 0..20 {
+            cast_all(&show, &voting, &format!("round-{round}"), 30).await;
+        }
+    };
+    tokio::join!(moving, voting_all);
+    assert!(
+        voting.metric("vote_commit_retries_total") > 0.0,
+        "nothing was redirected"
+    );
+    // Who is on the move for long is found as well.
+    let slot = show.redis.slot_of(&format!("vote:poll:{}", show.id)).await;
+    let owner = show.redis.owner_of(slot).await;
+    let moving = show.redis.begin_move(slot, (owner + 1) % 3).await;
+    assert_eq!(show.poll().await.definition.id(), &show.id);
+    drop(moving);
+    assert_total(&show, 700).await;
+}
+
+#[tokio::test]
+async fn one_node_of_a_cluster_is_no_server_by_itself() {
+    let redis = RedisCluster::start().await;
+    let one = format!("redis://127.0.0.1:{}", redis.node(0).port());
+    let operator = store(&one).operator();
+    let mut errors = Vec::new();
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let id = vote_domain::PollId::parse(name).expect("valid");
+        errors.extend(operator.get(&id).await.err());
+    }
+    let error = errors
+        .first()
+        .expect("some key is on another node")
+        .to_string();
+    assert!(error.to_lowercase().contains("moved"), "{error}");
+}
+
+fn with_tls(url: &str, files: TlsFiles) -> Result<Store, StoreError> {
+    Store::new(&RedisConfig {
+        tls: files,
+        connect_timeout: Duration::from_secs(2),
+        ..RedisConfig::new(url)
+    })
+}
+
+#[tokio::test]
+async fn over_tls_the_server_is_checked_and_so_may_be_the_client() {
+    let certificates = Certificates::generate();
+    let redis = RedisServer::builder()
+        .tls(&certificates)
+        .config("tls-auth-clients", "yes")
+        .start()
+        .await;
+    let authority = Some(certificates.authority());
+    let known = TlsFiles {
+        authority: authority.clone(),
+        certificate: Some(certificates.client_certificate()),
+        key: Some(certificates.client_key()),
+    };
+    let store = with_tls(&redis.url(), known).expect("usable");
+    assert!(store.polls().all().await.expect("it answers").is_empty());
+
+    let stranger = Certificates::generate();
+    let wrong = TlsFiles {
+        authority: Some(stranger.authority()),
+        ..TlsFiles::default()
+    };
+    let nameless = TlsFiles {
+        authority,
+        ..TlsFiles::default()
+    };
+    for files in [wrong, nameless, TlsFiles::default()] {
+        let store = with_tls(&redis.url(), files.clone()).expect("usable");
+        assert!(store.polls().all().await.is_err(), "{files:?}");
+    }
+}
+
+#[test]
+fn tls_files_that_cannot_be_used_are_named() {
+    let missing = TlsFiles {
+        authority: Some("/nowhere/ca.pem".into()),
+        ..TlsFiles::default()
+    };
+    let half = TlsFiles {
+        certificate: Some("/nowhere/client.pem".into()),
+        ..TlsFiles::default()
+    };
+    for (url, files, says) in [
+        ("rediss://h", &missing, "/nowhere/ca.pem"),
+        ("redis://h", &missing, "rediss://"),
+        ("rediss://h", &half, "one is missing"),
+    ] {
+        let error = with_tls(url, files.clone()).expect_err(says).to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

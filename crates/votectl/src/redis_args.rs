@@ -1,0 +1,192 @@
+//! The options that say where Redis is, in the words of the services' settings.
+
+use crate::failure::Failure;
+use clap::Args;
+use std::fmt;
+use std::path::PathBuf;
+use vote_service::settings::{RedisUrl, Secret};
+use vote_store::{RedisConfig, TlsFiles};
+
+/// Heading of these options, which all commands share.
+const HEADING: &str = "Redis, for every command";
+
+/// Where Redis is, and who we are there.
+#[derive(Clone, Args)]
+pub struct RedisArgs {
+    /// Address of Redis: redis://…, redis+sentinel://…/master or redis+cluster://…, rediss… for TLS
+    #[arg(
+        long,
+        global = true,
+        help_heading = HEADING,
+        value_name = "URL",
+        env = "VOTE__REDIS__URL",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379"
+    )]
+    pub redis: String,
+
+    /// ACL user
+    #[arg(
+        long = "redis-username",
+        global = true,
+        help_heading = HEADING,
+        value_name = "NAME",
+        hide_short_help = true,
+        env = "VOTE__REDIS__USERNAME",
+        hide_env_values = true
+    )]
+    username: Option<String>,
+
+    /// Its password; only the environment should have it, since others can see the options of a process
+    #[arg(
+        long = "redis-password",
+        global = true,
+        hide = true,
+        env = "VOTE__REDIS__PASSWORD",
+        hide_env_values = true,
+        conflicts_with = "password_file"
+    )]
+    password: Option<String>,
+
+    /// File that holds the user's password (or VOTE__REDIS__PASSWORD)
+    #[arg(
+        long = "redis-password-file",
+        global = true,
+        help_heading = HEADING,
+        value_name = "FILE",
+        hide_short_help = true,
+        env = "VOTE__REDIS__PASSWORD_FILE"
+    )]
+    password_file: Option<PathBuf>,
+
+    /// Certificates (PEM) of the authorities to trust, instead of those of the machine
+    #[arg(
+        long = "redis-ca-file",
+        global = true,
+        help_heading = HEADING,
+        value_name = "FILE",
+        hide_short_help = true,
+        env = "VOTE__REDIS__TLS_CA_FILE"
+    )]
+    ca_file: Option<PathBuf>,
+
+    /// Our own certificate (PEM), where the servers ask for one
+    #[arg(
+        long = "redis-cert-file",
+        global = true,
+        help_heading = HEADING,
+        value_name = "FILE",
+        hide_short_help = true,
+        env = "VOTE__REDIS__TLS_CERT_FILE",
+        requires = "key_file"
+    )]
+    cert_file: Option<PathBuf>,
+
+    /// The key (PEM) of our own certificate
+    #[arg(
+        long = "redis-key-file",
+        global = true,
+        help_heading = HEADING,
+        value_name = "FILE",
+        hide_short_help = true,
+        env = "VOTE__REDIS__TLS_KEY_FILE"
+    )]
+    key_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for RedisArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.redis.parse::<RedisUrl>();
+        f.debug_struct("RedisArgs")
+            .field("url", &url)
+            .field("username", &self.username)
+            .field("password", &self.password.as_deref().map(Secret::new))
+            .field("password_file", &self.password_file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedisArgs {
+    /// How the store is to connect.
+    ///
+    /// # Errors
+    /// When the file of the password can't be read, or is empty.
+    pub fn config(&self) -> Result<RedisConfig, Failure> {
+        let password = match &self.password_file {
+            None => self.password.clone(),
+            Some(path) => Some(read_password(path)?),
+        };
+        Ok(RedisConfig {
+            username: self.username.clone(),
+            password,
+            tls: TlsFiles {
+                authority: self.ca_file.clone(),
+                certificate: self.cert_file.clone(),
+                key: self.key_file.clone(),
+            },
+            pool_size: 4,
+            ..RedisConfig::new(&self.redis)
+        })
+    }
+}
+
+fn read_password(path: &std::path::Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!(
+            "--redis-password-file: {} can't be read: {error}",
+            path.display()
+        ))
+    })?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(Failure::usage(format!(
+            "--redis-password-file: {} is empty",
+            path.display()
+        ))),
+        password => Ok(password.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::Cli;
+    use clap::Parser as _;
+
+    #[test]
+    fn no_password_shows() {
+        let cli = Cli::try_parse_from([
+            "votectl",
+            "--redis",
+            "redis+cluster://u:hunter2@a,b",
+            "--redis-password",
+            "hunter3",
+            "poll",
+            "list",
+        ])
+        .unwrap();
+        let shown = format!("{:?}", cli.global);
+        assert!(shown.contains("redis+cluster://u:[secret]@a,b"), "{shown}");
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
+
+    #[test]
+    fn a_password_file_is_read_without_its_newline_and_must_not_be_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        let config = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let path = file.to_str().unwrap();
+            let cli =
+                Cli::try_parse_from(["votectl", "--redis-password-file", path, "poll", "list"]);
+            cli.unwrap().global.redis.config()
+        };
+        assert_eq!(
+            config("hunter2\r\n").unwrap().password.as_deref(),
+            Some("hunter2")
+        );
+        let error = config("\n").unwrap_err().to_string();
+        assert!(
+            error.contains("--redis-password-file") && error.contains("empty"),
+            "{error}"
+        );
+    }
+}
