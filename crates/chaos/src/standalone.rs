@@ -113,7 +113,7 @@ pub(crate) async fn oom(scene: Scene) -> anyhow::Result<Findings> {
     Ok(found)
 }
 
-/// Sets a limit, fills Redis up to it, and lowers it to well below what is used.
+/// Sets a limit, fills Redis up to it, and lowers it to half of what is used.
 async fn fill(connection: &mut MultiplexedConnection) -> anyhow::Result<()> {
     const BALLAST: usize = 256 * 1024;
     const ROOM: u64 = 4 * 1024 * 1024;
@@ -128,7 +128,7 @@ async fn fill(connection: &mut MultiplexedConnection) -> anyhow::Result<()> {
             Ok(()) => {}
             // Buffers that are given back would make room for votes again.
             Err(error) if error.code() == Some("OOM") => {
-                let limit = used_memory(connection).await? - ROOM / 2;
+                let limit = used_memory(connection).await? / 2;
                 return config(connection, "maxmemory", &limit.to_string()).await;
             }
             Err(error) => return Err(error.into()),
