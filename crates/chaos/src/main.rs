@@ -63,6 +63,15 @@ struct Cli {
     #[arg(long)]
     quick: bool,
 
+    /// How much of its last votes Redis loses in redis-tail-cut
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
+    tail: u64,
+
+    /// One more setting of the ingest processes; with VOTE__COMMIT__REPLAY_WINDOW_S=1 and --tail 5
+    /// votes are lost
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    setting: Vec<(String, String)>,
+
     /// Where vote-ingest and vote-results are [default: beside vote-chaos]
     #[arg(long, value_name = "DIR")]
     bin_dir: Option<PathBuf>,
@@ -82,6 +91,14 @@ enum Output {
     Json,
     /// A table for a document
     Markdown,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| name.starts_with("VOTE__"))
+        .ok_or("it must be VOTE__SECTION__NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn main() -> ExitCode {

@@ -107,6 +107,8 @@ fn options(cli: &Cli) -> anyhow::Result<Options> {
         connections,
         bound: BOUND + Duration::from_secs(votes * SLOWER / u64::from(rate)),
         quick: cli.quick,
+        tail: Duration::from_secs(cli.tail),
+        settings: cli.setting.clone(),
         logs: logs.unwrap_or_else(|| bin_dir.with_file_name("chaos")),
         bin_dir,
     })

@@ -1,6 +1,7 @@
 //! What every scenario is given: how much load, where the binaries are, where to write logs, and a way to say what it
 //! does.
 
+use crate::services::Env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,10 @@ pub(crate) struct Options {
     pub(crate) bound: Duration,
     /// A short run: faults that could last any time last less.
     pub(crate) quick: bool,
+    /// How much of its last votes Redis loses, in seconds.
+    pub(crate) tail: Duration,
+    /// More settings of the ingest processes, in every scenario.
+    pub(crate) settings: Env,
     /// Where the services' binaries are.
     pub(crate) bin_dir: PathBuf,
     /// Where the services' logs go.

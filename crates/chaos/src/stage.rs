@@ -142,7 +142,8 @@ impl Stage {
         ];
         let mut ingests = Vec::new();
         for number in 0..plot.ingests {
-            let mut env = [all.clone(), plot.ingest_env.clone()].concat();
+            let settings = scene.options.settings.clone();
+            let mut env = [all.clone(), plot.ingest_env.clone(), settings].concat();
             if number == 0 {
                 env.extend(plot.first_env.clone());
             }
@@ -253,8 +254,17 @@ impl Stage {
         let until = Instant::now() + SETTLE;
         let mut last = None;
         let mut since = Instant::now();
+        let mut told = Instant::now();
         loop {
             let now = self.agreed().await;
+            if told.elapsed() >= Duration::from_secs(5) {
+                told = Instant::now();
+                let why = now.as_ref().err().map(ToString::to_string);
+                self.scene.say(&format!(
+                    "not settled yet: {}",
+                    why.as_deref().unwrap_or("the tally has just changed")
+                ));
+            }
             match &now {
                 Ok(tally) if last.as_ref() == Some(tally) => {
                     if since.elapsed() >= STABLE {
@@ -342,9 +352,21 @@ impl Stage {
         Ok(first.ahead_ms()? - second.ahead_ms()?)
     }
 
-    /// Whether the poll has closed by our clock.
-    pub(crate) fn is_over(&self) -> bool {
-        SystemClock.now() >= self.poll.closes_at
+    /// How long the poll is still open, by our clock.
+    pub(crate) fn open_for(&self) -> Duration {
+        let left = self.poll.closes_at.duration_since(SystemClock.now());
+        Duration::try_from(left).unwrap_or_default()
+    }
+
+    /// Puts the poll's end off.
+    pub(crate) async fn extend(&mut self, by: Duration) -> anyhow::Result<()> {
+        let closes_at = self.poll.closes_at + SignedDuration::try_from(by)?;
+        let extended = self
+            .poll
+            .extend(closes_at, SystemClock.now(), "vote-chaos")?;
+        self.operator.save(&extended, self.poll.revision).await?;
+        self.poll = extended;
+        Ok(())
     }
 }
 

@@ -18,9 +18,6 @@ const LONG_QUICK: Duration = Duration::from_millis(2_500);
 const DOWN: Duration = Duration::from_secs(3);
 const DOWN_QUICK: Duration = Duration::from_secs(1);
 
-/// How much of the append-only file a power cut takes.
-const TAIL: Duration = Duration::from_secs(1);
-
 /// What was on its way when the memory ran out is answered by then.
 const SETTLED: Duration = Duration::from_millis(300);
 
@@ -61,8 +58,11 @@ pub(crate) async fn tail_cut(scene: Scene) -> anyhow::Result<Findings> {
     let load = stage.load()?;
     stage.until(&load, BEFORE).await;
     let on_disk = redis.append_only_len();
-    tokio::time::sleep(TAIL).await;
-    scene.step("kill -9 of Redis, and its last second is lost");
+    tokio::time::sleep(scene.options.tail).await;
+    let seconds = scene.options.tail.as_secs();
+    scene.step(&format!(
+        "kill -9 of Redis, and its last {seconds} s are lost"
+    ));
     redis.kill9();
     let probe = Probe::of(&redis.url());
     let tail = redis.append_only_len() - on_disk;
@@ -113,7 +113,7 @@ pub(crate) async fn oom(scene: Scene) -> anyhow::Result<Findings> {
     Ok(found)
 }
 
-/// Sets a limit, fills Redis up to it, and lowers it to well below what is used.
+/// Sets a limit, fills Redis up to it, and lowers it to half of what is used.
 async fn fill(connection: &mut MultiplexedConnection) -> anyhow::Result<()> {
     const BALLAST: usize = 256 * 1024;
     const ROOM: u64 = 4 * 1024 * 1024;
@@ -128,7 +128,7 @@ async fn fill(connection: &mut MultiplexedConnection) -> anyhow::Result<()> {
             Ok(()) => {}
             // Buffers that are given back would make room for votes again.
             Err(error) if error.code() == Some("OOM") => {
-                let limit = used_memory(connection).await? - ROOM / 2;
+                let limit = used_memory(connection).await? / 2;
                 return config(connection, "maxmemory", &limit.to_string()).await;
             }
             Err(error) => return Err(error.into()),
