@@ -222,17 +222,16 @@ local function sums(key, prefix)
 end
 
 local tally, minutes, late, total = {}, {}, {}, 0
-local seen_lives = 1
 if kind == 'A' then
   tally, total = sums(tally_key, '')
   minutes = sums(minutes_key, minute .. '/')
-  if #new_seen > 0 then seen_lives = redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
 elseif kind == 'L' then
   late = sums(late_key, '')
 end
 if reply ~= 'A' then redis.call('HLEN', replies_key) end
 
--- The first write. From here on nothing fails any more.
+-- The first write. From here on nothing fails any more. It must be one that Redis refuses while it is
+-- out of memory: after any other one (a PEXPIRE) it would take all the rest as well, beyond `maxmemory`.
 redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2],
   writer .. '/votes', string.format('%.0f', votes_before + total))
 if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
@@ -242,8 +241,7 @@ if #late > 0 then redis.call('HSET', late_key, unpack(late)) end
 for from = 1, #new_seen, CHUNK * 2 do
   redis.call('HSET', KEYS[SEEN_CURRENT], unpack(new_seen, from, math.min(from + CHUNK * 2 - 1, #new_seen)))
 end
--- A window's first digests: there was nothing yet whose lifetime could have been set.
-if seen_lives == 0 then redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
+if #new_seen > 0 then redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
 for id, place in pairs(new_used) do
   redis.call('HSET', place[1], place[2], used[id])
 end

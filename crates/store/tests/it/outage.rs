@@ -83,7 +83,7 @@ async fn with_redis_stalled_a_vote_in_flight_is_unknown_and_found_by_its_key() {
 async fn a_server_that_refuses_to_write_records_nothing_and_says_so() {
     let show = Show::open().await;
     let voting = show.voting_with(&show.redis.url(), impatient()).await;
-    assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    assert!(is_accepted(&voting.cast(keyed(ANA, "k1")).await));
     let mut redis = show.redis.connection().await;
     let set = |value: &'static str| {
         let mut command = redis::cmd("CONFIG");
@@ -94,8 +94,11 @@ async fn a_server_that_refuses_to_write_records_nothing_and_says_so() {
         .exec_async(&mut redis)
         .await
         .expect("out of memory");
-    let outcome = voting.cast(vote(ANA)).await;
-    assert!(matches!(outcome, Outcome::NotRecorded), "{outcome:?}");
+    // The second has a key, and its window is there: no command may slip in before the one that is refused.
+    for refused in [vote(ANA), keyed(ANA, "k2")] {
+        let outcome = voting.cast(refused).await;
+        assert!(matches!(outcome, Outcome::NotRecorded), "{outcome:?}");
+    }
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
     set("0").exec_async(&mut redis).await.expect("memory again");
     eventually(DEADLINE, || async {
