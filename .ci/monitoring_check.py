@@ -24,50 +24,6 @@ from monitoring.inventory import Inventory
 from monitoring.live import Live
 from monitoring.processes import POLL, RunError
 
-# ======================================================================================================
-# PENDING: metrics that rules and dashboards use and that the services do not export yet. It has to be
-# empty in the end: take an entry out as soon as the metric is there, and the check compares it for real.
-# name: labels (beside job and instance), and the fixed values that rules compare with.
-# ======================================================================================================
-PENDING = {
-    # Both services, process-wide, by the names that every Prometheus client uses.
-    "process_cpu_seconds_total": {
-        "type": "counter",
-        "services": ["vote-ingest", "vote-results"],
-        "labels": [],
-    },
-    "process_resident_memory_bytes": {
-        "type": "gauge",
-        "services": ["vote-ingest", "vote-results"],
-        "labels": [],
-    },
-    "process_open_fds": {"type": "gauge", "services": ["vote-ingest", "vote-results"], "labels": []},
-    "process_max_fds": {"type": "gauge", "services": ["vote-ingest", "vote-results"], "labels": []},
-    "process_start_time_seconds": {
-        "type": "gauge",
-        "services": ["vote-ingest", "vote-results"],
-        "labels": [],
-    },
-    # Ingest: commit.queue_capacity, set once at start.
-    "vote_lane_queue_capacity_votes": {"type": "gauge", "services": ["vote-ingest"], "labels": []},
-    # Ingest: commit.replay_window_mib in bytes, set once at start.
-    "vote_replay_window_limit_bytes": {"type": "gauge", "services": ["vote-ingest"], "labels": []},
-    # Results: 1 for the state that each poll is in by the clock; no series for the others.
-    "vote_poll_state": {
-        "type": "gauge",
-        "services": ["vote-results"],
-        "labels": ["poll", "kind", "state"],
-        "values": {
-            "kind": {"live", "rehearsal"},
-            "state": {"draft", "open", "paused", "closed", "sealed", "void"},
-        },
-    },
-    # Results: open streams of events now, and events written to them.
-    "vote_streams": {"type": "gauge", "services": ["vote-results"], "labels": ["poll"]},
-    "vote_stream_events_total": {"type": "counter", "services": ["vote-results"], "labels": ["poll"]},
-}
-# ======================================================================================================
-
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent / "deploy"
 NEEDED = {
     "promtool": "prometheus (Debian, Ubuntu: apt-get install prometheus)",
@@ -104,8 +60,6 @@ def main() -> int:
         for test in tests:
             test.result()
     print()
-    for name in sorted(PENDING):
-        print(f"PENDING {name}: not exported yet, see the list in .ci/monitoring_check.py")
     if findings.wrong:
         print(f"\nmonitoring-check: {len(findings.wrong)} findings, see WRONG above", file=sys.stderr)
         return 1
@@ -132,7 +86,7 @@ def live(findings: Findings, all_rules, boards, pipeline, bin_dir: pathlib.Path)
     """Against real services, and so what can only be told with them."""
     configuration = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     jobs = {scrape["job_name"] for scrape in configuration["scrape_configs"]}
-    inventory = Inventory(jobs, pending=PENDING, recording=all_rules.recording)
+    inventory = Inventory(jobs, recording=all_rules.recording)
     listed = yaml.safe_load((DEPLOY / "prometheus/exporters.yaml").read_text())
     findings.title("live")
     with (
@@ -143,8 +97,8 @@ def live(findings: Findings, all_rules, boards, pipeline, bin_dir: pathlib.Path)
             run.start()
             run.scrape(listed)
             compare(findings, all_rules, boards, inventory, listed)
-            run.health(all_rules, set(PENDING))
-            run.panels(boards, all_rules, set(PENDING), listed)
+            run.health(all_rules)
+            run.panels(boards, all_rules, listed)
             run.outage()
             collectors.check_lines(findings, pipeline, run.logs())
         except (RunError, TimeoutError) as error:
@@ -153,13 +107,8 @@ def live(findings: Findings, all_rules, boards, pipeline, bin_dir: pathlib.Path)
 
 def compare(findings: Findings, all_rules, boards, inventory: Inventory, listed: dict) -> None:
     """What rules and dashboards name, with what is exported."""
-    for name in PENDING:
-        if not inventory.still_pending(name):
-            findings.note(f"{name} is exported now: take it off PENDING in .ci/monitoring_check.py")
     rules.check_expressions(findings, all_rules, inventory)
     dashboards.check_expressions(findings, boards, inventory, {"poll": POLL})
-    for name in set(PENDING) - inventory.used:
-        findings.add(".ci/monitoring_check.py, PENDING", f"nothing uses {name}", "no entry")
     for metrics in listed.values():
         for name in set(metrics) - inventory.used:
             findings.add("deploy/prometheus/exporters.yaml", f"nothing uses {name}", "no entry")

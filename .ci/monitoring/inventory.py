@@ -32,7 +32,6 @@ class Inventory:
 
     jobs: set[str]
     metrics: dict[str, Metric] = field(default_factory=dict)
-    pending: dict[str, dict] = field(default_factory=dict)
     recording: dict[str, list[dict]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     resolved: dict[str, frozenset[str] | None] = field(default_factory=dict)
@@ -66,10 +65,8 @@ class Inventory:
             return None
         if name == "up":
             return TARGET
-        if name in self.metrics and not self.still_pending(name):
+        if name in self.metrics:
             return self.metrics[name].labels
-        if name in self.pending:
-            return TARGET | frozenset(self.pending[name]["labels"])
         if name in self.recording:
             if name not in self.resolved:
                 self.resolved[name] = None
@@ -86,19 +83,8 @@ class Inventory:
             found |= one | set(rule.get("labels", {}))
         return found
 
-    def still_pending(self, name: str) -> bool:
-        """Whether a service that is to export it does not yet."""
-        entry = self.pending.get(name)
-        metric = self.metrics.get(name)
-        return entry is not None and (metric is None or not set(entry["services"]) <= metric.jobs)
-
     def exists(self, name: str) -> bool:
-        return (
-            name in self.metrics
-            or name in self.pending
-            or name in self.recording
-            or name in ("up", "ALERTS", "ALERTS_FOR_STATE")
-        )
+        return name in self.metrics or name in self.recording or name in ("up", "ALERTS", "ALERTS_FOR_STATE")
 
     def check(self, findings: Findings, where: str, expression: str) -> set[str] | None:
         """Looks at every metric, label and fixed value of an expression, and gives the labels of its
@@ -113,8 +99,7 @@ class Inventory:
             unknown |= not self.selector(findings, where, selector)
         for selector in promql.rated(tree):
             name = promql.name_of(selector)
-            entry = self.pending.get(name, {})
-            if (name in self.metrics and self.metrics[name].is_gauge) or entry.get("type") == "gauge":
+            if name in self.metrics and self.metrics[name].is_gauge:
                 findings.add(where, f"{name} is a gauge, and has no rate", "deriv, delta, or another metric")
         if unknown:
             return None
@@ -144,17 +129,13 @@ class Inventory:
         values: set[str] | None = None
         metric = self.metrics.get(name)
         if matcher.name == "job":
-            exporting = (metric.jobs if metric else set()) | set(
-                self.pending.get(name, {}).get("services", ())
-            )
+            exporting = metric.jobs if metric else set()
             values = exporting or (self.jobs if name == "up" or name in self.recording else None)
         elif metric:
             values = metric.values.get(matcher.name)
         elif name in self.recording:
             fixed = [rule.get("labels", {}).get(matcher.name) for rule in self.recording[name]]
             values = set(fixed) if all(fixed) else self.values_behind(name, matcher.name)
-        elif name in self.pending:
-            values = self.pending[name].get("values", {}).get(matcher.name)
         if values and matcher.value not in values:
             findings.add(
                 where, f"{name} has no {matcher.name}={matcher.value!r}", f"one of {sorted(values)[:20]}"
@@ -174,7 +155,7 @@ class Inventory:
     def nearest(self, name: str) -> str:
         import difflib
 
-        everything = [*self.metrics, *self.recording, *self.pending]
+        everything = [*self.metrics, *self.recording]
         close = difflib.get_close_matches(name, everything, n=3, cutoff=0.5)
         return (
             " or ".join(close)

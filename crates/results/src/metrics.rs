@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -12,7 +13,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::watch;
-use vote_domain::{Clock, PollId};
+use vote_domain::{Clock, Phase, Poll, PollId, PollState};
 use vote_store::Snapshots;
 
 use crate::body::{Body, Coding};
@@ -113,7 +114,11 @@ impl Metrics {
             Unit::Bytes,
             metrics.body_bytes.clone(),
         );
-        registry.register_collector(Box::new(SnapshotAge { snapshots, clock }));
+        registry.register_collector(Box::new(SnapshotAge {
+            snapshots: snapshots.clone(),
+            clock: Arc::clone(&clock),
+        }));
+        registry.register_collector(Box::new(States { snapshots, clock }));
         metrics
     }
 
@@ -243,5 +248,52 @@ impl Collector for SnapshotAge {
             age.encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+/// The state of every poll, computed when it is asked for.
+struct States {
+    snapshots: watch::Receiver<Snapshots>,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("States").finish_non_exhaustive()
+    }
+}
+
+impl Collector for States {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let polls = Arc::clone(&self.snapshots.borrow().polls);
+        if polls.is_empty() {
+            return Ok(());
+        }
+        let mut family = encoder.encode_descriptor(
+            "vote_poll_state",
+            "1 for the state that the poll is in by the clock; not_open is one that was opened before its time.",
+            None,
+            MetricType::Gauge,
+        )?;
+        let now = self.clock.now();
+        for (id, confirmed) in polls.iter() {
+            let poll = &confirmed.snapshot.poll;
+            let labels = [
+                ("poll", id.as_str()),
+                ("kind", poll.definition.kind().as_str()),
+                ("state", state_label(poll, now)),
+            ];
+            ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The state that answers show, but for a poll that was opened ahead of `opens_at`: it takes no votes yet,
+/// and nobody is to be woken up because none arrive.
+fn state_label(poll: &Poll, now: Timestamp) -> &'static str {
+    match (poll.effective_state(now), poll.phase(now)) {
+        (PollState::Open, phase @ Phase::NotOpen) => phase.as_str(),
+        (state, _) => state.as_str(),
     }
 }

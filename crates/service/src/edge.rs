@@ -1,4 +1,4 @@
-//! The outermost middleware of the public server: what is the same for every request.
+//! The outermost middleware of the public server but the request's span: what is the same for every request.
 //!
 //! It measures each request, answers HEAD wherever GET is answered, turns every error answer into a
 //! problem, logs what went wrong inside once, and closes connections while the process drains.

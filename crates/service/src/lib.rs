@@ -37,6 +37,8 @@
 mod cli;
 mod edge;
 mod log;
+#[cfg(target_os = "linux")]
+mod process_metrics;
 mod request_span;
 mod run;
 mod server;

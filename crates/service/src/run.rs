@@ -208,6 +208,8 @@ pub async fn launch<S: Service>(
     context
         .metrics
         .register("vote_build", "Which service this is", Info::new(build));
+    #[cfg(target_os = "linux")]
+    crate::process_metrics::register(&mut context.metrics);
     let metrics = HttpMetrics::register(&mut context.metrics);
     let service = S::start(&mut context)
         .await

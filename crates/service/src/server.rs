@@ -100,10 +100,11 @@ where
             .configure(routes)
             .configure(common_routes)
             .default_service(web::to(fallback))
-            .wrap(request_spans(has_traces))
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-            // Last means outermost.
             .wrap(Edge::new(metrics, lifecycle, allow, limit))
+            // Last means outermost: what the edge logs of a request lies within its span, and the span
+            // has the status that the client is given.
+            .wrap(request_spans(has_traces))
     };
     let server = HttpServer::new(factory)
         .workers(http.worker_count())

@@ -10,12 +10,14 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
-        gauge::Gauge,
+        gauge::{ConstGauge, Gauge},
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
 };
 use vote_domain::PollDefinition;
+
+use crate::commit::LaneConfig;
 
 /// How a vote ended, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,8 +129,8 @@ pub(crate) struct WriterMetrics {
 }
 
 impl WriterMetrics {
-    /// Registers the families.
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    /// Registers the families, and the bounds that `config` sets.
+    pub(crate) fn register(registry: &mut Registry, config: &LaneConfig) -> Self {
         let batch_votes: fn() -> Histogram = || Histogram::new(exponential_buckets(1.0, 2.0, 15));
         let commit_seconds: fn() -> Histogram =
             || Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
@@ -166,6 +168,17 @@ impl WriterMetrics {
             "vote_lane_queue_votes",
             "Votes that waited in the lane when it last looked",
             metrics.queue.clone(),
+        );
+        registry.register(
+            "vote_lane_queue_capacity_votes",
+            "Votes that may wait in a lane, by commit.queue_capacity; one more is refused",
+            ConstGauge::new(gauge_value(config.queue_capacity)),
+        );
+        registry.register_with_unit(
+            "vote_replay_window_limit",
+            "Memory that the acknowledged batches of all lanes may take, by commit.replay_window_mib",
+            Unit::Bytes,
+            ConstGauge::new(gauge_value(config.replay_window_bytes)),
         );
         registry.register_with_unit(
             "vote_replay_window",
@@ -252,6 +265,10 @@ impl WriterMetrics {
             unexpected_votes: self.unexpected_votes.get_or_create(&by_poll).clone(),
         }
     }
+}
+
+fn gauge_value(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// The handles of one lane.

@@ -261,6 +261,24 @@ async fn browsers_of_configured_origins_may_vote() {
 }
 
 #[tokio::test]
+async fn the_bounds_of_queue_and_replay_window_are_metered_beside_what_they_bound() {
+    let show = Show::open().await;
+    let app = show
+        .app_with(&[
+            ("VOTE__COMMIT__QUEUE_CAPACITY", "1234"),
+            ("VOTE__COMMIT__REPLAY_WINDOW_MIB", "3"),
+        ])
+        .await;
+    let metrics = app.metrics().await;
+    for line in [
+        "vote_lane_queue_capacity_votes 1234\n",
+        "vote_replay_window_limit_bytes 3145728\n",
+    ] {
+        assert!(metrics.contains(line), "no {line} in\n{metrics}");
+    }
+}
+
+#[tokio::test]
 async fn votes_are_metered_by_poll_channel_candidate_and_outcome() {
     let show = Show::open().await;
     let app = show.app().await;

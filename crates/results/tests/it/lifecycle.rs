@@ -99,6 +99,59 @@ async fn polls_are_listed_with_their_state() {
 }
 
 #[tokio::test]
+async fn each_poll_has_one_series_for_the_state_that_it_is_in_by_the_clock() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    let app = App::start(&redis.url()).await;
+    producer.open(&json!({})).await;
+    let rehearsal = json!({ "id": "ensaio", "kind": "rehearsal" });
+    producer.apply(&rehearsal).await;
+    let early = json!({ "id": "quinta", "opens_at": "2026-11-25T00:00:00Z" });
+    producer.open(&early).await;
+    let states = |wanted: [(&str, &str, &str); 3]| {
+        let wanted = wanted.map(|(poll, kind, state)| {
+            format!(r#"vote_poll_state{{poll="{poll}",kind="{kind}",state="{state}"}} 1"#)
+        });
+        let app = &app;
+        eventually(DEADLINE, move || {
+            let wanted = wanted.clone();
+            async move {
+                let metrics = app.metrics().await;
+                let mut series: Vec<&str> = metrics
+                    .lines()
+                    .filter(|line| line.starts_with("vote_poll_state{"))
+                    .collect();
+                series.sort_unstable();
+                if series == wanted {
+                    Ok(())
+                } else {
+                    Err(format!("{series:#?}"))
+                }
+            }
+        })
+    };
+    let draft = ("ensaio", "rehearsal", "draft");
+    states([draft, (ID, "live", "open"), ("quinta", "live", "not_open")]).await;
+
+    producer.change(ID, Transition::Pause, voting()).await;
+    states([
+        draft,
+        (ID, "live", "paused"),
+        ("quinta", "live", "not_open"),
+    ])
+    .await;
+
+    // The clock alone.
+    app.clock.advance(Duration::from_secs(24 * 3600));
+    states([draft, (ID, "live", "paused"), ("quinta", "live", "open")]).await;
+    app.clock.advance(Duration::from_secs(2 * 24 * 3600));
+    states([draft, (ID, "live", "closed"), ("quinta", "live", "closed")]).await;
+
+    producer.change(ID, Transition::Void, closes_at()).await;
+    states([draft, (ID, "live", "void"), ("quinta", "live", "closed")]).await;
+}
+
+#[tokio::test]
 async fn without_redis_there_are_no_figures_and_with_it_there_are() {
     let mut redis = lasting_redis().await;
     let producer = Producer::new(&redis);

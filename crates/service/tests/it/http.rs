@@ -3,9 +3,16 @@
 use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
+#[cfg(target_os = "linux")]
+use {
+    std::time::Duration, vote_domain::Clock as _, vote_service::SystemClock,
+    vote_testkit::eventually,
+};
 
 use crate::support::{ask, ask_with, start};
 
+#[cfg(target_os = "linux")]
+const PATIENCE: Duration = Duration::from_secs(20);
 const NO_GRACE: (&str, &str) = ("VOTE__SHUTDOWN__GRACE_MS", "0");
 
 #[tokio::test]
@@ -95,6 +102,58 @@ async fn series_are_by_pattern_and_no_path_or_method_makes_a_new_one() {
         metrics.contains("http_server_active_requests 0"),
         "{metrics}"
     );
+    service
+        .shutdown(CancellationToken::new())
+        .await
+        .expect("a clean stop");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_process_is_measured_when_it_is_asked() {
+    let service = start(&[NO_GRACE]).await;
+    let read = async || ask(service.admin_address(), "GET /metrics").await.body;
+    let of = |metrics: &str, name: &str| -> f64 {
+        let value = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value
+            .unwrap_or_else(|| panic!("no {name} in {metrics}"))
+            .parse()
+            .expect("a number")
+    };
+    let first = read().await;
+    for (name, kind) in [
+        ("process_cpu_seconds", "counter"),
+        ("process_resident_memory_bytes", "gauge"),
+        ("process_open_fds", "gauge"),
+        ("process_max_fds", "gauge"),
+        ("process_start_time_seconds", "gauge"),
+    ] {
+        assert!(
+            first.contains(&format!("# TYPE {name} {kind}\n")),
+            "{name}: {first}"
+        );
+    }
+    let started = of(&first, "process_start_time_seconds");
+    let age = SystemClock.now().as_duration().as_secs_f64() - started;
+    assert!((-2.0..600.0).contains(&age), "started {age} s ago");
+    assert!(of(&first, "process_resident_memory_bytes") > 1_000_000.0);
+    let open = of(&first, "process_open_fds");
+    assert!(open > 5.0 && open < of(&first, "process_max_fds"), "{open}");
+
+    let cpu = of(&first, "process_cpu_seconds_total");
+    let held: Vec<_> = (0..200)
+        .map(|_| std::fs::File::open("/dev/null").expect("a file"))
+        .collect();
+    let more = eventually(PATIENCE, || async {
+        let metrics = read().await;
+        (of(&metrics, "process_cpu_seconds_total") > cpu).then_some(metrics)
+    })
+    .await;
+    assert!(of(&more, "process_open_fds") >= open + 100.0, "{more}");
+    assert!((of(&more, "process_start_time_seconds") - started).abs() < f64::EPSILON);
+    drop(held);
     service
         .shutdown(CancellationToken::new())
         .await

@@ -304,6 +304,9 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
     let failed = process.line("request failed");
     assert_eq!(failed["error"], "the-inner-cause");
     assert_eq!(failed["http.route"], "/v1/boom");
+    // Logged within the request's span, so that the line leads to its trace.
+    assert_eq!(failed["trace_id"], trace);
+    assert_eq!(failed["span_id"], within["span_id"]);
     process.signal(Signal::TERM);
     process.line("drained");
     assert_eq!(process.exit_code(), Some(0));

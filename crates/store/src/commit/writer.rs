@@ -121,7 +121,7 @@ impl VoteWriter {
             polls_read: AtomicBool::new(false),
             reader: store.polls(),
             store: store.clone(),
-            metrics: WriterMetrics::register(registry),
+            metrics: WriterMetrics::register(registry, &config.lane),
             replay_budget: ReplayBudget::new(config.lane.replay_window_bytes),
             lanes: Mutex::default(),
             unreadable: Mutex::default(),

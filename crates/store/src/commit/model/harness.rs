@@ -13,6 +13,7 @@ use super::{
     steps::{HALF_OPEN_MS, Phase, VOTES_PER_VOTER, WRITERS},
 };
 use crate::{
+    LaneConfig,
     keys::ShardKeys,
     metrics::{LaneMetrics, WriterMetrics},
     script::{COMMIT, FENCE},
@@ -85,7 +86,8 @@ impl Harness {
         let metrics = (0..WRITERS)
             .map(|_| {
                 let mut registry = Registry::default();
-                let metrics = WriterMetrics::register(&mut registry).lane(&definition, 0);
+                let metrics = WriterMetrics::register(&mut registry, &LaneConfig::default())
+                    .lane(&definition, 0);
                 registries.push(registry);
                 metrics
             })
