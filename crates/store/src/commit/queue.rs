@@ -81,6 +81,13 @@ impl Queue {
         self.inner.lock().votes.len()
     }
 
+    /// Whether one waits that was received before this time.
+    pub(crate) fn has_any_before(&self, received_at_ms: i64) -> bool {
+        let inner = self.inner.lock();
+        let mut votes = inner.votes.iter();
+        votes.any(|pending| pending.vote.received_at_ms < received_at_ms)
+    }
+
     /// Takes all that wait, in the order of their arrival.
     pub(crate) fn take(&self, into: &mut Vec<Pending>) {
         into.clear();

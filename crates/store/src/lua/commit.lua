@@ -12,8 +12,8 @@
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
 --         the fence lets pass while the poll isn't over for good; 'burn' uses the sequence and
 --         counts nothing. Three only ask whether <sequence> is the last one here: 'check'; 'drain',
---         which, if it is, marks the writer as drained for the closes_at in ARGV 4; 'end', which
---         marks it as one that will never send again
+--         which, if it is, marks the writer as drained for the closes_at in ARGV 4 (it sends no
+--         vote any more that came before); 'end', which marks it as one that never sends again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 minute of the hour  7 lifetime of a seen window, milliseconds
 --       8 idempotency digests, 16 bytes a checked vote, all zero where the vote carries no key
@@ -53,9 +53,8 @@ local minute, seen_lifetime = ARGV[6], ARGV[7]
 local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local checked = #codes / 2
 
-local drained_field = writer .. '/drained'
-local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes', drained_field)
-local last, votes_before, drained = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0'), ledger[3]
+local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes')
+local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
 local asks = mode == 'check' or mode == 'drain' or mode == 'end'
 
 -- Marks a writer whose last batch is here. One that has never sent a batch needs no mark.
@@ -68,8 +67,9 @@ local function mark()
   elseif (state == 'open' or state == 'closed') and tonumber(fence[2]) == earliest then
     value = ARGV[4]
   end
-  if value and drained ~= value and drained ~= 'ended' then
-    redis.call('HSET', writers_key, drained_field, value)
+  local field = writer .. '/drained'
+  if value and redis.call('HGET', writers_key, field) ~= value then
+    redis.call('HSET', writers_key, field, value)
   end
 end
 
@@ -235,8 +235,6 @@ if reply ~= 'A' then redis.call('HLEN', replies_key) end
 -- The first write. From here on nothing fails any more.
 redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2],
   writer .. '/votes', string.format('%.0f', votes_before + total))
--- Votes that were counted after all: the writer is not drained before it has marked itself anew.
-if drained and total > 0 then redis.call('HSET', writers_key, drained_field, '0') end
 if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
 if #tally > 0 then redis.call('HSET', tally_key, unpack(tally)) end
 if #minutes > 0 then redis.call('HSET', minutes_key, unpack(minutes)) end

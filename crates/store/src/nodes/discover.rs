@@ -1,5 +1,8 @@
 //! Asking sentinels and cluster nodes where the masters are.
 
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use redis::RedisError;
 
 use super::{
@@ -11,6 +14,10 @@ use crate::{
     error::StoreError,
 };
 
+/// How long one may think about it before the next is asked as well: one that hangs must not keep the
+/// lanes from their new master.
+const HEAD_START: Duration = Duration::from_millis(200);
+
 /// Asks until somebody knows: those that the address names, and `known` masters; `first` says with
 /// whom to begin, so that one that knows nothing new is not asked again and again.
 pub(super) async fn discover(
@@ -21,28 +28,52 @@ pub(super) async fn discover(
     let address = dialer.address();
     let mut candidates = address.hosts.clone();
     if address.topology == Topology::Cluster {
-        candidates.extend(known.iter().cloned());
-        candidates.dedup();
+        for node in known {
+            if !candidates.contains(node) {
+                candidates.push(node.clone());
+            }
+        }
     }
     let start = first % candidates.len().max(1);
     candidates.rotate_left(start);
     let mut reasons = Vec::new();
-    for node in &candidates {
-        let asked = match &address.topology {
-            Topology::Standalone => return Ok(Layout::One(node.clone())),
-            Topology::Sentinel { master } => ask_sentinel(dialer, node, master).await,
-            Topology::Cluster => ask_cluster(dialer, node).await,
+    let mut asked = FuturesUnordered::new();
+    let mut candidates = candidates.into_iter();
+    loop {
+        let more = match candidates.next() {
+            Some(node) => {
+                asked.push(ask(dialer, node));
+                true
+            }
+            None => false,
         };
-        match asked {
-            Ok(Some(layout)) => return Ok(layout),
-            Ok(None) => reasons.push(format!("{node} does not know")),
-            Err(error) => reasons.push(format!("{node}: {error}")),
+        let answer = if more {
+            tokio::time::timeout(HEAD_START, asked.next()).await
+        } else {
+            Ok(asked.next().await)
+        };
+        match answer {
+            Ok(Some((_, Ok(Some(layout))))) => return Ok(layout),
+            Ok(Some((node, Ok(None)))) => reasons.push(format!("{node} does not know")),
+            Ok(Some((node, Err(error)))) => reasons.push(format!("{node}: {error}")),
+            Ok(None) => break,
+            // It goes on thinking, and the next one is asked.
+            Err(_) => {}
         }
     }
     Err(StoreError::Connect(format!(
         "nobody says where the data is: {}",
         reasons.join("; ")
     )))
+}
+
+async fn ask(dialer: &Dialer, node: Node) -> (Node, Result<Option<Layout>, RedisError>) {
+    let answer = match &dialer.address().topology {
+        Topology::Standalone => Ok(Some(Layout::One(node.clone()))),
+        Topology::Sentinel { master } => ask_sentinel(dialer, &node, master).await,
+        Topology::Cluster => ask_cluster(dialer, &node).await,
+    };
+    (node, answer)
 }
 
 /// `SENTINEL GET-MASTER-ADDR-BY-NAME` (Redis Sentinel, "Obtaining the address of the current master").

@@ -7,7 +7,7 @@ use vote_domain::Refusal;
 use super::{
     harness::{BOUNDARY_MS, Figures},
     process::Process,
-    steps::{Ballot, CROWD, HALF_OPEN_MS, Reference, VOTES_PER_VOTER},
+    steps::{Ballot, CROWD, HALF_OPEN_MS, VOTES_PER_VOTER},
     system::{System, Vote},
 };
 use crate::commit::Outcome;
@@ -20,7 +20,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn after_step(&mut self, system: &System<'_>, reference: &Reference) {
+    pub(super) fn after_step(&mut self, system: &System<'_>) {
         let figures = system.harness.figures();
         sums_agree(&figures);
         let tally = |vote: &Vote| figures.tally.get(&field(vote)).copied().unwrap_or(0);
@@ -29,26 +29,27 @@ impl Check {
         limits_hold(system, &tally);
         minutes_are_right(system, &figures);
         for vote in &system.votes {
-            outcome_is_true(system, reference, vote, &tally);
+            outcome_is_true(system, vote, &tally);
         }
-        if reference.phase.is_over() {
+        if system.phase.is_over() {
             let sealed = self.sealed.get_or_insert_with(|| figures.clone());
             assert_eq!(*sealed, figures, "a poll that is over has changed");
         }
     }
 
     /// When all faults are over: each accepted vote is there, or said to be lost.
-    pub(super) fn at_end(&mut self, system: &System<'_>, reference: &Reference) {
-        self.after_step(system, reference);
+    pub(super) fn at_end(&mut self, system: &System<'_>) {
+        self.after_step(system);
         let figures = system.harness.figures();
         for vote in &system.votes {
             assert!(vote.outcome.is_some(), "nobody was told: {}", shown(vote));
         }
-        for metrics in &system.harness.metrics {
-            assert_eq!(metrics.unexpected_votes.get(), 0, "nobody has sent more");
-        }
+        assert_eq!(system.unexpected(), 0, "votes that nobody was told of");
         for (index, process) in system.processes.iter().enumerate() {
-            if process.alive {
+            let just_ended = process
+                .ended
+                .is_some_and(|(_, crashes)| crashes == system.crashes);
+            if process.alive || just_ended {
                 account_for(system, index, process, &figures);
             }
         }
@@ -151,12 +152,7 @@ fn minutes_are_right(system: &System<'_>, figures: &Figures) {
 }
 
 /// What a client was told is true, and there was a reason for it.
-fn outcome_is_true(
-    system: &System<'_>,
-    reference: &Reference,
-    vote: &Vote,
-    tally: &impl Fn(&Vote) -> u64,
-) {
+fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u64) {
     let Some(outcome) = &vote.outcome else {
         return;
     };
@@ -204,7 +200,7 @@ fn outcome_is_true(
         Outcome::Refused(Refusal::Paused) => assert!(system.ever_paused, "{}", why()),
         Outcome::Refused(Refusal::Closed) => assert!(vote.at >= system.closed_at, "{}", why()),
         Outcome::Refused(Refusal::Sealed | Refusal::Void) => {
-            assert!(reference.phase.is_over(), "{}", why());
+            assert!(system.phase.is_over(), "{}", why());
         }
         Outcome::QueueFull => panic!("{}", why()),
         Outcome::NotRecorded | Outcome::Unknown => {}
@@ -242,8 +238,8 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
         .collect();
     let lost = system.lost(process);
     let listed = || missing.iter().map(|vote| shown(vote)).collect::<Vec<_>>();
-    // Repeats of a vote that were accepted as well, after Redis had forgotten it: they are one vote,
-    // which may have been said to be lost before the repeat came. The crowd's may be missing.
+    // Repeats of a vote that were accepted as well, or may have been, after Redis had forgotten it: they
+    // are one vote, which may have been said to be lost all the same. The crowd's may be missing.
     let shared = accepted
         .iter()
         .filter(|vote| {
@@ -251,7 +247,10 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
                 || system.votes.iter().any(|other| {
                     !std::ptr::eq(other, **vote)
                         && other.pair == vote.pair
-                        && matches!(other.outcome, Some(Outcome::Accepted { .. }))
+                        && matches!(
+                            other.outcome,
+                            Some(Outcome::Accepted { .. } | Outcome::Unknown)
+                        )
                 })
         })
         .count() as u64;

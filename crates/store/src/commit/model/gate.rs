@@ -91,6 +91,11 @@ impl Request {
         self.argument(3)
     }
 
+    /// The first time of a batch, or the closing time that a writer knows.
+    pub(super) fn earliest(&self) -> i64 {
+        self.argument(4).parse().expect("a time")
+    }
+
     /// Whether it only asks whether its sequence is the last one.
     pub(super) fn asks(&self) -> bool {
         matches!(self.mode(), "check" | "drain" | "end")

@@ -38,6 +38,12 @@ pub(super) struct Figures {
     pub(super) drained: BTreeMap<String, String>,
 }
 
+struct Entry {
+    sequence: Option<u64>,
+    votes: Option<u64>,
+    drained: Option<String>,
+}
+
 pub(super) struct Harness {
     pub(super) upstream: Upstream,
     pub(super) definition: PollDefinition,
@@ -112,12 +118,10 @@ impl Harness {
         if !request.is_batch() {
             return request.execute(&self.upstream);
         }
-        let (state, last): (String, Option<u64>) = redis::pipe()
+        let before = self.entry(request.writer());
+        let (state, closes_at): (String, i64) = redis::pipe()
             .hget(self.keys.state(), "state")
-            .hget(
-                self.keys.writers(),
-                format!("{}/sequence", request.writer()),
-            )
+            .hget(self.keys.state(), "closes_at")
             .query(&mut *self.upstream.lock())
             .expect("the fence");
         let mutant = self.mutant.lock().clone();
@@ -129,7 +133,7 @@ impl Harness {
             .iter()
             .find(|byte| byte.is_ascii_alphabetic())
             .map_or(' ', |byte| char::from(*byte));
-        let (last, sequence) = (last.unwrap_or(0), request.sequence());
+        let (last, sequence) = (before.sequence.unwrap_or(0), request.sequence());
         let kinds = if sequence < last {
             "B"
         } else if sequence == last {
@@ -150,15 +154,47 @@ impl Harness {
             "{kind} where one of {kinds} was expected: {} of {sequence} after {last} while {state}",
             request.mode()
         );
-        let refused_for_good = kind == 'R' && matches!(state.as_str(), "sealed" | "void");
-        if "ALRSX".contains(kind) && !refused_for_good {
+        let after = self.entry(request.writer());
+        let over = matches!(state.as_str(), "sealed" | "void");
+        if "ALRSX".contains(kind) && !(kind == 'R' && over) {
             assert_eq!(
-                self.last_sequence(request.writer()),
-                sequence,
+                after.sequence,
+                Some(sequence),
                 "answered {kind}, and its sequence is not used"
             );
         }
+        if kind == 'V' {
+            let said = String::from_utf8_lossy(&reply);
+            let votes = format!("V{}\r\n", before.votes.unwrap_or(0));
+            assert!(said.ends_with(&votes), "{said} is not {votes}");
+        }
+        let for_this_closing = request.earliest() == closes_at;
+        let mark = match (request.mode(), state.as_str()) {
+            _ if kind != 'V' || last == 0 || over => before.drained,
+            ("end", _) => Some("ended".to_owned()),
+            ("drain", "open" | "closed") if for_this_closing => Some(closes_at.to_string()),
+            _ => before.drained,
+        };
+        assert_eq!(
+            after.drained, mark,
+            "the mark after {request:?}, {last} while {state}"
+        );
         reply
+    }
+
+    /// What the ledger has of a writer.
+    fn entry(&self, writer: &str) -> Entry {
+        let fields = ["sequence", "votes", "drained"].map(|field| format!("{writer}/{field}"));
+        let (sequence, votes, drained) = redis::cmd("HMGET")
+            .arg(self.keys.writers())
+            .arg(&fields)
+            .query(&mut *self.upstream.lock())
+            .expect("the ledger");
+        Entry {
+            sequence,
+            votes,
+            drained,
+        }
     }
 
     pub(super) fn flush(&self) {
@@ -220,12 +256,7 @@ impl Harness {
     }
 
     pub(super) fn last_sequence(&self, writer: &str) -> u64 {
-        let last: Option<u64> = redis::cmd("HGET")
-            .arg(self.keys.writers())
-            .arg(format!("{writer}/sequence"))
-            .query(&mut *self.upstream.lock())
-            .expect("a sequence");
-        last.unwrap_or(0)
+        self.entry(writer).sequence.unwrap_or(0)
     }
 
     pub(super) fn figures(&self) -> Figures {

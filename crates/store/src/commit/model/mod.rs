@@ -8,6 +8,7 @@
 mod check;
 mod gate;
 mod harness;
+mod life;
 mod mutants;
 mod process;
 mod steps;
@@ -113,10 +114,10 @@ fn check_all(harness: &Harness, config: Config) -> Result<(), TestError<(Referen
                         }
                         reference = Protocol::apply(reference, &step);
                         system.step(&reference, &step).await;
-                        check.after_step(&system, &reference);
+                        check.after_step(&system);
                     }
                     system.finish().await;
-                    check.at_end(&system, &reference);
+                    check.at_end(&system);
                     system.stop().await;
                 });
                 Ok(())

@@ -1,7 +1,7 @@
 //! Mistakes that `commit.lua` could have: the model has to find each.
 //!
-//! That a replay is refused when the poll is over is not among them: the schedules seal nothing before
-//! all gaps are repaired.
+//! That a replay is refused when the poll is over is not among them: nothing is sealed before all gaps of the
+//! writers that are there are repaired, and the schedules void nothing before.
 
 /// What is wrong, the text, and what it is replaced by.
 pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
@@ -130,6 +130,46 @@ pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
         "the ledger forgets earlier batches",
         "votes_before + total",
         "total",
+    ),
+    (
+        "a heartbeat is told of no votes",
+        "return 'V' .. string.format('%.0f', votes_before)",
+        "return 'V0'",
+    ),
+    (
+        "a writer is drained for any closing time",
+        "and tonumber(fence[2]) == earliest then",
+        "then",
+    ),
+    (
+        "a writer is drained whose batches are missing",
+        "if sequence == last and asks then",
+        "if sequence >= last and asks then",
+    ),
+    (
+        "a writer is drained that has newer batches",
+        "if sequence == last and asks then",
+        "if sequence <= last and asks then",
+    ),
+    (
+        "a writer is drained while the poll is paused",
+        "elseif (state == 'open' or state == 'closed') and",
+        "elseif",
+    ),
+    (
+        "a writer is marked that has never sent a batch",
+        "or last == 0 then return end",
+        "then return end",
+    ),
+    (
+        "a sealed poll's writers are marked",
+        "if state == 'sealed' or state == 'void' or last == 0 then return end",
+        "if last == 0 then return end",
+    ),
+    (
+        "a writer that ends is drained for one closing time only",
+        "value = 'ended'",
+        "value = ARGV[4]",
     ),
     (
         "figures are overwritten",

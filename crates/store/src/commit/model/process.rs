@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use vote_domain::WriterId;
 
 use super::gate::Gate;
 use crate::{commit::lane::LaneShared, connection::RedisConfig, nodes::Nodes};
@@ -13,12 +15,17 @@ pub(super) struct Process {
     pub(super) shared: Arc<LaneShared>,
     pub(super) gate: Gate,
     pub(super) abort: CancellationToken,
+    pub(super) drain: CancellationToken,
     pub(super) task: Option<JoinHandle<()>>,
     /// Its clock asked, and the answer is not through yet.
     pub(super) asking: bool,
     pub(super) alive: bool,
     pub(super) window: u8,
     pub(super) lost_before: u64,
+    /// What it had said to be lost when it ended in order, and how often Redis had crashed by then.
+    pub(super) ended: Option<(u64, usize)>,
+    /// The names that it has written under.
+    pub(super) writers: Arc<Mutex<Vec<WriterId>>>,
     pub(super) slot: usize,
     /// Votes that a replay was told to be a mismatch or above a limit.
     pub(super) displaced: u64,

@@ -7,38 +7,32 @@
 use std::{
     future::Future as _,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
 use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest, WriterId};
 
 use super::{
-    gate::{Gate, Request},
+    gate::Request,
     harness::{BOUNDARY_MS, Harness, Snapshot},
-    process::{Process, nodes},
+    life::closed_at_ms,
+    process::Process,
     steps::{Ballot, CROWD, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS},
 };
 use crate::commit::{
-    LaneConfig, Outcome, VoteToCast,
-    batch::Target,
-    lane::{Lane, LaneShared, LaneState, NOT_CLOSED},
-    queue::{Pending, Queue},
+    Outcome, VoteToCast,
+    queue::Pending,
     ticket::{Ticket, Waiting},
-    window::{Acknowledged, ReplayBudget},
 };
 
 /// The idempotency window of all writers, as keys are spelled.
-const WINDOW_MS: i64 = 60_000;
+pub(super) const WINDOW_MS: i64 = 60_000;
 /// More requests than any schedule can need: a writer that has not come to rest then never will.
 const ENOUGH_REQUESTS: usize = 400;
 /// Real time after which a lane that neither asks nor rests is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A vote that was cast, and what is known of it.
 pub(super) struct Vote {
@@ -57,11 +51,14 @@ pub(super) struct Vote {
 pub(super) struct System<'a> {
     pub(super) harness: &'a Harness,
     pub(super) processes: Vec<Process>,
-    current: [usize; WRITERS],
+    pub(super) current: [usize; WRITERS],
     pub(super) votes: Vec<Vote>,
     pub(super) crashes: usize,
     pub(super) ever_paused: bool,
     pub(super) closed_at: i64,
+    /// What the operator has done last: a seal may have had to wait.
+    pub(super) phase: Phase,
+    unexpected_before: u64,
     attempts: Vec<Request>,
     snapshots: Vec<Snapshot>,
     candidates: [u8; 2],
@@ -79,6 +76,8 @@ impl<'a> System<'a> {
             crashes: 0,
             ever_paused: false,
             closed_at: HALF_OPEN_MS,
+            phase: Phase::Open,
+            unexpected_before: all_unexpected(harness),
             attempts: Vec::new(),
             snapshots: Vec::new(),
             candidates: [0; 2],
@@ -117,7 +116,10 @@ impl<'a> System<'a> {
             }
             Step::Heartbeat { writer } => self.heartbeat(*writer).await,
             Step::KillWriter { writer, fate } => self.kill(*writer, *fate, reference).await,
+            Step::StopWriter { writer } => self.stop_in_order(*writer, reference).await,
             Step::Persist => self.snapshots.push(self.harness.snapshot()),
+            // Left out: a crash that forgets a seal.
+            Step::Crash { .. } if self.phase.is_over() => {}
             Step::Crash { back } => {
                 let last = self.snapshots.len().saturating_sub(1 + usize::from(*back));
                 self.snapshots.truncate(last + 1);
@@ -128,7 +130,12 @@ impl<'a> System<'a> {
             }
             Step::Heal => self.heal().await,
             Step::Publish { writer } => self.publish(*writer, reference),
-            Step::Pause | Step::Resume | Step::Close { .. } | Step::Seal | Step::Void => {
+            Step::Seal => {
+                if !self.phase.is_over() && self.is_waited_for().is_empty() {
+                    self.fence(Phase::Sealed, reference.closes_at);
+                }
+            }
+            Step::Pause | Step::Resume | Step::Close { .. } | Step::Void => {
                 self.fence(reference.phase, reference.closes_at);
             }
         }
@@ -140,8 +147,23 @@ impl<'a> System<'a> {
         self.heal().await;
         // A lane whose replay window is empty asks for no gaps: the next vote finds them.
         for writer in 0..WRITERS {
-            let (ballot, at) = (Ballot::Plain, 0);
-            self.cast(writer, Cast { ballot, at });
+            self.cast(
+                writer,
+                Cast {
+                    ballot: Ballot::Plain,
+                    at: HALF_OPEN_MS,
+                },
+            );
+        }
+        self.answer_all().await;
+        for writer in 0..WRITERS {
+            self.cast(
+                writer,
+                Cast {
+                    ballot: Ballot::Plain,
+                    at: 0,
+                },
+            );
         }
         while !self.attempts.is_empty() {
             self.late(0);
@@ -156,8 +178,16 @@ impl<'a> System<'a> {
         }
     }
 
+    /// Votes that the writers have found beyond what they had had acknowledged.
+    pub(super) fn unexpected(&self) -> u64 {
+        all_unexpected(self.harness) - self.unexpected_before
+    }
+
     /// Votes that a process has said to be lost.
     pub(super) fn lost(&self, process: &Process) -> u64 {
+        if let Some((lost, _)) = process.ended {
+            return lost;
+        }
         self.harness.metrics[process.slot].unrecoverable_votes.get() - process.lost_before
     }
 
@@ -173,71 +203,11 @@ impl<'a> System<'a> {
     }
 
     fn fence(&mut self, phase: Phase, closes_at: i64) {
+        self.phase = phase;
         self.revision += 1;
         self.ever_paused |= phase == Phase::Paused;
         self.closed_at = self.closed_at.min(closes_at);
         self.harness.fence(phase, closes_at, self.revision);
-    }
-
-    async fn spawn(&mut self, slot: usize, reference: &Reference) {
-        static WRITER: AtomicU64 = AtomicU64::new(1);
-        let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
-        let one_vote = size_of::<Acknowledged>() + size_of::<(u8, u8, u64)>();
-        let window = reference.windows[slot];
-        let config = LaneConfig {
-            min_batch_interval: Duration::ZERO,
-            replay_window: Duration::from_secs(3_600),
-            // From half of it on a repeat whose outcome is not known is burnt.
-            idempotency_window: if reference.burns[slot] {
-                Duration::ZERO
-            } else {
-                Duration::from_secs(3_600)
-            },
-            replay_window_bytes: if window == u8::MAX {
-                1 << 20
-            } else {
-                usize::from(window) * one_vote
-            },
-            ..LaneConfig::default()
-        };
-        let shared = Arc::new(LaneShared {
-            queue: Queue::new(1_024),
-            closes_at_ms: AtomicI64::new(BOUNDARY_MS + reference.closes_at),
-            closed_at_ms: AtomicI64::new(closed_at_ms(reference)),
-            blocked: AtomicBool::new(false),
-        });
-        let abort = CancellationToken::new();
-        let new_writer =
-            Arc::new(|| WriterId::from_bytes(WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes()));
-        let metrics = self.harness.metrics[slot].clone();
-        let budget = ReplayBudget::new(config.replay_window_bytes);
-        let lost_before = metrics.unrecoverable_votes.get();
-        let lane = Lane {
-            shared: Arc::clone(&shared),
-            target: Target::new(&self.harness.definition, 0, WINDOW_MS),
-            shard: 0,
-            writer: new_writer(),
-            new_writer,
-            nodes: nodes(&gate.url()),
-            drain: CancellationToken::new(),
-            abort: abort.clone(),
-            state: LaneState::new(&config, &budget, &metrics),
-            metrics,
-            config,
-        };
-        self.current[slot] = self.processes.len();
-        self.processes.push(Process {
-            shared,
-            gate,
-            abort,
-            task: Some(tokio::spawn(lane.run())),
-            asking: false,
-            alive: true,
-            window,
-            lost_before,
-            slot,
-            displaced: 0,
-        });
     }
 
     fn cast(&mut self, writer: usize, cast: Cast) {
@@ -365,7 +335,12 @@ impl<'a> System<'a> {
     }
 
     /// What happens to a request at the server.
-    fn attempt(&mut self, process: usize, request: &Request, fate: Fate) -> Option<Vec<u8>> {
+    pub(super) fn attempt(
+        &mut self,
+        process: usize,
+        request: &Request,
+        fate: Fate,
+    ) -> Option<Vec<u8>> {
         match fate {
             Fate::Answered | Fate::ReplyLost => {
                 let reply = self.harness.execute(request);
@@ -376,7 +351,7 @@ impl<'a> System<'a> {
                 Some(reply)
             }
             Fate::Delayed => {
-                if request.is_batch() && !request.asks() {
+                if request.is_batch() && request.mode() != "check" {
                     self.attempts.push(request.clone());
                 }
                 None
@@ -391,7 +366,8 @@ impl<'a> System<'a> {
         let before = self.harness.dump();
         let used = self.harness.last_sequence(attempt.writer()) >= attempt.sequence();
         self.harness.execute(&attempt);
-        if used {
+        // What it may mark is checked where it is executed.
+        if used && !attempt.asks() {
             assert_eq!(
                 before,
                 self.harness.dump(),
@@ -420,14 +396,31 @@ impl<'a> System<'a> {
         }
     }
 
-    async fn kill(&mut self, writer: usize, fate: Fate, reference: &Reference) {
-        let process = self.current[writer];
-        if let Some(request) = self.processes[process].gate.peek() {
-            self.attempt(process, &request, fate);
+    /// The writers for which the operator waits: those that are not drained, and whose process is there. Of
+    /// one that Redis has forgotten whole the ledger says nothing: it has the grace to be found again.
+    fn is_waited_for(&self) -> Vec<String> {
+        let figures = self.harness.figures();
+        let alive = self.processes.iter().filter(|process| process.alive);
+        let mut waiting = Vec::new();
+        for process in alive {
+            for writer in process.writers.lock().iter() {
+                let name = writer.to_string();
+                let mark = figures.drained.get(&name).map(String::as_str);
+                let closes_at = (BOUNDARY_MS + self.closed_at).to_string();
+                let drained = mark == Some("ended") || mark == Some(closes_at.as_str());
+                let known = figures.ledger.contains_key(&format!("{name}/sequence"));
+                if !drained && (known || self.has_accepted(*writer)) {
+                    waiting.push(name);
+                }
+            }
         }
-        self.processes[process].stop().await;
-        self.note_outcomes();
-        self.spawn(writer, reference).await;
+        waiting
+    }
+
+    fn has_accepted(&self, writer: WriterId) -> bool {
+        self.votes.iter().any(|vote| {
+            matches!(&vote.outcome, Some(Outcome::Accepted { place, .. }) if place.writer == writer)
+        })
     }
 
     async fn heal(&mut self) {
@@ -455,7 +448,7 @@ impl<'a> System<'a> {
         }
     }
 
-    fn note_outcomes(&mut self) {
+    pub(super) fn note_outcomes(&mut self) {
         for vote in &mut self.votes {
             if vote.outcome.is_some() {
                 continue;
@@ -470,9 +463,7 @@ impl<'a> System<'a> {
     }
 }
 
-fn closed_at_ms(reference: &Reference) -> i64 {
-    match reference.phase {
-        Phase::Closed => BOUNDARY_MS + reference.closes_at,
-        _ => NOT_CLOSED,
-    }
+fn all_unexpected(harness: &Harness) -> u64 {
+    let metrics = harness.metrics.iter();
+    metrics.map(|metrics| metrics.unexpected_votes.get()).sum()
 }

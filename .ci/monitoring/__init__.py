@@ -1,0 +1,1 @@
+"""The parts of `make monitoring-check`; ../monitoring_check.py puts them together."""

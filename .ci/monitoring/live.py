@@ -1,0 +1,329 @@
+"""The rules on a real Prometheus, which scrapes both real services under load, and then an outage."""
+
+import json
+import pathlib
+import shutil
+import signal
+import time
+import urllib.parse
+
+import yaml
+
+from . import dashboards as boards
+from . import promql
+from .findings import Findings
+from .inventory import Inventory
+from .processes import POLL, System, free_port, get, wait_for
+
+# `for` and intervals of the same rule files, shortened: what a rule says stays, how long it hesitates does not.
+INTERVAL, LONGEST_FOR = "1s", "2s"
+LOAD_S = 90
+
+
+def test_configuration(
+    source: pathlib.Path, folder: pathlib.Path, targets: dict[str, list[str]]
+) -> pathlib.Path:
+    """prometheus.yml with targets on this machine, and its rules with short intervals."""
+    configuration = yaml.safe_load((source / "prometheus.yml").read_text())
+    configuration.pop("alerting")
+    configuration["global"] = {
+        "scrape_interval": INTERVAL,
+        "scrape_timeout": INTERVAL,
+        "evaluation_interval": INTERVAL,
+    }
+    for scrape in configuration["scrape_configs"]:
+        for key in [
+            key
+            for key in scrape
+            if key.endswith("_sd_configs") or key in ("scrape_interval", "scrape_timeout", "static_configs")
+        ]:
+            scrape.pop(key)
+        scrape["static_configs"] = [{"targets": targets.get(scrape["job_name"], [])}]
+    (folder / "rules").mkdir()
+    for file in source.glob("rules/*.yaml"):
+        document = yaml.safe_load(file.read_text())
+        for group in document["groups"]:
+            group["interval"] = INTERVAL
+            for rule in group["rules"]:
+                if "for" in rule:
+                    rule["for"] = LONGEST_FOR
+        (folder / "rules" / file.name).write_text(yaml.safe_dump(document))
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(configuration))
+    return path
+
+
+class Api:
+    """Prometheus' HTTP interface."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, path: str, **query: str) -> dict:
+        _, _, text = get(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}")
+        answer = json.loads(text)
+        if answer["status"] != "success":
+            raise ValueError(f"{query or path}: {answer['error']}")
+        return answer["data"]
+
+    def query(self, expression: str) -> list[dict]:
+        return self.ask("query", query=expression)["result"]
+
+    def alerts(self, state: str = "firing") -> dict[str, dict]:
+        return {a["labels"]["alertname"]: a for a in self.ask("alerts")["alerts"] if a["state"] == state}
+
+
+class Live:
+    """One run: scrape, compare later, evaluate, break, evaluate again."""
+
+    def __init__(
+        self,
+        findings: Findings,
+        inventory: Inventory,
+        deploy: pathlib.Path,
+        bin_dir: pathlib.Path,
+        folder: pathlib.Path,
+    ) -> None:
+        self.findings, self.inventory, self.deploy = findings, inventory, deploy
+        self.system = System(bin_dir, folder)
+        self.folder = folder
+
+    def __enter__(self) -> "Live":
+        return self
+
+    def __exit__(self, *arguments) -> None:
+        self.system.__exit__(*arguments)
+
+    def start(self) -> None:
+        system = self.system
+        self.redis, self.redis_port = system.redis("redis")
+        _, replica = system.redis("replica", "--replicaof", f"127.0.0.1 {self.redis_port}")
+        spans = system.span_sink()
+        self.ingest, ingest = system.service("vote-ingest", self.redis_port, spans)
+        _, results = system.service("vote-results", self.redis_port, spans)
+        self.public = ingest["public"]
+        self.admin = {"vote-ingest": ingest["admin"], "vote-results": results["admin"]}
+        exporter = system.exporter(self.redis_port) if shutil.which("prometheus-redis-exporter") else None
+        self.exporter_urls = (
+            [
+                f"http://127.0.0.1:{exporter}/metrics",
+                f"http://127.0.0.1:{exporter}/scrape?target=redis://127.0.0.1:{replica}",
+            ]
+            if exporter
+            else []
+        )
+        port = free_port()
+        targets = {job: [address] for job, address in self.admin.items()} | {
+            "prometheus": [f"127.0.0.1:{port}"]
+        }
+        if exporter:
+            targets["redis"] = [f"127.0.0.1:{exporter}"]
+        self.targets = targets
+        system.open_poll(self.redis_port, results["public"])
+        system.read(self.public, results["public"])
+        self.load = system.load(self.redis_port, self.public, LOAD_S)
+        self.api = Api(
+            system.prometheus(test_configuration(self.deploy / "prometheus", self.folder, targets), port)
+        )
+        self.started = time.monotonic()
+        self.findings.note(
+            f"running: Redis and a replica, both services, {'a Redis exporter, ' if exporter else ''}Prometheus, 200 votes a second, readers"
+        )
+        self.findings.note(
+            f"the rule files are those of deploy/prometheus/rules, with every interval {INTERVAL} and every `for` {LONGEST_FOR}"
+        )
+
+    def scrape(self, listed: dict[str, dict]) -> None:
+        """What is exported, after some seconds of load; and the exporter's list against a real one."""
+        rate = 'sum(rate(http_server_request_duration_seconds_count{job="vote-ingest"}[1m]))'
+
+        def load_is_there():
+            if self.load.poll() is not None:
+                raise self.system.ended("load", self.load)
+            return self.api.query(f"{rate} > 50")
+
+        wait_for("the load has come through", load_is_there)
+        for job, address in self.admin.items():
+            names = self.inventory.scraped(job, get(f"http://{address}/metrics")[2])
+            self.findings.note(f"{job} exports {len(names)} names")
+        self.inventory.scraped("prometheus", get(f"{self.api.url}/metrics")[2])
+        exported = Inventory(set())
+        for url in self.exporter_urls:
+            exported.scraped("redis", get(url)[2])
+        where = "deploy/prometheus/exporters.yaml"
+        for job, metrics in listed.items():
+            for name, entry in metrics.items():
+                labels = set((entry or {}).get("labels", []))
+                self.inventory.listed(job, name, labels)
+                real = exported.metrics.get(name)
+                if job != "redis" or not self.exporter_urls:
+                    continue
+                if real is None:
+                    self.findings.add(where, f"a real redis_exporter has no {name}", exported.nearest(name))
+                elif not labels <= real.labels:
+                    self.findings.add(
+                        where,
+                        f"{name} has the labels {sorted(labels)}",
+                        f"{sorted(real.labels - {'job', 'instance'})}",
+                    )
+        if self.exporter_urls:
+            self.findings.note(
+                f"exporters.yaml: {len(listed['redis'])} metrics compared with a real redis_exporter on a primary and a replica"
+            )
+        else:
+            self.findings.note("exporters.yaml: not compared, prometheus-redis-exporter is not installed")
+
+    def health(self, rules, pending: set[str]) -> None:
+        """Targets up, every recording rule with a value, no rule in error, nothing that pages."""
+        wait_for("targets", lambda: len(self.api.query("up == 1")) == len(self.targets), 20)
+        for target in self.api.ask("targets")["activeTargets"]:
+            if target["health"] != "up":
+                self.findings.add(
+                    f"target {target['labels']}", f"is {target['health']}: {target['lastError']}", "up"
+                )
+        waiting = set(rules.recording) - self.resting_on(rules, pending)
+        if not self.exporter_urls:
+            waiting -= {name for name in rules.recording if "redis" in name}
+        valued = set()
+
+        def all_have_values():
+            for name in waiting - valued:
+                if self.api.query(name):
+                    valued.add(name)
+            return valued >= waiting
+
+        try:
+            wait_for("recording rules", all_have_values, 30)
+        except TimeoutError:
+            for name in sorted(waiting - valued):
+                self.findings.add(
+                    rules.recording[name][0]["file"],
+                    f"{name} has no value while both services are under load",
+                )
+        # What had to settle has settled, and an alert that would page had its time to fire.
+        time.sleep(max(0.0, 12 - (time.monotonic() - self.started)))
+        failing = [
+            (group["name"], rule)
+            for group in self.api.ask("rules")["groups"]
+            for rule in group["rules"]
+            if rule["health"] != "ok"
+        ]
+        for group, rule in failing:
+            self.findings.add(
+                f"deploy/prometheus/rules, group {group}, {rule['name']}",
+                f"is {rule['health']}: {rule.get('lastError')}",
+            )
+        # One that fired while the services were starting has ended by then; one that stays is wrong.
+        try:
+            wait_for("nothing pages", lambda: not self.pages(), 10)
+        except TimeoutError:
+            for name, alert in self.pages().items():
+                summary = alert["annotations"]["summary"]
+                self.findings.add(f"alert {name}", f"fires although all is well: {summary}", "silent")
+        firing = self.api.alerts()
+        rate = sum(float(sample["value"][1]) for sample in self.api.query("poll:votes_accepted:rate1m"))
+        self.findings.note(
+            f"healthy at {rate:.0f} accepted votes a second: {len(self.targets)} targets up, {len(valued)} recording rules with values, "
+            f"{len(rules.alerts)} alerts without an error, nothing pages"
+            + (f" (firing: {', '.join(sorted(firing))})" if firing else "")
+        )
+
+    def pages(self) -> dict[str, dict]:
+        return {
+            name: alert for name, alert in self.api.alerts().items() if alert["labels"]["severity"] == "page"
+        }
+
+    @staticmethod
+    def resting_on(rules, metrics: set[str]) -> set[str]:
+        """These metrics, and the recording rules that read one of them, at any remove."""
+        found = set(metrics)
+        while True:
+            more = {
+                name
+                for name, all_rules in rules.recording.items()
+                if name not in found
+                for rule in all_rules
+                for selector in promql.selectors(promql.parse(rule["expr"]))
+                if promql.name_of(selector) in found
+            }
+            if not more:
+                return found
+            found |= more
+
+    def panels(
+        self, dashboards: boards.Dashboards, rules, pending: set[str], listed: dict[str, dict]
+    ) -> None:
+        """Every panel's query, asked of the real server. One without data is wrong, unless it can have none here."""
+        redis = listed["redis"]
+        quiet = (
+            {name for name, entry in redis.items() if entry.get("seen_on")}
+            if self.exporter_urls
+            else set(redis)
+        )
+        quiet = self.resting_on(rules, pending | quiet | {"ALERTS"})
+        count = without = 0
+        for where, _, expression in dashboards.expressions({"poll": POLL}):
+            count += 1
+            try:
+                if self.api.query(expression):
+                    continue
+            except ValueError as error:
+                self.findings.add(where, f"Prometheus refuses its query: {error}")
+                continue
+            without += 1
+            if not quiet & {
+                promql.name_of(selector) for selector in promql.selectors(promql.parse(expression))
+            }:
+                self.findings.add(where, f"{expression!r} has no data while both services are under load")
+        self.findings.note(
+            f"panels: {count} queries asked of the server, {count - without} with data, {without} without (alerts, replicas, PENDING)"
+        )
+
+    def outage(self) -> None:
+        """Redis stands still until a lane logs it within a trace, ingest is killed, then Redis."""
+        for _ in range(6):
+            if self.stall_is_traced():
+                break
+        self.load.terminate()
+        wait_for("spans arrive by OTLP", lambda: self.system.spans > 0, 10)
+        self.findings.note(f"traces: {self.system.spans} exports by OTLP over HTTP")
+        self.ingest.kill()
+        self.ingest.wait()
+        self.fires("IngestDown", "ingest was killed")
+        self.redis.kill()
+        self.redis.wait()
+        self.fires("SnapshotStale", "Redis was killed")
+        if self.exporter_urls:
+            self.fires("RedisDown", "Redis was killed")
+
+    def stall_is_traced(self) -> bool:
+        """Stops Redis for some seconds: a batch in flight that carries a traced vote says so, a heartbeat doesn't."""
+        self.redis.send_signal(signal.SIGSTOP)
+        try:
+            return wait_for(
+                "a traced line",
+                lambda: any('"trace_id"' in line for line in self.system.log("vote-ingest")),
+                3,
+            )
+        except TimeoutError:
+            return False
+        finally:
+            self.redis.send_signal(signal.SIGCONT)
+            # The lanes get going again, so that the next stall meets a batch.
+            time.sleep(1)
+
+    def fires(self, alert: str, because: str) -> None:
+        started = time.monotonic()
+        try:
+            found = wait_for(alert, lambda: self.api.alerts().get(alert), 25)
+        except TimeoutError:
+            self.findings.add(
+                f"alert {alert}", f"does not fire although {because}; firing: {sorted(self.api.alerts())}"
+            )
+            return
+        self.findings.note(
+            f"{alert} fires {time.monotonic() - started:.0f} s after {because}: {found['annotations']['summary']!r}"
+        )
+
+    def logs(self) -> dict[str, list[str]]:
+        return {service: self.system.log(service) for service in self.admin}

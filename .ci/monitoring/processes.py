@@ -1,0 +1,312 @@
+"""Starts and stops what the live check needs: Redis with a replica, both services, exporter, Prometheus."""
+
+import contextlib
+import datetime
+import http.server
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+START_PATIENCE_S = 60
+POLL = "monitoring-01"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def get(url: str, headers: dict | None = None, data: bytes | None = None) -> tuple[int, dict, str]:
+    request = urllib.request.Request(url, headers=headers or {}, data=data)
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return answer.status, dict(answer.headers), answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read().decode(errors="replace")
+
+
+def wait_for(what: str, condition, patience_s: float = START_PATIENCE_S):
+    """The condition's first true value; gives up with what it last raised or gave."""
+    until, last = time.monotonic() + patience_s, None
+    while time.monotonic() < until:
+        try:
+            if last := condition():
+                return last
+        except (OSError, ValueError, KeyError) as error:
+            last = error
+        time.sleep(0.1)
+    raise TimeoutError(f"{what}: not within {patience_s:.0f} s; last: {last!r}")
+
+
+class RunError(RuntimeError):
+    """The run can't go on; the text says why."""
+
+
+class System:
+    """Everything that runs, in a folder of its own; all of it is stopped at the end."""
+
+    def __init__(self, bin_dir: pathlib.Path, folder: pathlib.Path) -> None:
+        self.bin_dir, self.folder = bin_dir, folder
+        self.running: list[subprocess.Popen] = []
+        self.spans = 0
+        self.reading = threading.Event()
+
+    def __enter__(self) -> "System":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.reading.set()
+        for process in reversed(self.running):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in reversed(self.running):
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def start(self, name: str, command: list, environment: dict | None = None) -> subprocess.Popen:
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | (environment or {}),
+                cwd=self.folder,
+            )
+        self.running.append(process)
+        return process
+
+    def log(self, name: str) -> list[str]:
+        return (self.folder / f"{name}.log").read_text().splitlines()
+
+    def ended(self, name: str, process: subprocess.Popen) -> RunError:
+        return RunError(f"{name} ended by itself ({process.returncode}):\n" + "\n".join(self.log(name)[:10]))
+
+    def redis(self, name: str, *options: str) -> tuple[subprocess.Popen, int]:
+        port = free_port()
+        data = self.folder / name
+        data.mkdir()
+        process = self.start(
+            name,
+            [
+                "redis-server",
+                "--port",
+                port,
+                "--bind",
+                "127.0.0.1",
+                "--dir",
+                data,
+                "--appendonly",
+                "yes",
+                "--repl-diskless-sync-delay",
+                "0",
+                "--maxmemory",
+                "256mb",
+                "--maxmemory-policy",
+                "noeviction",
+                *options,
+            ],
+        )
+        wait_for(name, lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
+        return process, port
+
+    def service(self, name: str, redis: int, spans: int) -> tuple[subprocess.Popen, dict[str, str]]:
+        """A service on free ports; gives its addresses, by the name of the server."""
+        process = self.start(
+            name,
+            [self.bin_dir / name],
+            {
+                "VOTE__REDIS__URL": f"redis://127.0.0.1:{redis}",
+                "VOTE__HTTP__BIND": "127.0.0.1:0",
+                "VOTE__ADMIN__BIND": "127.0.0.1:0",
+                "VOTE__LOG__FORMAT": "json",
+                "VOTE__HTTP__WORKERS": "2",
+                "VOTE__SHUTDOWN__GRACE_MS": "0",
+                # Every vote is traced here, so that the first lane that fails does so within a trace.
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{spans}",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_TRACES_SAMPLER": "always_on",
+                "OTEL_BSP_SCHEDULE_DELAY": "500",
+            },
+        )
+
+        def listening():
+            if process.poll() is not None:
+                raise self.ended(name, process)
+            lines = [json.loads(line) for line in self.log(name) if line.endswith("}")]
+            found = {line["server"]: line["address"] for line in lines if line["message"] == "listening"}
+            return found if len(found) == 2 else None
+
+        return process, wait_for(f"{name} listens", listening)
+
+    def span_sink(self) -> int:
+        """Takes OTLP over HTTP and counts what came; gives its port."""
+        system = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                system.spans += self.path == "/v1/traces" and len(body) > 0
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server.server_address[1]
+
+    def votectl(self, redis: int, *arguments: str, stdin: str | None = None) -> None:
+        command = [
+            self.bin_dir / "votectl",
+            "--redis",
+            f"redis://127.0.0.1:{redis}",
+            "--output",
+            "json",
+            *arguments,
+        ]
+        done = subprocess.run(command, input=stdin, text=True, capture_output=True, timeout=30)
+        if done.returncode != 0:
+            raise RunError(f"votectl {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+
+    def open_poll(self, redis: int, results: str) -> None:
+        now = datetime.datetime.now(datetime.UTC)
+
+        def stamp(hours: int) -> str:
+            return (now + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+        self.votectl(
+            redis,
+            "poll",
+            "apply",
+            "-",
+            stdin=json.dumps(
+                {
+                    "id": POLL,
+                    "title": "Monitoring",
+                    "direction": "eliminate",
+                    "kind": "live",
+                    "opens_at": stamp(-1),
+                    "closes_at": stamp(3),
+                    "timezone": "America/Sao_Paulo",
+                    "visibility": "public",
+                    "shards": 2,
+                    "candidates": [{"id": "ana", "name": "Ana"}, {"id": "bia", "name": "Bia"}],
+                    "channels": [
+                        {"id": "torcida", "weight": 60, "eligibility": "open"},
+                        {"id": "sms", "weight": 40, "eligibility": "open"},
+                    ],
+                }
+            ),
+        )
+        self.votectl(redis, "poll", "open", POLL)
+        wait_for(
+            "results shows the open poll",
+            lambda: '"state":"open"' in get(f"http://{results}/v1/polls/{POLL}")[2],
+        )
+
+    def load(self, redis: int, ingest: str, seconds: int) -> subprocess.Popen:
+        wait_for("ingest takes a vote", lambda: self.vote(ingest)[0] == 201)
+        return self.start(
+            "load",
+            [
+                self.bin_dir / "votectl",
+                "--redis",
+                f"redis://127.0.0.1:{redis}",
+                "--output",
+                "json",
+                "load",
+                "--poll",
+                POLL,
+                "--url",
+                f"http://{ingest}",
+                "--rate",
+                200,
+                "--duration",
+                f"{seconds}s",
+                "--connections",
+                32,
+            ],
+        )
+
+    @staticmethod
+    def vote(ingest: str, headers: dict | None = None, **fields: str) -> tuple[int, dict, str]:
+        body = json.dumps({"candidate": "ana"} | fields).encode()
+        return get(
+            f"http://{ingest}/v1/polls/{POLL}/votes",
+            {"content-type": "application/json"} | (headers or {}),
+            body,
+        )
+
+    def read(self, ingest: str, results: str) -> None:
+        """Readers of every kind, and votes that are refused, until the end."""
+        paths = ["", f"/{POLL}", f"/{POLL}/results", f"/{POLL}/results/hourly", f"/{POLL}/results/minutely"]
+        codings = ["identity", "gzip", "br"]
+
+        def forever() -> None:
+            tags: dict[tuple, str] = {}
+            turn = 0
+            while not self.reading.wait(0.05):
+                turn += 1
+                key = (paths[turn % len(paths)], codings[turn % len(codings)])
+                headers = {"accept-encoding": key[1]} | (
+                    {"if-none-match": tags[key]} if turn % 2 and key in tags else {}
+                )
+                with contextlib.suppress(OSError):
+                    _, answered, _ = get(f"http://{results}/v1/polls{key[0]}", headers)
+                    tags[key] = answered.get("etag", "")
+                    if turn % 10 == 0:
+                        self.vote(ingest, channel="sms")
+                        self.vote(ingest, candidate="nobody")
+                        self.vote(ingest, {"idempotency-key": "the-same-key"})
+
+        threading.Thread(target=forever, daemon=True).start()
+
+    def exporter(self, redis: int) -> int:
+        port = free_port()
+        self.start(
+            "redis-exporter",
+            [
+                "prometheus-redis-exporter",
+                "-redis.addr",
+                f"redis://127.0.0.1:{redis}",
+                "-web.listen-address",
+                f"127.0.0.1:{port}",
+            ],
+        )
+        wait_for("redis exporter", lambda: "redis_up 1" in get(f"http://127.0.0.1:{port}/metrics")[2])
+        return port
+
+    def prometheus(self, configuration: pathlib.Path, port: int) -> str:
+        process = self.start(
+            "prometheus",
+            [
+                "prometheus",
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={self.folder}/tsdb",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--log.level=warn",
+            ],
+        )
+
+        def ready():
+            if process.poll() is not None:
+                raise self.ended("prometheus", process)
+            return get(f"http://127.0.0.1:{port}/-/ready")[0] == 200
+
+        wait_for("Prometheus", ready)
+        return f"http://127.0.0.1:{port}"

@@ -1,0 +1,178 @@
+"""Prometheus' and Alertmanager's files: syntax, tests, runbook, and which metrics and labels rules use."""
+
+import pathlib
+import re
+import subprocess
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import yaml
+
+from . import promql
+from .findings import Findings
+
+SEVERITIES = {"page", "ticket", "notice"}
+ANNOTATIONS = ("summary", "description", "runbook_url")
+
+
+class Rules:
+    """All rules of a folder, with the name of their file."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.files = sorted(folder.glob("rules/*.yaml"))
+        self.recording: dict[str, list[dict]] = {}
+        self.alerts: dict[str, dict] = {}
+        self.twice: list[str] = []
+        for file in self.files:
+            for group in yaml.safe_load(file.read_text())["groups"]:
+                for rule in group["rules"]:
+                    rule |= {"file": f"{file.relative_to(folder.parents[1])}, group {group['name']}"}
+                    if "record" in rule:
+                        self.recording.setdefault(rule["record"], []).append(rule)
+                    else:
+                        if rule["alert"] in self.alerts:
+                            self.twice.append(rule["alert"])
+                        self.alerts[rule["alert"]] = rule
+
+    def all(self) -> list[dict]:
+        return [rule for rules in self.recording.values() for rule in rules] + list(self.alerts.values())
+
+
+def tool(findings: Findings, where: str, command: list, cwd: pathlib.Path) -> bool:
+    """Runs a checker; what it says is the finding."""
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=140
+    )
+    if done.returncode != 0:
+        findings.add(
+            where, f"{command[0]} {command[1]} {command[2]} says:\n{done.stdout}{done.stderr}".rstrip()
+        )
+    return done.returncode == 0
+
+
+def check_files(findings: Findings, rules: Rules) -> None:
+    folder = rules.folder
+    # Includes every rule file that the configuration names.
+    tool(findings, "deploy/prometheus", ["promtool", "check", "config", "prometheus.yml"], folder)
+    tool(
+        findings, "deploy/prometheus/alertmanager.yml", ["amtool", "check-config", "alertmanager.yml"], folder
+    )
+    configuration = yaml.safe_load((folder / "prometheus.yml").read_text())
+    named = {path for pattern in configuration["rule_files"] for path in folder.glob(pattern)}
+    for file in set(rules.files) - named:
+        findings.add("deploy/prometheus/prometheus.yml", f"rule_files does not reach {file.name}")
+    routes(findings, rules)
+    findings.note(
+        f"promtool and amtool: configuration, {len(rules.files)} rule files with {len(rules.all())} rules, Alertmanager"
+    )
+
+
+def routes(findings: Findings, rules: Rules) -> None:
+    """Alertmanager's file names only alerts and severities that exist."""
+    where = "deploy/prometheus/alertmanager.yml"
+    text = yaml.safe_load((rules.folder / "alertmanager.yml").read_text())
+    matchers = [
+        m for r in text["inhibit_rules"] for key in ("source_matchers", "target_matchers") for m in r[key]
+    ]
+    matchers += [m for r in text["route"]["routes"] for m in r["matchers"]]
+    known = {
+        "alertname": set(rules.alerts),
+        "severity": SEVERITIES,
+        "service": {a["labels"]["service"] for a in rules.alerts.values()},
+    }
+    for matcher in matchers:
+        label, _, value = re.match(r'(\w+)\s*(=~|!=|!~|=)\s*"?(.*?)"?$', matcher).groups()
+        for word in value.split("|"):
+            if label in known and word not in known[label]:
+                findings.add(
+                    where, f"{matcher!r} names {word}, which no rule has", f"one of {sorted(known[label])}"
+                )
+
+
+def start_tests(findings: Findings, rules: Rules, pool: ThreadPoolExecutor) -> list[Future]:
+    """`promtool test rules`, a file at a time, beside the rest. Also: every alert has both kinds of cases."""
+    fires, silent = set(), set()
+    files = sorted(rules.folder.glob("tests/*.yaml"))
+    cases = 0
+    for file in files:
+        for test in yaml.safe_load(file.read_text())["tests"]:
+            cases += 1
+            for case in test["alert_rule_test"]:
+                (fires if case["exp_alerts"] else silent).add(case["alertname"])
+    for alert in rules.alerts:
+        if alert not in fires:
+            findings.add("deploy/prometheus/tests", f"no case in which {alert} fires")
+        if alert not in silent:
+            findings.add("deploy/prometheus/tests", f"no case in which {alert} stays silent")
+    for alert in (fires | silent) - set(rules.alerts):
+        findings.add(
+            "deploy/prometheus/tests", f"cases for {alert}, which is no alert", "one of the alerts in rules/"
+        )
+    findings.note(
+        f"promtool test rules: {cases} cases for {len(rules.alerts)} alerts, each firing and silent (running beside the rest)"
+    )
+    return [
+        pool.submit(
+            tool,
+            findings,
+            f"deploy/prometheus/tests/{file.name}",
+            ["promtool", "test", "rules", file.name],
+            file.parent,
+        )
+        for file in files
+    ]
+
+
+def check_runbook(findings: Findings, rules: Rules) -> None:
+    """Each alert leads to its heading, each heading to its alert, each link of the page to a heading."""
+    path = "deploy/prometheus/RUNBOOK.md"
+    text = (rules.folder / "RUNBOOK.md").read_text()
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    for alert in rules.twice:
+        findings.add("deploy/prometheus/rules", f"the alert {alert} is defined twice")
+    for alert, rule in rules.alerts.items():
+        where = f"{rule['file']}, {alert}"
+        labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
+        if labels.get("severity") not in SEVERITIES or "service" not in labels:
+            findings.add(
+                where, f"its labels are {labels}", f"a service, and a severity of {sorted(SEVERITIES)}"
+            )
+        for name in ANNOTATIONS:
+            if not annotations.get(name):
+                findings.add(where, f"it has no {name}")
+        right = f"{path}#{alert.lower()}"
+        if annotations.get("runbook_url") != right:
+            findings.add(where, f"runbook_url is {annotations.get('runbook_url')}", right)
+        if alert not in headings:
+            findings.add(path, f"no heading for {alert}", f"## {alert}")
+    for heading in headings:
+        if heading not in rules.alerts:
+            findings.add(
+                path,
+                f"the heading {heading} is no alert",
+                "the name of an alert, or a heading of the first level",
+            )
+    anchors = {heading.lower() for heading in headings}
+    for link in re.findall(r"\]\(#([^)]+)\)", text):
+        if link not in anchors:
+            findings.add(path, f"the link #{link} leads nowhere", f"one of {sorted(anchors)}")
+    for alert in headings:
+        body = text.split(f"## {alert}\n", 1)[1].split("\n#", 1)[0]
+        if len(body.split()) < 20:
+            findings.add(path, f"{alert} says too little", "what it means, where to look, what to do")
+    findings.note(f"runbook: {len(headings)} headings for {len(rules.alerts)} alerts, linked both ways")
+
+
+def check_expressions(findings: Findings, rules: Rules, inventory) -> None:
+    """Every metric, label and fixed label value of the rules exists."""
+    for rule in rules.all():
+        where = f"{rule['file']}, {rule.get('record') or rule.get('alert')}"
+        result = inventory.check(findings, where, rule["expr"])
+        if result is None:
+            continue
+        result |= set(rule.get("labels", {}))
+        for name, text in rule.get("annotations", {}).items():
+            for label in promql.TEMPLATE.findall(text):
+                if label not in result:
+                    findings.add(where, f"{name} uses $labels.{label}", f"one of {sorted(result)}")
+    findings.note(f"rules: metrics, labels and label values of {len(rules.all())} expressions")

@@ -1,0 +1,171 @@
+{{- define "paredao.deployment" -}}
+{{- $values := index .root.Values .component -}}
+{{- $fullname := include "paredao.component.fullname" . -}}
+{{- $redisSecret := include "paredao.redis.secretName" (dict "root" .root "user" .component) -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  {{- include "paredao.metadata" . | nindent 2 }}
+  {{- with $values.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- if not $values.autoscaling.enabled }}
+  replicas: {{ $values.replicas }}
+  {{- end }}
+  revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
+  selector:
+    matchLabels:
+      {{- include "paredao.selectorLabels" . | nindent 6 }}
+  strategy:
+    type: RollingUpdate
+    rollingUpdate:
+      maxUnavailable: {{ $values.rollingUpdate.maxUnavailable }}
+      maxSurge: {{ $values.rollingUpdate.maxSurge }}
+  template:
+    metadata:
+      labels:
+        {{- include "paredao.podLabels" . | nindent 8 }}
+        {{- with $values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      annotations:
+        # A pod reads its settings at start: other settings, other pods.
+        checksum/settings: {{ include "paredao.settings" . | sha256sum }}
+        {{- if eq .root.Values.metrics.scrape "annotations" }}
+        prometheus.io/scrape: "true"
+        prometheus.io/port: {{ include "paredao.adminPort" . | quote }}
+        prometheus.io/path: /metrics
+        {{- end }}
+        {{- with $values.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      serviceAccountName: {{ include "paredao.serviceAccountName" . }}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      {{- with include "paredao.imagePullSecrets" .root }}{{ . | trim | nindent 6 }}{{ end }}
+      {{- with include "paredao.placement" (dict "values" $values) }}{{ . | trim | nindent 6 }}{{ end }}
+      {{- with $values.topologySpread }}
+      topologySpreadConstraints:
+        {{- range . }}
+        - topologyKey: {{ .topologyKey }}
+          maxSkew: {{ .maxSkew }}
+          whenUnsatisfiable: {{ .whenUnsatisfiable }}
+          # By revision, so that the pods of a rollout are spread without regard to those they replace.
+          matchLabelKeys: [pod-template-hash]
+          labelSelector:
+            matchLabels:
+              {{- include "paredao.selectorLabels" $ | nindent 14 }}
+        {{- end }}
+      {{- end }}
+      securityContext:
+        {{- include "paredao.podSecurityContext" .root | nindent 8 }}
+      # shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s, and preStopSleepSeconds before it.
+      terminationGracePeriodSeconds: {{ include "paredao.terminationGracePeriodSeconds" (dict "values" $values) }}
+      containers:
+        - name: {{ .component }}
+          image: {{ include "paredao.image" (dict "root" .root "image" $values.image) | quote }}
+          imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+          env:
+            - name: VOTE__CONFIG_FILE
+              value: /etc/paredao/settings/settings.yaml
+            {{- with include "paredao.tracing.env" . }}{{ . | trim | nindent 12 }}{{ end }}
+            {{- with $values.extraEnv }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+          ports:
+            - name: http
+              containerPort: {{ include "paredao.httpPort" . }}
+            - name: admin
+              containerPort: {{ include "paredao.adminPort" . }}
+          # Asked on the admin port, which a flood of requests on the public one doesn't reach.
+          startupProbe:
+            httpGet: { path: /healthz, port: admin }
+            {{- toYaml $values.probes.startup | nindent 12 }}
+          readinessProbe:
+            httpGet: { path: /readyz, port: admin }
+            {{- toYaml $values.probes.readiness | nindent 12 }}
+          livenessProbe:
+            httpGet: { path: /healthz, port: admin }
+            {{- toYaml $values.probes.liveness | nindent 12 }}
+          {{- if $values.preStopSleepSeconds }}
+          lifecycle:
+            preStop:
+              sleep:
+                seconds: {{ $values.preStopSleepSeconds }}
+          {{- end }}
+          resources:
+            {{- toYaml $values.resources | nindent 12 }}
+          securityContext:
+            {{- include "paredao.containerSecurityContext" . | nindent 12 }}
+          volumeMounts:
+            - name: settings
+              mountPath: /etc/paredao/settings
+              readOnly: true
+            {{- with include "paredao.secretMounts" . }}{{ . | trim | nindent 12 }}{{ end }}
+            {{- with $values.extraVolumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+      volumes:
+        - name: settings
+          configMap:
+            name: {{ $fullname }}
+        {{- with include "paredao.secretVolumes" . }}{{ . | trim | nindent 8 }}{{ end }}
+        {{- with $values.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+{{- end -}}
+
+{{/* Mounts and volumes of the Secrets that a component reads by file. */}}
+{{- define "paredao.secretMounts" -}}
+{{- range include "paredao.secrets" . | fromYamlArray }}
+- name: {{ .name }}
+  mountPath: /etc/paredao/{{ .name }}
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "paredao.secretVolumes" -}}
+{{- range include "paredao.secrets" . | fromYamlArray }}
+- name: {{ .name }}
+  secret:
+    secretName: {{ .secret }}
+    items:
+      {{- range $path, $key := .items }}
+      - { key: {{ $key | quote }}, path: {{ $path }} }
+      {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Which these are: the name of the volume, of the Secret, and which key of it becomes which file. */}}
+{{- define "paredao.secrets" -}}
+{{- $secrets := list -}}
+{{- with include "paredao.redis.secretName" (dict "root" .root "user" .component) -}}
+{{- $key := (index $.root.Values.redis.users $.component).key -}}
+{{- $secrets = append $secrets (dict "name" "redis" "secret" . "items" (dict "password" $key)) -}}
+{{- end -}}
+{{- with .root.Values.redis.external.tls -}}
+{{- if .existingSecret -}}
+{{- $items := dict -}}
+{{- range $path, $key := dict "ca.crt" .caKey "tls.crt" .certKey "tls.key" .keyKey -}}
+{{- if $key -}}{{- $_ := set $items $path $key -}}{{- end -}}
+{{- end -}}
+{{- $secrets = append $secrets (dict "name" "redis-tls" "secret" .existingSecret "items" $items) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .root.Values.receipts.existingSecret (ne .component "votectl") -}}
+{{- $receipts := .root.Values.receipts -}}
+{{- $secrets = append $secrets (dict "name" "receipts" "secret" $receipts.existingSecret "items" (dict "key" $receipts.key)) -}}
+{{- end -}}
+{{- if eq .component "results" -}}
+{{- range $role := list "production" "broadcast" -}}
+{{- $token := index $.root.Values.results.access $role -}}
+{{- with $token.existingSecret -}}
+{{- $secrets = append $secrets (dict "name" $role "secret" . "items" (dict "token" $token.key)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $secrets -}}
+{{- end -}}

@@ -1,0 +1,107 @@
+{{/* Where Redis is, and with which credentials each of its three users comes. */}}
+
+{{- define "paredao.redis.fullname" -}}
+{{- include "paredao.component.fullname" (dict "root" . "component" "redis") -}}
+{{- end -}}
+
+{{/* The address without credentials: those come from a file, or for votectl from a Secret. */}}
+{{- define "paredao.redis.url" -}}
+{{- if .Values.redis.embedded.enabled -}}
+redis://{{ include "paredao.redis.fullname" . }}:6379
+{{- else -}}
+{{ .Values.redis.external.url }}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret of a user's password; empty where Redis asks for none. Takes "user": ingest, results or votectl. */}}
+{{- define "paredao.redis.secretName" -}}
+{{- $user := index .root.Values.redis.users .user -}}
+{{- if $user.existingSecret -}}
+{{ $user.existingSecret }}
+{{- else if .root.Values.redis.embedded.enabled -}}
+{{ include "paredao.redis.fullname" .root }}-{{ .user }}
+{{- end -}}
+{{- end -}}
+
+{{/* The ports of Redis as a list of numbers: those in the URL, and those that Sentinel or a cluster may name later. */}}
+{{- define "paredao.redis.ports" -}}
+{{- if .Values.redis.embedded.enabled -}}
+[6379]
+{{- else -}}
+{{- $url := .Values.redis.external.url -}}
+{{- $ports := list -}}
+{{- range splitList "," (regexReplaceAll "/.*$" (regexReplaceAll "^[a-z+]+://" $url "") "") -}}
+{{- $port := regexFind ":[0-9]+$" . | trimPrefix ":" -}}
+{{- $ports = append $ports (default (ternary "26379" "6379" (contains "sentinel" $url)) $port | int) -}}
+{{- end -}}
+{{- if contains "sentinel" $url -}}{{- $ports = append $ports 6379 -}}{{- end -}}
+{{- range .Values.redis.external.extraPorts -}}{{- $ports = append $ports (int .) -}}{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How a client comes to Redis, as settings of the section `redis`; credentials by file. Takes "user". */}}
+{{- define "paredao.redis.settings" -}}
+{{- $settings := dict "url" (include "paredao.redis.url" .root) -}}
+{{- if include "paredao.redis.secretName" . -}}
+{{- $name := (index .root.Values.redis.users .user).name -}}
+{{- $settings = merge $settings (dict "username" $name "password_file" "/etc/paredao/redis/password") -}}
+{{- end -}}
+{{- with .root.Values.redis.external.tls -}}
+{{- if .existingSecret -}}
+{{- if not (hasPrefix "rediss" $.root.Values.redis.external.url) -}}
+{{- fail "redis.external.tls: the URL does not ask for TLS: it has to begin with rediss" -}}
+{{- end -}}
+{{- range $name, $file := dict "tls_ca_file" (list .caKey "ca.crt") "tls_cert_file" (list .certKey "tls.crt") "tls_key_file" (list .keyKey "tls.key") -}}
+{{- if first $file -}}{{- $_ := set $settings $name (printf "/etc/paredao/redis-tls/%s" (last $file)) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $settings -}}
+{{- end -}}
+
+{{/* votectl takes the same by its environment. */}}
+{{- define "paredao.votectl.env" -}}
+- name: USER
+  value: helm/{{ .Release.Name }}
+{{- range $name, $value := include "paredao.redis.settings" (dict "root" . "user" "votectl") | fromYaml }}
+- name: VOTE__REDIS__{{ upper $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- with .Values.votectl.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Redis' files: its configuration, who its users are and what they may do. Nothing secret. */}}
+{{- define "paredao.redis.config" -}}
+{{- $redis := .Values.redis.embedded -}}
+redis.conf: |
+  bind * -::*
+  port 6379
+  # Everybody comes in by a name and a password of its own, or not at all.
+  protected-mode no
+  aclfile /acl/rendered/users.acl
+  dir /data
+  appendonly yes
+  appendfsync {{ $redis.appendfsync }}
+  save ""
+  maxmemory {{ $redis.maxmemory }}
+  # A key that was thrown away to make room would be votes: a write is refused instead.
+  maxmemory-policy noeviction
+  {{- range $name, $value := $redis.config }}
+  {{ $name }} {{ $value }}
+  {{- end }}
+render-acl.sh: |
+  {{- .Files.Get "files/redis/render-acl.sh" | nindent 2 }}
+# A line a user: the file of its rules, its name.
+users: |
+  {{- $users := .Values.redis.users }}
+  vote-ingest {{ $users.ingest.name }}
+  vote-results {{ $users.results.name }}
+  votectl {{ $users.votectl.name }}
+{{- range list "vote-ingest" "vote-results" "votectl" }}
+{{ . }}.acl: |
+  {{- $.Files.Get (printf "files/acl/%s.acl" .) | nindent 2 }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,63 @@
+{{/* How many pods there are, and how many may be away. */}}
+
+{{- define "paredao.hpa" -}}
+{{- $values := index .root.Values .component -}}
+{{- with $values.autoscaling -}}
+{{- if .enabled -}}
+{{- if gt (int .minReplicas) (int .maxReplicas) -}}
+{{- fail (printf "%s.autoscaling: minReplicas (%d) is above maxReplicas (%d)" $.component (int .minReplicas) (int .maxReplicas)) -}}
+{{- end -}}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  {{- include "paredao.metadata" $ | nindent 2 }}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: {{ include "paredao.component.fullname" $ }}
+  minReplicas: {{ .minReplicas }}
+  maxReplicas: {{ .maxReplicas }}
+  metrics:
+    - type: Resource
+      resource:
+        name: cpu
+        target:
+          type: Utilization
+          averageUtilization: {{ .targetCPUUtilizationPercentage }}
+    {{- range $name, $custom := .customMetrics }}
+    {{- if $custom.enabled }}
+    # {{ $name }}
+    - type: Pods
+      pods:
+        metric:
+          name: {{ $custom.metric }}
+        target:
+          type: AverageValue
+          averageValue: {{ $custom.averageValue | quote }}
+    {{- end }}
+    {{- end }}
+  behavior:
+    {{- toYaml .behavior | nindent 4 }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "paredao.pdb" -}}
+{{- $values := index .root.Values .component -}}
+{{- with $values.podDisruptionBudget -}}
+{{- if .enabled -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "paredao.metadata" $ | nindent 2 }}
+spec:
+  maxUnavailable: {{ .maxUnavailable }}
+  # A pod that isn't ready serves nobody: it may always be evicted.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      {{- include "paredao.selectorLabels" $ | nindent 6 }}
+{{- end -}}
+{{- end -}}
+{{- end -}}

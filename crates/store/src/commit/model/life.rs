@@ -1,0 +1,146 @@
+//! Writers come and go: how a process of the schedule starts, is killed, and ends in order.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vote_domain::WriterId;
+
+use super::{
+    gate::Gate,
+    harness::BOUNDARY_MS,
+    process::{Process, nodes},
+    steps::{Fate, Phase, Reference},
+    system::{PATIENCE, System, WINDOW_MS},
+};
+use crate::commit::{
+    LaneConfig,
+    batch::Target,
+    lane::{Lane, LaneShared, LaneState, NOT_CLOSED},
+    queue::Queue,
+    window::{Acknowledged, ReplayBudget},
+};
+
+impl System<'_> {
+    pub(super) async fn spawn(&mut self, slot: usize, reference: &Reference) {
+        static WRITER: AtomicU64 = AtomicU64::new(1);
+        let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
+        let one_vote = size_of::<Acknowledged>() + size_of::<(u8, u8, u64)>();
+        let window = reference.windows[slot];
+        let config = LaneConfig {
+            min_batch_interval: Duration::ZERO,
+            replay_window: Duration::from_secs(3_600),
+            // From half of it on a repeat whose outcome is not known is burnt.
+            idempotency_window: if reference.burns[slot] {
+                Duration::ZERO
+            } else {
+                Duration::from_secs(3_600)
+            },
+            replay_window_bytes: if window == u8::MAX {
+                1 << 20
+            } else {
+                usize::from(window) * one_vote
+            },
+            ..LaneConfig::default()
+        };
+        let shared = Arc::new(LaneShared {
+            queue: Queue::new(1_024),
+            closes_at_ms: AtomicI64::new(BOUNDARY_MS + reference.closes_at),
+            closed_at_ms: AtomicI64::new(closed_at_ms(reference)),
+            blocked: AtomicBool::new(false),
+        });
+        let (abort, drain) = (CancellationToken::new(), CancellationToken::new());
+        let writers = Arc::<Mutex<Vec<WriterId>>>::default();
+        let names = Arc::clone(&writers);
+        let new_writer = Arc::new(move || {
+            let id = WRITER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            names.lock().push(WriterId::from_bytes(id));
+            WriterId::from_bytes(id)
+        });
+        let metrics = self.harness.metrics[slot].clone();
+        let budget = ReplayBudget::new(config.replay_window_bytes);
+        let lost_before = metrics.unrecoverable_votes.get();
+        let lane = Lane {
+            shared: Arc::clone(&shared),
+            target: Target::new(&self.harness.definition, 0, WINDOW_MS),
+            shard: 0,
+            writer: new_writer(),
+            new_writer,
+            nodes: nodes(&gate.url()),
+            drain: drain.clone(),
+            abort: abort.clone(),
+            state: LaneState::new(&config, &budget, &metrics),
+            metrics,
+            config,
+        };
+        self.current[slot] = self.processes.len();
+        self.processes.push(Process {
+            shared,
+            gate,
+            abort,
+            drain,
+            writers,
+            ended: None,
+            task: Some(tokio::spawn(lane.run())),
+            asking: false,
+            alive: true,
+            window,
+            lost_before,
+            slot,
+            displaced: 0,
+        });
+    }
+
+    pub(super) async fn kill(&mut self, writer: usize, fate: Fate, reference: &Reference) {
+        let process = self.current[writer];
+        if let Some(request) = self.processes[process].gate.peek() {
+            self.attempt(process, &request, fate);
+        }
+        self.processes[process].stop().await;
+        self.note_outcomes();
+        self.spawn(writer, reference).await;
+    }
+
+    /// `SIGTERM`: what waits is sent, and the writer says that it has ended.
+    pub(super) async fn stop_in_order(&mut self, writer: usize, reference: &Reference) {
+        let process = self.current[writer];
+        self.processes[process].drain.cancel();
+        let started = Instant::now();
+        for turn in 1_u64.. {
+            let state = &self.processes[process];
+            if let Some(held) = state.gate.take() {
+                let request = held.request.clone();
+                if let Some(reply) = self.attempt(process, &request, Fate::Answered) {
+                    held.answer(reply);
+                }
+            } else if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
+                break;
+            }
+            assert!(started.elapsed() < PATIENCE, "writer {writer} does not end");
+            if turn.is_multiple_of(32) {
+                tokio::time::advance(Duration::from_millis(250)).await;
+            }
+            tokio::task::yield_now().await;
+        }
+        let lost = self.lost(&self.processes[process]);
+        self.processes[process].ended = Some((lost, self.crashes));
+        self.processes[process].stop().await;
+        self.note_outcomes();
+        self.spawn(writer, reference).await;
+    }
+}
+
+/// When the poll has closed, as a writer learns it.
+pub(super) fn closed_at_ms(reference: &Reference) -> i64 {
+    match reference.phase {
+        Phase::Closed => BOUNDARY_MS + reference.closes_at,
+        _ => NOT_CLOSED,
+    }
+}
