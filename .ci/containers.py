@@ -257,12 +257,14 @@ class Machine:
     """What a dockerd changes in a machine and leaves behind: forwarding, rules of the firewall, a bridge, cgroups."""
 
     FORWARD = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+    BRIDGE = pathlib.Path("/sys/class/net/docker0")
     TABLES = ("filter", "nat")
 
     def __init__(self):
         self.forwarding = self.FORWARD.read_text()
         self.rules = {table: self.listed(table) for table in self.TABLES}
         self.cgroups = set(self.docker_cgroups())
+        self.had_bridge = self.BRIDGE.exists()
 
     def listed(self, table: str) -> list[str]:
         done = subprocess.run(["iptables", "-w", "-t", table, "-S"], capture_output=True, text=True)
@@ -275,9 +277,8 @@ class Machine:
     def restore(self, folder: pathlib.Path, data: pathlib.Path) -> None:
         for table in self.TABLES:
             self.restore_rules(table)
-        for link in json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, text=True).stdout or "[]"):
-            if link["ifname"] == "docker0":
-                subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True)
+        if self.BRIDGE.exists() and not self.had_bridge:
+            subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True)
         if self.FORWARD.read_text() != self.forwarding:
             self.FORWARD.write_text(self.forwarding)
         for mount in reversed(pathlib.Path("/proc/mounts").read_text().splitlines()):

@@ -12,6 +12,7 @@ folder=${1:-deploy/compose/secrets}
 
 umask 077
 mkdir -p "$folder" "$folder/alertmanager"
+chmod 0755 "$folder/alertmanager"
 
 random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
 
@@ -25,7 +26,7 @@ put() {
     cat > "$folder/.new"
     if ! cmp -s "$folder/.new" "$folder/$1"; then
         cat "$folder/.new" > "$folder/$1"
-        chmod 0444 "$folder/$1"
+        chmod 0644 "$folder/$1"
     fi
     rm -f "$folder/.new"
 }
@@ -60,12 +61,14 @@ user() {
 # How a replica of the cluster introduces itself to its master.
 printf 'masteruser replica\nmasterauth %s\n' "$(cat "$folder/redis_replica")" | put redis_replication
 
-# The exporter looks its password up by address.
+# The exporter looks its password up by address, without the user in it or, in later versions, with.
 {
     separator='{'
     for host in redis redis-1 redis-2 redis-3 redis-4 redis-5 redis-6; do
-        printf '%s\n  "redis://exporter@%s:6379": "%s"' "$separator" "$host" "$(cat "$folder/redis_exporter")"
-        separator=,
+        for address in "$host" "exporter@$host"; do
+            printf '%s\n  "redis://%s:6379": "%s"' "$separator" "$address" "$(cat "$folder/redis_exporter")"
+            separator=,
+        done
     done
     printf '\n}\n'
 } | put redis_exporter_passwords
