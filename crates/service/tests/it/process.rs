@@ -255,9 +255,11 @@ fn the_health_check_tells_by_its_exit_code() {
         .and_then(|listener| listener.local_addr())
         .expect("a port");
     let admin = free.to_string();
-    let (code, _, stderr) = end("healthcheck", &[("VOTE__ADMIN__BIND", &admin)]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("no answer from"), "{stderr}");
+    for asks in ["healthcheck", "healthcheck --live"] {
+        let (code, _, stderr) = end(asks, &[("VOTE__ADMIN__BIND", &admin)]);
+        assert_eq!(code, Some(1));
+        assert!(stderr.contains("no answer from"), "{stderr}");
+    }
     let mut process = Process::start(&[
         ("VOTE__ADMIN__BIND", &admin),
         ("VOTE__SHUTDOWN__GRACE_MS", "300000"),
@@ -272,6 +274,11 @@ fn the_health_check_tells_by_its_exit_code() {
     let (code, _, stderr) = end("healthcheck", &[("VOTE__ADMIN__BIND", &admin)]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("draining"), "{stderr}");
+    // Not ready is no reason to be killed: what restarts a process by its health must ask for its life alone.
+    assert_eq!(
+        end("healthcheck --live", &[("VOTE__ADMIN__BIND", &admin)]).0,
+        Some(0)
+    );
 }
 
 #[tokio::test]
