@@ -52,18 +52,7 @@ impl PollReader {
     /// # Errors
     /// As [`PollReader::all`].
     pub async fn get(&self, id: &PollId) -> Result<Option<Poll>, StoreError> {
-        let key = keys::poll(id);
-        let mut command = redis::cmd("GET");
-        command.arg(&key);
-        let document: Option<Vec<u8>> = self.nodes.query(&key, &command).await?;
-        document
-            .map(|json| {
-                serde_json::from_slice(&json).map_err(|error| StoreError::Corrupt {
-                    key,
-                    reason: error.to_string(),
-                })
-            })
-            .transpose()
+        self.nodes.document(&keys::poll(id)).await
     }
 
     /// The key that receipts are signed with, where the services share it through Redis.

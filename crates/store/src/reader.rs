@@ -65,17 +65,6 @@ impl ResultsReader {
     /// # Errors
     /// As [`ResultsReader::figures`].
     pub async fn sealed(&self, poll: &PollId) -> Result<Option<SealedPoll>, StoreError> {
-        let key = keys::sealed(poll);
-        let mut command = redis::cmd("GET");
-        command.arg(&key);
-        let document: Option<Vec<u8>> = self.nodes.query(&key, &command).await?;
-        document
-            .map(|json| {
-                serde_json::from_slice(&json).map_err(|error| StoreError::Corrupt {
-                    key,
-                    reason: error.to_string(),
-                })
-            })
-            .transpose()
+        self.nodes.document(&keys::sealed(poll)).await
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
+use serde::de::DeserializeOwned;
 
 use super::{Link, Nodes};
 use crate::{
@@ -47,6 +48,24 @@ impl Nodes {
         command: &Cmd,
     ) -> Result<T, StoreError> {
         self.call(key, command, Some(script)).await
+    }
+
+    /// Reads a document in JSON.
+    pub(crate) async fn document<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let mut command = redis::cmd("GET");
+        command.arg(key);
+        let document: Option<Vec<u8>> = self.query(key, &command).await?;
+        document
+            .map(|json| {
+                serde_json::from_slice(&json).map_err(|error| StoreError::Corrupt {
+                    key: key.to_owned(),
+                    reason: error.to_string(),
+                })
+            })
+            .transpose()
     }
 
     async fn call<T: FromRedisValue>(
