@@ -7,6 +7,7 @@ Where no base can be pulled they are built on stand-ins (containers.py).
 """
 
 import contextlib
+import gzip
 import http.client
 import io
 import json
@@ -33,8 +34,8 @@ POLL = {
     "title": "Imagens",
     "direction": "eliminate",
     "kind": "rehearsal",
-    "opens_at": "2020-01-01T00:00:00Z",
-    "closes_at": "2100-01-01T00:00:00Z",
+    "opens_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600)),
+    "closes_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
     "timezone": "America/Sao_Paulo",
     "visibility": "public",
     "shards": 1,
@@ -98,10 +99,11 @@ def check_contents(docker: Docker, name: str, image: str) -> None:
     """What is in the layers that aren't its base's."""
     base = len(docker.inspect(RUNTIME)["RootFS"]["Layers"])
     allowed = re.compile(ALLOWED.pattern.format(name))
-    size = 0
+    size = packed = 0
     names = []
-    for layer in layers(docker, image)[base:]:
-        for member in layer:
+    for members, bytes_packed in layers(docker, image)[base:]:
+        packed += bytes_packed
+        for member in members:
             if member.isdir():
                 continue
             names.append(member.name)
@@ -113,12 +115,11 @@ def check_contents(docker: Docker, name: str, image: str) -> None:
     passed(f"it holds {', '.join(names)} and nothing else")
     whole = docker.inspect(image)["Size"]
     on = "a stand-in" if docker.is_stand_in(RUNTIME) else RUNTIME
-    require(size < MOST_BYTES, f"that is {size / 1e6:.1f} MB; with {on} {whole / 1e6:.1f} MB")
-    if not docker.is_stand_in(RUNTIME):
-        require(whole < MOST_BYTES, f"the whole image is under {MOST_BYTES / 1e6:.0f} MB")
+    require(size < MOST_BYTES, f"that is {size / 1e6:.1f} MB, {packed / 1e6:.1f} MB to pull; with {on} {whole / 1e6:.1f} MB")
 
 
-def layers(docker: Docker, image: str) -> list[list[tarfile.TarInfo]]:
+def layers(docker: Docker, image: str) -> list[tuple[list[tarfile.TarInfo], int]]:
+    """What each layer holds, and its size as registries keep it."""
     with tempfile.TemporaryFile() as file:
         subprocess.run([docker.client, "save", image], stdout=file, env=docker.environment, check=True, timeout=120)
         file.seek(0)
@@ -126,8 +127,9 @@ def layers(docker: Docker, image: str) -> list[list[tarfile.TarInfo]]:
             manifest = json.load(archive.extractfile("manifest.json"))
             found = []
             for path in manifest[0]["Layers"]:
-                with tarfile.open(fileobj=io.BytesIO(archive.extractfile(path).read())) as layer:
-                    found.append(layer.getmembers())
+                blob = archive.extractfile(path).read()
+                with tarfile.open(fileobj=io.BytesIO(blob)) as layer:
+                    found.append((layer.getmembers(), len(blob if blob[:2] == b"\x1f\x8b" else gzip.compress(blob, 6))))
             return found
 
 
