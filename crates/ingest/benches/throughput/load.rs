@@ -24,6 +24,8 @@ pub(crate) const SERVERS: [&str; 3] = ["lane", "no-redis", "per-vote"];
 pub(crate) const KEYED: [&str; 2] = ["window", "no-window"];
 
 const START: Duration = Duration::from_secs(20);
+/// A tally that has not changed for so long will not change by itself.
+const SETTLED: Duration = Duration::from_millis(100);
 
 struct Server {
     name: &'static str,
@@ -66,7 +68,7 @@ async fn measure(rounds: u32, seconds: u32) -> anyhow::Result<Report> {
     for round in 1..=rounds {
         for connections in CONNECTIONS {
             for server in &servers {
-                let before = Redis::read(&redis).await?;
+                let before = Redis::settled(&redis).await?;
                 let votes = wrk(server, connections, seconds, &scripts.plain).await?;
                 let after = Redis::read(&redis).await?;
                 report.add(Round {
@@ -196,6 +198,19 @@ struct Redis {
 }
 
 impl Redis {
+    /// As [`Redis::read`], once the votes that were out when the last turn ended have come.
+    async fn settled(redis: &RedisServer) -> anyhow::Result<Self> {
+        let mut last = Self::read(redis).await?;
+        loop {
+            tokio::time::sleep(SETTLED).await;
+            let now = Self::read(redis).await?;
+            if now.tally == last.tally {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
     async fn read(redis: &RedisServer) -> anyhow::Result<Self> {
         let mut connection = redis.connection().await;
         let info: String = redis::cmd("INFO")
