@@ -62,6 +62,12 @@ def check_configuration(compose: str) -> None:
     for profiles in combinations:
         configuration(compose, profiles, ["--quiet"])
     passed(f"{len(combinations)} combinations of profiles")
+    try:
+        configuration(compose, (), ["--no-such-option"])
+    except Failed:
+        pass
+    else:
+        raise Failed(f"{compose} does not exit with its errors")
     for name in ("cluster", "observability"):
         whole = json.loads(configuration(compose, (), ["--format=json"], f"deploy/compose/{name}.env"))
         require(len(whole["services"]) > 5, f"deploy/compose/{name}.env starts {len(whole['services'])} services")
@@ -291,6 +297,11 @@ def writer(receipt: str) -> str:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))[:8].hex()
 
 
+def told(answer: dict) -> str:
+    """What an answer comes to: `accepted`, or a problem's code."""
+    return answer.get("code") or answer.get("status")
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -331,9 +342,9 @@ def check_one(system: System) -> None:
 def check_first_votes(system: System) -> None:
     key = str(uuid.uuid4())
     status, answer = system.vote(key)
-    require((status, answer.get("status")) == (201, "accepted"), f"a vote through the proxy: {status} {answer['status']}")
+    require((status, answer.get("status")) == (201, "accepted"), f"a vote through the proxy: {status} {told(answer)}")
     status, answer = system.vote(key)
-    require((status, answer.get("status")) == (200, "already_accepted"), f"the same again: {status} {answer['status']}")
+    require((status, answer.get("status")) == (200, "already_accepted"), f"the same again: {status} {told(answer)}")
     system.expect(1)
     passed("the standing has it, from the same origin")
     status, _ = system.ask("GET", f"/v1/polls/{POLL}/votes")
@@ -417,7 +428,7 @@ def check_again(system: System, votes: int) -> None:
 
 def check_cluster(system: System) -> None:
     status, answer = system.vote(str(uuid.uuid4()))
-    require(status == 201, f"a vote: {status} {answer['status']}")
+    require(status == 201, f"a vote: {status} {told(answer)}")
     master = master_of_poll(system)
     (container,) = system.containers(master)
     with Load(system, retry=True) as load:
