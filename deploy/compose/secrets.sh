@@ -48,7 +48,9 @@ user() {
 }
 
 {
-    echo 'user default off'
+    # Nobody can log in as it; but Redis reads its append-only file back with its rights, and without them leaves out
+    # every transaction, which is every vote.
+    echo 'user default off resetpass allkeys allchannels +@all'
     user redis_vote_ingest deploy/redis/acl/vote-ingest.acl
     user redis_vote_results deploy/redis/acl/vote-results.acl
     user redis_votectl deploy/redis/acl/votectl.acl
