@@ -11,8 +11,10 @@ umask 077
 rendered=$root/rendered/users.acl.new
 
 {
-  # Nobody comes in without a name. `probe` may only say PING, which is all that a kubelet has to know.
-  echo 'user default off resetkeys resetchannels -@all'
+  # Nobody comes in without a name; but Redis reads its append-only file back with the rights of `default`, and without
+  # them leaves out every transaction, which is every vote. `probe` may only say PING, which is all that a kubelet has
+  # to know.
+  echo 'user default off resetpass allkeys allchannels +@all'
   echo 'user probe on nopass resetkeys resetchannels -@all +ping'
 } >"$rendered"
 
