@@ -177,7 +177,8 @@ impl Nodes {
 
     /// Whether `link` still leads to the master that serves `key`, as far as is known.
     pub(crate) fn is_current(&self, link: &Link, key: &str) -> bool {
-        self.node_of(key).is_some_and(|node| node == link.node)
+        self.recheck();
+        self.0.layout.load().node_of(key) == Some(&link.node)
     }
 
     /// Takes note of what an error says about who serves `key`; gives the node that an `ASK` names.

@@ -207,10 +207,7 @@ impl Harness {
 
     pub(super) fn snapshot(&self) -> Snapshot {
         let mut redis = self.upstream.lock();
-        let names: Vec<String> = redis::cmd("KEYS")
-            .arg("*")
-            .query(&mut *redis)
-            .expect("keys");
+        let names = all_keys(&mut redis);
         let mut pipeline = redis::pipe();
         for name in &names {
             pipeline.cmd("DUMP").arg(name);
@@ -232,10 +229,7 @@ impl Harness {
     /// All that Redis holds, in an order of its own: for comparisons.
     pub(super) fn dump(&self) -> BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>> {
         let mut redis = self.upstream.lock();
-        let names: Vec<String> = redis::cmd("KEYS")
-            .arg("*")
-            .query(&mut *redis)
-            .expect("keys");
+        let names = all_keys(&mut redis);
         let mut pipeline = redis::pipe();
         for name in &names {
             pipeline.cmd("HGETALL").arg(name);
@@ -314,4 +308,8 @@ fn definition() -> PollDefinition {
         ]
     });
     PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+}
+
+fn all_keys(redis: &mut redis::Connection) -> Vec<String> {
+    redis::cmd("KEYS").arg("*").query(redis).expect("keys")
 }
