@@ -95,6 +95,8 @@ def rules(name: str, service: dict):
     limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
     if not all(limits.get(limit) for limit in ("cpus", "memory", "pids")):
         yield "cpus, memory or pids are not limited"
+    if "build" in service and service.get("entrypoint"):
+        yield "it needs more of our image than its binary, which is all that one has on another base"
     if not service.get("read_only") or service.get("cap_drop") != ["ALL"]:
         yield "its root can be written, or it has capabilities"
     if service.get("security_opt") != ["no-new-privileges:true"] or service.get("privileged"):

@@ -131,6 +131,7 @@ mod tests {
             "votectl --redis redis://h:1 poll seal paredao-01 --grace 1m30s --yes",
             "votectl poll extend paredao-01 --until 2026-11-26T02:30:00-03:00",
             "votectl poll extend paredao-01 --for 30m",
+            "votectl poll demo - --for 90m",
             "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
             "votectl load --votes 1000000",
             "votectl export paredao-01 --format json --what hourly -o table",

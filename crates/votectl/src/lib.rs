@@ -6,6 +6,7 @@ pub mod context;
 pub mod dev;
 pub mod failure;
 pub mod load;
+pub mod numbered;
 pub mod redis_args;
 pub mod table;
 pub mod terminal;

@@ -1,18 +1,18 @@
 //! `votectl dev`: everything on this machine, under one supervisor.
 
 mod child;
-mod demo;
 pub mod guard;
 mod pidfile;
 mod ports;
 mod supervisor;
 
-pub use demo::DEMO_FILE;
-
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use std::path::PathBuf;
+
+/// The file of the demo poll, as it is in `deploy/polls`.
+pub const DEMO_FILE: &str = include_str!("../../../../deploy/polls/demo.yaml");
 
 /// Where to run what.
 #[derive(Debug, Args)]

@@ -1,14 +1,16 @@
 //! Starts Redis and both services, waits until they are ready, and stops them in order.
 
+use super::DEMO_FILE;
 use super::DevArgs;
 use super::child::{Child, Spec};
-use super::demo::{self, Demo};
 use super::pidfile::{PidFiles, in_order, stop};
 use super::ports::{Choice, Ports};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::load::http;
+use crate::numbered::{Found, OPEN_FOR, Series, Wanted};
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use serde::Serialize;
 use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +19,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
-use vote_domain::wire_time;
+use vote_domain::{PollDefinition, wire_time};
 use vote_store::{PollOperator, RedisConfig, Store};
 
 /// The name of Redis' executable.
@@ -284,8 +286,15 @@ fn beside_ourselves() -> Result<PathBuf, Failure> {
     Ok(ourselves.parent().map(Path::to_owned).unwrap_or_default())
 }
 
-async fn open_demo(operator: &PollOperator, context: &Context<'_>) -> Result<Demo, Failure> {
-    demo::ensure(operator, context.now(), "votectl dev").await
+async fn open_demo(operator: &PollOperator, context: &Context<'_>) -> Result<Found, Failure> {
+    let file = PollDefinition::parse_yaml(DEMO_FILE).map_err(anyhow::Error::from)?;
+    let wanted = Wanted {
+        now: context.now(),
+        at_least: SignedDuration::ZERO,
+        open_for: OPEN_FOR,
+        by: "votectl dev",
+    };
+    Series::of(file).ensure(operator, wanted).await
 }
 
 async fn is_ready(port: u16) -> bool {
@@ -359,7 +368,7 @@ async fn stop_all(children: &mut Vec<Child>, context: &mut Context<'_>) {
 fn announce(
     data_dir: &Path,
     addresses: &Addresses,
-    demo: Option<&Demo>,
+    demo: Option<&Found>,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let url = |choice: &Choice| format!("http://127.0.0.1:{}", choice.port);
@@ -382,7 +391,7 @@ fn announce(
     context.terminal.flush()
 }
 
-fn text(ready: &Ready, demo: Option<&Demo>) -> String {
+fn text(ready: &Ready, demo: Option<&Found>) -> String {
     let Ready {
         vote,
         results,
@@ -400,7 +409,7 @@ fn text(ready: &Ready, demo: Option<&Demo>) -> String {
          data      {data}   (logs: {data}/logs)\n",
         data = data_dir.display()
     );
-    if let Some(Demo { poll, new }) = demo {
+    if let Some(Found { poll, new }) = demo {
         let definition = &poll.definition;
         let id = definition.id();
         let state = if *new { "opened" } else { "found again" };

@@ -1,12 +1,12 @@
 //! `votectl poll apply FILE`
 
+use super::file;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use serde_json::json;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use vote_domain::{Difference, MAX_FILE_BYTES, Poll, PollDefinition, PollState, wire_time};
+use std::path::PathBuf;
+use vote_domain::{Difference, Poll, PollDefinition, PollState, wire_time};
 
 /// Which file to apply.
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ struct Change {
 /// [`Failure::Usage`] with every rule that the file breaks; [`Failure::Refused`] when the poll's state doesn't allow the
 /// change.
 pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let definition = read(&args.file)?;
+    let definition = file::read(&args.file)?;
     let operator = context.operator()?;
     let current = operator.get(definition.id()).await?;
     let change = plan(current.as_ref(), definition, context)?;
@@ -148,74 +148,11 @@ fn text(change: &Change, action: &str, dry_run: bool) -> String {
     text.trim_end().to_owned()
 }
 
-fn read(file: &Path) -> Result<PollDefinition, Failure> {
-    let name = if file == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    };
-    let unreadable = |error: std::io::Error| {
-        let kind = error.kind();
-        let hint = if kind == std::io::ErrorKind::NotFound {
-            "; give the path of a poll file, in YAML or JSON"
-        } else {
-            ""
-        };
-        Failure::usage(format!("can't read {name}: {error}{hint}"))
-    };
-    // One byte more than allowed, so that the domain sees what is too long, and no more of it.
-    let limit = u64::try_from(MAX_FILE_BYTES)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-    } else {
-        let open = std::fs::File::open(file).map_err(unreadable)?;
-        open.take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-    }
-    parse(&name, &bytes)
-}
-
-fn parse(name: &str, bytes: &[u8]) -> Result<PollDefinition, Failure> {
-    let is_json = match Path::new(name)
-        .extension()
-        .and_then(|extension| extension.to_str())
-    {
-        Some("json") => true,
-        Some("yaml" | "yml") => false,
-        _ => bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'),
-    };
-    let parsed = match std::str::from_utf8(bytes) {
-        Ok(text) if !is_json => PollDefinition::parse_yaml(text),
-        // It says where text that isn't UTF-8 breaks, whatever else it is.
-        _ => PollDefinition::parse_json(bytes),
-    };
-    parsed.map_err(|error| {
-        let violations = error.violations();
-        let count = match violations.len() {
-            1 => "1 mistake".to_owned(),
-            count => format!("{count} mistakes"),
-        };
-        let lines: String = violations
-            .iter()
-            .map(|violation| format!("\n  {violation}"))
-            .collect();
-        Failure::usage(format!(
-            "{name} is no poll file, {count}; nothing was written:{lines}"
-        ))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{parse, plan, text};
+    use super::{plan, text};
     use crate::cli::Cli;
+    use crate::commands::poll::file::parse;
     use crate::context::Context;
     use crate::dev::DEMO_FILE;
     use crate::terminal::Terminal;
@@ -297,12 +234,5 @@ mod tests {
             error.contains("2 mistakes") && error.contains("weight") && error.contains("direction"),
             "{error}"
         );
-        assert!(
-            parse("x.json", b"{")
-                .unwrap_err()
-                .to_string()
-                .contains("x.json")
-        );
-        assert_eq!(parse("x", b"\xff\xfe").unwrap_err().code(), 2);
     }
 }

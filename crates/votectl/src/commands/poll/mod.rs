@@ -3,7 +3,9 @@
 mod apply;
 mod change;
 mod close;
+mod demo;
 mod extend;
+pub(crate) mod file;
 mod list;
 mod open;
 mod pause;
@@ -49,6 +51,8 @@ pub enum PollCommand {
     Void(void::VoidArgs),
     /// Put off the closing time
     Extend(extend::ExtendArgs),
+    /// Make sure that a poll made from a file is open: the one that still runs, or else the next by number
+    Demo(demo::DemoArgs),
 }
 
 /// Runs a command about polls.
@@ -67,5 +71,6 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::Seal(args) => seal::run(args, context).await,
         PollCommand::Void(args) => void::run(args, context).await,
         PollCommand::Extend(args) => extend::run(args, context).await,
+        PollCommand::Demo(args) => demo::run(args, context).await,
     }
 }

@@ -1,0 +1,106 @@
+//! Poll files, as commands take them.
+
+use crate::failure::Failure;
+use std::io::Read;
+use std::path::Path;
+use vote_domain::{MAX_FILE_BYTES, PollDefinition};
+
+/// Reads a poll file; `-` is standard input.
+///
+/// # Errors
+/// [`Failure::Usage`] where it can't be read, or with every rule that it breaks.
+pub(crate) fn read(file: &Path) -> Result<PollDefinition, Failure> {
+    let name = if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let unreadable = |error: std::io::Error| {
+        let kind = error.kind();
+        let hint = if kind == std::io::ErrorKind::NotFound {
+            "; give the path of a poll file, in YAML or JSON"
+        } else {
+            ""
+        };
+        Failure::usage(format!("can't read {name}: {error}{hint}"))
+    };
+    // One byte more than allowed, so that the domain sees what is too long, and no more of it.
+    let limit = u64::try_from(MAX_FILE_BYTES)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+    } else {
+        let open = std::fs::File::open(file).map_err(unreadable)?;
+        open.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+    }
+    parse(&name, &bytes)
+}
+
+/// Reads the text of a poll file of this name, in YAML or JSON.
+///
+/// # Errors
+/// [`Failure::Usage`] with every rule that it breaks.
+pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<PollDefinition, Failure> {
+    let is_json = match Path::new(name)
+        .extension()
+        .and_then(|extension| extension.to_str())
+    {
+        Some("json") => true,
+        Some("yaml" | "yml") => false,
+        _ => bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'),
+    };
+    let parsed = match std::str::from_utf8(bytes) {
+        Ok(text) if !is_json => PollDefinition::parse_yaml(text),
+        // It says where text that isn't UTF-8 breaks, whatever else it is.
+        _ => PollDefinition::parse_json(bytes),
+    };
+    parsed.map_err(|error| {
+        let violations = error.violations();
+        let count = match violations.len() {
+            1 => "1 mistake".to_owned(),
+            count => format!("{count} mistakes"),
+        };
+        let lines: String = violations
+            .iter()
+            .map(|violation| format!("\n  {violation}"))
+            .collect();
+        Failure::usage(format!(
+            "{name} is no poll file, {count}; nothing was written:{lines}"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::dev::DEMO_FILE;
+
+    #[test]
+    fn example_polls_are_right() {
+        let demo = parse("demo.yaml", DEMO_FILE.as_bytes()).unwrap();
+        assert_eq!((demo.candidates().len(), demo.channels().len()), (4, 2));
+        parse(
+            "rehearsal.yaml",
+            include_bytes!("../../../../../deploy/polls/rehearsal.yaml"),
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn what_is_no_poll_file_is_named() {
+        assert!(
+            parse("x.json", b"{")
+                .unwrap_err()
+                .to_string()
+                .contains("x.json")
+        );
+        assert_eq!(parse("x", b"\xff\xfe").unwrap_err().code(), 2);
+    }
+}
