@@ -1,11 +1,11 @@
 //! One request of a well-behaved client: a connection that is kept alive, an address that is left when it says so.
 
-use crate::ledger::Shown;
 use data_encoding::BASE64URL_NOPAD;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use votectl::load::http::{Broken, Connection};
+use votectl::load::answer::{self, NO_CONNECTION, Shown};
+use votectl::load::http::Connection;
 
 /// How long an answer may take: longer than the accept timeout, after which the service answers in any case.
 const ANSWER: Duration = Duration::from_secs(6);
@@ -68,6 +68,8 @@ impl Fleet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) shown: Shown,
+    /// The shard that an accepted vote's receipt names.
+    pub(crate) shard: Option<u16>,
     /// The process that was asked.
     pub(crate) by: usize,
     /// `Retry-After`.
@@ -75,12 +77,6 @@ pub(crate) struct Attempt {
     /// Status and problem code, or what happened to the connection; empty for an accepted vote.
     pub(crate) error: String,
 }
-
-/// The name of a request whose connection ended without an answer.
-pub(crate) const CUT: &str = "connection cut";
-
-/// The name of a request that no process took.
-pub(crate) const NO_CONNECTION: &str = "no connection";
 
 /// A client with one connection.
 #[derive(Debug)]
@@ -110,33 +106,25 @@ impl Client {
         let Some((by, mut connection)) = self.connection(fleet, to).await else {
             return Attempt {
                 shown: Shown::NotRecorded,
+                shard: None,
                 by: 0,
                 retry_after: None,
                 error: NO_CONNECTION.to_owned(),
             };
         };
-        let exchanged = tokio::time::timeout(ANSWER, connection.exchange(request)).await;
-        let broken = |error: &str| Attempt {
-            shown: Shown::Open,
+        let seen = answer::vote(&mut connection, request, ANSWER).await;
+        let answered = seen.body.is_some();
+        let accepted = seen.body.filter(|_| seen.shown == Shown::Accepted);
+        let attempt = Attempt {
+            shown: seen.shown,
+            shard: accepted.and_then(shard),
             by,
-            retry_after: None,
-            error: error.to_owned(),
+            retry_after: seen.retry_after,
+            error: seen.error,
         };
-        let attempt = match exchanged {
-            Ok(Ok(answer)) => {
-                let (shown, error) = judge(answer.status, answer.body);
-                let retry_after = answer.retry_after;
-                Attempt {
-                    shown,
-                    by,
-                    retry_after,
-                    error,
-                }
-            }
-            Ok(Err(Broken::NoConnection | Broken::Cut)) => return broken(CUT),
-            Ok(Err(Broken::Garbled)) => return broken("answer is no HTTP"),
-            Err(_) => return broken("no answer in time"),
-        };
+        if !answered {
+            return attempt;
+        }
         if connection.is_reusable() {
             self.slot = Some((by, connection));
         } else {
@@ -173,25 +161,6 @@ impl Client {
     }
 }
 
-/// What an answer says about the vote, and the error's name.
-fn judge(status: u16, body: &[u8]) -> (Shown, String) {
-    match status {
-        201 if says(body, "\"accepted\"") => {
-            (Shown::Accepted { shard: shard(body) }, String::new())
-        }
-        200 if says(body, "\"already_accepted\"") => (Shown::AlreadyAccepted, String::new()),
-        200..=299 => (Shown::Open, format!("{status} without a vote's answer")),
-        503 | 429 => (Shown::NotRecorded, named(status, body)),
-        500..=599 => (Shown::Open, named(status, body)),
-        _ => (Shown::Refused, named(status, body)),
-    }
-}
-
-fn says(body: &[u8], text: &str) -> bool {
-    body.windows(text.len())
-        .any(|window| window == text.as_bytes())
-}
-
 /// The shard that the answer's receipt names: bytes 8 and 9 of its payload.
 fn shard(body: &[u8]) -> Option<u16> {
     const BEGINS: &[u8] = b"\"receipt\":\"v1.";
@@ -203,21 +172,9 @@ fn shard(body: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes([*decoded.get(8)?, *decoded.get(9)?]))
 }
 
-fn named(status: u16, body: &[u8]) -> String {
-    let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    match problem
-        .as_ref()
-        .and_then(|problem| problem["code"].as_str())
-    {
-        Some(code) => format!("{status} {code}"),
-        None => status.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Fleet, judge};
-    use crate::ledger::Shown;
+    use super::{Fleet, shard};
     use std::net::SocketAddr;
     use vote_domain::{PollId, Receipt, ReceiptKey, WriterId};
 
@@ -233,44 +190,7 @@ mod tests {
         };
         let text = receipt.sign(&ReceiptKey::from_bytes([1; 32]));
         let body = format!("{{\"status\":\"accepted\",\"receipt\":\"{text}\"}}");
-        assert_eq!(
-            judge(201, body.as_bytes()).0,
-            Shown::Accepted { shard: Some(258) }
-        );
-    }
-
-    #[test]
-    fn answers_are_told_apart() {
-        let problem = |code: &str| format!("{{\"code\":\"{code}\"}}");
-        for (status, body, shown, error) in [
-            (
-                200,
-                "{\"status\":\"already_accepted\"}".to_owned(),
-                Shown::AlreadyAccepted,
-                "",
-            ),
-            (
-                503,
-                problem("overloaded"),
-                Shown::NotRecorded,
-                "503 overloaded",
-            ),
-            (
-                504,
-                problem("outcome-unknown"),
-                Shown::Open,
-                "504 outcome-unknown",
-            ),
-            (
-                410,
-                problem("poll-closed"),
-                Shown::Refused,
-                "410 poll-closed",
-            ),
-            (500, String::new(), Shown::Open, "500"),
-        ] {
-            assert_eq!(judge(status, body.as_bytes()), (shown, error.to_owned()));
-        }
+        assert_eq!(shard(body.as_bytes()), Some(258));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the clients were told, one byte a vote: its outcome, and which process accepted it.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use votectl::load::answer::Shown;
 
 /// What a client knows of its vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,24 +15,6 @@ pub(crate) enum Told {
     Refused,
     /// At least one attempt's outcome is open, and no answer has settled it.
     Unknown,
-}
-
-/// What one attempt has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// `201`, with the shard that its receipt names.
-    Accepted {
-        /// The shard.
-        shard: Option<u16>,
-    },
-    /// `200`: recorded by an earlier request with this key.
-    AlreadyAccepted,
-    /// Not recorded; nothing to wait for.
-    Refused,
-    /// Not recorded; may be sent again.
-    NotRecorded,
-    /// May have been recorded.
-    Open,
 }
 
 const UNSENT: u8 = 0;
@@ -92,7 +75,7 @@ impl Ledger {
             return;
         }
         let after = match shown {
-            Shown::Accepted { .. } | Shown::AlreadyAccepted => {
+            Shown::Accepted | Shown::AlreadyAccepted => {
                 if shown == Shown::AlreadyAccepted && before == REFUSED {
                     self.refused_but_recorded.fetch_add(1, Ordering::Relaxed);
                 }
@@ -145,16 +128,14 @@ impl Ledger {
 mod tests {
     use super::{Ledger, Shown, Told};
 
-    const ACCEPTED: Shown = Shown::Accepted { shard: Some(0) };
-
     #[test]
     fn the_last_word_counts_and_an_open_attempt_stays_open_until_it_is_settled() {
         let cases: [(&[Shown], Option<Told>); 8] = [
             (&[], None),
-            (&[ACCEPTED], Some(Told::Accepted { by: 1 })),
+            (&[Shown::Accepted], Some(Told::Accepted { by: 1 })),
             (&[Shown::Refused], Some(Told::Refused)),
             (
-                &[Shown::NotRecorded, ACCEPTED],
+                &[Shown::NotRecorded, Shown::Accepted],
                 Some(Told::Accepted { by: 1 }),
             ),
             (&[Shown::Open, Shown::NotRecorded], Some(Told::Unknown)),

@@ -1,8 +1,8 @@
 //! The load: an open loop at a steady rate. A vote that was not recorded, or whose outcome is open, is sent again later
 //! with its key, without holding up its worker; every tenth is not, so that refused and unknown ones remain.
 
-use crate::client::{Attempt, CUT, Client, Fleet, NO_CONNECTION};
-use crate::ledger::{Counts, Ledger, Shown};
+use crate::client::{Attempt, Client, Fleet};
+use crate::ledger::{Counts, Ledger};
 use crate::stall::Stalls;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use votectl::load::answer::{CUT, NO_CONNECTION, Shown};
 use votectl::load::plan::{Plan, mix};
 
 /// How often one vote is sent at most.
@@ -276,7 +277,7 @@ impl Shared {
 
     fn settle(&self, index: u64, tries: u32, attempt: &Attempt) {
         self.ledger.write(index, attempt.shown, attempt.by);
-        if let Shown::Accepted { shard: Some(shard) } = attempt.shown {
+        if let Some(shard) = attempt.shard {
             self.stalls.accepted(shard);
         }
         if !attempt.error.is_empty() {

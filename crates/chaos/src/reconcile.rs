@@ -1,11 +1,12 @@
 //! The proof, from outside: every vote's key is sent once more, and what that shows is compared with the tally.
 
 use crate::client::{Attempt, Client, Fleet};
-use crate::ledger::{Counts, Ledger, Shown, Told};
+use crate::ledger::{Counts, Ledger, Told};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
+use votectl::load::answer::Shown;
 use votectl::load::plan::Plan;
 
 /// How many keys a worker takes at a time.
@@ -220,7 +221,7 @@ async fn ask(client: &mut Client, fleet: &Fleet, to: usize, request: &[u8]) -> F
     for _ in 0..TRIES {
         let Attempt { shown, error, .. } = client.send(fleet, Some(to), request).await;
         match shown {
-            Shown::Accepted { .. } => return Found::New,
+            Shown::Accepted => return Found::New,
             Shown::AlreadyAccepted => return Found::Recorded,
             Shown::Refused if error.starts_with("410 ") => return Found::Absent,
             Shown::Refused if error == "422 idempotency-key-reused" => return Found::OtherVote,

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use vote_domain::{Clock as _, Poll, PollDefinition, Transition, wire_time};
 use vote_service::SystemClock;
 use vote_store::{PollOperator, RedisConfig, Store};
+use votectl::load::answer::NO_ANSWER;
 use votectl::load::http::Target;
 use votectl::load::plan::{Ballot, Plan};
 
@@ -464,7 +465,7 @@ fn broken(outcome: &Outcome, metrics: Metrics, promises: Promises) -> Vec<String
             ));
         }
         for (name, count) in &outcome.errors {
-            if name.starts_with("504") || name == "no answer in time" {
+            if name.starts_with("504") || name == NO_ANSWER {
                 failures.push(format!("{count} outcomes were left open: {name}"));
             }
         }

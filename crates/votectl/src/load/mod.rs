@@ -1,5 +1,6 @@
 //! `votectl load`: open-loop load on an ingest service, reconciled with the tally at its end.
 
+pub mod answer;
 pub mod engine;
 pub mod http;
 pub mod plan;
