@@ -1,10 +1,11 @@
 //! Three masters with a replica each; the poll's shards are spread over all of them.
 
 use crate::probe::{Probe, writes};
+use crate::promises::Promises;
 use crate::report::Findings;
 use crate::scenarios::FAILOVER;
 use crate::scene::Scene;
-use crate::stage::{Plot, Promises, Stage};
+use crate::stage::{Plot, Stage};
 use crate::standalone::BEFORE;
 use anyhow::{Context as _, ensure};
 use std::collections::BTreeSet;

@@ -1,9 +1,10 @@
 //! Ingest processes that are killed, told to stop, or have a wrong clock.
 
+use crate::promises::Promises;
 use crate::report::Findings;
 use crate::scenarios::NO_STALL;
 use crate::scene::Scene;
-use crate::stage::{Plot, Promises, Stage};
+use crate::stage::{Plot, Stage};
 use crate::standalone::{BEFORE, redis};
 use anyhow::{bail, ensure};
 use std::path::PathBuf;

@@ -12,6 +12,7 @@ mod ledger;
 mod load;
 mod overload;
 mod probe;
+mod promises;
 mod reconcile;
 mod replica;
 mod report;

@@ -1,10 +1,11 @@
 //! More votes than the queues hold.
 
 use crate::probe::Probe;
+use crate::promises::Promises;
 use crate::report::Findings;
 use crate::scenarios::STANDALONE;
 use crate::scene::Scene;
-use crate::stage::{Plot, Promises, Stage};
+use crate::stage::{Plot, Stage};
 use crate::standalone::{BEFORE, redis};
 use std::time::Duration;
 

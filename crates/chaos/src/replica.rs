@@ -1,9 +1,10 @@
 //! A master and its replica, and the link between them.
 
+use crate::promises::Promises;
 use crate::report::Findings;
 use crate::scenarios::{FAILOVER, NO_STALL};
 use crate::scene::Scene;
-use crate::stage::{Plot, Promises, Stage};
+use crate::stage::{Plot, Stage};
 use crate::standalone::{BEFORE, redis};
 use anyhow::ensure;
 use std::time::{Duration, Instant};

@@ -1,10 +1,11 @@
 //! A master under Sentinel, and replicas that lag behind it.
 
 use crate::probe::{Probe, writes};
+use crate::promises::Promises;
 use crate::report::Findings;
 use crate::scenarios::FAILOVER;
 use crate::scene::Scene;
-use crate::stage::{Plot, Promises, Stage};
+use crate::stage::{Plot, Stage};
 use crate::standalone::{BEFORE, replica_of};
 use std::time::Duration;
 use vote_testkit::{RedisSentinels, free_port};

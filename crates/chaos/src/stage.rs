@@ -1,7 +1,8 @@
 //! A stage: one open poll on some Redis, ingest processes, a results process, and the proof at the end.
 
 use crate::client::Fleet;
-use crate::load::{Load, LoadPlan, Outcome};
+use crate::load::{Load, LoadPlan};
+use crate::promises::{Promises, broken, details, millis};
 use crate::reconcile::{look_up, reconcile};
 use crate::report::Findings;
 use crate::scene::Scene;
@@ -13,7 +14,6 @@ use std::time::{Duration, Instant};
 use vote_domain::{Clock as _, Poll, PollDefinition, Transition, wire_time};
 use vote_service::SystemClock;
 use vote_store::{PollOperator, RedisConfig, Store};
-use votectl::load::answer::NO_ANSWER;
 use votectl::load::http::Target;
 use votectl::load::plan::{Ballot, Plan};
 
@@ -66,47 +66,6 @@ impl Plot {
     pub(crate) fn ingest(mut self, name: &str, value: &str) -> Self {
         self.ingest_env.push((name.to_owned(), value.to_owned()));
         self
-    }
-}
-
-/// What a scenario promises beyond exactly once.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Promises {
-    /// Longest time from the store's return to the next accepted vote.
-    pub(crate) after_back: Option<Duration>,
-    /// Longest time without an accepted vote, where the store never was away.
-    pub(crate) longest_stall: Option<Duration>,
-    /// How long Redis was away on purpose: if nothing stood still for most of it, nothing was tested.
-    pub(crate) away: Option<Duration>,
-    /// Whether the fault must have made Redis forget accepted votes.
-    pub(crate) repairs: bool,
-    /// Whether no connection may be cut without an answer, and no outcome may be left open.
-    pub(crate) in_order: bool,
-}
-
-impl Promises {
-    /// Redis was away, and everything goes on within `bound` once it is back.
-    pub(crate) fn back_within(bound: Duration) -> Self {
-        Self {
-            after_back: Some(bound),
-            ..Self::default()
-        }
-    }
-
-    /// Redis was away for that long.
-    pub(crate) fn after(self, away: Duration) -> Self {
-        Self {
-            away: Some(away),
-            ..self
-        }
-    }
-
-    /// Redis was there all the time.
-    pub(crate) fn no_stall_beyond(bound: Duration) -> Self {
-        Self {
-            longest_stall: Some(bound),
-            ..Self::default()
-        }
     }
 }
 
@@ -407,98 +366,4 @@ async fn open(operator: &PollOperator, shards: u16, open_for: Duration) -> anyho
     let poll = draft.transition(Transition::Open, now, "vote-chaos")?;
     operator.save(&poll, draft.revision).await?;
     Ok(poll)
-}
-
-/// Every promise about answers and times that does not hold, in words.
-fn broken(outcome: &Outcome, metrics: Metrics, promises: Promises) -> Vec<String> {
-    let mut failures = Vec::new();
-    for (name, count) in outcome.undocumented() {
-        failures.push(format!("{count} answers that are not documented: {name}"));
-    }
-    if metrics.unrecoverable > 0 {
-        let count = metrics.unrecoverable;
-        failures.push(format!("vote_unrecoverable_votes_total is {count}, not 0"));
-    }
-    if promises.repairs && metrics.repaired == 0 {
-        failures.push(
-            "nothing was tested: Redis has forgotten no accepted vote, vote_repaired_votes_total is 0"
-                .to_owned(),
-        );
-    }
-    if let Some(away) = promises.away
-        && outcome.longest_stall < away / 2
-    {
-        failures.push(format!(
-            "nothing was tested: Redis was to be away for {} ms, and nothing stood still for more than {} ms",
-            millis(away),
-            millis(outcome.longest_stall)
-        ));
-    }
-    if let Some(bound) = promises.after_back {
-        match outcome.after_back {
-            Some(took) if took <= bound => {}
-            Some(took) => failures.push(format!(
-                "the next vote was accepted {} ms after Redis was back, which is more than {} ms",
-                millis(took),
-                millis(bound)
-            )),
-            None if outcome.all_went_on => {
-                failures.push("nothing was tested: Redis never was away".to_owned());
-            }
-            None => failures.push("no vote was accepted after Redis was back".to_owned()),
-        }
-    }
-    if let Some(bound) = promises.longest_stall
-        && outcome.longest_stall > bound
-    {
-        failures.push(format!(
-            "nothing was accepted for {} ms, which is more than {} ms",
-            millis(outcome.longest_stall),
-            millis(bound)
-        ));
-    }
-    if promises.in_order {
-        if outcome.resets() > 0 {
-            failures.push(format!(
-                "{} requests were reset: their connection was cut without an answer",
-                outcome.resets()
-            ));
-        }
-        for (name, count) in &outcome.errors {
-            if name.starts_with("504") || name == NO_ANSWER {
-                failures.push(format!("{count} outcomes were left open: {name}"));
-            }
-        }
-    }
-    failures
-}
-
-/// What shows that the fault was felt.
-fn details(outcome: &Outcome, metrics: &Metrics, unknown_recorded: u64) -> Vec<String> {
-    let mut details = vec![format!(
-        "load {:.1} s; gaps {}, repaired votes {}, batches repeated {}, failed attempts of lanes {}",
-        outcome.took.as_secs_f64(),
-        metrics.gaps,
-        metrics.repaired,
-        metrics.replays,
-        metrics.retries
-    )];
-    if !outcome.errors.is_empty() {
-        let errors: Vec<String> = outcome
-            .errors
-            .iter()
-            .map(|(name, count)| format!("{name}: {count}"))
-            .collect();
-        details.push(format!("attempts that failed: {}", errors.join(", ")));
-    }
-    if unknown_recorded > 0 {
-        details.push(format!(
-            "of unknown outcome, {unknown_recorded} were recorded"
-        ));
-    }
-    details
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,10 +1,11 @@
 //! One Redis that fails in every way in which one can.
 
 use crate::probe::Probe;
+use crate::promises::Promises;
 use crate::report::Findings;
 use crate::scenarios::{NO_STALL, STANDALONE};
 use crate::scene::Scene;
-use crate::stage::{Plot, Promises, Stage};
+use crate::stage::{Plot, Stage};
 use anyhow::{Context as _, ensure};
 use redis::aio::MultiplexedConnection;
 use std::time::{Duration, Instant};
