@@ -359,6 +359,8 @@ def check_first_votes(system: System) -> None:
     require(status == 405, "what is below votes goes to ingest")
     status, answer = system.ask("GET", "/metrics")
     require(status == 404, "metrics are not public")
+    lines = system.votectl("smoke", "--ingest=http://ingest:8080", "--results=http://results:8081").splitlines()
+    passed(f"votectl smoke: {lines[-1].strip()}")
 
 
 def check_secrets(system: System) -> None:

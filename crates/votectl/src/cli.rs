@@ -2,7 +2,7 @@
 
 use crate::commands::{audit, export, poll, receipt};
 use crate::redis_args::RedisArgs;
-use crate::{dev, load};
+use crate::{dev, load, smoke};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Heading of the options that all commands share.
@@ -74,6 +74,8 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
     Load(load::LoadArgs),
+    /// Test a deployment by one vote in a rehearsal of its own: in by ingest, out by results, proven in Redis
+    Smoke(smoke::SmokeArgs),
     /// Run everything on this machine: Redis, both services, a demo poll
     Dev(dev::DevArgs),
     /// Check receipts of votes
@@ -134,6 +136,7 @@ mod tests {
             "votectl poll demo - --for 90m",
             "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
             "votectl load --votes 1000000",
+            "votectl smoke --ingest http://ingest --results http://results:81/x --timeout 1m",
             "votectl export paredao-01 --format json --what hourly -o table",
             "votectl receipt verify v1.a.b",
             "votectl dev --data-dir /tmp/x --no-demo",
@@ -155,6 +158,7 @@ mod tests {
                 "cannot be used with",
             ),
             ("votectl load --url https://x", "plain http"),
+            ("votectl smoke --results https://x", "plain http"),
             ("votectl export paredao-01 --format xml", "csv, json"),
             ("votectl poll list --output yaml", "text, json"),
         ] {

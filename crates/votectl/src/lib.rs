@@ -8,6 +8,7 @@ pub mod failure;
 pub mod load;
 pub mod numbered;
 pub mod redis_args;
+pub mod smoke;
 pub mod table;
 pub mod terminal;
 
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
         Command::Audit(args) => commands::audit::run(args, &mut context).await,
         Command::Export(args) => commands::export::run(args, &mut context).await,
         Command::Load(args) => load::run(args, &mut context).await,
+        Command::Smoke(args) => smoke::run(args, &mut context).await,
         Command::Dev(args) => dev::run(args, &mut context).await,
         Command::Receipt(command) => commands::receipt::run(command, &mut context).await,
         Command::DevGuard(args) => dev::guard::run(&args).await,

@@ -42,7 +42,7 @@ impl FromStr for Target {
         };
         if text.starts_with("https://") {
             return Err(error(
-                "load speaks plain http only; point it at the service itself, behind the TLS proxy",
+                "votectl speaks plain http only; point it at the service itself, behind the TLS proxy",
             ));
         }
         let rest = text

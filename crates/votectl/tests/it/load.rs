@@ -1,29 +1,15 @@
 //! `votectl load` against a real ingest service.
 
-use crate::support::{PATIENCE, binary, fails, json, poll_file, run, vote};
+use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote};
 use std::net::SocketAddr;
-use vote_testkit::{ChildProcess, RedisServer, eventually, free_port};
+use vote_testkit::{ChildProcess, RedisServer};
 
 /// An ingest service on this Redis, ready to take votes in the demo poll.
 async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
     let dir = tempfile::tempdir().unwrap();
     json(server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(server, "poll open paredao-01").await;
-    let (port, admin) = (free_port(), free_port());
-    let service = ChildProcess::builder(binary("vote-ingest"))
-        .env("VOTE__REDIS__URL", server.url())
-        .env("VOTE__HTTP__BIND", format!("127.0.0.1:{port}"))
-        .env("VOTE__ADMIN__BIND", format!("127.0.0.1:{admin}"))
-        .env("VOTE__SHUTDOWN__GRACE_MS", "0")
-        .spawn();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    eventually(PATIENCE, || async move {
-        let answer =
-            votectl::load::http::get(address, "/readyz", std::time::Duration::from_secs(1)).await;
-        matches!(answer, Some((200, _)))
-    })
-    .await;
-    (service, address)
+    service("vote-ingest", server).await
 }
 
 #[tokio::test]

@@ -9,4 +9,5 @@ mod dev;
 mod load;
 mod polls;
 mod readme;
+mod smoke;
 mod support;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vote_domain::{Clock, wire_time};
 use vote_service::SystemClock;
-use vote_testkit::{ChildProcess, ChildProcessBuilder, Exit, RedisServer};
+use vote_testkit::{ChildProcess, ChildProcessBuilder, Exit, RedisServer, eventually, free_port};
 use votectl::dev::DEMO_FILE;
-use votectl::load::http::Connection;
+use votectl::load::http::{self, Connection};
 
 /// Longer than anything takes on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -29,6 +29,24 @@ pub(crate) fn binary(name: &str) -> PathBuf {
         "{name} is not built: `make test` builds it first, as `cargo build --workspace --bins` does"
     );
     path
+}
+
+/// A service on this Redis, ready; gives its public address.
+pub(crate) async fn service(name: &str, server: &RedisServer) -> (ChildProcess, SocketAddr) {
+    let (port, admin) = (free_port(), free_port());
+    let service = ChildProcess::builder(binary(name))
+        .env("VOTE__REDIS__URL", server.url())
+        .env("VOTE__HTTP__BIND", format!("127.0.0.1:{port}"))
+        .env("VOTE__ADMIN__BIND", format!("127.0.0.1:{admin}"))
+        .env("VOTE__SHUTDOWN__GRACE_MS", "0")
+        .spawn();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    eventually(PATIENCE, || async move {
+        let answer = http::get(address, "/readyz", Duration::from_secs(1)).await;
+        matches!(answer, Some((200, _)))
+    })
+    .await;
+    (service, address)
 }
 
 /// Runs the command to its end.

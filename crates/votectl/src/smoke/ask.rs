@@ -1,0 +1,97 @@
+//! One request to a deployment, each on a connection of its own: behind a load balancer the next one may reach another
+//! process, which must know the same.
+
+use crate::load::answer::{CUT, NO_ANSWER, NO_CONNECTION};
+use crate::load::http::{Broken, Connection, Target};
+use std::time::Duration;
+
+/// How long one answer may take: longer than ingest's accept timeout, after which it answers in any case.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON, null where it is none.
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// The request was certainly not sent.
+    NotSent(String),
+    /// It may have been processed.
+    Open(&'static str),
+}
+
+/// One of the two services.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) name: &'static str,
+    target: Target,
+}
+
+impl Service {
+    pub(super) fn new(name: &'static str, target: Target) -> Self {
+        Self { name, target }
+    }
+
+    /// The whole address of a path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.target)
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Silence> {
+        self.exchange(&format!("GET {}", self.target.path(path)), "", "")
+            .await
+    }
+
+    /// Posts JSON, with this idempotency key.
+    pub(super) async fn post(&self, path: &str, key: &str, body: &str) -> Result<Answer, Silence> {
+        let headers = format!(
+            "content-type: application/json\r\ncontent-length: {}\r\nidempotency-key: \"{key}\"\r\n",
+            body.len()
+        );
+        self.exchange(&format!("POST {}", self.target.path(path)), &headers, body)
+            .await
+    }
+
+    async fn exchange(&self, line: &str, headers: &str, body: &str) -> Result<Answer, Silence> {
+        let request = format!(
+            "{line} HTTP/1.1\r\nhost: {}\r\nuser-agent: votectl-smoke\r\nconnection: close\r\n{headers}\r\n{body}",
+            self.target.authority()
+        );
+        let mut connection = match tokio::time::timeout(ANSWER, self.connect()).await {
+            Ok(connected) => connected.map_err(Silence::NotSent)?,
+            Err(_) => return Err(Silence::NotSent(format!("{NO_CONNECTION}: timed out"))),
+        };
+        match tokio::time::timeout(ANSWER, connection.exchange(request.as_bytes())).await {
+            Ok(Ok(answer)) => Ok(Answer {
+                status: answer.status,
+                body: answer.body.to_vec(),
+            }),
+            Ok(Err(Broken::NoConnection | Broken::Cut)) => Err(Silence::Open(CUT)),
+            Ok(Err(Broken::Garbled)) => Err(Silence::Open("answer is no HTTP")),
+            Err(_) => Err(Silence::Open(NO_ANSWER)),
+        }
+    }
+
+    /// The name is looked up each time: what it leads to may just be changing.
+    async fn connect(&self) -> Result<Connection, String> {
+        let address = self
+            .target
+            .resolve()
+            .await
+            .map_err(|error| format!("{NO_CONNECTION}: the host is not found: {error}"))?;
+        Connection::open(address)
+            .await
+            .map_err(|_| NO_CONNECTION.to_owned())
+    }
+}

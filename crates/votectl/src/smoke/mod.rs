@@ -1,0 +1,322 @@
+//! `votectl smoke`: one vote through a deployment, in a rehearsal of its own: in by ingest, out by results, proven in Redis.
+
+mod ask;
+mod seen;
+mod steps;
+
+use crate::commands::poll::file;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::load::answer::{self, Shown};
+use crate::load::http::Target;
+use crate::numbered::{Found as FoundPoll, OPEN_FOR, Series, Wanted};
+use ask::Service;
+use clap::Args;
+use jiff::SignedDuration;
+use seen::{
+    Standing, has_vote, nobody, not_answered, not_this, open_channel, read_standing, said, unfit,
+    with_hint,
+};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use steps::{Found, Look, Steps};
+use vote_domain::{Poll, PollDefinition, PollState, wire_time};
+use vote_service::settings::RedisUrl;
+use vote_store::PollOperator;
+
+/// The file of the poll that is voted in, as it is in `deploy/polls`.
+pub const SMOKE_FILE: &str = include_str!("../../../../deploy/polls/smoke.yaml");
+
+/// How many steps there are: so many timeouts a poll must still be open for.
+const STEPS: i32 = 8;
+
+/// Which deployment to test.
+#[derive(Debug, Args)]
+pub struct SmokeArgs {
+    /// The poll to vote in, as a file in YAML or JSON of kind rehearsal (`-`: standard input); it is opened as by
+    /// `votectl poll demo` [default: a small one of our own, smoke-01, smoke-02 …]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// The ingest service
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    ingest: Target,
+
+    /// The results service
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    results: Target,
+
+    /// How long each step may take until it holds
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    timeout: SignedDuration,
+}
+
+/// Tests the deployment, and says each step.
+///
+/// # Errors
+/// [`Failure::Usage`] where the file is no rehearsal that can be tested with; [`Failure::Refused`] with what was expected
+/// and what came; [`Failure::Broken`] where Redis or a service is away.
+pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let timeout = Duration::try_from(args.timeout)
+        .ok()
+        .filter(|timeout| !timeout.is_zero());
+    let Some(timeout) = timeout else {
+        return Err(Failure::usage(format!(
+            "--timeout: must be longer than zero, is {:#}",
+            args.timeout
+        )));
+    };
+    let definition = match &args.file {
+        Some(path) => file::read(path)?,
+        None => file::parse("smoke.yaml", SMOKE_FILE.as_bytes())?,
+    };
+    if let Some(why) = unfit(&definition) {
+        let name = args.file.as_deref().unwrap_or(Path::new("smoke.yaml"));
+        return Err(Failure::usage(format!(
+            "{}: {why}; nothing was done",
+            name.display()
+        )));
+    }
+    let operator = context.operator()?;
+    let addresses = (args.ingest.to_string(), args.results.to_string());
+    let by = context.global.by.clone();
+    let mut test = Test {
+        redis: redis_of(context),
+        ingest: Service::new("ingest", args.ingest),
+        results: Service::new("results", args.results),
+        steps: Steps::new(context, timeout, addresses),
+        operator,
+    };
+    let at_least = args.timeout.saturating_mul(STEPS);
+    let done = test.run(definition, at_least, &by).await;
+    let finished = test.steps.finish(done.is_ok());
+    done.and(finished)
+}
+
+/// Where Redis is, without its password.
+fn redis_of(context: &Context<'_>) -> String {
+    let url = context.global.redis.redis.parse::<RedisUrl>();
+    url.map_or_else(|_| "Redis".to_owned(), |url| url.to_string())
+}
+
+struct Test<'c, 't> {
+    steps: Steps<'c, 't>,
+    operator: PollOperator,
+    redis: String,
+    ingest: Service,
+    results: Service,
+}
+
+impl Test<'_, '_> {
+    async fn run(
+        &mut self,
+        file: PollDefinition,
+        at_least: SignedDuration,
+        by: &str,
+    ) -> Result<(), Failure> {
+        let poll = self.open(Series::of(file), at_least, by).await?;
+        let id = poll.definition.id().to_string();
+        self.steps.in_poll(&id);
+        let run: [u8; 8] = vote_service::entropy::random_bytes().map_err(anyhow::Error::from)?;
+        let key = format!("smoke-{}", data_encoding::HEXLOWER.encode(&run));
+        self.refused(&poll, &format!("{key}-refused")).await?;
+        let before = self.standing(&id).await?;
+        let counted = self.operator.poll_tally_total(&poll).await?;
+        let receipt = self.vote(&poll, &key).await?;
+        self.repeat(&poll, &key).await?;
+        self.shown(&id, before).await?;
+        self.receipt(&receipt).await?;
+        self.audit(&poll, counted).await
+    }
+
+    /// A poll of our own takes votes.
+    async fn open(
+        &mut self,
+        series: Series,
+        at_least: SignedDuration,
+        by: &str,
+    ) -> Result<Poll, Failure> {
+        let wanted = Wanted {
+            now: self.steps.context.now(),
+            at_least,
+            open_for: OPEN_FOR.max(at_least.saturating_mul(2)),
+            by,
+        };
+        let operator = &self.operator;
+        let look = async || {
+            let FoundPoll { poll, new } = series.ensure(operator, wanted).await?;
+            let (id, state) = (poll.definition.id().clone(), poll.state);
+            // It may have been made from another file, or paused by somebody.
+            let why = match unfit(&poll.definition) {
+                Some(why) => Some(why),
+                None if state == PollState::Open => None,
+                None => Some(format!("it is {state}")),
+            };
+            if let Some(why) = why {
+                let other = Found::Other(format!("poll {id}, which does not do: {why}"));
+                return Ok(Look::Wrong(other));
+            }
+            let did = if new { "was opened" } else { "is open" };
+            let saw = format!("{id} {did}, until {}", wire_time::format(poll.closes_at));
+            Ok(Look::Right(poll, saw))
+        };
+        let expected = "an open rehearsal";
+        self.steps.until("poll", expected, &self.redis, look).await
+    }
+
+    /// Ingest knows the poll: it refuses a vote for somebody who isn't in it.
+    async fn refused(&mut self, poll: &Poll, key: &str) -> Result<(), Failure> {
+        let (ingest, path) = (&self.ingest, votes_path(poll));
+        let body = ballot(poll, nobody(&poll.definition)).to_string();
+        let look = async || {
+            let got = match ingest.post(&path, key, &body).await {
+                Ok(answer) => answer::named(answer.status, &answer.body),
+                Err(silence) => return Ok(Look::NotYet(silence.into())),
+            };
+            Ok(match got.as_str() {
+                "422 unknown-candidate" => Look::Right((), got),
+                _ => Look::NotYet(Found::Other(with_hint(got, &self.redis))),
+            })
+        };
+        let expected = "422 unknown-candidate to a vote for nobody";
+        let from = ingest.url(&path);
+        self.steps.until(ingest.name, expected, &from, look).await
+    }
+
+    /// Results know the poll as an open rehearsal.
+    async fn standing(&mut self, id: &str) -> Result<Standing, Failure> {
+        let (results, path) = (&self.results, format!("/v1/polls/{id}/results"));
+        let look = async || {
+            Ok(match read_standing(results.get(&path).await) {
+                Ok((standing, saw)) => Look::Right(standing, saw),
+                Err(Found::Other(got)) => Look::NotYet(Found::Other(with_hint(got, &self.redis))),
+                Err(nothing) => Look::NotYet(nothing),
+            })
+        };
+        let expected = "the standing of an open rehearsal";
+        let from = results.url(&path);
+        self.steps.until(results.name, expected, &from, look).await
+    }
+
+    /// A vote is accepted; gives its receipt.
+    async fn vote(&mut self, poll: &Poll, key: &str) -> Result<String, Failure> {
+        let (ingest, path) = (&self.ingest, votes_path(poll));
+        let body = first_ballot(poll).to_string();
+        let look = async || {
+            let answer = match ingest.post(&path, key, &body).await {
+                Ok(answer) => answer,
+                Err(silence) => return Ok(not_answered(silence)),
+            };
+            let receipt = answer.json()["receipt"].as_str().map(str::to_owned);
+            Ok(match (said(&answer), receipt) {
+                ((Shown::Accepted, saw), Some(receipt)) => Look::Right(receipt, saw),
+                ((Shown::Accepted, saw), None) => {
+                    Look::Wrong(Found::Other(format!("{saw} without a receipt")))
+                }
+                (other, _) => not_this(other),
+            })
+        };
+        let from = ingest.url(&path);
+        self.steps.until("vote", "201 accepted", &from, look).await
+    }
+
+    /// The same vote again counts once.
+    async fn repeat(&mut self, poll: &Poll, key: &str) -> Result<(), Failure> {
+        let (ingest, path) = (&self.ingest, votes_path(poll));
+        let body = first_ballot(poll).to_string();
+        let look = async || {
+            Ok(match ingest.post(&path, key, &body).await {
+                Err(silence) => not_answered(silence),
+                Ok(answer) => match said(&answer) {
+                    (Shown::AlreadyAccepted, saw) => Look::Right((), saw),
+                    other => not_this(other),
+                },
+            })
+        };
+        let expected = "200 already_accepted to the same vote";
+        let from = ingest.url(&path);
+        self.steps.until("repeat", expected, &from, look).await
+    }
+
+    /// The standing has the vote.
+    async fn shown(&mut self, id: &str, before: Standing) -> Result<(), Failure> {
+        let (results, path) = (&self.results, format!("/v1/polls/{id}/results"));
+        let look = async || {
+            Ok(match read_standing(results.get(&path).await) {
+                Ok((after, saw)) if has_vote(before, after) => Look::Right((), saw),
+                Ok((_, saw)) => Look::NotYet(Found::Other(saw)),
+                Err(found) => Look::NotYet(found),
+            })
+        };
+        let total = before.total.map_or_else(String::new, |total| {
+            format!(" and a total of at least {}", total + 1)
+        });
+        let expected = format!("a revision after {}{total}", before.revision);
+        let from = results.url(&path);
+        self.steps.until("standing", &expected, &from, look).await
+    }
+
+    /// The vote's receipt is genuine and its batch in the tally.
+    async fn receipt(&mut self, receipt: &str) -> Result<(), Failure> {
+        let (results, path) = (&self.results, format!("/v1/receipts/{receipt}"));
+        let look = async || {
+            let answer = match results.get(&path).await {
+                Ok(answer) => answer,
+                Err(silence) => return Ok(Look::NotYet(silence.into())),
+            };
+            let report = answer.json();
+            Ok(match (answer.status, report["in_tally"].as_bool()) {
+                (200, Some(true)) => {
+                    let saw = format!("in the tally, by batch {}", report["sequence"]);
+                    Look::Right((), saw)
+                }
+                (200, Some(false)) => Look::NotYet(Found::Other("not in the tally yet".to_owned())),
+                (status, _) => Look::NotYet(Found::Other(answer::named(status, &answer.body))),
+            })
+        };
+        let expected = "that the vote is in the tally";
+        let from = results.url("/v1/receipts/…");
+        self.steps.until("receipt", expected, &from, look).await
+    }
+
+    /// Redis, as we see it, has the vote, and all its figures agree.
+    async fn audit(&mut self, poll: &Poll, before: u128) -> Result<(), Failure> {
+        let (operator, id) = (&self.operator, poll.definition.id());
+        let look = async || {
+            let Some(report) = operator.audit(id).await? else {
+                return Ok(Look::Wrong(Found::Other(format!("no poll {id} any more"))));
+            };
+            if let Some(first) = report.differences.first() {
+                return Ok(Look::Wrong(Found::Other(format!("a difference: {first}"))));
+            }
+            if report.total <= before {
+                let got = format!(
+                    "{} votes, as before the vote: ingest and results have another Redis",
+                    report.total
+                );
+                return Ok(Look::Wrong(Found::Other(got)));
+            }
+            let saw = format!("{} votes, all figures agree", report.total);
+            Ok(Look::Right((), saw))
+        };
+        let expected = format!("at least {} votes, and figures that agree", before + 1);
+        self.steps
+            .until("audit", &expected, &self.redis, look)
+            .await
+    }
+}
+
+fn votes_path(poll: &Poll) -> String {
+    format!("/v1/polls/{}/votes", poll.definition.id())
+}
+
+fn ballot(poll: &Poll, candidate: impl Into<Value>) -> Value {
+    let channel = open_channel(&poll.definition);
+    json!({ "candidate": candidate.into(), "channel": channel })
+}
+
+fn first_ballot(poll: &Poll) -> Value {
+    let first = poll.definition.candidates().first();
+    ballot(poll, first.map(|candidate| candidate.id.as_str()))
+}

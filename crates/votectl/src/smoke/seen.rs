@@ -1,0 +1,209 @@
+//! What polls and answers are to the test: which poll will do, and what an answer says.
+
+use super::ask::{Answer, Silence};
+use super::steps::{Found, Look};
+use crate::load::answer::{self, Shown};
+use vote_domain::{Eligibility, Kind, PollDefinition, Visibility};
+
+/// Why nobody can vote in this poll for a test.
+pub(super) fn unfit(definition: &PollDefinition) -> Option<String> {
+    if definition.kind() != Kind::Rehearsal {
+        return Some(format!(
+            "kind: must be rehearsal, is {}: a test's vote would count",
+            definition.kind()
+        ));
+    }
+    if definition.visibility() == Visibility::Embargoed {
+        return Some(
+            "visibility: must be public or percentages, is embargoed: results would show nothing"
+                .to_owned(),
+        );
+    }
+    if open_channel(definition).is_none() {
+        return Some("channels: one must have the eligibility open".to_owned());
+    }
+    None
+}
+
+/// The first channel that takes votes without proof or token.
+pub(super) fn open_channel(definition: &PollDefinition) -> Option<&str> {
+    let mut channels = definition.channels().iter();
+    let open = channels.find(|channel| channel.eligibility == Eligibility::Open)?;
+    Some(open.id.as_str())
+}
+
+/// An id that no candidate has.
+pub(super) fn nobody(definition: &PollDefinition) -> String {
+    let mut id = "nobody".to_owned();
+    while definition.candidate_index(&id).is_some() {
+        id.push('-');
+    }
+    id
+}
+
+/// A standing, as far as the test looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) revision: u64,
+    /// `None` where only percentages are public.
+    pub(super) total: Option<u64>,
+}
+
+/// What an answer to a vote says, and how it is shown.
+pub(super) fn said(answer: &Answer) -> (Shown, String) {
+    let (shown, error) = answer::judge(answer.status, &answer.body);
+    let saw = match shown {
+        Shown::Accepted => "201 accepted".to_owned(),
+        Shown::AlreadyAccepted => "200 already_accepted".to_owned(),
+        Shown::Refused | Shown::NotRecorded | Shown::Open => error,
+    };
+    (shown, saw)
+}
+
+/// Another answer than the expected one. A process that does not know the poll yet, and one that can't take a vote at the
+/// moment, have not recorded it.
+pub(super) fn not_this<T>((shown, saw): (Shown, String)) -> Look<T> {
+    let later = shown == Shown::NotRecorded
+        || ["404 unknown-poll", "409 poll-not-open"].contains(&saw.as_str());
+    if later {
+        Look::NotYet(Found::Other(saw))
+    } else {
+        Look::Wrong(Found::Other(saw))
+    }
+}
+
+/// A vote that was not answered. One whose outcome is open has failed the test: it is not sent again.
+pub(super) fn not_answered<T>(silence: Silence) -> Look<T> {
+    match silence {
+        Silence::NotSent(_) => Look::NotYet(silence.into()),
+        Silence::Open(_) => Look::Wrong(silence.into()),
+    }
+}
+
+impl From<Silence> for Found {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::NotSent(why) => Self::Nothing(why),
+            Silence::Open(why) => Self::Nothing(why.to_owned()),
+        }
+    }
+}
+
+pub(super) fn with_hint(got: String, redis: &str) -> String {
+    if got.contains("unknown-poll") {
+        return format!("{got} (is its Redis another one than {redis}?)");
+    }
+    got
+}
+
+/// A standing of an open rehearsal and how it is shown, or what it is instead.
+pub(super) fn read_standing(answer: Result<Answer, Silence>) -> Result<(Standing, String), Found> {
+    let answer = answer.map_err(Found::from)?;
+    let body = answer.json();
+    let text = |field: &str| body[field].as_str().unwrap_or("?").to_owned();
+    let (Some(revision), 200) = (body["revision"].as_u64(), answer.status) else {
+        return Err(Found::Other(answer::named(answer.status, &answer.body)));
+    };
+    let (kind, state, status) = (text("kind"), text("state"), text("status"));
+    if (kind.as_str(), state.as_str(), status.as_str()) != ("rehearsal", "open", "provisional") {
+        return Err(Found::Other(format!("a {kind} poll, {state}, {status}")));
+    }
+    let total = body["total_votes"].as_u64();
+    let votes = total.map_or_else(
+        || "counts are not public".to_owned(),
+        |total| format!("{total} votes"),
+    );
+    let standing = Standing { revision, total };
+    Ok((standing, format!("revision {revision}, {votes}")))
+}
+
+/// Whether a standing has one vote more.
+pub(super) fn has_vote(before: Standing, after: Standing) -> bool {
+    let more = match (before.total, after.total) {
+        (Some(before), Some(after)) => after > before,
+        _ => true,
+    };
+    after.revision > before.revision && more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Found, Standing, has_vote, nobody, not_this, read_standing, said, unfit};
+    use crate::commands::poll::file::parse;
+    use crate::dev::DEMO_FILE;
+    use crate::smoke::SMOKE_FILE;
+    use crate::smoke::steps::Look;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn only_a_rehearsal_that_can_be_read_and_voted_in_will_do() {
+        let definition = |text: &str| parse("x.yaml", text.as_bytes()).unwrap();
+        let why = |text: &str| unfit(&definition(text)).unwrap_or_default();
+        assert_eq!(why(SMOKE_FILE), "");
+        assert!(why(DEMO_FILE).contains("kind: must be rehearsal, is live"));
+        let embargoed = SMOKE_FILE.replace("public\n", "embargoed\n");
+        assert!(why(&embargoed).contains("embargoed"), "{embargoed}");
+        let voters = SMOKE_FILE.replace("eligibility: open", "eligibility: voter");
+        assert!(why(&voters).contains("channels"));
+        let named = SMOKE_FILE.replace("id: a,", "id: nobody,");
+        assert_eq!(nobody(&definition(&named)), "nobody-");
+    }
+
+    #[test]
+    fn a_standing_is_that_of_an_open_rehearsal() {
+        let body = |kind: &str, status: &str| {
+            format!(
+                r#"{{"kind":"{kind}","state":"open","status":"{status}","revision":7,"total_votes":3}}"#
+            )
+        };
+        let read = |status, body: &str| read_standing(Ok(answer(status, body)));
+        let (standing, saw) = read(200, &body("rehearsal", "provisional")).unwrap();
+        assert_eq!(saw, "revision 7, 3 votes");
+        assert_eq!((standing.revision, standing.total), (7, Some(3)));
+        let other = |text: &str| Err(Found::Other(text.to_owned()));
+        let live = read(200, &body("live", "provisional"));
+        assert_eq!(live, other("a live poll, open, provisional"));
+        let stale = read(200, &body("rehearsal", "stale"));
+        assert_eq!(stale, other("a rehearsal poll, open, stale"));
+        assert_eq!(
+            read(404, r#"{"code":"unknown-poll"}"#),
+            other("404 unknown-poll")
+        );
+        assert_eq!(read(200, "<html>"), other("200"));
+    }
+
+    #[test]
+    fn a_vote_shows_by_revision_and_total_where_counts_are_public() {
+        let at = |revision, total| Standing { revision, total };
+        let before = at(7, Some(3));
+        assert!(has_vote(before, at(8, Some(4))));
+        assert!(!has_vote(before, at(8, Some(3))));
+        assert!(!has_vote(before, at(7, Some(4))));
+        assert!(has_vote(at(7, None), at(8, None)));
+    }
+
+    #[test]
+    fn a_vote_that_was_not_recorded_is_sent_again_and_no_other() {
+        let again = |status, body| {
+            let look: Look<()> = not_this(said(&answer(status, body)));
+            matches!(look, Look::NotYet(_))
+        };
+        for (status, body, sent_again) in [
+            (404, r#"{"code":"unknown-poll"}"#, true),
+            (409, r#"{"code":"poll-not-open"}"#, true),
+            (503, r#"{"code":"overloaded"}"#, true),
+            (409, r#"{"code":"poll-paused"}"#, false),
+            (504, r#"{"code":"outcome-unknown"}"#, false),
+            (404, "", false),
+            (200, r#"{"status":"already_accepted"}"#, false),
+        ] {
+            assert_eq!(again(status, body), sent_again, "{status} {body}");
+        }
+    }
+}
