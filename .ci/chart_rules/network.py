@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from chart_render import RELEASE, Rendered, matches, name_of, pods
+from chart_render import RELEASE, Rendered, containers, matches, name_of, pods
 
-from . import SERVICES, breaks, port_names, rule, selected
+from . import SERVICES, breaks, component, pod, port_names, rule, selected
 
 CLIENTS_OF_REDIS = {"ingest", "results", "votectl"}
 
@@ -131,3 +131,61 @@ def _(rendered):
     rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")["spec"]["ingress"][0]["from"].append(
         {"namespaceSelector": {}}
     )
+
+
+@rule("`helm test` votes and reads by both Services, and policies let it")
+def tested(rendered: Rendered) -> Iterator[str]:
+    found = rendered.named("Pod", f"{rendered.prefix}-votectl-test")
+    if bool(found) != rendered.values.get("tests", {}).get("enabled", True):
+        yield "the pod of the test must be there where tests are enabled, and only there"
+    if not found:
+        return
+    arguments = containers(found)[0]["args"]
+    given = dict(zip(arguments, arguments[1:], strict=False))
+    for name in SERVICES:
+        url = re.fullmatch(r"http://([\w-]+):(\d+)", given.get(f"--{name}", ""))
+        service = url and rendered.named("Service", url[1])
+        if not service or int(url[2]) not in {port["port"] for port in service["spec"]["ports"]}:
+            yield f"{name_of(found)}: --{name} {given.get(f'--{name}')} is no Service with that port"
+        elif {component(one) for _, one in selected(rendered, {"matchLabels": service["spec"]["selector"]})} != {name}:
+            yield f"{name_of(found)}: --{name} leads to {name_of(service)}, which is not that of {name}"
+    if not policies_are_on(rendered):
+        return
+    own = rendered.named("NetworkPolicy", f"{rendered.prefix}-votectl")
+    for name in SERVICES:
+        labels = pod(rendered, name)["metadata"]["labels"]
+        if not any(matches(peer["podSelector"], labels) for peer in peers(own) if set(peer) == {"podSelector"}):
+            yield f"{name_of(own)}: the test doesn't reach {name}"
+        policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-{name}")
+        (http,) = (part for part in policy["spec"]["ingress"] if {"port": "http", "protocol": "TCP"} in part["ports"])
+        sources = [peer["podSelector"] for peer in http.get("from", []) if set(peer) == {"podSelector"}]
+        if "from" in http and not any(matches(source, found["metadata"]["labels"]) for source in sources):
+            yield f"{name_of(policy)}: the test is not let in"
+
+
+@breaks("minimal", "a test of another port")
+def _(rendered):
+    arguments = rendered.named("Pod", f"{rendered.prefix}-votectl-test")["spec"]["containers"][0]["args"]
+    arguments[arguments.index("--results") + 1] += "81"
+
+
+@breaks("minimal", "a test of ingest in place of results")
+def _(rendered):
+    arguments = rendered.named("Pod", f"{rendered.prefix}-votectl-test")["spec"]["containers"][0]["args"]
+    arguments[arguments.index("--results") + 1] = arguments[arguments.index("--ingest") + 1]
+
+
+@breaks("minimal", "a test that may not read")
+def _(rendered):
+    rendered.named("NetworkPolicy", f"{rendered.prefix}-votectl")["spec"]["egress"].pop()
+
+
+@breaks("production", "an ingest that the test may not ask")
+def _(rendered):
+    spec = rendered.named("NetworkPolicy", f"{rendered.prefix}-ingest")["spec"]
+    spec["ingress"][0]["from"].pop()
+
+
+@breaks("small-show", "a test that nobody wants")
+def _(rendered):
+    rendered.values["tests"]["enabled"] = True

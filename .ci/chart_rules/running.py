@@ -148,8 +148,7 @@ def _(rendered):
 
 @breaks("observability", "an init container with a capability")
 def _(rendered):
-    found = rendered.of_kind("Pod")[0]
-    found["spec"]["initContainers"][0]["securityContext"]["capabilities"]["add"] = ["NET_RAW"]
+    pod(rendered, "redis")["spec"]["initContainers"][0]["securityContext"]["capabilities"]["add"] = ["NET_RAW"]
 
 
 @breaks("minimal", "an image without a tag")

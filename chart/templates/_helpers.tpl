@@ -105,7 +105,7 @@ automountServiceAccountToken: false
 {{- end -}}
 {{- end -}}
 
-{{/* PodSecurity `restricted`. Our binaries and redis-server run as any user, and so do sh and wget. */}}
+{{/* PodSecurity `restricted`. Our binaries and redis-server run as any user, and so does sh. */}}
 {{- define "paredao.podSecurityContext" -}}
 runAsNonRoot: true
 {{- with .Values.runAsUser }}

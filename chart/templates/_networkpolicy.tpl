@@ -42,10 +42,12 @@ spec:
       {{- with $values.networkPolicy.httpFrom }}
       from:
         {{- toYaml . | nindent 8 }}
+        {{- if $.root.Values.tests.enabled }}
         # The pod of `helm test`.
         - podSelector:
             matchLabels:
               {{- include "paredao.selectorLabels" (dict "root" $.root "component" "votectl") | nindent 14 }}
+        {{- end }}
       {{- end }}
     - ports:
         - { port: admin, protocol: TCP }

@@ -1,4 +1,5 @@
-//! `votectl smoke`: one vote through a deployment, in a rehearsal of its own: in by ingest, out by results, proven in Redis.
+//! `votectl smoke`: one vote through a deployment, in a rehearsal of its own: in by ingest, out by results, proven in
+//! Redis.
 
 mod ask;
 mod seen;

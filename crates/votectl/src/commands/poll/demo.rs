@@ -13,8 +13,8 @@ use vote_domain::wire_time;
 /// What to open, and for how long.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The poll's file in YAML or JSON; `-` reads standard input. Its id is counted up (ID-01, ID-02 …), and so is a number
-    /// at the end of its title; its times are not used
+    /// The poll's file in YAML or JSON; `-` reads standard input. Its id is counted up (ID-01, ID-02 …), and so is a
+    /// number at the end of its title; its times are not used
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
