@@ -25,6 +25,8 @@ TAG = "check"
 IMAGES = ("vote-ingest", "vote-results", "votectl")
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 MOST_BYTES = 25 * 1000 * 1000
+# What Alpine itself takes of that: 3.22 on amd64 is 8.3 MB. A stand-in for it is larger and isn't counted.
+BASE_BYTES = 8_400_000
 BUILD_LIMIT_S = 45 * 60
 # shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s
 STOP_LIMIT_S = 21
@@ -114,8 +116,9 @@ def check_contents(docker: Docker, name: str, image: str) -> None:
                 raise Failed(f"{image}: {member.name} may be written by others than root")
     passed(f"it holds {', '.join(names)} and nothing else")
     whole = docker.inspect(image)["Size"]
-    on = "a stand-in" if docker.is_stand_in(RUNTIME) else RUNTIME
-    require(size < MOST_BYTES, f"that is {size / 1e6:.1f} MB, {packed / 1e6:.1f} MB to pull; with {on} {whole / 1e6:.1f} MB")
+    if docker.is_stand_in(RUNTIME):
+        whole = size + BASE_BYTES
+    require(whole < MOST_BYTES, f"that is {size / 1e6:.1f} MB, {packed / 1e6:.1f} MB to pull; with {RUNTIME} {whole / 1e6:.1f} MB")
 
 
 def layers(docker: Docker, image: str) -> list[tuple[list[tarfile.TarInfo], int]]:
