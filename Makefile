@@ -282,6 +282,20 @@ down: ## Stop it; VOLUMES=1 deletes its data as well
 compose-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) ## Check compose.yaml, start the system, vote, scale, break and roll it
 	python3 -B .ci/compose_check.py --compose $(CONTAINER_TOOLS)/docker-compose
 
+##@ Delivery
+
+WORKFLOWS_VENV := $(VENV)/workflows
+
+$(WORKFLOWS_VENV)/requirements: .ci/requirements-workflows.txt
+	python3 -m venv $(WORKFLOWS_VENV)
+	$(WORKFLOWS_VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --requirement $<
+	touch $@
+
+.PHONY: workflows-check
+workflows-check: $(WORKFLOWS_VENV)/requirements ## Check GitHub's workflows, and try what they run on stand-ins of its tools
+	$(WORKFLOWS_VENV)/bin/python -B .ci/workflows_check.py
+	$(WORKFLOWS_VENV)/bin/python -B .ci/delivery_check.py
+
 ##@ Measuring
 
 .PHONY: bench
