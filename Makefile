@@ -260,10 +260,28 @@ $(CHART_VENV)/requirements: .ci/requirements-chart.txt | needs-python
 	$(CHART_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
+.PHONY: chart
+chart: ## Package the Helm chart, with helm or without
+	@mkdir -p $(TARGET)/chart
+	@if command -v helm >/dev/null; then helm package chart --destination $(TARGET)/chart; \
+	else \
+		$(MAKE) --no-print-directory $(CHART_VENV)/requirements && $(CHART_PYTHON) -c \
+			'import helm_python, sys; print("packaged:", helm_python.package("chart", destination=sys.argv[1]))' $(TARGET)/chart; \
+	fi
+
+# Only into a context that is local by its name, or that CONTEXT=… names; deploy/local.sh says what else can be set.
+.PHONY: deploy-local
+deploy-local: ## Build, load and install into a local cluster (kind, k3d, …), and test it
+	@DOCKER="$(DOCKER)" deploy/local.sh
+
 # Needs neither a cluster nor a helm binary. Where the services are built, they are given the settings that it renders.
 .PHONY: chart-check
 chart-check: $(CHART_VENV)/requirements ## Check the Helm chart: lint, schema, refusals, manifests, snapshots
 	$(CHART_PYTHON) .ci/chart_check.py --bin-dir $(BIN)
+
+.PHONY: deploy-local-check
+deploy-local-check: $(CHART_VENV)/requirements ## Check what deploy-local decides, with stand-ins for cluster and tools
+	$(CHART_PYTHON) .ci/deploy_local_check.py
 
 .PHONY: chart-docs
 chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema and table of values from their sources
