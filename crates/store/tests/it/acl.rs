@@ -14,15 +14,20 @@ const INGEST: &str = include_str!("../../../../deploy/redis/acl/vote-ingest.acl"
 const RESULTS: &str = include_str!("../../../../deploy/redis/acl/vote-results.acl");
 const VOTECTL: &str = include_str!("../../../../deploy/redis/acl/votectl.acl");
 
-async fn show() -> Show {
+/// Keeps its rights, loses its login: see the README beside the users.
+const DEFAULT: &str = "user default off resetpass allkeys allchannels +@all";
+
+/// The file that the README beside the users tells to make.
+fn users(default: &str) -> String {
     let users: String = [INGEST, RESULTS, VOTECTL]
         .iter()
         .map(|user| format!("{} >secret\n", user.trim_end()))
         .collect();
-    let redis = RedisServer::builder()
-        .acl(&format!("{users}user default off\n"))
-        .start()
-        .await;
+    format!("{users}{default}\n")
+}
+
+async fn show() -> Show {
+    let redis = RedisServer::builder().acl(&users(DEFAULT)).start().await;
     let url = redis.url_as("votectl", "secret");
     Show::open_at(redis, url, 2).await
 }
@@ -207,6 +212,54 @@ async fn the_operator_can_delete_nothing() {
         "KEYS *",
     ] {
         assert_refused(&show, "votectl", command).await;
+    }
+}
+
+#[tokio::test]
+async fn the_operator_takes_and_restores_a_backup_with_these_rights_and_deletes_only_its_marks() {
+    let show = show().await;
+    let ingest = show.redis.url_as("vote-ingest", "secret");
+    let voting = Voting::start(&ingest, lane_config(), show.id.as_str()).await;
+    for number in 0..20 {
+        assert!(is_accepted(
+            &voting.cast(keyed(ANA, &format!("k{number}"))).await
+        ));
+    }
+    voting.writer.drain().await;
+    show.change(Transition::Close, closes_at()).await;
+    let closed = show.poll().await;
+    show.seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    let backup = show
+        .operator
+        .backup(&show.id, closes_at(), "test", "test 1.0", |_| {})
+        .await
+        .expect("taken")
+        .expect("there");
+    let target = RedisServer::builder().acl(&users(DEFAULT)).start().await;
+    let operator = crate::support::store(&target.url_as("votectl", "secret")).operator();
+    operator
+        .restore(&backup, closes_at(), "test", |_| {})
+        .await
+        .expect("restored");
+    let audit = operator.audit(&show.id).await.expect("it answers");
+    let audit = audit.expect("it is there");
+    assert!(audit.passed && audit.total == 20, "{:?}", audit.differences);
+    for key in [
+        "vote:poll:paredao-01",
+        "vote:poll:paredao-01:final",
+        "vote:{paredao-01/0}:state",
+        "vote:{paredao-01/0}:tally",
+        "vote:receipts:key",
+        "vote:polls",
+        "other:import",
+    ] {
+        assert_refused(&show, "votectl", &format!("DEL {key}")).await;
+    }
+    for user in ["vote-ingest", "vote-results"] {
+        assert_refused(&show, user, "DEL vote:{paredao-01/0}:import").await;
+        assert_refused(&show, user, "SET vote:{paredao-01/0}:import x").await;
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
 
 mod acl;
+mod backup;
 mod commit;
 mod durability;
 mod faults;
