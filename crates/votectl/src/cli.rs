@@ -1,6 +1,6 @@
 //! The command line: what there is, how it is spelt, what it means.
 
-use crate::commands::{audit, export, poll, receipt};
+use crate::commands::{audit, export, import, poll, receipt};
 use crate::redis_args::RedisArgs;
 use crate::{dev, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -70,8 +70,10 @@ pub enum Command {
     Poll(poll::PollCommand),
     /// Prove that tally, minutes, ledger and sealed result agree, shard by shard
     Audit(audit::AuditArgs),
-    /// Write a poll's figures as CSV or JSON
+    /// Write a poll's figures as CSV or JSON, or a backup of all of it
     Export(export::ExportArgs),
+    /// Restore a poll from a backup, where Redis holds nothing of it
+    Import(import::ImportArgs),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
     Load(load::LoadArgs),
     /// Run everything on this machine: Redis, both services, a demo poll
@@ -134,6 +136,9 @@ mod tests {
             "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
             "votectl load --votes 1000000",
             "votectl export paredao-01 --format json --what hourly -o table",
+            "votectl export paredao-01 --what backup --file paredao-01.json",
+            "votectl import paredao-01.json --dry-run",
+            "votectl import -",
             "votectl receipt verify v1.a.b",
             "votectl dev --data-dir /tmp/x --no-demo",
         ] {
@@ -156,6 +161,7 @@ mod tests {
             ("votectl load --url https://x", "plain http"),
             ("votectl export paredao-01 --format xml", "csv, json"),
             ("votectl poll list --output yaml", "text, json"),
+            ("votectl import", "<FILE>"),
         ] {
             let error = refused(line);
             assert!(error.contains(says), "{line}: {error}");
