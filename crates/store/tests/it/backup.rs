@@ -1,7 +1,5 @@
 //! A poll that is taken to another Redis, whole or not at all.
 
-use std::collections::BTreeMap;
-
 use vote_domain::{PollState, Transition};
 use vote_store::{
     AuditReport, Backup, BackupError, PollOperator, RestoreError, SaveError, TakeError,
@@ -21,7 +19,7 @@ fn now() -> jiff::Timestamp {
 }
 
 /// A poll with votes of several hours and writers, on so many shards.
-async fn voted(shards: u16) -> Show {
+pub(crate) async fn voted(shards: u16) -> Show {
     let show = Show::open_on(RedisServer::start().await, shards).await;
     for process in 0..2 {
         let voting = show.voting().await;
@@ -37,7 +35,7 @@ async fn voted(shards: u16) -> Show {
     show
 }
 
-async fn taken<R>(show: &Show<R>) -> Backup {
+pub(crate) async fn taken<R>(show: &Show<R>) -> Backup {
     let backup = show
         .operator
         .backup(&show.id, now(), "test", "test 1.0", |_| {})
@@ -481,109 +479,6 @@ async fn many_minutes_and_writers_are_written_in_small_commands() {
     );
 }
 
-/// As an edited backup, its digest made anew.
-fn edited(
-    backup: &Backup,
-    edit: impl FnOnce(&mut serde_json::Value),
-) -> Result<Backup, BackupError> {
-    let json = backup.to_json().expect("JSON");
-    let mut value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    edit(&mut value);
-    let claimed = value["sha256"].as_str().expect("a text").to_owned();
-    match Backup::parse(value.to_string().as_bytes()) {
-        Err(BackupError::Digest { actual, recorded }) => {
-            assert_eq!(claimed, recorded);
-            value["sha256"] = actual.into();
-            Backup::parse(value.to_string().as_bytes())
-        }
-        parsed => parsed,
-    }
-}
-
-#[tokio::test]
-async fn an_edited_backup_is_refused_even_with_its_digest_made_anew() {
-    let show = voted(2).await;
-    let backup = taken(&show).await;
-    let json = backup.to_json().expect("JSON");
-    type Edit = fn(&mut serde_json::Value);
-    let edits: BTreeMap<&str, Edit> = [
-        (
-            "tally",
-            (|v| v["shards"][0]["tally"][0][0] = 99.into()) as Edit,
-        ),
-        ("ledger", |v| {
-            v["shards"][1]["writers"][0]["votes"] = 99.into();
-        }),
-        ("totals", |v| v["totals"]["votes"] = 99.into()),
-        ("in order", |v| {
-            v["shards"].as_array_mut().expect("a list").reverse();
-        }),
-        ("once each", |v| {
-            v["shards"].as_array_mut().expect("a list").pop();
-        }),
-        ("shards[0].late", |v| {
-            v["shards"][0]["late"] = serde_json::json!([[1]]);
-        }),
-        ("when the poll took none", |v| {
-            let minutes = &mut v["shards"][0]["minutes"];
-            let (old, votes) = minutes
-                .as_object()
-                .and_then(|minutes| minutes.iter().next())
-                .map(|(minute, votes)| (minute.clone(), votes.clone()))
-                .expect("a minute");
-            minutes.as_object_mut().expect("a map").remove(&old);
-            minutes["1"] = votes;
-        }),
-        ("the fence says", |v| {
-            v["shards"][1]["fence"]["closes_at_ms"] = 1.into();
-        }),
-        ("more than can be counted", |v| {
-            for place in ["tally", "late"] {
-                v["shards"][0][place][0][0] = u64::MAX.into();
-            }
-        }),
-        ("the writers' sequences", |v| {
-            v["shards"][0]["writers"][0]["last_sequence"] = u64::MAX.into();
-        }),
-        ("(65 characters)", |v| {
-            v["poll"]["definition"]["id"] = "x".repeat(65).into();
-        }),
-        ("poll.definition", |v| {
-            v["poll"]["definition"]["id"] = "../{x}".into();
-        }),
-        ("hexadecimal", |v| {
-            v["shards"][0]["writers"][0]["writer"] = "a/b\r\nFLUSHALL".into();
-        }),
-        ("surprise", |v| v["surprise"] = 1.into()),
-        ("no minute", |v| {
-            v["shards"][0]["minutes"][i64::MAX.to_string()] = serde_json::json!([[0, 0], [0, 0]]);
-        }),
-        ("votes", |v| v["shards"][0]["tally"][0][0] = (-1).into()),
-    ]
-    .into_iter()
-    .collect();
-    for (says, edit) in edits {
-        let error = edited(&backup, edit).expect_err(says).to_string();
-        let at = if says == "votes" {
-            "shards[0].tally"
-        } else {
-            says
-        };
-        assert!(error.contains(at), "{says}: {error}");
-    }
-    // Damage.
-    let damaged = json.replacen("\"votes\":", "\"votes\": 1", 1);
-    assert!(matches!(
-        Backup::parse(damaged.as_bytes()),
-        Err(BackupError::Digest { .. } | BackupError::Syntax(_))
-    ));
-    for cut in [1, 2, json.len() / 2, json.len() - 2] {
-        let error = Backup::parse(&json.as_bytes()[..cut]).expect_err("cut off");
-        assert!(error.to_string().contains("cut off"), "{cut}: {error}");
-    }
-    assert_eq!(Backup::parse(b" \n"), Err(BackupError::Empty));
-}
-
 #[tokio::test]
 async fn a_process_that_is_cut_off_meanwhile_sends_again_what_came_after_the_backup() {
     let show = Show::open().await;
@@ -615,4 +510,55 @@ async fn a_process_that_is_cut_off_meanwhile_sends_again_what_came_after_the_bac
             .ok_or(format!("{audit:?}"))
     })
     .await;
+}
+
+/// A process that votes, sees that Redis is empty, and then that a backup is there: what it was told to be accepted
+/// after the backup is recorded, as far as its window reaches, and nothing twice. Gives the votes that it says are lost.
+async fn seen_empty(before: u64, after: u64) -> u64 {
+    let show = Show::open().await;
+    let lane = vote_store::LaneConfig {
+        // Some of the last batches, by far not all.
+        replay_window_bytes: 1_000,
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.url, lane).await;
+    for _ in 0..before {
+        assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    }
+    let backup = taken(&show).await;
+    for _ in 0..after {
+        assert!(is_accepted(&voting.cast(vote(BIA)).await));
+    }
+    let mut connection = show.redis.connection().await;
+    redis::cmd("FLUSHALL")
+        .exec_async(&mut connection)
+        .await
+        .expect("empty");
+    eventually(DEADLINE, || async {
+        voting.metric("vote_gaps_total") > 0.0
+    })
+    .await;
+    restored(&show.operator, &backup).await;
+    // The lane has ended once it has sent what it had to.
+    voting.writer.drain().await;
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    let counted = u64::try_from(audit.total).expect("few");
+    let metric = |name| voting.metric(name).to_string().parse::<u64>();
+    let lost = metric("vote_unrecoverable_votes_total").expect("a whole number");
+    assert_eq!(metric("vote_unexpected_votes_total"), Ok(0));
+    assert_eq!(counted + lost, before + after, "{audit:?}");
+    lost
+}
+
+#[tokio::test]
+async fn a_process_that_has_seen_the_emptied_redis_sends_nothing_again_that_the_backup_has() {
+    assert_eq!(seen_empty(30, 0).await, 0);
+    assert_eq!(seen_empty(30, 2).await, 0);
+}
+
+#[tokio::test]
+async fn what_neither_a_backup_nor_a_window_has_is_counted_as_lost() {
+    let lost = seen_empty(30, 20).await;
+    assert!((1..20).contains(&lost), "{lost}");
 }

@@ -3,6 +3,7 @@
 
 mod acl;
 mod backup;
+mod backup_checks;
 mod commit;
 mod durability;
 mod faults;
