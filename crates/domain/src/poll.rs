@@ -32,7 +32,7 @@ pub struct AuditEntry {
     /// When.
     #[serde(with = "wire_time")]
     pub at: Timestamp,
-    /// What: `apply`, `extend`, or the name of a transition.
+    /// What: `apply`, `extend`, `import`, or the name of a transition.
     pub action: String,
     /// By whom.
     pub by: String,
@@ -208,6 +208,24 @@ impl Poll {
         }
         next.definition = newer;
         Ok(next)
+    }
+
+    /// The poll as it comes back from a backup: paused where it was open or paused, since votes that were cast
+    /// after the backup are missing and a person has to decide how to go on; else as it was. `origin` says
+    /// which backup, for the log.
+    #[must_use]
+    pub fn restored(&self, origin: &str, now: Timestamp, by: &str) -> Self {
+        match self.state {
+            PollState::Open | PollState::Paused => {
+                let detail = format!("{} to {}, {origin}", self.state, PollState::Paused);
+                let mut next = self.changed(now, "import", by, detail);
+                next.state = PollState::Paused;
+                next
+            }
+            PollState::Draft | PollState::Closed | PollState::Sealed | PollState::Void => {
+                self.clone()
+            }
+        }
     }
 
     /// What the poll is to a voter at an instant.

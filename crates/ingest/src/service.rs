@@ -133,6 +133,11 @@ fn redis_config(settings: &Settings) -> RedisConfig {
             .password
             .as_ref()
             .map(|password| password.expose().to_owned()),
+        sentinel_username: redis.sentinel_username.clone(),
+        sentinel_password: redis
+            .sentinel_password
+            .as_ref()
+            .map(|password| password.expose().to_owned()),
         tls: TlsFiles {
             authority: redis.tls_ca_file.clone(),
             certificate: redis.tls_cert_file.clone(),

@@ -107,6 +107,11 @@ fn redis(settings: &RedisSettings) -> RedisConfig {
             .password
             .as_ref()
             .map(|password| Secret::expose(password).to_owned()),
+        sentinel_username: settings.sentinel_username.clone(),
+        sentinel_password: settings
+            .sentinel_password
+            .as_ref()
+            .map(|password| Secret::expose(password).to_owned()),
         tls: TlsFiles {
             authority: settings.tls_ca_file.clone(),
             certificate: settings.tls_cert_file.clone(),

@@ -19,6 +19,10 @@ pub struct RedisConfig {
     pub username: Option<String>,
     /// Overrides the password in `url`.
     pub password: Option<String>,
+    /// Our user at the sentinels, where they have users of their own.
+    pub sentinel_username: Option<String>,
+    /// Our password at the sentinels; theirs are not asked for without it.
+    pub sentinel_password: Option<String>,
     /// Whom to trust, and who we are, where the scheme asks for TLS.
     pub tls: TlsFiles,
     /// The most connections this process opens to one server. Each lane keeps one.
@@ -48,6 +52,8 @@ impl RedisConfig {
             url: url.into(),
             username: None,
             password: None,
+            sentinel_username: None,
+            sentinel_password: None,
             tls: TlsFiles::default(),
             pool_size: 512,
             connect_timeout: Duration::from_secs(2),

@@ -1,12 +1,14 @@
 //! The fence of a shard: the copy of a poll's state that `commit.lua` checks in the same step in
 //! which it counts.
 
+use serde::{Deserialize, Serialize};
 use vote_domain::{Poll, PollState};
 
 use crate::{error::StoreError, keys::ShardKeys, nodes::Nodes, script::FENCE};
 
 /// What a shard's fence says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fence {
     /// The poll's state.
     pub state: PollState,

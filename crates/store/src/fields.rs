@@ -49,6 +49,11 @@ pub(crate) fn votes(writer: &WriterId) -> String {
     format!("{writer}/votes")
 }
 
+/// What a writer has left to send: a closing time, or [`ENDED`].
+pub(crate) fn drained(writer: &WriterId) -> String {
+    format!("{writer}/drained")
+}
+
 /// The writer and the figure that `<writer>/sequence`, `<writer>/votes` or `<writer>/drained` names.
 pub(crate) fn parse_ledger(field: &str) -> Option<LedgerField> {
     let (writer, figure) = field.split_once('/')?;

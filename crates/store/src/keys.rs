@@ -26,6 +26,11 @@ pub(crate) fn sealed(poll: &PollId) -> String {
     format!("vote:poll:{poll}:final")
 }
 
+/// There while a backup of the poll is being restored: the backup's digest.
+pub(crate) fn restoring(poll: &PollId) -> String {
+    format!("vote:poll:{poll}:import")
+}
+
 /// The keys of one shard of a poll.
 #[derive(Debug, Clone)]
 pub(crate) struct ShardKeys {
@@ -70,6 +75,11 @@ impl ShardKeys {
         format!("{}:late", self.prefix)
     }
 
+    /// There while a backup is written to the shard, until it has its fence: the backup's digest.
+    pub(crate) fn restoring(&self) -> String {
+        format!("{}:import", self.prefix)
+    }
+
     /// Idempotency digests of one window.
     pub(crate) fn seen(&self, window: i64) -> String {
         format!("{}:seen:{window}", self.prefix)
@@ -92,6 +102,8 @@ mod tests {
         let shard = ShardKeys::new(&id, 7);
         assert_eq!(poll(&id), "vote:poll:paredao-01");
         assert_eq!(sealed(&id), "vote:poll:paredao-01:final");
+        assert_eq!(restoring(&id), "vote:poll:paredao-01:import");
+        assert_eq!(shard.restoring(), "vote:{paredao-01/7}:import");
         assert_eq!(shard.state(), "vote:{paredao-01/7}:state");
         assert_eq!(shard.tally(), "vote:{paredao-01/7}:tally");
         assert_eq!(shard.minutes(493_000), "vote:{paredao-01/7}:minutes:493000");
@@ -117,6 +129,7 @@ mod tests {
             shard.writers(),
             shard.replies(),
             shard.late(),
+            shard.restoring(),
             shard.seen(1),
             shard.voters("c", 1),
         ] {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod backup;
 mod commit;
 mod connection;
 mod directory;
@@ -21,6 +22,7 @@ mod reader;
 mod script;
 mod snapshot;
 
+pub use backup::{Backup, BackupError, MAX_BACKUP_BYTES, Taken, Totals};
 pub use commit::{
     Durability, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing, VoteToCast, VoteWriter,
     VoteWriterConfig,
@@ -31,6 +33,9 @@ pub use error::StoreError;
 pub use fence::Fence;
 pub use figures::{Drained, ShardFigures, WriterLedger};
 pub use metrics::VoteOutcome;
-pub use operator::{AuditReport, PollOperator, SaveError, SealError, ShardAudit, Undrained};
+pub use operator::{
+    AuditReport, PollOperator, RestoreError, Restored, SaveError, SealError, ShardAudit, TakeError,
+    Undrained,
+};
 pub use reader::ResultsReader;
 pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter};

@@ -1,5 +1,7 @@
 //! The results service's capability: reads tallies, series and ledgers, and writes nothing.
 
+use std::ops::RangeInclusive;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use vote_domain::{Poll, PollDefinition, PollId, SealedPoll};
@@ -37,12 +39,17 @@ impl ResultsReader {
     /// # Errors
     /// [`StoreError`] where Redis can't be read, or holds fields that are not the poll's.
     pub async fn figures(&self, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
+        let hours = self.hours(poll).await?;
+        self.figures_of(&poll.definition, hours).await
+    }
+
+    /// The hours that can have votes by the clock of Redis.
+    pub(crate) async fn hours(&self, poll: &Poll) -> Result<RangeInclusive<i64>, StoreError> {
         let key = keys::poll(poll.definition.id());
         let (seconds, _microseconds): (i64, i64) =
             self.nodes.query(&key, &redis::cmd("TIME")).await?;
         let now = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
-        self.figures_of(&poll.definition, figures::hours(poll, now))
-            .await
+        Ok(figures::hours(poll, now))
     }
 
     /// As [`ResultsReader::figures`], with the minutes of `hours` alone.

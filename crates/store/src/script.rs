@@ -13,6 +13,15 @@ pub(crate) static FENCE: LazyLock<Script> =
 /// Replaces a poll's document.
 pub(crate) static SAVE_POLL: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/save_poll.lua")));
+/// Takes a shard for the restoring of a backup.
+pub(crate) static RESTORE_CLAIM: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/restore_claim.lua")));
+/// Writes a part of a backup to a shard.
+pub(crate) static RESTORE_FILL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/restore_fill.lua")));
+/// Writes the fence of a shard that has all of a backup.
+pub(crate) static RESTORE_FENCE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/restore_fence.lua")));
 
 /// Reads the figures of a shard.
 pub(crate) static FIGURES: LazyLock<Script> =

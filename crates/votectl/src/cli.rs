@@ -1,6 +1,6 @@
 //! The command line: what there is, how it is spelt, what it means.
 
-use crate::commands::{audit, export, poll, receipt};
+use crate::commands::{audit, export, import, poll, receipt};
 use crate::redis_args::RedisArgs;
 use crate::{dev, load, smoke};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -70,8 +70,10 @@ pub enum Command {
     Poll(poll::PollCommand),
     /// Prove that tally, minutes, ledger and sealed result agree, shard by shard
     Audit(audit::AuditArgs),
-    /// Write a poll's figures as CSV or JSON
+    /// Write a poll's figures as CSV or JSON, or a backup of all of it
     Export(export::ExportArgs),
+    /// Restore a poll from a backup, where Redis holds nothing of it
+    Import(import::ImportArgs),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
     Load(load::LoadArgs),
     /// Test a deployment by one vote in a rehearsal of its own: in by ingest, out by results, proven in Redis
@@ -138,6 +140,9 @@ mod tests {
             "votectl load --votes 1000000",
             "votectl smoke --ingest http://ingest --results http://results:81/x --timeout 1m",
             "votectl export paredao-01 --format json --what hourly -o table",
+            "votectl export paredao-01 --what backup --file paredao-01.json",
+            "votectl import paredao-01.json --dry-run",
+            "votectl import -",
             "votectl receipt verify v1.a.b",
             "votectl dev --data-dir /tmp/x --no-demo",
         ] {
@@ -161,6 +166,7 @@ mod tests {
             ("votectl smoke --results https://x", "plain http"),
             ("votectl export paredao-01 --format xml", "csv, json"),
             ("votectl poll list --output yaml", "text, json"),
+            ("votectl import", "<FILE>"),
         ] {
             let error = refused(line);
             assert!(error.contains(says), "{line}: {error}");

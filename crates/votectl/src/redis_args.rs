@@ -59,6 +59,40 @@ pub struct RedisArgs {
     )]
     password_file: Option<PathBuf>,
 
+    /// ACL user at the sentinels, where those have users of their own
+    #[arg(
+        long = "redis-sentinel-username",
+        global = true,
+        help_heading = HEADING,
+        value_name = "NAME",
+        hide_short_help = true,
+        env = "VOTE__REDIS__SENTINEL_USERNAME",
+        hide_env_values = true
+    )]
+    sentinel_username: Option<String>,
+
+    /// Password at the sentinels; only the environment should have it
+    #[arg(
+        long = "redis-sentinel-password",
+        global = true,
+        hide = true,
+        env = "VOTE__REDIS__SENTINEL_PASSWORD",
+        hide_env_values = true,
+        conflicts_with = "sentinel_password_file"
+    )]
+    sentinel_password: Option<String>,
+
+    /// File that holds the password at the sentinels (or VOTE__REDIS__SENTINEL_PASSWORD)
+    #[arg(
+        long = "redis-sentinel-password-file",
+        global = true,
+        help_heading = HEADING,
+        value_name = "FILE",
+        hide_short_help = true,
+        env = "VOTE__REDIS__SENTINEL_PASSWORD_FILE"
+    )]
+    sentinel_password_file: Option<PathBuf>,
+
     /// Certificates (PEM) of the authorities to trust, instead of those of the machine
     #[arg(
         long = "redis-ca-file",
@@ -102,6 +136,11 @@ impl fmt::Debug for RedisArgs {
             .field("username", &self.username)
             .field("password", &self.password.as_deref().map(Secret::new))
             .field("password_file", &self.password_file)
+            .field("sentinel_username", &self.sentinel_username)
+            .field(
+                "sentinel_password",
+                &self.sentinel_password.as_deref().map(Secret::new),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -112,13 +151,19 @@ impl RedisArgs {
     /// # Errors
     /// When the file of the password can't be read, or is empty.
     pub fn config(&self) -> Result<RedisConfig, Failure> {
-        let password = match &self.password_file {
-            None => self.password.clone(),
-            Some(path) => Some(read_password(path)?),
+        let secret = |option, given: &Option<String>, file: &Option<PathBuf>| match file {
+            None => Ok(given.clone()),
+            Some(path) => read_password(option, path).map(Some),
         };
         Ok(RedisConfig {
             username: self.username.clone(),
-            password,
+            password: secret("--redis-password-file", &self.password, &self.password_file)?,
+            sentinel_username: self.sentinel_username.clone(),
+            sentinel_password: secret(
+                "--redis-sentinel-password-file",
+                &self.sentinel_password,
+                &self.sentinel_password_file,
+            )?,
             tls: TlsFiles {
                 authority: self.ca_file.clone(),
                 certificate: self.cert_file.clone(),
@@ -130,16 +175,16 @@ impl RedisArgs {
     }
 }
 
-fn read_password(path: &std::path::Path) -> Result<String, Failure> {
+fn read_password(option: &str, path: &std::path::Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!(
-            "--redis-password-file: {} can't be read: {error}",
+            "{option}: {} can't be read: {error}",
             path.display()
         ))
     })?;
     match text.trim_end_matches(['\r', '\n']) {
         "" => Err(Failure::usage(format!(
-            "--redis-password-file: {} is empty",
+            "{option}: {} is empty",
             path.display()
         ))),
         password => Ok(password.to_owned()),
@@ -159,6 +204,8 @@ mod tests {
             "redis+cluster://u:hunter2@a,b",
             "--redis-password",
             "hunter3",
+            "--redis-sentinel-password",
+            "hunter4",
             "poll",
             "list",
         ])
@@ -175,14 +222,15 @@ mod tests {
         let config = |text: &str| {
             std::fs::write(&file, text).unwrap();
             let path = file.to_str().unwrap();
-            let cli =
-                Cli::try_parse_from(["votectl", "--redis-password-file", path, "poll", "list"]);
+            let sentinels = "--redis-sentinel-password-file";
+            let files = ["--redis-password-file", path, sentinels, path];
+            let words = ["votectl"].into_iter().chain(files);
+            let cli = Cli::try_parse_from(words.chain(["poll", "list"]));
             cli.unwrap().global.redis.config()
         };
-        assert_eq!(
-            config("hunter2\r\n").unwrap().password.as_deref(),
-            Some("hunter2")
-        );
+        let read = config("hunter2\r\n").unwrap();
+        assert_eq!(read.password.as_deref(), Some("hunter2"));
+        assert_eq!(read.sentinel_password.as_deref(), Some("hunter2"));
         let error = config("\n").unwrap_err().to_string();
         assert!(
             error.contains("--redis-password-file") && error.contains("empty"),

@@ -114,6 +114,11 @@ impl Settings {
                 &self.redis.password_file,
             ),
             (
+                "redis.sentinel_password",
+                &mut self.redis.sentinel_password,
+                &self.redis.sentinel_password_file,
+            ),
+            (
                 "receipts.key",
                 &mut self.receipts.key,
                 &self.receipts.key_file,
@@ -144,13 +149,25 @@ impl Settings {
                     .to_owned(),
             );
         }
-        if self
-            .redis
-            .username
-            .as_ref()
-            .is_some_and(|name| name.len() > 256)
-        {
-            refuse("redis.username", takes("redis.username"));
+        for (name, username) in [
+            ("redis.username", &self.redis.username),
+            ("redis.sentinel_username", &self.redis.sentinel_username),
+        ] {
+            if username.as_ref().is_some_and(|text| text.len() > 256) {
+                refuse(name, takes(name));
+            }
+        }
+        if self.redis.sentinel_username.is_some() && self.redis.sentinel_password.is_none() {
+            refuse(
+                "redis.sentinel_username",
+                "has no password: set redis.sentinel_password_file too".to_owned(),
+            );
+        }
+        if self.redis.sentinel_password.is_some() && !self.redis.url.names_sentinels() {
+            refuse(
+                "redis.sentinel_password",
+                "is of no use where redis.url does not name sentinels".to_owned(),
+            );
         }
         if self.receipts.key.is_some() && self.receipts.key_bytes().is_none() {
             refuse("receipts.key", takes("receipts.key"));

@@ -24,6 +24,15 @@ pub struct RedisSettings {
     /// File that held the password.
     #[serde(deserialize_with = "empty_is_none")]
     pub password_file: Option<PathBuf>,
+    /// ACL user at the sentinels.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub sentinel_username: Option<String>,
+    /// Password at the sentinels, from the setting itself or from its file.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub sentinel_password: Option<Secret>,
+    /// File that held that password.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub sentinel_password_file: Option<PathBuf>,
     /// File with the certificates of authorities to trust.
     #[serde(deserialize_with = "empty_is_none")]
     pub tls_ca_file: Option<PathBuf>,

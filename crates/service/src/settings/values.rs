@@ -90,6 +90,14 @@ impl RedisUrl {
         self.parts().is_some_and(|(user, _)| user.contains(':'))
     }
 
+    /// Whether it names the sentinels of a server.
+    #[must_use]
+    pub fn names_sentinels(&self) -> bool {
+        self.0
+            .split_once("://")
+            .is_some_and(|(scheme, _)| scheme.ends_with("+sentinel"))
+    }
+
     /// User information and the rest of the URL.
     fn parts(&self) -> Option<(&str, &str)> {
         self.0.split_once("://")?.1.rsplit_once('@')

@@ -441,6 +441,33 @@ fn secrets_come_from_a_value_or_a_file_and_never_show() {
             "{error}"
         );
     }
+    let sentinels = "redis+sentinel://s1,s2/vote";
+    let useless = refused(&[("VOTE__REDIS__SENTINEL_PASSWORD", "hunter2")]);
+    assert!(
+        useless.contains("redis.sentinel_password") && !useless.contains("hunter2"),
+        "{useless}"
+    );
+    let half = refused(&[
+        ("VOTE__REDIS__URL", sentinels),
+        ("VOTE__REDIS__SENTINEL_USERNAME", "me"),
+    ]);
+    assert!(half.contains("redis.sentinel_password_file"), "{half}");
+    let secret = file(&folder, "sentinel", "hunter2\n");
+    let settings = load(
+        None,
+        &[
+            ("VOTE__REDIS__URL", sentinels),
+            ("VOTE__REDIS__SENTINEL_USERNAME", "me"),
+            (
+                "VOTE__REDIS__SENTINEL_PASSWORD_FILE",
+                secret.to_str().expect("a path"),
+            ),
+        ],
+    )
+    .expect("right");
+    let password = settings.redis.sentinel_password.as_ref();
+    assert_eq!(password.map(|secret| secret.expose()), Some("hunter2"));
+    assert!(!format!("{settings:?}").contains("hunter2"));
     let number = file(&folder, "number.yaml", "redis:\n  password: 123456\n");
     let error = load(Some(&number), &[]).expect_err("refused");
     assert!(

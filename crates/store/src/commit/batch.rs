@@ -1,6 +1,6 @@
 //! A batch of votes: what one run of `commit.lua` carries.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use redis::Cmd;
 use vote_domain::{KeyDigest, PollDefinition, VoterDigest, WriterId};
@@ -15,11 +15,11 @@ const NO_DIGEST: &[u8] = &[0; 16];
 
 /// How the script is to take a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub(crate) enum Mode<'a> {
     /// Votes on their way in: the fence decides.
     Live,
-    /// A batch that had been acknowledged and that Redis has forgotten since.
-    Replay,
+    /// A batch that had been acknowledged and that Redis has forgotten since; to these earlier writers first.
+    Replay(&'a [Origin]),
     /// No votes: is the sequence the last one that Redis has, and how many votes has it of the writer?
     Check,
     /// As `Check`, of a writer whose poll is closed: marks it as drained for that closing time.
@@ -30,16 +30,26 @@ pub(crate) enum Mode {
     Burn,
 }
 
-impl Mode {
-    const fn as_str(self) -> &'static str {
-        match self {
+/// The writer that a batch had been acknowledged to, and the sequence that it had.
+pub(crate) type Origin = (WriterId, u64);
+
+impl Mode<'_> {
+    fn argument(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Live => "live",
-            Self::Replay => "replay",
+            Self::Replay([]) => "replay",
+            Self::Replay(origins) => {
+                let mut text = "replay".to_owned();
+                for (writer, sequence) in origins {
+                    text.push_str(&format!(" {writer}/{sequence}"));
+                }
+                return Cow::Owned(text);
+            }
             Self::Check => "check",
             Self::Drain => "drain",
             Self::End => "end",
             Self::Burn => "burn",
-        }
+        })
     }
 }
 
@@ -127,7 +137,7 @@ impl Batch {
         target: &Target,
         writer: &WriterId,
         sequence: u64,
-        mode: Mode,
+        mode: Mode<'_>,
         age: Duration,
     ) -> Cmd {
         let keys = &target.keys;
@@ -197,7 +207,7 @@ impl Batch {
             .arg(bucket_keys)
             .arg(writer.to_string())
             .arg(sequence)
-            .arg(mode.as_str())
+            .arg(mode.argument().as_ref())
             .arg(self.earliest_ms)
             .arg(self.latest_ms)
             .arg(self.minute.rem_euclid(60))

@@ -42,6 +42,15 @@ impl Predecessor {
             ended: false,
         }
     }
+
+    pub(super) fn is(&self, writer: &WriterId) -> bool {
+        self.writer == *writer
+    }
+
+    /// The ledger should have more of it again.
+    pub(super) const fn expect_more(&mut self, votes: u64) {
+        self.votes = self.votes.wrapping_add(votes);
+    }
 }
 
 /// What came of asking.
@@ -99,7 +108,7 @@ impl Lane {
         }
     }
 
-    async fn ask_redis(&mut self, mode: Mode, closes_at_ms: i64) -> Result<Answer, Aborted> {
+    async fn ask_redis(&mut self, mode: Mode<'_>, closes_at_ms: i64) -> Result<Answer, Aborted> {
         let last = self.state.last;
         let command = Batch::starting(closes_at_ms).command(
             &self.target,

@@ -17,6 +17,8 @@ use super::{
 enum Replayed {
     /// It is on record.
     Recorded(Remains),
+    /// It is on record as an earlier writer's: Redis has what it had forgotten. Its sequence is taken.
+    Original,
     /// Redis has forgotten more meanwhile: it has the writer only up to this sequence.
     Gap(u64),
     /// The poll is over for good, or something that should not be.
@@ -62,6 +64,14 @@ impl Remains {
         }
     }
 
+    /// Of a batch that is on record as an earlier writer's: nothing is to be sent again.
+    fn elsewhere(batch: &Batch) -> Self {
+        Self {
+            refused: 0,
+            ..Self::nothing(batch)
+        }
+    }
+
     /// Of a batch that is there as it was.
     fn all(kept: &Acknowledged) -> Self {
         Self {
@@ -88,20 +98,11 @@ impl Lane {
         let mut repaired = 0;
         let mut reached = last;
         while let Some(kept) = self.state.window.first_after(reached) {
-            match self.replay(&kept, kept.sequence).await? {
-                Replayed::Recorded(remains) => {
-                    repaired += remains.counted;
-                    self.state.expect_less(kept.counted);
-                    self.state.expect_more(remains.counted);
-                    self.lost(
-                        self.writer,
-                        remains.refused,
-                        "keys or limits were used up meanwhile",
-                    );
-                    // What was said to be lost is not sent a second time.
-                    self.state
-                        .window
-                        .amend(kept.sequence, remains.batch, remains.counted);
+            let remains = match self.replay(&kept, kept.sequence).await? {
+                Replayed::Recorded(remains) => remains,
+                Replayed::Original => {
+                    self.expect_again(&kept);
+                    Remains::elsewhere(&kept.batch)
                 }
                 // The next attempt finds the new gap.
                 Replayed::Gap(_) => return Ok(()),
@@ -109,12 +110,33 @@ impl Lane {
                     self.give_up_after(reached, &reply);
                     break;
                 }
-            }
+            };
+            repaired += remains.counted;
+            self.state.expect_less(kept.counted);
+            self.state.expect_more(remains.counted);
+            self.lost(
+                self.writer,
+                remains.refused,
+                "keys or limits were used up meanwhile",
+            );
+            // What was said to be lost is not sent a second time.
+            self.state
+                .window
+                .amend(kept.sequence, remains.batch, remains.counted);
             reached = kept.sequence;
         }
         self.metrics.repaired_votes.inc_by(repaired);
         tracing::warn!(writer = %self.writer, shard = self.shard, votes = repaired, "gap repaired");
         Ok(())
+    }
+
+    /// What had been sent again is on record as an earlier writer's after all: that is to be expected there.
+    fn expect_again(&mut self, kept: &Acknowledged) {
+        let is_origin =
+            |old: &&mut Predecessor| kept.origins.iter().any(|(writer, _)| old.is(writer));
+        if let Some(old) = self.state.predecessors.iter_mut().find(is_origin) {
+            old.expect_more(kept.counted);
+        }
     }
 
     /// The poll is over for good, and takes nothing of what is missing any more.
@@ -140,7 +162,7 @@ impl Lane {
                 &self.target,
                 &self.writer,
                 sequence,
-                Mode::Replay,
+                Mode::Replay(&kept.origins),
                 kept.at.elapsed(),
             );
             let error = match self.attempt(&command).await? {
@@ -154,6 +176,7 @@ impl Lane {
                     Some(Reply::Behind { .. }) => {
                         return Ok(Replayed::Recorded(Remains::all(kept)));
                     }
+                    Some(Reply::Original) => return Ok(Replayed::Original),
                     Some(Reply::Waits(state)) => format!("the fence is {state}"),
                     Some(reply @ Reply::Refused(Refusal::Sealed | Refusal::Void, _)) => {
                         return Ok(Replayed::Refused(format!(
@@ -186,17 +209,27 @@ impl Lane {
     /// writer, and can't be proved by the ledger any more.
     pub(super) async fn start_over(&mut self, why: &str, redis_last: u64) -> Result<(), Aborted> {
         let old = self.writer;
-        let (recorded_last, recorded) = self.on_record(old).await?;
+        let (mut recorded_last, mut recorded) = self.on_record(old).await?;
         let kept = self.state.window.take_after(recorded_last);
         self.writer = (self.new_writer)();
         let lane_last = std::mem::take(&mut self.state.last);
         let acknowledged = std::mem::take(&mut self.state.acknowledged_votes);
-        let in_window: u64 = kept.iter().map(|kept| kept.counted).sum();
+        let mut in_window: u64 = kept.iter().map(|kept| kept.counted).sum();
         let mut resent = 0;
+        let mut may_be_back = false;
         for kept in kept {
             if kept.batch.votes() > 0 {
-                resent += self.send_as_new_writer(old, kept).await?;
+                may_be_back = true;
+                let counted = kept.counted;
+                match self.send_as_new_writer(old, kept).await? {
+                    Some(recorded) => resent += recorded,
+                    None => in_window -= counted,
+                }
             }
+        }
+        if may_be_back {
+            // It may have waited long, and a backup may have been restored meanwhile.
+            (recorded_last, recorded) = self.on_record(old).await?;
         }
         tracing::error!(
             writer = %old, new_writer = %self.writer, shard = self.shard, why,
@@ -216,12 +249,13 @@ impl Lane {
     }
 
     /// Sends a batch of the old writer as the next one of the new writer; how many of its votes are
-    /// recorded as the new writer's then.
+    /// recorded as the new writer's then. `None`: it is on record as an earlier writer's.
     async fn send_as_new_writer(
         &mut self,
         old: WriterId,
-        kept: Acknowledged,
-    ) -> Result<u64, Aborted> {
+        mut kept: Acknowledged,
+    ) -> Result<Option<u64>, Aborted> {
+        kept.origins.push((old, kept.sequence));
         loop {
             let sequence = self.state.last + 1;
             match self.replay(&kept, sequence).await? {
@@ -229,19 +263,29 @@ impl Lane {
                     let counted = remains.counted;
                     self.state.last = sequence;
                     self.state.expect_more(counted);
-                    self.state.window.keep(sequence, remains.batch, counted);
+                    self.state
+                        .window
+                        .keep_resent(sequence, remains.batch, counted, kept.origins);
                     self.lost(
                         old,
                         remains.refused,
                         "keys or limits were used up meanwhile",
                     );
-                    return Ok(counted);
+                    return Ok(Some(counted));
+                }
+                Replayed::Original => {
+                    let nothing = Remains::elsewhere(&kept.batch).batch;
+                    self.state.last = sequence;
+                    self.state
+                        .window
+                        .keep_resent(sequence, nothing, 0, kept.origins);
+                    return Ok(None);
                 }
                 // Forgotten once more: what the new writer has sent so far is in its window.
                 Replayed::Gap(last) => Box::pin(self.repair(last)).await?,
                 Replayed::Refused(reply) => {
                     self.lost(old, kept.counted, &reply);
-                    return Ok(0);
+                    return Ok(Some(0));
                 }
             }
         }

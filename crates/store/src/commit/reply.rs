@@ -13,6 +13,8 @@ pub(crate) enum Reply {
     Refused(Refusal, Vec<Letter>),
     /// The batch spans the opening or the closing instant (milliseconds since the epoch).
     Split { opens_at_ms: i64, closes_at_ms: i64 },
+    /// A replay that is on record after all, as an earlier writer's; counted nothing.
+    Original,
     /// Counted nothing, and whatever was sent under this sequence can't apply any more.
     Burnt,
     /// A replay found a shard whose fence takes no votes yet (its state); nothing was done.
@@ -88,6 +90,7 @@ impl Reply {
                     closes_at_ms: closes_at.parse().ok()?,
                 })
             }
+            b'O' if rest.is_empty() => Some(Self::Original),
             b'X' if rest.is_empty() => Some(Self::Burnt),
             b'W' => Some(Self::Waits(String::from_utf8(rest.to_vec()).ok()?)),
             b'G' => Some(Self::Gap {
@@ -147,6 +150,7 @@ mod tests {
                 closes_at_ms: 20
             })
         );
+        assert_eq!(Reply::parse(b"O", 2), Some(Reply::Original));
         assert_eq!(Reply::parse(b"X", 2), Some(Reply::Burnt));
         assert_eq!(
             Reply::parse(b"Wdraft", 2),

@@ -35,8 +35,12 @@ impl Lane {
             Reply::Late(letters) => (Letter::Late, Refusal::Closed, letters),
             Reply::Refused(refusal, letters) => (Letter::Refused, refusal, letters),
             Reply::Burnt => return self.burnt(load, sequence),
-            // `commit` has dealt with these.
-            Reply::Waits(_) | Reply::Gap { .. } | Reply::Behind { .. } | Reply::Stands { .. } => {
+            // `commit` has dealt with these, or never sees them.
+            Reply::Original
+            | Reply::Waits(_)
+            | Reply::Gap { .. }
+            | Reply::Behind { .. }
+            | Reply::Stands { .. } => {
                 return load.abandon();
             }
         };

@@ -11,7 +11,10 @@ use std::{
 
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{batch::Batch, lane::as_i64};
+use super::{
+    batch::{Batch, Origin},
+    lane::as_i64,
+};
 
 /// The memory that the windows of all lanes of a process may take together.
 ///
@@ -80,12 +83,14 @@ pub(crate) struct Acknowledged {
     /// How many of its votes the ledger has of this writer: all, but for those that were sent again and
     /// that another batch had recorded meanwhile.
     pub(crate) counted: u64,
+    /// Where the lane has started over: what the batch was to its earlier writers, oldest first.
+    pub(crate) origins: Vec<Origin>,
 }
 
 impl Acknowledged {
     /// What it takes of the budget: its place in the queue and what hangs on it.
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.batch.heap_bytes()
+        size_of::<Self>() + self.batch.heap_bytes() + self.origins.capacity() * size_of::<Origin>()
     }
 }
 
@@ -103,7 +108,18 @@ impl ReplayWindow {
     }
 
     /// Keeps an acknowledged batch; lets go of what is too old or too much.
-    pub(crate) fn keep(&mut self, sequence: u64, mut batch: Batch, counted: u64) {
+    pub(crate) fn keep(&mut self, sequence: u64, batch: Batch, counted: u64) {
+        self.keep_resent(sequence, batch, counted, Vec::new());
+    }
+
+    /// As [`ReplayWindow::keep`], of a batch that had been acknowledged to other writers before.
+    pub(crate) fn keep_resent(
+        &mut self,
+        sequence: u64,
+        mut batch: Batch,
+        counted: u64,
+        origins: Vec<Origin>,
+    ) {
         self.expire();
         if self.max_age.is_zero() {
             return;
@@ -114,6 +130,7 @@ impl ReplayWindow {
             at: Instant::now(),
             batch,
             counted,
+            origins,
         };
         let bytes = kept.bytes();
         while !self.budget.take(bytes, self.bytes) {

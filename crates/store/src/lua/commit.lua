@@ -10,7 +10,8 @@
 --       7,8,9 seen  hashes  idempotency digests of the previous, this and the next window
 --       10..        hashes  voter buckets that this batch touches: voter digest -> votes used
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
---         the fence lets pass while the poll isn't over for good; 'burn' uses the sequence and
+--         the fence lets pass while the poll isn't over for good, with ' <writer>/<sequence>' behind it for
+--         each writer that it had been acknowledged to before; 'burn' uses the sequence and
 --         counts nothing. Three only ask whether <sequence> is the last one here: 'check'; 'drain',
 --         which, if it is, marks the writer as drained for the closes_at in ARGV 4 (it sends no
 --         vote any more that came before); 'end', which marks it as one that never sends again
@@ -26,6 +27,7 @@
 --       A<outcomes>               applied
 --       L<outcomes>               late: counted as such, not in the tally
 --       R<state>;<outcomes>       refused by the fence, nothing counted
+--       O                         a replay that is here after all, as an earlier writer's: counted nothing
 --       X                         burnt: whatever was sent under this sequence can't apply any more
 --       W<state>                  a replay waits: the shard has no fence that takes votes (yet)
 --       S<opens_at>;<closes_at>   the batch spans opens_at or closes_at: send its parts apart
@@ -47,7 +49,7 @@ local SEEN_PREVIOUS, SEEN_CURRENT, SEEN_NEXT, FIRST_BUCKET = 7, 8, 9, 10
 local FIRST_PAIR, CHUNK = 12, 1000
 local NO_DIGEST = string.rep('\0', 16)
 
-local writer, sequence, mode = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local writer, sequence, mode = ARGV[1], tonumber(ARGV[2]), string.match(ARGV[3], '^%l+')
 local earliest, latest = tonumber(ARGV[4]), tonumber(ARGV[5])
 local minute, seen_lifetime = ARGV[6], ARGV[7]
 local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
@@ -93,10 +95,22 @@ local state, opens_at, closes_at = fence[1] or 'absent', tonumber(fence[2] or '0
 -- A poll that is over for good is not written to any more, not even its ledger.
 local terminal = state == 'sealed' or state == 'void'
 
+-- A server that had forgotten a whole writer can have it again: an operator has restored a backup.
+local is_original = false
+if mode == 'replay' then
+  for earlier, its_sequence in string.gmatch(ARGV[3], ' (%x+)/(%d+)') do
+    local its_last = redis.call('HGET', writers_key, earlier .. '/sequence') or '0'
+    if tonumber(its_last) >= tonumber(its_sequence) then is_original = true end
+  end
+end
+
+local takes_replays = state == 'open' or state == 'paused' or state == 'closed'
 local verdict
 if mode == 'burn' and not terminal then
   verdict = 'X'
-elseif mode == 'replay' and (state == 'open' or state == 'paused' or state == 'closed') then
+elseif is_original and takes_replays then
+  verdict = 'O'
+elseif mode == 'replay' and takes_replays then
   verdict = 'A'
 elseif mode == 'replay' and not terminal then
   -- An operator's change was forgotten as well, and will be made again.
@@ -146,7 +160,7 @@ for i = FIRST_PAIR, #ARGV, 4 do
   pairs_in_batch[#pairs_in_batch + 1] = code
 end
 
-if checked > 0 and kind ~= 'S' and kind ~= 'X' then
+if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
   look_up(KEYS[SEEN_PREVIOUS])
   look_up(KEYS[SEEN_CURRENT])
   look_up(KEYS[SEEN_NEXT])

@@ -19,6 +19,15 @@ pub(super) struct Dialer {
     config: RedisConfig,
 }
 
+/// As whom we come to a server.
+#[derive(Clone, Copy)]
+enum Login {
+    /// To one with the polls' data.
+    Data,
+    /// To a sentinel.
+    Sentinel,
+}
+
 impl Dialer {
     /// Reads the TLS files.
     pub(super) fn new(address: Address, config: &RedisConfig) -> Result<Self, StoreError> {
@@ -46,7 +55,7 @@ impl Dialer {
 
     /// A pool of connections to `node`, a server with the polls' data.
     pub(super) fn pool(&self, node: &Node) -> Result<Pool, StoreError> {
-        let info = self.info(node, true)?;
+        let info = self.info(node, Login::Data)?;
         let manager = Manager::new_with_config(info, self.timeouts()).map_err(unusable)?;
         let mut builder = Pool::builder(manager)
             .max_size(self.config.pool_size)
@@ -70,15 +79,18 @@ impl Dialer {
     /// One connection to `node` that asks where the data is.
     pub(super) async fn ask(&self, node: &Node) -> Result<MultiplexedConnection, RedisError> {
         // A sentinel has users of its own, and no databases.
-        let info = self
-            .info(node, !self.address.topology.names_masters())
-            .map_err(|error| {
-                RedisError::from((
-                    redis::ErrorKind::InvalidClientConfig,
-                    "address",
-                    error.to_string(),
-                ))
-            })?;
+        let login = if self.address.topology.names_masters() {
+            Login::Sentinel
+        } else {
+            Login::Data
+        };
+        let info = self.info(node, login).map_err(|error| {
+            RedisError::from((
+                redis::ErrorKind::InvalidClientConfig,
+                "address",
+                error.to_string(),
+            ))
+        })?;
         let client = Client::open(info)?;
         client
             .get_multiplexed_async_connection_with_config(&self.timeouts())
@@ -91,7 +103,7 @@ impl Dialer {
             .set_response_timeout(Some(self.config.response_timeout))
     }
 
-    fn info(&self, node: &Node, with_user: bool) -> Result<ConnectionInfo, StoreError> {
+    fn info(&self, node: &Node, login: Login) -> Result<ConnectionInfo, StoreError> {
         let address = if self.address.tls {
             ConnectionAddr::TcpTls {
                 host: node.host.clone(),
@@ -109,14 +121,21 @@ impl Dialer {
                 .get_connection_info()
                 .clone();
         }
-        if !with_user {
-            return Ok(info);
-        }
-        let mut settings = info.redis_settings().clone().set_db(self.address.database);
-        if let Some(username) = &self.address.username {
+        let mut settings = info.redis_settings().clone();
+        let (username, password) = match login {
+            Login::Data => {
+                settings = settings.set_db(self.address.database);
+                (&self.address.username, &self.address.password)
+            }
+            Login::Sentinel => (
+                &self.config.sentinel_username,
+                &self.config.sentinel_password,
+            ),
+        };
+        if let Some(username) = username {
             settings = settings.set_username(username);
         }
-        if let Some(password) = &self.address.password {
+        if let Some(password) = password {
             settings = settings.set_password(password);
         }
         Ok(info.set_redis_settings(settings))

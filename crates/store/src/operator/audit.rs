@@ -63,11 +63,16 @@ impl PollOperator {
         };
         let sealed = self.sealed(id).await?;
         let shards = self.figures(&poll).await?;
-        Ok(Some(report(&poll, &shards, sealed.as_ref())))
+        Ok(Some(audit_report(&poll, &shards, sealed.as_ref())))
     }
 }
 
-fn report(poll: &Poll, shards: &[ShardFigures], sealed: Option<&SealedPoll>) -> AuditReport {
+/// Compares all figures of a poll with each other.
+pub(crate) fn audit_report(
+    poll: &Poll,
+    shards: &[ShardFigures],
+    sealed: Option<&SealedPoll>,
+) -> AuditReport {
     let mut differences = Vec::new();
     for shard in shards {
         compare_shard(poll, shard, &mut differences);

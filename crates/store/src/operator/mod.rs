@@ -1,13 +1,18 @@
 //! The operator's capability: changes polls, seals them, proves their figures.
 
 mod audit;
+mod backup;
 mod drained;
+mod restore;
 mod seal;
 
 use vote_domain::{Poll, PollId, ReceiptKey, SealedPoll};
 
+pub(crate) use audit::audit_report;
 pub use audit::{AuditReport, ShardAudit};
+pub use backup::TakeError;
 pub use drained::Undrained;
+pub use restore::{RestoreError, Restored};
 pub use seal::SealError;
 
 use crate::{
@@ -42,6 +47,11 @@ pub enum SaveError {
         /// The revision that is there.
         found_revision: u64,
     },
+    /// A backup of this poll is being restored, or its restoring has failed half-way.
+    #[error(
+        "a backup of this poll (sha256 {0}) is half restored: complete that first, by the same `votectl import`"
+    )]
+    HalfRestored(String),
     /// A shard does not take the new state.
     #[error("shard {shard} did not take the new state: it {found}")]
     Fence {
@@ -95,8 +105,19 @@ impl PollOperator {
     /// first, then every shard's fence. If it fails half-way, [`PollOperator::fence`] completes it.
     ///
     /// # Errors
-    /// [`SaveError::Conflict`] where the poll was changed meanwhile; nothing is written then.
+    /// [`SaveError::Conflict`] where the poll was changed meanwhile, [`SaveError::HalfRestored`] where a backup
+    /// is about to become a new one; nothing is written then.
     pub async fn save(&self, poll: &Poll, previous_revision: u64) -> Result<(), SaveError> {
+        if previous_revision == 0
+            && let Some(sha256) = self.half_restored(poll.definition.id()).await?
+        {
+            return Err(SaveError::HalfRestored(sha256));
+        }
+        self.publish(poll, previous_revision).await
+    }
+
+    /// As [`PollOperator::save`], whatever is being restored.
+    async fn publish(&self, poll: &Poll, previous_revision: u64) -> Result<(), SaveError> {
         let id = poll.definition.id();
         let key = keys::poll(id);
         let document = serde_json::to_string(poll).map_err(|error| StoreError::Corrupt {

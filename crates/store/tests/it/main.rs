@@ -2,6 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
 
 mod acl;
+mod backup;
+mod backup_checks;
 mod commit;
 mod durability;
 mod faults;

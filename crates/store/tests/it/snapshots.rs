@@ -12,7 +12,7 @@ use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{ANA, DEADLINE, Show, at, closes_at, store, vote, voting_ms};
 
-struct Reading {
+pub(crate) struct Reading {
     snapshots: watch::Receiver<Snapshots>,
     clock: Arc<ManualClock>,
     registry: Registry,
@@ -20,7 +20,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn start(url: &str) -> Self {
+    pub(crate) fn start(url: &str) -> Self {
         let clock = Arc::new(ManualClock::new(at("2025-11-24T01:02:04Z")));
         let stop = CancellationToken::new();
         let config = SnapshotConfig {
@@ -43,19 +43,19 @@ impl Reading {
         }
     }
 
-    fn poll(&self) -> Option<Confirmed> {
+    pub(crate) fn poll(&self) -> Option<Confirmed> {
         self.snapshots.borrow().polls.get("paredao-01").cloned()
     }
 
     /// Whether a metric has a sample whose line starts with `name` and ends with `value`.
-    fn shows(&self, name: &str, value: &str) -> bool {
+    pub(crate) fn shows(&self, name: &str, value: &str) -> bool {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("encodes");
         text.lines()
             .any(|line| line.starts_with(name) && line.ends_with(value))
     }
 
-    async fn total(&self, votes: u128) -> Confirmed {
+    pub(crate) async fn total(&self, votes: u128) -> Confirmed {
         eventually(DEADLINE, || async {
             self.poll()
                 .filter(|poll| poll.snapshot.tally.total() == votes)

@@ -103,6 +103,51 @@ async fn a_master_that_was_demoted_is_not_written_to_any_more() {
 }
 
 #[tokio::test]
+async fn sentinels_with_users_of_their_own_are_asked_as_one_of_them() {
+    let redis = RedisSentinels::start().await;
+    for sentinel in redis.sentinels() {
+        let mut connection = sentinel.connection().await;
+        let rules = "-@all +@connection +sentinel|get-master-addr-by-name";
+        let mut rights = redis::cmd("ACL");
+        rights.arg(&["SETUSER", "vote-services", "on", ">wach", "allchannels"]);
+        rights.arg(rules.split(' ').collect::<Vec<_>>());
+        rights
+            .exec_async(&mut connection)
+            .await
+            .expect("a sentinel has users");
+        redis::cmd("ACL")
+            .arg(&["SETUSER", "default", "resetpass", ">other"])
+            .exec_async(&mut connection)
+            .await
+            .expect("and a password for all others");
+    }
+    let asking = |username: Option<&str>, password: Option<&str>| {
+        let store = Store::new(&RedisConfig {
+            sentinel_username: username.map(str::to_owned),
+            sentinel_password: password.map(str::to_owned),
+            ..RedisConfig::new(redis.url())
+        });
+        async move { store.expect("usable").polls().all().await }
+    };
+    let known = asking(Some("vote-services"), Some("wach")).await;
+    assert!(known.expect("it may ask").is_empty());
+    let by_password = asking(None, Some("other")).await;
+    assert!(by_password.expect("it may ask").is_empty());
+    for (username, password) in [
+        (None, None),
+        (None, Some("wach")),
+        (Some("vote-services"), Some("other")),
+    ] {
+        let error = asking(username, password).await.expect_err("refused");
+        let text = error.to_string();
+        assert!(
+            text.contains("nobody says where the data is") && !text.contains("wach"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_says_why() {
     let mut redis = RedisSentinels::start().await;
     let unknown = redis.url().replace("/vote", "/other");

@@ -1,17 +1,21 @@
 //! `votectl export POLL`
 
 use crate::commands::figures::Figures;
+use crate::commands::import::Shards;
 use crate::commands::poll::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use vote_domain::{
-    Bucket, CandidateStanding, Poll, Standing, dense_hours, dense_minutes, series_range, wire_time,
+    Bucket, CandidateStanding, Poll, PollState, Standing, dense_hours, dense_minutes, series_range,
+    wire_time,
 };
-use vote_store::ShardFigures;
+use vote_store::{Backup, PollOperator, ShardFigures, TakeError};
 
 /// What to export, and how.
 #[derive(Debug, Args)]
@@ -20,9 +24,9 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub poll: PollArg,
 
-    /// Form of the export
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// Form of the export; csv if not given, json for a sealed result and a backup
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
 
     /// Which figures
     #[arg(long, value_enum, default_value_t)]
@@ -34,10 +38,9 @@ pub struct ExportArgs {
 }
 
 /// Form of an export.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Comma-separated, with a line of headings (RFC 4180)
-    #[default]
     Csv,
     /// One JSON document
     Json,
@@ -57,6 +60,8 @@ pub enum What {
     Ledger,
     /// The whole sealed result with its SHA-256 (JSON only)
     Sealed,
+    /// All of the poll that Redis keeps, with its SHA-256, for `votectl import` (JSON only)
+    Backup,
 }
 
 /// Writes a poll's figures.
@@ -64,10 +69,18 @@ pub enum What {
 /// # Errors
 /// When the poll doesn't exist or isn't sealed and should be, when Redis can't be read or the file not written.
 pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let csv = match (args.what, args.format) {
+        (What::Sealed | What::Backup, Some(Format::Csv)) => {
+            return Err(Failure::usage(
+                "--format csv: a sealed result and a backup are JSON documents, leave it out or give --format json",
+            ));
+        }
+        (What::Sealed | What::Backup, _) => false,
+        (_, format) => format != Some(Format::Json),
+    };
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;
     let now = context.now();
-    let csv = args.format == Format::Csv;
     let text = match args.what {
         What::Ledger => {
             let rows = ledger(&operator.figures(&poll).await?);
@@ -98,11 +111,6 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
                 to_json(&series_json(&poll, &buckets))?
             }
         }
-        What::Sealed if csv => {
-            return Err(Failure::usage(
-                "--what sealed: the sealed result is a JSON document, give --format json",
-            ));
-        }
         What::Sealed => {
             let Some(sealed) = operator.sealed(poll.definition.id()).await? else {
                 let id = poll.definition.id();
@@ -113,15 +121,99 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             };
             to_json(&sealed)?
         }
+        What::Backup => {
+            let backup = backup(&operator, &poll, context).await?;
+            let text = backup.to_json().map_err(anyhow::Error::from)?;
+            write(args.file.as_deref(), &text, context)?;
+            context.terminal.note(&remark(&backup));
+            return Ok(());
+        }
     };
-    match &args.file {
-        Some(file) => std::fs::write(file, text).map_err(|error| {
-            Failure::from(
-                anyhow::Error::from(error).context(format!("can't write {}", file.display())),
-            )
-        }),
-        None => Ok(context.terminal.out().write_all(text.as_bytes())?),
+    write(args.file.as_deref(), &text, context)
+}
+
+fn write(file: Option<&Path>, text: &str, context: &mut Context<'_>) -> Result<(), Failure> {
+    let Some(file) = file else {
+        context.terminal.out().write_all(text.as_bytes())?;
+        return context.terminal.flush();
+    };
+    replace(file, text).map_err(|error| {
+        Failure::from(anyhow::Error::from(error).context(format!("can't write {}", file.display())))
+    })
+}
+
+/// Replaces a file by a new one that is on the disk, so that a failure half-way leaves the old one. What is no
+/// plain file (a pipe, a link) is written to as it is.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let plain = match fs::symlink_metadata(file) {
+        Ok(there) => there.is_file(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    let (true, Some(name)) = (plain, file.file_name()) else {
+        return fs::write(file, text);
+    };
+    let mut part = name.to_owned();
+    part.push(".part");
+    let part = file.with_file_name(part);
+    let write = || {
+        let mut new = File::create(&part)?;
+        if let Ok(old) = fs::metadata(file) {
+            new.set_permissions(old.permissions())?;
+        }
+        new.write_all(text.as_bytes())?;
+        new.sync_all()?;
+        fs::rename(&part, file)
+    };
+    let written = write();
+    if written.is_err() {
+        // It is of no use, and what is told is why it could not be written.
+        let _removed = fs::remove_file(&part);
     }
+    written
+}
+
+async fn backup(
+    operator: &PollOperator,
+    poll: &Poll,
+    context: &Context<'_>,
+) -> Result<Backup, Failure> {
+    let id = poll.definition.id();
+    let progress = Shards::new(u64::from(poll.definition.shards()), context);
+    let by = &context.global.by;
+    let software = concat!("votectl ", env!("CARGO_PKG_VERSION"));
+    let taken = operator
+        .backup(id, context.now(), by, software, |shards| {
+            progress.set(shards);
+        })
+        .await;
+    match taken {
+        Ok(Some(backup)) => Ok(backup),
+        Ok(None) => Err(Failure::usage(format!("poll `{id}` has just been removed"))),
+        Err(TakeError::Store(error)) => Err(error.into()),
+        Err(error) => Err(Failure::refused(format!("poll `{id}`: {error}"))),
+    }
+}
+
+fn remark(backup: &Backup) -> String {
+    let totals = backup.totals();
+    let mut text = format!(
+        "backup of poll {} ({}): {} votes, {} late, {} shards, sha256 {}",
+        backup.poll().definition.id(),
+        backup.poll().state,
+        totals.votes,
+        totals.late,
+        backup.shards().len(),
+        backup.sha256()
+    );
+    if backup.poll().state == PollState::Open {
+        text.push_str(
+            "\nit takes votes: each shard is as of when it was read, what came later is not in it; it would come back paused",
+        );
+    }
+    if backup.forgets_voters() {
+        text.push_str("\nwhich voters have used their votes is not in it");
+    }
+    text
 }
 
 /// One line of the results. The names of the columns are stable.

@@ -3,5 +3,6 @@
 pub mod audit;
 pub mod export;
 pub mod figures;
+pub mod import;
 pub mod poll;
 pub mod receipt;

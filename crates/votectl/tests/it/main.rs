@@ -4,6 +4,7 @@
     reason = "a helper that can't go on fails its test"
 )]
 
+mod backup;
 mod demo;
 mod dev;
 mod load;

@@ -88,7 +88,8 @@ impl Request {
     }
 
     pub(super) fn mode(&self) -> &str {
-        self.argument(3)
+        let argument = self.argument(3);
+        argument.split_once(' ').map_or(argument, |(mode, _)| mode)
     }
 
     /// The first time of a batch, or the closing time that a writer knows.

@@ -139,14 +139,14 @@ impl Harness {
         let kinds = if sequence < last {
             "B"
         } else if sequence == last {
-            if request.asks() { "V" } else { "ALRSX" }
+            if request.asks() { "V" } else { "ALRSXO" }
         } else if sequence > last + 1 || request.asks() {
             "G"
         } else {
             match (request.mode(), state.as_str()) {
                 (_, "sealed" | "void") => "R",
                 ("burn", _) => "X",
-                ("replay", _) => "A",
+                ("replay", _) => "AO",
                 (_, "paused") => "R",
                 _ => "ALRS",
             }
@@ -158,7 +158,7 @@ impl Harness {
         );
         let after = self.entry(request.writer());
         let over = matches!(state.as_str(), "sealed" | "void");
-        if "ALRSX".contains(kind) && !(kind == 'R' && over) {
+        if "ALRSXO".contains(kind) && !(kind == 'R' && over) {
             assert_eq!(
                 after.sequence,
                 Some(sequence),

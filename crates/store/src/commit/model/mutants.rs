@@ -57,7 +57,7 @@ pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
     ),
     (
         "a replay meets the fence",
-        "if mode == 'replay' and (state == 'open' or state == 'paused' or state == 'closed') then",
+        "if mode == 'replay' and takes_replays then",
         "if false then",
     ),
     ("late votes count", "  verdict = 'L'", "  verdict = 'A'"),
