@@ -258,3 +258,25 @@ fn an_opened_poll_changes_only_in_what_is_shown_and_a_sealed_one_only_in_who_see
     assert_eq!(hidden.state, sealed.state);
     assert_eq!(hidden.definition.visibility(), Visibility::Embargoed);
 }
+
+#[test]
+fn from_a_backup_a_poll_comes_back_paused_where_it_could_go_on_and_else_as_it_was() {
+    use Transition::{Close, Open, Pause, Seal, Void};
+    for transitions in [&[Open][..], &[Open, Pause]] {
+        let poll = poll_after(transitions);
+        let restored = poll.restored("from the backup", at(CLOSES), "rita");
+        assert_eq!(restored.state, PollState::Paused);
+        assert_eq!(restored.revision, poll.revision + 1);
+        assert_eq!(restored.closes_at, poll.closes_at);
+        let last = restored.log.last().expect("a line");
+        let detail = format!("{} to paused, from the backup", poll.state);
+        assert_eq!(
+            (last.action.as_str(), last.by.as_str(), &last.detail),
+            ("import", "rita", &detail)
+        );
+    }
+    for transitions in [&[][..], &[Open, Close], &[Open, Close, Seal], &[Void]] {
+        let poll = poll_after(transitions);
+        assert_eq!(poll.restored("x", at(CLOSES), "rita"), poll);
+    }
+}

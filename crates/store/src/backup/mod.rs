@@ -10,8 +10,8 @@ use vote_domain::{Eligibility, Poll, PollState, SealedPoll, wire_time};
 use self::document::{Document, FORMAT, Header, ShardDocument, VERSION};
 use crate::figures::ShardFigures;
 
-/// The largest backup that is read, in bytes. The series of 48 hours for 8 candidates in 2 channels on 64
-/// shards takes about 12 MB.
+/// The largest backup that is read, in bytes. The series of 48 hours for 4 candidates in 2 channels on 64
+/// shards takes 10 MB.
 pub const MAX_BACKUP_BYTES: usize = 256 * 1024 * 1024;
 
 /// A backup whose figures agree. It can't hold any other: it is only made by [`Backup::new`] and
