@@ -368,7 +368,7 @@ compose-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) #
 
 WORKFLOWS_VENV := $(VENV)/workflows
 
-$(WORKFLOWS_VENV)/requirements: .ci/requirements-workflows.txt
+$(WORKFLOWS_VENV)/requirements: .ci/requirements-workflows.txt | needs-python
 	python3 -m venv $(WORKFLOWS_VENV)
 	$(WORKFLOWS_VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --requirement $<
 	touch $@

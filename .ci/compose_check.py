@@ -32,8 +32,6 @@ PROJECT = "paredao-check"
 STORE_NET = "172.30.78"
 POLL = "paredao-01"
 ONE_SHOTS = {"polls", "redis-cluster", "votectl"}
-# With the reason in compose.yaml.
-WITHOUT_HEALTH_CHECK = ONE_SHOTS | {"otel-collector"}
 SCALED = ("ingest", "results")
 # shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s, by defaults.toml
 DRAIN_S = 3.0 + 1.25 * 10.0 + 5.0
@@ -106,7 +104,7 @@ def rules(name: str, service: dict):
     if not service.get("restart"):
         yield "it does not say whether it is started again"
     check = service.get("healthcheck", {})
-    if bool(check.get("test")) == (name in WITHOUT_HEALTH_CHECK):
+    if bool(check.get("test")) == (name in ONE_SHOTS):
         yield "it has no health check, or should have none"
     if "container_name" in service or (name in SCALED and service.get("ports")):
         yield "it can't be scaled"
