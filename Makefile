@@ -319,7 +319,7 @@ needs-compose: $(if $(filter $(DOCKER),$(firstword $(COMPOSE))),needs-docker)
 		echo "Docker Compose 2.24 or newer is missing (https://docs.docker.com/compose/install); COMPOSE=… names another way to run it" >&2; \
 		exit 1; }
 
-# Says what was built of what, so that an image can be traced to its commit; two builds of a commit are the same.
+# Says what was built of what, so that an image can be traced to its commit.
 .PHONY: images
 images: needs-docker ## Build the three container images
 	@commit() { TZ=UTC git log -1 --date=format-local:%FT%TZ --format="$$1" 2>/dev/null || echo "$$2"; }; \
