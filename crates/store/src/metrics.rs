@@ -267,8 +267,9 @@ impl WriterMetrics {
     }
 }
 
-fn gauge_value(value: usize) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+/// A count as gauges take it.
+pub(crate) fn gauge_value(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The handles of one lane.

@@ -4,11 +4,9 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, RedisResult, Value};
 
-use super::{
-    durability::Confirmed,
-    lane::{Lane, as_i64},
-};
+use super::{durability::Confirmed, lane::Lane};
 use crate::{
+    metrics::gauge_value,
     nodes::{Link, leads_elsewhere},
     script::{COMMIT, is_unknown_script},
 };
@@ -183,7 +181,7 @@ impl Lane {
     }
 
     pub(super) async fn pause(&self, backoff: &mut Backoff) -> Result<(), Aborted> {
-        self.metrics.queue.set(as_i64(self.shared.queue.len()));
+        self.metrics.queue.set(gauge_value(self.shared.queue.len()));
         tokio::select! {
             biased;
             () = self.abort.cancelled() => Err(Aborted),

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     address::Node,
-    metrics::{LaneMetrics, VoteOutcome},
+    metrics::{LaneMetrics, VoteOutcome, gauge_value},
     nodes::{Link, Nodes},
 };
 
@@ -138,7 +138,7 @@ impl Lane {
                 }
                 let proceed = self.wait().await;
                 self.shared.queue.take(&mut taken);
-                self.metrics.queue.set(as_i64(taken.len()));
+                self.metrics.queue.set(gauge_value(taken.len()));
                 self.refuse_overdue(&mut taken);
                 self.state.backlog.extend(taken.drain(..));
                 if self.state.backlog.is_empty() {
@@ -386,8 +386,4 @@ impl Lane {
 )]
 fn as_f64(votes: u64) -> f64 {
     votes as f64
-}
-
-pub(super) fn as_i64(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -11,10 +11,8 @@ use std::{
 
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{
-    batch::{Batch, Origin},
-    lane::as_i64,
-};
+use super::batch::{Batch, Origin};
+use crate::metrics::gauge_value;
 
 /// The memory that the windows of all lanes of a process may take together.
 ///
@@ -140,7 +138,7 @@ impl ReplayWindow {
             self.drop_oldest();
         }
         self.bytes += bytes;
-        self.gauge.inc_by(as_i64(bytes));
+        self.gauge.inc_by(gauge_value(bytes));
         self.batches.push_back(kept);
     }
 
@@ -167,7 +165,7 @@ impl ReplayWindow {
     fn release(&mut self, bytes: usize) {
         self.bytes -= bytes;
         self.budget.give_back(bytes);
-        self.gauge.dec_by(as_i64(bytes));
+        self.gauge.dec_by(gauge_value(bytes));
     }
 
     /// The batches after `last`, in order.
@@ -329,7 +327,7 @@ mod tests {
         let mut window = ReplayWindow::new(HOUR, Arc::clone(&budget), gauge.clone());
         window.keep(1, batch(1), 1);
         window.keep(2, batch(1), 1);
-        assert_eq!(gauge.get(), as_i64(2 * size()));
+        assert_eq!(gauge.get(), gauge_value(2 * size()));
         window.max_age = Duration::ZERO;
         window.expire();
         assert_eq!((gauge.get(), window.bytes), (0, 0));

@@ -131,7 +131,7 @@ impl PollOperator {
                     written(shard.shard + 1);
                 }
                 if let Some(sealed) = backup.sealed() {
-                    self.write_final(id, sealed).await?;
+                    self.write_final(sealed).await?;
                 }
                 for shard in 0..definition.shards() {
                     self.free(backup, shard, &Fence::of(&poll)).await?;
@@ -286,20 +286,13 @@ impl PollOperator {
         }
     }
 
-    async fn write_final(&self, id: &PollId, sealed: &SealedPoll) -> Result<(), RestoreError> {
-        let key = keys::sealed(id);
-        let document = serde_json::to_string(sealed).map_err(|error| StoreError::Corrupt {
-            key: key.clone(),
-            reason: error.to_string(),
-        })?;
-        let mut command = redis::cmd("SET");
-        command.arg(&key).arg(document).arg("NX");
-        self.nodes.query::<redis::Value>(&key, &command).await?;
-        if self.sealed(id).await?.as_ref() == Some(sealed) {
+    async fn write_final(&self, sealed: &SealedPoll) -> Result<(), RestoreError> {
+        if self.put_sealed(sealed).await? == *sealed {
             Ok(())
         } else {
             Err(RestoreError::Disturbed(format!(
-                "somebody else has written another {key} meanwhile"
+                "somebody else has written another {} meanwhile",
+                keys::sealed(sealed.poll.definition.id())
             )))
         }
     }

@@ -80,22 +80,25 @@ impl PollOperator {
     }
 
     /// Writes the final result if there is none; gives back the one that is there.
-    async fn write_sealed(&self, fresh: SealedPoll) -> Result<SealedPoll, SealError> {
-        let id = fresh.poll.definition.id();
+    pub(super) async fn put_sealed(&self, sealed: &SealedPoll) -> Result<SealedPoll, StoreError> {
+        let id = sealed.poll.definition.id();
         let key = keys::sealed(id);
-        let document = serde_json::to_string(&fresh).map_err(|error| StoreError::Corrupt {
+        let document = serde_json::to_string(sealed).map_err(|error| StoreError::Corrupt {
             key: key.clone(),
             reason: error.to_string(),
         })?;
         let mut command = redis::cmd("SET");
         command.arg(&key).arg(document).arg("NX");
         self.nodes.query::<redis::Value>(&key, &command).await?;
-        let Some(written) = self.sealed(id).await? else {
-            return Err(SealError::Store(StoreError::Corrupt {
-                key,
-                reason: "it was written and is not there".to_owned(),
-            }));
-        };
+        self.sealed(id).await?.ok_or_else(|| StoreError::Corrupt {
+            key,
+            reason: "it was written and is not there".to_owned(),
+        })
+    }
+
+    /// Writes the final result if there is none, or none with other figures.
+    async fn write_sealed(&self, fresh: SealedPoll) -> Result<SealedPoll, SealError> {
+        let written = self.put_sealed(&fresh).await?;
         if written.shards == fresh.shards {
             Ok(written)
         } else {
