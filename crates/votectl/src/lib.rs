@@ -5,6 +5,7 @@ pub mod commands;
 pub mod context;
 pub mod dev;
 pub mod failure;
+mod input;
 pub mod load;
 pub mod numbered;
 pub mod redis_args;

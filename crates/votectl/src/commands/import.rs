@@ -2,12 +2,11 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::input;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use vote_domain::{Poll, PollState, wire_time};
 use vote_store::{Backup, BackupError, MAX_BACKUP_BYTES, RestoreError, SaveError};
 
@@ -29,8 +28,9 @@ pub struct ImportArgs {
 /// [`Failure::Usage`] where the file is no backup or does not agree; [`Failure::Refused`] where something of that
 /// poll is there.
 pub async fn run(args: ImportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let name = name_of(&args.file);
-    let bytes = read(&args.file, &name)?;
+    let name = input::name(&args.file);
+    let bytes = input::read(&args.file, MAX_BACKUP_BYTES)
+        .map_err(|error| Failure::usage(format!("can't read {name}: {error}")))?;
     let backup = Backup::parse(&bytes).map_err(|error| unusable(&name, &error))?;
     drop(bytes);
     let operator = context.operator()?;
@@ -75,37 +75,6 @@ impl Drop for Shards {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
-}
-
-fn name_of(file: &Path) -> String {
-    if file == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    }
-}
-
-/// One byte more than allowed, so that what is too long is seen, and no more of it.
-fn read(file: &Path, name: &str) -> Result<Vec<u8>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::usage(format!("can't read {name}: {error}"));
-    let limit = (MAX_BACKUP_BYTES as u64).saturating_add(1);
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        return Ok(bytes);
-    }
-    let open = File::open(file).map_err(unreadable)?;
-    let size = open.metadata().map_err(unreadable)?.len();
-    if size >= limit {
-        return Err(unusable(name, &BackupError::TooLarge));
-    }
-    open.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    Ok(bytes)
 }
 
 fn unusable(name: &str, error: &BackupError) -> Failure {

@@ -1,7 +1,7 @@
 //! Poll files, as commands take them.
 
 use crate::failure::Failure;
-use std::io::Read;
+use crate::input;
 use std::path::Path;
 use vote_domain::{MAX_FILE_BYTES, PollDefinition};
 
@@ -10,11 +10,7 @@ use vote_domain::{MAX_FILE_BYTES, PollDefinition};
 /// # Errors
 /// [`Failure::Usage`] where it can't be read, or with every rule that it breaks.
 pub(crate) fn read(file: &Path) -> Result<PollDefinition, Failure> {
-    let name = if file == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    };
+    let name = input::name(file);
     let unreadable = |error: std::io::Error| {
         let kind = error.kind();
         let hint = if kind == std::io::ErrorKind::NotFound {
@@ -24,22 +20,7 @@ pub(crate) fn read(file: &Path) -> Result<PollDefinition, Failure> {
         };
         Failure::usage(format!("can't read {name}: {error}{hint}"))
     };
-    // One byte more than allowed, so that the domain sees what is too long, and no more of it.
-    let limit = u64::try_from(MAX_FILE_BYTES)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-    } else {
-        let open = std::fs::File::open(file).map_err(unreadable)?;
-        open.take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-    }
+    let bytes = input::read(file, MAX_FILE_BYTES).map_err(unreadable)?;
     parse(&name, &bytes)
 }
 
