@@ -21,6 +21,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "paredao-containers"
+DAMAGED = CACHE / "damaged"
 PACKAGES = {"dockerd": "docker.io", "iptables": "iptables", "mmdebstrap": "mmdebstrap"}
 RUNTIME = "alpine:3.22"
 BUILDER = "rust:1.95-bookworm"
@@ -133,6 +134,18 @@ class Docker:
             say(f"{image} can't be pulled: making a stand-in")
             stand_in(self, image)
 
+    def trim_cache(self) -> None:
+        """Keeps of our own engine's cache what the next build is likely to need."""
+        if not self.is_own:
+            return
+        self.run("image", "prune", "--force")
+        pruned = self.run("builder", "prune", "--force", "--keep-storage=10GB", check=False, limit_s=300)
+        # BuildKit now and then lists a layer that is gone, and can't add up its cache from then on
+        # (https://github.com/moby/buildkit/issues/3599): it still builds with it, but would let it grow for ever.
+        if pruned.returncode != 0:
+            say(f"the cache can't be trimmed and is made anew next time: {pruned.stderr.strip()}")
+            DAMAGED.touch()
+
 
 # ---- the engine ---------------------------------------------------------------------------------------------------
 
@@ -197,10 +210,15 @@ def started(folder: pathlib.Path):
     if os.geteuid() != 0:
         raise Skipped("no Docker engine can be reached, and only root can start one")
     data = CACHE / "data"
-    data.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock, open(folder / "dockerd.log", "w") as log:
         # Two engines on one folder would ruin it.
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if DAMAGED.exists():
+            if data.exists():
+                shutil.rmtree(data)
+            DAMAGED.unlink()
+        data.mkdir(exist_ok=True)
         before = Machine()
         try:
             with daemon(folder, data, log):

@@ -54,10 +54,7 @@ def check(docker: Docker) -> None:
         check_image(docker, name)
     say("together:")
     check_services(docker)
-    # Of our own engine's cache, what the next build is likely to need.
-    if docker.is_own:
-        docker.run("image", "prune", "--force")
-        docker.run("builder", "prune", "--force", "--keep-storage=10GB", limit_s=300)
+    docker.trim_cache()
 
 
 def build(docker: Docker) -> None:
