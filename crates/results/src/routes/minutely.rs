@@ -19,7 +19,7 @@ use crate::service::Api;
     tag = "results",
     operation_id = "getMinutelyResults",
     params(
-        ("poll" = PollId, Path, description = "The poll's id."),
+        ("poll" = PollId, Path, description = "The poll's id.", example = "paredao-01"),
         ("tz" = Option<String>, Query, description = "IANA name of the time zone that `start` is written in; the poll's own if it is missing.", example = "America/Manaus", max_length = 64),
         ("from" = Option<String>, Query, format = DateTime, description = "The first minute is the one that this instant is in.", example = "2026-11-24T01:00:00Z"),
         ("until" = Option<String>, Query, format = DateTime, description = "The last minute begins before this instant.", example = "2026-11-24T01:30:00Z"),

@@ -103,7 +103,7 @@ pub(crate) fn example() -> serde_json::Value {
     tag = "polls",
     operation_id = "getPoll",
     params(
-        ("poll" = PollId, Path, description = "The poll's id."),
+        ("poll" = PollId, Path, description = "The poll's id.", example = "paredao-01"),
         ("If-None-Match" = Option<String>, Header, description = "`ETag`s of copies that the client has."),
     ),
     responses(

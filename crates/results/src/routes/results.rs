@@ -20,7 +20,7 @@ use crate::service::Api;
     tag = "results",
     operation_id = "getResults",
     params(
-        ("poll" = PollId, Path, description = "The poll's id."),
+        ("poll" = PollId, Path, description = "The poll's id.", example = "paredao-01"),
         ("If-None-Match" = Option<String>, Header, description = "`ETag`s of copies that the client has."),
     ),
     security((), ("reader_token" = [])),

@@ -1,8 +1,8 @@
 //! `votectl export POLL`
 
 use crate::commands::figures::Figures;
-use crate::commands::import::Shards;
 use crate::commands::poll::PollArg;
+use crate::commands::progress::Shards;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};

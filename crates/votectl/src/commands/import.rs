@@ -1,10 +1,10 @@
 //! `votectl import FILE`
 
+use crate::commands::progress::Shards;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input;
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::json;
 use std::path::PathBuf;
 use vote_domain::{Poll, PollState, wire_time};
@@ -41,40 +41,13 @@ pub async fn run(args: ImportArgs, context: &mut Context<'_>) -> Result<(), Fail
         let poll = backup.restored_poll(context.now(), &context.global.by);
         return report(&backup, &poll, resumed, true, context);
     }
-    let progress = Shards::of(&backup, context);
+    let progress = Shards::new(backup.shards().len() as u64, context);
     let written = |shards| progress.set(shards);
     let (now, by) = (context.now(), context.global.by.clone());
     let restored = operator.restore(&backup, now, &by, written).await;
     drop(progress);
     let restored = restored.map_err(failed)?;
     report(&backup, &restored.poll, restored.resumed, false, context)
-}
-
-/// How many shards are done, on a terminal.
-pub(super) struct Shards(ProgressBar);
-
-impl Shards {
-    fn of(backup: &Backup, context: &Context<'_>) -> Self {
-        Self::new(backup.shards().len() as u64, context)
-    }
-
-    pub(super) fn new(shards: u64, context: &Context<'_>) -> Self {
-        if context.terminal.is_live() && shards > 1 {
-            Self(ProgressBar::new(shards))
-        } else {
-            Self(ProgressBar::hidden())
-        }
-    }
-
-    pub(super) fn set(&self, shards: u16) {
-        self.0.set_position(u64::from(shards));
-    }
-}
-
-impl Drop for Shards {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
 }
 
 fn unusable(name: &str, error: &BackupError) -> Failure {
