@@ -349,6 +349,11 @@ images-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) $(
 	LOG_LEVEL=ERROR $(CHART_VENV)/bin/checkov --config-file docker/checkov.yaml --file docker/Dockerfile
 	python3 -B .ci/images_check.py
 
+# Compiles everything once more: not part of `.ci/run`.
+.PHONY: reproducible-check
+reproducible-check: ## Build the images twice, from nothing: the binaries have to be the same to the bit
+	python3 -B .ci/reproducible_check.py
+
 .PHONY: up
 up: needs-compose ## Start the whole system with Docker Compose; WITH="cluster observability" adds
 	deploy/compose/secrets.sh

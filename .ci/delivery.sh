@@ -90,7 +90,7 @@ build() {
       --build-arg CREATED="$created" \
       --build-arg SOURCE_DATE_EPOCH="$seconds" \
       --sbom=true --provenance=mode=max \
-      --output "type=image,name=$name,push-by-digest=true,name-canonical=true,push=true" \
+      --output "type=image,name=$name,push-by-digest=true,name-canonical=true,push=true,rewrite-timestamp=true" \
       --metadata-file "$work/$image.json" .
     built=$(jq --exit-status --raw-output '."containerimage.digest"' "$work/$image.json")
     # It runs where it was built.

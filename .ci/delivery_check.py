@@ -63,7 +63,7 @@ SCENARIOS = (
         ["build", "arm64"], [], 0,
         [
             "--target votectl --platform linux/arm64", "--sbom=true --provenance=mode=max",
-            "name=ghcr.io/example/paredao/vote-ingest,push-by-digest=true",
+            "name=ghcr.io/example/paredao/vote-ingest,push-by-digest=true", "rewrite-timestamp=true",
             f"docker run --rm --pull always ghcr.io/example/paredao/vote-results@{DIGEST} --version",
             f'arm64={{"vote-ingest":"{DIGEST}","vote-results":"{DIGEST}","votectl":"{DIGEST}"}}',
         ],
