@@ -242,3 +242,33 @@ async fn an_operators_change_that_redis_forgot_is_said() {
         .expect("written");
     is("vote_poll_regressions_total{", " 1").await;
 }
+
+#[tokio::test]
+async fn a_change_that_was_completed_later_is_no_longer_said_of_a_poll_at_rest() {
+    let show = Show::open_on(RedisServer::start().await, 2).await;
+    let void = show
+        .change(Transition::Void, at("2025-11-24T01:00:00Z"))
+        .await;
+    // As between the first shard's fence and the second's.
+    let mut connection = show.redis.connection().await;
+    let mut fence = async |state: &str, revision: u64| {
+        redis::cmd("HSET")
+            .arg("vote:{paredao-01/1}:state")
+            .arg("state")
+            .arg(state)
+            .arg("revision")
+            .arg(revision)
+            .exec_async(&mut connection)
+            .await
+            .expect("written");
+    };
+    fence("open", void.revision - 1).await;
+    let reading = Reading::start(&show.url);
+    let is = async |value: &str| {
+        let shown = || async { reading.shows("vote_fence_mismatch_shards{", value) };
+        eventually(DEADLINE, shown).await;
+    };
+    is(" 1").await;
+    fence("void", void.revision).await;
+    is(" 0").await;
+}

@@ -1,168 +1,30 @@
-//! Snapshots: the figures as the results service publishes them, read at a fixed cadence.
-//!
-//! The cost to Redis depends on polls, shards and cadence, never on readers.
+//! Reads snapshots and publishes them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use jiff::Timestamp;
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::{Registry, Unit},
-};
+use prometheus_client::registry::Registry;
 use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vote_domain::{
-    Clock, Minute, MinuteSeries, Poll, PollId, PollState, ReceiptKey, SealedPoll, Tally, WriterId,
-};
+use vote_domain::{Clock, Minute, MinuteSeries, Poll, PollId, PollState, SealedPoll, Tally};
 
+use super::{
+    Confirmed, PollSnapshot, QUIET_EVERY, SnapshotConfig, Snapshots,
+    metrics::{Metrics, PollLabels},
+};
 use crate::{
     connection::Store,
     directory::PollReader,
     error::StoreError,
     fence::Fence,
-    figures::{self, ShardFigures, WriterLedger},
+    figures::{self, ShardFigures},
     keys,
     reader::ResultsReader,
 };
-
-/// A poll that no longer takes votes is read once in so many ticks.
-const QUIET_EVERY: u32 = 4;
-
-/// The cadence of a [`Snapshotter`].
-#[derive(Debug, Clone, Copy)]
-pub struct SnapshotConfig {
-    /// How often open polls are read.
-    pub interval: Duration,
-    /// How often the list of polls is read.
-    pub polls_interval: Duration,
-}
-
-impl SnapshotConfig {
-    /// The longest time between two confirmations of a poll that takes no votes: it is read more
-    /// seldom than an open one, or confirmed by the list of polls alone.
-    #[must_use]
-    pub fn slowest_confirmation(&self) -> Duration {
-        (self.interval * QUIET_EVERY).max(self.polls_interval)
-    }
-}
-
-/// What is known of one poll, as of one instant.
-#[derive(Debug, Clone)]
-pub struct PollSnapshot {
-    /// The poll.
-    pub poll: Poll,
-    /// Votes of all shards, by channel and candidate.
-    pub tally: Tally,
-    /// The same votes by minute.
-    pub minutes: MinuteSeries,
-    /// Votes that came too late.
-    pub late: Tally,
-    /// The ledger, a map a shard.
-    pub ledger: Vec<BTreeMap<WriterId, WriterLedger>>,
-    /// Grows with every batch that was committed and every change of the poll; the same number in
-    /// every process that reads the same figures.
-    pub revision: u64,
-    /// When these figures were first read.
-    pub read_at: Timestamp,
-    /// The sealed result, once there is one.
-    pub sealed: Option<Arc<SealedPoll>>,
-}
-
-impl PollSnapshot {
-    /// Whether the ledger has the batch that a receipt names.
-    #[must_use]
-    pub fn has_batch(&self, shard: u16, writer: &WriterId, sequence: u64) -> bool {
-        self.ledger
-            .get(usize::from(shard))
-            .and_then(|writers| writers.get(writer))
-            .is_some_and(|writer| sequence <= writer.last_sequence)
-    }
-}
-
-/// A snapshot, and when Redis last confirmed it.
-#[derive(Debug, Clone)]
-pub struct Confirmed {
-    /// The figures.
-    pub snapshot: Arc<PollSnapshot>,
-    /// When they were last read and found unchanged.
-    pub confirmed_at: Timestamp,
-}
-
-/// All that was read so far. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshots {
-    /// By poll.
-    pub polls: Arc<BTreeMap<PollId, Confirmed>>,
-    /// Polls that are on the list, and whose figures could not be read even once.
-    pub unread: Arc<BTreeSet<PollId>>,
-    /// When the list of polls was last read; `None` before it was for the first time.
-    pub polls_read_at: Option<Timestamp>,
-    /// The key of receipts, where the services share it through Redis.
-    pub receipt_key: Option<Arc<ReceiptKey>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PollLabels {
-    poll: String,
-}
-
-#[derive(Debug)]
-struct Metrics {
-    read_seconds: Histogram,
-    failures: Counter,
-    disagreements: Family<PollLabels, Counter>,
-    fence_mismatches: Family<PollLabels, Gauge>,
-    regressions: Family<PollLabels, Counter>,
-}
-
-impl Metrics {
-    fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            read_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
-            failures: Counter::default(),
-            disagreements: Family::default(),
-            fence_mismatches: Family::default(),
-            regressions: Family::default(),
-        };
-        registry.register_with_unit(
-            "vote_snapshot_read",
-            "Time to read the figures of one poll",
-            Unit::Seconds,
-            metrics.read_seconds.clone(),
-        );
-        registry.register(
-            "vote_snapshot_failures",
-            "Snapshots that could not be read",
-            metrics.failures.clone(),
-        );
-        registry.register(
-            "vote_snapshot_disagreements",
-            "Times that tally, minutes and ledger of a poll did not agree",
-            metrics.disagreements.clone(),
-        );
-        registry.register(
-            "vote_fence_mismatch_shards",
-            "Shards whose fence is not what the poll's document says: an operator's change is half done or was forgotten",
-            metrics.fence_mismatches.clone(),
-        );
-        registry.register(
-            "vote_poll_regressions",
-            "Times that a poll came back at an older revision: Redis has forgotten an operator's change",
-            metrics.regressions.clone(),
-        );
-        metrics
-    }
-}
 
 /// Reads snapshots and publishes them.
 pub struct Snapshotter {
@@ -173,6 +35,8 @@ pub struct Snapshotter {
     metrics: Metrics,
     publish: watch::Sender<Snapshots>,
     known: Vec<(PollId, Result<Poll, String>)>,
+    /// Polls with a shard whose fence is not what the document says.
+    unfenced: BTreeSet<PollId>,
     polls_due: Option<Instant>,
     older: BTreeMap<PollId, OlderHours>,
     failing: bool,
@@ -203,6 +67,7 @@ impl Snapshotter {
             metrics: Metrics::register(registry),
             publish,
             known: Vec::new(),
+            unfenced: BTreeSet::new(),
             polls_due: None,
             older: BTreeMap::new(),
             failing: false,
@@ -276,6 +141,7 @@ impl Snapshotter {
             }
         }
         self.older.retain(|id, _| after.contains_key(id));
+        self.unfenced.retain(|id| after.contains_key(id));
         self.publish.send_modify(|snapshots| {
             snapshots.polls = Arc::new(after);
             snapshots.unread = Arc::new(unread);
@@ -302,7 +168,8 @@ impl Snapshotter {
                 PollState::Sealed => same.snapshot.sealed.is_some(),
                 PollState::Open | PollState::Paused | PollState::Closed => false,
             };
-            if at_rest {
+            // Fences are written after the document: who reads in between looks again.
+            if at_rest && !self.unfenced.contains(poll.definition.id()) {
                 // Reading the list of polls has confirmed it.
                 return Ok(Confirmed {
                     snapshot: Arc::clone(&same.snapshot),
@@ -356,9 +223,7 @@ impl Snapshotter {
         }
         self.metrics
             .disagreements
-            .get_or_create(&PollLabels {
-                poll: id.to_string(),
-            })
+            .get_or_create(&PollLabels::of(id))
             .inc_by(u64::from(!agrees));
         if !agrees {
             tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
@@ -379,9 +244,7 @@ impl Snapshotter {
             let (Ok(known), Some((_, Ok(now)))) = (known, now) else {
                 continue;
             };
-            let regressions = self.metrics.regressions.get_or_create(&PollLabels {
-                poll: id.to_string(),
-            });
+            let regressions = self.metrics.regressions.get_or_create(&PollLabels::of(id));
             if now.revision < known.revision {
                 regressions.inc();
                 tracing::error!(
@@ -393,15 +256,22 @@ impl Snapshotter {
     }
 
     /// Counts the shards that would take, or refuse, other votes than the poll's document says.
-    fn compare_fences(&self, poll: &Poll, shards: &[ShardFigures]) {
+    fn compare_fences(&mut self, poll: &Poll, shards: &[ShardFigures]) {
+        let id = poll.definition.id();
         let wanted = Fence::of(poll);
-        let mismatches = shards.iter().filter(|shard| shard.fence != Some(wanted));
+        let mismatches = shards
+            .iter()
+            .filter(|shard| shard.fence != Some(wanted))
+            .count();
+        if mismatches == 0 {
+            self.unfenced.remove(id);
+        } else {
+            self.unfenced.insert(id.clone());
+        }
         self.metrics
             .fence_mismatches
-            .get_or_create(&PollLabels {
-                poll: poll.definition.id().to_string(),
-            })
-            .set(i64::try_from(mismatches.count()).unwrap_or(i64::MAX));
+            .get_or_create(&PollLabels::of(id))
+            .set(i64::try_from(mismatches).unwrap_or(i64::MAX));
     }
 
     /// The sealed result, once it has proven to be unchanged.

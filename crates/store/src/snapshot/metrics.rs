@@ -1,0 +1,74 @@
+//! What a snapshotter counts.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+use vote_domain::PollId;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PollLabels {
+    poll: String,
+}
+
+impl PollLabels {
+    pub(super) fn of(id: &PollId) -> Self {
+        Self {
+            poll: id.to_string(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub(super) read_seconds: Histogram,
+    pub(super) failures: Counter,
+    pub(super) disagreements: Family<PollLabels, Counter>,
+    pub(super) fence_mismatches: Family<PollLabels, Gauge>,
+    pub(super) regressions: Family<PollLabels, Counter>,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            read_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            failures: Counter::default(),
+            disagreements: Family::default(),
+            fence_mismatches: Family::default(),
+            regressions: Family::default(),
+        };
+        registry.register_with_unit(
+            "vote_snapshot_read",
+            "Time to read the figures of one poll",
+            Unit::Seconds,
+            metrics.read_seconds.clone(),
+        );
+        registry.register(
+            "vote_snapshot_failures",
+            "Snapshots that could not be read",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "vote_snapshot_disagreements",
+            "Times that tally, minutes and ledger of a poll did not agree",
+            metrics.disagreements.clone(),
+        );
+        registry.register(
+            "vote_fence_mismatch_shards",
+            "Shards whose fence is not what the poll's document says: an operator's change is half done or was forgotten",
+            metrics.fence_mismatches.clone(),
+        );
+        registry.register(
+            "vote_poll_regressions",
+            "Times that a poll came back at an older revision: Redis has forgotten an operator's change",
+            metrics.regressions.clone(),
+        );
+        metrics
+    }
+}
