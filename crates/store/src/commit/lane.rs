@@ -226,12 +226,7 @@ impl Lane {
             .backlog
             .front()
             .map_or(0, |pending| pending.vote.received_at_ms);
-        let mut load = Load {
-            batch: Batch::starting(first),
-            plain: Vec::new(),
-            checked: Vec::new(),
-            made: Instant::now(),
-        };
+        let mut load = Load::new();
         let minute = minute_of(first);
         let late = first >= closes_at_ms;
         let mut voters = 0;
@@ -259,8 +254,7 @@ impl Lane {
 
     /// Carries one batch until its outcome is known, and tells everybody who waits for it.
     async fn carry(&mut self, mut load: Load) -> Result<(), Aborted> {
-        load.mark_sent();
-        if load.is_empty() {
+        if !load.send(self.config.idempotency_window) {
             return Ok(());
         }
         let span = if load.traced() {
@@ -302,67 +296,64 @@ impl Lane {
     /// withdrawn meanwhile; each vote's ticket knows which.
     async fn commit(&mut self, load: &mut Load) -> Result<Option<(u64, Reply)>, Aborted> {
         let mut backoff = Backoff::default();
-        let mut uncertain = false;
         loop {
             let sequence = self.state.last + 1;
-            let command = self.command_of(load, sequence, uncertain);
+            let command = self.command_of(load, sequence);
             let error = match self.attempt(&command).await? {
                 Attempt::Replied(bytes) => match Reply::parse(&bytes, load.batch.checked.len()) {
                     Some(Reply::Gap { last }) => {
+                        load.take_back();
                         self.repair(last).await?;
-                        continue;
+                        None
                     }
                     Some(Reply::Behind { last }) => {
+                        load.take_back();
                         self.start_over("Redis knows this writer beyond its last batch", last)
                             .await?;
-                        if uncertain {
+                        if load.is_uncertain {
                             return Ok(None);
                         }
-                        continue;
+                        None
                     }
                     // Only a replay waits.
-                    Some(Reply::Waits(state)) => format!("the fence is {state}"),
+                    Some(Reply::Waits(state)) => Some(format!("the fence is {state}")),
                     Some(reply) => {
                         self.unblock();
-                        if uncertain {
+                        if load.is_uncertain {
                             self.metrics.replays.inc();
                         }
                         return Ok(Some((sequence, reply)));
                     }
                     None => {
-                        uncertain = true;
-                        format!(
+                        load.is_uncertain = true;
+                        Some(format!(
                             "not a reply of commit.lua: {:?}",
                             String::from_utf8_lossy(&bytes)
-                        )
+                        ))
                     }
                 },
-                Attempt::NotApplied(reason) => reason,
+                Attempt::NotApplied(reason) => Some(reason),
                 Attempt::Unknown(reason) => {
-                    uncertain = true;
-                    reason
+                    load.is_uncertain = true;
+                    Some(reason)
                 }
             };
-            self.block(&error);
-            if !uncertain {
-                load.unmark_sent();
+            if let Some(error) = error {
+                self.block(&error);
+                load.take_back();
+                self.pause(&mut backoff).await?;
             }
-            self.pause(&mut backoff).await?;
-            if !uncertain {
-                load.mark_sent();
-                if load.is_empty() {
-                    return Ok(None);
-                }
+            if !load.send_again(self.config.idempotency_window) {
+                return Ok(None);
             }
         }
     }
 
     /// The batch itself, or what ends it: a batch with keys whose outcome is not known must not be
     /// recorded after its keys may have been forgotten, for then a repeat would count once more.
-    fn command_of(&self, load: &Load, sequence: u64, uncertain: bool) -> redis::Cmd {
-        let age = load.made.elapsed();
-        let too_old = age > self.config.idempotency_window / 2;
-        if uncertain && too_old && !load.checked.is_empty() {
+    fn command_of(&self, load: &Load, sequence: u64) -> redis::Cmd {
+        let age = load.age();
+        if load.is_uncertain && load.outlives_a_key(self.config.idempotency_window) {
             return Batch::empty().command(&self.target, &self.writer, sequence, Mode::Burn, age);
         }
         load.batch

@@ -1,9 +1,9 @@
 //! The bounded queue in front of a lane.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{VoteToCast, ticket::Ticket};
 
@@ -12,9 +12,26 @@ use super::{VoteToCast, ticket::Ticket};
 pub(crate) struct Pending {
     pub(crate) vote: VoteToCast,
     pub(crate) ticket: Arc<Ticket>,
+    /// When it was queued.
+    pub(crate) since: Instant,
 }
 
 impl Pending {
+    /// Of now.
+    pub(crate) fn new(vote: VoteToCast, ticket: Arc<Ticket>) -> Self {
+        Self {
+            vote,
+            ticket,
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether its key may have been used, and forgotten, by a repeat elsewhere: then it can't be told any more
+    /// whether it would count once more.
+    pub(crate) fn outlives_its_key(&self, now: Instant, idempotency_window: Duration) -> bool {
+        self.vote.key.is_some() && now.duration_since(self.since) > idempotency_window / 2
+    }
+
     /// Marks the vote as sent; `false` where its client has withdrawn it.
     pub(crate) fn send(&self) -> bool {
         self.ticket.send()

@@ -378,10 +378,7 @@ impl OpenPoll {
         };
         let (channel, candidate) = (vote.channel, vote.candidate);
         let ticket = Ticket::new();
-        let pending = Pending {
-            vote,
-            ticket: Arc::clone(&ticket),
-        };
+        let pending = Pending::new(vote, Arc::clone(&ticket));
         if lane.shared.queue.push(pending).is_err() {
             lane.metrics
                 .vote(channel, candidate, VoteOutcome::QueueFull);

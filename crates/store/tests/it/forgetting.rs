@@ -387,3 +387,113 @@ async fn a_kill_9_of_redis_loses_nothing() {
     assert_eq!(accepted, 600);
     assert!(show.audit().await.passed);
 }
+
+/// Until Redis remembers no key any more.
+async fn keys_are_forgotten(show: &Show) {
+    let redis = show.redis.connection().await;
+    eventually(DEADLINE, || {
+        let mut redis = redis.clone();
+        async move {
+            let seen: Vec<String> = redis::cmd("KEYS")
+                .arg("*:seen:*")
+                .query_async(&mut redis)
+                .await
+                .expect("keys");
+            seen.is_empty()
+        }
+    })
+    .await;
+}
+
+/// A process that is cut off can't know what its clients do meanwhile.
+#[tokio::test]
+async fn a_keyed_vote_that_waits_until_its_key_is_forgotten_is_not_recorded() {
+    let show = Show::open().await;
+    let proxy = FaultProxy::start(show.redis.port()).await;
+    let config = LaneConfig {
+        idempotency_window: Duration::from_secs(1),
+        ..lane_config()
+    };
+    let cut_off = show.voting_with(&proxy.url(), config.clone()).await;
+    let other = show.voting_with(&show.url, config).await;
+    proxy.down().await;
+    let first = tokio::spawn({
+        let poll = cut_off.poll();
+        async move { poll.cast(keyed(ANA, "k")).await }
+    });
+    eventually(DEADLINE, || async {
+        cut_off.metric("vote_commit_retries_total") > 0.0
+    })
+    .await;
+    assert!(is_accepted(&other.cast(keyed(ANA, "k")).await));
+    keys_are_forgotten(&show).await;
+    proxy.up().await;
+    let first = first.await.expect("an outcome");
+    assert!(matches!(first, Outcome::NotRecorded), "{first:?}");
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
+}
+
+/// As when the client's connection is cut: nobody withdraws its vote.
+#[tokio::test]
+async fn a_keyed_vote_whose_request_is_gone_counts_once() {
+    let show = Show::open().await;
+    let proxy = FaultProxy::start(show.redis.port()).await;
+    let config = LaneConfig {
+        idempotency_window: Duration::from_secs(1),
+        ..lane_config()
+    };
+    let cut_off = show.voting_with(&proxy.url(), config.clone()).await;
+    let other = show.voting_with(&show.url, config).await;
+    proxy.down().await;
+    let first = tokio::spawn({
+        let poll = cut_off.poll();
+        async move { poll.cast(keyed(ANA, "k")).await }
+    });
+    eventually(DEADLINE, || async {
+        cut_off.metric("vote_commit_retries_total") > 0.0
+    })
+    .await;
+    first.abort();
+    assert!(first.await.is_err_and(|error| error.is_cancelled()));
+    assert!(is_accepted(&other.cast(keyed(ANA, "k")).await));
+    keys_are_forgotten(&show).await;
+    proxy.up().await;
+    assert!(is_accepted(&cut_off.cast(vote(BIA)).await));
+    assert_eq!(
+        show.tally().await,
+        tally_of(&[("torcida/ana", 1), ("torcida/bia", 1)])
+    );
+}
+
+/// The batch that found a gap was not applied: its votes can be withdrawn until the gap is repaired.
+#[tokio::test]
+async fn a_keyed_vote_behind_a_gap_that_is_long_in_repair_counts_once() {
+    let show = Show::open().await;
+    let proxy = FaultProxy::start(show.redis.port()).await;
+    proxy.only(["EVALSHA"]);
+    let config = LaneConfig {
+        idempotency_window: Duration::from_secs(1),
+        accept_timeout: Duration::from_millis(500),
+        ..lane_config()
+    };
+    let repairing = show.voting_with(&proxy.url(), config.clone()).await;
+    let other = show.voting_with(&show.url, config).await;
+    assert!(is_accepted(&repairing.cast(vote(BIA)).await));
+    let backup = Backup::take(show.redis.connection().await).await;
+    assert!(is_accepted(&repairing.cast(vote(BIA)).await));
+    // The next attempt learns of the gap, and none gets through after it.
+    proxy.schedule(std::iter::once(Fault::Pass).chain([Fault::CutBeforeRequest; 1_000]));
+    backup.restore(show.redis.connection().await).await;
+    let first = repairing.cast(keyed(ANA, "k")).await;
+    assert!(matches!(first, Outcome::NotRecorded), "{first:?}");
+    assert!(is_accepted(&other.cast(keyed(ANA, "k")).await));
+    keys_are_forgotten(&show).await;
+    proxy.pass();
+    eventually(DEADLINE, || async {
+        is_accepted(&repairing.cast(vote(BIA)).await)
+    })
+    .await;
+    let tally = show.tally().await;
+    assert_eq!(tally.get("torcida/ana"), Some(&1), "{tally:?}");
+    assert!(show.audit().await.passed);
+}

@@ -37,9 +37,10 @@ impl System<'_> {
         let config = LaneConfig {
             min_batch_interval: Duration::ZERO,
             replay_window: Duration::from_secs(3_600),
-            // From half of it on a repeat whose outcome is not known is burnt.
+            // After half of it a vote is not sent any more, and a repeat whose outcome is not known is burnt: the
+            // first pause.
             idempotency_window: if reference.burns[slot] {
-                Duration::ZERO
+                Duration::from_millis(2)
             } else {
                 Duration::from_secs(3_600)
             },

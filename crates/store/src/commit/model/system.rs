@@ -246,17 +246,15 @@ impl<'a> System<'a> {
         };
         let ticket = Ticket::new();
         let process = self.current[writer];
-        let pending = Pending {
-            vote: VoteToCast {
-                channel: pair.0,
-                candidate: pair.1,
-                received_at_ms: BOUNDARY_MS + cast.at,
-                key,
-                voter,
-                span: None,
-            },
-            ticket: Arc::clone(&ticket),
+        let vote = VoteToCast {
+            channel: pair.0,
+            candidate: pair.1,
+            received_at_ms: BOUNDARY_MS + cast.at,
+            key,
+            voter,
+            span: None,
         };
+        let pending = Pending::new(vote, Arc::clone(&ticket));
         self.processes[process]
             .shared
             .queue
