@@ -14,10 +14,11 @@ use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::PayloadError;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
-use actix_web::http::{ConnectionType, Method};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpResponse, ResponseError as _};
 use pin_project_lite::pin_project;
 
+use crate::chunked_body::{ChunkedBody, Holding};
 use crate::http_metrics::{ActiveRequest, HandleCache, HttpMetrics, RouteKey, method_label};
 use crate::lifecycle::Lifecycle;
 use crate::openapi::AllowTable;
@@ -59,7 +60,7 @@ where
     S::Future: 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse<Holding<EitherBody<B>>>;
     type Error = Error;
     type Transform = EdgeMiddleware<S>;
     type InitError = ();
@@ -96,7 +97,7 @@ where
     S::Future: 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse<Holding<EitherBody<B>>>;
     type Error = Error;
     type Future = EdgeFuture<S::Future>;
 
@@ -114,6 +115,7 @@ where
             worker: Rc::clone(&self.worker),
             started,
             method,
+            request_body: ChunkedBody::of(&mut request),
             inner: self.service.call(request),
         }
     }
@@ -128,6 +130,7 @@ pin_project! {
         active: ActiveRequest,
         started: Instant,
         method: &'static str,
+        request_body: Option<ChunkedBody>,
     }
 }
 
@@ -136,7 +139,7 @@ where
     F: Future<Output = Result<ServiceResponse<B>, Error>>,
     B: MessageBody + 'static,
 {
-    type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
+    type Output = Result<ServiceResponse<Holding<EitherBody<B>>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -146,7 +149,11 @@ where
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Ready(Ok(response)) => response,
         };
-        Poll::Ready(Ok(this.worker.finish(response, this.method, *this.started)))
+        let response = this.worker.finish(response, this.method, *this.started);
+        let request = this.request_body.take();
+        Poll::Ready(Ok(
+            response.map_body(|_head, body| Holding { body, request })
+        ))
     }
 }
 
@@ -163,7 +170,9 @@ impl Worker {
         } else {
             response.map_into_left_body()
         };
-        if self.edge.lifecycle.is_draining() {
+        // What is still to come of a late request is not waited for.
+        let is_late = response.status() == StatusCode::REQUEST_TIMEOUT;
+        if is_late || self.edge.lifecycle.is_draining() {
             response
                 .response_mut()
                 .head_mut()

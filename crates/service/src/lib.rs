@@ -34,6 +34,7 @@
 //! }
 //! ```
 
+mod chunked_body;
 mod cli;
 mod edge;
 mod log;

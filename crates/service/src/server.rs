@@ -96,7 +96,9 @@ where
             .app_data(Data::new(health))
             .app_data(Data::new(served))
             .app_data(Data::new(allow.clone()))
-            .configure(|app| configure_extractors(app, limit))
+            .configure(|app| {
+                configure_extractors(app, limit, settings.http.client_request_timeout());
+            })
             .configure(routes)
             .configure(common_routes)
             .default_service(web::to(fallback))

@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue},
     post,
-    web::{Bytes, Data, Path},
+    web::{Data, Path},
 };
 use jiff::Timestamp;
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
@@ -19,7 +19,7 @@ use vote_domain::{
 };
 use vote_service::{
     Problem, ProblemCode, ProblemDocument, Settings,
-    problem::{IDEMPOTENCY_KEY, echo},
+    problem::{IDEMPOTENCY_KEY, TimelyBody, echo},
 };
 use vote_store::{OpenPoll, Outcome, VoteToCast, VoteWriter};
 
@@ -130,6 +130,10 @@ pub struct VoteAccepted<'a> {
             body = ProblemDocument, content_type = "application/problem+json",
             example = json!({ "type": "/problems/unknown-poll", "title": "Unknown poll", "status": 404, "code": "unknown-poll",
                 "detail": "There is no poll \"paredao-99\"." })),
+        (status = 408, description = "The body did not arrive in time",
+            body = ProblemDocument, content_type = "application/problem+json",
+            example = json!({ "type": "/problems/request-timeout", "title": "Request timeout", "status": 408, "code": "request-timeout",
+                "detail": "The body did not arrive within 5000 ms." })),
         (status = 409, description = "Not open yet, or paused",
             body = ProblemDocument, content_type = "application/problem+json",
             example = json!({ "type": "/problems/poll-paused", "title": "Poll paused", "status": 409, "code": "poll-paused",
@@ -166,7 +170,7 @@ pub struct VoteAccepted<'a> {
 pub(crate) async fn cast_vote(
     request: HttpRequest,
     poll: Path<String>,
-    body: Bytes,
+    TimelyBody(body): TimelyBody,
     writer: Data<VoteWriter>,
     settings: Data<Settings>,
     clock: Data<dyn Clock>,

@@ -1,8 +1,13 @@
 //! Bad input: a clear problem, and nothing recorded.
 
 use reqwest::{StatusCode, header::CONTENT_TYPE};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::app::{Answer, App, POLL, Show};
+use crate::app::{Answer, App, DEADLINE, POLL, Show};
 
 async fn raw(app: &App, content_type: Option<&str>, body: impl Into<reqwest::Body>) -> Answer {
     let mut request = app.post(POLL).body(body);
@@ -76,6 +81,38 @@ async fn a_huge_body_is_refused_unread() {
         app.vote("ana", None).await.is_accepted(),
         "the service goes on"
     );
+}
+
+/// A client that keeps its connection by a byte a minute.
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let show = Show::open().await;
+    let app = show
+        .app_with(&[("VOTE__HTTP__CLIENT_REQUEST_TIMEOUT_MS", "300")])
+        .await;
+    let address = app.url.trim_start_matches("http://");
+    for part in [
+        "content-length: 19\r\n\r\n{",
+        "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ] {
+        let mut connection = TcpStream::connect(address).await.expect("connected");
+        let head = format!(
+            "POST /v1/polls/{POLL}/votes HTTP/1.1\r\nhost: vote\r\ncontent-type: application/json\r\n"
+        );
+        connection
+            .write_all(format!("{head}{part}").as_bytes())
+            .await
+            .expect("sent");
+        let mut answer = String::new();
+        // To the end: the connection is closed.
+        let read = connection.read_to_string(&mut answer);
+        timeout(DEADLINE, read).await.expect(part).expect("read");
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{part}: {answer}");
+        assert!(answer.contains("\"code\":\"request-timeout\""), "{answer}");
+        assert!(answer.contains("within 300 ms"), "{answer}");
+    }
+    assert_eq!(show.total().await, 0);
+    assert!(app.vote("ana", None).await.is_accepted());
 }
 
 #[tokio::test]

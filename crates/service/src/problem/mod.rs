@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 pub use self::code::{ProblemCode, ProblemEntry};
 pub(crate) use self::extract::payload_problem;
 pub use self::extract::{
-    configure_extractors, json_config, path_config, payload_config, query_config,
+    TimelyBody, configure_extractors, json_config, path_config, payload_config, query_config,
 };
 
 /// The media type of problem details.

@@ -62,7 +62,7 @@ pub struct HttpSettings {
     pub body_limit_bytes: usize,
     /// Time that an idle connection stays open, in seconds.
     pub keep_alive_s: u64,
-    /// Longest time for a request's head, in milliseconds.
+    /// Longest time for a request's head, and for a vote's body after it, in milliseconds.
     pub client_request_timeout_ms: u64,
     /// Connections of one worker at most.
     pub max_connections: usize,

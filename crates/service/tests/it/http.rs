@@ -2,16 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 #[cfg(target_os = "linux")]
-use {
-    std::time::Duration, vote_domain::Clock as _, vote_service::SystemClock,
-    vote_testkit::eventually,
-};
+use {vote_domain::Clock as _, vote_service::SystemClock, vote_testkit::eventually};
 
-use crate::support::{ask, ask_with, start};
+use crate::support::{Connection, ask, ask_with, start};
 
-#[cfg(target_os = "linux")]
 const PATIENCE: Duration = Duration::from_secs(20);
 const NO_GRACE: (&str, &str) = ("VOTE__SHUTDOWN__GRACE_MS", "0");
 
@@ -294,6 +291,45 @@ async fn browsers_may_call_from_the_origins_that_are_set_and_from_no_other() {
         (none.status, none.header("access-control-allow-origin")),
         (200, None)
     );
+    service
+        .shutdown(CancellationToken::new())
+        .await
+        .expect("a clean stop");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_that_nobody_reads_is_not_waited_for() {
+    let service = start(&[NO_GRACE]).await;
+    for (request, status) in [
+        ("GET /v1/polls/known", 200),
+        ("PUT /v1/polls/known", 405),
+        ("POST /nowhere", 404),
+    ] {
+        for rest in [
+            "Content-Length: 9\r\n\r\n1",
+            "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+        ] {
+            let mut connection = Connection::open(service.address())
+                .await
+                .expect("connected");
+            let text = format!("{request} HTTP/1.1\r\nHost: test\r\n{rest}");
+            connection.send(&text).await.expect("sent");
+            let answer = connection.answer(false).await.expect("an answer");
+            assert_eq!(answer.status, status, "{text}");
+            let closed = tokio::time::timeout(PATIENCE, connection.closed()).await;
+            closed.expect(&text).expect("closed in order");
+        }
+    }
+    // Who sends all of it keeps the connection.
+    let mut connection = Connection::open(service.address())
+        .await
+        .expect("connected");
+    for _ in 0..2 {
+        let whole = "POST /v1/bytes HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n";
+        connection.send(whole).await.expect("sent");
+        let answer = connection.answer(false).await.expect("an answer");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "1"));
+    }
     service
         .shutdown(CancellationToken::new())
         .await
