@@ -142,7 +142,7 @@ MISTAKES = (
     ("rules", CI, "\npermissions:\n  contents: read\n", "\npermissions: write-all\n", "more than"),
     ("rules", RELEASE, "\npermissions:\n  contents: read\n", "\n", "more than"),
     ("rules", DEPLOY, "concurrency:", "x-concurrency:", "same time"),
-    ("rules", DEPLOY, "    timeout-minutes: 60\n", "", "six hours"),
+    ("rules", DEPLOY, "    timeout-minutes: 90", "", "six hours"),
     ("rules", DEPLOY, '"$VERSION"', "${{ inputs.version }}", "expression"),
     ("rules", CI, "make lint", "make linted", "no target linted"),
     ("rules", CI, "      - run: make chaos-quick\n", "      - run: echo\n", "ci.yml lacks `make chaos-quick`"),
