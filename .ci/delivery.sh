@@ -267,7 +267,7 @@ rollback() {
   if [ "$to" = "$before" ] && [ "$(revision ".revision == $now - 1 and half")" != 0 ]; then
     # To arrive is worth more than to arrive in order.
     back $((now - 1)) || echo "::warning::revision $((now - 1)) was not reached: the rest is changed at once"
-  else
+  elif [ "$to" != $((now - 1)) ] || [ "$(revision ".revision == $now and half")" = 0 ]; then
     echo "::warning::all is changed at once: no revision lies half-way to $to"
   fi
   back "$to"

@@ -183,6 +183,10 @@ SCENARIOS = (
     # From where there is nothing half-way.
     (["rollback", "1"], [history(*BACK)], 0, ["::warning::all is changed at once", "helm rollback show 1 "], ["show 4 "]),
     (["rollback", "1"], [history("superseded", *TWICE)], 0, ["::warning::all is", "helm rollback show 1 "], ["show 3 "]),
+    # From the half itself, where a deployment was cut short, there is one step to what was before.
+    (["rollback"], [history("superseded", "deployed: half of 1.2.3")], 0, ["helm rollback show 1 "], ["::warning::", "show 2 "]),
+    (["rollback", "1"], [history("superseded", "superseded", "deployed: half of 1.2.3")], 0,
+     ["::warning::all is", "helm rollback show 1 "], ["show 2 "]),
     # No half is gone back to, unless it is named.
     (["rollback"], [history("superseded", "superseded: half of 1.2.3", "failed", "deployed: Rollback to 2")], 0,
      ["helm rollback show 1 "], ["show 2 "]),
