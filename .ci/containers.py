@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -23,8 +24,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "paredao-containers"
 DAMAGED = CACHE / "damaged"
 PACKAGES = {"dockerd": "docker.io", "iptables": "iptables", "mmdebstrap": "mmdebstrap"}
-RUNTIME = "alpine:3.22"
-BUILDER = "rust:1.95-bookworm"
+# Not said twice: Dependabot raises them in the Dockerfile alone.
+BASES = {
+    stage: image
+    for image, stage in re.findall(r"^FROM (\S+) AS default-(\w+)$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
+}
+RUNTIME = BASES["runtime"]
+BUILDER = BASES["builder"]
 REDIS = "redis:8.2-alpine"
 PROXY = "haproxy:3.2-alpine"
 STAND_IN = "paredao.stand-in"

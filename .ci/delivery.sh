@@ -141,13 +141,20 @@ cluster() {
   unset KUBECONFIG_DATA
 }
 
-# revision STATUS: the newest of the release that has it; 0 where there is none, or no release yet.
+# What of `helm history` is half of a deployment: the first of its two upgrades, or a way back to that.
+# shellcheck disable=SC2016 # these are variables of jq
+HALF='. as $all
+| def half: .description // "" | startswith("half of ")
+    or any(capture("^Rollback to (?<to>[0-9]+)$").to; . as $to | any($all[] | select("\(.revision)" == $to); half));
+  [.[] |'
+
+# revision CONDITION: the newest of the release that meets it; 0 where there is none, or no release yet.
 revision() {
   if ! helm history "$RELEASE" --namespace "$NAMESPACE" --max 100 --output json >"$work/history" 2>"$work/why"; then
     grep --quiet 'release: not found' "$work/why" || fail "$(cat "$work/why")"
     echo '[]' >"$work/history"
   fi
-  jq --arg status "$1" '[.[] | select(.status == $status).revision] | max // 0' "$work/history"
+  jq "$HALF select($1).revision] | max // 0" "$work/history"
 }
 
 # live: fails while a live poll takes votes, and where that can't be told. RESULTS_URL is vote-results as readers see it.
@@ -170,9 +177,11 @@ live() {
 }
 
 # upgrade VERSION CHART: installs or upgrades to the images of that version, by their digests, once each one's signature
-# was found good. Where that fails, helm itself goes back to what ran before. Says which revision that was.
+# was found good. What reads learns new fields before something writes them: first vote-results and votectl, with ingest
+# as it is, then vote-ingest; to an older version the other way round. Where the first fails, helm itself goes back to
+# what ran before, and so does this where the second fails. Says which revision that was.
 upgrade() {
-  local version=$1 chart=$2 registry image name found before images=()
+  local version=$1 chart=$2 registry image name found before images=() waiting=()
   [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || fail "'$version' is not a version, such as 1.2.3"
   registry=$(registry)
   for image in "${IMAGES[@]}"; do
@@ -182,13 +191,57 @@ upgrade() {
     images+=(--set-string "${image#vote-}.image.digest=$found")
   done
   cluster
-  before=$(revision deployed)
+  before=$(revision '.status == "deployed"')
   echo "before=$before" >>"$GITHUB_OUTPUT"
   printf '%s\n' "${HELM_VALUES:-}" >"$work/values.yaml"
+  if [ "$before" != 0 ]; then
+    waits "$version" "$before"
+  fi
+  if [ "${#waiting[@]}" != 0 ]; then
+    # Later ones of the same name count.
+    apply --description "half of $version" "${waiting[@]}"
+    echo "half of version $version runs: now the rest"
+  fi
+  if ! apply; then
+    if [ "${#waiting[@]}" != 0 ]; then
+      echo "the second half failed: back to revision $before"
+      back "$before"
+    fi
+    fail "$RELEASE is not upgraded to version $version"
+  fi
+  summary "$RELEASE: version $version, after revision $before"
+}
+
+# apply OPTIONS…: a part of `upgrade`, one step of helm.
+apply() {
   # Without a test the smoke vote would pass, and would not have been.
   helm upgrade "$RELEASE" "$chart" --install --namespace "$NAMESPACE" --create-namespace --atomic --timeout "$TIMEOUT" \
-    --values "$work/values.yaml" --set tests.enabled=true --set-string "image.registry=$registry" "${images[@]}"
-  summary "$RELEASE: version $version, after revision $before"
+    --values "$work/values.yaml" --set tests.enabled=true --set-string "image.registry=$registry" "${images[@]}" "$@"
+}
+
+# waits VERSION BEFORE: a part of `upgrade`, sets `waiting` to options that leave the images that have to wait as they are
+# now; to none where they are the new ones already.
+waits() {
+  local was now component components=(ingest) kept=() digest tag all_new=true
+  helm get values "$RELEASE" --namespace "$NAMESPACE" --all --output json >"$work/now"
+  now=$(jq --raw-output '.image.registry // ""' "$work/now")
+  if [ "$now" != "$registry" ]; then
+    echo "::warning::all is upgraded at once: images of '$now' may not be in $registry"
+    return
+  fi
+  was=$(jq --raw-output --argjson before "$2" '.[] | select(.revision == $before) | .app_version // ""' "$work/history")
+  # Before a tilde comes what is older: 1.2.3-rc.1 than 1.2.3.
+  if [ "$1" != "$was" ] && printf '%s\n' "$1" "$was" | tr - '~' | sort --check=quiet --version-sort; then
+    components=(results votectl)
+  fi
+  for component in "${components[@]}"; do
+    digest=$(jq --raw-output --arg component "$component" '.[$component].image.digest // ""' "$work/now")
+    # Without a digest and a tag, the chart that it came with had one.
+    tag=$(jq --raw-output --arg component "$component" '.[$component].image.tag // ""' "$work/now")
+    kept+=(--set-string "$component.image.digest=$digest" --set-string "$component.image.tag=${tag:-$was}")
+    [[ " ${images[*]} " == *" $component.image.digest=$digest "* ]] || all_new=false
+  done
+  "$all_new" || waiting=("${kept[@]}")
 }
 
 # smoke: one vote in a rehearsal, from ingest to the results.
@@ -197,18 +250,33 @@ smoke() {
   helm test "$RELEASE" --namespace "$NAMESPACE" --logs --timeout "$TIMEOUT"
 }
 
-# rollback [REVISION]: to that one; without it, to the newest that has been replaced.
+# rollback [REVISION]: to that one; without it, to the newest that has been replaced, and is not half of a deployment.
+# What the last deployment, or way back, did in two steps is undone in two, by way of the revision between them. From
+# elsewhere all changes at once.
 rollback() {
-  local to=${1:-}
+  local to=${1:-} now before
   [[ $to =~ ^[0-9]*$ ]] || fail "'$to' is not a revision: helm history numbers them"
   cluster
   if [ -z "$to" ]; then
-    to=$(revision superseded)
+    to=$(revision '.status == "superseded" and (half | not)')
   fi
   helm history "$RELEASE" --namespace "$NAMESPACE" || true
   [ "$to" != 0 ] || fail "there is no revision to go back to: what was installed first is left as it is"
-  helm rollback "$RELEASE" "$to" --namespace "$NAMESPACE" --wait --timeout "$TIMEOUT"
+  now=$(revision '.status == "deployed"')
+  before=$(revision ".status == \"superseded\" and .revision < $now - 1")
+  if [ "$to" = "$before" ] && [ "$(revision ".revision == $now - 1 and half")" != 0 ]; then
+    # To arrive is worth more than to arrive in order.
+    back $((now - 1)) || echo "::warning::revision $((now - 1)) was not reached: the rest is changed at once"
+  elif [ "$to" != $((now - 1)) ] || [ "$(revision ".revision == $now and half")" = 0 ]; then
+    echo "::warning::all is changed at once: no revision lies half-way to $to"
+  fi
+  back "$to"
   summary "$RELEASE: back at what revision $to was"
+}
+
+# back REVISION: one step of helm.
+back() {
+  helm rollback "$RELEASE" "$1" --namespace "$NAMESPACE" --wait --timeout "$TIMEOUT"
 }
 
 case ${1:-} in

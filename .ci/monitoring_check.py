@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
-from monitoring import collectors, dashboards, rules
+from monitoring import collectors, dashboards, receivers, rules
 from monitoring.findings import Findings
 from monitoring.inventory import Inventory
 from monitoring.live import Live
@@ -52,6 +52,7 @@ def main() -> int:
         rules.check_files(findings, all_rules)
         rules.check_runbook(findings, all_rules)
         tests = rules.start_tests(findings, all_rules, pool)
+        tests.append(pool.submit(receivers.check, findings, all_rules))
         dashboards.check_structure(findings, boards, pipeline.all_labels())
         dashboards.check_schema(findings, boards, arguments.node_modules)
         pipeline.check(findings)

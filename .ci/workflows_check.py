@@ -16,8 +16,11 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(sys.executable).parent
+DOCKERFILES = subprocess.run(
+    ["git", "ls-files", "*Dockerfile"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+).stdout.split()
 # What the rules and the linters read.
-READ = (".github", ".ci/run", ".ci/delivery.sh", "Makefile")
+READ = (".github", ".ci/run", ".ci/delivery.sh", "Makefile", *DOCKERFILES)
 
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 OWN_ACTION = "$/.github/actions/"
@@ -50,7 +53,7 @@ def findings(root: pathlib.Path) -> list[str]:
                 found.append(f"{name}: a script has an expression in it, not an environment variable: {step['run']}")
         if "jobs" in document:
             found += [f"{name}: {problem}" for problem in limits(document)]
-    return [*found, *differences(root)]
+    return [*found, *differences(root), *bases(root)]
 
 
 def steps(document: dict) -> list[dict]:
@@ -85,6 +88,25 @@ def differences(root: pathlib.Path):
         yield f".ci/run lacks `make {target}`, which ci.yml has"
 
 
+def bases(root: pathlib.Path):
+    """Each base of an image is one that Dependabot finds: it looks only where it is told to, and at no variable."""
+    updates = yaml.safe_load((root / ".github/dependabot.yml").read_text())["updates"]
+    looked_at = {folder for update in updates if update["package-ecosystem"] == "docker" for folder in update["directories"]}
+    for name in DOCKERFILES:
+        if f"/{pathlib.PurePath(name).parent}" not in looked_at:
+            yield f"dependabot.yml does not look at {name}"
+        text = (root / name).read_text()
+        defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
+        stages = set()
+        for image, stage in re.findall(r"^FROM (?:--\S+ )?(\S+)(?: AS (\S+))?$", text, re.MULTILINE):
+            variable = re.fullmatch(r"\$\{(\w+)\}", image)
+            if variable and defaults.get(variable[1]) not in stages:
+                yield f"{name}: the default of {variable[1]} is no stage above, with a base that Dependabot sees"
+            elif not variable and image not in stages and not re.search(r":[\w.-]+$", image):
+                yield f"{name}: {image} has no version that Dependabot could raise"
+            stages.add(stage)
+
+
 # ---- linters --------------------------------------------------------------------------------------------------------
 
 
@@ -109,6 +131,7 @@ def lint(name: str, root: pathlib.Path) -> str:
 # ---- the check itself -----------------------------------------------------------------------------------------------
 
 CI, RELEASE, DEPLOY = (f".github/workflows/{name}.yml" for name in ("ci", "release", "deploy"))
+DEPENDABOT, DOCKERFILE = ".github/dependabot.yml", "docker/Dockerfile"
 CHECKOUT = re.search(r"actions/checkout@.*", (ROOT / CI).read_text()).group()
 # Who has to find it, where, what is replaced by what, and a part of what has to be said.
 MISTAKES = (
@@ -119,11 +142,14 @@ MISTAKES = (
     ("rules", CI, "\npermissions:\n  contents: read\n", "\npermissions: write-all\n", "more than"),
     ("rules", RELEASE, "\npermissions:\n  contents: read\n", "\n", "more than"),
     ("rules", DEPLOY, "concurrency:", "x-concurrency:", "same time"),
-    ("rules", DEPLOY, "    timeout-minutes: 60\n", "", "six hours"),
+    ("rules", DEPLOY, "    timeout-minutes: 90", "", "six hours"),
     ("rules", DEPLOY, '"$VERSION"', "${{ inputs.version }}", "expression"),
     ("rules", CI, "make lint", "make linted", "no target linted"),
     ("rules", CI, "      - run: make chaos-quick\n", "      - run: echo\n", "ci.yml lacks `make chaos-quick`"),
     ("rules", ".ci/run", "step fmt make fmt-check\n", "", ".ci/run lacks `make fmt-check`"),
+    ("rules", DEPENDABOT, "/deploy/otel, ", "", "does not look at deploy/otel/Dockerfile"),
+    ("rules", DOCKERFILE, "BUILDER_IMAGE=default-builder", "BUILDER_IMAGE=rust:1.95-bookworm", "default of BUILDER_IMAGE"),
+    ("rules", DOCKERFILE, "FROM alpine:3.22 AS", "FROM alpine AS", "alpine has no version"),
     ("zizmor", DEPLOY, '"$VERSION"', "${{ inputs.version }}", "template-injection"),
     ("zizmor", CI, "persist-credentials: false", "persist-credentials: true", "artipacked"),
     ("jactionlint", CI, "cache: lint", "cahce: lint", "cahce"),

@@ -170,6 +170,25 @@ class System:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server.server_address[1]
 
+    def sink(self) -> tuple[int, list[str]]:
+        """Takes what is posted; gives its port, and what came."""
+        bodies: list[str] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                bodies.append(self.rfile.read(int(self.headers["content-length"])).decode())
+                # PagerDuty's word for taken, which Slack's is too.
+                self.send_response(202)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server.server_address[1], bodies
+
     def votectl(self, redis: int, *arguments: str, stdin: str | None = None) -> None:
         command = [
             self.bin_dir / "votectl",

@@ -12,6 +12,8 @@ from .findings import Findings
 
 SEVERITIES = {"page", "ticket", "notice"}
 ANNOTATIONS = ("summary", "description", "runbook_url")
+# Where only our services are scraped: there every alert has to be silent, which is not the silence that its own cases show.
+ONLY_SERVICES = "only-services.yaml"
 
 
 class Rules:
@@ -89,22 +91,40 @@ def routes(findings: Findings, rules: Rules) -> None:
                 )
 
 
+def sent_links(findings: Findings, rules: Rules) -> str:
+    """Whoever is told of an alert gets its runbook as a link: by one template, which says in one place where that is."""
+    where = "deploy/prometheus/alertmanager.yml"
+    text = (rules.folder / "alertmanager.yml").read_text()
+    templates = re.findall(r"'(.*\{\{ \.CommonAnnotations\.runbook_url \}\}.*)'", text)
+    if len(templates) != 1 or not re.match(r"https://[^{/]+/([^{]+/)?\{\{", templates[0]):
+        findings.add(where, f"it writes the runbook as {templates}", "one address, before the path in this repository")
+        return ""
+    for receiver in yaml.safe_load(text)["receivers"]:
+        for kind, configurations in receiver.items():
+            if kind != "name" and any(templates[0] not in str(one) for one in configurations):
+                findings.add(where, f"{kind} of {receiver['name']} sends no link to the runbook", templates[0])
+    return templates[0].split("{{")[0]
+
+
 def start_tests(findings: Findings, rules: Rules, pool: ThreadPoolExecutor) -> list[Future]:
     """`promtool test rules`, a file at a time, beside the rest. Also: every alert has both kinds of cases."""
-    fires, silent = set(), set()
+    fires, silent, alone = set(), set(), set()
     files = sorted(rules.folder.glob("tests/*.yaml"))
     cases = 0
     for file in files:
         for test in yaml.safe_load(file.read_text())["tests"]:
             cases += 1
             for case in test["alert_rule_test"]:
-                (fires if case["exp_alerts"] else silent).add(case["alertname"])
+                kind = alone if file.name == ONLY_SERVICES else fires if case["exp_alerts"] else silent
+                kind.add(case["alertname"])
     for alert in rules.alerts:
         if alert not in fires:
             findings.add("deploy/prometheus/tests", f"no case in which {alert} fires")
         if alert not in silent:
             findings.add("deploy/prometheus/tests", f"no case in which {alert} stays silent")
-    for alert in (fires | silent) - set(rules.alerts):
+        if alert not in alone:
+            findings.add(f"deploy/prometheus/tests/{ONLY_SERVICES}", f"does not ask for {alert}")
+    for alert in (fires | silent | alone) - set(rules.alerts):
         findings.add(
             "deploy/prometheus/tests", f"cases for {alert}, which is no alert", "one of the alerts in rules/"
         )
@@ -156,6 +176,10 @@ def check_runbook(findings: Findings, rules: Rules) -> None:
     for link in re.findall(r"\]\(#([^)]+)\)", text):
         if link not in anchors:
             findings.add(path, f"the link #{link} leads nowhere", f"one of {sorted(anchors)}")
+    # The services' users may not do what it asks for, and none is without a password.
+    for call in re.findall(r"`(redis-cli\s[^`]*)`", text):
+        if option := re.search(r"\s(--user|--pass|-a)\b", call):
+            findings.add(path, f"{call!r} has {option[1]}", "the call that its first page says redis-cli stands for")
     for alert in headings:
         body = text.split(f"## {alert}\n", 1)[1].split("\n#", 1)[0]
         if len(body.split()) < 20:
