@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import yaml
 
 import chart_docs
-from chart_render import Rendered, containers, name_of, pods
+from chart_render import CHART, Rendered, containers, name_of, pods
 
 from . import SERVICES, breaks, pod, rule, workload
 
@@ -188,6 +188,57 @@ def _(rendered):
 def _(rendered):
     source = {"secretKeyRef": {"name": f"{rendered.prefix}-redis-ingest", "key": "password"}}
     pod(rendered, "ingest")["spec"]["containers"][0]["env"].append({"name": "X", "valueFrom": source})
+
+
+def passwords_of(rendered: Rendered, found: dict) -> set[str]:
+    """Of which users of Redis a pod has the password."""
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())["redis"]["users"]
+    given = rendered.values.get("redis", {}).get("users", {})
+    users = {}
+    for name, default in defaults.items():
+        user = default | given.get(name, {})
+        users[user["existingSecret"] or f"{rendered.prefix}-redis-{name}", user["key"]] = name
+    volumes = found["spec"].get("volumes", [])
+    sources = [source for volume in volumes for source in [volume, *volume.get("projected", {}).get("sources", [])]]
+    mounted = [source["secret"] for source in sources if "secret" in source]
+    keys = {
+        (secret.get("secretName") or secret["name"], item["key"]) for secret in mounted for item in secret["items"]
+    }
+    return {users[key] for key in keys & users.keys()}
+
+
+@rule("a pod has the password of its own user of Redis alone; Redis has all, and its container that of admin")
+def own_password(rendered: Rendered) -> Iterator[str]:
+    given = rendered.values.get("redis", {}).get("users", {})
+    with_users = rendered.of_kind("StatefulSet") or any("existingSecret" in user for user in given.values())
+    for name, found in pods(rendered):
+        component = found["metadata"]["labels"]["app.kubernetes.io/component"]
+        wanted = {component} if with_users else set()
+        if component == "redis":
+            wanted = {"ingest", "results", "votectl", "admin", "exporter"}
+            mounts = [mount for mount in found["spec"]["containers"][0]["volumeMounts"] if mount["name"] == "passwords"]
+            if [mount.get("subPath") for mount in mounts] != ["admin"]:
+                yield f"{name}: the container of Redis must mount the password of admin, and no other: {mounts}"
+        if (has := passwords_of(rendered, found)) != wanted:
+            yield f"{name}: has the passwords of {sorted(has)}, not of {sorted(wanted)}"
+
+
+@breaks("minimal", "a service with the password of admin")
+def _(rendered):
+    volumes = pod(rendered, "results")["spec"]["volumes"]
+    next(found for found in volumes if found["name"] == "redis")["secret"]["secretName"] = "paredao-redis-admin"
+
+
+@breaks("small-show", "a service with another key of the Secret of all")
+def _(rendered):
+    volumes = pod(rendered, "ingest")["spec"]["volumes"]
+    next(found for found in volumes if found["name"] == "redis")["secret"]["items"][0]["key"] = "admin"
+
+
+@breaks("minimal", "a Redis that sees all passwords")
+def _(rendered):
+    mounts = pod(rendered, "redis")["spec"]["containers"][0]["volumeMounts"]
+    del next(mount for mount in mounts if mount["name"] == "passwords")["subPath"]
 
 
 @rule("Redis is embedded or external, never both, and settings and votectl come to the same one")
