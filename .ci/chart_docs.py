@@ -36,6 +36,8 @@ OWNED = {
     "redis.url",
     "redis.username",
     "redis.password_file",
+    "redis.sentinel_username",
+    "redis.sentinel_password_file",
     "redis.tls_ca_file",
     "redis.tls_cert_file",
     "redis.tls_key_file",

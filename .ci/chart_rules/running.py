@@ -13,6 +13,8 @@ from chart_render import CHART, Rendered, containers, name_of, pods
 from . import SERVICES, breaks, pod, rule, workload
 
 NOT_SETTINGS = {"VOTE__CONFIG_FILE"}
+# How a client comes to Redis: what the chart sets in the section `redis`.
+WAY = {name.removeprefix("redis.") for name in chart_docs.OWNED if name.startswith("redis.")}
 
 
 def settings_of(rendered: Rendered, name: str) -> dict:
@@ -268,6 +270,41 @@ def _(rendered):
 @breaks("production", "a StatefulSet beside an external Redis")
 def _(rendered):
     rendered.resources.append(workload(rendered, "ingest") | {"kind": "StatefulSet"})
+
+
+@rule("services, hook and test come to Redis and to its Sentinels in one way, but for the user")
+def same_way(rendered: Rendered) -> Iterator[str]:
+    own = {"username", "password_file"}
+    ways = {}
+    for service in SERVICES:
+        # What else is in the section is no matter of the way: pools and timeouts.
+        ways[service] = {
+            key: value for key, value in settings_of(rendered, service)["redis"].items() if key in WAY and key not in own
+        }
+    for name, found in pods(rendered):
+        for made in containers(found):
+            given = {variable["name"]: variable.get("value", "") for variable in made.get("env", [])}
+            if "VOTE__REDIS__URL" in given:
+                named = {key: given.get(f"VOTE__REDIS__{key.upper()}") for key in WAY - own}
+                ways[f"{name}: {made['name']}"] = {key: value for key, value in named.items() if value is not None}
+    for name, way in ways.items():
+        if way != ways["ingest"]:
+            yield f"{name}: comes to Redis by {way}, ingest by {ways['ingest']}"
+    sentinel = rendered.values.get("redis", {}).get("external", {}).get("sentinel", {})
+    if bool(sentinel.get("existingSecret")) != ("sentinel_password_file" in ways["ingest"]):
+        yield f"the values name the Sentinels' password {sentinel}, but clients come by {ways['ingest']}"
+
+
+@breaks("external-sentinel", "a test that the Sentinels don't know")
+def _(rendered):
+    made = rendered.named("Pod", f"{rendered.prefix}-votectl-test")["spec"]["containers"][0]
+    made["env"] = [variable for variable in made["env"] if "SENTINEL" not in variable["name"]]
+
+
+@breaks("external-cluster", "a service that trusts others")
+def _(rendered):
+    found = rendered.named("ConfigMap", f"{rendered.prefix}-results")["data"]
+    found["settings.yaml"] = found["settings.yaml"].replace("tls_ca_file", "connect_timeout_ms")
 
 
 @rule("pods are scraped in one way")

@@ -69,6 +69,17 @@ exporter: exporter
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with .root.Values.redis.external.sentinel -}}
+{{- if .existingSecret -}}
+{{- if not (contains "+sentinel://" $.root.Values.redis.external.url) -}}
+{{- fail "redis.external.sentinel: the URL names no Sentinels: it has to begin with redis+sentinel or rediss+sentinel" -}}
+{{- end -}}
+{{- $_ := set $settings "sentinel_password_file" "/etc/paredao/redis-sentinel/password" -}}
+{{- with .username -}}{{- $_ := set $settings "sentinel_username" . -}}{{- end -}}
+{{- else if .username -}}
+{{- fail (printf "redis.external.sentinel: %s has no password: name its Secret in existingSecret" .username) -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml $settings -}}
 {{- end -}}
 
