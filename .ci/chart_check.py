@@ -123,9 +123,10 @@ class Check:
             size = pathlib.Path(archive).stat().st_size
             with helm.Chart.load(archive) as packed:
                 names = [found["name"] for found in packed.files]
-                again = render(packed, "production", self.values["production"])
-        if again.texts != self.rendered["production"].texts:
-            problems.append("the packaged chart renders something else than the folder: look at .helmignore")
+                again = {name: render(packed, name, values) for name, values in self.values.items()}
+        for name, rendered in again.items():
+            if rendered.snapshot() != self.rendered[name].snapshot():
+                problems.append(f"{name}: the packaged chart renders something else than the folder: see .helmignore")
         if extra := [name for name in names if name.startswith("ci/")]:
             problems.append(f"the package has {extra}: .helmignore must leave out ci/")
         version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
@@ -316,6 +317,12 @@ MISTAKES = [
         "observability",
         "a ServiceMonitor with a number for a port",
         lambda rendered: rendered.of_kind("ServiceMonitor")[0]["spec"]["endpoints"][0].update(port=9080),
+    ),
+    (
+        "kubernetes",
+        "observability",
+        "a PrometheusRule with an alert that records",
+        lambda rendered: rendered.of_kind("PrometheusRule")[0]["spec"]["groups"][0]["rules"][0].update(record="a:b"),
     ),
     (
         "snapshots",

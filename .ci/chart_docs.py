@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes what is generated in chart/: settings in values.schema.json, the table of values in README.md, copies in files/.
+"""Writes what is generated in chart/: settings in values.schema.json, README.md's table of values, copies in files/.
 
 The settings come from crates/service/src/defaults.toml, the one place that documents them, so that `helm` refuses
-exactly what the services would refuse at start. The copies are of files in deploy/, which a chart can't reach out to: it
-is packaged without the rest. They are no links, because tools that fetch charts from Git (Flux) leave links out.
+exactly what the services would refuse at start. The copies are of files in deploy/: a chart is packaged without the
+rest. They are no links, because tools that fetch charts from Git (Flux) leave links out.
 `make chart-docs` writes; `make chart-check` compares.
 """
 
@@ -26,10 +26,12 @@ FILES = CHART / "files"
 
 # Each folder in chart/files, and what is copied into it.
 COPIES = {
-    "acl": ["deploy/redis/acl/*.acl", "deploy/compose/redis/acl/exporter.acl"],
+    "acl": ["deploy/redis/acl/*.acl", *(f"deploy/compose/redis/acl/{name}.acl" for name in ("admin", "exporter"))],
+    "prometheus": ["deploy/prometheus/rules/*.yaml"],
+    "grafana": ["deploy/grafana/dashboards/*.json"],
 }
-# What is in those folders and the chart's own.
-NO_COPIES = {FILES / "acl" / "admin.acl"}
+# The chart's own, as long as deploy/ has none of that name.
+OWN = {FILES / "acl" / "admin.acl"}
 
 # What the templates set themselves. `settings` in the values refuses them, so that nothing is overruled silently.
 OWNED = {
@@ -199,7 +201,7 @@ def copies() -> dict[pathlib.Path, pathlib.Path]:
 def leftovers() -> list[pathlib.Path]:
     """Copies of what is no longer there."""
     there = {path for folder in COPIES for path in (FILES / folder).glob("*")}
-    return sorted(there - copies().keys() - NO_COPIES)
+    return sorted(there - copies().keys() - OWN)
 
 
 def problems() -> list[str]:

@@ -278,9 +278,8 @@ def same_way(rendered: Rendered) -> Iterator[str]:
     ways = {}
     for service in SERVICES:
         # What else is in the section is no matter of the way: pools and timeouts.
-        ways[service] = {
-            key: value for key, value in settings_of(rendered, service)["redis"].items() if key in WAY and key not in own
-        }
+        section = settings_of(rendered, service)["redis"]
+        ways[service] = {key: value for key, value in section.items() if key in WAY - own}
     for name, found in pods(rendered):
         for made in containers(found):
             given = {variable["name"]: variable.get("value", "") for variable in made.get("env", [])}
