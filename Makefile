@@ -284,11 +284,11 @@ deploy-local-check: $(CHART_VENV)/requirements ## Check what deploy-local decide
 	$(CHART_PYTHON) .ci/deploy_local_check.py
 
 .PHONY: chart-docs
-chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema and table of values from their sources
+chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema, table of values and copies from their sources
 	$(CHART_PYTHON) .ci/chart_docs.py
 
 .PHONY: chart-snapshots
-chart-snapshots: $(CHART_VENV)/requirements ## Write the snapshots of the chart's rendered scenarios anew
+chart-snapshots: chart-docs ## Write what is generated in the chart, and the snapshots of its rendered scenarios anew
 	$(CHART_PYTHON) .ci/chart_check.py --snapshots
 
 ##@ Containers

@@ -26,14 +26,13 @@ import yaml
 
 import chart_docs
 import chart_manifests
+import chart_redis
 from chart_manifests import KUBERNETES, Problems
 from chart_render import CHART, NAMESPACE, RELEASE, ROOT, SNAPSHOTS, Rendered, merged, render, scenarios
 from chart_rules import RULES, SERVICES
 
 HERE = pathlib.Path(__file__).resolve().parent
 REFUSALS = HERE / "chart_refusals.yaml"
-# `chart` and `deploy` carry the same rules of Redis' users: the chart is packaged without the rest.
-ACL = ROOT / "deploy" / "redis" / "acl"
 
 
 class Check:
@@ -124,9 +123,10 @@ class Check:
             size = pathlib.Path(archive).stat().st_size
             with helm.Chart.load(archive) as packed:
                 names = [found["name"] for found in packed.files]
-                again = render(packed, "production", self.values["production"])
-        if again.texts != self.rendered["production"].texts:
-            problems.append("the packaged chart renders something else than the folder: look at .helmignore")
+                again = {name: render(packed, name, values) for name, values in self.values.items()}
+        for name, rendered in again.items():
+            if rendered.snapshot() != self.rendered[name].snapshot():
+                problems.append(f"{name}: the packaged chart renders something else than the folder: see .helmignore")
         if extra := [name for name in names if name.startswith("ci/")]:
             problems.append(f"the package has {extra}: .helmignore must leave out ci/")
         version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
@@ -266,39 +266,7 @@ class Check:
         return problems, f"{len(used)} metrics of autoscalers, made of series that the services export"
 
     def acl(self) -> tuple[Problems, str]:
-        """The rules of Redis' users are those of deploy/, and become users with hashes and without passwords."""
-        problems, own = [], {path.name: path.read_text() for path in (CHART / "files" / "acl").glob("*.acl")}
-        if ACL.is_dir():
-            theirs = {path.name: path.read_text() for path in ACL.glob("*.acl")}
-            for name in sorted(own.keys() | theirs.keys()):
-                if own.get(name) != theirs.get(name):
-                    problems.append(f"chart/files/acl/{name} is not deploy/redis/acl/{name}: copy it")
-        with tempfile.TemporaryDirectory() as folder:
-            root = pathlib.Path(folder)
-            for name in ("rules", "passwords", "rendered"):
-                (root / name).mkdir()
-            for name, text in own.items():
-                (root / "rules" / name).write_text(text)
-                (root / "passwords" / name.removesuffix(".acl")).write_text("correct horse\n")
-            (root / "users").write_text(
-                "".join(f"{name.removesuffix('.acl')} user-{name[:-4]}\n" for name in sorted(own))
-            )
-            subprocess.run(["sh", CHART / "files/redis/render-acl.sh", root], check=True, capture_output=True)
-            lines = (root / "rendered" / "users.acl").read_text().splitlines()
-        # Of the password without its newline.
-        digest = hashlib.sha256(b"correct horse").hexdigest()
-        if not lines[0].startswith("user default off "):
-            problems.append(f"render-acl.sh: the first user is not `default`, off: {lines[0]}")
-        users = {line.split()[1]: line for line in lines if line.startswith("user ")}
-        for name in sorted(own):
-            line = users.get(f"user-{name[:-4]}", "")
-            wanted = f"user user-{name[:-4]} {own[name].split(' ', 2)[2].strip()} #{digest}"
-            if line != wanted or not own[name].startswith("user ") or own[name].count("\n") != 1:
-                problems.append(f"render-acl.sh: {name} becomes {line!r}, not {wanted!r}")
-        if len(lines) != len(own) + 2:
-            problems.append(f"render-acl.sh: wrote {len(lines)} lines for {len(own)} users, default and probe")
-        compared = "as in deploy/redis/acl" if ACL.is_dir() else "deploy/redis/acl isn't there to compare with"
-        return problems, f"{len(own)} users of Redis, {compared}"
+        return chart_redis.users(self.rendered["minimal"])
 
     def services(self) -> tuple[Problems, str]:
         """The services themselves take the settings files that the scenarios render."""
@@ -351,6 +319,12 @@ MISTAKES = [
         lambda rendered: rendered.of_kind("ServiceMonitor")[0]["spec"]["endpoints"][0].update(port=9080),
     ),
     (
+        "kubernetes",
+        "observability",
+        "a PrometheusRule with an alert that records",
+        lambda rendered: rendered.of_kind("PrometheusRule")[0]["spec"]["groups"][0]["rules"][0].update(record="a:b"),
+    ),
+    (
         "snapshots",
         "minimal",
         "another text than the snapshot's",
@@ -363,6 +337,14 @@ MISTAKES = [
         lambda rendered: rendered.named("HTTPRoute", f"{RELEASE}-ingest")["spec"]["rules"][0]["matches"][0][
             "path"
         ].update(value="/v1/polls/[^/]+/votes"),
+    ),
+    (
+        "acl",
+        "minimal",
+        "an exporter that may read votes",
+        lambda rendered: rendered.named("ConfigMap", f"{RELEASE}-redis")["data"].update(
+            {"exporter.acl": "user exporter on resetpass allkeys -@all +info +get"}
+        ),
     ),
     (
         "independence",

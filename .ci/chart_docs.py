@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Writes what is generated in chart/: the settings in values.schema.json, and the table of values in README.md.
+"""Writes what is generated in chart/: settings in values.schema.json, README.md's table of values, copies in files/.
 
 The settings come from crates/service/src/defaults.toml, the one place that documents them, so that `helm` refuses
-exactly what the services would refuse at start. `make chart-docs` writes; `make chart-check` compares.
+exactly what the services would refuse at start. The copies are of files in deploy/: a chart is packaged without the
+rest. They are no links, because tools that fetch charts from Git (Flux) leave links out.
+`make chart-docs` writes; `make chart-check` compares.
 """
 
 import copy
@@ -20,12 +22,24 @@ DEFAULTS = ROOT / "crates" / "service" / "src" / "defaults.toml"
 SCHEMA = CHART / "values.schema.json"
 README = CHART / "README.md"
 BEGIN, END = "<!-- values -->\n", "<!-- /values -->\n"
+FILES = CHART / "files"
+
+# Each folder in chart/files, and what is copied into it.
+COPIES = {
+    "acl": ["deploy/redis/acl/*.acl", *(f"deploy/compose/redis/acl/{name}.acl" for name in ("admin", "exporter"))],
+    "prometheus": ["deploy/prometheus/rules/*.yaml"],
+    "grafana": ["deploy/grafana/dashboards/*.json"],
+}
+# The chart's own, as long as deploy/ has none of that name.
+OWN = {FILES / "acl" / "admin.acl"}
 
 # What the templates set themselves. `settings` in the values refuses them, so that nothing is overruled silently.
 OWNED = {
     "redis.url",
     "redis.username",
     "redis.password_file",
+    "redis.sentinel_username",
+    "redis.sentinel_password_file",
     "redis.tls_ca_file",
     "redis.tls_cert_file",
     "redis.tls_key_file",
@@ -174,9 +188,29 @@ def readme_text() -> str:
     return f"{before}{BEGIN}\n{table_text()}\n{END}{after}"
 
 
+def copies() -> dict[pathlib.Path, pathlib.Path]:
+    """Every copy, and what it is a copy of."""
+    return {
+        FILES / folder / source.name: source
+        for folder, patterns in COPIES.items()
+        for pattern in patterns
+        for source in sorted(ROOT.glob(pattern))
+    }
+
+
+def leftovers() -> list[pathlib.Path]:
+    """Copies of what is no longer there."""
+    there = {path for folder in COPIES for path in (FILES / folder).glob("*")}
+    return sorted(there - copies().keys() - OWN)
+
+
 def problems() -> list[str]:
     """What is out of date, or lacks a description."""
     found = []
+    for copied, source in copies().items():
+        if not copied.exists() or copied.read_bytes() != source.read_bytes():
+            found.append(f"{copied.relative_to(ROOT)} is not {source.relative_to(ROOT)}: run `make chart-docs`")
+    found += [f"{path.relative_to(ROOT)} is a copy of nothing: run `make chart-docs`" for path in leftovers()]
     schema = json.loads(SCHEMA.read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     if SCHEMA.read_text() != schema_text():
@@ -192,6 +226,11 @@ def problems() -> list[str]:
 
 
 def main() -> int:
+    for path in leftovers():
+        path.unlink()
+    for copied, source in copies().items():
+        copied.parent.mkdir(exist_ok=True)
+        copied.write_bytes(source.read_bytes())
     SCHEMA.write_text(schema_text())
     README.write_text(readme_text())
     return 0

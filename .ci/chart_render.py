@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+import textwrap
 
 import helm_python as helm
 import yaml
@@ -46,6 +47,16 @@ class Rendered:
         for secret in self.of_kind("Secret"):
             for value in secret["data"].values():
                 text = text.replace(value, "MADE-AT-INSTALL")
+        # Nor is what is copied from deploy/ and compared with it: rules are named, dashboards left out.
+        for rules in self.of_kind("PrometheusRule"):
+            names = [
+                f"    # {group['name']}: {', '.join(rule.get('alert') or rule['record'] for rule in group['rules'])}\n"
+                for group in rules["spec"]["groups"]
+            ]
+            groups = re.compile(r"(kind: PrometheusRule\n.*?\n  groups:\n).*?(?=---\n|\Z)", flags=re.DOTALL)
+            text = groups.sub(lambda found, names=names: found[1] + "".join(names), text)
+        for path in (CHART / "files" / "grafana").glob("*.json"):
+            text = text.replace(textwrap.indent(path.read_text(), " " * 4), f"    # chart/files/grafana/{path.name}\n")
         return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import yaml
 
 import chart_docs
-from chart_render import Rendered, containers, name_of, pods
+from chart_render import CHART, Rendered, containers, name_of, pods
 
 from . import SERVICES, breaks, pod, rule, workload
 
 NOT_SETTINGS = {"VOTE__CONFIG_FILE"}
+# How a client comes to Redis: what the chart sets in the section `redis`.
+WAY = {name.removeprefix("redis.") for name in chart_docs.OWNED if name.startswith("redis.")}
 
 
 def settings_of(rendered: Rendered, name: str) -> dict:
@@ -190,6 +192,57 @@ def _(rendered):
     pod(rendered, "ingest")["spec"]["containers"][0]["env"].append({"name": "X", "valueFrom": source})
 
 
+def passwords_of(rendered: Rendered, found: dict) -> set[str]:
+    """Of which users of Redis a pod has the password."""
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())["redis"]["users"]
+    given = rendered.values.get("redis", {}).get("users", {})
+    users = {}
+    for name, default in defaults.items():
+        user = default | given.get(name, {})
+        users[user["existingSecret"] or f"{rendered.prefix}-redis-{name}", user["key"]] = name
+    volumes = found["spec"].get("volumes", [])
+    sources = [source for volume in volumes for source in [volume, *volume.get("projected", {}).get("sources", [])]]
+    mounted = [source["secret"] for source in sources if "secret" in source]
+    keys = {
+        (secret.get("secretName") or secret["name"], item["key"]) for secret in mounted for item in secret["items"]
+    }
+    return {users[key] for key in keys & users.keys()}
+
+
+@rule("a pod has the password of its own user of Redis alone; Redis has all, and its container that of admin")
+def own_password(rendered: Rendered) -> Iterator[str]:
+    given = rendered.values.get("redis", {}).get("users", {})
+    with_users = rendered.of_kind("StatefulSet") or any("existingSecret" in user for user in given.values())
+    for name, found in pods(rendered):
+        component = found["metadata"]["labels"]["app.kubernetes.io/component"]
+        wanted = {component} if with_users else set()
+        if component == "redis":
+            wanted = {"ingest", "results", "votectl", "admin", "exporter"}
+            mounts = [mount for mount in found["spec"]["containers"][0]["volumeMounts"] if mount["name"] == "passwords"]
+            if [mount.get("subPath") for mount in mounts] != ["admin"]:
+                yield f"{name}: the container of Redis must mount the password of admin, and no other: {mounts}"
+        if (has := passwords_of(rendered, found)) != wanted:
+            yield f"{name}: has the passwords of {sorted(has)}, not of {sorted(wanted)}"
+
+
+@breaks("minimal", "a service with the password of admin")
+def _(rendered):
+    volumes = pod(rendered, "results")["spec"]["volumes"]
+    next(found for found in volumes if found["name"] == "redis")["secret"]["secretName"] = "paredao-redis-admin"
+
+
+@breaks("small-show", "a service with another key of the Secret of all")
+def _(rendered):
+    volumes = pod(rendered, "ingest")["spec"]["volumes"]
+    next(found for found in volumes if found["name"] == "redis")["secret"]["items"][0]["key"] = "admin"
+
+
+@breaks("minimal", "a Redis that sees all passwords")
+def _(rendered):
+    mounts = pod(rendered, "redis")["spec"]["containers"][0]["volumeMounts"]
+    del next(mount for mount in mounts if mount["name"] == "passwords")["subPath"]
+
+
 @rule("Redis is embedded or external, never both, and settings and votectl come to the same one")
 def one_redis(rendered: Rendered) -> Iterator[str]:
     external = rendered.values.get("redis", {}).get("external", {}).get("url", "")
@@ -217,6 +270,40 @@ def _(rendered):
 @breaks("production", "a StatefulSet beside an external Redis")
 def _(rendered):
     rendered.resources.append(workload(rendered, "ingest") | {"kind": "StatefulSet"})
+
+
+@rule("services, hook and test come to Redis and to its Sentinels in one way, but for the user")
+def same_way(rendered: Rendered) -> Iterator[str]:
+    own = {"username", "password_file"}
+    ways = {}
+    for service in SERVICES:
+        # What else is in the section is no matter of the way: pools and timeouts.
+        section = settings_of(rendered, service)["redis"]
+        ways[service] = {key: value for key, value in section.items() if key in WAY - own}
+    for name, found in pods(rendered):
+        for made in containers(found):
+            given = {variable["name"]: variable.get("value", "") for variable in made.get("env", [])}
+            if "VOTE__REDIS__URL" in given:
+                named = {key: given.get(f"VOTE__REDIS__{key.upper()}") for key in WAY - own}
+                ways[f"{name}: {made['name']}"] = {key: value for key, value in named.items() if value is not None}
+    for name, way in ways.items():
+        if way != ways["ingest"]:
+            yield f"{name}: comes to Redis by {way}, ingest by {ways['ingest']}"
+    sentinel = rendered.values.get("redis", {}).get("external", {}).get("sentinel", {})
+    if bool(sentinel.get("existingSecret")) != ("sentinel_password_file" in ways["ingest"]):
+        yield f"the values name the Sentinels' password {sentinel}, but clients come by {ways['ingest']}"
+
+
+@breaks("external-sentinel", "a test that the Sentinels don't know")
+def _(rendered):
+    made = rendered.named("Pod", f"{rendered.prefix}-votectl-test")["spec"]["containers"][0]
+    made["env"] = [variable for variable in made["env"] if "SENTINEL" not in variable["name"]]
+
+
+@breaks("external-cluster", "a service that trusts others")
+def _(rendered):
+    found = rendered.named("ConfigMap", f"{rendered.prefix}-results")["data"]
+    found["settings.yaml"] = found["settings.yaml"].replace("tls_ca_file", "connect_timeout_ms")
 
 
 @rule("pods are scraped in one way")

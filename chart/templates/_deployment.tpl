@@ -155,6 +155,11 @@ spec:
 {{- $secrets = append $secrets (dict "name" "redis-tls" "secret" .existingSecret "items" $items) -}}
 {{- end -}}
 {{- end -}}
+{{- with .root.Values.redis.external.sentinel -}}
+{{- if .existingSecret -}}
+{{- $secrets = append $secrets (dict "name" "redis-sentinel" "secret" .existingSecret "items" (dict "password" .key)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .root.Values.receipts.existingSecret (ne .component "votectl") -}}
 {{- $receipts := .root.Values.receipts -}}
 {{- $secrets = append $secrets (dict "name" "receipts" "secret" $receipts.existingSecret "items" (dict "key" $receipts.key)) -}}

@@ -1,4 +1,4 @@
-{{/* Where Redis is, and with which credentials each of its three users comes. */}}
+{{/* Where Redis is, and with which credentials each of its users comes. */}}
 
 {{- define "paredao.redis.fullname" -}}
 {{- include "paredao.component.fullname" (dict "root" . "component" "redis") -}}
@@ -13,7 +13,19 @@ redis://{{ include "paredao.redis.fullname" . }}:6379
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret of a user's password; empty where Redis asks for none. Takes "user": ingest, results or votectl. */}}
+{{/*
+The users of the embedded Redis: of each the file of its rules. The first three are the clients of this chart, with an
+external Redis too. `admin` and `exporter` are for people and for metrics; no pod of the chart comes as one of them.
+*/}}
+{{- define "paredao.redis.users" -}}
+ingest: vote-ingest
+results: vote-results
+votectl: votectl
+admin: admin
+exporter: exporter
+{{- end -}}
+
+{{/* The Secret of a user's password; empty where Redis asks for none. Takes "user". */}}
 {{- define "paredao.redis.secretName" -}}
 {{- $user := index .root.Values.redis.users .user -}}
 {{- if $user.existingSecret -}}
@@ -57,6 +69,17 @@ redis://{{ include "paredao.redis.fullname" . }}:6379
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with .root.Values.redis.external.sentinel -}}
+{{- if .existingSecret -}}
+{{- if not (contains "+sentinel://" $.root.Values.redis.external.url) -}}
+{{- fail "redis.external.sentinel: the URL names no Sentinels: it has to begin with redis+sentinel or rediss+sentinel" -}}
+{{- end -}}
+{{- $_ := set $settings "sentinel_password_file" "/etc/paredao/redis-sentinel/password" -}}
+{{- with .username -}}{{- $_ := set $settings "sentinel_username" . -}}{{- end -}}
+{{- else if .username -}}
+{{- fail (printf "redis.external.sentinel: %s has no password: name its Secret in existingSecret" .username) -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml $settings -}}
 {{- end -}}
 
@@ -94,14 +117,19 @@ redis.conf: |
   {{- end }}
 render-acl.sh: |
   {{- .Files.Get "files/redis/render-acl.sh" | nindent 2 }}
+{{- $names := list "default" "probe" }}
+{{- range $user, $_ := include "paredao.redis.users" . | fromYaml }}
+{{- $name := (index $.Values.redis.users $user).name }}
+{{- if has $name $names }}{{ fail (printf "redis.users.%s: another user has the name %s" $user $name) }}{{ end }}
+{{- $names = append $names $name }}
+{{- end }}
 # A line a user: the file of its rules, its name.
 users: |
-  {{- $users := .Values.redis.users }}
-  vote-ingest {{ $users.ingest.name }}
-  vote-results {{ $users.results.name }}
-  votectl {{ $users.votectl.name }}
-{{- range list "vote-ingest" "vote-results" "votectl" }}
-{{ . }}.acl: |
-  {{- $.Files.Get (printf "files/acl/%s.acl" .) | nindent 2 }}
+  {{- range $user, $file := include "paredao.redis.users" . | fromYaml }}
+  {{ $file }} {{ (index $.Values.redis.users $user).name }}
+  {{- end }}
+{{- range $_, $file := include "paredao.redis.users" . | fromYaml }}
+{{ $file }}.acl: |
+  {{- $.Files.Get (printf "files/acl/%s.acl" $file) | nindent 2 }}
 {{- end }}
 {{- end -}}
