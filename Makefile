@@ -299,12 +299,11 @@ COMPOSE ?= $(DOCKER) compose
 IMAGE_PREFIX ?= paredao
 IMAGE_TAG ?= dev
 IMAGES := vote-ingest vote-results votectl
-# Profiles of compose.yaml that `up` adds: WITH="cluster observability".
+# Profiles of compose.yaml that `up` adds: WITH="cluster observability". They stay until another WITH, or WITH= for none.
 WITH ?=
 COMPOSE_VERSION := 2.40.3
 HADOLINT_VERSION := 2.15.1
 CONTAINER_TOOLS := $(VENV)/containers
-empty :=
 export IMAGE_PREFIX IMAGE_TAG
 
 # An engine of another client's (podman) does as well, as long as it answers `version`.
@@ -357,13 +356,14 @@ reproducible-check: ## Build the images twice, from nothing: the binaries have t
 .PHONY: up
 up: needs-compose ## Start the whole system with Docker Compose; WITH="cluster observability" adds
 	deploy/compose/secrets.sh
-	COMPOSE_PROFILES="$(subst $(empty) $(empty),$(comma),$(strip $(WITH)))" $(COMPOSE) \
-		$(patsubst %,--env-file %,$(wildcard .env $(WITH:%=deploy/compose/%.env))) up --detach --build --wait
-	@echo "votes and results: http://127.0.0.1:$${VOTE_PORT:-8000}"
+	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" deploy/compose/$(if $(filter file,$(origin WITH)),same-redis.sh,with.sh $(WITH))
+	$(COMPOSE) up --detach --build --wait
+	@echo "votes and results: http://$$($(COMPOSE) port proxy 8080)"
 
 .PHONY: down
 down: needs-compose ## Stop it; VOLUMES=1 deletes its data as well
 	$(COMPOSE) --profile '*' down $(if $(VOLUMES),--volumes)
+	$(if $(VOLUMES),COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" deploy/compose/with.sh)
 
 .PHONY: compose-check
 compose-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) ## Check compose.yaml, start the system, vote, scale, break and roll it

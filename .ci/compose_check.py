@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks compose.yaml: every combination of profiles is right, every service keeps the rules below; then, where there is
-an engine, the system runs: votes go through the proxy, are read back, and are all there after ingest was scaled, rolled
-and killed, and Redis restarted. At last the same on the cluster.
+"""Checks compose.yaml: every combination of profiles is right, every service keeps the rules (compose_file.py); then,
+where there is an engine, the system runs: votes go through the proxy, are read back, and are all there after ingest was
+scaled, rolled and killed, and Redis restarted. At last the poll moves to a cluster, by its backup, and goes on there.
 
 Only images that can be had are run: ours, Redis and the proxy, or stand-ins for them (containers.py). Without a registry
 the services of the profile "observability" are checked by their configuration alone.
@@ -12,29 +12,26 @@ import base64
 import contextlib
 import functools
 import http.client
-import itertools
 import json
 import os
 import pathlib
 import re
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
 
+import compose_file
 import containers
+from compose_file import SCALED
 from containers import BUILDER, PROXY, REDIS, ROOT, RUNTIME, Docker, Failed, passed, require, say, until
 
-PROFILES = ("cluster", "observability", "tools")
 PROJECT = "paredao-check"
 # Another network than the default, which may be in use.
 STORE_NET = "172.30.78"
 POLL = "paredao-01"
-ONE_SHOTS = {"polls", "redis-cluster", "votectl"}
-SCALED = ("ingest", "results")
-# shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s, by defaults.toml
-DRAIN_S = 3.0 + 1.25 * 10.0 + 5.0
 BUILD_LIMIT_S = 45 * 60
 STEP_LIMIT_S = 150
 
@@ -44,91 +41,11 @@ def main() -> int:
     parser.add_argument("--compose", type=pathlib.Path, required=True, help="the docker-compose binary")
     compose = str(parser.parse_args().compose.resolve())
     try:
-        check_configuration(compose)
+        compose_file.check(compose)
     except Failed as error:
         say(f"FAILED: {error}")
         return 1
     return containers.main(functools.partial(check_running, compose))
-
-
-# ---- the file -----------------------------------------------------------------------------------------------------
-
-
-def check_configuration(compose: str) -> None:
-    say("compose.yaml:")
-    combinations = [c for n in range(len(PROFILES) + 1) for c in itertools.combinations(PROFILES, n)]
-    for profiles in combinations:
-        configuration(compose, profiles, ["--quiet"])
-    passed(f"{len(combinations)} combinations of profiles")
-    try:
-        configuration(compose, (), ["--no-such-option"])
-    except Failed:
-        pass
-    else:
-        raise Failed(f"{compose} does not exit with its errors")
-    for name in ("cluster", "observability"):
-        whole = json.loads(configuration(compose, (), ["--format=json"], f"deploy/compose/{name}.env"))
-        require(len(whole["services"]) > 5, f"deploy/compose/{name}.env starts {len(whole['services'])} services")
-    services = json.loads(configuration(compose, PROFILES, ["--format=json"]))["services"]
-    problems = [f"{name}: {problem}" for name, service in services.items() for problem in rules(name, service)]
-    require(not problems, f"{len(services)} services keep the rules" if not problems else "; ".join(problems))
-
-
-def configuration(compose: str, profiles: tuple[str, ...], options: list[str], file: str | None = None) -> str:
-    arguments = [f"--env-file={file}"] if file else [f"--profile={profile}" for profile in profiles]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("VOTE_", "COMPOSE_"))}
-    done = subprocess.run(
-        [compose, *arguments, "config", *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
-    )
-    if done.returncode != 0 or "level=warning" in done.stderr:
-        raise Failed(f"docker compose {' '.join(arguments)} config: {done.stderr.strip()}")
-    return done.stdout
-
-
-def rules(name: str, service: dict):
-    """What every service must be, and isn't."""
-    tag = service["image"].rpartition(":")[2]
-    if not re.search(r"\d|^dev$", tag) or tag == "latest":
-        yield f"the image {service['image']} names no version"
-    limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
-    if not all(limits.get(limit) for limit in ("cpus", "memory", "pids")):
-        yield "cpus, memory or pids are not limited"
-    if "build" in service and service.get("entrypoint"):
-        yield "it needs more of our image than its binary, which is all that one has on another base"
-    if not service.get("read_only") or service.get("cap_drop") != ["ALL"]:
-        yield "its root can be written, or it has capabilities"
-    if service.get("security_opt") != ["no-new-privileges:true"] or service.get("privileged"):
-        yield "it can get new privileges"
-    if not {"max-size", "max-file"} <= service.get("logging", {}).get("options", {}).keys():
-        yield "its logs are not bounded"
-    if not service.get("restart"):
-        yield "it does not say whether it is started again"
-    check = service.get("healthcheck", {})
-    if bool(check.get("test")) == (name in ONE_SHOTS):
-        yield "it has no health check, or should have none"
-    if "container_name" in service or (name in SCALED and service.get("ports")):
-        yield "it can't be scaled"
-    if name in SCALED and seconds(service.get("stop_grace_period", "0s")) < DRAIN_S:
-        yield f"it is killed before it has drained ({DRAIN_S} s)"
-    for port in service.get("ports", []):
-        if port.get("host_ip") != "127.0.0.1":
-            yield f"its port {port['target']} is open to other machines by default"
-    for volume in service.get("volumes", []):
-        source = pathlib.Path(volume.get("source", ""))
-        if volume["type"] != "bind" or not source.is_relative_to(ROOT) or source.is_relative_to(ROOT / "deploy/compose/secrets"):
-            continue
-        if not source.exists():
-            yield f"it mounts {source.relative_to(ROOT)}, which is not there"
-        if not volume.get("read_only"):
-            yield f"it may write {source.relative_to(ROOT)}"
-    for variable, value in service.get("environment", {}).items():
-        if value and re.search(r"PASSWORD|TOKEN|SECRET|KEY", variable) and not value.startswith("/run/secrets/"):
-            yield f"{variable} is not a secret's file"
-
-
-def seconds(duration: str) -> float:
-    units = {"h": 3600, "m": 60, "s": 1}
-    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)([hms])", duration))
 
 
 # ---- the system ---------------------------------------------------------------------------------------------------
@@ -137,16 +54,14 @@ def seconds(duration: str) -> float:
 class System:
     """One project of Compose, and its origin."""
 
-    def __init__(self, docker: Docker, compose: str, env_file: str | None = None):
+    def __init__(self, docker: Docker, compose: str, env_file: pathlib.Path, **environment: str):
         self.docker = docker
         self.port = free_port()
-        self.command = [compose, f"--project-name={PROJECT}"]
-        if env_file:
-            self.command.append(f"--env-file={env_file}")
+        self.command = [compose, f"--project-name={PROJECT}", f"--env-file={env_file}"]
         self.environment = {
             "IMAGE_TAG": "check", "IMAGE_PREFIX": "paredao", "VOTE_PORT": str(self.port), "VOTE_STORE_NET": STORE_NET,
             "COMPOSE_ANSI": "never", "COMPOSE_PROGRESS": "plain",
-        }  # fmt: skip
+        } | environment  # fmt: skip
 
     def compose(self, *arguments: str, check: bool = True, limit_s: float = STEP_LIMIT_S) -> str:
         done = self.docker.call(*self.command, *arguments, cwd=ROOT, env=self.environment, check=check, limit_s=limit_s)
@@ -162,8 +77,19 @@ class System:
     def containers(self, service: str) -> list[str]:
         return self.compose("ps", "--quiet", service).split()
 
-    def votectl(self, *arguments: str) -> str:
-        return self.compose("--profile=tools", "run", "--rm", "--no-deps", "-T", "votectl", *arguments)
+    def votectl(self, *arguments: str, **options) -> str:
+        command = (*self.command, "run", "--rm", "-T", "votectl", *arguments)
+        done = self.docker.call(*command, cwd=ROOT, env=self.environment, limit_s=STEP_LIMIT_S, **options)
+        return done.stdout.strip()
+
+    def script(
+        self, name: str, *arguments: str, check: bool = True, env_file: pathlib.Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess:
+        """One of deploy/compose, on this project; with the settings of another file over its own, if one is given."""
+        command = [*self.command, *([f"--env-file={env_file}"] if env_file else [])]
+        environment |= self.environment | {"COMPOSE": " ".join(command), "DOCKER": self.docker.client}
+        script = ROOT / "deploy/compose" / name
+        return self.docker.call(str(script), *arguments, env=environment, check=check, limit_s=STEP_LIMIT_S)
 
     def ask(self, method: str, path: str, body: dict | None = None, headers: dict | None = None) -> tuple[int, dict]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -324,25 +250,36 @@ def check_running(compose: str, docker: Docker) -> None:
         cwd=ROOT, limit_s=BUILD_LIMIT_S,
     )  # fmt: skip
     subprocess.run([ROOT / "deploy/compose/secrets.sh"], check=True, timeout=30)
-    say("one Redis:")
-    system = System(docker, compose)
-    with system.running():
-        check_one(system)
-    say("a cluster:")
-    system = System(docker, compose, "deploy/compose/cluster.env")
-    with system.running():
-        check_cluster(system)
+    with tempfile.TemporaryDirectory(prefix="paredao-compose-") as folder:
+        folder = pathlib.Path(folder)
+        cluster = folder / "cluster.env"
+        backup = folder / "backup.json"
+        say("one Redis:")
+        system = System(docker, compose, pathlib.Path(os.devnull))
+        with system.running():
+            votes = check_one(system, cluster)
+            backup.write_text(system.votectl("export", POLL, "--what", "backup"))
+        say("a cluster, without the demo poll:")
+        system.script("with.sh", "--file", str(cluster), "cluster")
+        system = System(docker, compose, cluster, VOTE_DEMO="0")
+        with system.running():
+            check_cluster(system, votes, backup)
+        say("beside:")
+        check_alloy(system, folder)
     say('left out: the services of the profile "observability" were checked by their configuration alone')
 
 
-def check_one(system: System) -> None:
+def check_one(system: System, cluster: pathlib.Path) -> int:
     check_first_votes(system)
+    check_watched(system)
     check_secrets(system)
+    check_administered(system)
+    check_refusals(system, cluster)
     votes = 1
     votes += check_scaled(system)
     votes += check_rolled(system)
     votes += check_broken(system)
-    check_again(system, votes)
+    return check_again(system, votes)
 
 
 def check_first_votes(system: System) -> None:
@@ -374,6 +311,50 @@ def check_secrets(system: System) -> None:
     passed("Redis answers nobody without a password")
 
 
+def check_watched(system: System) -> None:
+    """What the job `proxy` of prometheus.yml scrapes, from the network on which Prometheus is."""
+    said = system.docker.out(
+        "run", "--rm", f"--network={PROJECT}_watch", RUNTIME, "wget", "-q", "-O", "-", "http://proxy:8404/metrics"
+    )
+    servers = {name: re.search(rf'^haproxy_backend_active_servers{{proxy="{name}"}} 1$', said, re.M) for name in SCALED}
+    require(all(servers.values()), "Prometheus' network reaches the proxy's metrics: a server of each service")
+
+
+def check_administered(system: System) -> None:
+    said = system.script("redis-cli.sh", "CONFIG", "GET", "maxmemory").stdout.split()
+    require(said == ["maxmemory", str(384 << 20)], "redis-cli.sh reads Redis' settings")
+    said = system.script("redis-cli.sh", "ACL", "WHOAMI").stdout.strip()
+    require(said == "admin", "it does so as admin")
+    system.script("redis-cli.sh", "BGREWRITEAOF")
+    done = system.script("redis-cli.sh", "--user", "probe", "--pass", "probe", "CONFIG", "GET", "maxmemory", check=False)
+    require(done.returncode == 1 and "NOPERM" in done.stdout + done.stderr, "another user may not, and it exits 1")
+    password = (ROOT / "deploy/compose/secrets/redis_votectl").read_text()
+    (redis,) = system.containers("redis")
+    command = ("redis-cli", "--user", "votectl", "CONFIG", "SET", "maxmemory", "0")
+    secret = {"REDISCLI_AUTH": password}
+    done = system.docker.run("exec", "--env=REDISCLI_AUTH", redis, *command, env=secret, check=False)
+    require("NOPERM" in done.stdout + done.stderr, "votectl may not change the server")
+
+
+def check_refusals(system: System, cluster: pathlib.Path) -> None:
+    """Nothing is started on another Redis than what runs."""
+    done = system.script("with.sh", "--file", str(cluster), "cluster", check=False)
+    lines = done.stderr.splitlines()
+    if done.returncode != 1 or len(lines) != 1 or not lines[0].startswith("refused: ") or cluster.exists():
+        raise Failed(f"with.sh cluster while one Redis has the votes: {done.returncode} {done.stdout}{done.stderr}")
+    passed(f"with.sh cluster is {lines[0][:40]}…")
+
+    def shown() -> dict:
+        return {service: system.containers(service) for service in SCALED}
+
+    before = shown()
+    for service in SCALED:
+        done = system.script("roll.sh", service, check=False, env_file=ROOT / "deploy/compose/cluster.env")
+        if done.returncode != 1 or done.stderr.splitlines() != lines:
+            raise Failed(f"roll.sh {service} with another Redis: {done.returncode} {done.stdout}{done.stderr}")
+    require(shown() == before, "roll.sh is refused as well, in one line, and starts nothing")
+
+
 def check_scaled(system: System) -> int:
     system.up("--no-recreate", "--scale=ingest=3")
     require(len(system.containers("ingest")) == 3, "`--scale ingest=3` starts two more")
@@ -390,10 +371,7 @@ def check_rolled(system: System) -> int:
     start = time.monotonic()
     with Load(system, retry=False) as load:
         for service in SCALED:
-            system.docker.call(
-                ROOT / "deploy/compose/roll.sh", service, limit_s=STEP_LIMIT_S,
-                env=system.environment | {"COMPOSE": " ".join(system.command), "DOCKER": system.docker.client},
-            )  # fmt: skip
+            system.script("roll.sh", service)
     took = time.monotonic() - start
     for service in SCALED:
         after = set(system.containers(service))
@@ -425,7 +403,7 @@ def check_broken(system: System) -> int:
     return load.counted
 
 
-def check_again(system: System, votes: int) -> None:
+def check_again(system: System, votes: int) -> int:
     system.audit(votes)
     # Nothing is left of any process: what is there afterwards was on disk.
     system.compose("down")
@@ -435,9 +413,28 @@ def check_again(system: System, votes: int) -> None:
     status, _ = system.vote(str(uuid.uuid4()))
     require(status == 201, "which takes votes")
     system.audit(votes + 1)
+    return votes + 1
 
 
-def check_cluster(system: System) -> None:
+def check_moved(system: System, votes: int, backup: pathlib.Path) -> None:
+    """The poll comes back by its backup: all by the commands that docker/README.md gives."""
+    require(not system.compose("ps", "--all", "--quiet", "polls"), "VOTE_DEMO=0 leaves the one-shot out")
+    require(system.votectl("--output=json", "poll", "list") == "[]", "there is no poll")
+    with open(ROOT / "deploy/polls/rehearsal.yaml") as file:
+        system.votectl("poll", "apply", "-", stdin=file)
+    passed("votectl poll apply - < deploy/polls/rehearsal.yaml")
+    for options in (["--dry-run"], []):
+        with open(backup) as file:
+            system.votectl("import", "-", *options, stdin=file)
+    system.audit(votes)
+    system.votectl("poll", "resume", POLL)
+    passed("imported from the one Redis' backup by standard input, and resumed")
+
+
+def check_cluster(system: System, votes: int, backup: pathlib.Path) -> None:
+    check_moved(system, votes, backup)
+    said = system.script("redis-cli.sh", "CLUSTER", "INFO", REDIS_NODE="redis-6").stdout
+    require("cluster_known_nodes:6" in said, "redis-cli.sh asks the node that REDIS_NODE names")
     status, answer = system.vote(str(uuid.uuid4()))
     require(status == 201, f"a vote: {status} {told(answer)}")
     master = master_of_poll(system)
@@ -452,7 +449,38 @@ def check_cluster(system: System) -> None:
     if load.failures:
         raise Failed(load.failures[0])
     passed(f"{master}, which had the poll, killed: {load.counted} votes, {load.repeated} of them sent again")
-    system.audit(1 + load.counted)
+    system.audit(votes + 1 + load.counted)
+
+
+def check_alloy(system: System, folder: pathlib.Path) -> None:
+    """It can write in its volume, as root without capabilities; its image's own folder is another user's."""
+    image = "paredao/alloy-folder:check"
+    recipe = folder / "Dockerfile"
+    recipe.write_text(
+        f"FROM {RUNTIME}\n"
+        "RUN mkdir -p /var/lib/alloy/data && chown -R 473:473 /var/lib/alloy && chmod -R 770 /var/lib/alloy\n"
+    )
+    with open(recipe) as file:
+        system.docker.run("build", "--quiet", "--tag", image, "-", stdin=file, limit_s=120)
+    command = ("--volume=/var/lib/alloy/data", image, "mkdir", "/var/lib/alloy/data/x")
+    said = system.docker.run("run", "--rm", "--cap-drop=ALL", *command, check=False)
+    require("Permission denied" in said.stderr, "Alloy may not write in a volume over its image's own folder")
+    services = json.loads(system.compose("--profile=*", "config", "--format=json"))["services"]
+    option = "--storage.path="
+    (path,) = (word.removeprefix(option) for word in services["alloy"]["command"] if word.startswith(option))
+    other = folder / "alloy.yaml"
+    # Docker's socket need not be where it is elsewhere.
+    other.write_text(json.dumps({"services": {"alloy": {
+        "image": image, "entrypoint": ["mkdir"], "command": [f"{path}/remotecfg"],
+        "volumes": [f"{os.devnull}:/var/run/docker.sock:ro"],
+    }}}))  # fmt: skip
+    files = (f"--file={ROOT / 'compose.yaml'}", f"--file={other}")
+    try:
+        system.compose(*files, "run", "--rm", "-T", "alloy")
+    finally:
+        system.compose(*files, "--profile=*", "down", "--volumes", check=False)
+        system.docker.run("image", "rm", image, check=False)
+    passed("it may where it keeps what it has read")
 
 
 def master_of_poll(system: System, but: str | None = None) -> str:

@@ -31,7 +31,7 @@ put() {
     rm -f "$folder/.new"
 }
 
-for name in redis_vote_ingest redis_vote_results redis_votectl redis_exporter redis_replica redis_cluster_setup \
+for name in redis_vote_ingest redis_vote_results redis_votectl redis_exporter redis_replica redis_cluster_setup redis_admin \
     production_token broadcast_token grafana_admin; do
     if [ ! -s "$folder/$name" ]; then
         random | put "$name"
@@ -57,6 +57,8 @@ user() {
     user redis_exporter deploy/compose/redis/acl/exporter.acl
     user redis_replica deploy/compose/redis/acl/replica.acl
     user redis_cluster_setup deploy/compose/redis/acl/cluster-setup.acl
+    # Of no service: deploy/compose/redis-cli.sh is who.
+    user redis_admin deploy/compose/redis/acl/admin.acl
     user '' deploy/compose/redis/acl/probe.acl
 } | put redis_users
 
