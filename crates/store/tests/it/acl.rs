@@ -17,13 +17,16 @@ const VOTECTL: &str = include_str!("../../../../deploy/redis/acl/votectl.acl");
 /// Keeps its rights, loses its login: see the README beside the users.
 const DEFAULT: &str = "user default off resetpass allkeys allchannels +@all";
 
+/// Who may do all: looks at what the others did.
+const ADMIN: &str = "user admin on >secret allkeys allchannels +@all";
+
 /// The file that the README beside the users tells to make.
 fn users(default: &str) -> String {
     let users: String = [INGEST, RESULTS, VOTECTL]
         .iter()
         .map(|user| format!("{} >secret\n", user.trim_end()))
         .collect();
-    format!("{users}{default}\n")
+    format!("{users}{ADMIN}\n{default}\n")
 }
 
 async fn show() -> Show {
@@ -102,6 +105,10 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
         .expect("sealed");
     let audit = show.audit().await;
     assert!(audit.passed, "{:?}", audit.differences);
+
+    // A pool asks before it gives a connection out again: one that may not ask is a new connection each time.
+    let refused = says(&show, "admin", "ACL LOG").await.expect("a log");
+    assert_eq!(refused, Value::Array(Vec::new()), "refused");
 }
 
 #[tokio::test]
