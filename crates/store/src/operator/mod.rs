@@ -142,7 +142,7 @@ impl PollOperator {
     }
 
     /// Writes the fence of every shard, reads it back, and waits until a replica has it wherever
-    /// there are any. Safe to repeat.
+    /// there are any. Safe to repeat. A shard that is over for good keeps none of the others from it.
     ///
     /// # Errors
     /// [`SaveError::Fence`] where a shard is over for good, or ahead of `poll`;
@@ -150,10 +150,16 @@ impl PollOperator {
     pub async fn fence(&self, poll: &Poll) -> Result<(), SaveError> {
         let wanted = Fence::of(poll);
         let id = poll.definition.id();
+        let mut over = None;
         for shard in 0..poll.definition.shards() {
             let keys = ShardKeys::new(id, shard);
             let found = match fence::write(&self.nodes, &keys, &wanted).await? {
-                Fenced::Terminal(state) => format!("is {state} for good"),
+                // A sealing that has failed half-way can be completed only if the others have what was changed since.
+                Fenced::Terminal(state) => {
+                    let found = format!("is {state} for good");
+                    over.get_or_insert(SaveError::Fence { shard, found });
+                    continue;
+                }
                 Fenced::Newer(revision) => format!("is at the newer revision {revision}"),
                 Fenced::Done => match fence::read(&self.nodes, &keys).await? {
                     Some(read) if read == wanted => continue,
@@ -162,6 +168,9 @@ impl PollOperator {
                 },
             };
             return Err(SaveError::Fence { shard, found });
+        }
+        if let Some(over) = over {
+            return Err(over);
         }
         let shards = (0..poll.definition.shards()).map(|shard| ShardKeys::new(id, shard).state());
         let documents = [keys::poll(id), keys::POLLS.to_owned(), keys::sealed(id)];
