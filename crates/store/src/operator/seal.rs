@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    fence::Fence,
+    fence::{Fence, Over},
     figures::{ShardFigures, WriterLedger},
     keys,
 };
@@ -102,7 +102,7 @@ impl PollOperator {
         if let Some(earlier) = &earlier {
             proven(earlier, &next)?;
         }
-        self.fence(&next).await?;
+        self.fence_over(&next, Over::Fence).await?;
         let figures = self.figures(&next).await?;
         let forgotten = figures
             .iter()
