@@ -231,13 +231,32 @@ async fn sealing_goes_on_as_soon_as_the_last_writer_is_drained() {
     assert_eq!(sealed["abandoned"], serde_json::json!([]));
 }
 
-#[tokio::test]
-async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+/// A replica that follows the server.
+async fn replica_of(server: &RedisServer) -> RedisServer {
     let replica = RedisServer::builder()
         .replica_of(server.port())
         .start()
         .await;
+    let connection = server.connection().await;
+    eventually(PATIENCE, || {
+        let mut connection = connection.clone();
+        async move {
+            let info: String = redis::cmd("INFO")
+                .arg("replication")
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+            info.contains("state=online")
+        }
+    })
+    .await;
+    replica
+}
+
+#[tokio::test]
+async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let replica = replica_of(&server).await;
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
     json(&server, "poll close paredao-01").await;
