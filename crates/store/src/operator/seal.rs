@@ -96,12 +96,11 @@ impl PollOperator {
         agree(&next, &figures)?;
         // A fence would refuse what they still have to send.
         wait_for_none_but(abandoned, undrained(&next, &figures))?;
-        next.revision = next
-            .revision
-            .max(revision_after(earlier.as_ref(), &figures));
         if let Some(earlier) = &earlier {
             proven(earlier, &next)?;
         }
+        let least = revision_after(earlier.as_ref(), &figures);
+        next.revision = next.revision.max(least);
         self.fence_over(&next, Over::Fence).await?;
         let figures = self.figures(&next).await?;
         let forgotten = figures
@@ -204,13 +203,10 @@ fn none_of(differences: Vec<String>) -> Result<(), String> {
 /// The least revision at which an earlier attempt can be completed: no fence goes back, and the result's own
 /// revision is that of another document.
 fn revision_after(earlier: Option<&SealedPoll>, figures: &[ShardFigures]) -> u64 {
-    let result = earlier.map_or(0, |earlier| earlier.poll.revision + 1);
+    let result = earlier.map(|earlier| earlier.poll.revision.saturating_add(1));
     let fences = figures.iter().filter_map(|shard| shard.fence);
-    fences
-        .map(|fence| fence.revision)
-        .max()
-        .unwrap_or(0)
-        .max(result)
+    let revisions = fences.map(|fence| fence.revision).chain(result);
+    revisions.max().unwrap_or(0)
 }
 
 /// Whether a result that is there is as it was sealed, and is that of `poll`.
