@@ -35,8 +35,8 @@ pub enum SealError {
     /// Shards have another fence than the closed poll, or none. Redis has forgotten it, or has not been told; and
     /// what it may have forgotten with it could not be repaired any more once the shard is sealed.
     #[error(
-        "Redis does not know everywhere that the poll is closed, may have forgotten votes as well, and takes no repair \
-         of them once they are sealed: {0}. Fence the closed poll again, wait until its writers have repaired what \
+        "shards have not the fence of the closed poll: {0}. Redis has forgotten it, and perhaps votes with it, which \
+         can't be repaired once they are sealed: fence the closed poll again, wait until its writers have repaired what \
          is missing, and seal it then"
     )]
     Unfenced(String),

@@ -56,9 +56,9 @@ pub(super) async fn transition(
     report(&next, context)
 }
 
-/// Writes the fences of a poll again, where an earlier attempt or Redis may have left some out. A closed poll's that
-/// were missing keep it for a moment from being sealed: who was waiting for them has votes to send again, and only a
-/// writer that has begun to is waited for.
+/// Writes the fences of a poll again, where an earlier attempt has left some out, or Redis has forgotten them. If
+/// one of a closed poll was missing, this takes a moment longer: writers may have votes to send again there, and
+/// sealing waits for those alone that have begun to.
 ///
 /// # Errors
 /// As [`PollOperator::fence`].
@@ -77,7 +77,7 @@ pub(super) async fn fence_again(
     let fenced = operator.fence(poll).await;
     if missing {
         context.terminal.note(&format!(
-            "a shard had lost its fence: for {} s its writers can begin to send again what is missing there",
+            "a shard had lost the closed poll's fence: for {} s its writers can begin to send again what is missing there",
             REPAIR.as_secs()
         ));
         tokio::time::sleep(REPAIR).await;

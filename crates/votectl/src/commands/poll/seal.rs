@@ -159,6 +159,10 @@ fn failure(id: &PollId, error: SealError) -> Failure {
              {id}` until it passes with the votes that were there. Where a fence is of a newer revision, the poll's \
              document has lost a change: make that again with `votectl poll apply FILE`"
         )),
+        SealError::Changed(_) => Failure::refused(format!(
+            "poll `{id}` is not sealed: {error}.\n\
+             `votectl poll apply FILE` changes it back, and exits 1 because shards are sealed already"
+        )),
         other => Failure::refused(other),
     }
 }
