@@ -216,6 +216,32 @@ async fn a_sealing_is_completed_although_the_document_came_back_older() {
 }
 
 #[tokio::test]
+async fn a_poll_whose_document_has_lost_a_change_is_sealed_once_that_is_made_again() {
+    let show = Show::open().await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let embargoed = redefined(&closed, &[("visibility", "embargoed")]);
+    show.operator
+        .save(&embargoed, closed.revision)
+        .await
+        .expect("saved");
+    // A failover has forgotten it, on the server that has the document.
+    put(&show, "vote:poll:paredao-01", &closed).await;
+    let refused = show.seal(&closed, closes_at(), "test").await;
+    assert!(
+        matches!(refused, Err(SealError::Unfenced(_))),
+        "{refused:?}"
+    );
+    show.operator
+        .save(&embargoed, closed.revision)
+        .await
+        .expect("saved again");
+    show.seal(&embargoed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
 async fn a_sealing_is_not_completed_over_a_poll_that_was_renamed_since() {
     let show = Show::open().await;
     let (closed, first) = sealed_but_for_its_document(&show).await;
