@@ -54,17 +54,29 @@ impl Fence {
 pub(crate) enum Fenced {
     /// Written.
     Done,
+    /// Not written, for the shard has none to be replaced.
+    Absent,
     /// The shard is over for good, as this state.
     Terminal(String),
     /// The shard has a newer revision.
     Newer(String),
 }
 
-/// Writes the fence of `poll` on one shard.
+/// Where a fence is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Whatever is there.
+    Anything,
+    /// Another fence alone: a shard without one may have been forgotten whole, and is not to be sealed so.
+    Fence,
+}
+
+/// Writes a fence on one shard.
 pub(crate) async fn write(
     nodes: &Nodes,
     keys: &ShardKeys,
     fence: &Fence,
+    over: Over,
 ) -> Result<Fenced, StoreError> {
     let mut command = FENCE.command(1);
     command
@@ -73,8 +85,12 @@ pub(crate) async fn write(
         .arg(fence.opens_at_ms)
         .arg(fence.closes_at_ms)
         .arg(fence.revision);
+    if over == Over::Fence {
+        command.arg("replace");
+    }
     let answer: String = nodes.run(&FENCE, &keys.state(), &command).await?;
     Ok(match answer.split_once(' ') {
+        None if answer == "absent" => Fenced::Absent,
         None => Fenced::Done,
         Some(("terminal", state)) => Fenced::Terminal(state.to_owned()),
         Some((_, revision)) => Fenced::Newer(revision.to_owned()),

@@ -3,10 +3,12 @@
 --
 -- KEYS  1 state hash
 -- ARGV  1 state  2 opens_at  3 closes_at (milliseconds since the epoch)  4 revision
--- Returns 'ok', 'terminal <state>' or 'newer <revision>'; nothing is written in the last two.
+--       5 'replace': only where there is a fence (optional)
+-- Returns 'ok', 'absent', 'terminal <state>' or 'newer <revision>'; nothing is written in the last three.
 
 local found = redis.call('HMGET', KEYS[1], 'state', 'revision')
 local state, revision = found[1], tonumber(found[2] or '0')
+if ARGV[5] == 'replace' and not state then return 'absent' end
 if (state == 'sealed' or state == 'void') and state ~= ARGV[1] then
   return 'terminal ' .. state
 end

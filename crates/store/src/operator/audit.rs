@@ -75,7 +75,8 @@ pub(crate) fn audit_report(
 ) -> AuditReport {
     let mut differences = Vec::new();
     for shard in shards {
-        compare_shard(poll, shard, &mut differences);
+        differences.extend(fence_difference(poll, shard));
+        compare_figures(poll, shard, &mut differences);
     }
     match (poll.state, sealed) {
         (PollState::Sealed, None) => {
@@ -117,18 +118,31 @@ pub(crate) fn audit_report(
     }
 }
 
-fn compare_shard(poll: &Poll, shard: &ShardFigures, differences: &mut Vec<String>) {
+/// What the fence of a shard has else than the poll; `None` where it is the poll's.
+pub(super) fn fence_difference(poll: &Poll, shard: &ShardFigures) -> Option<String> {
     let number = shard.shard;
     let wanted = Fence::of(poll);
     match &shard.fence {
         // A draft's shards are fenced as well: `poll apply` writes them.
-        Some(fence) if *fence == wanted => {}
-        Some(fence) => differences.push(format!(
+        Some(fence) if *fence == wanted => None,
+        Some(fence) => Some(format!(
             "shard {number}: the fence says {} until {} (revision {}), the poll {} until {} (revision {})",
-            fence.state, fence.closes_at_ms, fence.revision, wanted.state, wanted.closes_at_ms, wanted.revision
+            fence.state,
+            fence.closes_at_ms,
+            fence.revision,
+            wanted.state,
+            wanted.closes_at_ms,
+            wanted.revision
         )),
-        None => differences.push(format!("shard {number}: it has no fence, and so takes no votes")),
+        None => Some(format!(
+            "shard {number}: it has no fence, and so takes no votes"
+        )),
     }
+}
+
+/// Compares the tally of a shard with its minutes, by channel and candidate, and with its ledger.
+pub(super) fn compare_figures(poll: &Poll, shard: &ShardFigures, differences: &mut Vec<String>) {
+    let number = shard.shard;
     let Ok(sums) = shard.minutes.sum() else {
         differences.push(format!(
             "shard {number}: the minutes add up to more than a figure holds"

@@ -18,7 +18,7 @@ pub use seal::SealError;
 use crate::{
     directory::PollReader,
     error::StoreError,
-    fence::{self, Fence, Fenced},
+    fence::{self, Fence, Fenced, Over},
     figures::ShardFigures,
     keys::{self, ShardKeys},
     nodes::{Confirmation, Nodes},
@@ -142,18 +142,29 @@ impl PollOperator {
     }
 
     /// Writes the fence of every shard, reads it back, and waits until a replica has it wherever
-    /// there are any. Safe to repeat.
+    /// there are any. Safe to repeat. A shard that is over for good keeps none of the others from it.
     ///
     /// # Errors
     /// [`SaveError::Fence`] where a shard is over for good, or ahead of `poll`;
     /// [`SaveError::Unconfirmed`] where replicas are connected and none has confirmed the change.
     pub async fn fence(&self, poll: &Poll) -> Result<(), SaveError> {
+        self.fence_over(poll, Over::Anything).await
+    }
+
+    async fn fence_over(&self, poll: &Poll, over: Over) -> Result<(), SaveError> {
         let wanted = Fence::of(poll);
         let id = poll.definition.id();
+        let mut ended = None;
         for shard in 0..poll.definition.shards() {
             let keys = ShardKeys::new(id, shard);
-            let found = match fence::write(&self.nodes, &keys, &wanted).await? {
-                Fenced::Terminal(state) => format!("is {state} for good"),
+            let found = match fence::write(&self.nodes, &keys, &wanted, over).await? {
+                // A sealing that has failed half-way can be completed only if the others have what was changed since.
+                Fenced::Terminal(state) => {
+                    let found = format!("is {state} for good");
+                    ended.get_or_insert(SaveError::Fence { shard, found });
+                    continue;
+                }
+                Fenced::Absent => "has just lost the one that it had".to_owned(),
                 Fenced::Newer(revision) => format!("is at the newer revision {revision}"),
                 Fenced::Done => match fence::read(&self.nodes, &keys).await? {
                     Some(read) if read == wanted => continue,
@@ -162,6 +173,9 @@ impl PollOperator {
                 },
             };
             return Err(SaveError::Fence { shard, found });
+        }
+        if let Some(ended) = ended {
+            return Err(ended);
         }
         let shards = (0..poll.definition.shards()).map(|shard| ShardKeys::new(id, shard).state());
         let documents = [keys::poll(id), keys::POLLS.to_owned(), keys::sealed(id)];
@@ -224,5 +238,51 @@ impl PollOperator {
     /// As [`PollReader::receipt_key`].
     pub async fn receipt_key(&self) -> Result<Option<ReceiptKey>, StoreError> {
         self.polls.receipt_key().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vote_domain::{PollDefinition, Transition};
+    use vote_testkit::RedisServer;
+
+    use super::*;
+    use crate::{RedisConfig, Store};
+
+    #[tokio::test]
+    async fn a_shard_that_is_forgotten_while_a_poll_is_sealed_is_not_fenced() {
+        let redis = RedisServer::start().await;
+        let operator = Store::new(&RedisConfig::new(redis.url()))
+            .expect("a usable address")
+            .operator();
+        let json = serde_json::json!({
+            "id": "p", "title": "P", "direction": "eliminate", "kind": "live",
+            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T02:00:00Z",
+            "timezone": "America/Sao_Paulo", "visibility": "public", "shards": 2,
+            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
+        });
+        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
+        let now = "2025-11-26T03:00:00Z".parse().expect("a time");
+        let mut poll = Poll::draft(definition.expect("a valid poll"), now, "test");
+        for transition in [Transition::Open, Transition::Close] {
+            poll = poll.transition(transition, now, "test").expect("legal");
+        }
+        operator.save(&poll, 0).await.expect("saved");
+        redis::cmd("DEL")
+            .arg("vote:{p/1}:state")
+            .exec_async(&mut redis.connection().await)
+            .await
+            .expect("gone");
+        let sealed = poll.transition(Transition::Seal, now, "test");
+        let refused = operator
+            .fence_over(&sealed.expect("legal"), Over::Fence)
+            .await;
+        assert!(
+            matches!(refused, Err(SaveError::Fence { shard: 1, .. })),
+            "{refused:?}"
+        );
+        let figures = operator.figures(&poll).await.expect("figures");
+        assert_eq!(figures[1].fence, None);
     }
 }

@@ -1,11 +1,13 @@
 //! What an operator does to a poll.
 
 use futures_util::future::join_all;
-use vote_domain::{Poll, PollState, Transition};
+use vote_domain::{Poll, PollDefinition, PollState, SealedPoll, Transition, Visibility};
 use vote_store::{Fence, SaveError, SealError};
 use vote_testkit::{RedisServer, eventually};
 
-use crate::support::{ANA, BIA, DEADLINE, Show, at, closes_at, opens_at, vote, voting_ms};
+use crate::support::{
+    ANA, BIA, DEADLINE, Show, at, closes_at, half_seal, opens_at, vote, voting_ms,
+};
 
 #[tokio::test]
 async fn two_operators_cannot_overwrite_each_other() {
@@ -95,6 +97,180 @@ async fn sealing_can_be_repeated_after_a_failure_half_way() {
     assert_eq!(again, first);
     assert_eq!(show.poll().await.state, PollState::Sealed);
     assert!(show.audit().await.passed);
+}
+
+/// The poll with another visibility and title than its definition in the tests.
+fn redefined(poll: &Poll, changes: &[(&str, &str)]) -> Poll {
+    let mut definition = serde_json::to_value(&poll.definition).expect("JSON");
+    for (field, value) in changes {
+        definition[field] = serde_json::json!(value);
+    }
+    let definition = PollDefinition::parse_json(definition.to_string().as_bytes());
+    poll.redefine(definition.expect("a valid poll"), closes_at(), "test")
+        .expect("legal")
+}
+
+/// Seals a poll with one vote, up to the result: the poll's document stays as it was.
+async fn sealed_but_for_its_document(show: &Show) -> (Poll, SealedPoll) {
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let sealed = show
+        .seal(&closed, closes_at(), "first")
+        .await
+        .expect("sealed");
+    put(show, "vote:poll:paredao-01", &closed).await;
+    (closed, sealed)
+}
+
+async fn put(show: &Show, key: &str, document: &impl serde::Serialize) {
+    let mut redis = show.redis.connection().await;
+    redis::cmd("SET")
+        .arg(key)
+        .arg(serde_json::to_string(document).expect("JSON"))
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+}
+
+#[tokio::test]
+async fn what_was_changed_since_a_sealing_that_failed_half_way_is_kept() {
+    let show = Show::open().await;
+    let (closed, first) = sealed_but_for_its_document(&show).await;
+    let embargoed = redefined(&closed, &[("visibility", "embargoed")]);
+    let refused = show.operator.save(&embargoed, closed.revision).await;
+    assert!(
+        matches!(refused, Err(SaveError::Fence { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(embargoed.revision, first.poll.revision);
+    let again = show
+        .seal(&show.poll().await, closes_at(), "second")
+        .await
+        .expect("sealed");
+    assert_eq!(again, first);
+    let poll = show.poll().await;
+    assert_eq!(
+        (poll.state, poll.definition.visibility()),
+        (PollState::Sealed, Visibility::Embargoed)
+    );
+    assert!(poll.revision > embargoed.revision, "{}", poll.revision);
+    let actions: Vec<&str> = poll.log.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["apply", "open", "close", "apply", "seal"]);
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    let backup = show
+        .operator
+        .backup(&show.id, closes_at(), "test", "test", |_| {});
+    let backup = backup.await.expect("agrees").expect("is there");
+    assert_eq!(backup.sealed(), Some(&first));
+    // And it can be released.
+    let public = redefined(&poll, &[("visibility", "public")]);
+    show.operator
+        .save(&public, poll.revision)
+        .await
+        .expect("saved");
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_change_after_a_sealing_that_failed_between_two_fences_is_kept() {
+    let show = Show::open_on(RedisServer::start().await, 3).await;
+    let voting = show.voting().await;
+    join_all((0..9).map(|_| voting.cast(vote(ANA)))).await;
+    voting.writer.drain().await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    half_seal(&show, &closed, 0).await;
+    let embargoed = redefined(&closed, &[("visibility", "embargoed")]);
+    let refused = show.operator.save(&embargoed, closed.revision).await;
+    assert!(
+        matches!(refused, Err(SaveError::Fence { shard: 0, .. })),
+        "{refused:?}"
+    );
+    let sealed = show
+        .seal(&show.poll().await, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert_eq!(sealed.standing.total_votes, Some(9));
+    let poll = show.poll().await;
+    assert_eq!(poll, sealed.poll);
+    assert_eq!(poll.definition.visibility(), Visibility::Embargoed);
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+}
+
+#[tokio::test]
+async fn a_sealing_is_completed_although_the_document_came_back_older() {
+    let show = Show::open().await;
+    let (closed, first) = sealed_but_for_its_document(&show).await;
+    // A failover has forgotten a change between the closing and the sealing.
+    let older = Poll {
+        revision: closed.revision - 1,
+        ..closed
+    };
+    put(&show, "vote:poll:paredao-01", &older).await;
+    let again = show.seal(&older, closes_at(), "second").await;
+    assert_eq!(again.expect("sealed"), first);
+    assert!(show.poll().await.revision > first.poll.revision);
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_poll_whose_document_has_lost_a_change_is_sealed_once_that_is_made_again() {
+    let show = Show::open().await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let embargoed = redefined(&closed, &[("visibility", "embargoed")]);
+    show.operator
+        .save(&embargoed, closed.revision)
+        .await
+        .expect("saved");
+    // A failover has forgotten it, on the server that has the document.
+    put(&show, "vote:poll:paredao-01", &closed).await;
+    let refused = show.seal(&closed, closes_at(), "test").await;
+    assert!(
+        matches!(refused, Err(SealError::Unfenced(_))),
+        "{refused:?}"
+    );
+    show.operator
+        .save(&embargoed, closed.revision)
+        .await
+        .expect("saved again");
+    show.seal(&embargoed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_sealing_is_not_completed_over_a_poll_that_was_renamed_since() {
+    let show = Show::open().await;
+    let (closed, first) = sealed_but_for_its_document(&show).await;
+    let renamed = redefined(&closed, &[("title", "Paredão 2")]);
+    put(&show, "vote:poll:paredao-01", &renamed).await;
+    let refused = show.seal(&renamed, closes_at(), "second").await;
+    let Err(SealError::Changed(difference)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(difference.field, "title");
+    let back = redefined(&renamed, &[("title", "Paredão 1")]);
+    put(&show, "vote:poll:paredao-01", &back).await;
+    let again = show.seal(&back, closes_at(), "second").await;
+    assert_eq!(again.expect("sealed"), first);
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_sealing_is_not_completed_with_a_result_that_was_tampered_with() {
+    let show = Show::open().await;
+    let (closed, mut tampered) = sealed_but_for_its_document(&show).await;
+    tampered.sealed_by = "nobody".to_owned();
+    put(&show, "vote:poll:paredao-01:final", &tampered).await;
+    let refused = show.seal(&closed, closes_at(), "second").await;
+    assert!(
+        matches!(refused, Err(SealError::Tampered(_))),
+        "{refused:?}"
+    );
+    assert_eq!(show.poll().await, closed);
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redis::aio::MultiplexedConnection;
 use vote_domain::{Refusal, Transition, WriterId};
-use vote_store::{Drained, Outcome, SealError, VoteToCast};
-use vote_testkit::{Fault, FaultProxy, eventually};
+use vote_store::{Drained, Outcome, SaveError, SealError, VoteToCast};
+use vote_testkit::{Fault, FaultProxy, RedisServer, eventually};
 
 use crate::support::{
-    ANA, BIA, DEADLINE, Show, Voting, at, closes_at, is_accepted, keyed, lane_config, opens_at,
-    tally_of, vote, voting_ms,
+    ANA, BIA, DEADLINE, Show, Voting, at, closes_at, half_seal, is_accepted, keyed, lane_config,
+    opens_at, tally_of, vote, voting_ms,
 };
 
 /// Casts a vote, and says which writer has recorded it.
@@ -282,4 +282,170 @@ async fn a_writer_that_was_started_over_from_is_marked_as_ended() {
         marks(&show).await == BTreeMap::from([(old, Drained::Ended), (new, Drained::No)])
     })
     .await;
+}
+
+/// What a poll's seal is refused with.
+async fn refusal(show: &Show, closed: &vote_domain::Poll) -> SealError {
+    let nobody = BTreeSet::new();
+    let sealed = show.operator.seal(closed, &nobody, closes_at(), "test");
+    match sealed.await {
+        Err(refused) => refused,
+        Ok(sealed) => panic!("sealed with {:?} votes", sealed.standing.total_votes),
+    }
+}
+
+/// Redis has forgotten all of one shard, as a master of a cluster does that comes back empty.
+async fn forget(show: &Show, shard: u16) {
+    let mut redis = show.redis.connection().await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg(format!("vote:{{paredao-01/{shard}}}:*"))
+        .query_async(&mut redis)
+        .await
+        .expect("keys");
+    assert!(!keys.is_empty());
+    redis::cmd("DEL")
+        .arg(keys)
+        .exec_async(&mut redis)
+        .await
+        .expect("gone");
+}
+
+#[tokio::test]
+async fn a_shard_that_redis_has_forgotten_is_sealed_only_when_its_votes_are_there_again() {
+    let show = Show::open_on(RedisServer::start().await, 2).await;
+    let voting = show.voting().await;
+    for n in 0..40 {
+        let outcome = voting.cast(vote(if n % 4 == 0 { BIA } else { ANA })).await;
+        assert!(is_accepted(&outcome));
+    }
+    let before = show.tally().await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    drained(&show).await;
+    forget(&show, 1).await;
+    // Longer than a writer takes to notice: it can repair nothing before the shard has its fence.
+    let began = std::time::Instant::now();
+    while began.elapsed() < std::time::Duration::from_millis(2_500) {
+        let refused = refusal(&show, &closed).await;
+        assert!(matches!(refused, SealError::Unfenced(_)), "{refused:?}");
+        let text = refused.to_string();
+        assert!(
+            text.contains("shard 1: it has no fence") && !text.contains("shard 0"),
+            "{text}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let early = show.operator.fenced_as_closed(&closed).await;
+    assert!(matches!(early, Err(SealError::Unfenced(_))), "{early:?}");
+    assert!(
+        show.operator
+            .sealed(&show.id)
+            .await
+            .expect("answers")
+            .is_none()
+    );
+
+    show.operator.fence(&closed).await.expect("fenced again");
+    eventually(DEADLINE, || async { show.tally().await == before }).await;
+    let sealed = show
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert_eq!(sealed.standing.total_votes, Some(40));
+    assert!(voting.metric("vote_unrecoverable_votes_total") < 0.5);
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+}
+
+#[tokio::test]
+async fn a_shard_that_does_not_know_of_the_closing_is_not_sealed() {
+    let show = Show::open().await;
+    let open = show.poll().await;
+    let closed = show.change(Transition::Close, opens_at()).await;
+    let mut redis = show.redis.connection().await;
+    redis::cmd("HSET")
+        .arg("vote:{paredao-01/0}:state")
+        .arg(&[
+            ("state", "open".to_owned()),
+            ("closes_at", open.closes_at.as_millisecond().to_string()),
+            ("revision", open.revision.to_string()),
+        ])
+        .exec_async(&mut redis)
+        .await
+        .expect("as before the closing");
+    let refused = refusal(&show, &closed).await.to_string();
+    assert!(
+        refused.contains("shard 0: the fence says open until") && refused.contains("revision 2"),
+        "{refused}"
+    );
+    show.operator.fence(&closed).await.expect("fenced again");
+    show.seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn votes_that_were_moved_from_one_candidate_to_another_are_not_sealed() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    for _ in 0..5 {
+        assert!(is_accepted(&voting.cast(vote(BIA)).await));
+    }
+    let closed = show.change(Transition::Close, closes_at()).await;
+    drained(&show).await;
+    let mut redis = show.redis.connection().await;
+    let mut moved = redis::pipe();
+    for (candidate, votes) in [("ana", 2), ("bia", -2)] {
+        moved
+            .cmd("HINCRBY")
+            .arg("vote:{paredao-01/0}:tally")
+            .arg(format!("torcida/{candidate}"))
+            .arg(votes)
+            .ignore();
+    }
+    moved.exec_async(&mut redis).await.expect("moved");
+    let refused = refusal(&show, &closed).await;
+    assert!(matches!(refused, SealError::Disagree(_)), "{refused:?}");
+    let text = refused.to_string();
+    assert!(
+        text.contains("candidate ana: tally 2, minutes 0")
+            && text.contains("candidate bia: tally 3, minutes 5"),
+        "{text}"
+    );
+    // Nothing is for good yet.
+    let figures = show.operator.figures(&closed).await.expect("figures");
+    assert_eq!(figures[0].fence, Some(vote_store::Fence::of(&closed)));
+}
+
+#[tokio::test]
+async fn a_shard_forgotten_while_the_poll_is_half_sealed_can_still_be_repaired() {
+    let show = Show::open_on(RedisServer::start().await, 2).await;
+    let voting = show.voting().await;
+    for _ in 0..20 {
+        assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    }
+    let closed = show.change(Transition::Close, closes_at()).await;
+    drained(&show).await;
+    half_seal(&show, &closed, 0).await;
+    forget(&show, 1).await;
+    let refused = refusal(&show, &closed).await.to_string();
+    assert!(
+        refused.contains("shard 1") && !refused.contains("shard 0"),
+        "{refused}"
+    );
+    // It says that the other shard is sealed, and fences this one all the same.
+    let fenced = show.operator.fence(&closed).await;
+    let over = matches!(fenced, Err(SaveError::Fence { shard: 0, .. }));
+    assert!(over, "{fenced:?}");
+    eventually(DEADLINE, || async {
+        show.tally().await == tally_of(&[("torcida/ana", 20)])
+    })
+    .await;
+    let sealed = show
+        .seal(&closed, closes_at(), "test")
+        .await
+        .expect("sealed");
+    assert_eq!(sealed.standing.total_votes, Some(20));
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
 }

@@ -186,6 +186,21 @@ impl<R> Show<R> {
     }
 }
 
+/// Leaves a shard as a sealing of `closed` leaves it that ends right after it.
+pub(crate) async fn half_seal(show: &Show, closed: &Poll, shard: u16) {
+    let next = closed.transition(Transition::Seal, closes_at(), "test");
+    let mut redis = show.redis.connection().await;
+    redis::cmd("HSET")
+        .arg(format!("vote:{{paredao-01/{shard}}}:state"))
+        .arg(&[
+            ("state", "sealed".to_owned()),
+            ("revision", next.expect("legal").revision.to_string()),
+        ])
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+}
+
 /// A process that takes votes.
 pub(crate) struct Voting {
     pub(crate) writer: Arc<VoteWriter>,

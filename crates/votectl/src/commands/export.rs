@@ -1,6 +1,6 @@
 //! `votectl export POLL`
 
-use crate::commands::figures::Figures;
+use crate::commands::figures::{Figures, sealed_result};
 use crate::commands::poll::PollArg;
 use crate::commands::progress::Shards;
 use crate::context::Context;
@@ -67,7 +67,8 @@ pub enum What {
 /// Writes a poll's figures.
 ///
 /// # Errors
-/// When the poll doesn't exist or isn't sealed and should be, when Redis can't be read or the file not written.
+/// When the poll doesn't exist or isn't sealed and should be, when its sealed result isn't as it was sealed, when Redis
+/// can't be read or the file not written.
 pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let csv = match (args.what, args.format) {
         (What::Sealed | What::Backup, Some(Format::Csv)) => {
@@ -112,7 +113,7 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             }
         }
         What::Sealed => {
-            let Some(sealed) = operator.sealed(poll.definition.id()).await? else {
+            let Some(sealed) = sealed_result(&operator, poll.definition.id()).await? else {
                 let id = poll.definition.id();
                 return Err(Failure::refused(format!(
                     "poll `{id}` is {}, it has no sealed result yet",

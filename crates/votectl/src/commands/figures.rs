@@ -3,7 +3,9 @@
 use crate::failure::Failure;
 use crate::table::{rendered, table};
 use jiff::Timestamp;
-use vote_domain::{CandidateStanding, MinuteSeries, Poll, SealedPoll, Standing, Tally, standing};
+use vote_domain::{
+    CandidateStanding, MinuteSeries, Poll, PollId, PollState, SealedPoll, Standing, Tally, standing,
+};
 use vote_store::PollOperator;
 
 /// The figures of all shards of a poll in one.
@@ -15,7 +17,7 @@ pub struct Figures {
     pub late: Tally,
     /// When the votes came.
     pub minutes: MinuteSeries,
-    /// The final result, once there is one.
+    /// The final result of a poll that is sealed.
     pub sealed: Option<SealedPoll>,
 }
 
@@ -23,7 +25,7 @@ impl Figures {
     /// Reads them, straight from where they are counted. A sealed poll's standing is the sealed one.
     ///
     /// # Errors
-    /// When Redis can't be read, or the figures don't add up in 64 bits.
+    /// When Redis can't be read, or the figures don't add up in 64 bits; [`Failure::Refused`] as [`final_result`].
     pub async fn read(
         operator: &PollOperator,
         poll: &Poll,
@@ -49,7 +51,11 @@ impl Figures {
                 .map(|writer| writer.last_sequence)
                 .sum::<u64>();
         }
-        let sealed = operator.sealed(poll.definition.id()).await?;
+        let sealed = match poll.state {
+            PollState::Sealed => Some(final_result(operator, poll.definition.id()).await?),
+            // What an attempt to seal it has left half-way is not final.
+            _ => None,
+        };
         let standing = match &sealed {
             Some(sealed) => sealed.standing.clone(),
             None => standing(poll, &tally, now, revision, poll.phase(now).status()),
@@ -61,6 +67,35 @@ impl Figures {
             sealed,
         })
     }
+}
+
+/// The result of a poll that is sealed, once it has proven to be as it was sealed.
+///
+/// # Errors
+/// [`Failure::Refused`] when it is missing, or has been changed since: then no figure of it is to be shown as final.
+pub async fn final_result(operator: &PollOperator, id: &PollId) -> Result<SealedPoll, Failure> {
+    sealed_result(operator, id).await?.ok_or_else(|| {
+        Failure::refused(format!(
+            "poll `{id}` is sealed, but its sealed result is missing: look at `votectl audit {id}`"
+        ))
+    })
+}
+
+/// The sealed result that there is, in whatever state its poll is, once it has proven to be as it was sealed.
+///
+/// # Errors
+/// [`Failure::Refused`] when it has been changed since.
+pub async fn sealed_result(
+    operator: &PollOperator,
+    id: &PollId,
+) -> Result<Option<SealedPoll>, Failure> {
+    let sealed = operator.sealed(id).await?;
+    if let Some(Err(error)) = sealed.as_ref().map(SealedPoll::verify) {
+        return Err(Failure::refused(format!(
+            "poll `{id}`: its sealed result is not as it was sealed, and nothing of it is shown: {error}"
+        )));
+    }
+    Ok(sealed)
 }
 
 /// A standing as tables: the weighted result, then each channel's, when there are several.

@@ -1,5 +1,6 @@
 //! `votectl receipt verify RECEIPT`
 
+use crate::commands::figures::sealed_result;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -120,7 +121,7 @@ async fn last_sequence(
     receipt: &Receipt,
     context: &Context<'_>,
 ) -> Result<(Option<u64>, bool), Failure> {
-    if let Some(sealed) = operator.sealed(&receipt.poll).await? {
+    if let Some(sealed) = sealed_result(operator, &receipt.poll).await? {
         let shard = sealed
             .shards
             .iter()

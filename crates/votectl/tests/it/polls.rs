@@ -1,7 +1,7 @@
 //! Polls and their states, without any service.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
-use vote_testkit::RedisServer;
+use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote, votectl};
+use vote_testkit::{RedisServer, eventually};
 
 #[tokio::test]
 async fn applying_is_idempotent_and_shows_what_differs() {
@@ -231,6 +231,174 @@ async fn sealing_goes_on_as_soon_as_the_last_writer_is_drained() {
     assert_eq!(sealed["abandoned"], serde_json::json!([]));
 }
 
+/// A replica that follows the server.
+async fn replica_of(server: &RedisServer) -> RedisServer {
+    let replica = RedisServer::builder()
+        .replica_of(server.port())
+        .start()
+        .await;
+    let connection = server.connection().await;
+    eventually(PATIENCE, || {
+        let mut connection = connection.clone();
+        async move {
+            let info: String = redis::cmd("INFO")
+                .arg("replication")
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+            info.contains("state=online")
+        }
+    })
+    .await;
+    replica
+}
+
+#[tokio::test]
+async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let replica = replica_of(&server).await;
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "poll open paredao-01").await;
+    json(&server, "poll close paredao-01").await;
+    // Both the fences and the poll's new state are to be on a replica.
+    replica.pause();
+    let seal = "poll seal paredao-01 --now --yes";
+    let refused = fails(&server, seal, 1).await;
+    assert!(refused.contains("repeat the command"), "{refused}");
+    replica.resume();
+    let sealed = json(&server, seal).await;
+    assert_eq!(sealed["state"], "sealed");
+    replica.pause();
+    let refused = fails(&server, seal, 1).await;
+    assert!(refused.contains("repeat the command"), "{refused}");
+    replica.resume();
+    // A fence that was forgotten is written again; neither --now nor --yes is needed.
+    let mut connection = server.connection().await;
+    redis::cmd("DEL")
+        .arg("vote:{paredao-01/0}:state")
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(json(&server, "poll seal paredao-01").await, sealed);
+    assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
+    let text = run(&server, "poll seal paredao-01").await.stdout();
+    assert!(text.contains(sealed["sha256"].as_str().unwrap()), "{text}");
+    assert!(text.contains("is sealed since"), "{text}");
+
+    redis::cmd("DEL")
+        .arg("vote:poll:paredao-01:final")
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
+    for line in ["poll seal paredao-01", "poll show paredao-01"] {
+        let missing = fails(&server, line, 1).await;
+        assert!(missing.contains("sealed result is missing"), "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "poll open paredao-01").await;
+    json(&server, "poll close paredao-01").await;
+    json(&server, "poll seal paredao-01 --now --yes").await;
+    let mut connection = server.connection().await;
+    let document: Vec<u8> = redis::cmd("GET")
+        .arg("vote:poll:paredao-01:final")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let mut result: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    let votes = &mut result["standing"]["candidates"][0]["votes"];
+    assert_eq!(votes, &0);
+    *votes = 1_000.into();
+    redis::cmd("SET")
+        .arg("vote:poll:paredao-01:final")
+        .arg(result.to_string())
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
+    for line in [
+        "poll show paredao-01",
+        "export paredao-01",
+        "export paredao-01 --what results --format json",
+        "export paredao-01 --what minutely",
+        "export paredao-01 --what sealed",
+        "poll seal paredao-01",
+    ] {
+        let exit = run(&server, line).await;
+        assert_eq!(exit.code(), Some(1), "{line}: {}", exit.stdout());
+        assert!(
+            exit.stderr().contains("sha256"),
+            "{line}: {}",
+            exit.stderr()
+        );
+        assert!(!exit.stdout().contains("1000"), "{line}: {}", exit.stdout());
+    }
+    let audit = run(&server, "audit paredao-01").await;
+    assert_eq!(audit.code(), Some(1));
+    assert!(audit.stdout().contains("sha256"), "{}", audit.stdout());
+}
+
+#[tokio::test]
+async fn a_shard_that_redis_has_forgotten_is_sealed_in_full_after_what_the_refusal_says() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let file = poll_file(dir.path());
+    let two = std::fs::read_to_string(&file)
+        .unwrap()
+        .replace("shards: 1", "shards: 2");
+    std::fs::write(&file, two).unwrap();
+    json(&server, &format!("poll apply {file}")).await;
+    json(&server, "poll open paredao-01").await;
+    let (_ingest, address) = service("vote-ingest", &server).await;
+    for _ in 0..12 {
+        vote(address, "paredao-01").await;
+    }
+    json(&server, "poll close paredao-01").await;
+    // So that the closing is not the last that was done to the poll.
+    let renamed = std::fs::read_to_string(&file).unwrap();
+    let renamed = renamed.replace("title: Paredão 1", "title: Paredão um");
+    std::fs::write(&file, renamed).unwrap();
+    assert_eq!(
+        json(&server, &format!("poll apply {file}")).await["action"],
+        "changed"
+    );
+    eventually(PATIENCE, || async {
+        let audit = json(&server, "audit paredao-01").await;
+        audit["waiting"].as_array().unwrap().is_empty()
+    })
+    .await;
+    // The master of shard 1 comes back empty.
+    let mut connection = server.connection().await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("vote:{paredao-01/1}:*")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    redis::cmd("DEL")
+        .arg(keys)
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
+    let seal = "poll seal paredao-01 --now --yes";
+    let refused = fails(&server, seal, 1).await;
+    assert!(
+        refused.contains("shard 1: it has no fence")
+            && refused.contains("`votectl poll close paredao-01` fences it again"),
+        "{refused}"
+    );
+    let fenced = fails(&server, "poll close paredao-01", 1).await;
+    assert!(
+        fenced.contains("all shards have its state") && fenced.contains("for 3 s"),
+        "{fenced}"
+    );
+    // At once: by now the writer is one that is waited for.
+    let sealed = json(&server, seal).await;
+    assert_eq!(sealed["standing"]["total_votes"], 12);
+    assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
+}
+
 #[tokio::test]
 async fn voiding_needs_a_yes() {
     let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
@@ -244,6 +412,9 @@ async fn voiding_needs_a_yes() {
         json(&server, "poll void paredao-01 --yes").await["state"],
         "void"
     );
+    // Repeated: it fences what an earlier attempt has not, and has nothing to ask.
+    let again = fails(&server, "poll void paredao-01", 1).await;
+    assert!(again.contains("all shards have its state"), "{again}");
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<()
         operator.save(&change.next, change.from).await?;
     } else if !matches!(change.next.state, PollState::Sealed | PollState::Void) {
         // An earlier attempt may have failed between the document and the last shard's fence.
-        operator.fence(&change.next).await?;
+        super::change::fence_again(&operator, &change.next, context).await?;
     }
     report(&change, false, context)
 }

@@ -5,7 +5,12 @@ use crate::context::Context;
 use crate::failure::Failure;
 use jiff::Timestamp;
 use serde::Serialize;
-use vote_domain::{Poll, Transition, wire_time};
+use std::time::Duration;
+use vote_domain::{Poll, PollState, Transition, wire_time};
+use vote_store::{PollOperator, SealError};
+
+/// A writer that runs has sent something again by then: it tries four times a second.
+const REPAIR: Duration = Duration::from_secs(3);
 
 /// A poll after a change.
 #[derive(Debug, Serialize)]
@@ -33,10 +38,10 @@ pub(super) async fn transition(
     let next = match poll.transition(transition, context.now(), &context.global.by) {
         Ok(next) => next,
         Err(illegal) => {
-            // An earlier attempt may have failed between the document and the last shard's fence.
-            let last = poll.log.last();
-            let again = if last.is_some_and(|entry| entry.action == transition.as_str()) {
-                operator.fence(&poll).await?;
+            // An earlier attempt may have failed between the document and the last shard's fence, or Redis has
+            // forgotten a fence since.
+            let again = if leads_to(transition, poll.state) {
+                fence_again(&operator, &poll, context).await?;
                 " (it had been done; all shards have its state)"
             } else {
                 ""
@@ -49,6 +54,42 @@ pub(super) async fn transition(
     };
     operator.save(&next, poll.revision).await?;
     report(&next, context)
+}
+
+/// Writes the fences of a poll again, where an earlier attempt has left some out, or Redis has forgotten them. If
+/// one of a closed poll was missing, this takes a moment longer: writers may have votes to send again there, and
+/// sealing waits for those alone that have begun to.
+///
+/// # Errors
+/// As [`PollOperator::fence`].
+pub(super) async fn fence_again(
+    operator: &PollOperator,
+    poll: &Poll,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let missing = match poll.state {
+        PollState::Closed => match operator.fenced_as_closed(poll).await {
+            Err(SealError::Store(error)) => return Err(error.into()),
+            fenced => fenced.is_err(),
+        },
+        _ => false,
+    };
+    let fenced = operator.fence(poll).await;
+    if missing {
+        context.terminal.note(&format!(
+            "a shard had lost the closed poll's fence: for {} s its writers can begin to send again what is missing there",
+            REPAIR.as_secs()
+        ));
+        tokio::time::sleep(REPAIR).await;
+    }
+    Ok(fenced?)
+}
+
+/// Whether the transition leads to this state, from wherever it is legal.
+fn leads_to(transition: Transition, state: PollState) -> bool {
+    PollState::ALL
+        .iter()
+        .any(|from| from.apply(transition) == Ok(state))
 }
 
 /// Says what the poll is like now.
@@ -79,10 +120,10 @@ fn text(poll: &Poll, now: Timestamp) -> String {
         String::new()
     };
     let until = match poll.state {
-        vote_domain::PollState::Open | vote_domain::PollState::Paused => {
+        PollState::Open | PollState::Paused => {
             format!("{from} until {}", wire_time::format(poll.closes_at))
         }
-        vote_domain::PollState::Closed => format!(" since {}", wire_time::format(poll.closes_at)),
+        PollState::Closed => format!(" since {}", wire_time::format(poll.closes_at)),
         _ => String::new(),
     };
     format!(

@@ -1,7 +1,7 @@
 //! `votectl poll seal POLL`
 
 use super::{PollArg, writers};
-use crate::commands::figures::standing_text;
+use crate::commands::figures::{final_result, standing_text};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use vote_domain::{Poll, Transition, WriterId, wire_time};
-use vote_store::SealError;
+use vote_domain::{Poll, PollId, PollState, SealedPoll, Transition, WriterId, wire_time};
+use vote_store::{PollOperator, SealError};
 
 /// Which poll to seal.
 #[derive(Debug, Args)]
@@ -39,11 +39,12 @@ pub struct SealArgs {
     yes: bool,
 }
 
-/// Makes the result of a closed poll final, and shows it.
+/// Makes the result of a closed poll final, and shows it. Of a poll that is sealed it makes sure that all of that is
+/// on every server, and shows it.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the poll isn't closed, the grace isn't over, writers are still waited for, the figures
-/// don't agree, or it wasn't confirmed.
+/// [`Failure::Refused`] when the poll isn't closed, the grace isn't over, a shard doesn't know that it is closed,
+/// writers are still waited for, the figures don't agree, or it wasn't confirmed.
 pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let id = &args.poll.poll;
     if args.grace.is_negative() {
@@ -53,11 +54,16 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
         .map_err(|_| Failure::usage("--wait: must not be negative"))?;
     let operator = context.operator()?;
     let poll = context.poll(&operator, id).await?;
+    if poll.state == PollState::Sealed {
+        return repeat(&operator, &poll, context).await;
+    }
     poll.transition(Transition::Seal, context.now(), &context.global.by)
         .map_err(|illegal| Failure::refused(format!("poll `{id}`: {illegal}")))?;
     if !args.now {
         check_grace(&poll, args.grace, context.now())?;
     }
+    let fenced = operator.fenced_as_closed(&poll).await;
+    fenced.map_err(|error| failure(id, error))?;
     let abandoned = writers::wait(&operator, &poll, &args.abandon, patience, context).await?;
     let total = operator.poll_tally_total(&poll).await?;
     let question = format!(
@@ -69,13 +75,30 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
     let sealed = operator
         .seal(&poll, &abandoned, context.now(), &context.global.by)
         .await
-        .map_err(failure)?;
+        .map_err(|error| failure(id, error))?;
+    report(&context.poll(&operator, id).await?, &sealed, context)
+}
+
+/// The poll is sealed: perhaps by an attempt that ended before every replica, or every shard, had that.
+async fn repeat(
+    operator: &PollOperator,
+    poll: &Poll,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let sealed = final_result(operator, poll.definition.id()).await?;
+    operator.fence(poll).await?;
+    report(poll, &sealed, context)
+}
+
+/// Says how the poll was sealed.
+fn report(poll: &Poll, sealed: &SealedPoll, context: &mut Context<'_>) -> Result<(), Failure> {
+    let id = poll.definition.id();
     let late: u128 = sealed.shards.iter().map(|shard| shard.late.total()).sum();
     if context.json() {
         return context.write_json(&json!({
             "poll": id,
-            "state": sealed.poll.state,
-            "revision": sealed.poll.revision,
+            "state": poll.state,
+            "revision": poll.revision,
             "sealed_at": wire_time::format(sealed.sealed_at),
             "sealed_by": sealed.sealed_by,
             "sha256": sealed.sha256,
@@ -125,10 +148,21 @@ fn check_grace(poll: &Poll, grace: SignedDuration, now: Timestamp) -> Result<(),
     )))
 }
 
-fn failure(error: SealError) -> Failure {
+fn failure(id: &PollId, error: SealError) -> Failure {
     match error {
         SealError::Store(error) => error.into(),
         SealError::Save(error) => error.into(),
+        SealError::Unfenced(_) => Failure::refused(format!(
+            "poll `{id}` is not sealed: {error}.\n\
+             `votectl poll close {id}` fences it again, and exits 1 because it is closed already, or sealed in part. \
+             Ingest processes that still run then send again what is missing, within seconds: look at `votectl audit \
+             {id}` until it passes with the votes that were there. Where a fence is of a newer revision, the poll's \
+             document has lost a change: make that again with `votectl poll apply FILE`"
+        )),
+        SealError::Changed(_) => Failure::refused(format!(
+            "poll `{id}` is not sealed: {error}.\n\
+             `votectl poll apply FILE` changes it back, and exits 1 because shards are sealed already"
+        )),
         other => Failure::refused(other),
     }
 }

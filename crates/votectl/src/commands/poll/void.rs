@@ -4,7 +4,7 @@ use super::{PollArg, change};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
-use vote_domain::Transition;
+use vote_domain::{PollState, Transition};
 
 /// Which poll to void.
 #[derive(Debug, Args)]
@@ -24,6 +24,10 @@ pub struct VoidArgs {
 pub(super) async fn run(args: VoidArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;
+    if poll.state == PollState::Void {
+        // Fenced again, for an earlier attempt may have failed half-way.
+        return change::transition(&args.poll, Transition::Void, context).await;
+    }
     // Asked only where it can be done.
     poll.transition(Transition::Void, context.now(), &context.global.by)
         .map_err(|illegal| Failure::refused(format!("poll `{}`: {illegal}", args.poll.poll)))?;
