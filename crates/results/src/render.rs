@@ -123,7 +123,8 @@ impl Renderer {
             is_new |= known.is_none_or(|known| !Arc::ptr_eq(known, &pages));
             polls.insert(id.clone(), pages);
         }
-        let list = self.list(&polls, before.list.as_ref(), read_at, now)?;
+        let is_stale = read.is_incomplete || self.freshness.is_list_stale(read_at, now);
+        let list = self.list(&polls, before.list.as_ref(), read_at, is_stale)?;
         is_new |= polls.len() != before.polls.len()
             || before
                 .list
@@ -217,9 +218,8 @@ impl Renderer {
         polls: &BTreeMap<PollId, Arc<PollPages>>,
         known: Option<&Arc<Body>>,
         read_at: Timestamp,
-        now: Timestamp,
+        is_stale: bool,
     ) -> io::Result<Arc<Body>> {
-        let is_stale = self.freshness.is_list_stale(read_at, now);
         let same = |(listed, (id, pages)): (&(PollId, u64, View), (&PollId, &Arc<PollPages>))| {
             let (known, revision, view) = listed;
             known == id && *revision == pages.snapshot.poll.revision && view.is_same(&pages.view)
