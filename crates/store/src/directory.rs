@@ -79,27 +79,42 @@ impl PollReader {
     /// # Errors
     /// As [`PollReader::all`].
     pub async fn receipt_key(&self) -> Result<Option<ReceiptKey>, StoreError> {
-        let mut command = redis::cmd("GET");
-        command.arg(keys::RECEIPT_KEY);
-        let bytes: Option<Vec<u8>> = self.nodes.query(keys::RECEIPT_KEY, &command).await?;
-        bytes.map(receipt_key).transpose()
+        Ok(self.receipt_key_bytes().await?.map(ReceiptKey::from_bytes))
     }
 
-    /// As [`PollReader::receipt_key`], but where there is none yet, `fresh` becomes it; if several
-    /// processes start at once, all get the same one.
+    /// What the key of receipts is made of. Where there is none, `own` becomes it; if several processes do so
+    /// at once, all get the same one. Says whether there was none.
     ///
     /// # Errors
     /// As [`PollReader::all`].
-    pub(crate) async fn receipt_key_or(&self, fresh: &[u8; 32]) -> Result<ReceiptKey, StoreError> {
+    pub(crate) async fn receipt_key_or(
+        &self,
+        own: &[u8; 32],
+    ) -> Result<([u8; 32], bool), StoreError> {
+        // It is nearly always there, and Redis refuses to set anything while it is out of memory.
+        if let Some(found) = self.receipt_key_bytes().await? {
+            return Ok((found, false));
+        }
         let mut command = redis::cmd("SET");
-        command.arg(keys::RECEIPT_KEY).arg(fresh).arg("NX");
+        command.arg(keys::RECEIPT_KEY).arg(own).arg("NX");
         self.nodes
             .query::<redis::Value>(keys::RECEIPT_KEY, &command)
             .await?;
+        let found = self.receipt_key_bytes().await?;
+        found.map(|found| (found, true)).ok_or_else(|| {
+            corrupt_key("nothing is there, a moment after it was written".to_owned())
+        })
+    }
+
+    async fn receipt_key_bytes(&self) -> Result<Option<[u8; 32]>, StoreError> {
         let mut command = redis::cmd("GET");
         command.arg(keys::RECEIPT_KEY);
-        let bytes: Vec<u8> = self.nodes.query(keys::RECEIPT_KEY, &command).await?;
-        receipt_key(bytes)
+        let bytes: Option<Vec<u8>> = self.nodes.query(keys::RECEIPT_KEY, &command).await?;
+        let key = bytes.map(|bytes| {
+            <[u8; 32]>::try_from(bytes)
+                .map_err(|bytes| corrupt_key(format!("{} bytes where a key has 32", bytes.len())))
+        });
+        key.transpose()
     }
 }
 
@@ -112,18 +127,16 @@ pub(crate) fn no_document(id: &PollId) -> StoreError {
 }
 
 /// Of a poll that was on the list.
-pub(crate) fn not_listed(id: &PollId) -> StoreError {
+pub(crate) fn not_listed(id: &str) -> StoreError {
     StoreError::Corrupt {
         key: keys::POLLS.to_owned(),
         reason: format!("it does not name the poll {id} any more"),
     }
 }
 
-fn receipt_key(bytes: Vec<u8>) -> Result<ReceiptKey, StoreError> {
-    <[u8; 32]>::try_from(bytes)
-        .map(ReceiptKey::from_bytes)
-        .map_err(|bytes| StoreError::Corrupt {
-            key: keys::RECEIPT_KEY.to_owned(),
-            reason: format!("{} bytes where a key has 32", bytes.len()),
-        })
+fn corrupt_key(reason: String) -> StoreError {
+    StoreError::Corrupt {
+        key: keys::RECEIPT_KEY.to_owned(),
+        reason,
+    }
 }

@@ -76,7 +76,7 @@ impl KnownPolls {
         // Those that were there a moment ago before those that were forgotten long since.
         left.sort_by_key(|(_, known)| known.is_forgotten);
         for (id, known) in left.into_iter().take(MOST_FORGOTTEN) {
-            let next = forgotten(&id, Some(known), &not_listed(&id), &mut regressions);
+            let next = forgotten(&id, Some(known), &not_listed(id.as_str()), &mut regressions);
             self.0.insert(id, next);
         }
         regressions
