@@ -435,7 +435,7 @@ mod tests {
 
         rendering.clock.is_broken.store(true, Ordering::Relaxed);
         rendering.until(|status| status.is_none()).await;
-        let problem = rendering.published.load().err().expect("refused");
+        let problem = rendering.published.load().expect_err("refused");
         assert_eq!(
             problem.code(),
             vote_service::ProblemCode::SnapshotUnavailable
