@@ -4,9 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use actix_web::HttpRequest;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use tokio::time::Instant;
 use vote_domain::{PollId, ReceiptKey, Visibility};
 use vote_service::{Problem, ProblemCode};
 use vote_store::PollSnapshot;
@@ -15,6 +18,80 @@ use crate::body::Body;
 use crate::metrics::PollReads;
 use crate::series_cache::SeriesCache;
 use crate::view::View;
+
+/// The newest board, for as long as somebody sees to it that it is.
+///
+/// Figures turn stale by being rendered anew. Where that has stopped, they would go on to say that they are
+/// fresh: nobody gets them any more.
+#[derive(Debug)]
+pub(crate) struct Published {
+    board: ArcSwap<Board>,
+    since: Instant,
+    /// Milliseconds from `since` to when the board was last found, or made, to be up to date.
+    kept_ms: AtomicU64,
+    limit: Duration,
+}
+
+impl Published {
+    /// An empty board, which must be kept at least every `limit`.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self {
+            board: ArcSwap::default(),
+            since: Instant::now(),
+            kept_ms: AtomicU64::new(0),
+            limit,
+        }
+    }
+
+    /// The newest board.
+    ///
+    /// # Errors
+    /// `snapshot-unavailable` where it has not been kept for too long.
+    pub(crate) fn load(&self) -> Result<Guard<Arc<Board>>, Problem> {
+        let board = self.board.load();
+        // An empty one says of itself that nothing is known yet.
+        if board.list.is_none() || self.is_kept() {
+            return Ok(board);
+        }
+        Err(Problem::new(ProblemCode::SnapshotUnavailable)
+            .because("the pages are not kept up to date"))
+    }
+
+    /// Whether there is something to answer from.
+    ///
+    /// # Errors
+    /// Why there isn't.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        if self.board.load().list.is_none() {
+            return Err("nothing has been read from Redis yet".to_owned());
+        }
+        if !self.is_kept() {
+            return Err("the pages are not kept up to date".to_owned());
+        }
+        Ok(())
+    }
+
+    fn is_kept(&self) -> bool {
+        let kept = Duration::from_millis(self.kept_ms.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(kept) <= self.limit
+    }
+
+    /// The newest board, for who makes it.
+    pub(crate) fn newest(&self) -> Arc<Board> {
+        self.board.load_full()
+    }
+
+    /// Publishes another board.
+    pub(crate) fn store(&self, board: Board) {
+        self.board.store(Arc::new(board));
+    }
+
+    /// Says that the board is up to date now.
+    pub(crate) fn keep(&self) {
+        let now_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.kept_ms.store(now_ms, Ordering::Relaxed);
+    }
+}
 
 /// All that is published.
 #[derive(Debug, Default)]

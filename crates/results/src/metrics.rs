@@ -74,6 +74,7 @@ struct BodyLabels {
 pub(crate) struct Metrics {
     reads: Family<ReadLabels, Counter>,
     renders: Family<RenderLabels, Counter>,
+    pub(crate) render_failures: Counter,
     render_seconds: Family<RepresentationLabels, Histogram, fn() -> Histogram>,
     body_bytes: Family<BodyLabels, Gauge>,
 }
@@ -87,6 +88,7 @@ impl Metrics {
         let metrics = Self {
             reads: Family::default(),
             renders: Family::default(),
+            render_failures: Counter::default(),
             render_seconds: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.000_05, 2.0, 16))
             }),
@@ -101,6 +103,11 @@ impl Metrics {
             "vote_renders",
             "Bodies made, by poll and representation: once a revision, whatever the readers",
             metrics.renders.clone(),
+        );
+        registry.register(
+            "vote_render_failures",
+            "Times that bodies could not be made: where it lasts, reads are answered 503",
+            metrics.render_failures.clone(),
         );
         registry.register_with_unit(
             "vote_render",

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
-use arc_swap::ArcSwap;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
@@ -13,7 +12,7 @@ use vote_service::{BoxError, Context, Service, ServiceName};
 use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store, TlsFiles};
 
 use crate::access::Access;
-use crate::board::Board;
+use crate::board::Published;
 use crate::metrics::{Metrics, ReadCounters};
 use crate::render::Renderer;
 use crate::routes;
@@ -22,7 +21,7 @@ use crate::view::Freshness;
 
 /// What requests are answered from.
 pub(crate) struct Api {
-    pub(crate) board: Arc<ArcSwap<Board>>,
+    pub(crate) board: Arc<Published>,
     pub(crate) access: Access,
     /// The receipts' key of the settings; else the board has the one that the services share.
     pub(crate) receipt_key: Option<ReceiptKey>,
@@ -62,18 +61,15 @@ impl Service for Results {
         );
         let metrics =
             Metrics::register(&mut context.metrics, snapshots.clone(), Arc::clone(&clock));
-        let board = Arc::new(ArcSwap::from_pointee(Board::default()));
         let freshness = Freshness::new(&settings, &reading);
+        let board = Arc::new(Published::new(freshness.longest_unkept()));
         Renderer::new(Arc::clone(&board), clock, freshness, metrics.clone())
             .start(snapshots, &stopped);
 
         // Redis away later is no reason to take the service out: what it knows, marked as stale, is
         // better than no answer from anybody.
         let known = Arc::clone(&board);
-        context.ready_when(ready_check("snapshot", move || match known.load().list {
-            Some(_) => Ok(()),
-            None => Err("nothing has been read from Redis yet".to_owned()),
-        }));
+        context.ready_when(ready_check("snapshot", move || known.ready()));
         let receipt_key = settings.receipts.key_bytes().map(ReceiptKey::from_bytes);
         Ok(Self {
             api: Data::new(Api {

@@ -26,6 +26,12 @@ impl Freshness {
         }
     }
 
+    /// How long the pages may go without being looked at: figures that turn stale have to say so. One that is
+    /// only late, on a busy machine, gets as long again.
+    pub(crate) fn longest_unkept(self) -> Duration {
+        (self.open * 2).max(Duration::from_secs(1))
+    }
+
     /// Whether what was confirmed then is too old now. A clock that was put back makes nothing stale.
     fn is_over(limit: Duration, confirmed_at: Timestamp, now: Timestamp) -> bool {
         Duration::try_from(now.duration_since(confirmed_at)).is_ok_and(|age| age > limit)

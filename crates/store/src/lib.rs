@@ -19,6 +19,7 @@ mod metrics;
 mod nodes;
 mod operator;
 mod reader;
+mod receipt_key;
 mod script;
 mod snapshot;
 

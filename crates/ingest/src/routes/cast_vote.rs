@@ -208,17 +208,16 @@ pub(crate) async fn cast_vote(
 
 /// The poll that the path names.
 fn find(writer: &VoteWriter, id: &str) -> Result<std::sync::Arc<OpenPoll>, Problem> {
-    if let Some(open) = writer.poll(id) {
+    let found = writer.find(id);
+    if let Ok(Some(open)) = found {
         return Ok(open);
     }
     if let Err(error) = PollId::parse(id) {
         return Err(Problem::new(ProblemCode::MalformedPollId).detail(error.to_string()));
     }
-    if !writer.knows_polls() {
-        // Whether there is such a poll is not known.
-        return Err(
-            Problem::new(ProblemCode::StoreUnavailable).because("the polls have not been read yet")
-        );
+    if let Err(reason) = found {
+        // Whether there is such a poll, or how it is, is not known: at a 404 a client drops its vote.
+        return Err(Problem::new(ProblemCode::StoreUnavailable).because(reason));
     }
     Err(Problem::new(ProblemCode::UnknownPoll).detail(format!("There is no poll {}.", echo(id))))
 }

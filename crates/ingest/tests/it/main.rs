@@ -4,6 +4,7 @@
 mod app;
 mod bad_input;
 mod draining;
+mod forgotten;
 mod outage;
 mod servers;
 mod tracing_export;

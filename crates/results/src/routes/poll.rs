@@ -119,7 +119,7 @@ pub(crate) async fn get_poll(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let board = api.board.load();
+    let board = api.board.load()?;
     let pages = board.of_request(&request)?;
     Ok(respond(
         &request,

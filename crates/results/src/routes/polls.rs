@@ -50,7 +50,7 @@ pub(crate) async fn list_polls(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let board = api.board.load();
+    let board = api.board.load()?;
     let list = board
         .list
         .as_ref()

@@ -120,7 +120,7 @@ pub(crate) async fn get_receipt(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let board = api.board.load();
+    let board = api.board.load()?;
     let text: String = request
         .match_info()
         .load()

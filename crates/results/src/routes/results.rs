@@ -41,7 +41,7 @@ pub(crate) async fn get_results(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let audience = api.access.audience(&request)?;
-    let board = api.board.load();
+    let board = api.board.load()?;
     let pages = board.of_request(&request)?;
     let body = match audience.standing(pages.visibility())? {
         Sight::All => &pages.standing.whole,

@@ -37,7 +37,7 @@ pub(super) async fn answer(
 ) -> Result<HttpResponse, Problem> {
     let audience = api.access.audience(request)?;
     // Not the guard: it must not be held while a series is being made.
-    let pages = Arc::clone(api.board.load().of_request(request)?);
+    let pages = Arc::clone(api.board.load()?.of_request(request)?);
     let asked = Asked::parse(request.query_string())?;
     audience.series(pages.visibility())?;
     let reads = match step {

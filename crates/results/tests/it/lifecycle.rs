@@ -261,6 +261,124 @@ async fn while_redis_is_away_the_last_figures_are_stale_and_then_provisional_aga
 }
 
 #[tokio::test]
+async fn a_shard_that_redis_forgot_leaves_the_last_figures_until_it_is_repaired() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({})).await;
+    let app = App::start(&redis.url()).await;
+    let voters = producer.voting().await;
+    let mut shards = [0; 2];
+    for _ in 0..20 {
+        let place = voters.vote(ANA, voting()).await;
+        shards[usize::from(place.shard)] += 1;
+    }
+    assert!(shards[1] > 0, "{shards:?}");
+    let fresh = app.until_votes(20).await.json();
+
+    // One of a cluster's masters comes back empty.
+    let mut connection = redis.connection().await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("vote:{paredao-01/1}:*")
+        .query_async(&mut connection)
+        .await
+        .expect("Redis answers");
+    let mut delete = vec!["DEL"];
+    delete.extend(keys.iter().map(String::as_str));
+    redis_command(&mut connection, &delete).await;
+    eventually(DEADLINE, || async {
+        app.count("vote_snapshot_failures_total", &[]).await > 0
+    })
+    .await;
+    app.clock.advance(Duration::from_secs(60));
+    let stale = app
+        .until(&results(), |standing| standing["status"] == "stale")
+        .await
+        .json();
+    for figures in ["total_votes", "candidates", "channels", "revision", "as_of"] {
+        assert_eq!(stale[figures], fresh[figures]);
+    }
+    app.until(&format!("{}/hourly", results()), |series| {
+        series["status"] == "stale" && series["hours"][1]["total_votes"] == 20
+    })
+    .await;
+    // Who starts now doesn't know.
+    let another = App::start(&redis.url()).await;
+    another
+        .until("/v1/polls", |list| {
+            list["stale"] == true && list["polls"] == json!([])
+        })
+        .await;
+    assert_eq!(
+        another.get(&results()).await.problem(),
+        problem(503, "snapshot-unavailable")
+    );
+
+    let poll = producer.poll(ID).await;
+    producer.operator.fence(&poll).await.expect("fenced");
+    app.until(&results(), |standing| {
+        standing["status"] == "provisional" && standing["total_votes"] == 20
+    })
+    .await;
+    another.until_votes(20).await;
+    eventually(DEADLINE, || async {
+        let wrong = app.metric("vote_fence_mismatch_shards", &[ID]).await;
+        if wrong > 0.5 { Err(wrong) } else { Ok(()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_poll_that_redis_forgot_is_stale_and_not_unknown() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({})).await;
+    let app = App::start(&redis.url()).await;
+    let voters = producer.voting().await;
+    voters.vote(ANA, voting()).await;
+    app.until_votes(1).await;
+    app.until("/v1/polls", |list| list["stale"] == false).await;
+    voters.end().await;
+
+    let mut connection = redis.connection().await;
+    let regressions = |count: u64| {
+        let app = &app;
+        eventually(DEADLINE, move || async move {
+            let found = app.count("vote_poll_regressions_total", &[ID]).await;
+            if found == count { Ok(()) } else { Err(found) }
+        })
+    };
+    for command in [&["DEL", "vote:poll:paredao-01"][..], &["FLUSHALL"]] {
+        redis_command(&mut connection, command).await;
+        regressions(1).await;
+        app.clock.advance(Duration::from_secs(60));
+        let list = app
+            .until("/v1/polls", |list| {
+                list["stale"] == true && list["polls"][0]["status"] == "stale"
+            })
+            .await
+            .json();
+        assert_eq!(list["polls"][0]["id"], ID);
+        let stale = app
+            .until(&results(), |standing| standing["status"] == "stale")
+            .await
+            .json();
+        assert_eq!(stale["total_votes"], 1);
+    }
+    assert_eq!(
+        app.get("/v1/polls/another").await.problem(),
+        problem(404, "unknown-poll")
+    );
+    regressions(1).await;
+
+    producer.open(&json!({})).await;
+    app.until(&results(), |standing| {
+        standing["status"] == "provisional" && standing["total_votes"] == 0
+    })
+    .await;
+    app.until("/v1/polls", |list| list["stale"] == false).await;
+}
+
+#[tokio::test]
 async fn a_sealed_poll_is_final_and_never_stale() {
     let mut redis = lasting_redis().await;
     let producer = Producer::new(&redis);

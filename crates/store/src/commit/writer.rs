@@ -1,7 +1,7 @@
 //! The ingest service's capability: polls that take votes, and the lanes that carry them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{
         Arc,
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::time::MissedTickBehavior;
@@ -27,8 +27,9 @@ use super::{
 };
 use crate::{
     connection::Store,
-    directory::PollReader,
+    directory::{MOST_FORGOTTEN, PollReader, not_listed},
     metrics::{LaneMetrics, VoteOutcome, WriterMetrics},
+    receipt_key::SigningKey,
 };
 
 /// What a [`VoteWriter`] is made with.
@@ -56,10 +57,10 @@ impl fmt::Debug for VoteWriterConfig {
 /// Takes votes to Redis. The ingest service has this and [`PollReader`], and nothing that could
 /// read a tally.
 pub struct VoteWriter {
-    polls: ArcSwap<HashMap<String, Arc<OpenPoll>>>,
-    receipt_key: ArcSwapOption<ReceiptKey>,
+    /// `None` until the polls were read once.
+    directory: ArcSwapOption<Directory>,
+    receipt_key: SigningKey,
     directory_fresh: AtomicBool,
-    polls_read: AtomicBool,
     reader: PollReader,
     store: Store,
     config: VoteWriterConfig,
@@ -68,8 +69,6 @@ pub struct VoteWriter {
     replay_budget: Arc<ReplayBudget>,
     /// Lanes by poll; they outlive a change of the poll's definition.
     lanes: Mutex<HashMap<String, Arc<Lanes>>>,
-    /// Polls whose documents could not be read last time, with the reason: said once.
-    unreadable: Mutex<BTreeMap<String, String>>,
     tasks: TaskTracker,
     drain: CancellationToken,
     abort: CancellationToken,
@@ -79,6 +78,14 @@ impl fmt::Debug for VoteWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VoteWriter").finish_non_exhaustive()
     }
+}
+
+/// The polls, as last read.
+#[derive(Default)]
+struct Directory {
+    polls: HashMap<String, Arc<OpenPoll>>,
+    /// Polls whose documents could not be read, or that Redis has forgotten, with the reason.
+    unreadable: BTreeMap<String, String>,
 }
 
 /// The lanes of one poll, a lane a shard.
@@ -115,16 +122,14 @@ impl VoteWriter {
     #[must_use]
     pub fn start(store: &Store, config: VoteWriterConfig, registry: &mut Registry) -> Arc<Self> {
         let writer = Arc::new(Self {
-            polls: ArcSwap::default(),
-            receipt_key: ArcSwapOption::from(config.receipt_key.clone().map(Arc::new)),
+            directory: ArcSwapOption::empty(),
+            receipt_key: SigningKey::new(config.receipt_key.clone()),
             directory_fresh: AtomicBool::new(false),
-            polls_read: AtomicBool::new(false),
             reader: store.polls(),
             store: store.clone(),
             metrics: WriterMetrics::register(registry, &config.lane),
             replay_budget: ReplayBudget::new(config.lane.replay_window_bytes),
             lanes: Mutex::default(),
-            unreadable: Mutex::default(),
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
@@ -137,19 +142,32 @@ impl VoteWriter {
     /// The poll called `id`, as last read.
     #[must_use]
     pub fn poll(&self, id: &str) -> Option<Arc<OpenPoll>> {
-        self.polls.load().get(id).cloned()
+        self.find(id).ok().flatten()
     }
 
-    /// Whether the polls have been read at least once: before, "no such poll" is not known.
-    #[must_use]
-    pub fn knows_polls(&self) -> bool {
-        self.polls_read.load(Ordering::Relaxed)
+    /// The poll called `id`, as last read; `None` where it is known that there is none.
+    ///
+    /// # Errors
+    /// Why that is not known: no poll has been read yet; or there is such a poll, or was, and its document
+    /// can't be read, since a later version has written it or Redis has forgotten it.
+    pub fn find(&self, id: &str) -> Result<Option<Arc<OpenPoll>>, &'static str> {
+        let directory = self.directory.load();
+        let Some(directory) = directory.as_ref() else {
+            return Err("the polls have not been read yet");
+        };
+        match directory.polls.get(id) {
+            Some(open) => Ok(Some(Arc::clone(open))),
+            None if directory.unreadable.contains_key(id) => {
+                Err("the poll's document can't be read")
+            }
+            None => Ok(None),
+        }
     }
 
     /// The key that receipts are signed with; `None` until Redis was reached once.
     #[must_use]
     pub fn receipt_key(&self) -> Option<Arc<ReceiptKey>> {
-        self.receipt_key.load_full()
+        self.receipt_key.load()
     }
 
     /// Whether votes can go through now.
@@ -217,7 +235,9 @@ impl VoteWriter {
     async fn refresh(&self) -> Result<(), crate::StoreError> {
         let mut polls = Vec::new();
         let mut unreadable = BTreeMap::new();
+        let mut listed = HashSet::new();
         for (id, poll) in self.reader.all().await? {
+            listed.insert(id.to_string());
             match poll {
                 Ok(poll) => polls.push(poll),
                 Err(error) => {
@@ -225,28 +245,34 @@ impl VoteWriter {
                 }
             }
         }
-        self.publish(polls, &unreadable);
-        if self.receipt_key.load().is_none() {
-            let key = self.reader.receipt_key_or(&(self.config.random)()).await?;
-            self.receipt_key.store(Some(Arc::new(key)));
-        }
-        Ok(())
-    }
-
-    /// What can't be read stays as it was known.
-    fn publish(&self, polls: Vec<Poll>, unreadable: &BTreeMap<String, String>) {
-        let known = self.polls.load_full();
-        if *self.unreadable.lock() != *unreadable {
-            for (poll, error) in unreadable {
+        let known = self.directory.load_full().unwrap_or_default();
+        let forgotten = forgotten(&known, &listed);
+        for (poll, error) in unreadable.iter().chain(&forgotten) {
+            if known.unreadable.get(poll) != Some(error) {
                 tracing::error!(poll, error, "a poll's document can't be read");
             }
-            self.unreadable.lock().clone_from(unreadable);
         }
+        self.publish(&known, polls, unreadable, forgotten);
+        self.receipt_key
+            .follow(&self.reader, self.config.random)
+            .await
+    }
+
+    /// A listed poll whose document can't be read stays as it was known. A forgotten one takes no votes: in an
+    /// empty Redis they would leave traces in the ledger, and keep a backup from being restored. Its lanes
+    /// send again what they have, as soon as its shards have their fences.
+    fn publish(
+        &self,
+        known: &Directory,
+        polls: Vec<Poll>,
+        mut unreadable: BTreeMap<String, String>,
+        forgotten: BTreeMap<String, String>,
+    ) {
         let mut lanes = self.lanes.lock();
         let mut next = HashMap::with_capacity(polls.len());
         for poll in polls {
             let name = poll.definition.id().to_string();
-            let same = known.get(&name);
+            let same = known.polls.get(&name);
             let open = match same.filter(|known| known.poll == poll) {
                 Some(same) => Arc::clone(same),
                 None => Arc::new(OpenPoll {
@@ -258,7 +284,7 @@ impl VoteWriter {
             next.insert(name, open);
         }
         for name in unreadable.keys() {
-            if let Some(open) = known.get(name) {
+            if let Some(open) = known.polls.get(name) {
                 next.insert(name.clone(), Arc::clone(open));
             }
         }
@@ -269,8 +295,11 @@ impl VoteWriter {
             }
             goes_on
         });
-        self.polls.store(Arc::new(next));
-        self.polls_read.store(true, Ordering::Relaxed);
+        unreadable.extend(forgotten);
+        self.directory.store(Some(Arc::new(Directory {
+            polls: next,
+            unreadable,
+        })));
     }
 
     /// The lanes of a poll that takes votes, or whose votes in flight are still to be counted.
@@ -353,6 +382,24 @@ impl VoteWriter {
             drain,
         }
     }
+}
+
+/// Polls that were on the list and are not any more, with the reason. No command removes a poll.
+fn forgotten(known: &Directory, listed: &HashSet<String>) -> BTreeMap<String, String> {
+    // Those that were there a moment ago before those that were forgotten long since.
+    let ids = known
+        .polls
+        .values()
+        .map(|open| open.poll.definition.id().as_str())
+        .chain(known.unreadable.keys().map(String::as_str))
+        .filter(|id| !listed.contains(*id));
+    let mut forgotten = BTreeMap::new();
+    for id in ids {
+        if forgotten.len() < MOST_FORGOTTEN {
+            forgotten.insert(id.to_owned(), not_listed(id).to_string());
+        }
+    }
+    forgotten
 }
 
 /// When a poll has closed that is closed for good. One whose time has only come may still be extended, by

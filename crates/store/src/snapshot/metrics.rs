@@ -66,7 +66,7 @@ impl Metrics {
         );
         registry.register(
             "vote_poll_regressions",
-            "Times that a poll came back at an older revision: Redis has forgotten an operator's change",
+            "Times that Redis was found to have forgotten a poll, or an operator's change of it: it is gone, or at an older revision",
             metrics.regressions.clone(),
         );
         metrics

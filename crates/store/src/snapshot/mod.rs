@@ -2,6 +2,7 @@
 //!
 //! The cost to Redis depends on polls, shards and cadence, never on readers.
 
+mod known;
 mod metrics;
 mod snapshotter;
 
@@ -86,8 +87,11 @@ pub struct Confirmed {
 pub struct Snapshots {
     /// By poll.
     pub polls: Arc<BTreeMap<PollId, Confirmed>>,
-    /// Polls that are on the list, and whose figures could not be read even once.
+    /// Polls that are on the list, or were, and whose figures could not be read even once.
     pub unread: Arc<BTreeSet<PollId>>,
+    /// Whether the list lacks something: a poll is unread, its document can't be read any more, or
+    /// Redis has forgotten it.
+    pub is_incomplete: bool,
     /// When the list of polls was last read; `None` before it was for the first time.
     pub polls_read_at: Option<Timestamp>,
     /// The key of receipts, where the services share it through Redis.

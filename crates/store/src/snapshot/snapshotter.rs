@@ -14,6 +14,7 @@ use vote_domain::{Clock, Minute, MinuteSeries, Poll, PollId, PollState, SealedPo
 
 use super::{
     Confirmed, PollSnapshot, QUIET_EVERY, SnapshotConfig, Snapshots,
+    known::{KnownPolls, Regression},
     metrics::{Metrics, PollLabels},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     error::StoreError,
     fence::Fence,
     figures::{self, ShardFigures},
-    keys,
+    keys::{self, ShardKeys},
     reader::ResultsReader,
 };
 
@@ -34,7 +35,7 @@ pub struct Snapshotter {
     config: SnapshotConfig,
     metrics: Metrics,
     publish: watch::Sender<Snapshots>,
-    known: Vec<(PollId, Result<Poll, String>)>,
+    known: KnownPolls,
     /// Polls with a shard whose fence is not what the document says.
     unfenced: BTreeSet<PollId>,
     polls_due: Option<Instant>,
@@ -66,7 +67,7 @@ impl Snapshotter {
             config,
             metrics: Metrics::register(registry),
             publish,
-            known: Vec::new(),
+            known: KnownPolls::default(),
             unfenced: BTreeSet::new(),
             polls_due: None,
             older: BTreeMap::new(),
@@ -96,13 +97,9 @@ impl Snapshotter {
     async fn tick(&mut self, tick: u32) -> Result<(), StoreError> {
         let polls_read_at = if self.polls_due.is_none_or(|due| Instant::now() >= due) {
             let now = self.clock.now();
-            let polls = self.polls.all().await?;
-            let polls: Vec<_> = polls
-                .into_iter()
-                .map(|(id, poll)| (id, poll.map_err(|error| error.to_string())))
-                .collect();
-            self.find_regressions(&polls);
-            self.known = polls;
+            let listed = self.polls.listed().await?;
+            let regressions = self.known.update(listed);
+            self.say(&regressions);
             let receipt_key = self.polls.receipt_key().await?;
             self.publish.send_modify(|snapshots| {
                 snapshots.receipt_key = receipt_key.map(Arc::new);
@@ -117,14 +114,25 @@ impl Snapshotter {
         let mut after = BTreeMap::new();
         let mut unread = BTreeSet::new();
         let mut failed = None;
-        for (id, poll) in self.known.clone() {
+        let mut is_incomplete = false;
+        let polls = self.known.iter();
+        let polls: Vec<_> = polls
+            .map(|(id, known)| (id.clone(), known.document.clone()))
+            .collect();
+        for (id, document) in polls {
             let known = before.get(&id);
-            let read = match &poll {
+            let read = match &document {
                 Ok(poll) => self.poll(poll, known, polls_read_at, tick).await,
-                Err(reason) => Err(StoreError::Corrupt {
-                    key: format!("the document of poll {id}"),
-                    reason: reason.clone(),
-                }),
+                Err(reason) => {
+                    is_incomplete = true;
+                    // What its fences should say is not known.
+                    let labels = PollLabels::of(&id);
+                    self.metrics.fence_mismatches.remove(&labels);
+                    Err(StoreError::Corrupt {
+                        key: format!("the document of poll {id}"),
+                        reason: reason.clone(),
+                    })
+                }
             };
             match read {
                 Ok(confirmed) => {
@@ -143,6 +151,7 @@ impl Snapshotter {
         self.older.retain(|id, _| after.contains_key(id));
         self.unfenced.retain(|id| after.contains_key(id));
         self.publish.send_modify(|snapshots| {
+            snapshots.is_incomplete = is_incomplete || !unread.is_empty();
             snapshots.polls = Arc::new(after);
             snapshots.unread = Arc::new(unread);
             if polls_read_at.is_some() {
@@ -208,16 +217,14 @@ impl Snapshotter {
             .clone()
             .filter(|hour| older.is_none_or(|older| !older.hours.contains(hour)))
             .collect();
-        let mut shards = self
-            .results
-            .figures_of(&poll.definition, recent.iter().copied())
-            .await?;
+        let mut shards = self.figures(poll, recent.iter().copied()).await?;
+        let older = self.older.get(id);
         let mut minutes = merge_minutes(&shards, older.map(|older| &older.minutes))?;
         let mut agrees = agree(&shards, &minutes);
         if !agrees && older.is_some() {
             // A batch of an hour that was over has come after all.
             self.older.remove(id);
-            shards = self.results.figures_of(&poll.definition, all_hours).await?;
+            shards = self.figures(poll, all_hours).await?;
             minutes = merge_minutes(&shards, None)?;
             agrees = agree(&shards, &minutes);
         }
@@ -228,7 +235,6 @@ impl Snapshotter {
         if !agrees {
             tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
         }
-        self.compare_fences(poll, &shards);
         self.remember_older(id, &minutes, &recent, this_hour);
         let sealed = match poll.state {
             PollState::Sealed => self.sealed(id).await?,
@@ -237,22 +243,53 @@ impl Snapshotter {
         assemble(poll, shards, minutes, sealed, now)
     }
 
-    /// A failover that forgets an operator's change brings an older document back.
-    fn find_regressions(&self, polls: &[(PollId, Result<Poll, String>)]) {
-        for (id, known) in &self.known {
-            let now = polls.iter().find(|(poll, _)| poll == id);
-            let (Ok(known), Some((_, Ok(now)))) = (known, now) else {
-                continue;
+    /// A failover that forgets an operator's change brings an older document back, or none.
+    fn say(&self, regressions: &[Regression]) {
+        for regression in regressions {
+            let id = match regression {
+                Regression::Poll { id, was } => {
+                    tracing::error!(
+                        poll = %id, was,
+                        "Redis has forgotten the poll: its last figures are kept; bring its data back"
+                    );
+                    id
+                }
+                Regression::Change { id, was, is } => {
+                    tracing::error!(
+                        poll = %id, was, is,
+                        "Redis has forgotten a change of the poll: look at it and make the change again"
+                    );
+                    id
+                }
             };
-            let regressions = self.metrics.regressions.get_or_create(&PollLabels::of(id));
-            if now.revision < known.revision {
-                regressions.inc();
-                tracing::error!(
-                    poll = %id, was = known.revision, is = now.revision, state = %now.state,
-                    "Redis has forgotten a change of the poll: look at it and make the change again"
-                );
-            }
+            let labels = PollLabels::of(id);
+            self.metrics.regressions.get_or_create(&labels).inc();
         }
+    }
+
+    /// The figures of all shards, with the minutes of `hours`, where all shards are known to be what
+    /// was written to them.
+    async fn figures(
+        &mut self,
+        poll: &Poll,
+        hours: impl Iterator<Item = i64> + Clone,
+    ) -> Result<Vec<ShardFigures>, StoreError> {
+        let shards = self.results.figures_of(&poll.definition, hours).await?;
+        self.compare_fences(poll, &shards);
+        // A draft is written before its fences, and has no votes. All others had fences before: a shard
+        // without one has been forgotten, and its figures are unknown, not zero.
+        let forgotten = shards.iter().find(|shard| shard.fence.is_none());
+        if let Some(shard) = forgotten.filter(|_| poll.state != PollState::Draft) {
+            let keys = ShardKeys::new(poll.definition.id(), shard.shard);
+            return Err(StoreError::Corrupt {
+                key: keys.state(),
+                reason: format!(
+                    "no fence, though the poll is {}: Redis has forgotten the shard",
+                    poll.state
+                ),
+            });
+        }
+        Ok(shards)
     }
 
     /// Counts the shards that would take, or refuse, other votes than the poll's document says.

@@ -136,6 +136,16 @@ impl<R> Show<R> {
         next
     }
 
+    /// Another poll, a draft, of two shards.
+    pub(crate) async fn draft(&self, id: &str) -> Poll {
+        let mut json = serde_json::to_value(definition(2)).expect("JSON");
+        json["id"] = id.into();
+        let definition = PollDefinition::parse_json(json.to_string().as_bytes()).expect("valid");
+        let draft = Poll::draft(definition, opens_at(), "test");
+        self.operator.save(&draft, 0).await.expect("saved");
+        draft
+    }
+
     /// Seals it as soon as all writers are drained, as `votectl` does.
     pub(crate) async fn seal(
         &self,
