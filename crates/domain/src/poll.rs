@@ -88,6 +88,20 @@ pub enum RedefineError {
 }
 
 impl Poll {
+    /// Whether it is public that there is such a poll: since it was opened. Until then who is in it is production's
+    /// own business, and stays so where it was declared void instead.
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        match self.state {
+            PollState::Draft => false,
+            PollState::Open | PollState::Paused | PollState::Closed | PollState::Sealed => true,
+            PollState::Void => {
+                let open = Transition::Open.as_str();
+                self.log.iter().any(|entry| entry.action == open)
+            }
+        }
+    }
+
     /// A new poll, in the state `draft`.
     #[must_use]
     pub fn draft(definition: PollDefinition, at: Timestamp, by: &str) -> Self {

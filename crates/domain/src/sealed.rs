@@ -223,7 +223,8 @@ impl SealedPoll {
         let (tally, standing) = figures(
             &self.poll,
             &self.shards,
-            self.standing.revision,
+            // One without is found to be another standing.
+            self.standing.revision.unwrap_or_default(),
             self.standing.as_of,
         )?;
         if tally != self.tally {

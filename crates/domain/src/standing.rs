@@ -40,8 +40,11 @@ pub struct Standing {
     #[serde(with = "wire_time")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub as_of: Timestamp,
-    /// Grows with every change of what this standing says.
-    pub revision: u64,
+    /// Grows with every batch of votes, and every change of the poll. Absent where only percentages are public: it
+    /// would tell about how many votes there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false))]
+    pub revision: Option<u64>,
     /// All votes, through all channels. Absent where only percentages are public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false))]
@@ -104,6 +107,7 @@ impl Standing {
     pub fn without_counts(&self) -> Self {
         let mut public = self.clone();
         public.total_votes = None;
+        public.revision = None;
         for channel in &mut public.channels {
             channel.total_votes = None;
         }
@@ -155,7 +159,7 @@ pub fn standing(
         state: poll.effective_state(as_of),
         status,
         as_of,
-        revision,
+        revision: Some(revision),
         total_votes: Some(tally.total()),
         candidates: candidates(definition, &weighted_shares(&tally, &weights), |c| {
             tally.candidate_total(c)

@@ -14,6 +14,7 @@ use vote_domain::{PollId, ReceiptKey, Visibility};
 use vote_service::{Problem, ProblemCode};
 use vote_store::PollSnapshot;
 
+use crate::access::Audience;
 use crate::body::Body;
 use crate::metrics::PollReads;
 use crate::series_cache::SeriesCache;
@@ -97,12 +98,21 @@ impl Published {
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     /// The list of polls; `None` before it was read for the first time.
-    pub(crate) list: Option<Arc<Body>>,
+    pub(crate) list: Option<Arc<Lists>>,
     pub(crate) polls: BTreeMap<PollId, Arc<PollPages>>,
     /// Polls that are on the list, and of which nothing is known yet.
     pub(crate) unread: Arc<BTreeSet<PollId>>,
     /// The key of receipts that the services share.
     pub(crate) receipt_key: Option<Arc<ReceiptKey>>,
+}
+
+/// The list of polls, as each audience sees it.
+#[derive(Debug)]
+pub(crate) struct Lists {
+    /// With all polls.
+    pub(crate) whole: Body,
+    /// Without those that are not announced, where there are any.
+    pub(crate) announced: Option<Body>,
 }
 
 /// The pages of one poll, at one revision and one view.
@@ -139,6 +149,11 @@ pub(crate) struct SeriesSlot {
 }
 
 impl PollPages {
+    /// Whether it is any business of an audience that there is such a poll.
+    fn is_for(&self, audience: Audience) -> bool {
+        audience == Audience::Staff || self.snapshot.poll.is_announced()
+    }
+
     /// What the public sees of the poll.
     pub(crate) fn visibility(&self) -> Visibility {
         self.snapshot.poll.definition.visibility()
@@ -149,13 +164,21 @@ impl Board {
     /// The pages of the poll that the request's path names.
     ///
     /// # Errors
-    /// `malformed-poll-id`; `unknown-poll`; `snapshot-unavailable` where it isn't known whether there
-    /// is such a poll, or nothing of it could be read yet.
-    pub(crate) fn of_request(&self, request: &HttpRequest) -> Result<&Arc<PollPages>, Problem> {
+    /// `malformed-poll-id`; `unknown-poll`, also where it is not announced to the audience; `snapshot-unavailable`
+    /// where it isn't known whether there is such a poll, or nothing of it could be read yet.
+    pub(crate) fn of_request(
+        &self,
+        request: &HttpRequest,
+        audience: Audience,
+    ) -> Result<&Arc<PollPages>, Problem> {
         let raw = request.match_info().get("poll").unwrap_or_default();
         // A poll's id needs no escapes, so this finds whatever is there.
         if let Some(pages) = self.polls.get(raw) {
-            return Ok(pages);
+            return if pages.is_for(audience) {
+                Ok(pages)
+            } else {
+                Err(Problem::new(ProblemCode::UnknownPoll).member("poll", raw))
+            };
         }
         let text: String = request
             .match_info()
@@ -171,7 +194,7 @@ impl Board {
     /// The pages of a poll.
     ///
     /// # Errors
-    /// As [`Board::of_request`].
+    /// `unknown-poll`, `snapshot-unavailable`: as [`Board::of_request`].
     pub(crate) fn poll(&self, id: &PollId) -> Result<&Arc<PollPages>, Problem> {
         match self.polls.get(id) {
             Some(pages) => Ok(pages),

@@ -78,9 +78,9 @@ macro_rules! problem_groups {
 
 problem_groups! {
     /// Of the list of polls.
-    ListProblems = [SnapshotUnavailable];
+    ListProblems = [Unauthorized, SnapshotUnavailable];
     /// Of every operation on one poll.
-    PollProblems = [MalformedPollId, UnknownPoll, SnapshotUnavailable];
+    PollProblems = [MalformedPollId, Unauthorized, UnknownPoll, SnapshotUnavailable];
     /// Of the standing.
     StandingProblems = [MalformedPollId, Unauthorized, FiguresRestricted, UnknownPoll, SnapshotUnavailable];
     /// Of the series.

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vote_domain::{Clock, PollId, Visibility, standing, wire_time};
+use vote_domain::{Clock, Poll, PollId, Visibility, standing, wire_time};
 use vote_store::{Confirmed, Snapshots};
 
-use crate::board::{Board, PollPages, Published, Standings};
+use crate::board::{Board, Lists, PollPages, Published, Standings};
 use crate::body::{Body, Effort};
 use crate::metrics::{Metrics, Representation};
 use crate::routes::poll::PollDocument;
@@ -237,10 +237,10 @@ impl Renderer {
     fn list(
         &mut self,
         polls: &BTreeMap<PollId, Arc<PollPages>>,
-        known: Option<&Arc<Body>>,
+        known: Option<&Arc<Lists>>,
         read_at: Timestamp,
         is_stale: bool,
-    ) -> io::Result<Arc<Body>> {
+    ) -> io::Result<Arc<Lists>> {
         let same = |(listed, (id, pages)): (&(PollId, u64, View), (&PollId, &Arc<PollPages>))| {
             let (known, revision, view) = listed;
             known == id && *revision == pages.snapshot.poll.revision && view.is_same(&pages.view)
@@ -256,18 +256,33 @@ impl Renderer {
         } else {
             CHANGES
         };
-        let document = PollListDocument {
+        let document = |is_listed: fn(&Poll) -> bool| PollListDocument {
             as_of: wire_time::format(read_at),
             stale: is_stale,
             polls: polls
                 .values()
+                .filter(|pages| is_listed(&pages.snapshot.poll))
                 .map(|pages| PollDocument::new(&pages.snapshot.poll, &pages.view))
                 .collect(),
         };
-        let body = self.metrics.rendered("", Representation::Polls, || {
-            let cache_control = HeaderValue::from_static(cache_control);
-            Body::json(&document, cache_control, Effort::Ahead)
-        })?;
+        let body = |document: &PollListDocument<'_>| {
+            self.metrics.rendered("", Representation::Polls, || {
+                let cache_control = HeaderValue::from_static(cache_control);
+                Body::json(document, cache_control, Effort::Ahead)
+            })
+        };
+        let is_public = polls
+            .values()
+            .all(|pages| pages.snapshot.poll.is_announced());
+        let announced = if is_public {
+            None
+        } else {
+            Some(body(&document(Poll::is_announced))?)
+        };
+        let lists = Lists {
+            whole: body(&document(|_any| true))?,
+            announced,
+        };
         self.listed = Listed {
             polls: polls
                 .iter()
@@ -275,7 +290,7 @@ impl Renderer {
                 .collect(),
             is_stale,
         };
-        Ok(Arc::new(body))
+        Ok(Arc::new(lists))
     }
 }
 

@@ -10,20 +10,11 @@ use crate::body::{Body, Coding};
 use crate::metrics::ReadCounters;
 use crate::negotiate::{choose, is_known};
 
-/// What the answer depends on beside its address.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Vary {
-    /// Its coding alone: everybody sees the same.
-    Coding,
-    /// Who asks, too: a cache must not give the public's view to production.
-    CodingAndAudience(Audience),
-}
-
 /// Answers with a body, or with 304 where the client has it.
 pub(crate) fn respond(
     request: &HttpRequest,
     body: &Body,
-    vary: Vary,
+    audience: Audience,
     reads: &ReadCounters,
 ) -> HttpResponse {
     let (coding, variant) = choose(request, body);
@@ -34,21 +25,16 @@ pub(crate) fn respond(
     } else {
         HttpResponse::Ok()
     };
-    let (depends_on, cache_control) = match vary {
-        Vary::Coding => ("Accept-Encoding", body.cache_control().clone()),
-        Vary::CodingAndAudience(Audience::Public) => (
-            "Accept-Encoding, Authorization",
-            body.cache_control().clone(),
-        ),
-        Vary::CodingAndAudience(Audience::Staff) => (
-            "Accept-Encoding, Authorization",
-            HeaderValue::from_static("private, no-store"),
-        ),
+    let cache_control = match audience {
+        Audience::Public => body.cache_control().clone(),
+        Audience::Staff => HeaderValue::from_static("private, no-store"),
     };
+    // A cache must not give the public's view to production.
+    let depends_on = HeaderValue::from_static("Accept-Encoding, Authorization");
     response
         .insert_header((ETAG, variant.etag.clone()))
         .insert_header((CACHE_CONTROL, cache_control))
-        .insert_header((VARY, HeaderValue::from_static(depends_on)));
+        .insert_header((VARY, depends_on));
     if is_known {
         return response.finish();
     }

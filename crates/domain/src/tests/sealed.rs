@@ -58,7 +58,7 @@ fn figures_are_added_up_over_the_shards() {
     let sealed = sample();
     assert_eq!(sealed.tally, tally(&[&[935, 265], &[200, 600]]));
     assert_eq!(sealed.standing.total_votes, Some(2000));
-    assert_eq!(sealed.standing.revision, 4711);
+    assert_eq!(sealed.standing.revision, Some(4711));
     assert_eq!(sealed.standing.status.as_str(), "final");
     assert_eq!(sealed.standing.state, PollState::Sealed);
     assert_eq!(sealed.standing.candidates[0].percent.to_string(), "40.88");

@@ -10,7 +10,7 @@ use vote_domain::{
 use vote_service::Problem;
 
 use crate::openapi::PollProblems;
-use crate::respond::{Vary, respond};
+use crate::respond::respond;
 use crate::service::Api;
 use crate::view::View;
 
@@ -98,7 +98,8 @@ pub(crate) fn example() -> serde_json::Value {
 
 /// A poll and its state
 ///
-/// Visible to everybody, whatever the poll's `visibility`: it never holds any figures.
+/// Public from the opening on, whatever the poll's `visibility`: it never holds any figures. A draft needs a bearer
+/// token of production or broadcast.
 #[utoipa::path(
     tag = "polls",
     operation_id = "getPoll",
@@ -106,6 +107,7 @@ pub(crate) fn example() -> serde_json::Value {
         ("poll" = PollId, Path, description = "The poll's id.", example = "paredao-01"),
         ("If-None-Match" = Option<String>, Header, description = "`ETag`s of copies that the client has."),
     ),
+    security((), ("reader_token" = [])),
     responses(
         (status = 200, description = "The poll.", body = PollDocument<'_>, content_type = "application/json",
             headers(("ETag" = String, description = "Names these bytes."), ("Cache-Control" = String)),
@@ -119,14 +121,10 @@ pub(crate) async fn get_poll(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    let audience = api.access.audience(&request)?;
     let board = api.board.load()?;
-    let pages = board.of_request(&request)?;
-    Ok(respond(
-        &request,
-        &pages.poll,
-        Vary::Coding,
-        &pages.reads.poll,
-    ))
+    let pages = board.of_request(&request, audience)?;
+    Ok(respond(&request, &pages.poll, audience, &pages.reads.poll))
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vote_service::{Problem, ProblemCode};
 
+use crate::access::Audience;
 use crate::openapi::ListProblems;
-use crate::respond::{Vary, respond};
+use crate::respond::respond;
 use crate::routes::poll::PollDocument;
 use crate::service::Api;
 
@@ -27,13 +28,15 @@ pub(crate) struct PollListDocument<'p> {
 
 /// All polls and their state
 ///
-/// In the order of their ids, each as `GET /v1/polls/{poll}` answers it. Never holds any figures.
+/// In the order of their ids, each as `GET /v1/polls/{poll}` answers it. Never holds any figures. Drafts are on it for
+/// holders of a bearer token of production or broadcast alone.
 #[utoipa::path(
     tag = "polls",
     operation_id = "listPolls",
     params(
         ("If-None-Match" = Option<String>, Header, description = "`ETag`s of copies that the client has."),
     ),
+    security((), ("reader_token" = [])),
     responses(
         (status = 200, description = "The polls.", body = PollListDocument<'_>, content_type = "application/json",
             headers(("ETag" = String, description = "Names these bytes."), ("Cache-Control" = String)),
@@ -50,10 +53,15 @@ pub(crate) async fn list_polls(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    let audience = api.access.audience(&request)?;
     let board = api.board.load()?;
-    let list = board
+    let lists = board
         .list
         .as_ref()
         .ok_or(ProblemCode::SnapshotUnavailable)?;
-    Ok(respond(&request, list, Vary::Coding, &api.list_reads))
+    let list = match (audience, &lists.announced) {
+        (Audience::Public, Some(announced)) => announced,
+        _ => &lists.whole,
+    };
+    Ok(respond(&request, list, audience, &api.list_reads))
 }

@@ -7,7 +7,7 @@ use vote_service::{Problem, ProblemCode};
 
 use crate::access::Sight;
 use crate::openapi::StandingProblems;
-use crate::respond::{Vary, respond};
+use crate::respond::respond;
 use crate::service::Api;
 
 /// A poll's standing
@@ -42,7 +42,7 @@ pub(crate) async fn get_results(
 ) -> Result<HttpResponse, Problem> {
     let audience = api.access.audience(&request)?;
     let board = api.board.load()?;
-    let pages = board.of_request(&request)?;
+    let pages = board.of_request(&request, audience)?;
     let body = match audience.standing(pages.visibility())? {
         Sight::All => &pages.standing.whole,
         Sight::Percentages => {
@@ -50,8 +50,7 @@ pub(crate) async fn get_results(
             percentages.ok_or(ProblemCode::SnapshotUnavailable)?
         }
     };
-    let vary = Vary::CodingAndAudience(audience);
-    Ok(respond(&request, body, vary, &pages.reads.results))
+    Ok(respond(&request, body, audience, &pages.reads.results))
 }
 
 /// A standing as the document shows it.

@@ -13,7 +13,7 @@ use vote_service::{Problem, ProblemCode};
 
 use crate::board::PollPages;
 use crate::body::Body;
-use crate::respond::{Vary, respond};
+use crate::respond::respond;
 use crate::series::{Bounds, Step};
 use crate::series_cache::SeriesKey;
 use crate::service::Api;
@@ -37,7 +37,7 @@ pub(super) async fn answer(
 ) -> Result<HttpResponse, Problem> {
     let audience = api.access.audience(request)?;
     // Not the guard: it must not be held while a series is being made.
-    let pages = Arc::clone(api.board.load()?.of_request(request)?);
+    let pages = Arc::clone(api.board.load()?.of_request(request, audience)?);
     let asked = Asked::parse(request.query_string())?;
     audience.series(pages.visibility())?;
     let reads = match step {
@@ -45,8 +45,7 @@ pub(super) async fn answer(
         Step::Minute => &pages.reads.minutely,
     };
     let body = asked.body(api, &pages, step).await?;
-    let vary = Vary::CodingAndAudience(audience);
-    Ok(respond(request, &body, vary, reads))
+    Ok(respond(request, &body, audience, reads))
 }
 
 /// A query that was understood.

@@ -57,6 +57,10 @@ async fn percentages_hide_every_count_from_the_public() {
     let text = String::from_utf8(answer.body.clone()).expect("text");
     assert!(!text.contains("votes"), "{text}");
     assert!(
+        !text.contains("revision"),
+        "it grows with the votes: {text}"
+    );
+    assert!(
         answer.header("vary").contains("Authorization"),
         "or a cache would give it to production"
     );
@@ -71,6 +75,73 @@ async fn percentages_hide_every_count_from_the_public() {
     // Percentages and counts are different bodies.
     let whole = app.get_as(BROADCAST, &results()).await;
     assert_ne!(whole.header("etag"), answer.header("etag"));
+}
+
+/// Who is in the poll is announced on television.
+#[tokio::test]
+async fn a_draft_is_production_s_own_business_until_it_is_opened() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({})).await;
+    producer.apply(&json!({ "id": "segredo" })).await;
+    let app = App::start(&redis.url()).await;
+    let path = "/v1/polls/segredo";
+    let seen_by_staff = async || {
+        eventually(DEADLINE, || async {
+            let answer = app.get_as(PRODUCTION, path).await;
+            if answer.status == 200 {
+                Ok(answer)
+            } else {
+                Err(answer.status)
+            }
+        })
+        .await
+    };
+    let answer = seen_by_staff().await;
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+    assert_eq!(answer.json()["state"], "draft");
+    let is_hidden = async |state: &str| {
+        for path in [
+            path,
+            "/v1/polls/segredo/results",
+            "/v1/polls/segredo/results/hourly",
+        ] {
+            let answer = app.get(path).await;
+            assert_eq!(
+                answer.problem(),
+                problem(404, "unknown-poll"),
+                "{state} {path}"
+            );
+        }
+        let public = app.get("/v1/polls").await;
+        let whole = app.get_as(BROADCAST, "/v1/polls").await;
+        let ids = |list: &Value| -> Vec<String> {
+            let polls = list["polls"].as_array().expect("a list");
+            polls.iter().map(|poll| poll["id"].to_string()).collect()
+        };
+        assert_eq!(ids(&public.json()), [format!("\"{ID}\"")], "{state}");
+        assert_eq!(ids(&whole.json()).len(), 2, "{state}");
+        assert_ne!(public.header("etag"), whole.header("etag"));
+        assert!(public.header("vary").contains("Authorization"));
+    };
+    is_hidden("draft").await;
+    let void = producer
+        .change("segredo", vote_domain::Transition::Void, voting())
+        .await;
+    eventually(DEADLINE, || async {
+        let answer = app.get_as(PRODUCTION, path).await;
+        answer
+            .try_json()
+            .is_some_and(|poll| poll["revision"] == void.revision)
+    })
+    .await;
+    is_hidden("void").await;
+    // What was opened stays public, void or not.
+    producer
+        .change(ID, vote_domain::Transition::Void, voting())
+        .await;
+    app.until(&format!("/v1/polls/{ID}"), |poll| poll["state"] == "void")
+        .await;
 }
 
 #[tokio::test]

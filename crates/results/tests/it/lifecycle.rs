@@ -9,8 +9,8 @@ use vote_domain::Transition;
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
-    ANA, App, BIA, DEADLINE, ID, Producer, closes_at, lasting_redis, opens_at, problem, results,
-    voting,
+    ANA, App, BIA, DEADLINE, ID, PRODUCTION, Producer, closes_at, lasting_redis, opens_at, problem,
+    results, voting,
 };
 
 #[tokio::test]
@@ -60,14 +60,12 @@ async fn polls_are_listed_with_their_state() {
     producer.open(&json!({})).await;
     let rehearsal = json!({ "id": "ensaio", "kind": "rehearsal", "direction": "save" });
     producer.apply(&rehearsal).await;
-    let list = app
-        .until("/v1/polls", |list| {
-            list["polls"]
-                .as_array()
-                .is_some_and(|polls| polls.len() == 2)
-        })
-        .await
-        .json();
+    let list = eventually(DEADLINE, || async {
+        let list = app.get_as(PRODUCTION, "/v1/polls").await.json();
+        let polls = list["polls"].as_array().map_or(0, Vec::len);
+        if polls == 2 { Ok(list) } else { Err(polls) }
+    })
+    .await;
     let [draft, open] = [&list["polls"][0], &list["polls"][1]];
     assert_eq!(
         (&draft["id"], &draft["kind"]),

@@ -315,7 +315,6 @@ impl Lane {
                         }
                         None
                     }
-                    // Only a replay waits.
                     Some(Reply::Waits(state)) => Some(format!("the fence is {state}")),
                     Some(reply) => {
                         self.unblock();

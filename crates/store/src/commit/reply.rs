@@ -17,7 +17,7 @@ pub(crate) enum Reply {
     Original,
     /// Counted nothing, and whatever was sent under this sequence can't apply any more.
     Burnt,
-    /// A replay found a shard whose fence takes no votes yet (its state); nothing was done.
+    /// The shard has no fence (`absent`), or a replay found one that takes no votes yet (its state); nothing was done.
     Waits(String),
     /// Redis knows this writer only up to `last`.
     Gap { last: u64 },
@@ -74,7 +74,7 @@ impl Reply {
             b'R' => {
                 let end = rest.iter().position(|byte| *byte == b';')?;
                 let refusal = match &rest[..end] {
-                    b"not_open" | b"draft" | b"absent" => Refusal::NotOpenYet,
+                    b"not_open" | b"draft" => Refusal::NotOpenYet,
                     b"paused" => Refusal::Paused,
                     b"sealed" => Refusal::Sealed,
                     b"void" => Refusal::Void,

@@ -29,7 +29,7 @@
 --       R<state>;<outcomes>       refused by the fence, nothing counted
 --       O                         a replay that is here after all, as an earlier writer's: counted nothing
 --       X                         burnt: whatever was sent under this sequence can't apply any more
---       W<state>                  a replay waits: the shard has no fence that takes votes (yet)
+--       W<state>                  it waits: the shard has no fence, or (a replay) none that takes votes yet
 --       S<opens_at>;<closes_at>   the batch spans opens_at or closes_at: send its parts apart
 --       V<votes> to a question: it is the last one, and the writer has so many votes on record
 --       G<last>  a gap: this server knows the writer only up to <last>; nothing was done
@@ -90,7 +90,9 @@ elseif sequence > last + 1 or asks then
 end
 
 local fence = redis.call('HMGET', state_key, 'state', 'opens_at', 'closes_at')
-local state, opens_at, closes_at = fence[1] or 'absent', tonumber(fence[2] or '0'), tonumber(fence[3] or '0')
+local state, opens_at, closes_at = fence[1], tonumber(fence[2] or '0'), tonumber(fence[3] or '0')
+-- Forgotten, with all else of the shard: nothing can be said of a vote, and nothing is written, before it is there again.
+if not state then return 'Wabsent' end
 
 -- A poll that is over for good is not written to any more, not even its ledger.
 local terminal = state == 'sealed' or state == 'void'

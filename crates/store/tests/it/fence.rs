@@ -1,11 +1,14 @@
 //! When a poll takes votes, to the millisecond.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use vote_domain::{Refusal, Transition};
-use vote_store::{Outcome, VoteToCast};
+use vote_store::{LaneConfig, Outcome, VoteToCast};
+use vote_testkit::eventually;
 
 use crate::support::{
-    ANA, Show, at, closes_at, is_accepted, keyed, lane_config, tally_of, vote, voting_ms,
+    ANA, DEADLINE, Show, at, closes_at, is_accepted, keyed, lane_config, tally_of, vote, voting_ms,
 };
 
 #[tokio::test]
@@ -26,6 +29,42 @@ async fn the_closing_instant_belongs_to_the_late() {
     let audit = show.audit().await;
     assert_eq!((audit.total, audit.late), (1, 2));
     assert!(audit.passed, "{:?}", audit.differences);
+}
+
+/// Not refused, which would be final: nobody knows.
+#[tokio::test]
+async fn a_vote_on_a_shard_that_was_forgotten_is_not_recorded_and_leaves_nothing() {
+    let show = Show::open().await;
+    let config = LaneConfig {
+        accept_timeout: Duration::from_millis(300),
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.redis.url(), config).await;
+    let mut redis = show.redis.connection().await;
+    redis::cmd("DEL")
+        .arg("vote:{paredao-01/0}:state")
+        .exec_async(&mut redis)
+        .await
+        .expect("forgotten");
+    for vote in [vote(ANA), keyed(ANA, "k")] {
+        let outcome = voting.cast(vote).await;
+        assert!(matches!(outcome, Outcome::NotRecorded), "{outcome:?}");
+    }
+    let left: Vec<String> = redis::cmd("KEYS")
+        .arg("vote:{paredao-01/0}:*")
+        .query_async(&mut redis)
+        .await
+        .expect("keys");
+    assert!(left.is_empty(), "{left:?}");
+    show.operator
+        .fence(&show.poll().await)
+        .await
+        .expect("fenced again");
+    eventually(DEADLINE, || async {
+        is_accepted(&voting.cast(keyed(ANA, "k")).await)
+    })
+    .await;
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
 }
 
 #[tokio::test]
