@@ -2,6 +2,7 @@
 //!
 //! The cost to Redis depends on polls, shards and cadence, never on readers.
 
+mod held;
 mod known;
 mod metrics;
 mod snapshotter;

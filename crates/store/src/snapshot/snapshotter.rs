@@ -14,6 +14,7 @@ use vote_domain::{Clock, Minute, MinuteSeries, Poll, PollId, PollState, SealedPo
 
 use super::{
     Confirmed, PollSnapshot, QUIET_EVERY, SnapshotConfig, Snapshots,
+    held::Held,
     known::{KnownPolls, Regression},
     metrics::{Metrics, PollLabels},
 };
@@ -38,6 +39,7 @@ pub struct Snapshotter {
     known: KnownPolls,
     /// Polls with a shard whose fence is not what the document says.
     unfenced: BTreeSet<PollId>,
+    held: Held,
     polls_due: Option<Instant>,
     older: BTreeMap<PollId, OlderHours>,
     failing: bool,
@@ -69,6 +71,7 @@ impl Snapshotter {
             publish,
             known: KnownPolls::default(),
             unfenced: BTreeSet::new(),
+            held: Held::new(&config),
             polls_due: None,
             older: BTreeMap::new(),
             failing: false,
@@ -150,6 +153,7 @@ impl Snapshotter {
         }
         self.older.retain(|id, _| after.contains_key(id));
         self.unfenced.retain(|id| after.contains_key(id));
+        self.held.retain(|id| after.contains_key(id));
         self.publish.send_modify(|snapshots| {
             snapshots.is_incomplete = is_incomplete || !unread.is_empty();
             snapshots.polls = Arc::new(after);
@@ -197,6 +201,11 @@ impl Snapshotter {
         self.metrics
             .read_seconds
             .observe(started.elapsed().as_secs_f64());
+        if let Some(same) = same
+            && self.held.keeps(&same.snapshot, &read)
+        {
+            return Ok(same.clone());
+        }
         let unchanged = same.filter(|same| {
             same.snapshot.revision == read.revision
                 && same.snapshot.tally == read.tally

@@ -13,10 +13,10 @@ use crate::support::{
 };
 
 /// Everything that a Redis holds, to be brought back later.
-struct Backup(BTreeMap<String, Vec<u8>>);
+pub(crate) struct Backup(BTreeMap<String, Vec<u8>>);
 
 impl Backup {
-    async fn take(mut redis: MultiplexedConnection) -> Self {
+    pub(crate) async fn take(mut redis: MultiplexedConnection) -> Self {
         let keys: Vec<String> = redis::cmd("KEYS")
             .arg("*")
             .query_async(&mut redis)
@@ -35,7 +35,7 @@ impl Backup {
     }
 
     /// In one step, as a failover is for those who see it.
-    async fn restore(&self, mut redis: MultiplexedConnection) {
+    pub(crate) async fn restore(&self, mut redis: MultiplexedConnection) {
         let mut pipeline = redis::pipe();
         pipeline.atomic().cmd("FLUSHALL").ignore();
         for (key, value) in &self.0 {

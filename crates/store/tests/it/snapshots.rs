@@ -8,9 +8,10 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use vote_domain::{ManualClock, Poll, Transition};
 use vote_store::{Confirmed, SnapshotConfig, Snapshots, Snapshotter, VoteToCast};
-use vote_testkit::{RedisServer, eventually};
+use vote_testkit::{FaultProxy, RedisServer, eventually};
 
-use crate::support::{ANA, DEADLINE, Show, at, closes_at, store, vote, voting_ms};
+use crate::forgetting::Backup;
+use crate::support::{ANA, DEADLINE, Show, at, closes_at, lane_config, store, vote, voting_ms};
 
 pub(crate) struct Reading {
     snapshots: watch::Receiver<Snapshots>,
@@ -21,10 +22,14 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn start(url: &str) -> Self {
+        Self::start_every(Duration::from_millis(10), url)
+    }
+
+    fn start_every(interval: Duration, url: &str) -> Self {
         let clock = Arc::new(ManualClock::new(at("2025-11-24T01:02:04Z")));
         let stop = CancellationToken::new();
         let config = SnapshotConfig {
-            interval: Duration::from_millis(10),
+            interval,
             polls_interval: Duration::from_millis(20),
         };
         let mut registry = Registry::default();
@@ -464,4 +469,53 @@ async fn a_change_that_was_completed_later_is_no_longer_said_of_a_poll_at_rest()
     is(" 1").await;
     fence("void", void.revision).await;
     is(" 0").await;
+}
+
+#[tokio::test]
+async fn forgotten_votes_are_not_missing_while_their_writer_repairs_them() {
+    let show = Show::open().await;
+    let proxy = FaultProxy::start(show.redis.port()).await;
+    let voting = show.voting_with(&proxy.url(), lane_config()).await;
+    let reading = Reading::start_every(Duration::from_millis(100), &show.url);
+    voting.cast(vote(ANA)).await;
+    let backup = Backup::take(show.redis.connection().await).await;
+    voting.cast(vote(ANA)).await;
+    voting.cast(vote(ANA)).await;
+    let before = reading.total(3).await;
+
+    proxy.down().await;
+    backup.restore(show.redis.connection().await).await;
+    let reads = reading.count("vote_snapshot_read_seconds_count");
+    let now = at("2025-11-24T01:02:09Z");
+    reading.clock.set(now);
+    eventually(DEADLINE, || async {
+        reading.count("vote_snapshot_read_seconds_count") > reads + 3
+    })
+    .await;
+    let held = reading.poll().expect("the poll");
+    assert_eq!(held.snapshot.tally.total(), 3);
+    assert!(held.confirmed_at < now, "what it says of itself is true");
+    assert_eq!(held.snapshot.revision, before.snapshot.revision);
+
+    proxy.up().await;
+    eventually(DEADLINE, || async {
+        let read = reading.poll().expect("the poll");
+        assert_eq!(read.snapshot.tally.total(), 3, "never less");
+        read.confirmed_at >= now
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn votes_that_nobody_sends_again_are_missing_in_the_end() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    let reading = Reading::start(&show.url);
+    voting.cast(vote(ANA)).await;
+    let backup = Backup::take(show.redis.connection().await).await;
+    voting.cast(vote(ANA)).await;
+    reading.total(2).await;
+    drop(voting);
+    backup.restore(show.redis.connection().await).await;
+    reading.total(1).await;
 }
