@@ -98,7 +98,7 @@ def wait_until_ready(dev: subprocess.Popen, ready: pathlib.Path) -> dict:
 
 
 def prepare(bin_dir: pathlib.Path, folder: pathlib.Path, addresses: dict) -> None:
-    """A second poll, whose figures the public doesn't see, and a vote with a genuine receipt."""
+    """A second poll, a draft that the public doesn't see, and a vote with a genuine receipt."""
     apply = [bin_dir / "votectl", "--redis", addresses["redis"], "--output", "json", "poll", "apply"]
     applied = subprocess.run([*apply, REHEARSAL], check=True, stdout=subprocess.PIPE, text=True)
     polls = [addresses["poll"], json.loads(applied.stdout)["poll"]]
@@ -120,10 +120,11 @@ def dictionary(path: pathlib.Path, words: list[str]) -> None:
 
 
 def wait_for(url: str, count: int) -> None:
-    """Until the results service has read all polls."""
+    """Until the results service has read all polls, as production sees them."""
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {PRODUCTION_TOKEN}"})
     until = time.monotonic() + START_PATIENCE_S
     while time.monotonic() < until:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10) as answer:
             if len(json.load(answer)["polls"]) == count:
                 return
         time.sleep(0.05)
