@@ -105,6 +105,24 @@ mod tests {
     }
 
     #[test]
+    fn no_option_of_a_command_is_taken_for_one_of_all_commands() {
+        let command = Cli::command();
+        let everywhere: Vec<_> = command
+            .get_arguments()
+            .map(|option| option.get_id().clone())
+            .collect();
+        assert!(everywhere.len() > 8, "{everywhere:?}");
+        let mut commands: Vec<_> = command.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            for option in command.get_arguments() {
+                let (id, name) = (option.get_id(), command.get_name());
+                assert!(!everywhere.contains(id), "{name} has another `{id}`");
+            }
+            commands.extend(command.get_subcommands());
+        }
+    }
+
+    #[test]
     fn help_of_every_command() {
         let mut command = Cli::command();
         command.build();

@@ -10,5 +10,6 @@ mod dev;
 mod load;
 mod polls;
 mod readme;
+mod receipts;
 mod smoke;
 mod support;
