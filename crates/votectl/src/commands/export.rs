@@ -6,14 +6,15 @@ use crate::commands::progress::Shards;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use vote_domain::{
-    Bucket, CandidateStanding, Poll, PollState, Standing, dense_hours, dense_minutes, series_range,
-    wire_time,
+    Bucket, CandidateStanding, Phase, Poll, PollState, Standing, dense_hours, dense_minutes,
+    series_range, wire_time,
 };
 use vote_store::{Backup, PollOperator, ShardFigures, TakeError};
 
@@ -126,7 +127,7 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             let backup = backup(&operator, &poll, context).await?;
             let text = backup.to_json().map_err(anyhow::Error::from)?;
             write(args.file.as_deref(), &text, context)?;
-            context.terminal.note(&remark(&backup));
+            context.terminal.note(&remark(&backup, now));
             return Ok(());
         }
     };
@@ -195,21 +196,26 @@ async fn backup(
     }
 }
 
-fn remark(backup: &Backup) -> String {
-    let totals = backup.totals();
+fn remark(backup: &Backup, now: Timestamp) -> String {
+    let (poll, totals) = (backup.poll(), backup.totals());
     let mut text = format!(
         "backup of poll {} ({}): {} votes, {} late, {} shards, sha256 {}",
-        backup.poll().definition.id(),
-        backup.poll().state,
+        poll.definition.id(),
+        poll.state,
         totals.votes,
         totals.late,
         backup.shards().len(),
         backup.sha256()
     );
-    if backup.poll().state == PollState::Open {
-        text.push_str(
+    match poll.state {
+        PollState::Open if poll.phase(now) == Phase::Open => text.push_str(
             "\nit takes votes: each shard is as of when it was read, what came later is not in it; it would come back paused",
-        );
+        ),
+        PollState::Open | PollState::Paused if poll.is_over(now) => text.push_str(
+            "\nits end has come, and it is not closed yet: what is recorded later is not in it; it would come back paused",
+        ),
+        PollState::Open => text.push_str("\nit would come back paused"),
+        _ => {}
     }
     if backup.forgets_voters() {
         text.push_str("\nwhich voters have used their votes is not in it");
@@ -293,7 +299,7 @@ fn ledger(shards: &[ShardFigures]) -> Vec<LedgerRow> {
     rows.collect()
 }
 
-fn buckets(poll: &Poll, figures: &Figures, what: What, now: jiff::Timestamp) -> Vec<Bucket> {
+fn buckets(poll: &Poll, figures: &Figures, what: What, now: Timestamp) -> Vec<Bucket> {
     let Some((from, until)) = series_range(poll, &figures.minutes, now) else {
         return Vec::new();
     };

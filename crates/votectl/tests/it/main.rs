@@ -7,6 +7,7 @@
 mod backup;
 mod demo;
 mod dev;
+mod ended;
 mod load;
 mod polls;
 mod readme;

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
-use vote_domain::{Poll, PollState, Transition, wire_time};
+use vote_domain::{OpenError, Poll, PollState, Transition, wire_time};
 use vote_store::{PollOperator, SealError};
 
 /// A writer that runs has sent something again by then: it tries four times a second.
@@ -27,7 +27,8 @@ struct Changed<'a> {
 /// Makes a transition and saves it.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the poll's state doesn't allow it, or somebody else has changed the poll meanwhile.
+/// [`Failure::Refused`] when the poll's state doesn't allow it, it is to be opened and its end has come, or somebody
+/// else has changed the poll meanwhile.
 pub(super) async fn transition(
     args: &PollArg,
     transition: Transition,
@@ -35,9 +36,14 @@ pub(super) async fn transition(
 ) -> Result<(), Failure> {
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll).await?;
-    let next = match poll.transition(transition, context.now(), &context.global.by) {
+    let (now, by) = (context.now(), &context.global.by);
+    let next = match transition {
+        Transition::Open => poll.open(now, by),
+        other => poll.transition(other, now, by).map_err(OpenError::State),
+    };
+    let next = match next {
         Ok(next) => next,
-        Err(illegal) => {
+        Err(error) => {
             // An earlier attempt may have failed between the document and the last shard's fence, or Redis has
             // forgotten a fence since.
             let again = if leads_to(transition, poll.state) {
@@ -47,7 +53,7 @@ pub(super) async fn transition(
                 ""
             };
             return Err(Failure::refused(format!(
-                "poll `{}`: {illegal}{again}",
+                "poll `{}`: {error}{again}",
                 args.poll
             )));
         }
@@ -120,6 +126,10 @@ fn text(poll: &Poll, now: Timestamp) -> String {
         String::new()
     };
     let until = match poll.state {
+        PollState::Open | PollState::Paused if poll.is_over(now) => {
+            let end = wire_time::format(poll.closes_at);
+            format!(", and its end has come: it closed at {end}")
+        }
         PollState::Open | PollState::Paused => {
             format!("{from} until {}", wire_time::format(poll.closes_at))
         }
