@@ -82,3 +82,30 @@ async fn what_is_said_of_a_poll_whose_end_has_come_is_true() {
         paused.stdout()
     );
 }
+
+#[tokio::test]
+async fn sealing_closes_a_poll_that_the_clock_has_ended() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    ended(&server, dir.path()).await;
+    // In the grace, and with nobody to ask, nothing is done at all.
+    let grace = fails(&server, "poll seal paredao-01 --yes --grace 1h", 1).await;
+    assert!(grace.contains("--now"), "{grace}");
+    let nobody = fails(&server, "poll seal paredao-01 --now", 2).await;
+    assert!(nobody.contains("--yes"), "{nobody}");
+    assert_eq!(
+        json(&server, "poll show paredao-01").await["poll"]["state"],
+        "open"
+    );
+    let sealed = run(&server, "poll seal paredao-01 --now --yes").await;
+    assert_eq!(sealed.code(), Some(0), "{}", sealed.stderr());
+    assert!(
+        sealed.stderr().contains("poll paredao-01 is closed"),
+        "{}",
+        sealed.stderr()
+    );
+    let shown = json(&server, "poll show paredao-01").await;
+    let log = shown["poll"]["log"].as_array().unwrap();
+    let actions: Vec<_> = log.iter().map(|entry| &entry["action"]).collect();
+    assert_eq!(actions, ["apply", "open", "close", "seal"]);
+    assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
+}

@@ -62,6 +62,29 @@ pub(super) async fn transition(
     report(&next, context)
 }
 
+/// Closes a poll that is open or paused and whose end has come, as `votectl poll close` does; gives it closed. If one of
+/// its fences was missing, this takes a moment longer, as in [`fence_again`].
+///
+/// # Errors
+/// As [`PollOperator::save`].
+pub(super) async fn close_ended(
+    operator: &PollOperator,
+    poll: &Poll,
+    context: &mut Context<'_>,
+) -> Result<Poll, Failure> {
+    let closed = poll
+        .transition(Transition::Close, context.now(), &context.global.by)
+        .map_err(Failure::refused)?;
+    let missing = is_fence_missing(operator, poll).await?;
+    operator.save(&closed, poll.revision).await?;
+    let text = text(&closed, context.now());
+    context.terminal.note(&text);
+    if missing {
+        wait_for_repair(context).await;
+    }
+    Ok(closed)
+}
+
 /// Writes the fences of a poll again, where an earlier attempt has left some out, or Redis has forgotten them. If
 /// one of a closed poll was missing, this takes a moment longer: writers may have votes to send again there, and
 /// sealing waits for those alone that have begun to.
@@ -74,21 +97,30 @@ pub(super) async fn fence_again(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let missing = match poll.state {
-        PollState::Closed => match operator.fenced_as_closed(poll).await {
-            Err(SealError::Store(error)) => return Err(error.into()),
-            fenced => fenced.is_err(),
-        },
+        PollState::Closed => is_fence_missing(operator, poll).await?,
         _ => false,
     };
     let fenced = operator.fence(poll).await;
     if missing {
-        context.terminal.note(&format!(
-            "a shard had lost the closed poll's fence: for {} s its writers can begin to send again what is missing there",
-            REPAIR.as_secs()
-        ));
-        tokio::time::sleep(REPAIR).await;
+        wait_for_repair(context).await;
     }
     Ok(fenced?)
+}
+
+/// Whether a shard has another fence than the poll's, or none.
+async fn is_fence_missing(operator: &PollOperator, poll: &Poll) -> Result<bool, Failure> {
+    match operator.fenced_as_closed(poll).await {
+        Err(SealError::Store(error)) => Err(error.into()),
+        fenced => Ok(fenced.is_err()),
+    }
+}
+
+async fn wait_for_repair(context: &mut Context<'_>) {
+    context.terminal.note(&format!(
+        "a shard had lost the closed poll's fence: for {} s its writers can begin to send again what is missing there",
+        REPAIR.as_secs()
+    ));
+    tokio::time::sleep(REPAIR).await;
 }
 
 /// Whether the transition leads to this state, from wherever it is legal.
