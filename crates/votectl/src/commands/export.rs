@@ -25,7 +25,7 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub poll: PollArg,
 
-    /// Form of the export; csv if not given, json for a sealed result and a backup
+    /// Form of the export; csv if not given, json with `--output json`, for a sealed result and for a backup
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
@@ -78,7 +78,8 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             ));
         }
         (What::Sealed | What::Backup, _) => false,
-        (_, format) => format != Some(Format::Json),
+        (_, Some(format)) => format == Format::Csv,
+        (_, None) => !context.json(),
     };
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;

@@ -9,6 +9,7 @@ mod demo;
 mod dev;
 mod ended;
 mod load;
+mod options;
 mod polls;
 mod readme;
 mod receipts;
