@@ -16,7 +16,7 @@ const EVERYWHERE: &str = "Options of every command";
     max_term_width = 100,
     propagate_version = true,
     after_help = "Exit codes: 0 done; 1 a check failed or a change was refused; 2 wrong input, nothing was done; \
-                  3 Redis or a service is away."
+                  3 Redis or a service is away, or the output can't be written."
 )]
 pub struct Cli {
     /// Options of all commands.

@@ -66,8 +66,7 @@ impl Terminal {
     /// # Errors
     /// When it can't be written.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.out, "{text}")?;
-        Ok(())
+        writeln!(self.out, "{text}").map_err(Failure::output)
     }
 
     /// One remark on standard error. That it can't be written is no reason to stop.
@@ -80,8 +79,7 @@ impl Terminal {
     /// # Errors
     /// When it can't be written.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        self.out.flush()?;
-        Ok(())
+        self.out.flush().map_err(Failure::output)
     }
 
     /// Makes sure that [`Self::confirm`] can ask: for what is done before the answer is known.

@@ -137,12 +137,11 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
 
 fn write(file: Option<&Path>, text: &str, context: &mut Context<'_>) -> Result<(), Failure> {
     let Some(file) = file else {
-        context.terminal.out().write_all(text.as_bytes())?;
+        let written = context.terminal.out().write_all(text.as_bytes());
+        written.map_err(Failure::output)?;
         return context.terminal.flush();
     };
-    replace(file, text).map_err(|error| {
-        Failure::from(anyhow::Error::from(error).context(format!("can't write {}", file.display())))
-    })
+    replace(file, text).map_err(|error| Failure::unwritable(file, error))
 }
 
 /// Replaces a file by a new one that is on the disk, so that a failure half-way leaves the old one. What is no

@@ -1,7 +1,7 @@
 //! What the options that many commands share take and refuse, and where results go.
 
-use crate::support::{json, poll_file, run};
-use vote_testkit::RedisServer;
+use crate::support::{PATIENCE, fails, json, poll_file, run};
+use vote_testkit::{ChildProcess, RedisServer};
 
 async fn applied() -> (RedisServer, tempfile::TempDir) {
     let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
@@ -19,5 +19,46 @@ async fn an_export_follows_output_unless_it_has_a_format() {
         assert!(!csv.stdout().starts_with('{'), "{}", csv.stdout());
         let csv = run(&server, &export).await;
         assert!(!csv.stdout().starts_with('{'), "{}", csv.stdout());
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_written_to_is_wrong_input() {
+    let (server, dir) = applied().await;
+    let below_a_file = dir.path().join("poll.yaml/x");
+    for path in [
+        "/nonexistent/x",
+        dir.path().to_str().unwrap(),
+        below_a_file.to_str().unwrap(),
+    ] {
+        let error = fails(&server, &format!("export paredao-01 --file {path}"), 2).await;
+        assert!(
+            error.contains(&format!("can't write {path}")),
+            "{path}: {error}"
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_output_that_takes_no_more_is_named() {
+    let (server, _dir) = applied().await;
+    for line in ["poll list", "poll list -o json", "export paredao-01"] {
+        let script = format!(
+            "{} --redis {} {line} > /dev/full",
+            env!("CARGO_BIN_EXE_votectl"),
+            server.url()
+        );
+        let exit = ChildProcess::builder("sh")
+            .args(["-c", &script])
+            .spawn()
+            .wait(PATIENCE)
+            .await;
+        assert_eq!(exit.code(), Some(3));
+        assert!(
+            exit.stderr().contains("can't write the output: "),
+            "{line}: {}",
+            exit.stderr()
+        );
     }
 }
