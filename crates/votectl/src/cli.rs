@@ -8,6 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Heading of the options that all commands share.
 const EVERYWHERE: &str = "Options of every command";
 
+/// Who it was, where nobody says it.
+const NOBODY: &str = "operator";
+
+/// How long the name of whoever does something can be, in characters.
+const LONGEST_NAME: usize = 64;
+
 /// Runs live votes: defines, opens, closes and seals polls, proves their figures, puts load on the services.
 #[derive(Debug, Parser)]
 #[command(
@@ -46,7 +52,8 @@ pub struct Global {
         value_name = "NAME",
         env = "USER",
         hide_env_values = true,
-        default_value = "operator"
+        default_value = NOBODY,
+        value_parser = who
     )]
     pub by: String,
 }
@@ -86,6 +93,21 @@ pub enum Command {
     /// Stop what a killed `dev` has left (started by `dev` itself)
     #[command(hide = true)]
     DevGuard(dev::guard::GuardArgs),
+}
+
+/// A name for the poll's log, which is read on terminals: one line, and not a long one. An empty `USER` (of a timer, in
+/// a container) is nobody's name.
+fn who(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(NOBODY.to_owned());
+    }
+    let blank = text.chars().all(char::is_whitespace);
+    if blank || text.chars().any(char::is_control) || text.chars().count() > LONGEST_NAME {
+        return Err(format!(
+            "must be 1 to {LONGEST_NAME} characters, not all blank, and no control characters (without --by it is USER)"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the options that many commands share take and refuse, and where results go.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run};
+use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
 use vote_testkit::{ChildProcess, RedisServer};
 
 async fn applied() -> (RedisServer, tempfile::TempDir) {
@@ -61,4 +61,39 @@ async fn an_output_that_takes_no_more_is_named() {
             exit.stderr()
         );
     }
+}
+
+#[tokio::test]
+async fn who_does_it_is_a_line_of_the_log_and_no_more() {
+    let (server, _dir) = applied().await;
+    let open = |by: String, user: &'static str| {
+        let command = votectl()
+            .env("USER", user)
+            .args(["--redis", &server.url()])
+            .args(["poll", "open", "paredao-01"]);
+        let command = if by.is_empty() {
+            command
+        } else {
+            command.args(["--by", &by])
+        };
+        async move { command.spawn().wait(PATIENCE).await }
+    };
+    for by in [
+        "ana\n  2026-11-24 seal",
+        "ana\u{1b}[2J",
+        " ",
+        &"a".repeat(65),
+    ] {
+        let exit = open(by.to_owned(), "tester").await;
+        assert_eq!(exit.code(), Some(2), "{by:?}: {}", exit.stdout());
+        assert!(
+            exit.stderr().contains("--by") && exit.stderr().contains("1 to 64 characters"),
+            "{}",
+            exit.stderr()
+        );
+    }
+    let nobody = open(String::new(), "").await;
+    assert_eq!(nobody.code(), Some(0), "{}", nobody.stderr());
+    let shown = json(&server, "poll show paredao-01").await;
+    assert_eq!(shown["poll"]["log"][1]["by"], "operator");
 }
