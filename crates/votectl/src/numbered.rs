@@ -185,7 +185,7 @@ impl Series {
 
 fn later(now: Timestamp, by: SignedDuration) -> Result<Timestamp, Failure> {
     now.checked_add(by)
-        .map_err(|error| Failure::usage(format!("a poll can't be open for so long: {error}")))
+        .map_err(|_| Failure::usage("a poll can't be open for so long: its end is too far away"))
 }
 
 fn is_number(text: &str) -> bool {

@@ -97,3 +97,25 @@ async fn who_does_it_is_a_line_of_the_log_and_no_more() {
     let shown = json(&server, "poll show paredao-01").await;
     assert_eq!(shown["poll"]["log"][1]["by"], "operator");
 }
+
+#[tokio::test]
+async fn a_wrong_duration_is_told_what_is_right() {
+    let (server, _dir) = applied().await;
+    json(&server, "poll open paredao-01").await;
+    for (line, wrong) in [
+        ("poll extend paredao-01 --for 1d", "1d"),
+        ("poll extend paredao-01 --for 30", "30"),
+        ("poll demo - --for 2w", "2w"),
+        ("poll seal paredao-01 --grace soon", "soon"),
+        ("poll seal paredao-01 --wait 1y", "1y"),
+        ("smoke --timeout 30", "30"),
+    ] {
+        let error = fails(&server, line, 2).await;
+        let says = format!("must be a duration such as 30m or 1h30m, is `{wrong}`");
+        assert!(error.contains(&says), "{line}: {error}");
+    }
+    for far in ["999999999999h", "99999999999999999999h"] {
+        let error = fails(&server, &format!("poll extend paredao-01 --for {far}"), 2).await;
+        assert!(error.contains("is too far away"), "{far}: {error}");
+    }
+}

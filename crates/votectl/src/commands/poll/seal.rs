@@ -3,6 +3,7 @@
 use super::{PollArg, change, writers};
 use crate::commands::figures::{final_result, standing_text};
 use crate::context::Context;
+use crate::duration;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +20,7 @@ pub struct SealArgs {
     poll: PollArg,
 
     /// How long after closing votes may still be confirmed that were accepted in time
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     grace: SignedDuration,
 
     /// Don't wait for the grace to be over
@@ -27,7 +28,7 @@ pub struct SealArgs {
     now: bool,
 
     /// How long to wait for every writer to say that all it had accepted is recorded
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     wait: SignedDuration,
 
     /// Don't wait for this writer, whose process is gone for good; can be given more than once
@@ -144,7 +145,7 @@ fn check_grace(poll: &Poll, grace: SignedDuration, now: Timestamp) -> Result<(),
     let over = poll
         .closes_at
         .checked_add(grace)
-        .map_err(|error| Failure::usage(format!("--grace: {error}")))?;
+        .map_err(|_| Failure::usage(format!("--grace: `{grace:#}` is too far away")))?;
     if now >= over {
         return Ok(());
     }
