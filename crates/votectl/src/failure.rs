@@ -106,11 +106,28 @@ impl From<vote_store::StoreError> for Failure {
                 "--redis: {error} (it must read redis://[user:password@]host[:port][/database])"
             )),
             vote_store::StoreError::Corrupt { .. } => Self::Broken(error.into()),
-            _ => Self::Broken(anyhow::anyhow!(
-                "{error}; is Redis where --redis (or VOTE__REDIS__URL) says?"
-            )),
+            _ => {
+                let text = error.to_string();
+                let hint = hint(&text);
+                Self::Broken(anyhow::anyhow!("{text}; {hint}"))
+            }
         }
     }
+}
+
+/// Where to look. Who could not log in has found Redis; the pool passes on the text of its error alone.
+fn hint(error: &str) -> String {
+    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    let question = if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH"]) {
+        "are user and password right"
+    } else if says(&["NoPerm", "NOPERM"]) {
+        "is it the right user"
+    } else {
+        return "is Redis where --redis (or VOTE__REDIS__URL) says?".to_owned();
+    };
+    format!(
+        "{question}? They are in the address, or --redis-username with VOTE__REDIS__PASSWORD or --redis-password-file"
+    )
 }
 
 impl From<vote_store::SaveError> for Failure {

@@ -99,6 +99,37 @@ async fn who_does_it_is_a_line_of_the_log_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_is_asked_for_and_not_the_address() {
+    let server = RedisServer::start().await;
+    let mut connection = server.connection().await;
+    redis::cmd("ACL")
+        .arg(&["SETUSER", "rita", "on", ">right", "~x", "+@connection"])
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
+    for (password, says) in [
+        ("wrong", "are user and password right?"),
+        ("right", "is it the right user?"),
+    ] {
+        let address = server.url_as("rita", password);
+        let exit = votectl()
+            .args(["--redis", &address, "poll", "list"])
+            .spawn()
+            .wait(PATIENCE)
+            .await;
+        assert_eq!(exit.code(), Some(3));
+        assert!(
+            exit.stderr().contains(says)
+                && exit.stderr().contains("VOTE__REDIS__PASSWORD")
+                && exit.stderr().contains("--redis-username")
+                && !exit.stderr().contains("is Redis where"),
+            "{}",
+            exit.stderr()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_duration_is_told_what_is_right() {
     let (server, _dir) = applied().await;
     json(&server, "poll open paredao-01").await;
