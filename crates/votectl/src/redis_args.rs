@@ -11,6 +11,9 @@ use vote_store::{RedisConfig, TlsFiles};
 /// options of its own, and clap takes two options of one id for the same.
 const HEADING: &str = "Redis, for every command";
 
+/// Where it is, if nobody says it.
+const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
+
 /// Where Redis is, and who we are there.
 #[derive(Clone, Args)]
 pub struct RedisArgs {
@@ -22,7 +25,7 @@ pub struct RedisArgs {
         value_name = "URL",
         env = "VOTE__REDIS__URL",
         hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379"
+        default_value = DEFAULT_URL
     )]
     pub redis: String,
 
@@ -156,6 +159,11 @@ impl fmt::Debug for RedisArgs {
 }
 
 impl RedisArgs {
+    /// Whether an address was given: another one than what holds without.
+    pub(crate) fn is_given(&self) -> bool {
+        self.redis != DEFAULT_URL
+    }
+
     /// How the store is to connect.
     ///
     /// # Errors

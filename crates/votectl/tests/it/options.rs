@@ -1,7 +1,7 @@
 //! What the options that many commands share take and refuse, and where results go.
 
 use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
-use vote_testkit::{ChildProcess, RedisServer};
+use vote_testkit::{ChildProcess, RedisServer, free_port};
 
 async fn applied() -> (RedisServer, tempfile::TempDir) {
     let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
@@ -148,5 +148,37 @@ async fn a_wrong_duration_is_told_what_is_right() {
     for far in ["999999999999h", "99999999999999999999h"] {
         let error = fails(&server, &format!("poll extend paredao-01 --for {far}"), 2).await;
         assert!(error.contains("is too far away"), "{far}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn dev_takes_no_redis_but_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_port().to_string();
+    for (address, refused) in [
+        ("redis://h:1".to_owned(), true),
+        (format!("redis://127.0.0.1:{port}"), false),
+    ] {
+        let exit = votectl()
+            .args([
+                "--redis",
+                &address,
+                "dev",
+                "--redis-port",
+                &port,
+                "--data-dir",
+            ])
+            .arg(dir.path().join("data"))
+            .args(["--bin-dir", "/nonexistent"])
+            .spawn()
+            .wait(PATIENCE)
+            .await;
+        assert_eq!(exit.code(), Some(2));
+        let (stderr, about) = (exit.stderr(), "a Redis of its own");
+        assert_eq!(stderr.contains(about), refused, "{stderr}");
+        assert!(
+            stderr.contains(if refused { "--redis:" } else { "--bin-dir" }),
+            "{stderr}"
+        );
     }
 }
