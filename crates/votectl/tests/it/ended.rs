@@ -109,3 +109,20 @@ async fn sealing_closes_a_poll_that_the_clock_has_ended() {
     assert_eq!(actions, ["apply", "open", "close", "seal"]);
     assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
 }
+
+#[tokio::test]
+async fn sealing_an_ended_poll_gives_a_shard_that_lost_its_fence_time_for_repair() {
+    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    ended(&server, dir.path()).await;
+    json(&server, "poll pause paredao-01").await;
+    let mut connection = server.connection().await;
+    redis::cmd("DEL")
+        .arg("vote:{paredao-01/0}:state")
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
+    let sealed = run(&server, "poll seal paredao-01 --now --yes").await;
+    assert_eq!(sealed.code(), Some(0), "{}", sealed.stderr());
+    assert!(sealed.stderr().contains("for 3 s"), "{}", sealed.stderr());
+    assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
+}
