@@ -52,7 +52,7 @@ pub use definition::{
 pub use digest::{IdempotencyKey, IdempotencyKeyError, KeyDigest, VoterDigest};
 pub use names::{Direction, Eligibility, Kind, Status, UnknownName, Visibility};
 pub use percent::Percent;
-pub use poll::{AuditEntry, ExtendError, Poll, RedefineError};
+pub use poll::{AuditEntry, ExtendError, OpenError, Poll, RedefineError};
 pub use receipt::{Receipt, ReceiptError, ReceiptKey};
 pub use sealed::{SealError, SealedPoll, SealedPollError, ShardTotals, WriterTotals};
 pub use series::{Bucket, Minute, MinuteSeries, dense_hours, dense_minutes, series_range};

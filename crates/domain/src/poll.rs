@@ -40,6 +40,20 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+/// Why a poll can't be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It isn't a draft.
+    #[error(transparent)]
+    State(#[from] IllegalTransition),
+    /// Its end has come: it would take no vote, and could be changed no more.
+    #[error("can't open a poll whose end, {}, has come: apply it with a later closes_at", wire_time::format(*closes_at))]
+    Over {
+        /// Its end.
+        closes_at: Timestamp,
+    },
+}
+
 /// Why a poll's end can't be put off.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExtendError {
@@ -120,7 +134,22 @@ impl Poll {
         }
     }
 
-    /// The poll after a transition. `Close` brings `closes_at` forward to `now`, if it is still to come.
+    /// The poll opened: what [`Transition::Open`] leads to, where voters can still come.
+    ///
+    /// # Errors
+    /// Where it isn't a draft, or its end has come.
+    pub fn open(&self, now: Timestamp, by: &str) -> Result<Self, OpenError> {
+        let open = self.transition(Transition::Open, now, by)?;
+        if self.is_over(now) {
+            return Err(OpenError::Over {
+                closes_at: self.closes_at,
+            });
+        }
+        Ok(open)
+    }
+
+    /// The poll after a transition, as its state allows: whoever opens it for voters asks [`Self::open`], which looks
+    /// at the clock too. `Close` brings `closes_at` forward to `now`, if it is still to come.
     ///
     /// # Errors
     /// Where the transition doesn't lead from the poll's state.
@@ -156,7 +185,7 @@ impl Poll {
         if !matches!(self.state, PollState::Open | PollState::Paused) {
             return Err(ExtendError::State { state: self.state });
         }
-        if now >= self.closes_at {
+        if self.is_over(now) {
             return Err(ExtendError::Over {
                 closed_at: self.closes_at,
             });
@@ -242,12 +271,18 @@ impl Poll {
         }
     }
 
+    /// Whether its end has come, whatever state it is in.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.closes_at
+    }
+
     /// What the poll is to a voter at an instant.
     #[must_use]
     pub fn phase(&self, now: Timestamp) -> Phase {
         match self.state {
             PollState::Draft => Phase::NotOpen,
-            PollState::Open | PollState::Paused if now >= self.closes_at => Phase::Closed,
+            PollState::Open | PollState::Paused if self.is_over(now) => Phase::Closed,
             PollState::Open | PollState::Paused if now < self.definition.opens_at() => {
                 Phase::NotOpen
             }
@@ -263,7 +298,7 @@ impl Poll {
     #[must_use]
     pub fn effective_state(&self, now: Timestamp) -> PollState {
         match self.state {
-            PollState::Open | PollState::Paused if now >= self.closes_at => PollState::Closed,
+            PollState::Open | PollState::Paused if self.is_over(now) => PollState::Closed,
             state => state,
         }
     }

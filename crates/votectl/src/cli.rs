@@ -8,6 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Heading of the options that all commands share.
 const EVERYWHERE: &str = "Options of every command";
 
+/// Who it was, where nobody says it.
+const NOBODY: &str = "operator";
+
+/// How long the name of whoever does something can be, in characters.
+const LONGEST_NAME: usize = 64;
+
 /// Runs live votes: defines, opens, closes and seals polls, proves their figures, puts load on the services.
 #[derive(Debug, Parser)]
 #[command(
@@ -16,7 +22,7 @@ const EVERYWHERE: &str = "Options of every command";
     max_term_width = 100,
     propagate_version = true,
     after_help = "Exit codes: 0 done; 1 a check failed or a change was refused; 2 wrong input, nothing was done; \
-                  3 Redis or a service is away."
+                  3 Redis or a service is away, or the output can't be written."
 )]
 pub struct Cli {
     /// Options of all commands.
@@ -46,7 +52,8 @@ pub struct Global {
         value_name = "NAME",
         env = "USER",
         hide_env_values = true,
-        default_value = "operator"
+        default_value = NOBODY,
+        value_parser = who
     )]
     pub by: String,
 }
@@ -88,6 +95,21 @@ pub enum Command {
     DevGuard(dev::guard::GuardArgs),
 }
 
+/// A name for the poll's log, which is read on terminals: one line, and not a long one. An empty `USER` (of a timer, in
+/// a container) is nobody's name.
+fn who(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(NOBODY.to_owned());
+    }
+    let blank = text.chars().all(char::is_whitespace);
+    if blank || text.chars().any(char::is_control) || text.chars().count() > LONGEST_NAME {
+        return Err(format!(
+            "must be 1 to {LONGEST_NAME} characters, not all blank, and no control characters (without --by it is USER)"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::Cli;
@@ -102,6 +124,24 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_option_of_a_command_is_taken_for_one_of_all_commands() {
+        let command = Cli::command();
+        let everywhere: Vec<_> = command
+            .get_arguments()
+            .map(|option| option.get_id().clone())
+            .collect();
+        assert!(everywhere.len() > 8, "{everywhere:?}");
+        let mut commands: Vec<_> = command.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            for option in command.get_arguments() {
+                let (id, name) = (option.get_id(), command.get_name());
+                assert!(!everywhere.contains(id), "{name} has another `{id}`");
+            }
+            commands.extend(command.get_subcommands());
+        }
     }
 
     #[test]

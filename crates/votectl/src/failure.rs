@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::path::Path;
 
 /// A command's failure. Its text says what was wrong, where, and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +13,7 @@ pub enum Failure {
     /// Exit code 2: the command line or a file is wrong; nothing was done.
     #[error("{0}")]
     Usage(String),
-    /// Exit code 3: the work could not be done: Redis or a service is away, a file can't be written.
+    /// Exit code 3: the work could not be done: Redis or a service is away, the output can't be written.
     #[error("{0:#}")]
     Broken(anyhow::Error),
     /// Nobody reads our output any more (`votectl … | head`): no failure to speak of.
@@ -31,6 +32,33 @@ impl Failure {
     #[must_use]
     pub fn usage(why: impl Display) -> Self {
         Self::Usage(why.to_string())
+    }
+
+    /// The output that takes no more; nobody is told who has closed it.
+    #[must_use]
+    pub fn output(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::Closed
+        } else {
+            Self::Broken(anyhow::Error::from(error).context("can't write the output"))
+        }
+    }
+
+    /// A file of the command line that can't be written: wrong input where its path is to blame.
+    #[must_use]
+    pub fn unwritable(file: &Path, error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let what = format!("can't write {}", file.display());
+        match error.kind() {
+            Kind::NotFound
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::InvalidFilename
+            | Kind::InvalidInput => Self::usage(format!("--file: {what}: {error}")),
+            _ => Self::Broken(anyhow::Error::from(error).context(what)),
+        }
     }
 
     /// The exit code.
@@ -63,7 +91,11 @@ impl From<io::Error> for Failure {
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self::from(io::Error::from(error))
+        if error.is_io() {
+            Self::output(error.into())
+        } else {
+            Self::Broken(error.into())
+        }
     }
 }
 
@@ -74,11 +106,28 @@ impl From<vote_store::StoreError> for Failure {
                 "--redis: {error} (it must read redis://[user:password@]host[:port][/database])"
             )),
             vote_store::StoreError::Corrupt { .. } => Self::Broken(error.into()),
-            _ => Self::Broken(anyhow::anyhow!(
-                "{error}; is Redis where --redis (or VOTE__REDIS__URL) says?"
-            )),
+            _ => {
+                let text = error.to_string();
+                let hint = hint(&text);
+                Self::Broken(anyhow::anyhow!("{text}; {hint}"))
+            }
         }
     }
+}
+
+/// Where to look. Who could not log in has found Redis; the pool passes on the text of its error alone.
+fn hint(error: &str) -> String {
+    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    let question = if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH"]) {
+        "are user and password right"
+    } else if says(&["NoPerm", "NOPERM"]) {
+        "is it the right user"
+    } else {
+        return "is Redis where --redis (or VOTE__REDIS__URL) says?".to_owned();
+    };
+    format!(
+        "{question}? They are in the address, or --redis-username with VOTE__REDIS__PASSWORD or --redis-password-file"
+    )
 }
 
 impl From<vote_store::SaveError> for Failure {

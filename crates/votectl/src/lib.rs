@@ -4,6 +4,7 @@ pub mod cli;
 pub mod commands;
 pub mod context;
 pub mod dev;
+pub mod duration;
 pub mod failure;
 mod input;
 pub mod load;

@@ -3,9 +3,7 @@
 use crate::failure::Failure;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use vote_domain::{
-    DefinitionError, Phase, Poll, PollDefinition, PollId, PollState, Transition, wire_time,
-};
+use vote_domain::{DefinitionError, Phase, Poll, PollDefinition, PollId, PollState, wire_time};
 use vote_store::{PollOperator, SaveError};
 
 /// For how long a new one takes votes, unless somebody asks for another time.
@@ -109,8 +107,8 @@ impl Series {
         }
         let definition = self.numbered(self.next_number(&polls), now, open_for)?;
         let open = Poll::draft(definition, now, by)
-            .transition(Transition::Open, now, by)
-            .map_err(anyhow::Error::from)?;
+            .open(now, by)
+            .map_err(Failure::usage)?;
         match operator.save(&open, 0).await {
             Ok(()) => Ok(Ok(Found {
                 poll: open,
@@ -187,7 +185,7 @@ impl Series {
 
 fn later(now: Timestamp, by: SignedDuration) -> Result<Timestamp, Failure> {
     now.checked_add(by)
-        .map_err(|error| Failure::usage(format!("a poll can't be open for so long: {error}")))
+        .map_err(|_| Failure::usage("a poll can't be open for so long: its end is too far away"))
 }
 
 fn is_number(text: &str) -> bool {

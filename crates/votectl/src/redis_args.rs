@@ -7,8 +7,12 @@ use std::path::PathBuf;
 use vote_service::settings::{RedisUrl, Secret};
 use vote_store::{RedisConfig, TlsFiles};
 
-/// Heading of these options, which all commands share.
+/// Heading of these options, which all commands share. Their ids are their long names: every command has them beside
+/// options of its own, and clap takes two options of one id for the same.
 const HEADING: &str = "Redis, for every command";
+
+/// Where it is, if nobody says it.
+const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
 
 /// Where Redis is, and who we are there.
 #[derive(Clone, Args)]
@@ -21,13 +25,14 @@ pub struct RedisArgs {
         value_name = "URL",
         env = "VOTE__REDIS__URL",
         hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379"
+        default_value = DEFAULT_URL
     )]
     pub redis: String,
 
     /// ACL user
     #[arg(
-        long = "redis-username",
+        id = "redis-username",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "NAME",
@@ -39,18 +44,20 @@ pub struct RedisArgs {
 
     /// Its password; only the environment should have it, since others can see the options of a process
     #[arg(
-        long = "redis-password",
+        id = "redis-password",
+        long,
         global = true,
         hide = true,
         env = "VOTE__REDIS__PASSWORD",
         hide_env_values = true,
-        conflicts_with = "password_file"
+        conflicts_with = "redis-password-file"
     )]
     password: Option<String>,
 
     /// File that holds the user's password (or VOTE__REDIS__PASSWORD)
     #[arg(
-        long = "redis-password-file",
+        id = "redis-password-file",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "FILE",
@@ -61,7 +68,8 @@ pub struct RedisArgs {
 
     /// ACL user at the sentinels, where those have users of their own
     #[arg(
-        long = "redis-sentinel-username",
+        id = "redis-sentinel-username",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "NAME",
@@ -73,18 +81,20 @@ pub struct RedisArgs {
 
     /// Password at the sentinels; only the environment should have it
     #[arg(
-        long = "redis-sentinel-password",
+        id = "redis-sentinel-password",
+        long,
         global = true,
         hide = true,
         env = "VOTE__REDIS__SENTINEL_PASSWORD",
         hide_env_values = true,
-        conflicts_with = "sentinel_password_file"
+        conflicts_with = "redis-sentinel-password-file"
     )]
     sentinel_password: Option<String>,
 
     /// File that holds the password at the sentinels (or VOTE__REDIS__SENTINEL_PASSWORD)
     #[arg(
-        long = "redis-sentinel-password-file",
+        id = "redis-sentinel-password-file",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "FILE",
@@ -95,7 +105,8 @@ pub struct RedisArgs {
 
     /// Certificates (PEM) of the authorities to trust, instead of those of the machine
     #[arg(
-        long = "redis-ca-file",
+        id = "redis-ca-file",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "FILE",
@@ -106,19 +117,21 @@ pub struct RedisArgs {
 
     /// Our own certificate (PEM), where the servers ask for one
     #[arg(
-        long = "redis-cert-file",
+        id = "redis-cert-file",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "FILE",
         hide_short_help = true,
         env = "VOTE__REDIS__TLS_CERT_FILE",
-        requires = "key_file"
+        requires = "redis-key-file"
     )]
     cert_file: Option<PathBuf>,
 
     /// The key (PEM) of our own certificate
     #[arg(
-        long = "redis-key-file",
+        id = "redis-key-file",
+        long,
         global = true,
         help_heading = HEADING,
         value_name = "FILE",
@@ -146,6 +159,11 @@ impl fmt::Debug for RedisArgs {
 }
 
 impl RedisArgs {
+    /// Whether an address was given: another one than what holds without.
+    pub(crate) fn is_given(&self) -> bool {
+        self.redis != DEFAULT_URL
+    }
+
     /// How the store is to connect.
     ///
     /// # Errors

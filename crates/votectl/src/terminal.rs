@@ -66,8 +66,7 @@ impl Terminal {
     /// # Errors
     /// When it can't be written.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.out, "{text}")?;
-        Ok(())
+        writeln!(self.out, "{text}").map_err(Failure::output)
     }
 
     /// One remark on standard error. That it can't be written is no reason to stop.
@@ -80,8 +79,20 @@ impl Terminal {
     /// # Errors
     /// When it can't be written.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        self.out.flush()?;
-        Ok(())
+        self.out.flush().map_err(Failure::output)
+    }
+
+    /// Makes sure that [`Self::confirm`] can ask: for what is done before the answer is known.
+    ///
+    /// # Errors
+    /// When nobody can be asked.
+    pub fn can_confirm(&self, question: &str, yes: bool) -> Result<(), Failure> {
+        if yes || self.interactive {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{question} Nobody can be asked here (standard input is no terminal): give --yes to go on without asking"
+        )))
     }
 
     /// Asks for a confirmation, unless `yes` was given beforehand.
@@ -89,13 +100,9 @@ impl Terminal {
     /// # Errors
     /// When the answer is anything but `yes`, or nobody can be asked.
     pub fn confirm(&mut self, question: &str, yes: bool) -> Result<(), Failure> {
+        self.can_confirm(question, yes)?;
         if yes {
             return Ok(());
-        }
-        if !self.interactive {
-            return Err(Failure::usage(format!(
-                "{question} Nobody can be asked here (standard input is no terminal): give --yes to go on without asking"
-            )));
         }
         self.flush()?;
         write!(self.err, "{question} Type yes to go on: ")?;
@@ -105,9 +112,7 @@ impl Terminal {
         if answer.trim().eq_ignore_ascii_case("yes") {
             return Ok(());
         }
-        Err(Failure::refused(
-            "nothing was changed: the answer was not `yes`",
-        ))
+        Err(Failure::refused("not done: the answer was not `yes`"))
     }
 }
 

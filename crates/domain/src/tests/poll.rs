@@ -2,8 +2,8 @@
 
 use super::{PAREDAO, at, paredao, paredao_with, poll_after};
 use crate::{
-    ExtendError, IllegalTransition, Phase, Poll, PollDefinition, PollState, RedefineError, Status,
-    Transition, Visibility, admit,
+    ExtendError, IllegalTransition, OpenError, Phase, Poll, PollDefinition, PollState,
+    RedefineError, Status, Transition, Visibility, admit,
 };
 
 const OPENS: &str = "2026-11-24T00:00:00Z";
@@ -31,6 +31,40 @@ fn every_change_counts_a_revision_and_leaves_a_trail() {
             from: PollState::Draft,
             transition: Transition::Seal
         })
+    );
+}
+
+#[test]
+fn a_poll_whose_end_has_come_is_not_opened() {
+    let draft = poll_after(&[]);
+    let last = at("2026-11-26T01:59:59.999Z");
+    assert_eq!(
+        draft.open(last, "ines"),
+        Ok(draft
+            .transition(Transition::Open, last, "ines")
+            .expect("legal"))
+    );
+    let refused = draft
+        .open(at(CLOSES), "ines")
+        .expect_err("its end has come");
+    assert_eq!(
+        refused,
+        OpenError::Over {
+            closes_at: at(CLOSES)
+        }
+    );
+    assert_eq!(
+        refused.to_string(),
+        "can't open a poll whose end, 2026-11-26T02:00:00.000Z, has come: apply it with a later closes_at"
+    );
+    // That it was opened before says more than that it is over.
+    let open = poll_after(&[Transition::Open]);
+    assert_eq!(
+        open.open(at(CLOSES), "ines"),
+        Err(OpenError::State(IllegalTransition {
+            from: PollState::Open,
+            transition: Transition::Open
+        }))
     );
 }
 

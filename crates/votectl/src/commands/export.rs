@@ -6,14 +6,15 @@ use crate::commands::progress::Shards;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use vote_domain::{
-    Bucket, CandidateStanding, Poll, PollState, Standing, dense_hours, dense_minutes, series_range,
-    wire_time,
+    Bucket, CandidateStanding, Phase, Poll, PollState, Standing, dense_hours, dense_minutes,
+    series_range, wire_time,
 };
 use vote_store::{Backup, PollOperator, ShardFigures, TakeError};
 
@@ -24,7 +25,7 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub poll: PollArg,
 
-    /// Form of the export; csv if not given, json for a sealed result and a backup
+    /// Form of the export; csv if not given, json with `--output json`, for a sealed result and for a backup
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
@@ -77,7 +78,8 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             ));
         }
         (What::Sealed | What::Backup, _) => false,
-        (_, format) => format != Some(Format::Json),
+        (_, Some(format)) => format == Format::Csv,
+        (_, None) => !context.json(),
     };
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;
@@ -126,7 +128,7 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             let backup = backup(&operator, &poll, context).await?;
             let text = backup.to_json().map_err(anyhow::Error::from)?;
             write(args.file.as_deref(), &text, context)?;
-            context.terminal.note(&remark(&backup));
+            context.terminal.note(&remark(&backup, now));
             return Ok(());
         }
     };
@@ -135,12 +137,11 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
 
 fn write(file: Option<&Path>, text: &str, context: &mut Context<'_>) -> Result<(), Failure> {
     let Some(file) = file else {
-        context.terminal.out().write_all(text.as_bytes())?;
+        let written = context.terminal.out().write_all(text.as_bytes());
+        written.map_err(Failure::output)?;
         return context.terminal.flush();
     };
-    replace(file, text).map_err(|error| {
-        Failure::from(anyhow::Error::from(error).context(format!("can't write {}", file.display())))
-    })
+    replace(file, text).map_err(|error| Failure::unwritable(file, error))
 }
 
 /// Replaces a file by a new one that is on the disk, so that a failure half-way leaves the old one. What is no
@@ -195,21 +196,26 @@ async fn backup(
     }
 }
 
-fn remark(backup: &Backup) -> String {
-    let totals = backup.totals();
+fn remark(backup: &Backup, now: Timestamp) -> String {
+    let (poll, totals) = (backup.poll(), backup.totals());
     let mut text = format!(
         "backup of poll {} ({}): {} votes, {} late, {} shards, sha256 {}",
-        backup.poll().definition.id(),
-        backup.poll().state,
+        poll.definition.id(),
+        poll.state,
         totals.votes,
         totals.late,
         backup.shards().len(),
         backup.sha256()
     );
-    if backup.poll().state == PollState::Open {
-        text.push_str(
+    match poll.state {
+        PollState::Open if poll.phase(now) == Phase::Open => text.push_str(
             "\nit takes votes: each shard is as of when it was read, what came later is not in it; it would come back paused",
-        );
+        ),
+        PollState::Open | PollState::Paused if poll.is_over(now) => text.push_str(
+            "\nits end has come, and it is not closed yet: what is recorded later is not in it; it would come back paused",
+        ),
+        PollState::Open => text.push_str("\nit would come back paused"),
+        _ => {}
     }
     if backup.forgets_voters() {
         text.push_str("\nwhich voters have used their votes is not in it");
@@ -293,7 +299,7 @@ fn ledger(shards: &[ShardFigures]) -> Vec<LedgerRow> {
     rows.collect()
 }
 
-fn buckets(poll: &Poll, figures: &Figures, what: What, now: jiff::Timestamp) -> Vec<Bucket> {
+fn buckets(poll: &Poll, figures: &Figures, what: What, now: Timestamp) -> Vec<Bucket> {
     let Some((from, until)) = series_range(poll, &figures.minutes, now) else {
         return Vec::new();
     };

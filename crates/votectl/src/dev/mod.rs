@@ -53,7 +53,15 @@ pub struct DevArgs {
 /// Runs everything until Ctrl-C, `SIGTERM` or the unexpected end of a part.
 ///
 /// # Errors
-/// When something can't be started, or a part ended by itself; all the others are stopped by then.
+/// [`Failure::Usage`] where another Redis is given; when something can't be started, or a part ended by itself; all the others are stopped by then.
 pub async fn run(args: DevArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    // What names the one that is about to be started is no mistake: a shell in which the others were run has it set.
+    let ours = format!("redis://127.0.0.1:{}", args.redis_port);
+    if context.global.redis.is_given() && context.global.redis.redis != ours {
+        return Err(Failure::usage(
+            "--redis: `votectl dev` starts a Redis of its own, at --redis-port, and uses no other: leave it out, and unset \
+             VOTE__REDIS__URL",
+        ));
+    }
     supervisor::run(&args, context).await
 }

@@ -7,6 +7,7 @@ mod steps;
 
 use crate::commands::poll::file;
 use crate::context::Context;
+use crate::duration;
 use crate::failure::Failure;
 use crate::load::answer::{self, Shown};
 use crate::load::http::Target;
@@ -49,7 +50,7 @@ pub struct SmokeArgs {
     results: Target,
 
     /// How long each step may take until it holds
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     timeout: SignedDuration,
 }
 

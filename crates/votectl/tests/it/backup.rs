@@ -310,5 +310,5 @@ async fn an_export_replaces_a_file_whole_or_not_at_all() {
         .collect();
     assert_eq!(names.len(), 2, "{names:?}");
     let nowhere = "export paredao-01 --what backup --file /nowhere/backup.json";
-    assert!(fails(&server, nowhere, 3).await.contains("/nowhere"));
+    assert!(fails(&server, nowhere, 2).await.contains("/nowhere"));
 }

@@ -7,8 +7,11 @@
 mod backup;
 mod demo;
 mod dev;
+mod ended;
 mod load;
+mod options;
 mod polls;
 mod readme;
+mod receipts;
 mod smoke;
 mod support;

@@ -4,6 +4,7 @@ use super::file;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 use std::path::PathBuf;
 use vote_domain::{Difference, Poll, PollDefinition, PollState, wire_time};
@@ -40,6 +41,9 @@ pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<()
     let operator = context.operator()?;
     let current = operator.get(definition.id()).await?;
     let change = plan(current.as_ref(), definition, context)?;
+    if let Some(remark) = past_remark(&change.next, context.now()) {
+        context.terminal.note(&remark);
+    }
     if args.dry_run {
         return report(&change, true, context);
     }
@@ -78,6 +82,18 @@ fn plan(
     })
 }
 
+/// A draft whose end has come is no mistake yet: it can be changed until it is opened.
+fn past_remark(poll: &Poll, now: Timestamp) -> Option<String> {
+    let past = poll.state == PollState::Draft && poll.is_over(now);
+    past.then(|| {
+        format!(
+            "poll {}: its end, {}, has come: it can't be opened until it is applied with a later closes_at",
+            poll.definition.id(),
+            wire_time::format(poll.closes_at)
+        )
+    })
+}
+
 fn report(change: &Change, dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
     let action = match change.from {
         0 => "created",
@@ -94,10 +110,11 @@ fn report(change: &Change, dry_run: bool, context: &mut Context<'_>) -> Result<(
             "differences": change.differences,
         }));
     }
-    context.terminal.line(&text(change, action, dry_run))
+    let text = text(change, action, dry_run, context.now());
+    context.terminal.line(&text)
 }
 
-fn text(change: &Change, action: &str, dry_run: bool) -> String {
+fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String {
     let definition = &change.next.definition;
     let id = definition.id();
     let mut text = match (action, dry_run) {
@@ -140,7 +157,9 @@ fn text(change: &Change, action: &str, dry_run: bool) -> String {
         ] {
             text.push_str(&format!("+ {field}: {value}\n"));
         }
-        text.push_str(&format!("it takes votes after `votectl poll open {id}`\n"));
+        if past_remark(&change.next, now).is_none() {
+            text.push_str(&format!("it takes votes after `votectl poll open {id}`\n"));
+        }
     }
     for Difference { field, from, to } in &change.differences {
         text.push_str(&format!("- {field}: {from}\n+ {field}: {to}\n"));
@@ -176,7 +195,7 @@ mod tests {
             from if from == change.next.revision => "unchanged",
             _ => "changed",
         };
-        Ok(text(&change, action, false))
+        Ok(text(&change, action, false, context.now()))
     }
 
     fn demo() -> Poll {

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
-use vote_domain::{Poll, PollState, Transition, wire_time};
+use vote_domain::{OpenError, Poll, PollState, Transition, wire_time};
 use vote_store::{PollOperator, SealError};
 
 /// A writer that runs has sent something again by then: it tries four times a second.
@@ -27,7 +27,8 @@ struct Changed<'a> {
 /// Makes a transition and saves it.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the poll's state doesn't allow it, or somebody else has changed the poll meanwhile.
+/// [`Failure::Refused`] when the poll's state doesn't allow it, it is to be opened and its end has come, or somebody
+/// else has changed the poll meanwhile.
 pub(super) async fn transition(
     args: &PollArg,
     transition: Transition,
@@ -35,9 +36,14 @@ pub(super) async fn transition(
 ) -> Result<(), Failure> {
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll).await?;
-    let next = match poll.transition(transition, context.now(), &context.global.by) {
+    let (now, by) = (context.now(), &context.global.by);
+    let next = match transition {
+        Transition::Open => poll.open(now, by),
+        other => poll.transition(other, now, by).map_err(OpenError::State),
+    };
+    let next = match next {
         Ok(next) => next,
-        Err(illegal) => {
+        Err(error) => {
             // An earlier attempt may have failed between the document and the last shard's fence, or Redis has
             // forgotten a fence since.
             let again = if leads_to(transition, poll.state) {
@@ -47,13 +53,36 @@ pub(super) async fn transition(
                 ""
             };
             return Err(Failure::refused(format!(
-                "poll `{}`: {illegal}{again}",
+                "poll `{}`: {error}{again}",
                 args.poll
             )));
         }
     };
     operator.save(&next, poll.revision).await?;
     report(&next, context)
+}
+
+/// Closes a poll that is open or paused and whose end has come, as `votectl poll close` does; gives it closed. If one of
+/// its fences was missing, this takes a moment longer, as in [`fence_again`].
+///
+/// # Errors
+/// As [`PollOperator::save`].
+pub(super) async fn close_ended(
+    operator: &PollOperator,
+    poll: &Poll,
+    context: &mut Context<'_>,
+) -> Result<Poll, Failure> {
+    let closed = poll
+        .transition(Transition::Close, context.now(), &context.global.by)
+        .map_err(Failure::refused)?;
+    let missing = is_fence_missing(operator, poll).await?;
+    operator.save(&closed, poll.revision).await?;
+    let text = text(&closed, context.now());
+    context.terminal.note(&text);
+    if missing {
+        wait_for_repair(context).await;
+    }
+    Ok(closed)
 }
 
 /// Writes the fences of a poll again, where an earlier attempt has left some out, or Redis has forgotten them. If
@@ -68,21 +97,30 @@ pub(super) async fn fence_again(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let missing = match poll.state {
-        PollState::Closed => match operator.fenced_as_closed(poll).await {
-            Err(SealError::Store(error)) => return Err(error.into()),
-            fenced => fenced.is_err(),
-        },
+        PollState::Closed => is_fence_missing(operator, poll).await?,
         _ => false,
     };
     let fenced = operator.fence(poll).await;
     if missing {
-        context.terminal.note(&format!(
-            "a shard had lost the closed poll's fence: for {} s its writers can begin to send again what is missing there",
-            REPAIR.as_secs()
-        ));
-        tokio::time::sleep(REPAIR).await;
+        wait_for_repair(context).await;
     }
     Ok(fenced?)
+}
+
+/// Whether a shard has another fence than the poll's, or none.
+async fn is_fence_missing(operator: &PollOperator, poll: &Poll) -> Result<bool, Failure> {
+    match operator.fenced_as_closed(poll).await {
+        Err(SealError::Store(error)) => Err(error.into()),
+        fenced => Ok(fenced.is_err()),
+    }
+}
+
+async fn wait_for_repair(context: &mut Context<'_>) {
+    context.terminal.note(&format!(
+        "a shard had lost the closed poll's fence: for {} s its writers can begin to send again what is missing there",
+        REPAIR.as_secs()
+    ));
+    tokio::time::sleep(REPAIR).await;
 }
 
 /// Whether the transition leads to this state, from wherever it is legal.
@@ -120,6 +158,10 @@ fn text(poll: &Poll, now: Timestamp) -> String {
         String::new()
     };
     let until = match poll.state {
+        PollState::Open | PollState::Paused if poll.is_over(now) => {
+            let end = wire_time::format(poll.closes_at);
+            format!(", and its end has come: it closed at {end}")
+        }
         PollState::Open | PollState::Paused => {
             format!("{from} until {}", wire_time::format(poll.closes_at))
         }

@@ -2,6 +2,7 @@
 
 use super::file;
 use crate::context::Context;
+use crate::duration;
 use crate::failure::Failure;
 use crate::numbered::{Found, Series, Wanted};
 use clap::Args;
@@ -19,7 +20,7 @@ pub struct DemoArgs {
     file: PathBuf,
 
     /// How long a new one takes votes, for example 90m or 48h
-    #[arg(long = "for", value_name = "DURATION", default_value = "48h")]
+    #[arg(long = "for", value_name = "DURATION", default_value = "48h", value_parser = duration::parse)]
     open_for: SignedDuration,
 }
 

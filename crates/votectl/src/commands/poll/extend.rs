@@ -2,6 +2,7 @@
 
 use super::{PollArg, change};
 use crate::context::Context;
+use crate::duration;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +26,7 @@ struct To {
     until: Option<Timestamp>,
 
     /// How much longer, for example 30m or 1h30m
-    #[arg(long = "for", value_name = "DURATION")]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     longer: Option<SignedDuration>,
 }
 
@@ -38,10 +39,12 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
     let poll = context.poll(&operator, &args.poll.poll).await?;
     let until = match (args.to.until, args.to.longer) {
         (Some(until), _) => until,
-        (None, longer) => poll
-            .closes_at
-            .checked_add(longer.unwrap_or_default())
-            .map_err(Failure::usage)?,
+        (None, longer) => {
+            let longer = longer.unwrap_or_default();
+            poll.closes_at
+                .checked_add(longer)
+                .map_err(|_| Failure::usage(format!("--for: `{longer:#}` is too far away")))?
+        }
     };
     match poll.extend(until, context.now(), &context.global.by) {
         Ok(next) => {

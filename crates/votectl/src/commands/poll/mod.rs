@@ -45,7 +45,7 @@ pub enum PollCommand {
     Resume(PollArg),
     /// Take no more votes, from now on
     Close(PollArg),
-    /// Make the result of a closed poll final
+    /// Make the result of a poll final that is closed, or that the clock has ended
     Seal(seal::SealArgs),
     /// Declare a poll invalid, for good
     Void(void::VoidArgs),

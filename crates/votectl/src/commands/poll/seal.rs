@@ -1,8 +1,9 @@
 //! `votectl poll seal POLL`
 
-use super::{PollArg, writers};
+use super::{PollArg, change, writers};
 use crate::commands::figures::{final_result, standing_text};
 use crate::context::Context;
+use crate::duration;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +20,7 @@ pub struct SealArgs {
     poll: PollArg,
 
     /// How long after closing votes may still be confirmed that were accepted in time
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     grace: SignedDuration,
 
     /// Don't wait for the grace to be over
@@ -27,7 +28,7 @@ pub struct SealArgs {
     now: bool,
 
     /// How long to wait for every writer to say that all it had accepted is recorded
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     wait: SignedDuration,
 
     /// Don't wait for this writer, whose process is gone for good; can be given more than once
@@ -39,11 +40,12 @@ pub struct SealArgs {
     yes: bool,
 }
 
-/// Makes the result of a closed poll final, and shows it. Of a poll that is sealed it makes sure that all of that is
+/// Makes the result of a closed poll final, and shows it. One that is open, and whose end has come, is closed first: to
+/// voters it is closed, and nothing can put its end off any more. Of a poll that is sealed it makes sure that all of that is
 /// on every server, and shows it.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the poll isn't closed, the grace isn't over, a shard doesn't know that it is closed,
+/// [`Failure::Refused`] when the poll isn't closed and its end is to come, the grace isn't over, a shard doesn't know that it is closed,
 /// writers are still waited for, the figures don't agree, or it wasn't confirmed.
 pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let id = &args.poll.poll;
@@ -53,14 +55,23 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
     let patience = Duration::try_from(args.wait)
         .map_err(|_| Failure::usage("--wait: must not be negative"))?;
     let operator = context.operator()?;
-    let poll = context.poll(&operator, id).await?;
+    let mut poll = context.poll(&operator, id).await?;
     if poll.state == PollState::Sealed {
         return repeat(&operator, &poll, context).await;
     }
-    poll.transition(Transition::Seal, context.now(), &context.global.by)
-        .map_err(|illegal| Failure::refused(format!("poll `{id}`: {illegal}")))?;
+    let ended = poll.state != poll.effective_state(context.now());
+    if !ended {
+        poll.transition(Transition::Seal, context.now(), &context.global.by)
+            .map_err(|illegal| Failure::refused(format!("poll `{id}`: {illegal}")))?;
+    }
     if !args.now {
         check_grace(&poll, args.grace, context.now())?;
+    }
+    if ended {
+        // Before anything is changed: else it would be closed, and then refused as wrong input.
+        let question = format!("Close and seal poll {id}?");
+        context.terminal.can_confirm(&question, args.yes)?;
+        poll = change::close_ended(&operator, &poll, context).await?;
     }
     let fenced = operator.fenced_as_closed(&poll).await;
     fenced.map_err(|error| failure(id, error))?;
@@ -134,7 +145,7 @@ fn check_grace(poll: &Poll, grace: SignedDuration, now: Timestamp) -> Result<(),
     let over = poll
         .closes_at
         .checked_add(grace)
-        .map_err(|error| Failure::usage(format!("--grace: {error}")))?;
+        .map_err(|_| Failure::usage(format!("--grace: `{grace:#}` is too far away")))?;
     if now >= over {
         return Ok(());
     }
