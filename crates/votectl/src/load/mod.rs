@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod engine;
 pub mod http;
+mod open_poll;
 pub mod plan;
 mod progress;
 pub mod reconcile;
@@ -13,11 +14,12 @@ mod vote;
 #[cfg(test)]
 mod tests;
 
-use crate::context::{Context, no_such_poll};
+use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use http::Target;
 use jiff::SignedDuration;
+use open_poll::the_open_poll;
 use plan::{Ballot, Plan};
 use reconcile::{TallySource, reconcile};
 use report::{Report, Subject};
@@ -25,7 +27,7 @@ use stats::Progress;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use vote_domain::{ChannelId, Poll, PollId, PollState};
+use vote_domain::{ChannelId, Poll, PollId};
 use vote_store::PollOperator;
 
 /// How long the tally may take to agree with the answers.
@@ -38,7 +40,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: Target,
 
-    /// The poll to vote in; may be left out while exactly one is open
+    /// The poll to vote in; may be left out while exactly one takes votes
     #[arg(long, value_parser = PollId::parse)]
     poll: Option<PollId>,
 
@@ -107,7 +109,7 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let operator = context.operator()?;
     let poll = match &args.poll {
         Some(id) => context.poll(&operator, id).await?,
-        None => the_open_poll(operator.list().await?)?,
+        None => the_open_poll(operator.list().await?, context.now())?,
     };
     let plan = plan(&args, &poll).await?;
     let tally = PollTally {
@@ -248,26 +250,4 @@ async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {
 fn new_keys() -> Result<String, Failure> {
     let bytes: [u8; 8] = vote_service::entropy::random_bytes().map_err(anyhow::Error::from)?;
     Ok(format!("load-{}", data_encoding::HEXLOWER.encode(&bytes)))
-}
-
-fn the_open_poll(polls: Vec<Poll>) -> Result<Poll, Failure> {
-    let ids: Vec<String> = polls
-        .iter()
-        .map(|poll| poll.definition.id().to_string())
-        .collect();
-    let mut open = polls
-        .into_iter()
-        .filter(|poll| poll.state == PollState::Open);
-    match (open.next(), open.next()) {
-        (Some(poll), None) => Ok(poll),
-        (None, _) if ids.is_empty() => Err(no_such_poll("(any)", &[])),
-        (None, _) => Err(Failure::usage(format!(
-            "--poll: no poll is open; there are: {}",
-            ids.join(", ")
-        ))),
-        (Some(_), Some(_)) => Err(Failure::usage(format!(
-            "--poll: several polls are open, name one of: {}",
-            ids.join(", ")
-        ))),
-    }
 }

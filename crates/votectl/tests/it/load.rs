@@ -71,6 +71,38 @@ async fn votes_in_a_closed_poll_are_refused_and_the_load_says_so() {
 }
 
 #[tokio::test]
+async fn without_a_poll_only_those_that_take_votes_now_can_be_meant() {
+    let server = RedisServer::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = poll_file(dir.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    for id in ["ensaio-01", "paredao-01", "smoke-01", "smoke-02"] {
+        std::fs::write(&file, text.replace("paredao-01", id)).unwrap();
+        json(&server, &format!("poll apply {file}")).await;
+        json(&server, &format!("poll open {id}")).await;
+    }
+    json(&server, "poll close smoke-01").await;
+    json(&server, "poll seal smoke-01 --now --yes").await;
+    json(&server, "poll pause smoke-02").await;
+    let said = fails(&server, "load --votes 1", 2).await;
+    assert!(
+        said.contains("name one of: ensaio-01, paredao-01\n"),
+        "{said}"
+    );
+    for id in ["ensaio-01", "paredao-01"] {
+        json(&server, &format!("poll close {id}")).await;
+    }
+    let said = fails(&server, "load --votes 1", 2).await;
+    for there in [
+        "paredao-01 (closed)",
+        "smoke-01 (sealed)",
+        "smoke-02 (paused)",
+    ] {
+        assert!(said.contains(there), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_receipt_is_genuine_and_counted_also_after_sealing_and_a_changed_one_is_not() {
     let server = RedisServer::start().await;
     let (_service, address) = ingest(&server).await;
