@@ -118,16 +118,67 @@ impl fmt::Display for Reconciliation {
     }
 }
 
+/// What is left of a comparison where the tally could not be read at the end. Its JSON form has the names of
+/// [`Reconciliation`], so that a reader finds `null` where a figure would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotRead {
+    /// The tally before the first vote.
+    pub before: u128,
+    after: (),
+    /// Votes answered as accepted.
+    pub accepted: u64,
+    /// Votes that may have been recorded.
+    pub unknown: u64,
+    difference: (),
+    finding: &'static str,
+    /// Why it could not be read.
+    pub reason: String,
+}
+
+impl NotRead {
+    /// For this reason.
+    #[must_use]
+    pub fn new(before: u128, stats: &Stats, reason: String) -> Self {
+        Self {
+            before,
+            after: (),
+            accepted: stats.accepted,
+            unknown: stats.unknown,
+            difference: (),
+            finding: "not_read",
+            reason,
+        }
+    }
+}
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            before,
+            accepted,
+            unknown,
+            reason,
+            ..
+        } = self;
+        writeln!(f, "tally       {before} before, unknown after")?;
+        writeln!(
+            f,
+            "answers     {accepted} accepted, {unknown} of unknown outcome"
+        )?;
+        write!(f, "UNKNOWN     the tally could not be read: {reason}")
+    }
+}
+
 /// Reads the tally until it agrees exactly with the answers, at most for `patience`, and compares.
 ///
 /// # Errors
-/// When the tally can't be read at the end.
+/// [`NotRead`] when the tally can't be read at the end.
 pub async fn reconcile(
     source: &impl TallySource,
     before: u128,
     stats: &Stats,
     patience: Duration,
-) -> anyhow::Result<Reconciliation> {
+) -> Result<Reconciliation, NotRead> {
     let until = Instant::now() + patience;
     loop {
         let read = source.total().await;
@@ -140,7 +191,9 @@ pub async fn reconcile(
                     return Ok(found);
                 }
             }
-            Err(error) if late => return Err(error),
+            Err(error) if late => {
+                return Err(NotRead::new(before, stats, format!("{error:#}")));
+            }
             Err(_) => {}
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

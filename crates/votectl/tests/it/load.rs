@@ -1,8 +1,11 @@
 //! `votectl load` against a real ingest service.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote};
+use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote, votectl};
+use serde_json::Value;
 use std::net::SocketAddr;
-use vote_testkit::{ChildProcess, RedisServer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use vote_testkit::{ChildProcess, Exit, RedisServer};
 
 /// An ingest service on this Redis, ready to take votes in the demo poll.
 async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
@@ -10,6 +13,52 @@ async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
     json(server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(server, "poll open paredao-01").await;
     service("vote-ingest", server).await
+}
+
+/// The demo poll, open, on a Redis that no service uses.
+async fn redis_with_poll() -> RedisServer {
+    let server = RedisServer::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "poll open paredao-01").await;
+    server
+}
+
+/// Starts a load, and waits until it has begun to send.
+async fn begun(server: &RedisServer, line: &str) -> ChildProcess {
+    let mut load = votectl()
+        .args(["--redis", &server.url(), "load", "--output", "json"])
+        .args(line.split(' '))
+        .spawn();
+    load.wait_for_line(PATIENCE, |line| line.contains("Ctrl-C"))
+        .await;
+    load
+}
+
+/// What a load that has ended has printed.
+fn report(exit: &Exit) -> Value {
+    serde_json::from_str(&exit.stdout())
+        .unwrap_or_else(|_| panic!("no report: {}{}", exit.stdout(), exit.stderr()))
+}
+
+/// An ingest service that accepts every vote and counts none. Takes what comes in one read for one request, as it is
+/// with this client.
+async fn accepting() -> String {
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 201 Created\r\ncontent-length: 21\r\n\r\n{\"status\":\"accepted\"}";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0)
+                    && stream.write_all(ANSWER).await.is_ok()
+                {}
+            });
+        }
+    });
+    url
 }
 
 #[tokio::test]
@@ -67,6 +116,31 @@ async fn votes_in_a_closed_poll_are_refused_and_the_load_says_so() {
             .unwrap()
             .starts_with("410"),
         "{report}"
+    );
+}
+
+#[tokio::test]
+async fn the_run_is_reported_also_where_redis_is_gone_at_its_end() {
+    let mut server = redis_with_poll().await;
+    let url = accepting().await;
+    let mut load = begun(&server, &format!("--url {url} --votes 100 --rate 100")).await;
+    server.kill9();
+    let exit = load.wait(PATIENCE).await;
+    let report = report(&exit);
+    assert_eq!((exit.code(), &report["accepted"]), (Some(3), &100.into()));
+    assert_eq!(report["latency_us"]["count"], 100, "{report}");
+    let reconciliation = &report["reconciliation"];
+    assert_eq!(
+        (&reconciliation["before"], &reconciliation["after"]),
+        (&0.into(), &Value::Null),
+        "{report}"
+    );
+    assert_eq!(reconciliation["finding"], "not_read", "{report}");
+    assert!(reconciliation["reason"].is_string(), "{report}");
+    assert!(
+        exit.stderr().contains("not reconciled"),
+        "{}",
+        exit.stderr()
     );
 }
 
