@@ -86,7 +86,7 @@ pub async fn run(
     }
     let elapsed = run.start.elapsed();
     let _paced = pacer.join();
-    let stopped = stats.sent < run.plan.votes;
+    let stopped = stats.begun() < run.plan.votes;
     Ok(Outcome {
         stats,
         elapsed,

@@ -104,8 +104,8 @@ impl TallySource for PollTally<'_> {
 /// Runs the load, prints its report and reconciles.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the tally differs from the answers, or no vote was accepted; [`Failure::Broken`] when the
-/// tally can't be read. What is known is printed before.
+/// [`Failure::Refused`] when the tally differs from the answers, or no vote was accepted; [`Failure::Broken`] when no
+/// vote got a connection, or the tally can't be read. What is known is printed before.
 pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let operator = context.operator()?;
     let poll = match &args.poll {

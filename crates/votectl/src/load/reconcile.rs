@@ -93,6 +93,12 @@ impl fmt::Display for Reconciliation {
             "answers     {accepted} accepted, {unknown} of unknown outcome"
         )?;
         match self.finding {
+            Finding::Reconciled if *accepted == 0 => {
+                write!(
+                    f,
+                    "reconciled  no vote was accepted, and the tally gained none"
+                )
+            }
             Finding::Reconciled => write!(f, "reconciled  to the vote"),
             Finding::WithinUnknown if *difference == 0 => {
                 write!(
@@ -242,6 +248,11 @@ mod tests {
             Reconciliation::new(0, 6, 5, 2)
                 .to_string()
                 .ends_with("the tally holds 1 of the 2 votes of unknown outcome")
+        );
+        assert!(
+            Reconciliation::new(5, 5, 0, 0)
+                .to_string()
+                .ends_with("no vote was accepted, and the tally gained none")
         );
     }
 }

@@ -90,11 +90,13 @@ pub struct Report {
     pub accepted: u64,
     /// Votes whose key was known before the run.
     pub repeated: u64,
-    /// Votes certainly not recorded.
+    /// Votes sent and certainly not recorded.
     pub refused: u64,
+    /// Votes that were never sent, for want of a connection; they are not among those sent.
+    pub no_connection: u64,
     /// Votes of unknown outcome.
     pub unknown: u64,
-    /// Requests.
+    /// Attempts to send a vote, first ones and repeated ones.
     pub attempts: u64,
     /// Errors by type, the most frequent first.
     pub errors: Vec<ErrorLine>,
@@ -132,6 +134,7 @@ impl Report {
             accepted,
             repeated,
             refused,
+            no_connection,
             unknown,
             attempts,
             ..
@@ -163,6 +166,7 @@ impl Report {
             accepted,
             repeated,
             refused,
+            no_connection,
             unknown,
             attempts,
             errors,
@@ -181,6 +185,13 @@ impl Report {
                 "can't read the tally after the load: it is not reconciled: {}",
                 unread.reason
             ))),
+            // Whatever the tally says: nothing of this run can be in it.
+            Ok(_) if self.sent == 0 && self.no_connection > 0 => {
+                Some(Failure::Broken(anyhow::anyhow!(
+                    "no vote got a connection to {}; is the ingest service where --url says?",
+                    self.url
+                )))
+            }
             Ok(found) if !found.holds() => {
                 Some(Failure::refused("the tally differs from the answers"))
             }
@@ -205,9 +216,16 @@ impl Report {
         )?;
         writeln!(
             out,
-            "answers     {} accepted, {} refused, {} unknown, {} already known; {} requests",
+            "answers     {} accepted, {} refused, {} unknown, {} already known; {} attempts",
             self.accepted, self.refused, self.unknown, self.repeated, self.attempts
         )?;
+        if self.no_connection > 0 {
+            writeln!(
+                out,
+                "not sent    {} votes got no connection",
+                self.no_connection
+            )?;
+        }
         let latency = self.latency_us;
         if latency.count > 0 {
             writeln!(

@@ -247,13 +247,46 @@ async fn refused_votes_are_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_refuses_all_and_nothing_is_unknown() {
+async fn a_service_that_is_not_there_gets_nothing_and_has_refused_nothing() {
     let mut plan = Server::start(|_| Act::Accept).await.plan(true, 5);
     plan.address = ([127, 0, 0, 1], vote_testkit::free_port()).into();
     plan.attempts = 2;
     let outcome = run(plan).await;
-    assert_eq!((outcome.stats.refused, outcome.stats.unknown), (5, 0));
-    assert_eq!(outcome.stats.errors["no connection"].attempts, 10);
+    let stats = &outcome.stats;
+    assert_eq!((stats.no_connection, stats.sent), (5, 0));
+    assert_eq!((stats.refused, stats.unknown), (0, 0));
+    assert!(!outcome.stopped);
+    assert_eq!(stats.errors["no connection"].attempts, 10);
+}
+
+/// A service that is gone once it has given this answer to its first request.
+async fn brief(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let _read = stream.read(&mut [0; 4096]).await;
+        let _written = stream.write_all(answer.as_bytes()).await;
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_vote_that_was_sent_is_judged_by_that_also_where_the_service_is_gone_then() {
+    let busy = "HTTP/1.1 503 No\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+    for (answer, refused, unknown) in [(busy, 1, 0), ("", 0, 1)] {
+        let mut plan = Server::start(|_| Act::Accept).await.plan(true, 1);
+        (plan.address, plan.attempts) = (brief(answer).await, 3);
+        let outcome = run(plan).await;
+        let stats = &outcome.stats;
+        assert_eq!(stats.errors["no connection"].attempts, 2, "{stats:?}");
+        assert_eq!(
+            (stats.sent, stats.refused, stats.unknown),
+            (1, refused, unknown)
+        );
+        assert_eq!(stats.no_connection, 0, "{stats:?}");
+    }
 }
 
 #[tokio::test]

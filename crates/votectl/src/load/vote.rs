@@ -27,12 +27,13 @@ pub(super) async fn cast(
     stats: &RefCell<Stats>,
     progress: &Progress,
 ) -> (Verdict, u32) {
-    let mut open = false;
+    let (mut sent, mut open) = (false, false);
     let start = Instant::now();
     for attempt in 1..=plan.attempts.max(1) {
-        let (shown, pause, error) = send(plan, request, connection).await;
+        let tried = send(plan, request, connection).await;
+        sent |= tried.sent;
         let mut last = attempt >= plan.attempts || start.elapsed() >= GIVE_UP_AFTER;
-        match shown {
+        match tried.shown {
             Shown::Accepted => return (Verdict::Accepted, attempt),
             // Only an earlier attempt of ours can have recorded it: keys are new with every run.
             Shown::AlreadyAccepted if open => return (Verdict::Accepted, attempt),
@@ -44,18 +45,19 @@ pub(super) async fn cast(
                 last |= plan.keys.is_none();
             }
         }
-        stats.borrow_mut().error(&error, last);
+        stats.borrow_mut().error(&tried.error, last);
         progress.failures.fetch_add(1, Ordering::Relaxed);
         if last {
-            let verdict = if open {
-                Verdict::Unknown
-            } else {
-                Verdict::Refused
+            let verdict = match (sent, open) {
+                (_, true) => Verdict::Unknown,
+                (true, false) => Verdict::Refused,
+                (false, false) => Verdict::NoConnection,
             };
             return (verdict, attempt);
         }
         tokio::time::sleep(
-            pause
+            tried
+                .pause
                 .unwrap_or_else(|| backoff(index, attempt))
                 .min(LONGEST_PAUSE),
         )
@@ -64,31 +66,49 @@ pub(super) async fn cast(
     (Verdict::Refused, 0)
 }
 
-/// One attempt: what it shows, the pause that it asks for, and the name of its error.
-async fn send(
-    plan: &Plan,
-    request: &[u8],
-    slot: &mut Option<Connection>,
-) -> (Shown, Option<Duration>, String) {
+/// What came of one attempt.
+struct Tried {
+    /// Whether there was a connection to send it on.
+    sent: bool,
+    shown: Shown,
+    /// The pause that it asks for.
+    pause: Option<Duration>,
+    /// The name of its error.
+    error: String,
+}
+
+impl Tried {
+    fn not_sent(error: String) -> Self {
+        Self {
+            sent: false,
+            shown: Shown::NotRecorded,
+            pause: None,
+            error,
+        }
+    }
+}
+
+async fn send(plan: &Plan, request: &[u8], slot: &mut Option<Connection>) -> Tried {
     let mut connection = match slot.take().filter(Connection::is_reusable) {
         Some(connection) => connection,
         None => match tokio::time::timeout(plan.timeout, Connection::open(plan.address)).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(_)) => return (Shown::NotRecorded, None, NO_CONNECTION.to_owned()),
-            Err(_) => {
-                let error = format!("{NO_CONNECTION}: timed out");
-                return (Shown::NotRecorded, None, error);
-            }
+            Ok(Err(_)) => return Tried::not_sent(NO_CONNECTION.to_owned()),
+            Err(_) => return Tried::not_sent(format!("{NO_CONNECTION}: timed out")),
         },
     };
     let seen = answer::vote(&mut connection, request, plan.timeout).await;
-    let pause = seen
-        .retry_after
-        .filter(|_| seen.shown == Shown::NotRecorded);
-    let (shown, error) = (seen.shown, seen.error);
+    let tried = Tried {
+        sent: true,
+        shown: seen.shown,
+        pause: seen
+            .retry_after
+            .filter(|_| seen.shown == Shown::NotRecorded),
+        error: seen.error,
+    };
     // One that broke is not reusable.
     *slot = Some(connection);
-    (shown, pause, error)
+    tried
 }
 
 /// 50 ms, 100 ms and so on up to 1.6 s, half of it spread by vote and attempt so that retries don't come in step.

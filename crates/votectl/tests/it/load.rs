@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vote_testkit::{ChildProcess, Exit, RedisServer};
+use vote_testkit::{ChildProcess, Exit, RedisServer, free_port};
 
 /// An ingest service on this Redis, ready to take votes in the demo poll.
 async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
@@ -142,6 +142,25 @@ async fn the_run_is_reported_also_where_redis_is_gone_at_its_end() {
         "{}",
         exit.stderr()
     );
+}
+
+#[tokio::test]
+async fn votes_without_a_connection_are_not_refused_and_a_run_of_only_those_is_broken() {
+    let server = redis_with_poll().await;
+    let line = format!(
+        "load --url http://127.0.0.1:{} --votes 10 --attempts 2",
+        free_port()
+    );
+    let exit = run(&server, &format!("{line} --output json")).await;
+    let report = report(&exit);
+    assert_eq!(exit.code(), Some(3), "{exit:?}");
+    for (figure, count) in [("no_connection", 10), ("sent", 0), ("refused", 0)] {
+        assert_eq!(report[figure], count, "{figure}: {report}");
+    }
+    assert_eq!(report["stopped"], false, "{report}");
+    let exit = run(&server, &line).await;
+    assert!(exit.stderr().contains("got a connection"), "{exit:?}");
+    assert!(!exit.stdout().contains("to the vote"), "{exit:?}");
 }
 
 #[tokio::test]
