@@ -9,6 +9,7 @@ mod progress;
 pub mod reconcile;
 pub mod report;
 pub mod stats;
+pub mod stop;
 mod vote;
 
 #[cfg(test)]
@@ -26,15 +27,24 @@ use report::{Report, Subject};
 use stats::Progress;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
+use stop::Stop;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use vote_domain::{ChannelId, Poll, PollId};
 use vote_store::PollOperator;
 
 /// How long the tally may take to agree with the answers.
 const RECONCILE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the tally may take when the run is to be reported at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// What load to put on what.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C sends nothing more, neither new votes nor any again, waits for the votes in flight, at most \
+                  for --timeout, and reports. A second Ctrl-C waits for nothing any more: votes in flight are of \
+                  unknown outcome, and so is a tally that can't be read at once."
+)]
 pub struct LoadArgs {
     /// The ingest service
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
@@ -121,15 +131,28 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
         .total()
         .await
         .map_err(|error| error.context("can't read the tally before the load"))?;
+    // From here on Ctrl-C no longer kills us: what was sent is to be reported.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let seconds = plan.intended(plan.votes).as_secs_f64();
     let poll_id = poll.definition.id();
     context.terminal.note(&format!(
         "{} votes at {} a second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
         plan.votes, plan.rate, args.url
     ));
-    let outcome = send(&plan, context).await?;
+    let (outcome, at_once) = send(&plan, context, &mut interrupts).await?;
+    let patience = if at_once {
+        Duration::ZERO
+    } else {
+        RECONCILE_PATIENCE
+    };
+    let enough = async {
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            () = tokio::time::sleep(AT_ONCE), if at_once => {}
+        }
+    };
     // Also where the tally can't be read: what was answered until then is what a failure drill is for.
-    let reconciliation = reconcile(&tally, before, &outcome.stats, RECONCILE_PATIENCE).await;
+    let reconciliation = reconcile(&tally, before, &outcome.stats, patience, enough).await;
     let url = args.url.to_string();
     let report = Report::new(
         Subject {
@@ -148,27 +171,32 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     report.failure().map_or(Ok(()), Err)
 }
 
-/// Sends all votes while showing the progress.
-async fn send(plan: &Plan, context: &mut Context<'_>) -> Result<engine::Outcome, Failure> {
-    let progress = Arc::new(Progress::default());
-    let stop = CancellationToken::new();
+/// Sends all votes while showing the progress. Also says whether it is to be reported at once.
+async fn send(
+    plan: &Plan,
+    context: &mut Context<'_>,
+    interrupts: &mut Signal,
+) -> Result<(engine::Outcome, bool), Failure> {
+    let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
     let running = engine::run(plan.clone(), Arc::clone(&progress), stop.clone());
-    let shown = progress::show(plan, &progress, context.terminal);
     tokio::pin!(running);
-    tokio::pin!(shown);
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            outcome = &mut running => return Ok(outcome?),
-            () = &mut shown => {}
-            _ = &mut interrupted, if !stopping => {
-                stopping = true;
-                stop.cancel();
-            }
-        }
+    tokio::select! {
+        outcome = &mut running => return Ok((outcome?, false)),
+        // Never ends by itself.
+        () = progress::show(plan, &progress, context.terminal) => {}
+        _ = interrupts.recv() => {}
     }
+    stop.stop_sending();
+    context.terminal.note(&format!(
+        "stopped: votes in flight are waited for, at most {:?}; Ctrl-C again reports at once",
+        plan.timeout
+    ));
+    tokio::select! {
+        outcome = &mut running => return Ok((outcome?, false)),
+        _ = interrupts.recv() => {}
+    }
+    stop.stop_waiting();
+    Ok((running.await?, true))
 }
 
 async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {

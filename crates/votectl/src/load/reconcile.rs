@@ -175,7 +175,7 @@ impl fmt::Display for NotRead {
     }
 }
 
-/// Reads the tally until it agrees exactly with the answers, at most for `patience`, and compares.
+/// Reads the tally until it agrees exactly with the answers, at most for `patience` or until `enough` ends, and compares.
 ///
 /// # Errors
 /// [`NotRead`] when the tally can't be read at the end.
@@ -184,26 +184,36 @@ pub async fn reconcile(
     before: u128,
     stats: &Stats,
     patience: Duration,
+    enough: impl Future<Output = ()>,
 ) -> Result<Reconciliation, NotRead> {
-    let until = Instant::now() + patience;
-    loop {
-        let read = source.total().await;
-        let late = Instant::now() >= until;
-        match read {
-            Ok(after) => {
-                let found = Reconciliation::new(before, after, stats.accepted, stats.unknown);
-                // Unknown votes may still be on their way into the tally until their time is over.
-                if late || found.finding == Finding::Reconciled {
-                    return Ok(found);
-                }
+    let mut last = Err("it was not waited for".to_owned());
+    let reading = async {
+        let until = Instant::now() + patience;
+        loop {
+            last = match source.total().await {
+                Ok(after) => Ok(Reconciliation::new(
+                    before,
+                    after,
+                    stats.accepted,
+                    stats.unknown,
+                )),
+                Err(error) => Err(format!("{error:#}")),
+            };
+            // Unknown votes may still be on their way into the tally until their time is over.
+            if matches!(&last, Ok(found) if found.finding == Finding::Reconciled)
+                || Instant::now() >= until
+            {
+                return;
             }
-            Err(error) if late => {
-                return Err(NotRead::new(before, stats, format!("{error:#}")));
-            }
-            Err(_) => {}
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    tokio::select! {
+        biased;
+        () = reading => {}
+        () = enough => {}
     }
+    last.map_err(|reason| NotRead::new(before, stats, reason))
 }
 
 #[cfg(test)]

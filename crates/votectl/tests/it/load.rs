@@ -1,10 +1,12 @@
 //! `votectl load` against a real ingest service.
 
 use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote, votectl};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use vote_testkit::{ChildProcess, Exit, RedisServer, free_port};
 
 /// An ingest service on this Redis, ready to take votes in the demo poll.
@@ -39,6 +41,35 @@ async fn begun(server: &RedisServer, line: &str) -> ChildProcess {
 fn report(exit: &Exit) -> Value {
     serde_json::from_str(&exit.stdout())
         .unwrap_or_else(|_| panic!("no report: {}{}", exit.stdout(), exit.stderr()))
+}
+
+/// An ingest service that takes connections and requests, and never answers: as one that is stopped does.
+struct Hanging {
+    listener: TcpListener,
+    /// Held, so that they stay open.
+    taken: Vec<TcpStream>,
+}
+
+impl Hanging {
+    async fn start() -> Self {
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            taken: Vec::new(),
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// Waits until so many requests have come, each on a connection of its own.
+    async fn requests(&mut self, count: usize) {
+        for _ in 0..count {
+            let (mut stream, _) = self.listener.accept().await.unwrap();
+            stream.read_u8().await.unwrap();
+            self.taken.push(stream);
+        }
+    }
 }
 
 /// An ingest service that accepts every vote and counts none. Takes what comes in one read for one request, as it is
@@ -142,6 +173,62 @@ async fn the_run_is_reported_also_where_redis_is_gone_at_its_end() {
         "{}",
         exit.stderr()
     );
+}
+
+#[tokio::test]
+async fn ctrl_c_waits_for_no_more_than_the_votes_in_flight_when_the_service_hangs() {
+    let server = redis_with_poll().await;
+    let mut service = Hanging::start().await;
+    let line = format!(
+        "--url {} --duration 10m --rate 100 --connections 8 --timeout 4s",
+        service.url()
+    );
+    let mut load = begun(&server, &line).await;
+    service.requests(8).await;
+    load.signal(Signal::INT);
+    // Less than a second time round would take, and less than sixty seconds of attempts by far.
+    let exit = load.wait(Duration::from_secs(20)).await;
+    let report = report(&exit);
+    assert_eq!((exit.code(), &report["stopped"]), (Some(1), &true.into()));
+    for (figure, count) in [("sent", 8), ("attempts", 8), ("unknown", 8), ("refused", 0)] {
+        assert_eq!(report[figure], count, "{figure}: {report}");
+    }
+    assert_eq!(report["errors"][0]["error"], "no answer in time");
+    assert_eq!(report["errors"][0]["votes"], 8);
+    assert_eq!(report["reconciliation"]["finding"], "within_unknown");
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_reports_at_once_whatever_hangs() {
+    let server = redis_with_poll().await;
+    for (redis_hangs, code, finding) in [(false, 1, "within_unknown"), (true, 3, "not_read")] {
+        let mut service = Hanging::start().await;
+        let line = format!(
+            "--url {} --duration 10m --rate 100 --connections 8 --timeout 10m",
+            service.url()
+        );
+        let mut load = begun(&server, &line).await;
+        service.requests(8).await;
+        if redis_hangs {
+            server.pause();
+        }
+        load.signal(Signal::INT);
+        load.wait_for_line(PATIENCE, |line| line.contains("Ctrl-C again"))
+            .await;
+        let start = Instant::now();
+        load.signal(Signal::INT);
+        let exit = load.wait(Duration::from_secs(20)).await;
+        assert!(start.elapsed() < Duration::from_secs(4), "{exit:?}");
+        let report = report(&exit);
+        assert_eq!(exit.code(), Some(code), "{exit:?}");
+        assert_eq!(
+            (&report["sent"], &report["unknown"]),
+            (&8.into(), &8.into())
+        );
+        assert_eq!(report["errors"][0]["error"], "not waited for");
+        assert_eq!(report["reconciliation"]["finding"], finding, "{report}");
+    }
+    server.resume();
 }
 
 #[tokio::test]
