@@ -6,12 +6,12 @@ use std::io::Write;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
 use votectl::load::engine;
 use votectl::load::http::Target;
 use votectl::load::plan::{Ballot, Plan};
 use votectl::load::report::Latency;
 use votectl::load::stats::Progress;
+use votectl::load::stop::Stop;
 
 const ANSWER: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 21\r\n\r\n{\"status\":\"accepted\"}";
 
@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     let outcome = runtime.block_on(engine::run(
         plan,
         Arc::new(Progress::default()),
-        CancellationToken::new(),
+        Stop::default(),
     ))?;
     let latency = Latency::of(&outcome.stats.latency);
     writeln!(

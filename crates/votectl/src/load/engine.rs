@@ -6,6 +6,7 @@
 
 use super::plan::Plan;
 use super::stats::{Progress, Stats, Verdict, micros};
+use super::stop::Stop;
 use super::vote;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
-use tokio_util::sync::CancellationToken;
 
 /// The pacer's step: releases closer together come in one go. A quarter of a millisecond is the most that this adds
 /// to a latency.
@@ -28,7 +28,7 @@ struct Run {
     next: AtomicU64,
     start: Instant,
     progress: Arc<Progress>,
-    stop: CancellationToken,
+    stop: Stop,
 }
 
 /// What a run has come to.
@@ -42,16 +42,12 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
-/// Runs `plan` on threads of its own. Cancelling `stop` releases no further vote, drops the backlog and lets the votes
-/// that are under way finish.
+/// Runs `plan` on threads of its own. `stop` releases no further vote, drops the backlog and sends no vote again; those
+/// that are in flight get their answer, unless they aren't to be waited for.
 ///
 /// # Errors
 /// When a thread or its runtime can't be started.
-pub async fn run(
-    plan: Plan,
-    progress: Arc<Progress>,
-    stop: CancellationToken,
-) -> std::io::Result<Outcome> {
+pub async fn run(plan: Plan, progress: Arc<Progress>, stop: Stop) -> std::io::Result<Outcome> {
     let threads = plan.threads.clamp(1, plan.connections.max(1));
     let run = Arc::new(Run {
         due: Semaphore::new(0),
@@ -86,7 +82,7 @@ pub async fn run(
     }
     let elapsed = run.start.elapsed();
     let _paced = pacer.join();
-    let stopped = stats.sent < run.plan.votes;
+    let stopped = stats.begun() < run.plan.votes;
     Ok(Outcome {
         stats,
         elapsed,
@@ -97,7 +93,7 @@ pub async fn run(
 /// Releases the votes at their times, then one permit more for each worker, by which it learns of the end.
 fn pace(run: &Run) {
     let mut released = 0;
-    while released < run.plan.votes && !run.stop.is_cancelled() {
+    while released < run.plan.votes && !run.stop.is_sending_stopped() {
         let elapsed = run.start.elapsed();
         let due = run.plan.due(elapsed);
         run.due
@@ -123,17 +119,19 @@ fn pace(run: &Run) {
 /// One thread's workers. They share its figures: a pair of histograms for each connection would not fit the caches.
 async fn send(run: &Arc<Run>, workers: usize) -> Stats {
     let stats = Rc::new(RefCell::new(Stats::new()));
+    // Each request waits for it too: threads that shared one would contend for it.
+    let stop = Rc::new(run.stop.child());
     let working = LocalSet::new();
     for _ in 0..workers {
-        let (run, stats) = (Arc::clone(run), Rc::clone(&stats));
-        working.spawn_local(async move { work(&run, &stats).await });
+        let (run, stats, stop) = (Arc::clone(run), Rc::clone(&stats), Rc::clone(&stop));
+        working.spawn_local(async move { work(&run, &stats, &stop).await });
     }
     working.await;
     stats.take()
 }
 
 /// One connection's votes, one after the other.
-async fn work(run: &Run, stats: &RefCell<Stats>) {
+async fn work(run: &Run, stats: &RefCell<Stats>, stop: &Stop) {
     let mut connection = None;
     let mut request = Vec::with_capacity(1024);
     loop {
@@ -141,8 +139,8 @@ async fn work(run: &Run, stats: &RefCell<Stats>) {
             return;
         };
         permit.forget();
-        // Before the index is taken: a vote that is taken is sent.
-        if run.stop.is_cancelled() {
+        // Before the index is taken: a vote that is taken is counted.
+        if stop.is_sending_stopped() {
             return;
         }
         let index = run.next.fetch_add(1, Ordering::Relaxed);
@@ -157,8 +155,16 @@ async fn work(run: &Run, stats: &RefCell<Stats>) {
             .start_delay
             .saturating_record(micros(delay));
         let progress = &*run.progress;
-        let (verdict, attempts) =
-            vote::cast(&run.plan, index, &request, &mut connection, stats, progress).await;
+        let (verdict, attempts) = vote::cast(
+            &run.plan,
+            index,
+            &request,
+            &mut connection,
+            stats,
+            progress,
+            stop,
+        )
+        .await;
         let latency = Instant::now().saturating_duration_since(intended);
         stats.borrow_mut().finish(verdict, attempts, latency);
         let accepted = u64::from(verdict == Verdict::Accepted);

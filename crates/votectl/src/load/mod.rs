@@ -3,42 +3,55 @@
 pub mod answer;
 pub mod engine;
 pub mod http;
+mod open_poll;
 pub mod plan;
 mod progress;
 pub mod reconcile;
 pub mod report;
 pub mod stats;
+pub mod stop;
 mod vote;
 
 #[cfg(test)]
 mod tests;
 
-use crate::context::{Context, no_such_poll};
+use crate::context::Context;
+use crate::duration;
 use crate::failure::Failure;
 use clap::Args;
 use http::Target;
 use jiff::SignedDuration;
+use open_poll::the_open_poll;
 use plan::{Ballot, Plan};
 use reconcile::{TallySource, reconcile};
 use report::{Report, Subject};
 use stats::Progress;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
-use vote_domain::{ChannelId, Poll, PollId, PollState};
+use stop::Stop;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use vote_domain::{ChannelId, Poll, PollId};
 use vote_store::PollOperator;
 
 /// How long the tally may take to agree with the answers.
 const RECONCILE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the tally may take when the run is to be reported at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// What load to put on what.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C sends nothing more, neither new votes nor any again, waits for the votes in flight, at most \
+                  for --timeout, and reports. A second Ctrl-C waits for nothing any more: votes in flight are of \
+                  unknown outcome, and so is a tally that can't be read at once."
+)]
 pub struct LoadArgs {
     /// The ingest service
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: Target,
 
-    /// The poll to vote in; may be left out while exactly one is open
+    /// The poll to vote in; may be left out while exactly one takes votes
     #[arg(long, value_parser = PollId::parse)]
     poll: Option<PollId>,
 
@@ -51,7 +64,7 @@ pub struct LoadArgs {
     rate: u32,
 
     /// How long, for example 30s or 5m [default: 10s]
-    #[arg(long, conflicts_with = "votes")]
+    #[arg(long, conflicts_with = "votes", value_parser = duration::parse)]
     duration: Option<SignedDuration>,
 
     /// How many votes, instead of a duration
@@ -80,7 +93,7 @@ pub struct LoadArgs {
     attempts: u32,
 
     /// How long to wait for an answer
-    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
     timeout: SignedDuration,
 
     /// Another seed votes for another sequence of candidates; the same one repeats it
@@ -102,12 +115,13 @@ impl TallySource for PollTally<'_> {
 /// Runs the load, prints its report and reconciles.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the tally differs from the answers, or no vote was accepted.
+/// [`Failure::Refused`] when the tally differs from the answers, or no vote was accepted; [`Failure::Broken`] when no
+/// vote got a connection, or the tally can't be read. What is known is printed before.
 pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let operator = context.operator()?;
     let poll = match &args.poll {
         Some(id) => context.poll(&operator, id).await?,
-        None => the_open_poll(operator.list().await?)?,
+        None => the_open_poll(operator.list().await?, context.now())?,
     };
     let plan = plan(&args, &poll).await?;
     let tally = PollTally {
@@ -118,18 +132,28 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
         .total()
         .await
         .map_err(|error| error.context("can't read the tally before the load"))?;
+    // From here on Ctrl-C no longer kills us: what was sent is to be reported.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let seconds = plan.intended(plan.votes).as_secs_f64();
     let poll_id = poll.definition.id();
     context.terminal.note(&format!(
         "{} votes at {} a second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
         plan.votes, plan.rate, args.url
     ));
-    let outcome = send(&plan, context).await?;
-    let reconciliation = reconcile(&tally, before, &outcome.stats, RECONCILE_PATIENCE)
-        .await
-        .map_err(|error| {
-            error.context("can't read the tally after the load: it is not reconciled")
-        })?;
+    let (outcome, at_once) = send(&plan, context, &mut interrupts).await?;
+    let patience = if at_once {
+        Duration::ZERO
+    } else {
+        RECONCILE_PATIENCE
+    };
+    let enough = async {
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            () = tokio::time::sleep(AT_ONCE), if at_once => {}
+        }
+    };
+    // Also where the tally can't be read: what was answered until then is what a failure drill is for.
+    let reconciliation = reconcile(&tally, before, &outcome.stats, patience, enough).await;
     let url = args.url.to_string();
     let report = Report::new(
         Subject {
@@ -145,32 +169,35 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     } else {
         report.write_text(context.terminal.out())?;
     }
-    report
-        .failure()
-        .map_or(Ok(()), |why| Err(Failure::refused(why)))
+    report.failure().map_or(Ok(()), Err)
 }
 
-/// Sends all votes while showing the progress.
-async fn send(plan: &Plan, context: &mut Context<'_>) -> Result<engine::Outcome, Failure> {
-    let progress = Arc::new(Progress::default());
-    let stop = CancellationToken::new();
+/// Sends all votes while showing the progress. Also says whether it is to be reported at once.
+async fn send(
+    plan: &Plan,
+    context: &mut Context<'_>,
+    interrupts: &mut Signal,
+) -> Result<(engine::Outcome, bool), Failure> {
+    let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
     let running = engine::run(plan.clone(), Arc::clone(&progress), stop.clone());
-    let shown = progress::show(plan, &progress, context.terminal);
     tokio::pin!(running);
-    tokio::pin!(shown);
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            outcome = &mut running => return Ok(outcome?),
-            () = &mut shown => {}
-            _ = &mut interrupted, if !stopping => {
-                stopping = true;
-                stop.cancel();
-            }
-        }
+    tokio::select! {
+        outcome = &mut running => return Ok((outcome?, false)),
+        // Never ends by itself.
+        () = progress::show(plan, &progress, context.terminal) => {}
+        _ = interrupts.recv() => {}
     }
+    stop.stop_sending();
+    context.terminal.note(&format!(
+        "stopped: votes in flight are waited for, at most {:?}; Ctrl-C again reports at once",
+        plan.timeout
+    ));
+    tokio::select! {
+        outcome = &mut running => return Ok((outcome?, false)),
+        _ = interrupts.recv() => {}
+    }
+    stop.stop_waiting();
+    Ok((running.await?, true))
 }
 
 async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {
@@ -248,26 +275,4 @@ async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {
 fn new_keys() -> Result<String, Failure> {
     let bytes: [u8; 8] = vote_service::entropy::random_bytes().map_err(anyhow::Error::from)?;
     Ok(format!("load-{}", data_encoding::HEXLOWER.encode(&bytes)))
-}
-
-fn the_open_poll(polls: Vec<Poll>) -> Result<Poll, Failure> {
-    let ids: Vec<String> = polls
-        .iter()
-        .map(|poll| poll.definition.id().to_string())
-        .collect();
-    let mut open = polls
-        .into_iter()
-        .filter(|poll| poll.state == PollState::Open);
-    match (open.next(), open.next()) {
-        (Some(poll), None) => Ok(poll),
-        (None, _) if ids.is_empty() => Err(no_such_poll("(any)", &[])),
-        (None, _) => Err(Failure::usage(format!(
-            "--poll: no poll is open; there are: {}",
-            ids.join(", ")
-        ))),
-        (Some(_), Some(_)) => Err(Failure::usage(format!(
-            "--poll: several polls are open, name one of: {}",
-            ids.join(", ")
-        ))),
-    }
 }

@@ -93,6 +93,12 @@ impl fmt::Display for Reconciliation {
             "answers     {accepted} accepted, {unknown} of unknown outcome"
         )?;
         match self.finding {
+            Finding::Reconciled if *accepted == 0 => {
+                write!(
+                    f,
+                    "reconciled  no vote was accepted, and the tally gained none"
+                )
+            }
             Finding::Reconciled => write!(f, "reconciled  to the vote"),
             Finding::WithinUnknown if *difference == 0 => {
                 write!(
@@ -118,33 +124,96 @@ impl fmt::Display for Reconciliation {
     }
 }
 
-/// Reads the tally until it agrees exactly with the answers, at most for `patience`, and compares.
+/// What is left of a comparison where the tally could not be read at the end. Its JSON form has the names of
+/// [`Reconciliation`], so that a reader finds `null` where a figure would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotRead {
+    /// The tally before the first vote.
+    pub before: u128,
+    after: (),
+    /// Votes answered as accepted.
+    pub accepted: u64,
+    /// Votes that may have been recorded.
+    pub unknown: u64,
+    difference: (),
+    finding: &'static str,
+    /// Why it could not be read.
+    pub reason: String,
+}
+
+impl NotRead {
+    /// For this reason.
+    #[must_use]
+    pub fn new(before: u128, stats: &Stats, reason: String) -> Self {
+        Self {
+            before,
+            after: (),
+            accepted: stats.accepted,
+            unknown: stats.unknown,
+            difference: (),
+            finding: "not_read",
+            reason,
+        }
+    }
+}
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            before,
+            accepted,
+            unknown,
+            reason,
+            ..
+        } = self;
+        writeln!(f, "tally       {before} before, unknown after")?;
+        writeln!(
+            f,
+            "answers     {accepted} accepted, {unknown} of unknown outcome"
+        )?;
+        write!(f, "UNKNOWN     the tally could not be read: {reason}")
+    }
+}
+
+/// Reads the tally until it agrees exactly with the answers, at most for `patience` or until `enough` ends, and compares.
 ///
 /// # Errors
-/// When the tally can't be read at the end.
+/// [`NotRead`] when the tally can't be read at the end.
 pub async fn reconcile(
     source: &impl TallySource,
     before: u128,
     stats: &Stats,
     patience: Duration,
-) -> anyhow::Result<Reconciliation> {
-    let until = Instant::now() + patience;
-    loop {
-        let read = source.total().await;
-        let late = Instant::now() >= until;
-        match read {
-            Ok(after) => {
-                let found = Reconciliation::new(before, after, stats.accepted, stats.unknown);
-                // Unknown votes may still be on their way into the tally until their time is over.
-                if late || found.finding == Finding::Reconciled {
-                    return Ok(found);
-                }
+    enough: impl Future<Output = ()>,
+) -> Result<Reconciliation, NotRead> {
+    let mut last = Err("it was not waited for".to_owned());
+    let reading = async {
+        let until = Instant::now() + patience;
+        loop {
+            last = match source.total().await {
+                Ok(after) => Ok(Reconciliation::new(
+                    before,
+                    after,
+                    stats.accepted,
+                    stats.unknown,
+                )),
+                Err(error) => Err(format!("{error:#}")),
+            };
+            // Unknown votes may still be on their way into the tally until their time is over.
+            if matches!(&last, Ok(found) if found.finding == Finding::Reconciled)
+                || Instant::now() >= until
+            {
+                return;
             }
-            Err(error) if late => return Err(error),
-            Err(_) => {}
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    tokio::select! {
+        biased;
+        () = reading => {}
+        () = enough => {}
     }
+    last.map_err(|reason| NotRead::new(before, stats, reason))
 }
 
 #[cfg(test)]
@@ -189,6 +258,11 @@ mod tests {
             Reconciliation::new(0, 6, 5, 2)
                 .to_string()
                 .ends_with("the tally holds 1 of the 2 votes of unknown outcome")
+        );
+        assert!(
+            Reconciliation::new(5, 5, 0, 0)
+                .to_string()
+                .ends_with("no vote was accepted, and the tally gained none")
         );
     }
 }

@@ -2,10 +2,11 @@
 
 use super::engine::Outcome;
 use super::plan::Plan;
-use super::reconcile::Reconciliation;
+use super::reconcile::{NotRead, Reconciliation};
 use super::stats::Stats;
+use crate::failure::Failure;
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -89,11 +90,13 @@ pub struct Report {
     pub accepted: u64,
     /// Votes whose key was known before the run.
     pub repeated: u64,
-    /// Votes certainly not recorded.
+    /// Votes sent and certainly not recorded.
     pub refused: u64,
+    /// Votes that were never sent, for want of a connection; they are not among those sent.
+    pub no_connection: u64,
     /// Votes of unknown outcome.
     pub unknown: u64,
-    /// Requests.
+    /// Attempts to send a vote, first ones and repeated ones.
     pub attempts: u64,
     /// Errors by type, the most frequent first.
     pub errors: Vec<ErrorLine>,
@@ -101,8 +104,9 @@ pub struct Report {
     pub latency_us: Latency,
     /// From the intended to the real send time, in microseconds.
     pub start_delay_us: Latency,
-    /// Tally against answers.
-    pub reconciliation: Reconciliation,
+    /// Tally against answers, if it could be read.
+    #[serde(serialize_with = "whichever")]
+    pub reconciliation: Result<Reconciliation, NotRead>,
     #[serde(skip)]
     plot: Vec<(String, u64)>,
 }
@@ -123,13 +127,14 @@ impl Report {
         subject: Subject<'_>,
         plan: &Plan,
         outcome: &Outcome,
-        reconciliation: Reconciliation,
+        reconciliation: Result<Reconciliation, NotRead>,
     ) -> Self {
         let Stats {
             sent,
             accepted,
             repeated,
             refused,
+            no_connection,
             unknown,
             attempts,
             ..
@@ -161,6 +166,7 @@ impl Report {
             accepted,
             repeated,
             refused,
+            no_connection,
             unknown,
             attempts,
             errors,
@@ -173,11 +179,27 @@ impl Report {
 
     /// Why the run has failed, if it has.
     #[must_use]
-    pub fn failure(&self) -> Option<String> {
-        if !self.reconciliation.holds() {
-            return Some("the tally differs from the answers".to_owned());
+    pub fn failure(&self) -> Option<Failure> {
+        match &self.reconciliation {
+            Err(unread) => Some(Failure::Broken(anyhow::anyhow!(
+                "can't read the tally after the load: it is not reconciled: {}",
+                unread.reason
+            ))),
+            // Whatever the tally says: nothing of this run can be in it.
+            Ok(_) if self.sent == 0 && self.no_connection > 0 => {
+                Some(Failure::Broken(anyhow::anyhow!(
+                    "no vote got a connection to {}; is the ingest service where --url says?",
+                    self.url
+                )))
+            }
+            Ok(found) if !found.holds() => {
+                Some(Failure::refused("the tally differs from the answers"))
+            }
+            Ok(_) if self.accepted == 0 && self.sent > 0 => {
+                Some(Failure::refused("no vote was accepted"))
+            }
+            Ok(_) => None,
         }
-        (self.accepted == 0 && self.sent > 0).then(|| "no vote was accepted".to_owned())
     }
 
     /// Writes the report for people.
@@ -194,9 +216,16 @@ impl Report {
         )?;
         writeln!(
             out,
-            "answers     {} accepted, {} refused, {} unknown, {} already known; {} requests",
+            "answers     {} accepted, {} refused, {} unknown, {} already known; {} attempts",
             self.accepted, self.refused, self.unknown, self.repeated, self.attempts
         )?;
+        if self.no_connection > 0 {
+            writeln!(
+                out,
+                "not sent    {} votes got no connection",
+                self.no_connection
+            )?;
+        }
         let latency = self.latency_us;
         if latency.count > 0 {
             writeln!(
@@ -235,7 +264,10 @@ impl Report {
                 )?;
             }
         }
-        writeln!(out, "\n{}", self.reconciliation)
+        match &self.reconciliation {
+            Ok(found) => writeln!(out, "\n{found}"),
+            Err(unread) => writeln!(out, "\n{unread}"),
+        }
     }
 
     fn write_plot(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -255,6 +287,17 @@ impl Report {
             writeln!(out, "  ≤ {upto:>9} {bar:<40} {share:>7} %")?;
         }
         Ok(())
+    }
+}
+
+/// Both are one object with the same names; serde would wrap them in `Ok` and `Err`.
+fn whichever<S: Serializer>(
+    reconciliation: &Result<Reconciliation, NotRead>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match reconciliation {
+        Ok(found) => found.serialize(serializer),
+        Err(unread) => unread.serialize(serializer),
     }
 }
 
@@ -313,12 +356,13 @@ fn digits(value: u64, unit: u64) -> String {
 mod tests {
     use super::super::engine::Outcome;
     use super::super::plan::{Ballot, Plan};
-    use super::super::reconcile::Reconciliation;
+    use super::super::reconcile::{NotRead, Reconciliation};
     use super::super::stats::{Stats, Verdict};
     use super::{Report, Subject, human, hundredths};
     use std::time::Duration;
 
-    fn report(after: u128) -> Report {
+    /// `after` is the tally at the end, or why it could not be read.
+    fn report(after: Result<u128, &str>) -> Report {
         let target = "http://127.0.0.1:8080".parse().unwrap();
         let ballot = Ballot {
             target: &target,
@@ -341,7 +385,15 @@ mod tests {
         stats.error("503 overloaded", false);
         stats.error("503 overloaded", false);
         stats.error("503 overloaded", true);
-        let reconciliation = Reconciliation::new(10, after, stats.accepted, stats.unknown);
+        let reconciliation = match after {
+            Ok(after) => Ok(Reconciliation::new(
+                10,
+                after,
+                stats.accepted,
+                stats.unknown,
+            )),
+            Err(reason) => Err(NotRead::new(10, &stats, reason.to_owned())),
+        };
         let outcome = Outcome {
             stats,
             elapsed: Duration::from_millis(1_000),
@@ -361,18 +413,48 @@ mod tests {
     #[test]
     fn the_text_shows_rates_latencies_errors_and_the_reconciliation() {
         let mut text = Vec::new();
-        report(1_010).write_text(&mut text).unwrap();
+        report(Ok(1_010)).write_text(&mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap());
     }
 
     #[test]
     fn the_json_form_has_the_figures_and_fails_only_on_a_difference() {
-        let json = serde_json::to_value(report(1_010)).unwrap();
+        let json = serde_json::to_value(report(Ok(1_010))).unwrap();
         assert_eq!(json["latency_us"]["count"], 1_000);
         assert_eq!(json["reconciliation"]["finding"], "reconciled");
         assert_eq!(json["errors"][0]["attempts"], 3);
-        assert_eq!(report(1_010).failure(), None);
-        assert!(report(1_009).failure().is_some());
+        assert!(report(Ok(1_010)).failure().is_none());
+        assert_eq!(report(Ok(1_009)).failure().unwrap().code(), 1);
+    }
+
+    #[test]
+    fn a_tally_that_could_not_be_read_is_said_and_takes_nothing_from_the_report() {
+        let unread = report(Err("connection refused"));
+        let (mut text, mut read) = (Vec::new(), Vec::new());
+        unread.write_text(&mut text).unwrap();
+        report(Ok(1_010)).write_text(&mut read).unwrap();
+        let (text, read) = (
+            String::from_utf8(text).unwrap(),
+            String::from_utf8(read).unwrap(),
+        );
+        let figures = read.find("tally").unwrap();
+        assert_eq!(text[..figures], read[..figures]);
+        assert_eq!(
+            text[figures..],
+            *"tally       10 before, unknown after\n\
+              answers     1000 accepted, 0 of unknown outcome\n\
+              UNKNOWN     the tally could not be read: connection refused\n"
+        );
+        let json = serde_json::to_value(&unread).unwrap();
+        let reconciliation = &json["reconciliation"];
+        assert_eq!(
+            reconciliation,
+            &serde_json::json!({
+                "before": 10, "after": null, "accepted": 1_000, "unknown": 0, "difference": null,
+                "finding": "not_read", "reason": "connection refused",
+            })
+        );
+        assert_eq!(unread.failure().unwrap().code(), 3);
     }
 
     #[test]

@@ -15,8 +15,10 @@ pub enum Verdict {
     Accepted,
     /// Its key was known before it was ever sent: it is in the tally, and not from this run.
     Repeated,
-    /// It is certainly not in the tally.
+    /// It was sent and is certainly not in the tally.
     Refused,
+    /// No attempt got a connection: it was never sent, and nobody has refused it.
+    NoConnection,
     /// It may be in the tally: an attempt's outcome is unknown, and no later one has told.
     Unknown,
 }
@@ -41,9 +43,11 @@ pub struct Stats {
     pub repeated: u64,
     /// See [`Verdict::Refused`].
     pub refused: u64,
+    /// See [`Verdict::NoConnection`].
+    pub no_connection: u64,
     /// See [`Verdict::Unknown`].
     pub unknown: u64,
-    /// Requests, first ones and repeated ones.
+    /// Attempts, first ones and repeated ones, with a connection or without.
     pub attempts: u64,
     /// By status and problem code, or by what happened to the connection.
     pub errors: BTreeMap<String, ErrorCount>,
@@ -62,6 +66,7 @@ impl Stats {
             accepted: 0,
             repeated: 0,
             refused: 0,
+            no_connection: 0,
             unknown: 0,
             attempts: 0,
             errors: BTreeMap::new(),
@@ -72,7 +77,7 @@ impl Stats {
 
     /// Counts a vote's end after so many attempts.
     pub fn finish(&mut self, verdict: Verdict, attempts: u32, latency: Duration) {
-        self.sent += 1;
+        self.sent += u64::from(verdict != Verdict::NoConnection);
         self.attempts += u64::from(attempts);
         match verdict {
             Verdict::Accepted => {
@@ -81,8 +86,15 @@ impl Stats {
             }
             Verdict::Repeated => self.repeated += 1,
             Verdict::Refused => self.refused += 1,
+            Verdict::NoConnection => self.no_connection += 1,
             Verdict::Unknown => self.unknown += 1,
         }
+    }
+
+    /// Votes that had their turn, sent or not.
+    #[must_use]
+    pub fn begun(&self) -> u64 {
+        self.sent + self.no_connection
     }
 
     /// Counts an attempt that ended in `error`, and whether it was the vote's last.
@@ -102,6 +114,7 @@ impl Stats {
         self.accepted += other.accepted;
         self.repeated += other.repeated;
         self.refused += other.refused;
+        self.no_connection += other.no_connection;
         self.unknown += other.unknown;
         self.attempts += other.attempts;
         for (error, count) in &other.errors {
@@ -175,10 +188,15 @@ mod tests {
         let mut second = Stats::new();
         second.finish(Verdict::Accepted, 1, Duration::from_millis(4));
         second.finish(Verdict::Unknown, 1, Duration::from_secs(1));
+        second.finish(Verdict::NoConnection, 2, Duration::from_secs(1));
         second.error("503 overloaded", true);
         second.error("connection cut", true);
         first.merge(&second);
         assert_eq!((first.sent, first.accepted, first.unknown), (3, 2, 1));
+        assert_eq!(
+            (first.no_connection, first.begun(), first.attempts),
+            (1, 4, 5)
+        );
         assert_eq!(
             first.errors["503 overloaded"],
             ErrorCount {

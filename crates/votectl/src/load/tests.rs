@@ -2,8 +2,9 @@
 
 use super::engine;
 use super::plan::{Ballot, Plan};
-use super::reconcile::{Finding, TallySource, reconcile};
-use super::stats::Progress;
+use super::reconcile::{Finding, Reconciliation, TallySource, reconcile};
+use super::stats::{Progress, Stats};
+use super::stop::Stop;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
 
 /// How the server treats its requests, counted from 0 over all connections.
 type Behaviour = fn(u64) -> Act;
@@ -20,6 +20,8 @@ type Behaviour = fn(u64) -> Act;
 enum Act {
     Accept,
     Busy,
+    /// Asks for a pause of five seconds.
+    BusyForLong,
     /// Counts the vote and says that it doesn't know.
     TimeOut,
     CutBeforeCounting,
@@ -119,7 +121,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
                 tokio::time::sleep(delay).await;
                 count()
             }
-            Act::Busy => ("503 Service Unavailable", r#"{"code":"overloaded"}"#),
+            Act::Busy | Act::BusyForLong => ("503 Service Unavailable", r#"{"code":"overloaded"}"#),
             Act::TimeOut => {
                 count();
                 ("504 Gateway Timeout", r#"{"code":"outcome_unknown"}"#)
@@ -132,22 +134,25 @@ async fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
             Act::Lie => ("201 Created", r#"{"status":"accepted"}"#),
             Act::Refuse => ("410 Gone", r#"{"code":"poll_closed"}"#),
         };
+        let pause = if act == Act::BusyForLong { 5 } else { 0 };
         let head = format!(
-            "HTTP/1.1 {status}\r\nretry-after: 0\r\ncontent-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\nretry-after: {pause}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(head.as_bytes()).await.ok()?;
     }
 }
 
+async fn reconciled(server: &Server, stats: &Stats, patience: Duration) -> Reconciliation {
+    reconcile(server, 0, stats, patience, std::future::pending())
+        .await
+        .unwrap()
+}
+
 async fn run(plan: Plan) -> engine::Outcome {
-    engine::run(
-        plan,
-        Arc::new(Progress::default()),
-        CancellationToken::new(),
-    )
-    .await
-    .unwrap()
+    engine::run(plan, Arc::new(Progress::default()), Stop::default())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -163,9 +168,7 @@ async fn accepted_votes_reconcile_to_the_vote() {
         (500, 500, 500)
     );
     assert!(!outcome.stopped && outcome.stats.errors.is_empty());
-    let found = reconcile(&server, 0, &outcome.stats, Duration::from_secs(5))
-        .await
-        .unwrap();
+    let found = reconciled(&server, &outcome.stats, Duration::from_secs(5)).await;
     assert_eq!(found.finding, Finding::Reconciled);
     // 500 votes at 2,000 a second take a quarter of a second, however fast the server is.
     assert!(
@@ -201,9 +204,7 @@ async fn with_keys_every_failure_is_sent_again_until_it_is_known_and_counts_once
         assert!(outcome.stats.errors[error].attempts > 0, "{error}");
         assert_eq!(outcome.stats.errors[error].votes, 0, "{error}");
     }
-    let found = reconcile(&server, 0, &outcome.stats, Duration::from_secs(5))
-        .await
-        .unwrap();
+    let found = reconciled(&server, &outcome.stats, Duration::from_secs(5)).await;
     assert_eq!(found.finding, Finding::Reconciled);
 }
 
@@ -220,9 +221,7 @@ async fn without_keys_an_unknown_outcome_stays_unknown() {
     let stats = &outcome.stats;
     assert!(stats.unknown > 0 && stats.refused == 0, "{stats:?}");
     assert_eq!(stats.accepted + stats.unknown, 200);
-    let found = reconcile(&server, 0, stats, Duration::from_millis(100))
-        .await
-        .unwrap();
+    let found = reconciled(&server, stats, Duration::from_millis(100)).await;
     // Those that were answered 504 are in the tally, those that were cut are not.
     assert_eq!(found.finding, Finding::WithinUnknown);
     assert!(found.difference > 0 && found.difference < i128::from(stats.unknown));
@@ -232,9 +231,7 @@ async fn without_keys_an_unknown_outcome_stays_unknown() {
 async fn votes_answered_and_not_counted_are_found() {
     let server = Server::start(|request| if request == 17 { Act::Lie } else { Act::Accept }).await;
     let outcome = run(server.plan(true, 50)).await;
-    let found = reconcile(&server, 0, &outcome.stats, Duration::from_millis(100))
-        .await
-        .unwrap();
+    let found = reconciled(&server, &outcome.stats, Duration::from_millis(100)).await;
     assert_eq!((found.finding, found.difference), (Finding::Missing, -1));
 }
 
@@ -247,13 +244,46 @@ async fn refused_votes_are_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_refuses_all_and_nothing_is_unknown() {
+async fn a_service_that_is_not_there_gets_nothing_and_has_refused_nothing() {
     let mut plan = Server::start(|_| Act::Accept).await.plan(true, 5);
     plan.address = ([127, 0, 0, 1], vote_testkit::free_port()).into();
     plan.attempts = 2;
     let outcome = run(plan).await;
-    assert_eq!((outcome.stats.refused, outcome.stats.unknown), (5, 0));
-    assert_eq!(outcome.stats.errors["no connection"].attempts, 10);
+    let stats = &outcome.stats;
+    assert_eq!((stats.no_connection, stats.sent), (5, 0));
+    assert_eq!((stats.refused, stats.unknown), (0, 0));
+    assert!(!outcome.stopped);
+    assert_eq!(stats.errors["no connection"].attempts, 10);
+}
+
+/// A service that is gone once it has given this answer to its first request.
+async fn brief(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let _read = stream.read(&mut [0; 4096]).await;
+        let _written = stream.write_all(answer.as_bytes()).await;
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_vote_that_was_sent_is_judged_by_that_also_where_the_service_is_gone_then() {
+    let busy = "HTTP/1.1 503 No\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+    for (answer, refused, unknown) in [(busy, 1, 0), ("", 0, 1)] {
+        let mut plan = Server::start(|_| Act::Accept).await.plan(true, 1);
+        (plan.address, plan.attempts) = (brief(answer).await, 3);
+        let outcome = run(plan).await;
+        let stats = &outcome.stats;
+        assert_eq!(stats.errors["no connection"].attempts, 2, "{stats:?}");
+        assert_eq!(
+            (stats.sent, stats.refused, stats.unknown),
+            (1, refused, unknown)
+        );
+        assert_eq!(stats.no_connection, 0, "{stats:?}");
+    }
 }
 
 #[tokio::test]
@@ -275,18 +305,65 @@ async fn a_stopped_run_sends_no_more_and_still_knows_what_it_sent() {
     let server = Server::start(|_| Act::AcceptAfter(Duration::from_millis(5))).await;
     let mut plan = server.plan(true, 1_000_000);
     plan.rate = 1_000;
-    let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
+    let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
     let running = tokio::spawn(engine::run(plan, Arc::clone(&progress), stop.clone()));
     vote_testkit::eventually(Duration::from_secs(10), || async {
         Progress::read(&progress.done) > 20
     })
     .await;
-    stop.cancel();
+    stop.stop_sending();
     let outcome = running.await.unwrap().unwrap();
     assert!(outcome.stopped && outcome.stats.sent < 1_000_000);
     assert_eq!(outcome.stats.sent, outcome.stats.accepted);
-    let found = reconcile(&server, 0, &outcome.stats, Duration::from_secs(5))
-        .await
-        .unwrap();
+    let found = reconciled(&server, &outcome.stats, Duration::from_secs(5)).await;
     assert_eq!(found.finding, Finding::Reconciled);
+}
+
+#[tokio::test]
+async fn a_stopped_run_sends_no_vote_again_and_waits_for_no_pause() {
+    let server = Server::start(|_| Act::BusyForLong).await;
+    let mut plan = server.plan(true, 16);
+    plan.attempts = 100;
+    let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
+    let running = tokio::spawn(engine::run(plan, Arc::clone(&progress), stop.clone()));
+    vote_testkit::eventually(Duration::from_secs(10), || async {
+        Progress::read(&progress.failures) == 16
+    })
+    .await;
+    stop.stop_sending();
+    let outcome = running.await.unwrap().unwrap();
+    let stats = &outcome.stats;
+    assert!(
+        outcome.elapsed < Duration::from_secs(5),
+        "{:?}",
+        outcome.elapsed
+    );
+    assert_eq!((stats.sent, stats.refused, stats.attempts), (16, 16, 16));
+    // The attempt before the stop was each vote's last.
+    assert_eq!(stats.errors["503 overloaded"].votes, 16);
+}
+
+/// A tally that is as slow to read as Redis when it hangs, from a certain reading on.
+struct Hangs(AtomicU64);
+
+impl TallySource for Hangs {
+    async fn total(&self) -> anyhow::Result<u128> {
+        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(7)
+    }
+}
+
+#[tokio::test]
+async fn a_tally_that_hangs_is_waited_for_no_longer_than_is_enough() {
+    let hour = Duration::from_secs(3_600);
+    let (stats, never) = (Stats::new(), Hangs(AtomicU64::new(1)));
+    let found = reconcile(&never, 0, &stats, hour, std::future::ready(())).await;
+    assert_eq!(found.unwrap_err().reason, "it was not waited for");
+    // What was read until then is known.
+    let later = Hangs(AtomicU64::new(0));
+    let enough = tokio::time::sleep(Duration::from_millis(200));
+    let found = reconcile(&later, 0, &stats, hour, enough).await.unwrap();
+    assert_eq!((found.after, found.finding), (7, Finding::Surplus));
 }

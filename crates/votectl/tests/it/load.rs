@@ -1,8 +1,13 @@
 //! `votectl load` against a real ingest service.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote};
+use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote, votectl};
+use rustix::process::Signal;
+use serde_json::Value;
 use std::net::SocketAddr;
-use vote_testkit::{ChildProcess, RedisServer};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use vote_testkit::{ChildProcess, Exit, RedisServer, free_port};
 
 /// An ingest service on this Redis, ready to take votes in the demo poll.
 async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
@@ -10,6 +15,81 @@ async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
     json(server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(server, "poll open paredao-01").await;
     service("vote-ingest", server).await
+}
+
+/// The demo poll, open, on a Redis that no service uses.
+async fn redis_with_poll() -> RedisServer {
+    let server = RedisServer::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    json(&server, "poll open paredao-01").await;
+    server
+}
+
+/// Starts a load, and waits until it has begun to send.
+async fn begun(server: &RedisServer, line: &str) -> ChildProcess {
+    let mut load = votectl()
+        .args(["--redis", &server.url(), "load", "--output", "json"])
+        .args(line.split(' '))
+        .spawn();
+    load.wait_for_line(PATIENCE, |line| line.contains("Ctrl-C"))
+        .await;
+    load
+}
+
+/// What a load that has ended has printed.
+fn report(exit: &Exit) -> Value {
+    serde_json::from_str(&exit.stdout())
+        .unwrap_or_else(|_| panic!("no report: {}{}", exit.stdout(), exit.stderr()))
+}
+
+/// An ingest service that takes connections and requests, and never answers: as one that is stopped does.
+struct Hanging {
+    listener: TcpListener,
+    /// Held, so that they stay open.
+    taken: Vec<TcpStream>,
+}
+
+impl Hanging {
+    async fn start() -> Self {
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            taken: Vec::new(),
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// Waits until so many requests have come, each on a connection of its own.
+    async fn requests(&mut self, count: usize) {
+        for _ in 0..count {
+            let (mut stream, _) = self.listener.accept().await.unwrap();
+            stream.read_u8().await.unwrap();
+            self.taken.push(stream);
+        }
+    }
+}
+
+/// An ingest service that accepts every vote and counts none. Takes what comes in one read for one request, as it is
+/// with this client.
+async fn accepting() -> String {
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 201 Created\r\ncontent-length: 21\r\n\r\n{\"status\":\"accepted\"}";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0)
+                    && stream.write_all(ANSWER).await.is_ok()
+                {}
+            });
+        }
+    });
+    url
 }
 
 #[tokio::test]
@@ -68,6 +148,138 @@ async fn votes_in_a_closed_poll_are_refused_and_the_load_says_so() {
             .starts_with("410"),
         "{report}"
     );
+}
+
+#[tokio::test]
+async fn the_run_is_reported_also_where_redis_is_gone_at_its_end() {
+    let mut server = redis_with_poll().await;
+    let url = accepting().await;
+    let mut load = begun(&server, &format!("--url {url} --votes 100 --rate 100")).await;
+    server.kill9();
+    let exit = load.wait(PATIENCE).await;
+    let report = report(&exit);
+    assert_eq!((exit.code(), &report["accepted"]), (Some(3), &100.into()));
+    assert_eq!(report["latency_us"]["count"], 100, "{report}");
+    let reconciliation = &report["reconciliation"];
+    assert_eq!(
+        (&reconciliation["before"], &reconciliation["after"]),
+        (&0.into(), &Value::Null),
+        "{report}"
+    );
+    assert_eq!(reconciliation["finding"], "not_read", "{report}");
+    assert!(reconciliation["reason"].is_string(), "{report}");
+    assert!(
+        exit.stderr().contains("not reconciled"),
+        "{}",
+        exit.stderr()
+    );
+}
+
+#[tokio::test]
+async fn ctrl_c_waits_for_no_more_than_the_votes_in_flight_when_the_service_hangs() {
+    let server = redis_with_poll().await;
+    let mut service = Hanging::start().await;
+    let line = format!(
+        "--url {} --duration 10m --rate 100 --connections 8 --timeout 4s",
+        service.url()
+    );
+    let mut load = begun(&server, &line).await;
+    service.requests(8).await;
+    load.signal(Signal::INT);
+    // Less than a second time round would take, and less than sixty seconds of attempts by far.
+    let exit = load.wait(Duration::from_secs(20)).await;
+    let report = report(&exit);
+    assert_eq!((exit.code(), &report["stopped"]), (Some(1), &true.into()));
+    for (figure, count) in [("sent", 8), ("attempts", 8), ("unknown", 8), ("refused", 0)] {
+        assert_eq!(report[figure], count, "{figure}: {report}");
+    }
+    assert_eq!(report["errors"][0]["error"], "no answer in time");
+    assert_eq!(report["errors"][0]["votes"], 8);
+    assert_eq!(report["reconciliation"]["finding"], "within_unknown");
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_reports_at_once_whatever_hangs() {
+    let server = redis_with_poll().await;
+    for (redis_hangs, code, finding) in [(false, 1, "within_unknown"), (true, 3, "not_read")] {
+        let mut service = Hanging::start().await;
+        let line = format!(
+            "--url {} --duration 10m --rate 100 --connections 8 --timeout 10m",
+            service.url()
+        );
+        let mut load = begun(&server, &line).await;
+        service.requests(8).await;
+        if redis_hangs {
+            server.pause();
+        }
+        load.signal(Signal::INT);
+        load.wait_for_line(PATIENCE, |line| line.contains("Ctrl-C again"))
+            .await;
+        let start = Instant::now();
+        load.signal(Signal::INT);
+        let exit = load.wait(Duration::from_secs(20)).await;
+        assert!(start.elapsed() < Duration::from_secs(4), "{exit:?}");
+        let report = report(&exit);
+        assert_eq!(exit.code(), Some(code), "{exit:?}");
+        assert_eq!(
+            (&report["sent"], &report["unknown"]),
+            (&8.into(), &8.into())
+        );
+        assert_eq!(report["errors"][0]["error"], "not waited for");
+        assert_eq!(report["reconciliation"]["finding"], finding, "{report}");
+    }
+    server.resume();
+}
+
+#[tokio::test]
+async fn votes_without_a_connection_are_not_refused_and_a_run_of_only_those_is_broken() {
+    let server = redis_with_poll().await;
+    let line = format!(
+        "load --url http://127.0.0.1:{} --votes 10 --attempts 2",
+        free_port()
+    );
+    let exit = run(&server, &format!("{line} --output json")).await;
+    let report = report(&exit);
+    assert_eq!(exit.code(), Some(3), "{exit:?}");
+    for (figure, count) in [("no_connection", 10), ("sent", 0), ("refused", 0)] {
+        assert_eq!(report[figure], count, "{figure}: {report}");
+    }
+    assert_eq!(report["stopped"], false, "{report}");
+    let exit = run(&server, &line).await;
+    assert!(exit.stderr().contains("got a connection"), "{exit:?}");
+    assert!(!exit.stdout().contains("to the vote"), "{exit:?}");
+}
+
+#[tokio::test]
+async fn without_a_poll_only_those_that_take_votes_now_can_be_meant() {
+    let server = RedisServer::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = poll_file(dir.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    for id in ["ensaio-01", "paredao-01", "smoke-01", "smoke-02"] {
+        std::fs::write(&file, text.replace("paredao-01", id)).unwrap();
+        json(&server, &format!("poll apply {file}")).await;
+        json(&server, &format!("poll open {id}")).await;
+    }
+    json(&server, "poll close smoke-01").await;
+    json(&server, "poll seal smoke-01 --now --yes").await;
+    json(&server, "poll pause smoke-02").await;
+    let said = fails(&server, "load --votes 1", 2).await;
+    assert!(
+        said.contains("name one of: ensaio-01, paredao-01\n"),
+        "{said}"
+    );
+    for id in ["ensaio-01", "paredao-01"] {
+        json(&server, &format!("poll close {id}")).await;
+    }
+    let said = fails(&server, "load --votes 1", 2).await;
+    for there in [
+        "paredao-01 (closed)",
+        "smoke-01 (sealed)",
+        "smoke-02 (paused)",
+    ] {
+        assert!(said.contains(there), "{said}");
+    }
 }
 
 #[tokio::test]
