@@ -45,7 +45,7 @@ fn without_counts_no_count_is_left() {
         json,
         concat!(
             r#"{"poll":"paredao-01","title":"Paredão 1","kind":"live","direction":"eliminate","#,
-            r#""state":"open","status":"provisional","as_of":"2026-11-24T01:02:03.250Z","revision":815,"#,
+            r#""state":"open","status":"provisional","as_of":"2026-11-24T01:02:03.250Z","#,
             r#""candidates":[{"id":"ana","name":"Ana","percent":40.88,"rank":2},"#,
             r#"{"id":"bia","name":"Bia","percent":59.12,"rank":1}],"#,
             r#""channels":[{"id":"torcida","weight":30,"#,
