@@ -251,10 +251,13 @@ impl Test<'_, '_> {
                 Err(found) => Look::NotYet(found),
             })
         };
-        let total = before.total.map_or_else(String::new, |total| {
-            format!(" and a total of at least {}", total + 1)
-        });
-        let expected = format!("a revision after {}{total}", before.revision);
+        let expected = match before.revision.zip(before.total) {
+            Some((revision, total)) => format!(
+                "a revision after {revision} and a total of at least {}",
+                total + 1
+            ),
+            None => format!("figures later than {}", wire_time::format(before.as_of)),
+        };
         let from = results.url(&path);
         self.steps.until("standing", &expected, &from, look).await
     }

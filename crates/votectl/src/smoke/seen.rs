@@ -3,7 +3,8 @@
 use super::ask::{Answer, Silence};
 use super::steps::{Found, Look};
 use crate::load::answer::{self, Shown};
-use vote_domain::{Eligibility, Kind, PollDefinition, Visibility};
+use jiff::Timestamp;
+use vote_domain::{Eligibility, Kind, PollDefinition, Visibility, wire_time};
 
 /// Why nobody can vote in this poll for a test.
 pub(super) fn unfit(definition: &PollDefinition) -> Option<String> {
@@ -44,7 +45,10 @@ pub(super) fn nobody(definition: &PollDefinition) -> String {
 /// A standing, as far as the test looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
-    pub(super) revision: u64,
+    /// When its figures were first read: later figures, a later time.
+    pub(super) as_of: Timestamp,
+    /// `None` where only percentages are public.
+    pub(super) revision: Option<u64>,
     /// `None` where only percentages are public.
     pub(super) total: Option<u64>,
 }
@@ -101,29 +105,34 @@ pub(super) fn read_standing(answer: Result<Answer, Silence>) -> Result<(Standing
     let answer = answer.map_err(Found::from)?;
     let body = answer.json();
     let text = |field: &str| body[field].as_str().unwrap_or("?").to_owned();
-    let (Some(revision), 200) = (body["revision"].as_u64(), answer.status) else {
+    let (Ok(as_of), 200) = (text("as_of").parse(), answer.status) else {
         return Err(Found::Other(answer::named(answer.status, &answer.body)));
     };
     let (kind, state, status) = (text("kind"), text("state"), text("status"));
     if (kind.as_str(), state.as_str(), status.as_str()) != ("rehearsal", "open", "provisional") {
         return Err(Found::Other(format!("a {kind} poll, {state}, {status}")));
     }
-    let total = body["total_votes"].as_u64();
-    let votes = total.map_or_else(
-        || "counts are not public".to_owned(),
-        |total| format!("{total} votes"),
-    );
-    let standing = Standing { revision, total };
-    Ok((standing, format!("revision {revision}, {votes}")))
+    let standing = Standing {
+        as_of,
+        revision: body["revision"].as_u64(),
+        total: body["total_votes"].as_u64(),
+    };
+    let saw = match (standing.revision, standing.total) {
+        (Some(revision), Some(total)) => format!("revision {revision}, {total} votes"),
+        _ => format!("as of {}, counts are not public", wire_time::format(as_of)),
+    };
+    Ok((standing, saw))
 }
 
 /// Whether a standing has one vote more.
 pub(super) fn has_vote(before: Standing, after: Standing) -> bool {
-    let more = match (before.total, after.total) {
-        (Some(before), Some(after)) => after > before,
-        _ => true,
-    };
-    after.revision > before.revision && more
+    match (
+        before.revision.zip(before.total),
+        after.revision.zip(after.total),
+    ) {
+        (Some((revision, total)), Some(after)) => after.0 > revision && after.1 > total,
+        _ => after.as_of > before.as_of,
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +142,7 @@ mod tests {
     use crate::dev::DEMO_FILE;
     use crate::smoke::SMOKE_FILE;
     use crate::smoke::steps::Look;
+    use jiff::Timestamp;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
@@ -159,13 +169,18 @@ mod tests {
     fn a_standing_is_that_of_an_open_rehearsal() {
         let body = |kind: &str, status: &str| {
             format!(
-                r#"{{"kind":"{kind}","state":"open","status":"{status}","revision":7,"total_votes":3}}"#
+                r#"{{"kind":"{kind}","state":"open","status":"{status}","as_of":"2026-11-24T01:02:03.250Z","revision":7,"total_votes":3}}"#
             )
         };
         let read = |status, body: &str| read_standing(Ok(answer(status, body)));
         let (standing, saw) = read(200, &body("rehearsal", "provisional")).unwrap();
         assert_eq!(saw, "revision 7, 3 votes");
-        assert_eq!((standing.revision, standing.total), (7, Some(3)));
+        assert_eq!((standing.revision, standing.total), (Some(7), Some(3)));
+        let hidden =
+            body("rehearsal", "provisional").replace(r#","revision":7,"total_votes":3"#, "");
+        let (standing, saw) = read(200, &hidden).unwrap();
+        assert_eq!(saw, "as of 2026-11-24T01:02:03.250Z, counts are not public");
+        assert_eq!((standing.revision, standing.total), (None, None));
         let other = |text: &str| Err(Found::Other(text.to_owned()));
         let live = read(200, &body("live", "provisional"));
         assert_eq!(live, other("a live poll, open, provisional"));
@@ -179,13 +194,24 @@ mod tests {
     }
 
     #[test]
-    fn a_vote_shows_by_revision_and_total_where_counts_are_public() {
-        let at = |revision, total| Standing { revision, total };
-        let before = at(7, Some(3));
-        assert!(has_vote(before, at(8, Some(4))));
-        assert!(!has_vote(before, at(8, Some(3))));
-        assert!(!has_vote(before, at(7, Some(4))));
-        assert!(has_vote(at(7, None), at(8, None)));
+    fn a_vote_shows_by_revision_and_total_where_counts_are_public_and_else_by_time() {
+        let as_of = |second| Timestamp::from_second(second).unwrap();
+        let at = |revision, total| Standing {
+            as_of: as_of(0),
+            revision: Some(revision),
+            total: Some(total),
+        };
+        let before = at(7, 3);
+        assert!(has_vote(before, at(8, 4)));
+        assert!(!has_vote(before, at(8, 3)));
+        assert!(!has_vote(before, at(7, 4)));
+        let hidden = |second| Standing {
+            as_of: as_of(second),
+            revision: None,
+            total: None,
+        };
+        assert!(has_vote(hidden(1), hidden(2)));
+        assert!(!has_vote(hidden(1), hidden(1)));
     }
 
     #[test]
