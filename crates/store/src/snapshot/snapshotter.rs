@@ -254,6 +254,13 @@ impl Snapshotter {
 
     /// A failover that forgets an operator's change brings an older document back, or none.
     fn say(&self, regressions: &[Regression]) {
+        for (id, _) in self.known.iter() {
+            // From 0: the first one is an increase, too.
+            self.metrics
+                .regressions
+                .get_or_create(&PollLabels::of(id))
+                .inc_by(0);
+        }
         for regression in regressions {
             let id = match regression {
                 Regression::Poll { id, was } => {

@@ -222,6 +222,7 @@ async fn an_operators_change_that_redis_forgot_is_said() {
         eventually(DEADLINE, || async { reading.shows(name, value) }).await;
     };
     is("vote_fence_mismatch_shards{", " 0").await;
+    is("vote_poll_regressions_total{", " 0").await;
 
     let mut connection = show.redis.connection().await;
     let document: String = redis::cmd("GET")
