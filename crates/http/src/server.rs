@@ -16,14 +16,14 @@ use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi as Document;
 
 use crate::edge::Edge;
+use crate::error::StartError;
 use crate::health::{self, Health};
 use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::{self, AllowTable, ServedDocument};
 use crate::problem::{IDEMPOTENCY_KEY, Problem, ProblemCode, configure_extractors};
 use crate::request_span::request_spans;
-use crate::run::StartError;
-use crate::settings::Settings;
+use vote_runtime::settings::Settings;
 
 /// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
 const BACKLOG: u32 = 4096;

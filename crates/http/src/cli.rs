@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::SystemClock;
+use crate::error::BoxError;
 use crate::openapi;
-use crate::run::{BoxError, Service, launch};
-use crate::settings::Settings;
-use crate::telemetry::Telemetry;
+use crate::run::{Service, launch};
+use vote_runtime::SystemClock;
+use vote_runtime::settings::Settings;
+use vote_runtime::telemetry::Telemetry;
 
 const EXIT_SUCCESS: u8 = 0;
 const EXIT_FAILURE: u8 = 1;
@@ -63,7 +65,16 @@ enum Command {
     },
 }
 
-pub(crate) fn main<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+/// The whole of a binary: `fn main() -> ExitCode { vote_http::main::<Ingest>() }`.
+#[must_use]
+pub fn main<S: Service>() -> ExitCode {
+    main_from::<S>(std::env::args_os()).into()
+}
+
+/// [`main`] with arguments of the caller's, the program's name first; returns the exit code: 0, 1 for a
+/// failure, 2 for wrong settings. Wrong arguments, `--help` and `--version` end the process themselves.
+#[must_use]
+pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let command = Arguments::command()
         .name(S::NAME.as_str())
         .bin_name(S::NAME.as_str())

@@ -11,11 +11,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use utoipa::OpenApi as _;
-use vote_service::health::ready_check;
-use vote_service::{
-    BoxError, Context, Problem, ProblemCode, Running, Service, ServiceName, Settings, SystemClock,
-    launch,
-};
+use vote_http::health::ready_check;
+use vote_http::{BoxError, Context, Problem, ProblemCode, Running, Service, launch};
+use vote_runtime::{ServiceName, Settings, SystemClock};
 
 /// A service with one operation of each kind.
 pub(crate) struct Sample {

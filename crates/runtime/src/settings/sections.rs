@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use vote_domain::Secret;
 
-use super::values::{Durability, LogFormat, RedisUrl, ReplicasMissing, Secret, empty_is_none};
+use super::values::{Durability, LogFormat, RedisUrl, ReplicasMissing, empty_is_none};
 
 /// `redis.*`
 #[derive(Debug, Clone, Deserialize)]

@@ -27,7 +27,7 @@ fn sample_service() {
     let arguments = std::iter::once("vote-ingest")
         .chain(arguments.split_whitespace())
         .map(Into::into);
-    let code = vote_service::main_from::<Sample>(arguments);
+    let code = vote_http::main_from::<Sample>(arguments);
     if is_child {
         std::process::exit(code.into());
     }

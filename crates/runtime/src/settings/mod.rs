@@ -12,6 +12,7 @@ mod values;
 use std::path::Path;
 
 use serde::Deserialize;
+use vote_domain::Secret;
 
 pub use self::error::{Origin, SettingsError, Violation};
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
@@ -20,7 +21,7 @@ pub use self::sections::{
     ReceiptSettings, RedisSettings, ShutdownSettings, SnapshotSettings,
 };
 pub use self::values::{
-    Durability, DurabilityError, LogFormat, RedisUrl, RedisUrlError, ReplicasMissing, Secret,
+    Durability, DurabilityError, LogFormat, RedisUrl, RedisUrlError, ReplicasMissing,
 };
 
 use self::layers::Layers;

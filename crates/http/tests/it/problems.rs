@@ -1,7 +1,7 @@
 //! Every error answer is a problem, and says what it should.
 
 use tokio_util::sync::CancellationToken;
-use vote_service::{Problem, ProblemCode, ProblemDocument};
+use vote_http::{Problem, ProblemCode, ProblemDocument};
 
 use actix_web::ResponseError as _;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use vote_service::StopError;
+use vote_http::StopError;
 use vote_testkit::eventually;
 
 use crate::support::{Connection, ask, start};

@@ -7,5 +7,4 @@ mod http;
 mod problems;
 mod process;
 mod readme;
-mod settings;
 mod support;

@@ -1,13 +1,7 @@
-//! From arguments to exit: what both binaries do around their service.
-//!
-//! [`main`] reads arguments and settings, sets up telemetry, launches the service, waits for a signal,
-//! drains in bounded time and flushes telemetry, whatever happened. [`launch`] is the part of it that
-//! tests use: a service in this process, on its own ports, with the same way to stop.
+//! A service that serves, from its start to its drain: the part of a binary that tests use as well.
 
-use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +16,12 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::Clock;
 
+use crate::error::{BoxError, StartError, StopError};
 use crate::health::{Health, ReadyCheck};
 use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
 use crate::server::{self, PublicApp};
-use crate::settings::{ServiceName, Settings};
-
-/// Any error of a service's own start.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use vote_runtime::settings::{ServiceName, Settings};
 
 /// Longest time for the operators' server to stop: only probes and scrapes are open there.
 const ADMIN_STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -81,65 +73,6 @@ impl Context {
     pub fn ready_when(&mut self, check: Arc<dyn ReadyCheck>) {
         self.checks.push(check);
     }
-}
-
-/// Why a service did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address can't be listened on.
-    #[error("{setting}: {address} {reason}: set {variable} to another address")]
-    Bind {
-        /// Name of the setting.
-        setting: &'static str,
-        /// Name of the variable.
-        variable: &'static str,
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A server can't be started.
-    #[error("the server could not start: {0}")]
-    Server(#[from] io::Error),
-    /// The service's own start failed.
-    #[error("{0} could not start: {1}")]
-    Service(ServiceName, #[source] BoxError),
-}
-
-impl StartError {
-    pub(crate) fn bind(setting: &'static str, address: SocketAddr, error: &io::Error) -> Self {
-        let variable = if setting == "http.bind" {
-            "VOTE__HTTP__BIND"
-        } else {
-            "VOTE__ADMIN__BIND"
-        };
-        let reason = match error.kind() {
-            io::ErrorKind::AddrInUse => format!("can't be used, port {} is taken", address.port()),
-            io::ErrorKind::AddrNotAvailable => "is no address of this machine".to_owned(),
-            io::ErrorKind::PermissionDenied => "may not be used by this user".to_owned(),
-            _ => format!("can't be used ({error})"),
-        };
-        Self::Bind {
-            setting,
-            variable,
-            address,
-            reason,
-        }
-    }
-}
-
-/// A stop that was not clean.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StopError {
-    /// Requests were still open at the bound, and were cut off.
-    #[error("requests were still open after shutdown.drain_timeout_ms ({0} ms), and were cut off")]
-    Requests(u64),
-    /// The service had not finished what it had accepted.
-    #[error("the service had not drained after shutdown.drain_timeout_ms ({0} ms)")]
-    Service(u64),
-    /// A server ended by itself.
-    #[error("the {0} server ended by itself: {1}")]
-    Server(&'static str, String),
 }
 
 /// A service that serves.
@@ -209,7 +142,7 @@ pub async fn launch<S: Service>(
         .metrics
         .register("vote_build", "Which service this is", Info::new(build));
     #[cfg(target_os = "linux")]
-    crate::process_metrics::register(&mut context.metrics);
+    vote_runtime::process_metrics::register(&mut context.metrics);
     let metrics = HttpMetrics::register(&mut context.metrics);
     let service = S::start(&mut context)
         .await
@@ -322,17 +255,4 @@ impl<S: Service> Running<S> {
 
 fn elapsed_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The whole of a binary: `fn main() -> ExitCode { vote_service::main::<Ingest>() }`.
-#[must_use]
-pub fn main<S: Service>() -> ExitCode {
-    main_from::<S>(std::env::args_os()).into()
-}
-
-/// [`main`] with arguments of the caller's, the program's name first; returns the exit code: 0, 1 for a
-/// failure, 2 for wrong settings. Wrong arguments, `--help` and `--version` end the process themselves.
-#[must_use]
-pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    crate::cli::main::<S>(arguments)
 }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use vote_service::ProblemCode;
-use vote_service::settings::reference_markdown;
+use vote_http::ProblemCode;
+use vote_runtime::settings::reference_markdown;
 
 /// The table of problems: what clients may meet, and what to do.
 fn problems_markdown() -> String {

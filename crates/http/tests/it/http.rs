@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 #[cfg(target_os = "linux")]
-use {vote_domain::Clock as _, vote_service::SystemClock, vote_testkit::eventually};
+use {vote_domain::Clock as _, vote_runtime::SystemClock, vote_testkit::eventually};
 
 use crate::support::{Connection, ask, ask_with, start};
 

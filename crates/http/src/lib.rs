@@ -1,10 +1,11 @@
-//! What both HTTP services share: settings, telemetry, problem details, health, metrics, shutdown.
+//! The HTTP server of both services: its edge, problem details, OpenAPI, health, metrics, shutdown.
 //!
 //! A service implements [`Service`]; its binary is [`main`], its tests use [`launch`]:
 //!
 //! ```no_run
 //! use actix_web::web::ServiceConfig;
-//! use vote_service::{BoxError, Context, Service, ServiceName};
+//! use vote_http::{BoxError, Context, Service};
+//! use vote_runtime::ServiceName;
 //!
 //! struct Ingest;
 //!
@@ -18,7 +19,7 @@
 //!     }
 //!
 //!     async fn start(context: &mut Context) -> Result<Self, BoxError> {
-//!         context.ready_when(vote_service::health::ready_check("lanes", || Ok(())));
+//!         context.ready_when(vote_http::health::ready_check("lanes", || Ok(())));
 //!         Ok(Self)
 //!     }
 //!
@@ -30,34 +31,26 @@
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     vote_service::main::<Ingest>()
+//!     vote_http::main::<Ingest>()
 //! }
 //! ```
 
 mod chunked_body;
 mod cli;
 mod edge;
-mod log;
-#[cfg(target_os = "linux")]
-mod process_metrics;
+mod error;
 mod request_span;
 mod run;
 mod server;
 
-pub mod clock;
-pub mod entropy;
 pub mod health;
 pub mod http_metrics;
 pub mod lifecycle;
 pub mod openapi;
 pub mod problem;
-pub mod settings;
-pub mod telemetry;
 
-pub use self::clock::SystemClock;
+pub use self::cli::{main, main_from};
+pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;
 pub use self::problem::{Problem, ProblemCode, ProblemDocument};
-pub use self::run::{
-    BoxError, Context, Running, Service, StartError, StopError, launch, main, main_from,
-};
-pub use self::settings::{ServiceName, Settings};
+pub use self::run::{Context, Running, Service, launch};

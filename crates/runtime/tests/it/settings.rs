@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use vote_service::settings::{Durability, Kind, LogFormat, reference};
-use vote_service::{ServiceName, Settings};
+use vote_runtime::settings::{Durability, Kind, LogFormat, reference};
+use vote_runtime::{ServiceName, Settings};
 
 fn load(file: Option<&Path>, env: &[(&str, &str)]) -> Result<Settings, String> {
     let env = env
@@ -125,7 +125,7 @@ fn a_file_goes_over_defaults_and_the_environment_over_the_file_in_all_formats() 
 #[test]
 fn the_defaults_as_a_settings_file_change_nothing() {
     let folder = TempDir::new().expect("a folder");
-    let path = file(&folder, "all.toml", vote_service::settings::DEFAULTS_TOML);
+    let path = file(&folder, "all.toml", vote_runtime::settings::DEFAULTS_TOML);
     let settings = load(Some(&path), &[]).expect("defaults");
     assert_eq!(
         format!("{settings:?}"),

@@ -1,40 +1,9 @@
-//! The types of settings that hold more than a number or a text: secrets, the Redis URL, durability.
+//! The types of settings that hold more than a number or a text: the Redis URL, durability.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
-use subtle::ConstantTimeEq as _;
-
-/// A text that no log, error or debug output shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `candidate` is this secret, in a time that tells nothing but the length.
-    #[must_use]
-    pub fn matches(&self, candidate: &str) -> bool {
-        self.0.as_bytes().ct_eq(candidate.as_bytes()).into()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
 
 /// An empty text in a settings file stands for "not set".
 pub(super) fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -44,12 +13,6 @@ where
 {
     let text = String::deserialize(deserializer)?;
     Ok((!text.is_empty()).then(|| T::from(text)))
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
 }
 
 /// Why a Redis URL is refused. No message repeats the URL, which may hold a password.
@@ -238,15 +201,6 @@ pub enum LogFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_never_shows() {
-        let secret = Secret::new("hunter2");
-        assert_eq!(format!("{secret:?}"), "[secret]");
-        assert!(secret.matches("hunter2"));
-        assert!(!secret.matches("hunter3"));
-        assert!(!secret.matches(""));
-    }
 
     #[test]
     fn a_redis_url_shows_without_its_password() {
