@@ -80,7 +80,7 @@ pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u
         .bin_name(S::NAME.as_str())
         .version(S::VERSION)
         .about(S::ABOUT)
-        .after_help("Settings: VOTE__… variables and a file; see the README's table.");
+        .after_help("Settings: VOTE__… variables and a file; docs/settings.md has them all.");
     let arguments = Arguments::from_arg_matches(&command.get_matches_from(arguments))
         .unwrap_or_else(|error| error.exit());
     if arguments.print_openapi {

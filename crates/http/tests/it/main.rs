@@ -6,5 +6,5 @@ mod drain;
 mod http;
 mod problems;
 mod process;
-mod readme;
+mod docs;
 mod support;
