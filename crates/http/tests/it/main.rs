@@ -2,9 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+mod docs;
 mod drain;
 mod http;
 mod problems;
 mod process;
-mod docs;
 mod support;
