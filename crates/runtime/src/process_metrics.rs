@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 /// Registers `process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds`,
 /// `process_max_fds` and `process_start_time_seconds`.
-pub(crate) fn register(registry: &mut Registry) {
+pub fn register(registry: &mut Registry) {
     registry.register_collector(Box::new(ProcessMetrics {
         start_time_s: start_time_s()
             .inspect_err(|error| tracing::warn!(%error, "no start time of this process"))
