@@ -14,7 +14,8 @@ ALLOWED = {
     "vote-domain": set(),
     "vote-testkit": set(),
     "vote-store": {"vote-domain"},
-    "vote-runtime": {"vote-domain"},
+    # For services: the sections of the settings that are the store's.
+    "vote-runtime": {"vote-domain", "vote-store"},
     "vote-http": {"vote-domain", "vote-runtime"},
     "vote-ingest": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
     "vote-results": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},

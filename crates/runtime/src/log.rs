@@ -151,8 +151,8 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::settings::RedisUrl;
     use vote_domain::Secret;
+    use vote_store::Address;
 
     struct Fixed;
     impl Clock for Fixed {
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn no_secret_shows_in_a_line() {
         let line = logged(|| {
-            let url: RedisUrl = "redis://vote:hunter2@h".parse().expect("a URL");
+            let url: Address = "redis://vote:hunter2@h".parse().expect("a URL");
             tracing::info!(redis.url = %url, secret = ?Secret::new("hunter2"), "starting");
         });
         assert!(line.contains("redis://vote:[secret]@h"), "{line}");

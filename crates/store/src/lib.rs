@@ -8,7 +8,7 @@
 mod address;
 mod backup;
 mod commit;
-mod connection;
+mod config;
 mod directory;
 mod error;
 mod fence;
@@ -22,13 +22,16 @@ mod reader;
 mod receipt_key;
 mod script;
 mod snapshot;
+mod store;
+pub mod units;
 
+pub use address::{Address, AddressError};
 pub use backup::{Backup, BackupError, MAX_BACKUP_BYTES, Taken, Totals};
 pub use commit::{
-    Durability, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing, VoteToCast, VoteWriter,
-    VoteWriterConfig,
+    Durability, DurabilityError, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing, VoteToCast,
+    VoteWriter, VoteWriterConfig,
 };
-pub use connection::{RedisConfig, Store, TlsFiles};
+pub use config::RedisConfig;
 pub use directory::PollReader;
 pub use error::StoreError;
 pub use fence::Fence;
@@ -40,3 +43,4 @@ pub use operator::{
 };
 pub use reader::ResultsReader;
 pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter};
+pub use store::Store;

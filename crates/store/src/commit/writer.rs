@@ -25,8 +25,8 @@ use super::{
     ticket::{Ticket, Waiting},
     window::ReplayBudget,
 };
+use crate::store::Store;
 use crate::{
-    connection::Store,
     directory::{MOST_FORGOTTEN, PollReader, not_listed},
     metrics::{LaneMetrics, VoteOutcome, WriterMetrics},
     receipt_key::SigningKey,

@@ -30,8 +30,8 @@ use redis::{ErrorKind, RedisError, ServerErrorKind, aio::MultiplexedConnection};
 pub(crate) use self::call::{Confirmation, leads_elsewhere};
 use self::{dial::Dialer, discover::discover, layout::Layout};
 use crate::{
-    address::{Address, Node, Topology, parse_host},
-    connection::RedisConfig,
+    address::{Node, Topology, parse_host},
+    config::RedisConfig,
     error::StoreError,
 };
 
@@ -100,19 +100,12 @@ impl DerefMut for Link {
 impl Nodes {
     /// Prepares; connects to nothing yet.
     pub(crate) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
-        let address: Address =
-            config
-                .url
-                .parse()
-                .map_err(|error: crate::address::AddressError| {
-                    StoreError::Address(error.to_string())
-                })?;
-        let layout = match (&address.topology, address.hosts.first()) {
+        let layout = match (&config.url.topology, config.url.hosts.first()) {
             (Topology::Standalone, Some(node)) => Layout::One(node.clone()),
             _ => Layout::Unknown,
         };
         Ok(Self(Arc::new(Inner {
-            dialer: Dialer::new(address, config)?,
+            dialer: Dialer::new(config)?,
             pool_size: config.pool_size,
             response_timeout: config.response_timeout,
             pools: Mutex::default(),

@@ -252,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn a_shard_that_is_forgotten_while_a_poll_is_sealed_is_not_fenced() {
         let redis = RedisServer::start().await;
-        let operator = Store::new(&RedisConfig::new(redis.url()))
+        let operator = Store::new(&RedisConfig::new(redis.url()).expect("an address"))
             .expect("a usable address")
             .operator();
         let json = serde_json::json!({

@@ -18,8 +18,8 @@ use super::{
     known::{KnownPolls, Regression},
     metrics::{Metrics, PollLabels},
 };
+use crate::store::Store;
 use crate::{
-    connection::Store,
     directory::PollReader,
     error::StoreError,
     fence::Fence,

@@ -68,9 +68,8 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
         ));
     }
 
-    let store = Store::new(&RedisConfig::new(
-        show.redis.url_as("vote-results", "secret"),
-    ));
+    let url = show.redis.url_as("vote-results", "secret");
+    let store = Store::new(&RedisConfig::new(url).expect("an address"));
     let config = SnapshotConfig {
         interval: std::time::Duration::from_millis(20),
         polls_interval: std::time::Duration::from_millis(20),

@@ -77,10 +77,10 @@ pub(crate) fn lane_config() -> LaneConfig {
 }
 
 pub(crate) fn store(url: &str) -> Store {
-    let mut config = RedisConfig::new(url);
+    let mut config = RedisConfig::new(url).expect("a usable address");
     config.connect_timeout = Duration::from_millis(500);
     config.response_timeout = Duration::from_millis(500);
-    Store::new(&config).expect("a usable address")
+    Store::new(&config).expect("nothing to refuse")
 }
 
 /// A poll, open on `redis`: one server, unless it says otherwise.
