@@ -7,6 +7,7 @@ mod error;
 mod layers;
 mod merge;
 mod reference;
+mod schema;
 mod sections;
 mod service_name;
 mod values;
@@ -21,6 +22,7 @@ use self::reference::takes;
 
 pub use self::error::{Origin, SettingsError, Violation};
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
+pub use self::schema::schema_json;
 pub use self::sections::{
     AccessSettings, AdminSettings, HttpSettings, LogFormat, LogSettings, PollsSettings,
     ReceiptSettings, ShutdownSettings, SnapshotSettings,
