@@ -209,7 +209,7 @@ mod tests {
             line,
             concat!(
                 r#"{"timestamp":"2026-11-24T01:02:03.250Z","level":"WARN","service":"vote-test","#,
-                r#""target":"vote_http::log::tests","message":"batch lost","poll.id":"p\"1\"","batch.votes":17,"#,
+                r#""target":"vote_runtime::log::tests","message":"batch lost","poll.id":"p\"1\"","batch.votes":17,"#,
                 r#""delta":-1,"late":false,"ratio":0.5,"nan":null,"error":"broken\nline"}"#,
                 "\n"
             )
