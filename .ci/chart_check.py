@@ -80,7 +80,7 @@ class Check:
         for name, values in self.values.items():
             for error in validator.iter_errors(self.chart.merge_values(values)):
                 problems.append(f"{name}: {error.json_path}: {error.message}")
-        rust = (ROOT / "crates/domain/src/validate.rs").read_text()
+        rust = (ROOT / "crates/domain/src/definition/validate.rs").read_text()
         for constant, part in (
             ("POLL", ["poll"]),
             ("CANDIDATE", ["poll", "candidates"]),
