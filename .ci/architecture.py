@@ -12,7 +12,7 @@ import sys
 # Of our own crates, each may use these.
 ALLOWED = {
     "vote-domain": set(),
-    "vote-testkit": set(),
+    "vote-testkit": {"vote-domain"},
     "vote-store": {"vote-domain"},
     "vote-service": {"vote-domain"},
     "vote-ingest": {"vote-domain", "vote-store", "vote-service"},
