@@ -101,7 +101,7 @@ lint: needs-rust ## Run clippy with warnings denied
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: architecture
-architecture: needs-rust needs-python ## Check which crate depends on which, and build the domain alone
+architecture: needs-rust needs-python ## Check which crate and file uses which, and how long they are; build the domain alone
 	$(CI_PYTHON) python3 -m architecture.check
 	$(CARGO) build --package vote-domain --no-default-features --locked
 
