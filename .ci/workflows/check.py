@@ -19,10 +19,17 @@ from lib.report import passed, wrong
 from workflows import delivery
 
 BIN = pathlib.Path(sys.executable).parent
-DOCKERFILES = subprocess.run(
-    ["git", "ls-files", "*Dockerfile"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-).stdout.split()
-SCRIPTS = (".ci/run", ".ci/lib/packages.sh", ".ci/browser/find.sh", ".ci/tests/run.sh", ".github/scripts/delivery.sh")
+
+
+def tracked(*patterns: str) -> list[str]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+
+
+DOCKERFILES = tracked("*Dockerfile")
+REQUIREMENTS = tracked("*requirements.txt")
+# What the chart carries into a container has no first line that says for which shell it is.
+SCRIPTS = [".ci/run", *tracked("*.sh", ":!chart")]
 # What the rules and the linters read.
 READ = (".github", "Makefile", *SCRIPTS, *DOCKERFILES)
 
@@ -93,12 +100,15 @@ def differences(root: pathlib.Path):
 
 
 def bases(root: pathlib.Path):
-    """Each base of an image is one that Dependabot finds: it looks only where it is told to, and at no variable."""
+    """Each base of an image, and each Python package, is one that Dependabot finds: it looks only where it is told to, and at no variable."""
     updates = yaml.safe_load((root / ".github/dependabot.yml").read_text())["updates"]
-    looked_at = {folder for update in updates if update["package-ecosystem"] == "docker" for folder in update["directories"]}
+    for ecosystem, names in (("docker", DOCKERFILES), ("pip", REQUIREMENTS)):
+        each = (update["directories"] for update in updates if update["package-ecosystem"] == ecosystem)
+        looked_at = {folder for folders in each for folder in folders}
+        for name in names:
+            if f"/{pathlib.PurePath(name).parent}" not in looked_at:
+                yield f"dependabot.yml does not look at {name}"
     for name in DOCKERFILES:
-        if f"/{pathlib.PurePath(name).parent}" not in looked_at:
-            yield f"dependabot.yml does not look at {name}"
         text = (root / name).read_text()
         defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
         stages = set()
@@ -151,6 +161,7 @@ MISTAKES = (
     ("rules", CI, "make lint", "make linted", "no target linted"),
     ("rules", CI, "      - run: make chaos-quick\n", "      - run: echo\n", "ci.yml lacks `make chaos-quick`"),
     ("rules", ".ci/run", "step fmt make fmt-check\n", "", ".ci/run lacks `make fmt-check`"),
+    ("rules", DEPENDABOT, "/.ci/compose, ", "", "does not look at .ci/compose/requirements.txt"),
     ("rules", DEPENDABOT, "/deploy/otel, ", "", "does not look at deploy/otel/Dockerfile"),
     ("rules", DOCKERFILE, "BUILDER_IMAGE=default-builder", "BUILDER_IMAGE=rust:1.95-bookworm", "default of BUILDER_IMAGE"),
     ("rules", DOCKERFILE, "FROM alpine:3.22 AS", "FROM alpine AS", "alpine has no version"),
