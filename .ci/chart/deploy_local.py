@@ -5,7 +5,6 @@ There is no cluster here, and none is needed for this: a stand-in writes down ho
 told. What the chart then renders is the real chart's. That a real cluster takes it is not seen by this.
 """
 
-import os
 import pathlib
 import shlex
 import shutil

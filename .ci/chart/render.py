@@ -1,7 +1,6 @@
 """Renders the chart as Helm does, for the checks: scenarios, their resources, their snapshots."""
 
 import dataclasses
-import pathlib
 import re
 import textwrap
 

@@ -8,36 +8,28 @@ the services of the profile "observability" are checked by their configuration a
 """
 
 import argparse
-import base64
-import contextlib
 import functools
-import http.client
 import json
 import os
 import pathlib
 import re
 import subprocess
 import tempfile
-import threading
 import time
 import uuid
 
 from compose import configuration
 from compose.configuration import SCALED
+from compose.load import Load
+from compose.system import POLL, PROJECT, System
 from lib import ROOT, report
 from lib.bases import BUILDER, PROXY, REDIS, RUNTIME
 from lib.docker import Docker
 from lib.engine import with_engine
-from lib.processes import ask_json, free_port
 from lib.report import Failed, left_out, passed, require, title
 from lib.wait import until
 
-PROJECT = "paredao-check"
-# Another network than the default, which may be in use.
-STORE_NET = "172.30.78"
-POLL = "paredao-01"
 BUILD_LIMIT_S = 45 * 60
-STEP_LIMIT_S = 150
 
 
 def main() -> int:
@@ -50,181 +42,6 @@ def main() -> int:
         with_engine(functools.partial(check_running, compose))()
 
     return report.main("compose-check", check)
-
-
-# ---- the system ---------------------------------------------------------------------------------------------------
-
-
-class System:
-    """One project of Compose, and its origin."""
-
-    def __init__(self, docker: Docker, compose: str, env_file: pathlib.Path, **environment: str):
-        self.docker = docker
-        self.port = free_port()
-        self.command = [compose, f"--project-name={PROJECT}", f"--env-file={env_file}"]
-        self.environment = {
-            "IMAGE_TAG": "check", "IMAGE_PREFIX": "paredao", "VOTE_PORT": str(self.port), "VOTE_STORE_NET": STORE_NET,
-            "COMPOSE_ANSI": "never", "COMPOSE_PROGRESS": "plain",
-        } | environment  # fmt: skip
-
-    def compose(self, *arguments: str, check: bool = True, limit_s: float = STEP_LIMIT_S) -> str:
-        done = self.docker.call(*self.command, *arguments, cwd=ROOT, env=self.environment, check=check, limit_s=limit_s)
-        return done.stdout.strip()
-
-    def up(self, *arguments: str) -> None:
-        try:
-            self.compose("up", "--detach", "--wait", "--wait-timeout=120", "--no-build", *arguments)
-        except Failed as error:
-            logs = self.docker.call(*self.command, "logs", "--tail=20", cwd=ROOT, env=self.environment, check=False)
-            raise Failed(f"{error}\n{self.compose('ps', '--all', check=False)}\n{logs.stdout[-6000:]}") from None
-
-    def containers(self, service: str) -> list[str]:
-        return self.compose("ps", "--quiet", service).split()
-
-    def votectl(self, *arguments: str, **options) -> str:
-        command = (*self.command, "run", "--rm", "-T", "votectl", *arguments)
-        done = self.docker.call(*command, cwd=ROOT, env=self.environment, limit_s=STEP_LIMIT_S, **options)
-        return done.stdout.strip()
-
-    def script(
-        self, name: str, *arguments: str, check: bool = True, env_file: pathlib.Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess:
-        """One of deploy/compose, on this project; with the settings of another file over its own, if one is given."""
-        command = [*self.command, *([f"--env-file={env_file}"] if env_file else [])]
-        environment |= self.environment | {"COMPOSE": " ".join(command), "DOCKER": self.docker.client}
-        script = ROOT / "deploy/compose" / name
-        return self.docker.call(str(script), *arguments, env=environment, check=check, limit_s=STEP_LIMIT_S)
-
-    def ask(self, path: str, body: dict | None = None, headers: dict | None = None) -> tuple[int, dict]:
-        return ask_json(f"http://127.0.0.1:{self.port}{path}", body, headers)
-
-    def vote(self, key: str, candidate: str = "ana") -> tuple[int, dict]:
-        return self.ask(f"/v1/polls/{POLL}/votes", {"candidate": candidate}, {"idempotency-key": key})
-
-    def total(self) -> int:
-        status, standing = self.ask(f"/v1/polls/{POLL}/results")
-        if status != 200 or standing["status"] != "provisional":
-            raise Failed(f"results: {status} {standing}")
-        return standing["total_votes"]
-
-    def expect(self, votes: int) -> None:
-        def holds():
-            total = self.total()
-            if total != votes:
-                raise Failed(f"it has {total}")
-            return True
-
-        until(f"the standing has {votes} votes", holds, 15)
-
-    def audit(self, votes: int) -> None:
-        self.expect(votes)
-        lines = self.votectl("audit", POLL).splitlines()
-        passed(f"the standing has {votes} votes, and votectl audit proves them: {lines[-1].strip()}")
-
-    @contextlib.contextmanager
-    def running(self, *arguments: str):
-        start = time.monotonic()
-        try:
-            self.up(*arguments)
-            passed(f"`up --wait` in {time.monotonic() - start:.0f} s")
-            yield
-        finally:
-            self.compose("--profile=*", "down", "--volumes", "--timeout=5", "--remove-orphans", check=False)
-        for what in ("container", "network", "volume"):
-            options = ["--all"] if what == "container" else []
-            left = self.docker.out(what, "ls", "--quiet", *options, f"--filter=label=com.docker.compose.project={PROJECT}")
-            if left:
-                raise Failed(f"`down --volumes` has left a {what}: {left}")
-        passed("`down --volumes` has left nothing")
-
-
-class Load:
-    """A small load through the proxy: voters and readers, each one request after another on a connection of its own.
-
-    `retry`: as a client should, a vote without a clear answer is sent again with its key. Without it, any answer but
-    the right one is a failure.
-    """
-
-    VOTERS = 3
-    PAUSE_S = 0.04
-
-    def __init__(self, system: System, retry: bool):
-        self.system = system
-        self.retry = retry
-        self.counted = 0
-        self.reads = 0
-        self.repeated = 0
-        self.failures: list[str] = []
-        self.writers: set[str] = set()
-        self.lock = threading.Lock()
-        self.stopped = threading.Event()
-        self.threads = [threading.Thread(target=self.voter) for _ in range(self.VOTERS)]
-        self.threads.append(threading.Thread(target=self.reader))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join()
-
-    def voter(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.system.port, timeout=10)
-        while not self.stopped.is_set():
-            key = str(uuid.uuid4())
-            deadline = time.monotonic() + 60
-            while True:
-                status, answer = self.request(connection, "POST", f"/v1/polls/{POLL}/votes", key)
-                if status in (200, 201):
-                    with self.lock:
-                        self.counted += 1
-                        if "receipt" in answer:
-                            self.writers.add(writer(answer["receipt"]))
-                    break
-                if not self.retry or time.monotonic() > deadline:
-                    with self.lock:
-                        self.failures.append(f"a vote: {status} {answer}")
-                    break
-                with self.lock:
-                    self.repeated += 1
-                time.sleep(0.5)
-            time.sleep(self.PAUSE_S)
-        connection.close()
-
-    def reader(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.system.port, timeout=10)
-        while not self.stopped.is_set():
-            status, answer = self.request(connection, "GET", f"/v1/polls/{POLL}/results")
-            with self.lock:
-                self.reads += 1
-                if status != 200:
-                    self.failures.append(f"a read: {status} {answer}")
-            time.sleep(self.PAUSE_S)
-        connection.close()
-
-    @staticmethod
-    def request(connection, method: str, path: str, key: str | None = None) -> tuple[int, dict]:
-        headers = {"content-type": "application/json"}
-        body = None
-        if key:
-            headers["idempotency-key"] = key
-            body = '{"candidate":"bia"}'
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read() or b"{}")
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            connection.close()
-            return 0, {"error": repr(error)}
-
-
-def writer(receipt: str) -> str:
-    """The process that wrote a vote: the first eight bytes of its receipt."""
-    part = receipt.split(".")[1]
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))[:8].hex()
 
 
 def told(answer: dict) -> str:

@@ -21,6 +21,7 @@ from lib import ROOT, report
 from lib.bases import BUILDER, REDIS, RUNTIME
 from lib.docker import Docker
 from lib.engine import with_engine
+from lib.polls import poll
 from lib.processes import ask_json
 from lib.report import Ended, Failed, passed, require, title
 from lib.wait import until
@@ -35,19 +36,7 @@ BUILD_LIMIT_S = 45 * 60
 # shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s
 STOP_LIMIT_S = 21
 ALLOWED = re.compile(r"^(usr/local/bin/{}|etc/ssl/certs/ca-certificates\.crt)$")
-POLL = {
-    "id": "imagens",
-    "title": "Imagens",
-    "direction": "eliminate",
-    "kind": "rehearsal",
-    "opens_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600)),
-    "closes_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
-    "timezone": "America/Sao_Paulo",
-    "visibility": "public",
-    "shards": 1,
-    "candidates": [{"id": "ana", "name": "Ana"}, {"id": "bia", "name": "Bia"}],
-    "channels": [{"id": "torcida", "weight": 100, "eligibility": "open"}],
-}
+POLL = poll("imagens")
 
 
 def check(docker: Docker) -> None:

@@ -110,8 +110,9 @@ packages=()
 for name; do
   has "$name" && continue
   missing+=("$name")
-  if "$install" && command -v brew >/dev/null; then
-    for formula in $(homebrew "$name"); do brew install "$formula" || true; done
+  formula=$(homebrew "$name")
+  if "$install" && [ -n "$formula" ] && command -v brew >/dev/null; then
+    brew install "$formula" || true
   else
     for package in $(debian "$name"); do packages+=("$package"); done
   fi

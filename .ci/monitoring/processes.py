@@ -1,7 +1,6 @@
 """Starts and stops what the live check needs: Redis with a replica, both services, exporter, Prometheus."""
 
 import contextlib
-import datetime
 import http.server
 import json
 import os
@@ -11,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 
+from lib.polls import poll
 from lib.processes import ask, free_port, stop
 from lib.report import Ended, Failed
 from lib.wait import until
@@ -139,35 +139,12 @@ class System:
             raise Failed(f"votectl {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
 
     def open_poll(self, redis: int, results: str) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-
-        def stamp(hours: int) -> str:
-            return (now + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-        self.votectl(
-            redis,
-            "poll",
-            "apply",
-            "-",
-            stdin=json.dumps(
-                {
-                    "id": POLL,
-                    "title": "Monitoring",
-                    "direction": "eliminate",
-                    "kind": "live",
-                    "opens_at": stamp(-1),
-                    "closes_at": stamp(3),
-                    "timezone": "America/Sao_Paulo",
-                    "visibility": "public",
-                    "shards": 2,
-                    "candidates": [{"id": "ana", "name": "Ana"}, {"id": "bia", "name": "Bia"}],
-                    "channels": [
-                        {"id": "torcida", "weight": 60, "eligibility": "open"},
-                        {"id": "sms", "weight": 40, "eligibility": "open"},
-                    ],
-                }
-            ),
-        )
+        channels = [
+            {"id": "torcida", "weight": 60, "eligibility": "open"},
+            {"id": "sms", "weight": 40, "eligibility": "open"},
+        ]
+        file = poll(POLL, kind="live", shards=2, channels=channels)
+        self.votectl(redis, "poll", "apply", "-", stdin=json.dumps(file))
         self.votectl(redis, "poll", "open", POLL)
         until(
             "results shows the open poll",
