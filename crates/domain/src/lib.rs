@@ -24,6 +24,7 @@ mod names;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod poll;
+mod secret;
 mod shown;
 mod vote;
 pub mod wire_time;
@@ -47,6 +48,7 @@ pub use names::UnknownName;
 pub use poll::phase::{Phase, Status};
 pub use poll::state::{IllegalTransition, PollState, Transition};
 pub use poll::{AuditEntry, ExtendError, OpenError, Poll, RedefineError};
+pub use secret::Secret;
 pub use vote::admission::{Refusal, admit};
 pub use vote::digest::{KeyDigest, VoterDigest};
 pub use vote::idempotency_key::{IdempotencyKey, IdempotencyKeyError};
