@@ -59,7 +59,7 @@ pub enum SealError {
     Changed(Difference),
     /// The figures can't be sealed.
     #[error(transparent)]
-    Figures(#[from] vote_domain::SealError),
+    Figures(#[from] vote_domain::FiguresError),
     /// The new state could not be saved.
     #[error(transparent)]
     Save(#[from] SaveError),
