@@ -2,10 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use crate::{
-    directory::PollReader, error::StoreError, nodes::Nodes, operator::PollOperator,
-    reader::ResultsReader,
-};
+use crate::{error::StoreError, nodes::Nodes, operator::PollOperator};
 
 /// Where Redis is, and how long to wait for it.
 #[derive(Clone)]
@@ -92,25 +89,13 @@ impl Store {
         Ok(Self { nodes })
     }
 
-    /// Reads polls and their state, for both services.
-    #[must_use]
-    pub fn polls(&self) -> PollReader {
-        PollReader::new(self.nodes.clone())
-    }
-
-    /// Reads tallies, series and ledgers. The ingest service never asks for this.
-    #[must_use]
-    pub fn results(&self) -> ResultsReader {
-        ResultsReader::new(self.nodes.clone())
-    }
-
     /// Changes polls, seals and audits them: the operator's capability.
     #[must_use]
     pub fn operator(&self) -> PollOperator {
         PollOperator::new(self.nodes.clone())
     }
 
-    /// The servers, for the lanes.
+    /// The servers, for what is started on them.
     pub(crate) fn nodes(&self) -> Nodes {
         self.nodes.clone()
     }

@@ -1,6 +1,7 @@
 //! Masters that move: Sentinel's failover, a cluster's failover and resharding, TLS.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use vote_store::{Outcome, RedisConfig, Store, StoreError, TlsFiles};
@@ -290,7 +291,14 @@ async fn over_tls_the_server_is_checked_and_so_may_be_the_client() {
         key: Some(certificates.client_key()),
     };
     let store = with_tls(&redis.url(), known).expect("usable");
-    assert!(store.polls().all().await.expect("it answers").is_empty());
+    assert!(
+        store
+            .operator()
+            .list()
+            .await
+            .expect("it answers")
+            .is_empty()
+    );
 
     let stranger = Certificates::generate();
     let wrong = TlsFiles {
@@ -303,7 +311,7 @@ async fn over_tls_the_server_is_checked_and_so_may_be_the_client() {
     };
     for files in [wrong, nameless, TlsFiles::default()] {
         let store = with_tls(&redis.url(), files.clone()).expect("usable");
-        assert!(store.polls().all().await.is_err(), "{files:?}");
+        assert!(store.operator().list().await.is_err(), "{files:?}");
     }
 }
 
