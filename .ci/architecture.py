@@ -14,12 +14,13 @@ ALLOWED = {
     "vote-domain": set(),
     "vote-testkit": set(),
     "vote-store": {"vote-domain"},
-    "vote-service": {"vote-domain"},
-    "vote-ingest": {"vote-domain", "vote-store", "vote-service"},
-    "vote-results": {"vote-domain", "vote-store", "vote-service"},
-    "votectl": {"vote-domain", "vote-store", "vote-service"},
+    "vote-runtime": {"vote-domain"},
+    "vote-http": {"vote-domain", "vote-runtime"},
+    "vote-ingest": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
+    "vote-results": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
+    "votectl": {"vote-domain", "vote-store", "vote-runtime"},
     # Faults from outside: real processes, and the operator's own tools to look at what they did.
-    "vote-chaos": {"vote-domain", "vote-store", "vote-service", "vote-testkit", "votectl"},
+    "vote-chaos": {"vote-domain", "vote-store", "vote-runtime", "vote-testkit", "votectl"},
 }
 # Who may name a Redis command. The fault suite pauses, fills and demotes servers; it names none of our keys.
 REDIS = {"redis", "deadpool-redis"}

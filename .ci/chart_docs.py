@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what is generated in chart/: settings in values.schema.json, README.md's table of values, copies in files/.
 
-The settings come from crates/service/src/defaults.toml, the one place that documents them, so that `helm` refuses
+The settings come from crates/runtime/src/defaults.toml, the one place that documents them, so that `helm` refuses
 exactly what the services would refuse at start. The copies are of files in deploy/: a chart is packaged without the
 rest. They are no links, because tools that fetch charts from Git (Flux) leave links out.
 `make chart-docs` writes; `make chart-check` compares.
@@ -18,7 +18,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"
-DEFAULTS = ROOT / "crates" / "service" / "src" / "defaults.toml"
+DEFAULTS = ROOT / "crates" / "runtime" / "src" / "defaults.toml"
 SCHEMA = CHART / "values.schema.json"
 README = CHART / "README.md"
 BEGIN, END = "<!-- values -->\n", "<!-- /values -->\n"

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use vote_domain::Clock as _;
-use vote_service::SystemClock;
+use vote_runtime::SystemClock;
 use vote_testkit::free_port;
 use votectl::load::http;
 

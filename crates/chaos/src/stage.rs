@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use vote_domain::{Clock as _, Poll, PollDefinition, Transition, wire_time};
-use vote_service::SystemClock;
+use vote_runtime::SystemClock;
 use vote_store::{PollOperator, RedisConfig, Store};
 use votectl::load::http::Target;
 use votectl::load::plan::{Ballot, Plan};
@@ -143,7 +143,7 @@ impl Stage {
             channel: None,
             candidates: &CANDIDATES,
         };
-        let run: [u8; 6] = vote_service::entropy::random_bytes()?;
+        let run: [u8; 6] = vote_runtime::entropy::random_bytes()?;
         let keys = format!("chaos-{}", data_encoding::HEXLOWER.encode(&run));
         let most = u64::from(options.rate) * options.bound.as_secs().max(1);
         Ok(Load::start(LoadPlan {

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    vote_service::main::<vote_ingest::Ingest>()
+    vote_http::main::<vote_ingest::Ingest>()
 }

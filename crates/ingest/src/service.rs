@@ -5,9 +5,8 @@ use std::{sync::Arc, time::Duration};
 use actix_web::web::{Data, ServiceConfig};
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 use vote_domain::ReceiptKey;
-use vote_service::{
-    BoxError, Context, Service, ServiceName, Settings, entropy, health::ready_check, settings,
-};
+use vote_http::{BoxError, Context, Service, health::ready_check};
+use vote_runtime::{ServiceName, Settings, entropy, settings};
 use vote_store::{
     Durability, LaneConfig, RedisConfig, ReplicasMissing, Store, StoreError, TlsFiles, VoteWriter,
     VoteWriterConfig,

@@ -2,9 +2,10 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
+use vote_domain::Secret;
 use vote_domain::Visibility;
-use vote_service::settings::{AccessSettings, Secret};
-use vote_service::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode};
+use vote_runtime::settings::AccessSettings;
 
 /// The most of an `Authorization` header that is looked at.
 const MAX_HEADER_BYTES: usize = 4096;

@@ -11,7 +11,7 @@ use actix_web::HttpRequest;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::time::Instant;
 use vote_domain::{PollId, ReceiptKey, Visibility};
-use vote_service::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode};
 use vote_store::PollSnapshot;
 
 use crate::access::Audience;

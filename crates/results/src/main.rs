@@ -9,5 +9,5 @@ use vote_results::Results;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    vote_service::main::<Results>()
+    vote_http::main::<Results>()
 }

@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{IntoResponses, Modify, OpenApi};
-use vote_service::ProblemCode;
+use vote_http::ProblemCode;
 
 use crate::routes;
 use crate::series::SeriesBucket;
@@ -151,8 +151,8 @@ mod tests {
     use super::*;
 
     fn document() -> serde_json::Value {
-        let document = vote_service::openapi::complete(ApiDocument::openapi());
-        serde_json::from_str(&vote_service::openapi::to_json(&document)).expect("JSON")
+        let document = vote_http::openapi::complete(ApiDocument::openapi());
+        serde_json::from_str(&vote_http::openapi::to_json(&document)).expect("JSON")
     }
 
     #[test]

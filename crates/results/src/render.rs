@@ -451,10 +451,7 @@ mod tests {
         rendering.clock.is_broken.store(true, Ordering::Relaxed);
         rendering.until(|status| status.is_none()).await;
         let problem = rendering.published.load().expect_err("refused");
-        assert_eq!(
-            problem.code(),
-            vote_service::ProblemCode::SnapshotUnavailable
-        );
+        assert_eq!(problem.code(), vote_http::ProblemCode::SnapshotUnavailable);
         assert!(rendering.published.ready().is_err());
 
         rendering.clock.is_broken.store(false, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
-use vote_service::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode};
 
 use crate::board::PollPages;
 use crate::body::{Body, Effort};

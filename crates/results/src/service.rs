@@ -6,9 +6,11 @@ use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_service::health::ready_check;
-use vote_service::settings::{RedisSettings, Secret};
-use vote_service::{BoxError, Context, Service, ServiceName};
+use vote_domain::Secret;
+use vote_http::health::ready_check;
+use vote_http::{BoxError, Context, Service};
+use vote_runtime::ServiceName;
+use vote_runtime::settings::RedisSettings;
 use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store, TlsFiles};
 
 use crate::access::Access;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
 use vote_domain::{Clock, Minute, PollState, SealedPoll, Status};
-use vote_service::Settings;
+use vote_runtime::Settings;
 use vote_store::{Confirmed, PollSnapshot, SnapshotConfig};
 
 /// The age from which figures are stale.

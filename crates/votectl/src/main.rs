@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use vote_service::SystemClock;
+use vote_runtime::SystemClock;
 use votectl::cli::Cli;
 use votectl::failure::Failure;
 use votectl::terminal::Terminal;

@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use clap::Args;
 use std::fmt;
 use std::path::PathBuf;
-use vote_service::settings::{RedisUrl, Secret};
+use vote_domain::Secret;
+use vote_runtime::settings::RedisUrl;
 use vote_store::{RedisConfig, TlsFiles};
 
 /// Heading of these options, which all commands share. Their ids are their long names: every command has them beside

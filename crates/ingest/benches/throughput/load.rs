@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 use anyhow::{Context as _, bail, ensure};
 use tokio::process::Command;
 use vote_domain::{Clock as _, Poll, Transition};
-use vote_service::SystemClock;
+use vote_runtime::SystemClock;
 use vote_store::{RedisConfig, Store};
 use vote_testkit::{ChildProcess, RedisServer, eventually, free_port};
 

@@ -25,9 +25,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // `cargo bench` passes flags of its own; a server is started by its name.
     match std::env::args().nth(1).as_deref() {
-        Some("serve-lane") => vote_service::main_from::<vote_ingest::Ingest>(servers::arguments()),
-        Some("serve-no-redis") => vote_service::main_from::<servers::NoRedis>(servers::arguments()),
-        Some("serve-per-vote") => vote_service::main_from::<servers::PerVote>(servers::arguments()),
+        Some("serve-lane") => vote_http::main_from::<vote_ingest::Ingest>(servers::arguments()),
+        Some("serve-no-redis") => vote_http::main_from::<servers::NoRedis>(servers::arguments()),
+        Some("serve-per-vote") => vote_http::main_from::<servers::PerVote>(servers::arguments()),
         _ => load::run(),
     }
     .into()

@@ -9,8 +9,9 @@ use actix_web::{
 use deadpool_redis::{Config, Pool, Runtime};
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
+use vote_http::{BoxError, Context, Problem, ProblemCode, Service};
 use vote_ingest::{answer, read_vote};
-use vote_service::{BoxError, Context, Problem, ProblemCode, Service, ServiceName};
+use vote_runtime::ServiceName;
 use vote_store::{Outcome, Place, VoteToCast};
 
 /// The poll that all servers take votes for: open since yesterday, for a year.

@@ -17,10 +17,9 @@ use vote_domain::{
     Clock, Direction, Eligibility, IdempotencyKey, KeyDigest, Poll, PollId, PollState, Receipt,
     ReceiptKey, Refusal, UnknownName, admit, wire_time,
 };
-use vote_service::{
-    Problem, ProblemCode, ProblemDocument, Settings,
-    problem::{IDEMPOTENCY_KEY, TimelyBody, echo},
-};
+use vote_http::problem::{IDEMPOTENCY_KEY, TimelyBody, echo};
+use vote_http::{Problem, ProblemCode, ProblemDocument};
+use vote_runtime::Settings;
 use vote_store::{OpenPoll, Outcome, VoteToCast, VoteWriter};
 
 /// A vote.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Clock as _, Poll, PollDefinition, PollId, Transition};
 use vote_ingest::Ingest;
-use vote_service::{ServiceName, Settings, SystemClock};
+use vote_runtime::{ServiceName, Settings, SystemClock};
 use vote_store::{AuditReport, PollOperator, RedisConfig, Store};
 use vote_testkit::{RedisServer, eventually};
 
@@ -111,7 +111,7 @@ impl Show {
 
 /// The service, and a client of it.
 pub(crate) struct App {
-    pub(crate) running: Option<vote_service::Running<Ingest>>,
+    pub(crate) running: Option<vote_http::Running<Ingest>>,
     pub(crate) url: String,
     pub(crate) admin_url: String,
     pub(crate) client: Client,
@@ -132,7 +132,7 @@ impl App {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings::load(ServiceName::Ingest, None, env).expect("right settings");
-        let running = vote_service::launch::<Ingest>(settings, Arc::new(SystemClock), false)
+        let running = vote_http::launch::<Ingest>(settings, Arc::new(SystemClock), false)
             .await
             .expect("started");
         Self {

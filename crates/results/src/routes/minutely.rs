@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use vote_domain::PollId;
-use vote_service::Problem;
+use vote_http::Problem;
 
 use crate::openapi::SeriesProblems;
 use crate::routes::series_query;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use vote_domain::{
     Candidate, Channel, Direction, Kind, Poll, PollId, PollState, Status, Visibility, wire_time,
 };
-use vote_service::Problem;
+use vote_http::Problem;
 
 use crate::openapi::PollProblems;
 use crate::respond::respond;

@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
 use utoipa::ToSchema;
-use vote_service::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode};
 
 use crate::access::Audience;
 use crate::openapi::ListProblems;

@@ -9,7 +9,7 @@ use vote_domain::{
     Direction, Kind, PollId, PollState, Receipt, ReceiptError, ReceiptKey, Status, WriterId,
     wire_time,
 };
-use vote_service::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode};
 use vote_store::PollSnapshot;
 
 use crate::board::PollPages;

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use vote_domain::{PollId, Standing};
-use vote_service::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode};
 
 use crate::access::Sight;
 use crate::openapi::StandingProblems;

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use vote_domain::{Minute, wire_time};
-use vote_service::problem::echo;
-use vote_service::{Problem, ProblemCode};
+use vote_http::problem::echo;
+use vote_http::{Problem, ProblemCode};
 
 use crate::board::PollPages;
 use crate::body::Body;

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::{
     IdempotencyKey, KeyDigest, ManualClock, Poll, PollDefinition, PollId, Receipt, Transition,
 };
+use vote_http::{Running, launch};
 use vote_results::Results;
-use vote_service::{Running, ServiceName, Settings, launch};
+use vote_runtime::{ServiceName, Settings};
 use vote_store::{
     LaneConfig, Outcome, Place, PollOperator, RedisConfig, Store, VoteToCast, VoteWriter,
     VoteWriterConfig,

@@ -53,3 +53,13 @@ fn listed(mistakes: &[String]) -> String {
     }
     text
 }
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn syntax(error: serde_json::Error) -> BackupError {
+    let cut_off = if error.is_eof() {
+        "it ends too early, it was cut off: "
+    } else {
+        ""
+    };
+    BackupError::Syntax(format!("{cut_off}{error}"))
+}

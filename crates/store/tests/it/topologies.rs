@@ -128,7 +128,7 @@ async fn sentinels_with_users_of_their_own_are_asked_as_one_of_them() {
             sentinel_password: password.map(str::to_owned),
             ..RedisConfig::new(redis.url())
         });
-        async move { store.expect("usable").polls().all().await }
+        async move { store.expect("usable").operator().list().await }
     };
     let known = asking(Some("vote-services"), Some("wach")).await;
     assert!(known.expect("it may ask").is_empty());
@@ -153,8 +153,8 @@ async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_
     let mut redis = RedisSentinels::start().await;
     let unknown = redis.url().replace("/vote", "/other");
     let error = store(&unknown)
-        .polls()
-        .all()
+        .operator()
+        .list()
         .await
         .expect_err("no such master");
     assert!(error.to_string().contains("does not know"), "{error}");
@@ -163,7 +163,11 @@ async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_
     for sentinel in 0..redis.sentinels().len() {
         redis.sentinel_mut(sentinel).kill9();
     }
-    let error = store(&url).polls().all().await.expect_err("no sentinel");
+    let error = store(&url)
+        .operator()
+        .list()
+        .await
+        .expect_err("no sentinel");
     assert!(
         error.to_string().contains("nobody says where the data is"),
         "{error}"

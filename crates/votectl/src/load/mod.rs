@@ -273,6 +273,6 @@ async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {
 
 /// The first part of this run's keys: no other run has the same.
 fn new_keys() -> Result<String, Failure> {
-    let bytes: [u8; 8] = vote_service::entropy::random_bytes().map_err(anyhow::Error::from)?;
+    let bytes: [u8; 8] = vote_runtime::entropy::random_bytes().map_err(anyhow::Error::from)?;
     Ok(format!("load-{}", data_encoding::HEXLOWER.encode(&bytes)))
 }

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use steps::{Found, Look, Steps};
 use vote_domain::{Poll, PollDefinition, PollState, wire_time};
-use vote_service::settings::RedisUrl;
+use vote_runtime::settings::RedisUrl;
 use vote_store::PollOperator;
 
 /// The file of the poll that is voted in, as it is in `deploy/polls`.
@@ -120,7 +120,7 @@ impl Test<'_, '_> {
         let poll = self.open(Series::of(file), at_least, by).await?;
         let id = poll.definition.id().to_string();
         self.steps.in_poll(&id);
-        let run: [u8; 8] = vote_service::entropy::random_bytes().map_err(anyhow::Error::from)?;
+        let run: [u8; 8] = vote_runtime::entropy::random_bytes().map_err(anyhow::Error::from)?;
         let key = format!("smoke-{}", data_encoding::HEXLOWER.encode(&run));
         self.refused(&poll, &format!("{key}-refused")).await?;
         let before = self.standing(&id).await?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use vote_domain::Clock as _;
-use vote_service::SystemClock;
+use vote_runtime::SystemClock;
 use vote_testkit::{ChildProcess, Fault, FaultProxy, RedisServer};
 
 const FILE: &str = "backup.json";

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::time::Duration;
 use vote_domain::{Clock, wire_time};
-use vote_service::SystemClock;
+use vote_runtime::SystemClock;
 use vote_testkit::{RedisServer, eventually};
 
 /// The file of a poll that ends then.

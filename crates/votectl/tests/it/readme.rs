@@ -1,6 +1,6 @@
-//! The commands of README.md work as pasted.
+//! The commands of README.md and of the pages in docs/ work as pasted.
 //!
-//! A block that begins with "```sh tested" is run, in the order of the page and in one shell, against
+//! A page's blocks that begin with "```sh tested" are run, in the order of the page and in one shell, against
 //! `votectl dev` on free ports. Every `curl` must get an answer below 400.
 
 use crate::dev::Dev;
@@ -32,25 +32,26 @@ fn blocks(readme: &str) -> Vec<(bool, String)> {
     blocks
 }
 
-#[tokio::test]
-async fn the_commands_of_the_readme_work_as_pasted() {
-    let curl = Command::new("curl").arg("--version").output();
-    assert!(
-        curl.is_ok_and(|curl| curl.status.success()),
-        "curl is missing: install it (apt-get install curl), README.md's commands are tested with it"
-    );
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let blocks = blocks(&fs::read_to_string(readme).unwrap());
-    let (tested, others): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|(tested, _)| *tested);
+/// The pages with commands to paste, each for a shell of its own.
+const PAGES: [&str; 3] = ["README.md", "docs/api.md", "docs/show.md"];
+
+/// The commands of a page that are to work.
+fn commands(page: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(page);
+    let page = fs::read_to_string(path).expect("the page is there");
+    let (tested, others): (Vec<_>, Vec<_>) =
+        blocks(&page).into_iter().partition(|(tested, _)| *tested);
     for (_, block) in &others {
         assert!(!block.contains("curl"), "not marked as tested:\n{block}");
     }
-    let commands: String = tested.into_iter().map(|(_, block)| block).collect();
-    assert!(commands.matches("curl ").count() > 5, "{commands}");
+    tested.into_iter().map(|(_, block)| block).collect()
+}
 
-    let dir = tempfile::tempdir().unwrap();
-    let dev = Dev::start(&dir.path().join("data")).await;
-    let mut script = format!("{PROLOGUE}{commands}");
+/// The script with this machine's addresses and binaries for those that the pages show.
+fn adapted(script: &str, dev: &Dev) -> String {
+    let mut script = script.to_owned();
     for (port, name) in [
         (8080, "vote"),
         (8081, "results"),
@@ -61,25 +62,48 @@ async fn the_commands_of_the_readme_work_as_pasted() {
         script = script.replace(&format!("127.0.0.1:{port}"), &address);
     }
     let binaries = binary("vote-ingest").with_file_name("");
-    let script = script
+    script
         .replace("redis://127.0.0.1:16379", dev.text("redis"))
-        .replace("$PWD/target/release", binaries.to_str().unwrap());
-    let exit = ChildProcess::builder("bash")
-        .args(["-c", &script])
-        .current_dir(dir.path())
-        .spawn()
-        .wait(PATIENCE)
-        .await;
+        .replace(
+            "$PWD/target/release",
+            binaries.to_str().expect("a path in UTF-8"),
+        )
+}
+
+#[tokio::test]
+async fn the_commands_of_the_pages_work_as_pasted() {
+    let curl = Command::new("curl").arg("--version").output();
+    assert!(
+        curl.is_ok_and(|curl| curl.status.success()),
+        "curl is missing: install it (apt-get install curl), the pages' commands are tested with it"
+    );
+    let dir = tempfile::tempdir().expect("a directory");
+    let dev = Dev::start(&dir.path().join("data")).await;
+    let mut exits = Vec::new();
+    for page in PAGES {
+        let commands = commands(page);
+        assert!(commands.lines().count() > 5, "{page}: {commands}");
+        let script = adapted(&format!("{PROLOGUE}{commands}"), &dev);
+        let exit = ChildProcess::builder("bash")
+            .args(["-c", &script])
+            .current_dir(dir.path())
+            .spawn()
+            .wait(PATIENCE)
+            .await;
+        exits.push((page, script, exit));
+    }
     // Before anything can fail: its directory, which says what to stop, goes with the test.
     let stopped = dev.stop().await;
-    assert_eq!(
-        exit.code(),
-        Some(0),
-        "{}{}\nthe script, with its lines' numbers:\n{}",
-        exit.stdout(),
-        exit.stderr(),
-        numbered(&script)
-    );
+    for (page, script, exit) in exits {
+        assert_eq!(
+            exit.code(),
+            Some(0),
+            "{page}: {}{}\nthe script, with its lines' numbers:\n{}",
+            exit.stdout(),
+            exit.stderr(),
+            numbered(&script)
+        );
+    }
     assert_eq!(stopped.code(), Some(0), "{}", stopped.stderr());
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vote_domain::{Clock, wire_time};
-use vote_service::SystemClock;
+use vote_runtime::SystemClock;
 use vote_testkit::{ChildProcess, ChildProcessBuilder, Exit, RedisServer, eventually, free_port};
 use votectl::dev::DEMO_FILE;
 use votectl::load::http::{self, Connection};

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_listed_poll_whose_document_cannot_be_read_stays_as_it_was_known() {
         for document in [Ok(None), Err("of a later version")] {
-            let directory = after(vec![listed(Ok(Some(draft()))), listed(document)]);
+            let directory = after(vec![listed(Ok(Some(draft()))), listed(document.clone())]);
             assert!(matches!(directory.find("p"), Ok(Some(_))));
             let never_read = after(vec![listed(document)]);
             assert!(never_read.find("p").is_err());

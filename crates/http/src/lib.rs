@@ -1,0 +1,56 @@
+//! The HTTP server of both services: its edge, problem details, OpenAPI, health, metrics, shutdown.
+//!
+//! A service implements [`Service`]; its binary is [`main`], its tests use [`launch`]:
+//!
+//! ```no_run
+//! use actix_web::web::ServiceConfig;
+//! use vote_http::{BoxError, Context, Service};
+//! use vote_runtime::ServiceName;
+//!
+//! struct Ingest;
+//!
+//! impl Service for Ingest {
+//!     const NAME: ServiceName = ServiceName::Ingest;
+//!     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+//!     const ABOUT: &'static str = "Takes votes.";
+//!
+//!     fn openapi() -> utoipa::openapi::OpenApi {
+//!         utoipa::openapi::OpenApi::default()
+//!     }
+//!
+//!     async fn start(context: &mut Context) -> Result<Self, BoxError> {
+//!         context.ready_when(vote_http::health::ready_check("lanes", || Ok(())));
+//!         Ok(Self)
+//!     }
+//!
+//!     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+//!         |_app: &mut ServiceConfig| {}
+//!     }
+//!
+//!     async fn drain(self) {}
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     vote_http::main::<Ingest>()
+//! }
+//! ```
+
+mod chunked_body;
+mod cli;
+mod edge;
+mod error;
+mod request_span;
+mod run;
+mod server;
+
+pub mod health;
+pub mod http_metrics;
+pub mod lifecycle;
+pub mod openapi;
+pub mod problem;
+
+pub use self::cli::{main, main_from};
+pub use self::error::{BoxError, StartError, StopError};
+pub use self::lifecycle::Lifecycle;
+pub use self::problem::{Problem, ProblemCode, ProblemDocument};
+pub use self::run::{Context, Running, Service, launch};

@@ -1,0 +1,258 @@
+//! A service that serves, from its start to its drain: the part of a binary that tests use as well.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::ServiceConfig;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi as Document;
+use vote_domain::Clock;
+
+use crate::error::{BoxError, StartError, StopError};
+use crate::health::{Health, ReadyCheck};
+use crate::http_metrics::HttpMetrics;
+use crate::lifecycle::Lifecycle;
+use crate::server::{self, PublicApp};
+use vote_runtime::settings::{ServiceName, Settings};
+
+/// Longest time for the operators' server to stop: only probes and scrapes are open there.
+const ADMIN_STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A service: what it does beyond what all services do.
+pub trait Service: Sized + Send + 'static {
+    /// Which one it is.
+    const NAME: ServiceName;
+    /// Its version, `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str;
+    /// What it is for, in a sentence for `--help`.
+    const ABOUT: &'static str;
+
+    /// Its own part of the OpenAPI document; what both services have is added to it.
+    fn openapi() -> Document;
+
+    /// Builds it: registers metrics and readiness checks, starts background tasks. Must not wait for
+    /// Redis: services start in any order.
+    fn start(context: &mut Context) -> impl Future<Output = Result<Self, BoxError>> + Send;
+
+    /// Its routes, added to the app of each worker.
+    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static;
+
+    /// Finishes what has been accepted, once no request is open any more. Bounded by the caller.
+    fn drain(self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a service is built from.
+pub struct Context {
+    /// All settings.
+    pub settings: Arc<Settings>,
+    /// The clock to tell time by.
+    pub clock: Arc<dyn Clock>,
+    /// The registry of metrics; served at `/metrics` of the admin port.
+    pub metrics: Registry,
+    /// Tells when to end streams and background tasks.
+    pub lifecycle: Lifecycle,
+    /// The runtime of background tasks. A task that must outlive the HTTP server, such as a lane, is
+    /// spawned here: plain `tokio::spawn` within a handler would tie it to that handler's worker, which
+    /// is gone before the service drains.
+    pub runtime: Handle,
+    /// Whether spans are exported, and so worth making.
+    pub has_traces: bool,
+    checks: Vec<Arc<dyn ReadyCheck>>,
+}
+
+impl Context {
+    /// Adds a condition of `/readyz`; see [`crate::health::ready_check`].
+    pub fn ready_when(&mut self, check: Arc<dyn ReadyCheck>) {
+        self.checks.push(check);
+    }
+}
+
+/// A service that serves.
+pub struct Running<S> {
+    service: S,
+    settings: Arc<Settings>,
+    lifecycle: Lifecycle,
+    public: Serving,
+    admin: Serving,
+}
+
+struct Serving {
+    name: &'static str,
+    address: SocketAddr,
+    handle: ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Serving {
+    fn spawn(name: &'static str, address: SocketAddr, server: Server) -> Self {
+        tracing::info!(server = name, address = %address, "listening");
+        Self {
+            name,
+            address,
+            handle: server.handle(),
+            task: tokio::spawn(server),
+        }
+    }
+
+    /// Resolves when the server ends by itself.
+    async fn ended(&mut self) -> StopError {
+        let outcome = match (&mut self.task).await {
+            Ok(Ok(())) => "no error".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        StopError::Server(self.name, outcome)
+    }
+}
+
+/// Starts a service in this process and returns when it listens on both of its ports.
+///
+/// # Errors
+/// A taken address, or the service's own start.
+pub async fn launch<S: Service>(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    has_traces: bool,
+) -> Result<Running<S>, StartError> {
+    let public = server::listen("http.bind", settings.http.bind)?;
+    let admin = server::listen("admin.bind", settings.admin.bind)?;
+    let (address, admin_address) = (public.address, admin.address);
+
+    let settings = Arc::new(settings);
+    let lifecycle = Lifecycle::new();
+    let mut context = Context {
+        settings: Arc::clone(&settings),
+        clock,
+        metrics: Registry::default(),
+        lifecycle: lifecycle.clone(),
+        runtime: Handle::current(),
+        has_traces,
+        checks: Vec::new(),
+    };
+    let build = vec![("service", S::NAME.as_str()), ("version", S::VERSION)];
+    context
+        .metrics
+        .register("vote_build", "Which service this is", Info::new(build));
+    #[cfg(target_os = "linux")]
+    vote_runtime::process_metrics::register(&mut context.metrics);
+    let metrics = HttpMetrics::register(&mut context.metrics);
+    let service = S::start(&mut context)
+        .await
+        .map_err(|error| StartError::Service(S::NAME, error))?;
+    let health = Health::new(context.checks, lifecycle.clone());
+
+    let admin = server::admin(admin, health.clone(), Arc::new(context.metrics))?;
+    let app = PublicApp {
+        routes: service.routes(),
+        health,
+        document: Arc::new(crate::openapi::complete(S::openapi())),
+        metrics,
+        lifecycle: lifecycle.clone(),
+        settings: Arc::clone(&settings),
+        has_traces,
+    };
+    let public = server::public(public, app)?;
+    Ok(Running {
+        service,
+        settings,
+        lifecycle,
+        public: Serving::spawn("public", address, public),
+        admin: Serving::spawn("admin", admin_address, admin),
+    })
+}
+
+impl<S: Service> Running<S> {
+    /// Where the public API listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.public.address
+    }
+
+    /// Where `/metrics` listens.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// The service itself.
+    #[must_use]
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    /// The stages of this service's life.
+    #[must_use]
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Resolves when a server ends without having been told to, which it never should.
+    pub async fn failed(&mut self) -> StopError {
+        tokio::select! {
+            error = self.public.ended() => error,
+            error = self.admin.ended() => error,
+        }
+    }
+
+    /// Stops: readiness off and `Connection: close`, the grace, open requests, the service's own drain.
+    /// `skip_grace` cuts the grace short.
+    ///
+    /// # Errors
+    /// Something was not finished within `shutdown.drain_timeout_ms`; the process should exit non-zero.
+    pub async fn shutdown(self, skip_grace: CancellationToken) -> Result<(), StopError> {
+        let Self {
+            service,
+            settings,
+            lifecycle,
+            public,
+            admin,
+        } = self;
+        let bound = settings.shutdown.drain_timeout();
+        let bound_ms = settings.shutdown.drain_timeout_ms;
+        lifecycle.begin_draining();
+        tracing::info!(
+            grace_ms = settings.shutdown.grace_ms,
+            drain_timeout_ms = bound_ms,
+            "draining: not ready any more, still serving"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(settings.shutdown.grace()) => {}
+            () = skip_grace.cancelled() => tracing::info!("grace cut short"),
+        }
+
+        let started = Instant::now();
+        let mut result = Ok(());
+        if tokio::time::timeout(bound, public.handle.stop(true))
+            .await
+            .is_err()
+        {
+            result = Err(StopError::Requests(bound_ms));
+            let forced = tokio::time::timeout(ADMIN_STOP_TIMEOUT, public.handle.stop(false));
+            let _ended = forced.await;
+        }
+        tracing::info!(elapsed_ms = elapsed_ms(started), "public server stopped");
+
+        // What has been accepted is worth more than the bound: it gets a quarter of it in any case.
+        let left = bound.saturating_sub(started.elapsed()).max(bound / 4);
+        if tokio::time::timeout(left, service.drain()).await.is_err() {
+            result = result.and(Err(StopError::Service(bound_ms)));
+        }
+        lifecycle.stop();
+        // Scraped until here, so that the last votes are in the metrics.
+        let _ended = tokio::time::timeout(ADMIN_STOP_TIMEOUT, admin.handle.stop(false)).await;
+        tracing::info!(elapsed_ms = elapsed_ms(started), "drained");
+        result
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

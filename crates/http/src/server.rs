@@ -1,0 +1,199 @@
+//! The two HTTP servers of a process: the public one and the operators' one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::dev::Server;
+use actix_web::http::{Method, header};
+use actix_web::middleware::Condition;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, get};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpSocket;
+use utoipa::openapi::OpenApi as Document;
+
+use crate::edge::Edge;
+use crate::error::StartError;
+use crate::health::{self, Health};
+use crate::http_metrics::HttpMetrics;
+use crate::lifecycle::Lifecycle;
+use crate::openapi::{self, AllowTable, ServedDocument};
+use crate::problem::{IDEMPOTENCY_KEY, Problem, ProblemCode, configure_extractors};
+use crate::request_span::request_spans;
+use vote_runtime::settings::Settings;
+
+/// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
+const BACKLOG: u32 = 4096;
+
+/// Time for which browsers may remember what CORS allows, in seconds.
+const CORS_MAX_AGE_S: usize = 3600;
+
+/// The content type of the OpenMetrics text format.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Listens on an address. Done before a service starts, so that a taken port is the first thing known.
+pub(crate) fn listen(setting: &'static str, address: SocketAddr) -> Result<Listener, StartError> {
+    let bound = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        // A restart must not wait for the connections of the process before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?.into_std()?;
+        let address = listener.local_addr()?;
+        Ok(Listener { listener, address })
+    };
+    bound().map_err(|error| StartError::bind(setting, address, &error))
+}
+
+/// A socket that listens.
+pub(crate) struct Listener {
+    pub(crate) listener: std::net::TcpListener,
+    pub(crate) address: SocketAddr,
+}
+
+/// What the public app is made of, in each worker.
+#[derive(Clone)]
+pub(crate) struct PublicApp<R> {
+    pub(crate) routes: R,
+    pub(crate) health: Health,
+    pub(crate) document: Arc<Document>,
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) has_traces: bool,
+}
+
+/// Starts the public server.
+pub(crate) fn public<R>(listener: Listener, app: PublicApp<R>) -> io::Result<Server>
+where
+    R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let settings = Arc::clone(&app.settings);
+    let http = &settings.http;
+    let served = ServedDocument::new(&app.document);
+    let allow = AllowTable::new(&app.document);
+    let factory = move || {
+        let PublicApp {
+            routes,
+            health,
+            metrics,
+            lifecycle,
+            settings,
+            has_traces,
+            ..
+        } = app.clone();
+        let limit = settings.http.body_limit_bytes;
+        let origins = &settings.http.cors_allowed_origins;
+        let (served, allow) = (served.clone(), allow.clone());
+        App::new()
+            .app_data(Data::new(health))
+            .app_data(Data::new(served))
+            .app_data(Data::new(allow.clone()))
+            .configure(|app| {
+                configure_extractors(app, limit, settings.http.client_request_timeout());
+            })
+            .configure(routes)
+            .configure(common_routes)
+            .default_service(web::to(fallback))
+            .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+            .wrap(Edge::new(metrics, lifecycle, allow, limit))
+            // Last means outermost: what the edge logs of a request lies within its span, and the span
+            // has the status that the client is given.
+            .wrap(request_spans(has_traces))
+    };
+    let server = HttpServer::new(factory)
+        .workers(http.worker_count())
+        .max_connections(http.max_connections)
+        .keep_alive(http.keep_alive())
+        .client_request_timeout(http.client_request_timeout())
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .tcp_nodelay(true)
+        .disable_signals()
+        // The runner bounds the stop itself, and must be the first to give up, to be able to say so.
+        .shutdown_timeout(settings.shutdown.drain_timeout().as_secs() + 60)
+        .listen(listener.listener)?;
+    Ok(server.run())
+}
+
+/// Starts the operators' server: health and metrics, in one thread.
+pub(crate) fn admin(
+    listener: Listener,
+    health: Health,
+    registry: Arc<Registry>,
+) -> io::Result<Server> {
+    let factory = move || {
+        App::new()
+            .app_data(Data::new(health.clone()))
+            .app_data(Data::from(Arc::clone(&registry)))
+            .service(health::healthz)
+            .service(health::readyz)
+            .service(openmetrics)
+            .default_service(web::to(|| async { Problem::new(ProblemCode::NotFound) }))
+    };
+    let server = HttpServer::new(factory)
+        .workers(1)
+        .tcp_nodelay(true)
+        .disable_signals()
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .shutdown_timeout(1)
+        .listen(listener.listener)?;
+    Ok(server.run())
+}
+
+/// What both services have on their public port beside their own operations.
+fn common_routes(app: &mut ServiceConfig) {
+    app.service(health::healthz)
+        .service(health::readyz)
+        .service(openapi::openapi_json)
+        .service(openapi::problems)
+        .service(openapi::problem)
+        .service(openapi::swagger_ui_redirect)
+        .service(openapi::swagger_ui);
+}
+
+/// Answers what no route takes: 405 where the path is right, else 404.
+async fn fallback(request: HttpRequest, allow: Data<AllowTable>) -> Problem {
+    match allow.of(&request) {
+        Some(methods) => Problem::method_not_allowed(methods),
+        None => ProblemCode::NotFound.into(),
+    }
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST])
+        .allowed_headers([
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            IDEMPOTENCY_KEY,
+            header::HeaderName::from_static("traceparent"),
+            header::HeaderName::from_static("tracestate"),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        // Without the headers the browser refuses by itself; other clients are no concern of CORS.
+        .block_on_origin_mismatch(false)
+        .max_age(CORS_MAX_AGE_S);
+    if origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// All metrics in the OpenMetrics text format.
+#[get("/metrics")]
+async fn openmetrics(registry: Data<Registry>) -> Result<HttpResponse, Problem> {
+    let mut text = String::with_capacity(16 * 1024);
+    prometheus_client::encoding::text::encode(&mut text, &registry).map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok().content_type(OPENMETRICS).body(text))
+}

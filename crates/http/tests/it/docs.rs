@@ -1,0 +1,118 @@
+//! The pages in docs/ have the tables that the code renders.
+//!
+//! `make docs` (`UPDATE_DOCS=1` on this test) writes them anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use vote_http::ProblemCode;
+use vote_runtime::settings::reference_markdown;
+
+/// The table of problems: what clients may meet, and what to do.
+fn problems_markdown() -> String {
+    let mut table =
+        String::from("| Status | `code` | What | Retry after |\n| --- | --- | --- | --- |\n");
+    for code in ProblemCode::ALL {
+        let retry = code
+            .retry_after_s()
+            .map_or_else(String::new, |seconds| format!("{seconds} s"));
+        let _infallible = writeln!(
+            table,
+            "| {} | `{}` | {} | {retry} |",
+            code.status().as_u16(),
+            code.as_str(),
+            code.description().replace('|', "\\|"),
+        );
+    }
+    table
+}
+
+/// `text` with `content` between the markers of `section`.
+fn with_section(text: &str, section: &str, content: &str) -> String {
+    let (begin, end) = (
+        format!("<!-- {section} -->"),
+        format!("<!-- /{section} -->"),
+    );
+    let parts = text
+        .split_once(&begin)
+        .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) =
+        parts.unwrap_or_else(|| panic!("there is no section between {begin} and {end}"));
+    format!("{before}{begin}\n{content}{end}{after}")
+}
+
+/// The project's root.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Compares a section of a page with what the code renders, or writes it where that is asked for.
+fn check(page: &str, section: &str, content: &str) {
+    let path = root().join(page);
+    let found = fs::read_to_string(&path).expect("the page is there");
+    let wanted = with_section(&found, section, content);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how this test is run is no setting of a service"
+    )]
+    let update = std::env::var_os("UPDATE_DOCS").is_some();
+    if update {
+        fs::write(&path, wanted).expect("the page can be written");
+        return;
+    }
+    let differs = found
+        .lines()
+        .zip(wanted.lines())
+        .find(|(found, wanted)| found != wanted);
+    assert!(
+        found == wanted,
+        "{page} is not what the code says: run `make docs` and commit what it changes. \
+         The first difference: {differs:#?}"
+    );
+}
+
+#[test]
+fn the_pages_have_the_tables_that_the_code_renders() {
+    check("docs/settings.md", "settings", &reference_markdown());
+    check("docs/api.md", "problems", &problems_markdown());
+}
+
+#[test]
+fn a_section_is_replaced_and_nothing_around_it() {
+    let text = "before\n<!-- x -->\nold\n<!-- /x -->\nafter\n";
+    let new = with_section(text, "x", "new\n");
+    assert_eq!(new, "before\n<!-- x -->\nnew\n<!-- /x -->\nafter\n");
+    assert_eq!(with_section(&new, "x", "new\n"), new);
+}
+
+/// The pages of the project's root and of docs/.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for folder in [root(), root().join("docs")] {
+        let entries = fs::read_dir(folder).expect("the folder is there");
+        let files = entries.map(|entry| entry.expect("an entry").path());
+        pages.extend(files.filter(|file| file.extension().is_some_and(|end| end == "md")));
+    }
+    pages
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    let pages = pages();
+    assert!(pages.len() > 10, "{pages:?}");
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("the page is there");
+        let folder = page.parent().expect("it is in a folder");
+        for link in text.split("](").skip(1) {
+            let link = link.split([')', '#']).next().unwrap_or_default();
+            if !link.is_empty() && !link.contains("://") {
+                assert!(
+                    folder.join(link).exists(),
+                    "{}: nothing is at {link}",
+                    page.display()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests of the shared parts by a small service on real sockets.
+
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
+mod docs;
+mod drain;
+mod http;
+mod problems;
+mod process;
+mod support;
