@@ -14,7 +14,6 @@ mod fence;
 mod fields;
 mod figures;
 mod keys;
-mod metrics;
 mod nodes;
 mod operator;
 mod polls;
@@ -27,14 +26,13 @@ pub use address::{Address, AddressError};
 pub use audit::{AuditReport, ShardAudit, Undrained};
 pub use backup::{Backup, BackupError, MAX_BACKUP_BYTES, Taken, Totals};
 pub use commit::{
-    Durability, DurabilityError, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing, VoteToCast,
-    VoteWriter, VoteWriterConfig,
+    Acceptance, Durability, DurabilityError, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing,
+    VoteToCast, VoteWriter, VoteWriterConfig,
 };
 pub use config::RedisConfig;
 pub use error::StoreError;
 pub use fence::Fence;
 pub use figures::{Drained, ShardFigures, WriterLedger};
-pub use metrics::VoteOutcome;
 pub use operator::{PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError};
 pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter};
 pub use store::Store;

@@ -20,7 +20,7 @@ use vote_domain::{
 use vote_http::problem::{IDEMPOTENCY_KEY, TimelyBody, echo};
 use vote_http::{Problem, ProblemCode, ProblemDocument};
 use vote_runtime::Settings;
-use vote_store::{OpenPoll, Outcome, VoteToCast, VoteWriter};
+use vote_store::{Acceptance, OpenPoll, Outcome, VoteToCast, VoteWriter};
 
 /// A vote.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -189,9 +189,9 @@ pub(crate) async fn cast_vote(
         Ok(()) => open.cast(vote).await,
         Err(refusal) => refuse(&open, vote, refusal).await,
     };
-    if let Outcome::Accepted {
+    if let Outcome::Accepted(Acceptance {
         batch: Some(batch), ..
-    } = &outcome
+    }) = &outcome
     {
         span.add_link((**batch).clone());
     }
@@ -372,7 +372,7 @@ pub fn answer(
 ) -> Result<HttpResponse, Problem> {
     let definition = &poll.definition;
     let (status, receipt) = match outcome {
-        Outcome::Accepted { place, .. } => {
+        Outcome::Accepted(Acceptance { place, .. }) => {
             let receipt = Receipt {
                 poll: definition.id().clone(),
                 writer: place.writer,

@@ -18,8 +18,8 @@ use vote_http::{Running, launch};
 use vote_results::Results;
 use vote_runtime::{ServiceName, Settings};
 use vote_store::{
-    LaneConfig, Outcome, Place, PollOperator, RedisConfig, Store, VoteToCast, VoteWriter,
-    VoteWriterConfig,
+    Acceptance, LaneConfig, Outcome, Place, PollOperator, RedisConfig, Store, VoteToCast,
+    VoteWriter, VoteWriterConfig,
 };
 use vote_testkit::{RedisServer, eventually};
 
@@ -200,7 +200,7 @@ impl Voting {
         // Votes are taken as soon as the writer has seen the poll open.
         eventually(DEADLINE, || async {
             match open.cast(vote.clone()).await {
-                Outcome::Accepted { place, .. } => Ok(place),
+                Outcome::Accepted(Acceptance { place, .. }) => Ok(place),
                 other => Err(format!("{other:?}")),
             }
         })

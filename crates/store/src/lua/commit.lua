@@ -16,7 +16,7 @@
 --         which, if it is, marks the writer as drained for the closes_at in ARGV 4 (it sends no
 --         vote any more that came before); 'end', which marks it as one that never sends again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
---       6 minute of the hour  7 lifetime of a seen window, milliseconds
+--       6 minute of the hour  7 lifetime of a key window, milliseconds
 --       8 idempotency digests, 16 bytes per checked vote, all zero where the vote carries no key
 --       9 codes, 2 bytes per checked vote: channel and candidate, the fingerprint held in `seen`
 --       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
@@ -215,7 +215,7 @@ if not plain_outcomes then reply = verdict .. table.concat(outcomes) end
 if terminal then return reply end
 
 -- What a hash will hold with the batch's votes of each channel and candidate: one read and one write
--- a hash, however many candidates it has. Figures are whole numbers far below 2^53, which Lua's
+-- per hash, however many candidates it has. Figures are whole numbers far below 2^53, which Lua's
 -- doubles hold exactly.
 local function sums(key, prefix)
   local fields, added, total = {}, {}, 0

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redis::aio::MultiplexedConnection;
 use vote_domain::{Refusal, Transition, WriterId};
-use vote_store::{Drained, Outcome, SaveError, SealingError, VoteToCast};
+use vote_store::{Acceptance, Drained, Outcome, SaveError, SealingError, VoteToCast};
 use vote_testkit::{Fault, FaultProxy, RedisServer, eventually};
 
 use crate::support::{
@@ -15,7 +15,7 @@ use crate::support::{
 /// Casts a vote, and says which writer has recorded it.
 async fn writer_of(voting: &Voting) -> WriterId {
     match voting.cast(vote(ANA)).await {
-        Outcome::Accepted { place, .. } => place.writer,
+        Outcome::Accepted(Acceptance { place, .. }) => place.writer,
         other => panic!("{other:?}"),
     }
 }

@@ -308,7 +308,7 @@ pub(crate) fn by_voter(candidate: u8, name: &str) -> VoteToCast {
 }
 
 pub(crate) fn is_accepted(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Accepted { .. })
+    matches!(outcome, Outcome::Accepted(_))
 }
 
 pub(crate) fn tally_of(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -11,12 +10,14 @@ use tokio_util::task::TaskTracker;
 use vote_domain::{Poll, PollState, WriterId};
 
 use super::poll_lanes::{LaneHandle, PollLanes, closed_at_ms};
-use crate::commit::LaneConfig;
-use crate::commit::batch::Target;
-use crate::commit::lane::{Lane, LaneShared, LaneState};
+use crate::commit::books::ReplayBudget;
+use crate::commit::config::LaneConfig;
+use crate::commit::lane::{Lane, LaneParts};
+use crate::commit::metrics::WriterMetrics;
 use crate::commit::queue::Queue;
-use crate::commit::window::ReplayBudget;
-use crate::metrics::WriterMetrics;
+use crate::commit::recorder::NewWriter;
+use crate::commit::shared::LaneShared;
+use crate::commit::target::Target;
 use crate::nodes::Nodes;
 
 /// All lanes. They outlive a change of their poll's definition.
@@ -27,7 +28,7 @@ pub(super) struct Lanes {
     /// Randomness for the ids of writers.
     random: fn() -> [u8; 32],
     metrics: WriterMetrics,
-    /// What the replay windows of all lanes take.
+    /// What the replay logs of all lanes take.
     replay_budget: Arc<ReplayBudget>,
     tasks: TaskTracker,
     drain: CancellationToken,
@@ -102,7 +103,7 @@ impl Lanes {
     fn start(&self, poll: &Poll) -> PollLanes {
         let drain = self.drain.child_token();
         let random = self.random;
-        let new_writer: Arc<dyn Fn() -> WriterId + Send + Sync> = Arc::new(move || {
+        let new_writer: NewWriter = Arc::new(move || {
             let random = random();
             let mut id = [0; 8];
             id.copy_from_slice(&random[..8]);
@@ -110,30 +111,28 @@ impl Lanes {
         });
         // The same writer for all lanes of the process: the ledger of each shard is its own.
         let writer = new_writer();
-        let window_ms =
+        let key_window_ms =
             i64::try_from(self.config.idempotency_window.as_millis()).unwrap_or(i64::MAX / 4);
         let shards = (0..poll.definition.shards())
             .map(|shard| {
-                let shared = Arc::new(LaneShared {
-                    queue: Queue::new(self.config.queue_capacity),
-                    closes_at_ms: AtomicI64::new(poll.closes_at.as_millisecond()),
-                    closed_at_ms: AtomicI64::new(closed_at_ms(poll)),
-                    blocked: AtomicBool::new(false),
-                });
+                let shared = Arc::new(LaneShared::new(
+                    Queue::new(self.config.queue_capacity),
+                    poll.closes_at.as_millisecond(),
+                    closed_at_ms(poll),
+                ));
                 let metrics = self.metrics.lane(&poll.definition, shard);
-                let lane = Lane {
+                let lane = Lane::new(LaneParts {
                     shared: Arc::clone(&shared),
                     config: self.config.clone(),
-                    target: Target::new(&poll.definition, shard, window_ms),
-                    shard,
+                    target: Target::new(&poll.definition, shard, key_window_ms),
                     writer,
                     new_writer: Arc::clone(&new_writer),
                     nodes: self.nodes.clone(),
                     metrics: metrics.clone(),
                     drain: drain.clone(),
                     abort: self.abort.clone(),
-                    state: LaneState::new(&self.config, &self.replay_budget, &metrics),
-                };
+                    replay_budget: Arc::clone(&self.replay_budget),
+                });
                 self.tasks.spawn(lane.run());
                 LaneHandle { shared, metrics }
             })

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vote_domain::Poll;
+use vote_domain::{Poll, Refusal};
 
 use super::poll_lanes::PollLanes;
+use crate::commit::outcome::{Outcome, Verdict};
 use crate::commit::queue::Pending;
 use crate::commit::ticket::{Ticket, Waiting};
-use crate::commit::{Outcome, VoteToCast};
-use crate::metrics::VoteOutcome;
+use crate::commit::vote::VoteToCast;
 
 /// A poll as this process knows it, with its lanes.
 pub struct OpenPoll {
@@ -47,8 +47,7 @@ impl OpenPoll {
         let ticket = Ticket::new();
         let pending = Pending::new(vote, Arc::clone(&ticket));
         if lane.shared.queue.push(pending).is_err() {
-            lane.metrics
-                .vote(channel, candidate, VoteOutcome::QueueFull);
+            lane.metrics.vote(channel, candidate, &Verdict::QueueFull);
             return Outcome::QueueFull;
         }
         let waiting = Waiting(Arc::clone(&ticket));
@@ -56,13 +55,8 @@ impl OpenPoll {
             Ok(outcome) => outcome,
             Err(_) => {
                 let outcome = ticket.withdraw();
-                match outcome {
-                    Outcome::NotRecorded => {
-                        lane.metrics
-                            .vote(channel, candidate, VoteOutcome::NotRecorded);
-                    }
-                    Outcome::Unknown => lane.metrics.vote(channel, candidate, VoteOutcome::Unknown),
-                    _ => {}
+                if matches!(outcome, Outcome::NotRecorded | Outcome::Unknown) {
+                    lane.metrics.vote(channel, candidate, &outcome);
                 }
                 outcome
             }
@@ -72,7 +66,9 @@ impl OpenPoll {
     /// Counts a vote that was refused before it came to its lane.
     pub fn count_refused(&self, channel: u8, candidate: u8) {
         if let Some(lane) = self.lanes.as_ref().and_then(|lanes| lanes.first()) {
-            lane.metrics.vote(channel, candidate, VoteOutcome::Refused);
+            // Whatever the reason, but for a late one: they have one label.
+            let refused = Verdict::Refused(Refusal::NotOpenYet);
+            lane.metrics.vote(channel, candidate, &refused);
         }
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Poll, PollState};
 
-use crate::commit::VoteToCast;
-use crate::commit::lane::{LaneShared, NOT_CLOSED};
-use crate::metrics::LaneMetrics;
+use crate::commit::metrics::LaneMetrics;
+use crate::commit::shared::{LaneShared, NOT_CLOSED};
+use crate::commit::vote::VoteToCast;
 
 /// The lanes of one poll, a lane per shard.
 pub(super) struct PollLanes {

@@ -14,7 +14,7 @@ use vote_domain::ReceiptKey;
 use super::directory::Directory;
 use super::lanes::Lanes;
 use super::open_poll::OpenPoll;
-use crate::commit::LaneConfig;
+use crate::commit::config::LaneConfig;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
 use crate::polls::{KnownPolls, SigningKey, documents};
