@@ -1,11 +1,9 @@
 //! The way to Redis, and the capabilities that are handed out for it.
 
 use crate::config::RedisConfig;
-use crate::directory::PollReader;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
 use crate::operator::PollOperator;
-use crate::reader::ResultsReader;
 
 /// The way to Redis: hands out the capabilities, each a type of its own.
 ///
@@ -25,25 +23,13 @@ impl Store {
         Ok(Self { nodes })
     }
 
-    /// Reads polls and their state, for both services.
-    #[must_use]
-    pub fn polls(&self) -> PollReader {
-        PollReader::new(self.nodes.clone())
-    }
-
-    /// Reads tallies, series and ledgers. The ingest service never asks for this.
-    #[must_use]
-    pub fn results(&self) -> ResultsReader {
-        ResultsReader::new(self.nodes.clone())
-    }
-
     /// Changes polls, seals and audits them: the operator's capability.
     #[must_use]
     pub fn operator(&self) -> PollOperator {
         PollOperator::new(self.nodes.clone())
     }
 
-    /// The servers, for the lanes.
+    /// The servers, for what is started on them.
     pub(crate) fn nodes(&self) -> Nodes {
         self.nodes.clone()
     }

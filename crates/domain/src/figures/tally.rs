@@ -56,7 +56,7 @@ impl Tally {
 
     /// The counts given, a row for each channel; `None` where the rows differ in length.
     #[must_use]
-    pub(crate) fn from_rows(rows: &[Vec<u64>]) -> Option<Self> {
+    pub fn from_rows(rows: &[Vec<u64>]) -> Option<Self> {
         let candidates = rows.first().map_or(0, Vec::len);
         rows.iter()
             .all(|row| row.len() == candidates)

@@ -196,7 +196,7 @@ impl Voting {
     }
 
     pub(crate) async fn cast(&self, poll: &str, vote: VoteToCast) -> Place {
-        let open = eventually(DEADLINE, || async { self.0.poll(poll) }).await;
+        let open = eventually(DEADLINE, || async { self.0.find(poll).ok().flatten() }).await;
         // Votes are taken as soon as the writer has seen the poll open.
         eventually(DEADLINE, || async {
             match open.cast(vote.clone()).await {

@@ -161,7 +161,7 @@ impl Lane {
             self.state.link = Some(link);
             return String::new();
         };
-        self.state.asking = self.nodes.heed(&self.target.keys.state(), error);
+        self.state.asking = self.nodes.learn_from(&self.target.keys.state(), error);
         if is_refusal(error) && !leads_elsewhere(error) {
             self.state.link = Some(link);
         } else {

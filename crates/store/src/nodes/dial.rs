@@ -1,16 +1,15 @@
 //! How a connection to one server is made.
 
 use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime, Timeouts};
+use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo as _, RedisError, TlsCertificates, Value, aio::MultiplexedConnection,
+    IntoConnectionInfo as _, RedisError, TlsCertificates, Value,
 };
 
-use crate::{
-    address::{Address, Node},
-    config::RedisConfig,
-    error::StoreError,
-};
+use crate::address::{Address, Node};
+use crate::config::RedisConfig;
+use crate::error::StoreError;
 
 /// Makes connections to any of the servers behind one address.
 pub(super) struct Dialer {

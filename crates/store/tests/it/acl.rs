@@ -1,6 +1,7 @@
 //! The users of `deploy/redis/acl`: each service runs as its own, and may do no more.
 
-use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisError, Value};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{ManualClock, Transition};
 use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store};

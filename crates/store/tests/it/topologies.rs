@@ -1,6 +1,7 @@
 //! Masters that move: Sentinel's failover, a cluster's failover and resharding, TLS.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use vote_domain::Secret;
@@ -128,7 +129,7 @@ async fn sentinels_with_users_of_their_own_are_asked_as_one_of_them() {
             sentinel_password: password.map(Secret::new),
             ..RedisConfig::new(redis.url()).expect("an address")
         });
-        async move { store.expect("usable").polls().all().await }
+        async move { store.expect("usable").operator().list().await }
     };
     let known = asking(Some("vote-services"), Some("wach")).await;
     assert!(known.expect("it may ask").is_empty());
@@ -153,8 +154,8 @@ async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_
     let mut redis = RedisSentinels::start().await;
     let unknown = redis.url().replace("/vote", "/other");
     let error = store(&unknown)
-        .polls()
-        .all()
+        .operator()
+        .list()
         .await
         .expect_err("no such master");
     assert!(error.to_string().contains("does not know"), "{error}");
@@ -163,7 +164,11 @@ async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_
     for sentinel in 0..redis.sentinels().len() {
         redis.sentinel_mut(sentinel).kill9();
     }
-    let error = store(&url).polls().all().await.expect_err("no sentinel");
+    let error = store(&url)
+        .operator()
+        .list()
+        .await
+        .expect_err("no sentinel");
     assert!(
         error.to_string().contains("nobody says where the data is"),
         "{error}"
@@ -291,7 +296,8 @@ async fn over_tls_the_server_is_checked_and_so_may_be_the_client() {
         ..over_tls(&redis.url())
     };
     let store = Store::new(&known).expect("usable");
-    assert!(store.polls().all().await.expect("it answers").is_empty());
+    let polls = store.operator().list().await;
+    assert!(polls.expect("it answers").is_empty());
 
     let stranger = Certificates::generate();
     let wrong = RedisConfig {
@@ -304,7 +310,7 @@ async fn over_tls_the_server_is_checked_and_so_may_be_the_client() {
     };
     for config in [wrong, nameless, over_tls(&redis.url())] {
         let store = Store::new(&config).expect("usable");
-        assert!(store.polls().all().await.is_err(), "{config:?}");
+        assert!(store.operator().list().await.is_err(), "{config:?}");
     }
 }
 

@@ -1,19 +1,23 @@
-//! The polls that a snapshotter has seen, those that Redis has forgotten among them.
+//! The polls that a process has seen, those that Redis has forgotten among them.
 
 use std::collections::BTreeMap;
 
 use vote_domain::{Poll, PollId};
 
-use crate::{
-    directory::{Listed, MOST_FORGOTTEN, no_document, not_listed},
-    error::StoreError,
-};
+use super::documents::{Listed, no_document, not_listed};
+use crate::error::StoreError;
+
+/// The most polls that are retained although the list lacks them: no command removes a poll, so that
+/// more than a few are a sign of something else.
+const MOST_FORGOTTEN: usize = 256;
 
 /// A poll that is on the list, or was.
 #[derive(Debug, Clone)]
-pub(super) struct KnownPoll {
+pub(crate) struct KnownPoll {
     /// Its document, or why there is none to go by.
-    pub(super) document: Result<Poll, String>,
+    pub(crate) document: Result<Poll, String>,
+    /// Whether it is on the list still.
+    pub(crate) is_listed: bool,
     /// The revision that it was last read at.
     revision: Option<u64>,
     /// Redis has no document of it, or does not list it any more.
@@ -22,7 +26,7 @@ pub(super) struct KnownPoll {
 
 /// What Redis turned out to have forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Regression {
+pub(crate) enum Regression {
     /// The whole poll.
     Poll {
         id: PollId,
@@ -33,18 +37,18 @@ pub(super) enum Regression {
     Change { id: PollId, was: u64, is: u64 },
 }
 
-/// All of them.
+/// All of them: those of the last list, and those that it lacks.
 #[derive(Debug, Default)]
-pub(super) struct KnownPolls(BTreeMap<PollId, KnownPoll>);
+pub(crate) struct KnownPolls(BTreeMap<PollId, KnownPoll>);
 
 impl KnownPolls {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&PollId, &KnownPoll)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&PollId, &KnownPoll)> {
         self.0.iter()
     }
 
-    /// Takes over a list that was read. Polls that it lacks are kept, at most [`MOST_FORGOTTEN`] of
+    /// Takes over a list that was read. Polls that it lacks are retained, at most [`MOST_FORGOTTEN`] of
     /// them; each regression is said once.
-    pub(super) fn update(&mut self, listed: Vec<Listed>) -> Vec<Regression> {
+    pub(crate) fn update(&mut self, listed: Vec<Listed>) -> Vec<Regression> {
         let mut before = std::mem::take(&mut self.0);
         let mut regressions = Vec::new();
         for (id, document) in listed {
@@ -59,13 +63,18 @@ impl KnownPolls {
                     KnownPoll {
                         revision: Some(poll.revision),
                         document: Ok(poll),
+                        is_listed: true,
                         is_forgotten: false,
                     }
                 }
-                Ok(None) => forgotten(&id, known, &no_document(&id), &mut regressions),
+                Ok(None) => KnownPoll {
+                    is_listed: true,
+                    ..forgotten(&id, known, &no_document(&id), &mut regressions)
+                },
                 // It is there, and says nothing to this version.
                 Err(error) => KnownPoll {
                     document: Err(error.to_string()),
+                    is_listed: true,
                     revision: known.and_then(|known| known.revision),
                     is_forgotten: false,
                 },
@@ -76,13 +85,14 @@ impl KnownPolls {
         // Those that were there a moment ago before those that were forgotten long since.
         left.sort_by_key(|(_, known)| known.is_forgotten);
         for (id, known) in left.into_iter().take(MOST_FORGOTTEN) {
-            let next = forgotten(&id, Some(known), &not_listed(id.as_str()), &mut regressions);
+            let next = forgotten(&id, Some(known), &not_listed(&id), &mut regressions);
             self.0.insert(id, next);
         }
         regressions
     }
 }
 
+/// What is still known of a poll that Redis has forgotten.
 fn forgotten(
     id: &PollId,
     known: Option<KnownPoll>,
@@ -98,6 +108,7 @@ fn forgotten(
     }
     KnownPoll {
         document: Err(why.to_string()),
+        is_listed: false,
         revision: was,
         is_forgotten: true,
     }
@@ -131,15 +142,12 @@ mod tests {
     }
 
     fn unreadable(text: &str) -> Listed {
-        let error = StoreError::Corrupt {
-            key: text.to_owned(),
-            reason: "of a later version".to_owned(),
-        };
+        let error = StoreError::corrupt(text, "of a later version");
         (id(text), Err(error))
     }
 
     #[test]
-    fn a_forgotten_poll_is_said_once_and_kept_until_it_is_there_again() {
+    fn a_forgotten_poll_is_said_once_and_retained_until_it_is_there_again() {
         let mut known = KnownPolls::default();
         assert_eq!(known.update(vec![at_revision("p", 7)]), []);
         let gone = Regression::Poll {
@@ -147,13 +155,15 @@ mod tests {
             was: Some(7),
         };
         assert_eq!(known.update(vec![(id("p"), Ok(None))]), [gone]);
+        assert!(known.iter().all(|(_, poll)| poll.is_listed));
         // First its document, then its entry in the list.
         assert_eq!(known.update(vec![]), []);
         assert_eq!(known.update(vec![]), []);
-        let [(_, kept)] = known.iter().collect::<Vec<_>>()[..] else {
+        let [(_, retained)] = known.iter().collect::<Vec<_>>()[..] else {
             panic!("{known:?}");
         };
-        assert!(kept.document.is_err());
+        assert!(retained.document.is_err());
+        assert!(!retained.is_listed);
         let older = Regression::Change {
             id: id("p"),
             was: 7,
@@ -181,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_forgotten_polls_the_last_ones_are_kept() {
+    fn of_many_forgotten_polls_the_last_ones_are_retained() {
         let mut known = KnownPolls::default();
         let many = |letter: char| {
             let ids = (0..MOST_FORGOTTEN).map(move |n| format!("{letter}{n}"));

@@ -1,86 +1,68 @@
-//! The figures of one shard, read in one step so that they agree with each other.
+//! Reads the figures of shards: each in one step, so that they agree with each other.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use redis::FromRedisValue as _;
 use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition, Tally, WriterId};
 
-use crate::{
-    error::StoreError,
-    fence::Fence,
-    fields::{self, LedgerField},
-    keys::ShardKeys,
-    nodes::Nodes,
-    script::FIGURES,
-};
+use super::shard::{Drained, ShardFigures, WriterLedger};
+use crate::error::StoreError;
+use crate::fence::Fence;
+use crate::fields::{self, LedgerField};
+use crate::keys::{self, ShardKeys};
+use crate::nodes::Nodes;
+use crate::script::FIGURES;
 
-/// What the ledger of a shard has of one writer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WriterLedger {
-    /// The sequence of its last batch.
-    pub last_sequence: u64,
-    /// All votes that it has recorded.
-    pub votes: u64,
-    /// Whether it has said that all it had accepted is here.
-    pub drained: Drained,
+/// Shards that are read at the same time: they may be on servers of their own, and one that answers
+/// late need not keep the others.
+const SHARDS_AT_ONCE: usize = 8;
+
+/// All figures of all shards of `poll`.
+pub(crate) async fn all(nodes: &Nodes, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
+    let hours = hours_by_redis(nodes, poll).await?;
+    shards(nodes, &poll.definition, hours).await
 }
 
-/// A writer's word that all votes that it has accepted are recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Drained {
-    /// Not given.
-    #[default]
-    No,
-    /// For a poll that closes at this time, in milliseconds since the Unix epoch.
-    At(i64),
-    /// Whenever the poll closes: it has ended.
-    Ended,
+/// The same without minutes.
+pub(crate) async fn without_minutes(
+    nodes: &Nodes,
+    poll: &Poll,
+) -> Result<Vec<ShardFigures>, StoreError> {
+    shards(nodes, &poll.definition, std::iter::empty()).await
 }
 
-impl WriterLedger {
-    /// Whether the writer has nothing left to send to a poll that has closed at this time.
-    #[must_use]
-    pub const fn is_drained(&self, closes_at_ms: i64) -> bool {
-        match self.drained {
-            Drained::No => false,
-            Drained::At(ms) => ms == closes_at_ms,
-            Drained::Ended => true,
-        }
-    }
+/// The same with the minutes of `hours`.
+pub(crate) async fn shards(
+    nodes: &Nodes,
+    poll: &PollDefinition,
+    hours: impl Iterator<Item = i64> + Clone,
+) -> Result<Vec<ShardFigures>, StoreError> {
+    let mut shards: Vec<ShardFigures> = stream::iter(0..poll.shards())
+        .map(|number| shard(nodes, poll, number, hours.clone()))
+        .buffer_unordered(SHARDS_AT_ONCE)
+        .try_collect()
+        .await?;
+    shards.sort_unstable_by_key(|shard| shard.shard);
+    Ok(shards)
 }
 
-/// All figures of one shard, as of one instant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShardFigures {
-    /// The shard's number, from 0.
-    pub shard: u16,
-    /// The fence; `None` where the shard has none.
-    pub fence: Option<Fence>,
-    /// Votes by channel and candidate.
-    pub tally: Tally,
-    /// The same votes by minute.
-    pub minutes: MinuteSeries,
-    /// Votes that came too late, and are not in the tally.
-    pub late: Tally,
-    /// The same votes as in the tally, by writer.
-    pub writers: BTreeMap<WriterId, WriterLedger>,
-}
-
-impl ShardFigures {
-    /// All votes of the ledger.
-    #[must_use]
-    pub fn ledger_total(&self) -> u128 {
-        self.writers
-            .values()
-            .map(|writer| u128::from(writer.votes))
-            .sum()
-    }
+/// The [`hours`] until now, by the clock of Redis.
+pub(crate) async fn hours_by_redis(
+    nodes: &Nodes,
+    poll: &Poll,
+) -> Result<RangeInclusive<i64>, StoreError> {
+    let key = keys::poll(poll.definition.id());
+    let (seconds, _microseconds): (i64, i64) = nodes.query(&key, &redis::cmd("TIME")).await?;
+    let now = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+    Ok(hours(poll, now))
 }
 
 /// The hours (since the Unix epoch) in which a vote of `poll` can have been received until `now`;
 /// one more, since the clock of the process that received it may be ahead.
-pub(crate) fn hours(poll: &Poll, now: Timestamp) -> std::ops::RangeInclusive<i64> {
+pub(crate) fn hours(poll: &Poll, now: Timestamp) -> RangeInclusive<i64> {
     let first = Minute::from_timestamp(poll.definition.opens_at()).hour();
     // `closes_at` may have been brought forward after votes had been taken.
     let last = poll.definition.closes_at().max(poll.closes_at);
@@ -88,14 +70,14 @@ pub(crate) fn hours(poll: &Poll, now: Timestamp) -> std::ops::RangeInclusive<i64
     first..=Minute::from_timestamp(last).hour().min(now)
 }
 
-/// Reads one shard, with the minutes of `hours`.
-pub(crate) async fn read_shard(
+/// One shard, with the minutes of `hours`.
+pub(crate) async fn shard(
     nodes: &Nodes,
     poll: &PollDefinition,
-    shard: u16,
+    number: u16,
     hours: impl Iterator<Item = i64> + Clone,
 ) -> Result<ShardFigures, StoreError> {
-    let keys = ShardKeys::new(poll.id(), shard);
+    let keys = ShardKeys::new(poll.id(), number);
     let minutes_keys: Vec<String> = hours.clone().map(|hour| keys.minutes(hour)).collect();
     let mut command = FIGURES.read_command(4 + minutes_keys.len());
     command
@@ -123,11 +105,11 @@ pub(crate) async fn read_shard(
                 .ok_or_else(|| unknown_field(&key, &field))?;
             minutes
                 .add(minute, channel, candidate, votes)
-                .map_err(|overflow| corrupt(&key, overflow.to_string()))?;
+                .map_err(|overflow| StoreError::corrupt(&key, &overflow))?;
         }
     }
     Ok(ShardFigures {
-        shard,
+        shard: number,
         fence,
         tally,
         minutes,
@@ -147,7 +129,7 @@ fn parse_tally(
             fields::parse_pair(poll, &field).ok_or_else(|| unknown_field(key, &field))?;
         tally
             .add(channel, candidate, votes)
-            .map_err(|overflow| corrupt(key, overflow.to_string()))?;
+            .map_err(|overflow| StoreError::corrupt(key, &overflow))?;
     }
     Ok(tally)
 }
@@ -158,9 +140,9 @@ fn parse_ledger(
 ) -> Result<BTreeMap<WriterId, WriterLedger>, StoreError> {
     let mut writers: BTreeMap<WriterId, WriterLedger> = BTreeMap::new();
     let ledger = HashMap::<String, String>::from_redis_value(answer)
-        .map_err(|error| corrupt(key, error.to_string()))?;
+        .map_err(|error| StoreError::corrupt(key, &error))?;
     for (field, value) in ledger {
-        let wrong = || corrupt(key, format!("the field {field:?} reads {value:?}"));
+        let wrong = || StoreError::corrupt(key, &format!("the field {field:?} reads {value:?}"));
         match fields::parse_ledger(&field).ok_or_else(|| unknown_field(key, &field))? {
             LedgerField::Sequence(writer) => {
                 let sequence = value.parse().map_err(|_| wrong())?;
@@ -188,16 +170,12 @@ fn parse_drained(value: &str) -> Option<Drained> {
 }
 
 fn figures(key: &str, answer: redis::Value) -> Result<HashMap<String, u64>, StoreError> {
-    HashMap::from_redis_value(answer).map_err(|error| corrupt(key, error.to_string()))
+    HashMap::from_redis_value(answer).map_err(|error| StoreError::corrupt(key, &error))
 }
 
 fn unknown_field(key: &str, field: &str) -> StoreError {
-    corrupt(key, format!("the field {field:?} is not one of the poll's"))
-}
-
-fn corrupt(key: &str, reason: String) -> StoreError {
-    StoreError::Corrupt {
-        key: key.to_owned(),
-        reason,
-    }
+    StoreError::corrupt(
+        key,
+        &format!("the field {field:?} is not one of the poll's"),
+    )
 }

@@ -1,15 +1,46 @@
-//! The key that a process signs receipts with, kept the same as the one in Redis.
+//! The key of receipts that the services share through Redis, and the one that a process signs with.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use vote_domain::ReceiptKey;
 
-use crate::{directory::PollReader, error::StoreError};
+use crate::error::StoreError;
+use crate::keys;
+use crate::nodes::Nodes;
+
+/// The key that receipts are signed with, where the services share it through Redis.
+pub(crate) async fn read(nodes: &Nodes) -> Result<Option<ReceiptKey>, StoreError> {
+    Ok(read_bytes(nodes).await?.map(ReceiptKey::from_bytes))
+}
+
+/// What the key is made of. Where there is none, `own` becomes it; if several processes do so at once, all
+/// get the same one. Says whether there was none.
+async fn read_or_set(nodes: &Nodes, own: &[u8; 32]) -> Result<([u8; 32], bool), StoreError> {
+    // It is nearly always there, and Redis refuses to set anything while it is out of memory.
+    if let Some(found) = read_bytes(nodes).await? {
+        return Ok((found, false));
+    }
+    nodes.set_if_absent(keys::RECEIPT_KEY, own).await?;
+    let found = read_bytes(nodes).await?.map(|found| (found, true));
+    found.ok_or_else(|| corrupt("nothing is there, a moment after it was written"))
+}
+
+async fn read_bytes(nodes: &Nodes) -> Result<Option<[u8; 32]>, StoreError> {
+    let command = redis::Cmd::get(keys::RECEIPT_KEY);
+    let bytes: Option<Vec<u8>> = nodes.query(keys::RECEIPT_KEY, &command).await?;
+    let key = bytes.map(|bytes| {
+        <[u8; 32]>::try_from(bytes)
+            .map_err(|bytes| corrupt(&format!("{} bytes where a key has 32", bytes.len())))
+    });
+    key.transpose()
+}
+
+fn corrupt(reason: &str) -> StoreError {
+    StoreError::corrupt(keys::RECEIPT_KEY, reason)
+}
 
 /// The key of one process.
 pub(crate) struct SigningKey {
@@ -45,14 +76,14 @@ impl SigningKey {
     /// [`StoreError`] where there is no key to sign with. A process that has one goes on with it.
     pub(crate) async fn follow(
         &self,
-        polls: &PollReader,
+        nodes: &Nodes,
         random: fn() -> [u8; 32],
     ) -> Result<(), StoreError> {
         if self.is_configured {
             return Ok(());
         }
         let own = *self.shared.lock();
-        let found = polls.receipt_key_or(&own.unwrap_or_else(random)).await;
+        let found = read_or_set(nodes, &own.unwrap_or_else(random)).await;
         let (found, was_missing) = match (found, own) {
             (Ok(found), _) => found,
             (Err(error), None) => return Err(error),
