@@ -272,8 +272,10 @@ class Check:
         built = [self.bin_dir / f"vote-{name}" for name in SERVICES] if self.bin_dir else []
         if not built or not all(path.exists() for path in built):
             return [], "left out: the services are not built (`make build`)"
-        if any(path.stat().st_mtime < docs.DEFAULTS.stat().st_mtime for path in built):
-            return [], f"left out: the services were built before {docs.DEFAULTS.name} was changed (`make build`)"
+        for path in built:
+            printed = subprocess.run([path, "--print-settings-schema"], stdout=subprocess.PIPE, text=True, check=False)
+            if printed.stdout != docs.SETTINGS.read_text():
+                return [], f"left out: {path.name} has other settings than {docs.SETTINGS.name} (`make build`)"
         problems, taken = [], 0
         with tempfile.TemporaryDirectory() as folder:
             for name, rendered in self.rendered.items():

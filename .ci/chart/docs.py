@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes what is generated in chart/: settings in values.schema.json, README.md's table of values, copies in files/.
 
-The settings come from defaults.toml, the one place that documents them, so that `helm` refuses exactly what the
-services would refuse at start. The copies are of files in deploy/: a chart is packaged without the rest. They are
+The settings come from the schema that the services print (`make openapi`), so that `helm` refuses exactly what they
+would refuse at start. The copies are of files in deploy/: a chart is packaged without the rest. They are
 committed, and no links, because tools that install charts from Git (Flux, Argo CD) make nothing and leave links out.
 .gitattributes hides them from diffs, and those that can have a comment begin with MARK.
 `make chart-docs` writes; `make chart-check` compares.
@@ -11,16 +11,14 @@ committed, and no links, because tools that install charts from Git (Flux, Argo 
 import copy
 import json
 import pathlib
-import re
 import sys
-import tomllib
 
 import yaml
 
 from lib import ROOT
 
 CHART = ROOT / "chart"
-(DEFAULTS,) = ROOT.glob("crates/*/src/defaults.toml")
+SETTINGS = ROOT / "openapi" / "settings.schema.json"
 SCHEMA = CHART / "values.schema.json"
 README = CHART / "README.md"
 BEGIN, END = "<!-- values -->\n", "<!-- /values -->\n"
@@ -52,51 +50,23 @@ OWNED = {
 }
 
 
+# What the chart's schema says of a setting. Defaults are the services' own matter.
+SAID = ("description", "type", "minimum", "maximum", "items", "enum")
+
+
 def settings() -> dict[str, dict]:
-    """Every setting by its dotted name: its default, what it is for, and what it takes."""
-    text = DEFAULTS.read_text()
-    defaults = tomllib.loads(text)
-    found, section, comment = {}, "", []
-    for line in text.splitlines():
-        if line.startswith("#"):
-            comment.append(line.removeprefix("#").strip())
-        elif head := re.fullmatch(r"\[(.+)\]", line):
-            section, comment = head[1], []
-        elif key := re.match(r"(\w+) = ", line):
-            takes = [line.removeprefix("Takes: ") for line in comment if line.startswith("Takes: ")]
-            about = [line for line in comment if not line.startswith(("Takes: ", "Default of "))]
-            value = defaults[section]
-            found[f"{section}.{key[1]}"] = {
-                "default": value[key[1]],
-                "about": " ".join(about),
-                "takes": " ".join(takes),
-            }
-            comment = []
-        else:
-            comment = []
-    return found
+    """Every setting's schema by its dotted name."""
+    sections = json.loads(SETTINGS.read_text())["properties"]
+    return {
+        f"{section}.{key}": setting
+        for section, schema in sections.items()
+        for key, setting in schema["properties"].items()
+    }
 
 
 def is_for_values(name: str, setting: dict) -> bool:
     """Whether a setting may be given in values: secrets come by file, and what the chart sets is its own matter."""
-    return name not in OWNED and not setting["takes"].startswith("secret")
-
-
-def setting_schema(setting: dict) -> dict:
-    """The JSON schema of a setting, from what it takes."""
-    takes, default = setting["takes"], setting["default"]
-    schema = {"description": f"{setting['about']} Takes: {takes}."}
-    if bounds := re.match(r"integer (\d+)\.\.=(\d+)", takes):
-        return schema | {"type": "integer", "minimum": int(bounds[1]), "maximum": int(bounds[2])}
-    if isinstance(default, bool):
-        return schema | {"type": "boolean"}
-    if isinstance(default, int | float):
-        return schema | {"type": "number"}
-    if isinstance(default, list):
-        return schema | {"type": "array", "items": {"type": "string"}}
-    if one_of := re.fullmatch(r"one of ([\w-]+(?:, [\w-]+)*)", takes):
-        return schema | {"type": "string", "enum": one_of[1].split(", ")}
-    return schema | {"type": "string"}
+    return name not in OWNED and not setting.get("writeOnly")
 
 
 def settings_schema() -> dict:
@@ -105,7 +75,7 @@ def settings_schema() -> dict:
     for name, setting in settings().items():
         if is_for_values(name, setting):
             section, key = name.rsplit(".", 1)
-            sections.setdefault(section, {})[key] = setting_schema(setting)
+            sections.setdefault(section, {})[key] = {part: setting[part] for part in SAID if part in setting}
     properties = {
         section: {"type": "object", "additionalProperties": False, "properties": keys}
         for section, keys in sections.items()
@@ -221,7 +191,7 @@ def problems() -> list[str]:
     schema = json.loads(SCHEMA.read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     if SCHEMA.read_text() != schema_text():
-        found.append(f"chart/values.schema.json: its settings are not those of {DEFAULTS.name}: run `make chart-docs`")
+        found.append(f"chart/values.schema.json: its settings are not those of {SETTINGS.name}: run `make chart-docs`")
     if README.read_text() != readme_text():
         found.append("chart/README.md: the table is not that of values and schema: run `make chart-docs`")
     for path, part, default in rows(schema, schema, values):

@@ -24,7 +24,7 @@ def settings_of(rendered: Rendered, name: str) -> dict:
 @rule("settings files and VOTE__ variables name settings that exist, and files that are mounted")
 def settings(rendered: Rendered) -> Iterator[str]:
     known = docs.settings()
-    variables = {f"VOTE__{name.upper().replace('.', '__')}" for name in known} | NOT_SETTINGS
+    variables = {setting["x-env"] for setting in known.values()} | NOT_SETTINGS
     for name, found in pods(rendered):
         for made in containers(found):
             mounts = {mount["mountPath"] for mount in made.get("volumeMounts", [])}
@@ -32,7 +32,7 @@ def settings(rendered: Rendered) -> Iterator[str]:
                 if not variable["name"].startswith("VOTE__"):
                     continue
                 if variable["name"] not in variables:
-                    yield f"{name}: {variable['name']} is no setting: see {docs.DEFAULTS.name}"
+                    yield f"{name}: {variable['name']} is no setting: see {docs.SETTINGS.name}"
                 if variable["name"].endswith("_FILE") and str(pathlib.PurePath(variable["value"]).parent) not in mounts:
                     yield f"{name}: {variable['name']} is {variable['value']}, but mounted are only {sorted(mounts)}"
     for service in SERVICES:
@@ -40,7 +40,7 @@ def settings(rendered: Rendered) -> Iterator[str]:
         for section, keys in settings_of(rendered, service).items():
             for key, value in keys.items():
                 if f"{section}.{key}" not in known:
-                    yield f"{service}: {section}.{key} is no setting: see {docs.DEFAULTS.name}"
+                    yield f"{service}: {section}.{key} is no setting: see {docs.SETTINGS.name}"
                 if key.endswith("_file") and str(pathlib.PurePath(value).parent) not in mounts:
                     yield f"{service}: {section}.{key} is {value}, but mounted are only {sorted(mounts)}"
         made = pod(rendered, service)["spec"]["containers"][0]
