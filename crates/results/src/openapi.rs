@@ -1,66 +1,15 @@
-//! The OpenAPI document of this service's operations, and the problems they share.
+//! The problems that operations answer with, by groups.
 
 use std::collections::BTreeMap;
 
+use utoipa::IntoResponses;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Ref, RefOr};
-use utoipa::{IntoResponses, Modify, OpenApi};
 use vote_http::ProblemCode;
-
-use crate::routes;
-use crate::series::SeriesBucket;
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "vote-results",
-        description = "Publishes the polls' standings and series, and says what a receipt proves. Read-only.\n\n\
-            Figures are read from the store a few times a second and made into bodies once; every \
-            answer has a strong `ETag`. While the store can't be read, the last figures go on being \
-            answered with `status: stale` and the `as_of` at which they were last confirmed.\n\n\
-            Every error is an `application/problem+json` whose `code` is listed at `/problems`.",
-    ),
-    paths(
-        routes::polls::list_polls,
-        routes::poll::get_poll,
-        routes::results::get_results,
-        routes::hourly::get_hourly,
-        routes::minutely::get_minutely,
-        routes::receipt::get_receipt,
-    ),
-    components(schemas(SeriesBucket)),
-    tags(
-        (name = "polls", description = "Which polls there are, and their state."),
-        (name = "results", description = "Standings and series."),
-        (name = "receipts", description = "What a vote's receipt proves."),
-    ),
-    modifiers(&Tokens)
-)]
-pub(crate) struct ApiDocument;
-
-/// The name of the tokens' scheme.
-struct Tokens;
-
-impl Modify for Tokens {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some(
-                "Token of production or of broadcast graphics. With it the figures of every poll are \
-                 answered whole, and no cache keeps them. Without, the public's view.",
-            ))
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("reader_token", SecurityScheme::Http(scheme));
-    }
-}
 
 /// Declares a group of problems that operations answer with.
 macro_rules! problem_groups {
@@ -142,68 +91,4 @@ fn response(codes: &[ProblemCode]) -> Response {
         response = response.header("WWW-Authenticate", text("`Bearer`."));
     }
     response.build()
-}
-
-#[cfg(test)]
-mod tests {
-    use utoipa::openapi::PathItem;
-
-    use super::*;
-
-    fn document() -> serde_json::Value {
-        let document = vote_http::openapi::complete(ApiDocument::openapi());
-        serde_json::from_str(&vote_http::openapi::to_json(&document)).expect("JSON")
-    }
-
-    #[test]
-    fn every_operation_says_what_it_is_and_how_it_fails() {
-        let document = ApiDocument::openapi();
-        assert_eq!(document.paths.paths.len(), 6);
-        for (path, item) in &document.paths.paths {
-            let PathItem { get: Some(get), .. } = item else {
-                panic!("{path} has no GET")
-            };
-            for text in [&get.operation_id, &get.summary, &get.description] {
-                assert!(text.as_ref().is_some_and(|text| !text.is_empty()), "{path}");
-            }
-            let statuses: Vec<&str> = get.responses.responses.keys().map(String::as_str).collect();
-            assert!(
-                statuses.contains(&"200") && statuses.contains(&"503"),
-                "{path}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere() {
-        fn walk(value: &serde_json::Value, document: &serde_json::Value) {
-            match value {
-                serde_json::Value::Object(members) => {
-                    if let Some(reference) = members.get("$ref") {
-                        let pointer = reference.as_str().and_then(|text| text.strip_prefix('#'));
-                        let target = pointer.and_then(|pointer| document.pointer(pointer));
-                        assert!(target.is_some(), "{reference}");
-                    }
-                    members.values().for_each(|value| walk(value, document));
-                }
-                serde_json::Value::Array(list) => {
-                    list.iter().for_each(|value| walk(value, document));
-                }
-                _ => {}
-            }
-        }
-        let document = document();
-        walk(&document, &document);
-    }
-
-    #[test]
-    fn every_answer_of_figures_has_an_example() {
-        let document = document();
-        for path in ["", "/{poll}", "/{poll}/results", "/{poll}/results/hourly"] {
-            let pointer = format!("/v1/polls{path}").replace('/', "~1");
-            let pointer = format!("/paths/{pointer}/get/responses/200/content/application~1json");
-            let content = document.pointer(&pointer).expect("a content");
-            assert!(content.get("example").is_some(), "{path}");
-        }
-    }
 }

@@ -1,6 +1,5 @@
-//! A body as it is sent: serialised and compressed once, then only cloned.
+//! A body as it is sent: written and compressed once, then only cloned.
 
-use std::fmt;
 use std::io::{self, Write as _};
 
 use actix_web::http::header::HeaderValue;
@@ -9,7 +8,6 @@ use brotli::enc::BrotliEncoderParams;
 use data_encoding::BASE64URL_NOPAD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 /// Up to this size a body is compressed well; a larger one, such as the minutes of two days, quickly.
@@ -70,30 +68,31 @@ pub(crate) struct Body {
     identity: Variant,
     gzip: Option<Variant>,
     brotli: Option<Variant>,
+    content_type: HeaderValue,
     cache_control: HeaderValue,
 }
 
 impl Body {
-    /// Serialises and compresses a content.
+    /// Compresses a content.
     ///
     /// # Errors
-    /// Those of the serialiser: none, for the contents of this service.
-    pub(crate) fn json(
-        content: &impl Serialize,
+    /// Those of the compressors: none, in memory.
+    pub(crate) fn new(
+        content: Vec<u8>,
+        content_type: &'static str,
         cache_control: HeaderValue,
         effort: Effort,
     ) -> io::Result<Self> {
-        let json = serde_json::to_vec(content)?;
-        let digest = Sha256::digest(&json);
+        let digest = Sha256::digest(&content);
         let tag = BASE64URL_NOPAD.encode(&digest[..TAG_BYTES]);
-        let gzip = gzip(&json, effort)?;
+        let gzip = gzip(&content, effort)?;
         let brotli = match effort {
-            Effort::Ahead => Some(brotli(&json)?),
+            Effort::Ahead => Some(brotli(&content)?),
             Effort::OnDemand => None,
         };
         let variant = |coding, bytes| Variant::new(coding, &tag, bytes);
         // What doesn't become smaller is not worth a client's work.
-        let smaller = |bytes: &Vec<u8>| bytes.len() < json.len();
+        let smaller = |bytes: &Vec<u8>| bytes.len() < content.len();
         Ok(Self {
             gzip: Some(gzip)
                 .filter(smaller)
@@ -101,7 +100,8 @@ impl Body {
             brotli: brotli
                 .filter(smaller)
                 .map(|bytes| variant(Coding::Brotli, bytes)),
-            identity: variant(Coding::Identity, json),
+            identity: variant(Coding::Identity, content),
+            content_type: HeaderValue::from_static(content_type),
             cache_control,
         })
     }
@@ -118,6 +118,10 @@ impl Body {
     /// The body as it is, which is always served.
     pub(crate) fn identity(&self) -> &Variant {
         &self.identity
+    }
+
+    pub(crate) fn content_type(&self) -> &HeaderValue {
+        &self.content_type
     }
 
     /// How long caches may keep it.
@@ -137,33 +141,27 @@ impl Variant {
     }
 }
 
-impl fmt::Display for Coding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-fn gzip(json: &[u8], effort: Effort) -> io::Result<Vec<u8>> {
+fn gzip(content: &[u8], effort: Effort) -> io::Result<Vec<u8>> {
     let level = match effort {
-        Effort::Ahead if json.len() <= COMPRESSED_WELL => Compression::new(6),
+        Effort::Ahead if content.len() <= COMPRESSED_WELL => Compression::new(6),
         _ => Compression::fast(),
     };
-    let mut encoder = GzEncoder::new(Vec::with_capacity(json.len() / 3 + 64), level);
-    encoder.write_all(json)?;
+    let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 3 + 64), level);
+    encoder.write_all(content)?;
     encoder.finish()
 }
 
-fn brotli(json: &[u8]) -> io::Result<Vec<u8>> {
-    let is_small = json.len() <= COMPRESSED_WELL;
+fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
+    let is_small = content.len() <= COMPRESSED_WELL;
     let params = BrotliEncoderParams {
         quality: if is_small { 5 } else { 2 },
         // Not less for small bodies: up to 16, quality 5 takes ten times as long for the same size.
         lgwin: if is_small { 18 } else { 20 },
-        size_hint: json.len(),
+        size_hint: content.len(),
         ..BrotliEncoderParams::default()
     };
-    let mut compressed = Vec::with_capacity(json.len() / 3 + 64);
-    brotli::BrotliCompress(&mut &json[..], &mut compressed, &params)?;
+    let mut compressed = Vec::with_capacity(content.len() / 3 + 64);
+    brotli::BrotliCompress(&mut &content[..], &mut compressed, &params)?;
     Ok(compressed)
 }
 
@@ -173,17 +171,14 @@ mod tests {
 
     use super::*;
 
-    fn content(rows: u32) -> serde_json::Value {
-        serde_json::json!({ "rows": (0..rows).map(|i| (i, "a candidate's name")).collect::<Vec<_>>() })
+    fn of(content: String, effort: Effort) -> Body {
+        let cache_control = HeaderValue::from_static("max-age=1");
+        Body::new(content.into_bytes(), "text/plain", cache_control, effort).expect("compresses")
     }
 
     fn body(rows: u32, effort: Effort) -> Body {
-        Body::json(
-            &content(rows),
-            HeaderValue::from_static("max-age=1"),
-            effort,
-        )
-        .expect("serialises")
+        let row = |i| format!("[{i},\"a candidate's name\"],");
+        of((0..rows).map(row).collect(), effort)
     }
 
     #[test]
@@ -231,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_does_not_become_smaller_is_served_as_it_is() {
-        let body = Body::json(&1, HeaderValue::from_static(""), Effort::Ahead).expect("serialises");
+        let body = of("1".to_owned(), Effort::Ahead);
         assert!(body.variant(Coding::Gzip).is_none());
         assert!(body.variant(Coding::Brotli).is_none());
     }

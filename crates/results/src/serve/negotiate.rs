@@ -1,16 +1,44 @@
-//! Which coding a client gets, and whether it has the body already (RFC 9110 §12.5.3 and §13.1.2).
+//! Which format and coding a client gets, and whether it has the body already (RFC 9110 §12.5.1, §12.5.3 and
+//! §13.1.2).
 //!
-//! Both headers only spare bytes, so one that can't be understood is passed over, and a client that
-//! accepts none of our codings gets the body uncoded rather than a refusal: §12.4.1 allows both, and a
-//! graphics system that sends nonsense still has to show the standing.
+//! A header that can't be understood is passed over, and a client that accepts none of our formats or codings gets the
+//! default, uncoded, rather than a refusal: §12.4.1 allows both, and a graphics system that sends nonsense
+//! still has to show the standing.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{
-    ACCEPT_ENCODING, AcceptEncoding, ContentEncoding, Encoding, Header as _, IF_NONE_MATCH,
+    ACCEPT_ENCODING, Accept, AcceptEncoding, ContentEncoding, Encoding, Header as _, IF_NONE_MATCH,
     IfNoneMatch, Preference, Quality, QualityItem,
 };
 
-use crate::body::{Body, Coding, Variant};
+use crate::formats;
+use crate::formats::format::Format;
+use crate::pages::body::{Body, Coding, Variant};
+
+/// What an answer depends on beside its URL. A cache must not give the public's view to production.
+pub(crate) const VARY_BY: &str = if formats::ALL.len() > 1 {
+    "Accept, Accept-Encoding, Authorization"
+} else {
+    "Accept-Encoding, Authorization"
+};
+
+/// The format that the client likes best.
+pub(crate) fn choose_format(request: &HttpRequest) -> &'static Format {
+    choose_of(formats::ALL, request)
+}
+
+fn choose_of(formats: &[&'static Format], request: &HttpRequest) -> &'static Format {
+    if formats.len() == 1 {
+        return formats::DEFAULT;
+    }
+    let Ok(Accept(mut listed)) = Accept::parse(request) else {
+        return formats::DEFAULT;
+    };
+    listed.retain(|item| item.quality > Quality::ZERO);
+    let mut ranges = Accept(listed).ranked().into_iter();
+    let liked = ranges.find_map(|range| formats.iter().find(|format| format.is_in(&range)));
+    liked.copied().unwrap_or(formats::DEFAULT)
+}
 
 /// The coding that the client likes best, of those that the body is served in.
 pub(crate) fn choose<'b>(request: &HttpRequest, body: &'b Body) -> (Coding, &'b Variant) {
@@ -79,15 +107,48 @@ pub(crate) fn is_known(request: &HttpRequest, variant: &Variant) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{ACCEPT, HeaderValue};
     use actix_web::test::TestRequest;
 
     use super::*;
-    use crate::body::Effort;
+    use crate::formats::lines::LINES;
+    use crate::pages::body::Effort;
 
     fn body(effort: Effort) -> Body {
-        let content = vec!["a text that repeats"; 50];
-        Body::json(&content, HeaderValue::from_static(""), effort).expect("serialises")
+        let content = "a text that repeats".repeat(50).into_bytes();
+        let cache_control = HeaderValue::from_static("");
+        Body::new(content, "text/plain", cache_control, effort).expect("compresses")
+    }
+
+    #[test]
+    fn the_client_gets_the_format_that_it_likes_best() {
+        let formats: &[&'static Format] = &[formats::DEFAULT, &LINES];
+        for (accept, format) in [
+            ("", formats::DEFAULT),
+            ("*/*", formats::DEFAULT),
+            ("application/json", formats::DEFAULT),
+            ("text/plain", &LINES),
+            ("TEXT/Plain; charset=utf-8", &LINES),
+            ("text/*", &LINES),
+            ("text/*, */*;q=0.5", &LINES),
+            ("text/plain;q=0.5, application/*", formats::DEFAULT),
+            ("text/plain;q=0", formats::DEFAULT),
+            ("text/html, text/plain;q=0.1, */*;q=0.01", &LINES),
+            (
+                "text/html,application/xhtml+xml,*/*;q=0.8",
+                formats::DEFAULT,
+            ),
+            ("image/png", formats::DEFAULT),
+            ("text", formats::DEFAULT),
+            (";;;,,", formats::DEFAULT),
+        ] {
+            let request = TestRequest::default().insert_header((ACCEPT, accept));
+            let request = request.to_http_request();
+            assert_eq!(choose_of(formats, &request), format, "{accept}");
+            assert_eq!(choose_format(&request), formats::DEFAULT, "{accept}");
+        }
+        let none = TestRequest::default().to_http_request();
+        assert_eq!(choose_of(formats, &none), formats::DEFAULT);
     }
 
     fn chosen(accept: &[&str], body: &Body) -> Coding {

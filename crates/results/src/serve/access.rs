@@ -2,10 +2,11 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
-use vote_domain::Secret;
-use vote_domain::Visibility;
+use vote_domain::{Secret, Visibility};
 use vote_http::{Problem, ProblemCode};
 use vote_runtime::settings::AccessSettings;
+
+use crate::documents::standing::Sight;
 
 /// The most of an `Authorization` header that is looked at.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -73,15 +74,6 @@ fn bearer(text: &str) -> Option<&str> {
         .eq_ignore_ascii_case("bearer")
         .then(|| token.trim_matches(' '))
         .filter(|token| !token.is_empty())
-}
-
-/// How much an audience sees of a poll's figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
-    /// Counts, percentages and series.
-    All,
-    /// Percentages.
-    Percentages,
 }
 
 impl Audience {

@@ -28,7 +28,7 @@ impl Freshness {
 
     /// How long the pages may go without being looked at: figures that turn stale have to say so. One that is
     /// only late, on a busy machine, gets as long again.
-    pub(crate) fn longest_unkept(self) -> Duration {
+    pub(crate) fn longest_unchecked(self) -> Duration {
         (self.open * 2).max(Duration::from_secs(1))
     }
 

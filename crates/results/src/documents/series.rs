@@ -2,44 +2,29 @@
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde::ser::{SerializeMap as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use vote_domain::{
-    Bucket, Candidate, Direction, Kind, PollId, Status, dense_hours, dense_minutes, series_range,
-    wire_time,
+    CandidateId, Direction, Kind, PollDefinition, PollId, Status, dense_hours, dense_minutes,
+    series_range, wire_time,
 };
 use vote_store::PollSnapshot;
 
-use crate::metrics::Representation;
-use crate::view::View;
+use crate::documents::view::View;
 
 /// What a bucket of a series is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Hour,
     Minute,
 }
 
 impl Step {
-    /// The member that holds the buckets.
-    const fn member(self) -> &'static str {
-        match self {
-            Self::Hour => "hours",
-            Self::Minute => "minutes",
-        }
-    }
-
-    pub(crate) const fn representation(self) -> Representation {
-        match self {
-            Self::Hour => Representation::Hourly,
-            Self::Minute => Representation::Minutely,
-        }
-    }
+    pub(crate) const ALL: [Self; 2] = [Self::Hour, Self::Minute];
 }
 
-/// The part of a series that is asked for; all of it where a bound is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// The stretch of a series that is asked for; all of it where a bound is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Bounds {
     /// The first bucket is the one that this is in.
     pub(crate) from: Option<Timestamp>,
@@ -47,56 +32,157 @@ pub(crate) struct Bounds {
     pub(crate) until: Option<Timestamp>,
 }
 
-/// A series, ready to be serialised.
-#[derive(Debug)]
-pub(crate) struct Series<'s> {
-    snapshot: &'s PollSnapshot,
-    view: &'s View,
-    zone: &'s TimeZone,
-    zone_name: &'s str,
-    step: Step,
-    buckets: Vec<Bucket>,
+/// A part of a series, and the time zone that it is told in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SeriesPart {
+    pub(crate) zone: TimeZone,
+    /// The zone's IANA name.
+    pub(crate) zone_name: String,
+    pub(crate) bounds: Bounds,
 }
 
-impl<'s> Series<'s> {
-    /// The series of a poll up to its view's `as_of`: what is later isn't known, and so isn't there.
-    pub(crate) fn new(
-        snapshot: &'s PollSnapshot,
-        view: &'s View,
-        step: Step,
-        zone: &'s TimeZone,
-        zone_name: &'s str,
-        bounds: Bounds,
-    ) -> Self {
-        let buckets = range(snapshot, view, bounds).map_or_else(Vec::new, |(from, until)| {
-            let minutes = &snapshot.minutes;
-            match step {
-                Step::Hour => dense_hours(minutes, zone, from, until),
-                Step::Minute => dense_minutes(minutes, from, until),
-            }
-        });
+impl SeriesPart {
+    /// The whole series in the poll's own time zone.
+    pub(crate) fn own(definition: &PollDefinition) -> Self {
         Self {
-            snapshot,
-            view,
-            zone,
-            zone_name,
-            step,
-            buckets,
+            zone: definition.zone().clone(),
+            zone_name: definition.timezone().to_owned(),
+            bounds: Bounds::default(),
         }
     }
+}
 
-    /// The whole series in the poll's own time zone.
-    pub(crate) fn own(snapshot: &'s PollSnapshot, view: &'s View, step: Step) -> Self {
+/// Votes by the hour.
+///
+/// Every hour from the opening to `as_of` (or to the closing) is there; one without votes is zero, one
+/// that has not come yet is absent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HourlySeries<'s> {
+    /// Which poll.
+    #[schema(value_type = PollId)]
+    pub(crate) poll: &'s PollId,
+    /// Whether it counts.
+    pub(crate) kind: Kind,
+    /// What a vote means.
+    pub(crate) direction: Direction,
+    /// The time zone of the hours, by its IANA name.
+    #[schema(example = "America/Sao_Paulo")]
+    pub(crate) timezone: &'s str,
+    /// How far the figures can be relied on.
+    pub(crate) status: Status,
+    /// When the figures were read.
+    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
+    pub(crate) as_of: String,
+    /// The revision of the figures.
+    pub(crate) revision: u64,
+    /// The hours, in order.
+    pub(crate) hours: Vec<SeriesBucket<'s>>,
+}
+
+/// Votes by the minute.
+///
+/// Every minute from the opening to `as_of` (or to the closing) is there; one without votes is zero,
+/// one that has not come yet is absent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MinutelySeries<'s> {
+    /// Which poll.
+    #[schema(value_type = PollId)]
+    pub(crate) poll: &'s PollId,
+    /// Whether it counts.
+    pub(crate) kind: Kind,
+    /// What a vote means.
+    pub(crate) direction: Direction,
+    /// The time zone that `start` is written in, by its IANA name.
+    #[schema(example = "America/Sao_Paulo")]
+    pub(crate) timezone: &'s str,
+    /// How far the figures can be relied on.
+    pub(crate) status: Status,
+    /// When the figures were read.
+    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
+    pub(crate) as_of: String,
+    /// The revision of the figures.
+    pub(crate) revision: u64,
+    /// The minutes, in order.
+    pub(crate) minutes: Vec<SeriesBucket<'s>>,
+}
+
+/// The votes of an hour or a minute, through all channels.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SeriesBucket<'s> {
+    /// Its first instant, in the zone's local time with its offset.
+    #[schema(format = DateTime, example = "2026-11-23T22:00:00-03:00")]
+    pub(crate) start: String,
+    /// All its votes.
+    #[schema(value_type = u64, example = 12)]
+    pub(crate) total_votes: u128,
+    /// Its votes by candidate, in the poll's order.
+    #[serde(serialize_with = "as_map")]
+    #[schema(value_type = BTreeMap<String, u64>, example = json!({ "ana": 7, "bia": 5 }))]
+    pub(crate) candidates: Vec<(&'s CandidateId, u128)>,
+}
+
+fn as_map<S: Serializer>(votes: &[(&CandidateId, u128)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(votes.iter().copied())
+}
+
+impl<'s> HourlySeries<'s> {
+    /// The hours of a poll up to its view's `as_of`: what is later isn't known, and so isn't there.
+    pub(crate) fn new(snapshot: &'s PollSnapshot, view: &View, part: &'s SeriesPart) -> Self {
         let definition = &snapshot.poll.definition;
-        Self::new(
-            snapshot,
-            view,
-            step,
-            definition.zone(),
-            definition.timezone(),
-            Bounds::default(),
-        )
+        Self {
+            poll: definition.id(),
+            kind: definition.kind(),
+            direction: definition.direction(),
+            timezone: &part.zone_name,
+            status: view.status,
+            as_of: wire_time::format(view.as_of),
+            revision: snapshot.revision,
+            hours: buckets(snapshot, view, Step::Hour, part),
+        }
     }
+}
+
+impl<'s> MinutelySeries<'s> {
+    /// As [`HourlySeries::new`], by the minute.
+    pub(crate) fn new(snapshot: &'s PollSnapshot, view: &View, part: &'s SeriesPart) -> Self {
+        let definition = &snapshot.poll.definition;
+        Self {
+            poll: definition.id(),
+            kind: definition.kind(),
+            direction: definition.direction(),
+            timezone: &part.zone_name,
+            status: view.status,
+            as_of: wire_time::format(view.as_of),
+            revision: snapshot.revision,
+            minutes: buckets(snapshot, view, Step::Minute, part),
+        }
+    }
+}
+
+fn buckets<'s>(
+    snapshot: &'s PollSnapshot,
+    view: &View,
+    step: Step,
+    part: &SeriesPart,
+) -> Vec<SeriesBucket<'s>> {
+    let Some((from, until)) = range(snapshot, view, part.bounds) else {
+        return Vec::new();
+    };
+    let (minutes, zone) = (&snapshot.minutes, &part.zone);
+    let buckets = match step {
+        Step::Hour => dense_hours(minutes, zone, from, until),
+        Step::Minute => dense_minutes(minutes, from, until),
+    };
+    let candidates = snapshot.poll.definition.candidates();
+    let ids = candidates.iter().map(|candidate| &candidate.id);
+    buckets
+        .into_iter()
+        .map(|bucket| SeriesBucket {
+            start: wire_time::format_in(bucket.start, zone),
+            total_votes: bucket.total,
+            candidates: ids.clone().zip(bucket.candidates).collect(),
+        })
+        .collect()
 }
 
 /// The first and last instant of the series.
@@ -113,147 +199,6 @@ fn range(snapshot: &PollSnapshot, view: &View, bounds: Bounds) -> Option<(Timest
     (from <= until).then_some((from, until))
 }
 
-impl Serialize for Series<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let definition = &self.snapshot.poll.definition;
-        let mut series = serializer.serialize_struct("Series", 8)?;
-        series.serialize_field("poll", definition.id())?;
-        series.serialize_field("kind", &definition.kind())?;
-        series.serialize_field("direction", &definition.direction())?;
-        series.serialize_field("timezone", self.zone_name)?;
-        series.serialize_field("status", &self.view.status)?;
-        series.serialize_field("as_of", &wire_time::format(self.view.as_of))?;
-        series.serialize_field("revision", &self.snapshot.revision)?;
-        series.serialize_field(self.step.member(), &Buckets(self))?;
-        series.end()
-    }
-}
-
-/// The list of buckets.
-struct Buckets<'s>(&'s Series<'s>);
-
-impl Serialize for Buckets<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let candidates = self.0.snapshot.poll.definition.candidates();
-        serializer.collect_seq(self.0.buckets.iter().map(|bucket| Row {
-            zone: self.0.zone,
-            candidates,
-            bucket,
-        }))
-    }
-}
-
-/// One bucket.
-struct Row<'s> {
-    zone: &'s TimeZone,
-    candidates: &'s [Candidate],
-    bucket: &'s Bucket,
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_struct("Row", 3)?;
-        row.serialize_field("start", &wire_time::format_in(self.bucket.start, self.zone))?;
-        row.serialize_field("total_votes", &self.bucket.total)?;
-        row.serialize_field("candidates", &Votes(self))?;
-        row.end()
-    }
-}
-
-/// Votes by candidate, in the poll's order.
-struct Votes<'s>(&'s Row<'s>);
-
-impl Serialize for Votes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let candidates = self.0.candidates;
-        let mut votes = serializer.serialize_map(Some(candidates.len()))?;
-        for (candidate, count) in candidates.iter().zip(&self.0.bucket.candidates) {
-            votes.serialize_entry(candidate.id.as_str(), count)?;
-        }
-        votes.end()
-    }
-}
-
-/// Votes by the hour.
-///
-/// Every hour from the opening to `as_of` (or to the closing) is there; one without votes is zero, one
-/// that has not come yet is absent.
-#[derive(Debug, ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes what Series writes, for the OpenAPI document"
-)]
-#[schema(as = HourlySeries)]
-pub(crate) struct HourlySeriesDocument {
-    /// Which poll.
-    poll: PollId,
-    /// Whether it counts.
-    kind: Kind,
-    /// What a vote means.
-    direction: Direction,
-    /// The time zone of the hours, by its IANA name.
-    #[schema(example = "America/Sao_Paulo")]
-    timezone: String,
-    /// How far the figures can be relied on.
-    status: Status,
-    /// When the figures were read.
-    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
-    as_of: String,
-    /// The revision of the figures.
-    revision: u64,
-    /// The hours, in order.
-    hours: Vec<SeriesBucket>,
-}
-
-/// Votes by the minute.
-///
-/// Every minute from the opening to `as_of` (or to the closing) is there; one without votes is zero,
-/// one that has not come yet is absent.
-#[derive(Debug, ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes what Series writes, for the OpenAPI document"
-)]
-#[schema(as = MinutelySeries)]
-pub(crate) struct MinutelySeriesDocument {
-    /// Which poll.
-    poll: PollId,
-    /// Whether it counts.
-    kind: Kind,
-    /// What a vote means.
-    direction: Direction,
-    /// The time zone that `start` is written in, by its IANA name.
-    #[schema(example = "America/Sao_Paulo")]
-    timezone: String,
-    /// How far the figures can be relied on.
-    status: Status,
-    /// When the figures were read.
-    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
-    as_of: String,
-    /// The revision of the figures.
-    revision: u64,
-    /// The minutes, in order.
-    minutes: Vec<SeriesBucket>,
-}
-
-/// The votes of an hour or a minute, through all channels.
-#[derive(Debug, ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes what Series writes, for the OpenAPI document"
-)]
-pub(crate) struct SeriesBucket {
-    /// Its first instant, in the zone's local time with its offset.
-    #[schema(format = DateTime, example = "2026-11-23T22:00:00-03:00")]
-    start: String,
-    /// All its votes.
-    #[schema(example = 12)]
-    total_votes: u64,
-    /// Its votes by candidate, in the poll's order.
-    #[schema(example = json!({ "ana": 7, "bia": 5 }))]
-    candidates: std::collections::BTreeMap<String, u64>,
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -262,8 +207,9 @@ mod tests {
     use vote_domain::{Transition, Visibility};
 
     use super::*;
+    use crate::documents::Document;
+    use crate::documents::view::tests_freshness;
     use crate::samples::{at, closes_at, confirmed, opens_at, poll, snapshot_of};
-    use crate::view::tests_freshness;
 
     /// The series of votes `(minute, votes)` as of an instant.
     fn series(votes: &[(i64, u64)], as_of: &str, step: Step, zone: &str, bounds: Bounds) -> Value {
@@ -274,9 +220,19 @@ mod tests {
         let snapshot = snapshot_of(poll(Visibility::Public), &votes);
         let confirmed = confirmed(snapshot, at(as_of));
         let view = View::new(&confirmed, None, at(as_of), tests_freshness());
-        let tz = TimeZone::get(zone).expect("a zone");
-        let series = Series::new(&confirmed.snapshot, &view, step, &tz, zone, bounds);
+        let part = SeriesPart {
+            zone: TimeZone::get(zone).expect("a zone"),
+            zone_name: zone.to_owned(),
+            bounds,
+        };
+        let series = Document::series(&confirmed.snapshot, &view, step, &part);
         serde_json::to_value(&series).expect("serialises")
+    }
+
+    /// How many hours the whole series has in the poll's own zone.
+    fn own_hours(snapshot: &PollSnapshot, view: &View) -> usize {
+        let part = SeriesPart::own(&snapshot.poll.definition);
+        HourlySeries::new(snapshot, view, &part).hours.len()
     }
 
     fn starts(series: &Value, member: &str) -> Vec<String> {
@@ -345,13 +301,20 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_in_the_polls_order() {
+    fn members_and_candidates_are_in_their_order() {
         let snapshot = snapshot_of(poll(Visibility::Public), &[(0, (0, 1, 1))]);
         let confirmed = confirmed(snapshot, opens_at());
         let view = View::new(&confirmed, None, opens_at(), tests_freshness());
-        let text = serde_json::to_string(&Series::own(&confirmed.snapshot, &view, Step::Hour))
-            .expect("serialises");
-        assert!(text.contains(r#""candidates":{"bia":0,"ana":1}"#), "{text}");
+        let part = SeriesPart::own(&confirmed.snapshot.poll.definition);
+        let series = Document::series(&confirmed.snapshot, &view, Step::Hour, &part);
+        let text = serde_json::to_string(&series).expect("serialises");
+        assert_eq!(
+            text,
+            r#"{"poll":"paredao-01","kind":"live","direction":"eliminate","timezone":"America/Sao_Paulo","#
+                .to_owned()
+                + r#""status":"provisional","as_of":"2026-11-24T00:00:00.000Z","revision":5,"#
+                + r#""hours":[{"start":"2026-11-23T21:00:00-03:00","total_votes":1,"candidates":{"bia":0,"ana":1}}]}"#
+        );
     }
 
     #[test]
@@ -362,7 +325,10 @@ mod tests {
                 until: (!until.is_empty()).then(|| at(until)),
             };
             let series = series(&[(90, 5)], "2026-11-24T05:00:00Z", step, "UTC", bounds);
-            let member = step.member();
+            let member = match step {
+                Step::Hour => "hours",
+                Step::Minute => "minutes",
+            };
             let starts = starts(&series, member);
             let total: u64 = series[member]
                 .as_array()
@@ -407,11 +373,7 @@ mod tests {
         draft.state = vote_domain::PollState::Draft;
         let confirmed = confirmed(snapshot_of(draft, &[]), closes_at());
         let view = View::new(&confirmed, None, closes_at(), tests_freshness());
-        assert!(
-            Series::own(&confirmed.snapshot, &view, Step::Hour)
-                .buckets
-                .is_empty()
-        );
+        assert!(own_hours(&confirmed.snapshot, &view) == 0);
     }
 
     #[test]
@@ -421,12 +383,7 @@ mod tests {
         let much_later = opens_at() + Duration::from_secs(36_000);
         let view = View::new(&confirmed, None, much_later, tests_freshness());
         assert_eq!(view.status, Status::Stale);
-        assert_eq!(
-            Series::own(&confirmed.snapshot, &view, Step::Hour)
-                .buckets
-                .len(),
-            1
-        );
+        assert_eq!(own_hours(&confirmed.snapshot, &view), 1);
     }
 
     #[test]
@@ -437,11 +394,6 @@ mod tests {
             .expect("legal");
         let confirmed = confirmed(snapshot_of(closed, &[]), closes_at());
         let view = View::new(&confirmed, None, closes_at(), tests_freshness());
-        assert_eq!(
-            Series::own(&confirmed.snapshot, &view, Step::Hour)
-                .buckets
-                .len(),
-            2
-        );
+        assert_eq!(own_hours(&confirmed.snapshot, &view), 2);
     }
 }
