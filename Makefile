@@ -324,7 +324,7 @@ bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote 
 
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
-	$(CARGO) run --release --locked --package votectl --example load_ceiling
+	$(CARGO) run --release --locked --package vote-client --example load_ceiling
 
 ##@ Other
 

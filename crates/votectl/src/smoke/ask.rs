@@ -1,9 +1,10 @@
 //! One request to a deployment, each on a connection of its own: behind a load balancer the next one may reach another
 //! process, which must know the same.
 
-use crate::load::answer::{CUT, NO_ANSWER, NO_CONNECTION};
-use crate::load::http::{Broken, Connection, Target};
 use std::time::Duration;
+use vote_client::answer::{CUT, NO_ANSWER, NO_CONNECTION, NO_HTTP};
+use vote_client::connection::{Broken, Connection};
+use vote_client::target::Target;
 
 /// How long one answer may take: longer than ingest's accept timeout, after which it answers in any case.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -77,8 +78,8 @@ impl Service {
                 status: answer.status,
                 body: answer.body.to_vec(),
             }),
-            Ok(Err(Broken::NoConnection | Broken::Cut)) => Err(Silence::Open(CUT)),
-            Ok(Err(Broken::Garbled)) => Err(Silence::Open("answer is no HTTP")),
+            Ok(Err(Broken::Cut)) => Err(Silence::Open(CUT)),
+            Ok(Err(Broken::Garbled)) => Err(Silence::Open(NO_HTTP)),
             Err(_) => Err(Silence::Open(NO_ANSWER)),
         }
     }
