@@ -32,7 +32,11 @@ fn main() -> anyhow::Result<()> {
         channel: None,
         candidates: &["ana", "bia", "caio", "duda"],
     };
-    let mut plan = Plan::new(address, ballot, Some("load-0123456789abcdef".to_owned()));
+    let mut plan = Plan::new(
+        address.into(),
+        ballot,
+        Some("load-0123456789abcdef".to_owned()),
+    );
     // Far more than can be sent, so that the generator is what limits.
     plan.pace = Pace {
         rate: 1_000_000,

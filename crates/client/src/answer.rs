@@ -6,6 +6,18 @@ use std::time::Duration;
 /// The name of a request that nobody took.
 pub const NO_CONNECTION: &str = "no connection";
 
+/// The name of a request that nobody took for this reason: where TLS is to blame, an operator has to know why.
+#[must_use]
+pub fn no_connection(error: &std::io::Error) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(tls) => format!("{NO_CONNECTION}: {tls}"),
+        None => NO_CONNECTION.to_owned(),
+    }
+}
+
 /// The name of a request whose connection ended without an answer.
 pub const CUT: &str = "connection cut";
 

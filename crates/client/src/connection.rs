@@ -2,10 +2,10 @@
 //!
 //! It understands every framing of an answer that HTTP/1.1 has (RFC 9112, section 6.3).
 
+use crate::endpoint::Endpoint;
 use crate::head::{Framing, Head};
-use std::net::SocketAddr;
+use crate::stream::Stream;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// An answer's head may have this many bytes, and its body as well: more is no answer of ours.
@@ -34,7 +34,7 @@ pub struct Response<'a> {
 /// One keep-alive connection.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     received: Vec<u8>,
     body: Vec<u8>,
     reusable: bool,
@@ -44,11 +44,15 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// No connection was made: nothing was sent.
-    pub async fn open(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    /// No connection was made, or TLS does not trust it: nothing was sent.
+    pub async fn open(endpoint: &Endpoint) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(endpoint.address).await?;
         // Requests are small and whole: waiting for more would only add to the latency.
         stream.set_nodelay(true)?;
+        let stream = match &endpoint.tls {
+            None => Stream::Plain(stream),
+            Some(tls) => Stream::Tls(Box::new(tls.connect(stream).await?)),
+        };
         Ok(Self {
             stream,
             received: Vec::with_capacity(4096),
@@ -59,10 +63,8 @@ impl Connection {
 
     /// Whether another request may be sent: the peer has neither announced nor done a close.
     #[must_use]
-    pub fn is_reusable(&self) -> bool {
-        // Costs no system call while the socket isn't readable. Unasked bytes are as bad as an end.
-        self.reusable
-            && matches!(self.stream.try_read(&mut [0]), Err(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+    pub fn is_reusable(&mut self) -> bool {
+        self.reusable && self.stream.is_silent()
     }
 
     /// Sends a rendered request and receives its answer. A dropped future leaves the connection unusable.
@@ -73,10 +75,7 @@ impl Connection {
         self.reusable = false;
         self.received.clear();
         self.body.clear();
-        self.stream
-            .write_all(request)
-            .await
-            .map_err(|_| Broken::Cut)?;
+        self.stream.send(request).await.map_err(|_| Broken::Cut)?;
         let (head, start) = self.receive_head().await?;
         let more_may_follow = self.receive_body(&head.framing, start).await?;
         self.reusable = more_may_follow && !head.close;
@@ -147,7 +146,7 @@ impl Connection {
         if self.received.len() > 2 * MOST {
             return Err(Broken::Garbled);
         }
-        match self.stream.read_buf(&mut self.received).await {
+        match self.stream.receive(&mut self.received).await {
             Ok(read) if read > 0 => Ok(()),
             _ => Err(Broken::Cut),
         }
@@ -208,7 +207,7 @@ mod tests {
             let mut rest = [0; 1024];
             let _read = stream.read(&mut rest).await;
         });
-        Connection::open(address)
+        Connection::open(&address.into())
             .await
             .expect("the server takes connections")
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub async fn get(address: SocketAddr, path: &str, timeout: Duration) -> Option<(u16, Vec<u8>)> {
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     let exchange = async {
-        let mut connection = Connection::open(address).await.ok()?;
+        let mut connection = Connection::open(&address.into()).await.ok()?;
         let answer = connection.exchange(request.as_bytes()).await.ok()?;
         Some((answer.status, answer.body.to_vec()))
     };

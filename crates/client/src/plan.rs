@@ -1,16 +1,16 @@
 //! What a load run is to do: every vote's time, candidate, key and bytes follow from it, whatever thread sends it.
 
+use crate::endpoint::Endpoint;
 use crate::pacer::Pace;
 use crate::target::Target;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A load run, fixed before its first vote.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Where to send to.
-    pub address: SocketAddr,
+    pub endpoint: Endpoint,
     /// How many votes, and how fast.
     pub pace: Pace,
     /// How many votes may be in flight at the same time.
@@ -53,7 +53,7 @@ pub struct Ballot<'a> {
 impl Plan {
     /// A plan with the given ballot; the numbers start at small defaults and are set by field.
     #[must_use]
-    pub fn new(address: SocketAddr, ballot: Ballot<'_>, keys: Option<String>) -> Self {
+    pub fn new(endpoint: Endpoint, ballot: Ballot<'_>, keys: Option<String>) -> Self {
         let path = ballot
             .target
             .path(&format!("/v1/polls/{}/votes", ballot.poll));
@@ -72,7 +72,7 @@ impl Plan {
             Request { head: head.into_bytes(), tail: format!("\r\n{body}").into_bytes() }
         });
         Self {
-            address,
+            endpoint,
             pace: Pace { rate: 1, votes: 1 },
             connections: 1,
             threads: 1,
@@ -144,7 +144,7 @@ mod tests {
             candidates,
         };
         Plan::new(
-            ([127, 0, 0, 1], 8080).into(),
+            std::net::SocketAddr::from(([127, 0, 0, 1], 8080)).into(),
             ballot,
             keys.map(str::to_owned),
         )

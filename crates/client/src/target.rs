@@ -1,17 +1,41 @@
 //! Where a service is, as an operator names it.
 
+use crate::tls::Tls;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-/// Where the service is: `http://host[:port][/prefix]`.
+/// Where the service is: `http://host[:port][/prefix]`, or the same with `https`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    scheme: Scheme,
     /// Host name or address, IPv6 in brackets.
     host: String,
     port: u16,
     /// Path in front of `/v1`, without a slash at its end.
     prefix: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn begins(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 /// Why a text is no [`Target`].
@@ -30,14 +54,10 @@ impl FromStr for Target {
             given: text.to_owned(),
             rule,
         };
-        if text.starts_with("https://") {
-            return Err(error(
-                "votectl speaks plain http only; point it at the service itself, behind the TLS proxy",
-            ));
-        }
-        let rest = text
-            .strip_prefix("http://")
-            .ok_or_else(|| error("it must start with http://"))?;
+        let (scheme, rest) = [Scheme::Http, Scheme::Https]
+            .into_iter()
+            .find_map(|scheme| Some((scheme, text.strip_prefix(scheme.begins())?)))
+            .ok_or_else(|| error("it must start with http:// or https://"))?;
         if rest
             .chars()
             .any(|c| !c.is_ascii_graphic() || "?#@\\\"".contains(c))
@@ -56,12 +76,13 @@ impl FromStr for Target {
                         .map_err(|_| error("the port must be a number from 1 to 65535"))?,
                 )
             }
-            None => (authority, 80),
+            None => (authority, scheme.port()),
         };
         if host.is_empty() {
             return Err(error("the host is missing"));
         }
         Ok(Self {
+            scheme,
             host: host.to_owned(),
             port,
             prefix: path.trim_end_matches('/').to_owned(),
@@ -71,7 +92,8 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}{}", self.host, self.port, self.prefix)
+        let begins = self.scheme.begins();
+        write!(f, "{begins}{}:{}{}", self.host, self.port, self.prefix)
     }
 }
 
@@ -88,16 +110,32 @@ impl Target {
         format!("{}{suffix}", self.prefix)
     }
 
+    /// How TLS is spoken there, for `https`; reads the authorities that this machine trusts.
+    ///
+    /// # Errors
+    /// As [`Tls::of_machine`].
+    pub fn tls(&self) -> std::io::Result<Option<Tls>> {
+        match self.scheme {
+            Scheme::Http => Ok(None),
+            Scheme::Https => Tls::of_machine(self.bare_host()).map(Some),
+        }
+    }
+
     /// The address to connect to: the first that the name resolves to.
     ///
     /// # Errors
     /// When the name doesn't resolve.
     pub async fn resolve(&self) -> std::io::Result<SocketAddr> {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let host = self.bare_host();
         let mut addresses = tokio::net::lookup_host((host, self.port)).await?;
         addresses
             .next()
             .ok_or_else(|| std::io::Error::other(format!("{host} has no address")))
+    }
+
+    /// An IPv6 address without its brackets.
+    fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
     }
 }
 
@@ -121,9 +159,11 @@ mod tests {
                 .to_string(),
             "http://[::1]:80"
         );
+        let target: Target = "https://vote.example/x".parse().expect("it can be parsed");
+        assert_eq!(target.to_string(), "https://vote.example:443/x");
         for (text, rule) in [
-            ("https://vote.example", "plain http"),
-            ("localhost:8080", "start with http://"),
+            ("localhost:8080", "start with http:// or https://"),
+            ("https:/vote.example", "start with http:// or https://"),
             ("http://:80", "host is missing"),
             ("http://a:99999", "port must be"),
             ("http://a/?x=1", "host, port and path"),

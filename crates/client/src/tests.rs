@@ -83,7 +83,7 @@ impl Server {
             channel: None,
             candidates: &["ana", "bia"],
         };
-        let mut plan = Plan::new(self.address, ballot, keys.then(|| "run".to_owned()));
+        let mut plan = Plan::new(self.address.into(), ballot, keys.then(|| "run".to_owned()));
         plan.pace = Pace { rate: 2_000, votes };
         (plan.connections, plan.threads) = (16, 2);
         (plan.attempts, plan.timeout) = (10, Duration::from_secs(5));
@@ -256,7 +256,7 @@ async fn refused_votes_are_not_sent_again() {
 #[tokio::test]
 async fn a_service_that_is_not_there_gets_nothing_and_has_refused_nothing() {
     let mut plan = Server::start(|_| Act::Accept).await.plan(true, 5);
-    plan.address = ([127, 0, 0, 1], vote_testkit::free_port()).into();
+    plan.endpoint.address = ([127, 0, 0, 1], vote_testkit::free_port()).into();
     plan.attempts = 2;
     let outcome = run(plan).await;
     let stats = &outcome.stats;
@@ -286,7 +286,7 @@ async fn a_vote_that_was_sent_is_judged_by_that_also_where_the_service_is_gone_t
     let busy = "HTTP/1.1 503 No\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
     for (answer, refused, unknown) in [(busy, 1, 0), ("", 0, 1)] {
         let mut plan = Server::start(|_| Act::Accept).await.plan(true, 1);
-        (plan.address, plan.attempts) = (brief(answer).await, 3);
+        (plan.endpoint.address, plan.attempts) = (brief(answer).await, 3);
         let outcome = run(plan).await;
         let stats = &outcome.stats;
         assert_eq!(stats.errors["no connection"].attempts, 2, "{stats:?}");

@@ -1,6 +1,6 @@
 //! One vote's way: sent, sent again with the same key while its outcome is open or the service asks to, and judged.
 
-use crate::answer::{self, NO_CONNECTION, Seen, Shown};
+use crate::answer::{self, NO_CONNECTION, Seen, Shown, no_connection};
 use crate::backoff::backoff;
 use crate::connection::Connection;
 use crate::plan::Plan;
@@ -100,7 +100,7 @@ impl Tried {
 }
 
 async fn send(plan: &Plan, request: &[u8], slot: &mut Option<Connection>, stop: &Stop) -> Tried {
-    let mut connection = match slot.take().filter(Connection::is_reusable) {
+    let mut connection = match slot.take_if(Connection::is_reusable) {
         Some(connection) => connection,
         None => match open(plan, stop).await {
             Ok(connection) => connection,
@@ -132,12 +132,12 @@ async fn send(plan: &Plan, request: &[u8], slot: &mut Option<Connection>, stop: 
 
 /// A new connection, or why there is none. One that would come after the stop is not waited for: nothing is to be sent.
 async fn open(plan: &Plan, stop: &Stop) -> Result<Connection, String> {
-    let opening = tokio::time::timeout(plan.timeout, Connection::open(plan.address));
+    let opening = tokio::time::timeout(plan.timeout, Connection::open(&plan.endpoint));
     tokio::select! {
         biased;
         opened = opening => match opened {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(_)) => Err(NO_CONNECTION.to_owned()),
+            Ok(Err(error)) => Err(no_connection(&error)),
             Err(_) => Err(format!("{NO_CONNECTION}: timed out")),
         },
         () = stop.sending_stopped() => Err(format!("{NO_CONNECTION}: stopped")),

@@ -92,18 +92,19 @@ impl Client {
         to: Option<usize>,
     ) -> Option<(usize, Connection)> {
         self.used += 1;
-        let reused = self.slot.take().filter(|(by, connection)| {
-            self.used < REQUESTS_PER_CONNECTION
-                && to.is_none_or(|to| to == *by)
-                && connection.is_reusable()
-        });
-        if reused.is_some() {
-            return reused;
+        let (used, slot) = (self.used, self.slot.take());
+        if let Some((by, mut connection)) = slot
+            && used < REQUESTS_PER_CONNECTION
+            && to.is_none_or(|to| to == by)
+            && connection.is_reusable()
+        {
+            return Some((by, connection));
         }
         self.used = 0;
         self.next = self.next.wrapping_add(1) % fleet.len().max(1);
         for which in fleet.order(to.unwrap_or(self.next)) {
-            let opening = Connection::open(fleet.address(which));
+            let endpoint = fleet.address(which).into();
+            let opening = Connection::open(&endpoint);
             if let Ok(Ok(connection)) = tokio::time::timeout(CONNECT, opening).await {
                 return Some((which, connection));
             }

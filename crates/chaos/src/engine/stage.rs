@@ -107,7 +107,7 @@ impl Stage {
             channel: None,
             candidates: &CANDIDATES,
         };
-        let mut plan = Plan::new(address, ballot, Some(keys::fresh("chaos")?));
+        let mut plan = Plan::new(address.into(), ballot, Some(keys::fresh("chaos")?));
         plan.pace = Pace {
             rate: options.rate,
             votes: u64::from(options.rate) * options.bound.as_secs().max(1),

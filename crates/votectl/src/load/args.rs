@@ -14,7 +14,8 @@ use vote_domain::{ChannelId, PollId};
                   unknown outcome, and so is a tally that can't be read at once."
 )]
 pub struct LoadArgs {
-    /// The ingest service
+    /// The ingest service; where it is https://, the authorities of this machine are trusted, or those in the file that
+    /// SSL_CERT_FILE names
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(super) url: Target,
 

@@ -4,9 +4,11 @@ use crate::duration::longer_than_zero;
 use crate::failure::Failure;
 use crate::load::args::LoadArgs;
 use jiff::SignedDuration;
+use vote_client::endpoint::Endpoint;
 use vote_client::keys;
 use vote_client::pacer::Pace;
 use vote_client::plan::{Ballot, Plan};
+use vote_client::target::Target;
 use vote_domain::{ChannelId, Poll, PollDefinition};
 
 /// How long votes are sent where nobody says it.
@@ -24,12 +26,7 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
     }
     let timeout = longer_than_zero("--timeout", args.timeout)?;
     let pace = pace(args)?;
-    let address = args.url.resolve().await.map_err(|error| {
-        Failure::usage(format!(
-            "--url: can't find the host of {}: {error}",
-            args.url
-        ))
-    })?;
+    let endpoint = endpoint(&args.url).await?;
     let keys = match args.no_keys {
         true => None,
         false => Some(keys::fresh("load").map_err(anyhow::Error::from)?),
@@ -45,7 +42,7 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
         channel,
         candidates: &candidates,
     };
-    let mut plan = Plan::new(address, ballot, keys);
+    let mut plan = Plan::new(endpoint, ballot, keys);
     plan.pace = pace;
     plan.connections = usize::from(args.connections);
     plan.threads = usize::from(args.threads);
@@ -69,6 +66,18 @@ fn check_channel(definition: &PollDefinition, channel: &str) -> Result<(), Failu
         "--channel: poll `{id}` has no channel `{channel}`; it has: {}",
         there.join(", ")
     )))
+}
+
+/// Where to send to.
+async fn endpoint(url: &Target) -> Result<Endpoint, Failure> {
+    let address = url
+        .resolve()
+        .await
+        .map_err(|error| Failure::usage(format!("--url: can't find the host of {url}: {error}")))?;
+    let tls = url
+        .tls()
+        .map_err(|error| Failure::usage(format!("--url: no TLS to {url}: {error}")))?;
+    Ok(Endpoint { address, tls })
 }
 
 /// So many votes as are named, or as the rate gives in the duration.

@@ -19,7 +19,7 @@ fn report(after: Result<u128, &str>) -> Report {
         candidates: &["ana", "bia"],
     };
     let mut plan = Plan::new(
-        ([127, 0, 0, 1], 8080).into(),
+        std::net::SocketAddr::from(([127, 0, 0, 1], 8080)).into(),
         ballot,
         Some("load-7".to_owned()),
     );

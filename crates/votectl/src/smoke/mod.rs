@@ -38,7 +38,8 @@ pub struct SmokeArgs {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// The ingest service
+    /// The ingest service; where it or the other is https://, the authorities of this machine are trusted, or those in
+    /// the file that SSL_CERT_FILE names
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     ingest: Target,
 
@@ -74,8 +75,8 @@ pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failu
     let by = context.global.by.clone();
     let mut test = Test {
         redis: context.global.redis.shown(),
-        ingest: Service::new("ingest", args.ingest),
-        results: Service::new("results", args.results),
+        ingest: Service::new("ingest", args.ingest)?,
+        results: Service::new("results", args.results)?,
         steps: Steps::new(context, timeout, addresses),
         operator,
     };

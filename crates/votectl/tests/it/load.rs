@@ -1,13 +1,15 @@
 //! `votectl load` against a real ingest service.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote, votectl};
+use crate::support::{
+    PATIENCE, fails, json, poll_file, run, service, tls_in_front_of, vote, votectl,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use vote_testkit::{ChildProcess, Exit, RedisServer, free_port};
+use vote_testkit::{Certificates, ChildProcess, Exit, RedisServer, free_port};
 
 /// An ingest service on this Redis, ready to take votes in the demo poll.
 async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
@@ -137,6 +139,40 @@ async fn a_load_reconciles_to_the_vote() {
     assert_eq!(votes, 2_000);
     let exit = service.stop(PATIENCE).await;
     assert_eq!(exit.code(), Some(0), "{}{}", exit.stdout(), exit.stderr());
+}
+
+#[tokio::test]
+async fn votes_go_by_tls_to_a_service_that_is_trusted_and_to_no_other() {
+    let server = RedisServer::start().await;
+    let (_service, address) = ingest(&server).await;
+    let certificates = Certificates::generate();
+    let url = tls_in_front_of(address, &certificates).await;
+    let load = |trusted: &Certificates| {
+        votectl()
+            .env("SSL_CERT_FILE", trusted.authority())
+            .env_remove("SSL_CERT_DIR")
+            .args(["--redis", &server.url(), "load", "--output", "json"])
+            .args(["--url", &url, "--votes", "50", "--attempts", "1"])
+            .spawn()
+    };
+    let exit = load(&certificates).wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    let found = report(&exit);
+    assert_eq!(
+        (&found["accepted"], &found["attempts"]),
+        (&50.into(), &50.into())
+    );
+    assert_eq!(found["reconciliation"]["finding"], "reconciled");
+
+    let exit = load(&Certificates::generate()).wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(3), "{}", exit.stderr());
+    let found = report(&exit);
+    assert_eq!(
+        (&found["sent"], &found["no_connection"]),
+        (&0.into(), &50.into())
+    );
+    let error = found["errors"][0]["error"].to_string();
+    assert!(error.contains("invalid peer certificate"), "{error}");
 }
 
 #[tokio::test]

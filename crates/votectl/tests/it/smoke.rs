@@ -1,9 +1,9 @@
 //! `votectl smoke` against real services.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, service, votectl};
+use crate::support::{PATIENCE, fails, json, poll_file, run, service, tls_in_front_of, votectl};
 use serde_json::Value;
 use std::net::SocketAddr;
-use vote_testkit::{ChildProcess, RedisServer, free_port};
+use vote_testkit::{Certificates, ChildProcess, RedisServer, free_port};
 use votectl::built_in::SMOKE_FILE;
 
 /// Both services on one Redis.
@@ -100,6 +100,32 @@ async fn a_deployment_passes_and_each_test_adds_one_vote_to_a_rehearsal() {
     assert_eq!(json(server, &deployment.line()).await["poll"], "smoke-02");
     assert_eq!(deployment.votes("smoke-01").await, 2);
     assert_eq!(deployment.votes("smoke-02").await, 1);
+}
+
+#[tokio::test]
+async fn a_deployment_behind_tls_passes_where_it_is_trusted_and_else_is_said_not_to_be() {
+    let deployment = Deployment::start().await;
+    let certificates = Certificates::generate();
+    let ingest = tls_in_front_of(deployment.ingest.1, &certificates).await;
+    let results = tls_in_front_of(deployment.results.1, &certificates).await;
+    let smoke = |trusted: &Certificates| {
+        votectl()
+            .env("SSL_CERT_FILE", trusted.authority())
+            .env_remove("SSL_CERT_DIR")
+            .args(["--redis", &deployment.server.url(), "smoke"])
+            .args(["--ingest", &ingest, "--results", &results])
+    };
+    let exit = smoke(&certificates).spawn().wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    let strangers = Certificates::generate();
+    let distrustful = smoke(&strangers).args(["--timeout", "1s"]);
+    let exit = distrustful.spawn().wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(3), "{}", exit.stderr());
+    assert!(
+        exit.stderr().contains("invalid peer certificate"),
+        "{}",
+        exit.stderr()
+    );
 }
 
 #[tokio::test]
