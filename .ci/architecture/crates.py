@@ -17,6 +17,7 @@ ALLOWED = {
     "vote-http": {"vote-domain", "vote-runtime"},
     "vote-ingest": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
     "vote-results": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
+    "vote-bench": set(),
     "vote-client": {"vote-runtime"},
     "vote-dev": {"vote-client", "vote-store"},
     "votectl": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-dev"},

@@ -24,7 +24,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "VOTES", value_parser = clap::value_parser!(u64).range(100..))]
     pub(crate) votes: Option<u64>,
 
-    /// Votes a second [default: 8000, 4000 with --quick]
+    /// Votes per second [default: 8000, 4000 with --quick]
     #[arg(long, value_name = "VOTES", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub(crate) rate: Option<u32>,
 

@@ -95,7 +95,7 @@ impl Stage {
     pub(crate) fn load(&self) -> anyhow::Result<Load> {
         let options = &self.scene.options;
         self.scene.step(&format!(
-            "load: {} votes a second, until {} are accepted",
+            "load: {} votes per second, until {} are accepted",
             options.rate, options.votes
         ));
         let address = self.ingests.first().map(|ingest| ingest.address);

@@ -1,6 +1,6 @@
 //! How many votes per second the load generator itself can send, against a server that does nothing.
 //!
-//! `cargo run --release -p vote-client --example load_ceiling [votes] [connections]`
+//! `cargo bench -p vote-bench --bench load_ceiling -- [votes] [connections]`
 
 use std::io::Write;
 use std::sync::Arc;
@@ -17,7 +17,10 @@ use vote_client::target::Target;
 const ANSWER: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 21\r\n\r\n{\"status\":\"accepted\"}";
 
 fn main() -> anyhow::Result<()> {
-    let mut args = std::env::args().skip(1);
+    // `cargo bench` passes flags of its own.
+    let mut args = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"));
     let votes = args.next().map_or(Ok(1_000_000), |votes| votes.parse())?;
     let connections = args
         .next()
