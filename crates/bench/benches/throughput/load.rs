@@ -1,27 +1,17 @@
 //! Starts the servers, loads them in turn, and prints what came of it.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
-
+use crate::report::{Report, Round};
+use crate::servers::definition;
+use crate::turns::{CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
 use anyhow::{Context as _, bail, ensure};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 use tokio::process::Command;
 use vote_domain::{Clock as _, Poll, Transition};
 use vote_runtime::SystemClock;
 use vote_store::{RedisConfig, Store};
 use vote_testkit::{ChildProcess, RedisServer, eventually, free_port};
-
-use super::{
-    report::{Report, Round},
-    servers::definition,
-};
-
-/// Connections of the closed loops.
-pub(crate) const CONNECTIONS: [u32; 3] = [64, 256, 1_024];
-/// Connections of the comparison with and without the replay window.
-pub(crate) const KEYED_CONNECTIONS: u32 = 256;
-/// The servers, in the order of their turns.
-pub(crate) const SERVERS: [&str; 3] = ["lane", "no-redis", "per-vote"];
-/// The service with its replay window and without; their votes carry keys, which make the window large.
-pub(crate) const KEYED: [&str; 2] = ["window", "no-window"];
 
 const START: Duration = Duration::from_secs(20);
 /// A tally that has not changed for so long will not change by itself.

@@ -16,6 +16,7 @@
 mod load;
 mod report;
 mod servers;
+mod turns;
 
 use std::process::ExitCode;
 

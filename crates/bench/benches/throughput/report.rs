@@ -1,8 +1,7 @@
 //! The table of ratios.
 
+use crate::turns::{CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
 use std::fmt;
-
-use super::load::{CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
 
 /// One server's turn in one round.
 #[derive(Debug, Clone)]

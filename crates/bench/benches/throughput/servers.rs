@@ -1,12 +1,10 @@
 //! The two servers that the service is measured against.
 
-use std::{ffi::OsString, sync::Arc};
-
-use actix_web::{
-    HttpRequest, HttpResponse, post,
-    web::{Bytes, Data, Path, ServiceConfig},
-};
+use actix_web::web::{Bytes, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, post};
 use deadpool_redis::{Config, Pool, Runtime};
+use std::ffi::OsString;
+use std::sync::Arc;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
 use vote_http::{BoxError, Context, Problem, ProblemCode, Service};
