@@ -128,17 +128,20 @@ docs: needs-rust ## Write the tables of settings and problems in docs/ from the 
 ##@ API
 
 .PHONY: openapi
-openapi: build ## Write openapi/ingest.json and openapi/results.json from the code
+openapi: build ## Write the API documents and the schema of the settings in openapi/ from the code
 	@mkdir -p openapi
 	@for service in ingest results; do \
 		$(BIN)/vote-$$service --print-openapi > openapi/$$service.json.new \
 			&& mv openapi/$$service.json.new openapi/$$service.json || exit 1; \
 	done
+	@$(BIN)/vote-ingest --print-settings-schema > openapi/settings.schema.json.new
+	@mv openapi/settings.schema.json.new openapi/settings.schema.json
 
 .PHONY: openapi-check
 openapi-check: build ## Fail where the files in openapi/ aren't what the code says
 	@failed=0; for service in ingest results; do \
 		$(BIN)/vote-$$service --print-openapi | diff -u openapi/$$service.json - || failed=1; \
+		$(BIN)/vote-$$service --print-settings-schema | diff -u openapi/settings.schema.json - || failed=1; \
 	done; \
 	if [ $$failed = 1 ]; then \
 		echo "openapi/ is not what the code says: run 'make openapi' and commit what it changes" >&2; exit 1; \

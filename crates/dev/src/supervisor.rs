@@ -87,7 +87,7 @@ async fn start_redis(
     children.push(Child::start(specs::redis(data_dir, port)?, data_dir)?);
     let config = RedisConfig {
         pool_size: 4,
-        ..RedisConfig::new(url)
+        ..RedisConfig::new(url)?
     };
     let operator = Store::new(&config)?.operator();
     wait_ready(children, "Redis", || async {

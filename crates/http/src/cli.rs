@@ -19,7 +19,7 @@ use crate::error::BoxError;
 use crate::openapi;
 use crate::run::{Service, launch};
 use vote_runtime::SystemClock;
-use vote_runtime::settings::Settings;
+use vote_runtime::settings::{Settings, schema_json};
 use vote_runtime::telemetry::Telemetry;
 
 const EXIT_SUCCESS: u8 = 0;
@@ -44,12 +44,16 @@ struct Arguments {
     config: Option<PathBuf>,
 
     /// Check the settings and exit.
-    #[arg(long, conflicts_with_all = ["print_openapi"])]
+    #[arg(long, conflicts_with_all = ["print_openapi", "print_settings_schema"])]
     check_config: bool,
 
     /// Print the OpenAPI document and exit.
     #[arg(long)]
     print_openapi: bool,
+
+    /// Print the JSON Schema of the settings and exit.
+    #[arg(long, conflicts_with = "print_openapi")]
+    print_settings_schema: bool,
 
     #[command(subcommand)]
     command: Option<Command>,
@@ -86,6 +90,10 @@ pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u
     if arguments.print_openapi {
         let document = openapi::complete(S::openapi());
         return print(&openapi::to_json(&document));
+    }
+    if arguments.print_settings_schema {
+        return schema_json()
+            .map_or_else(|error| fail(&error.to_string()), |schema| print(&schema));
     }
     let env = environment();
     let settings = match Settings::load(S::NAME, arguments.config.as_deref(), env.iter().cloned()) {

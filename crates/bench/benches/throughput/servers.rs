@@ -158,7 +158,7 @@ impl Service for PerVote {
     }
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
-        let pool = Config::from_url(context.settings.redis.url.expose())
+        let pool = Config::from_url(context.settings.redis.url.to_string())
             .builder()?
             // The best of 16, 64 and 256, tried on two cores.
             .max_size(64)

@@ -4,7 +4,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, RedisResult, Value};
 
-use super::{durability::Confirmed, lane::Lane};
+use super::{
+    copies::{Copies, CopiesWait},
+    lane::Lane,
+};
 use crate::{
     metrics::gauge_value,
     nodes::{Link, leads_elsewhere},
@@ -70,19 +73,20 @@ impl Lane {
         }
         let reason = self.put_back(link, sent.as_ref().err());
         match sent {
-            Ok((bytes, confirmed)) => self.confirmed(bytes, confirmed),
+            Ok((bytes, copies)) => self.confirmed(bytes, copies),
             Err(error) if is_refusal(&error) => Attempt::NotApplied(reason),
             Err(_) => Attempt::Unknown(reason),
         }
     }
 
     /// Sends a batch, and behind it on the same connection the wait for its copies.
-    async fn send(&mut self, link: &mut Link, command: &Cmd) -> RedisResult<(Vec<u8>, Confirmed)> {
+    async fn send(&mut self, link: &mut Link, command: &Cmd) -> RedisResult<(Vec<u8>, Copies)> {
         let asking = self.state.asking.take().is_some();
-        let wait = self.config.durability.command(self.state.degraded);
+        let copies_wait = CopiesWait::new(&self.config);
+        let wait = copies_wait.command(self.state.degraded);
         if wait.is_none() && !asking {
             let bytes = command.query_async(&mut **link).await?;
-            return Ok((bytes, Confirmed::Yes));
+            return Ok((bytes, Copies::Enough));
         }
         let mut pipe = redis::pipe();
         if asking {
@@ -97,20 +101,20 @@ impl Lane {
         let mut answers = answers.into_iter();
         let reply = answers.next().unwrap_or(Value::Nil).extract_error()?;
         let bytes = Vec::<u8>::from_redis_value(reply).map_err(RedisError::from)?;
-        let confirmed = match answers.next() {
-            Some(answer) => self.config.durability.confirmed(answer),
-            None if waits => Confirmed::Error("the wait for its copies has no answer".to_owned()),
-            None => Confirmed::Yes,
+        let copies = match answers.next() {
+            Some(answer) => copies_wait.copies(answer),
+            None if waits => Copies::Error("the wait for its copies has no answer".to_owned()),
+            None => Copies::Enough,
         };
-        Ok((bytes, confirmed))
+        Ok((bytes, copies))
     }
 
     /// A reply counts once the batch has its copies: before, it is as good as lost, and asked for again.
-    fn confirmed(&mut self, bytes: Vec<u8>, confirmed: Confirmed) -> Attempt {
-        let missing = match confirmed {
-            Confirmed::Yes => None,
-            Confirmed::Missing(why) if self.config.durability.degrades() => Some(why),
-            Confirmed::Missing(why) | Confirmed::Error(why) => return Attempt::Unknown(why),
+    fn confirmed(&mut self, bytes: Vec<u8>, copies: Copies) -> Attempt {
+        let missing = match copies {
+            Copies::Enough => None,
+            Copies::Missing(why) if CopiesWait::new(&self.config).degrades() => Some(why),
+            Copies::Missing(why) | Copies::Error(why) => return Attempt::Unknown(why),
         };
         let degraded = missing.is_some();
         if std::mem::replace(&mut self.state.degraded, degraded) != degraded {
@@ -146,7 +150,7 @@ impl Lane {
             self.state.asking = None;
         }
         let mut link = link.map_err(|error| error.to_string())?;
-        let patience = self.nodes.response_timeout() + self.config.durability.timeout();
+        let patience = self.nodes.response_timeout() + CopiesWait::new(&self.config).timeout();
         link.set_response_timeout(patience);
         Ok(link)
     }
@@ -157,7 +161,7 @@ impl Lane {
             self.state.link = Some(link);
             return String::new();
         };
-        self.state.asking = self.nodes.heed(&self.target.keys.state(), error);
+        self.state.asking = self.nodes.learn_from(&self.target.keys.state(), error);
         if is_refusal(error) && !leads_elsewhere(error) {
             self.state.link = Some(link);
         } else {

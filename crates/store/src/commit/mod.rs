@@ -2,6 +2,8 @@
 
 mod attempt;
 mod batch;
+mod config;
+mod copies;
 mod durability;
 mod gather;
 mod inquiry;
@@ -17,52 +19,12 @@ mod ticket;
 mod window;
 mod writer;
 
-use std::time::Duration;
-
 use opentelemetry::trace::SpanContext;
 use vote_domain::{KeyDigest, Refusal, VoterDigest, WriterId};
 
-pub use durability::{Durability, ReplicasMissing};
+pub use config::LaneConfig;
+pub use durability::{Durability, DurabilityError, ReplicasMissing};
 pub use writer::{OpenPoll, VoteWriter, VoteWriterConfig};
-
-/// How lanes behave; the services' settings under `commit`.
-#[derive(Debug, Clone)]
-pub struct LaneConfig {
-    /// How long a client waits for its vote's outcome.
-    pub accept_timeout: Duration,
-    /// The longest that a batch is held back while votes keep arriving.
-    pub min_batch_interval: Duration,
-    /// The most votes that wait in one lane; one more is refused at once.
-    pub queue_capacity: usize,
-    /// The most votes of a batch that need a look-up (a key or a voter), so that one script never
-    /// holds Redis for much more than a millisecond.
-    pub max_checked_per_batch: usize,
-    /// How long an idempotency key is remembered at the least.
-    pub idempotency_window: Duration,
-    /// How long acknowledged batches are kept for a repeat. Zero keeps nothing and repairs nothing: what
-    /// Redis forgets is lost, and counted as unrecoverable.
-    pub replay_window: Duration,
-    /// When a vote counts as recorded.
-    pub durability: Durability,
-    /// The most memory that the acknowledged batches of all lanes of a [`VoteWriter`] take together,
-    /// in bytes. The batches beyond it are let go of before their time.
-    pub replay_window_bytes: usize,
-}
-
-impl Default for LaneConfig {
-    fn default() -> Self {
-        Self {
-            accept_timeout: Duration::from_secs(2),
-            min_batch_interval: Duration::from_micros(1_500),
-            queue_capacity: 65_536,
-            max_checked_per_batch: 4_096,
-            idempotency_window: Duration::from_secs(120),
-            replay_window: Duration::from_secs(30),
-            durability: Durability::Memory,
-            replay_window_bytes: 48 << 20,
-        }
-    }
-}
 
 /// One vote, parsed and admitted, on its way to its lane.
 #[derive(Debug, Clone)]

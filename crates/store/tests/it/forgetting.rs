@@ -1,6 +1,7 @@
 //! A Redis that forgets what it had acknowledged, as after a crash or a failover.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::WriterId;
 
 use super::gate::Gate;
-use crate::{commit::lane::LaneShared, connection::RedisConfig, nodes::Nodes};
+use crate::{commit::lane::LaneShared, config::RedisConfig, nodes::Nodes};
 
 /// A writer's process.
 pub(super) struct Process {
@@ -53,9 +53,9 @@ pub(super) fn nodes(url: &str) -> Nodes {
         pool_size: 4,
         connect_timeout: never,
         response_timeout: never,
-        ..RedisConfig::new(url)
+        ..RedisConfig::new(url).expect("an address")
     })
-    .expect("an address")
+    .expect("nothing to refuse")
 }
 
 impl Drop for Process {
