@@ -17,8 +17,8 @@ use vote_domain::{
     Clock, Direction, Eligibility, IdempotencyKey, KeyDigest, Poll, PollId, PollState, Receipt,
     ReceiptKey, Refusal, UnknownName, admit, wire_time,
 };
-use vote_http::problem::{IDEMPOTENCY_KEY, TimelyBody, echo};
-use vote_http::{Problem, ProblemCode, ProblemDocument};
+use vote_http::problem::echo;
+use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode, ProblemDocument, TimelyBody};
 use vote_runtime::Settings;
 use vote_store::{OpenPoll, Outcome, VoteToCast, VoteWriter};
 
