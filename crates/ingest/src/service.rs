@@ -1,11 +1,14 @@
 //! The ingest service: its lanes, its routes, its drain.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
-use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::{BoxError, Context, Service, health::ready_check};
+use vote_http::health::ready_check;
+use vote_http::{BoxError, Context, Service};
 use vote_runtime::{ServiceName, Settings, entropy, settings};
 use vote_store::{
     Durability, LaneConfig, RedisConfig, ReplicasMissing, Store, StoreError, TlsFiles, VoteWriter,
