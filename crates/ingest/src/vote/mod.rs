@@ -7,6 +7,7 @@ mod choice;
 mod eligibility;
 mod key;
 mod open_poll;
+mod problems;
 mod read;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use self::answer::answer;
 pub(crate) use self::body::CastVote;
 pub(crate) use self::cast::cast;
 pub(crate) use self::open_poll::find_poll;
+pub(crate) use self::problems::VoteProblems;
 pub use self::read::read_vote;

@@ -1,14 +1,26 @@
 //! Votes and answers without a server.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use vote_domain::{Poll, PollDefinition, Receipt, ReceiptKey, Refusal, Transition, WriterId};
+use vote_http::problem::ProblemGroup as _;
 use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode};
 use vote_store::{Outcome, Place, VoteToCast};
 
 use super::answer::vote_accepted;
-use super::{answer, read_vote};
+use super::{VoteProblems, answer, read_vote};
+
+/// Those that a server meets: their tests are in `tests/it`.
+const OF_THE_SERVER: [ProblemCode; 5] = [
+    ProblemCode::MalformedPollId,
+    ProblemCode::UnknownPoll,
+    ProblemCode::StoreUnavailable,
+    ProblemCode::RequestTimeout,
+    ProblemCode::BodyTooLarge,
+];
 
 const OPENS_AT: i64 = 1_790_000_000;
 
@@ -177,6 +189,27 @@ fn a_vote_that_was_not_recorded_is_a_problem() {
         let refused = code(answer(&poll(), 0, 0, at(1), &outcome, &key));
         assert_eq!(refused, Some(expected), "{outcome:?}");
     }
+}
+
+#[test]
+fn the_document_names_each_problem_that_a_vote_can_meet_and_no_other() {
+    let unread = unread();
+    let met: BTreeSet<&str> = unread
+        .iter()
+        .map(|(_, code)| *code)
+        .chain(UNRECORDED.map(|(_, code)| code))
+        .chain(OF_THE_SERVER)
+        .map(ProblemCode::as_str)
+        .collect();
+    let named = VoteProblems::CODES;
+    assert_eq!(named.len(), met.len(), "one is named twice, or missing");
+    assert_eq!(
+        named
+            .iter()
+            .map(|code| code.as_str())
+            .collect::<BTreeSet<_>>(),
+        met
+    );
 }
 
 #[test]
