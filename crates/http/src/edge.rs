@@ -18,16 +18,16 @@ use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpResponse, ResponseError as _};
 use pin_project_lite::pin_project;
 
-use crate::chunked_body::{ChunkedBody, Holding};
+use crate::bodies::{ChunkedBody, Holding, payload_problem};
 use crate::http_metrics::{ActiveRequest, HandleCache, HttpMetrics, RouteKey, method_label};
 use crate::lifecycle::Lifecycle;
 use crate::openapi::AllowTable;
-use crate::problem::{self, PROBLEM_JSON, Problem, ProblemCode};
+use crate::problem::{PROBLEM_JSON, Problem, ProblemCode};
 
-/// Errors of one worker that are logged within [`LOG_WINDOW`]; the rest is counted, so that an outage
+/// Errors of one worker that are logged within [`LOG_INTERVAL`]; the rest is counted, so that an outage
 /// under load does not fill disks.
-const LOGGED_PER_WINDOW: u32 = 20;
-const LOG_WINDOW: Duration = Duration::from_secs(1);
+const LOGGED_PER_INTERVAL: u32 = 20;
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Makes the middleware of each worker.
 #[derive(Clone)]
@@ -216,7 +216,7 @@ impl Worker {
         let status = response.status();
         let error = response.response().error();
         if let Some(error) = error.and_then(|error| error.as_error::<PayloadError>()) {
-            return problem::payload_problem(error, self.edge.body_limit_bytes);
+            return payload_problem(error, self.edge.body_limit_bytes);
         }
         if status.is_server_error()
             && let Some(error) = error
@@ -262,11 +262,11 @@ impl LogLimit {
     }
 
     fn error<B>(&self, response: &ServiceResponse<B>, cause: &str) {
-        if self.since.get().elapsed() >= LOG_WINDOW {
+        if self.since.get().elapsed() >= LOG_INTERVAL {
             self.since.set(Instant::now());
             self.logged.set(0);
         }
-        if self.logged.get() >= LOGGED_PER_WINDOW {
+        if self.logged.get() >= LOGGED_PER_INTERVAL {
             self.suppressed.set(self.suppressed.get() + 1);
             return;
         }

@@ -5,51 +5,41 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder, get, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::lifecycle::Lifecycle;
 
 /// A condition without which the service should get no requests.
-///
-/// It is asked at every probe, and must answer at once from what the process knows already.
-pub trait ReadyCheck: Send + Sync {
-    /// What is checked, such as `redis`.
-    fn name(&self) -> &'static str;
-
-    /// # Errors
-    /// Why the service is not ready, for operators; it is shown on the public port, so it names no secret.
-    fn check(&self) -> Result<(), String>;
+pub struct ReadyCheck {
+    name: &'static str,
+    check: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
 }
 
-/// A [`ReadyCheck`] made of a name and a function.
-pub fn ready_check<F>(name: &'static str, check: F) -> Arc<dyn ReadyCheck>
-where
-    F: Fn() -> Result<(), String> + Send + Sync + 'static,
-{
-    struct Function<F>(&'static str, F);
-    impl<F: Fn() -> Result<(), String> + Send + Sync> ReadyCheck for Function<F> {
-        fn name(&self) -> &'static str {
-            self.0
-        }
-        fn check(&self) -> Result<(), String> {
-            (self.1)()
-        }
+/// A [`ReadyCheck`] made of what is checked, such as `redis`, and a function that says why the service is not ready.
+///
+/// It is asked at every probe, and must answer at once from what the process knows already. What it says is
+/// for operators, and shown on the public port: it names no secret.
+pub fn ready_check(
+    name: &'static str,
+    check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+) -> ReadyCheck {
+    ReadyCheck {
+        name,
+        check: Box::new(check),
     }
-    Arc::new(Function(name, check))
 }
 
 /// The health of this process; cheap to clone.
 #[derive(Clone)]
-pub struct Health {
-    checks: Arc<[Arc<dyn ReadyCheck>]>,
+pub(crate) struct Health {
+    checks: Arc<[ReadyCheck]>,
     lifecycle: Lifecycle,
 }
 
 impl Health {
     /// Ready when all checks pass and the process has not been asked to stop.
-    #[must_use]
-    pub fn new(checks: Vec<Arc<dyn ReadyCheck>>, lifecycle: Lifecycle) -> Self {
+    pub(crate) fn new(checks: Vec<ReadyCheck>, lifecycle: Lifecycle) -> Self {
         Self {
             checks: checks.into(),
             lifecycle,
@@ -57,20 +47,19 @@ impl Health {
     }
 
     /// Asks every check.
-    #[must_use]
-    pub fn report(&self) -> ReadyReport {
+    fn report(&self) -> ReadyReport {
         let checks: Vec<CheckReport> = self
             .checks
             .iter()
             .map(|check| {
-                let detail = check.check().err();
+                let detail = (check.check)().err();
                 let status = if detail.is_none() {
                     CheckStatus::Ok
                 } else {
                     CheckStatus::Failed
                 };
                 CheckReport {
-                    name: check.name().to_owned(),
+                    name: check.name,
                     status,
                     detail,
                 }
@@ -88,18 +77,18 @@ impl Health {
 }
 
 /// What `/readyz` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ReadyReport {
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadyReport {
     /// Whether the service should get requests.
-    pub status: ReadyStatus,
+    status: ReadyStatus,
     /// Every condition.
-    pub checks: Vec<CheckReport>,
+    checks: Vec<CheckReport>,
 }
 
 /// Whether the service should get requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ReadyStatus {
+enum ReadyStatus {
     /// It should.
     Ready,
     /// A condition is not met.
@@ -109,22 +98,22 @@ pub enum ReadyStatus {
 }
 
 /// One condition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct CheckReport {
+#[derive(Debug, Serialize, ToSchema)]
+struct CheckReport {
     /// What is checked.
     #[schema(example = "redis")]
-    pub name: String,
+    name: &'static str,
     /// Whether it is met.
-    pub status: CheckStatus,
+    status: CheckStatus,
     /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// Whether a condition is met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum CheckStatus {
+enum CheckStatus {
     /// It is.
     Ok,
     /// It is not.
@@ -132,11 +121,11 @@ pub enum CheckStatus {
 }
 
 /// What `/healthz` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct AliveReport {
+#[derive(Debug, Serialize, ToSchema)]
+struct AliveReport {
     /// Always `alive`: a process that is not does not answer.
     #[schema(example = "alive")]
-    pub status: String,
+    status: &'static str,
 }
 
 /// Whether the process is alive
@@ -151,9 +140,7 @@ pub struct AliveReport {
 pub(crate) async fn healthz() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(AliveReport {
-            status: "alive".to_owned(),
-        })
+        .json(AliveReport { status: "alive" })
 }
 
 /// Whether the process should get requests

@@ -11,12 +11,12 @@ use prometheus_client::registry::{Registry, Unit};
 use actix_web::http::Method;
 
 /// Upper bounds of the latency buckets, in seconds: 0.5 ms to 5 s.
-pub const BUCKETS_S: [f64; 13] = [
+const BUCKETS_S: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
 /// `route` of a request that no pattern matched.
-pub const UNMATCHED: &str = "unmatched";
+pub(crate) const UNMATCHED: &str = "unmatched";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -27,15 +27,14 @@ struct Labels {
 
 /// The metrics of the HTTP server; cheap to clone.
 #[derive(Clone)]
-pub struct HttpMetrics {
+pub(crate) struct HttpMetrics {
     latency: Family<Labels, Histogram, fn() -> Histogram>,
     active: Gauge,
 }
 
 impl HttpMetrics {
     /// Registers `http_server_request_duration_seconds` and `http_server_active_requests`.
-    #[must_use]
-    pub fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             latency: Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
             active: Gauge::default(),
@@ -121,45 +120,38 @@ impl HandleCache {
         status: u16,
         seconds: f64,
     ) {
-        let index = match self
-            .routes
-            .iter()
-            .position(|route| key != RouteKey::Pattern && route.key == key)
-        {
-            Some(index) => index,
-            None => {
-                let pattern = pattern().unwrap_or_else(|| UNMATCHED.to_owned());
-                match self
-                    .routes
-                    .iter()
-                    .position(|route| route.key == key && route.pattern == pattern)
-                {
-                    Some(index) => index,
-                    None => {
-                        self.routes.push(RouteHandles {
-                            key,
-                            pattern,
-                            handles: Vec::new(),
-                        });
-                        self.routes.len() - 1
-                    }
-                }
-            }
-        };
-        let Some(route) = self.routes.get_mut(index) else {
-            return;
-        };
-        let known = route
-            .handles
+        let index = self.route_index(key, pattern);
+        let RouteHandles {
+            pattern, handles, ..
+        } = &mut self.routes[index];
+        let known = handles
             .iter()
             .find(|(m, s, _)| *m == method && *s == status);
         if let Some((_, _, histogram)) = known {
             histogram.observe(seconds);
             return;
         }
-        let histogram = self.metrics.handle(&route.pattern, method, status);
+        let histogram = self.metrics.handle(pattern, method, status);
         histogram.observe(seconds);
-        route.handles.push((method, status, histogram));
+        handles.push((method, status, histogram));
+    }
+
+    fn route_index(&mut self, key: RouteKey, pattern: impl FnOnce() -> Option<String>) -> usize {
+        let by_key = |route: &RouteHandles| key != RouteKey::Pattern && route.key == key;
+        if let Some(index) = self.routes.iter().position(by_key) {
+            return index;
+        }
+        let pattern = pattern().unwrap_or_else(|| UNMATCHED.to_owned());
+        let by_pattern = |route: &RouteHandles| route.key == key && route.pattern == pattern;
+        if let Some(index) = self.routes.iter().position(by_pattern) {
+            return index;
+        }
+        self.routes.push(RouteHandles {
+            key,
+            pattern,
+            handles: Vec::new(),
+        });
+        self.routes.len() - 1
     }
 }
 

@@ -35,22 +35,30 @@
 //! }
 //! ```
 
-mod chunked_body;
+mod bodies;
 mod cli;
+mod cors;
 mod edge;
 mod error;
+mod exit;
+mod healthcheck;
+mod http_metrics;
+mod lifecycle;
+mod process;
 mod request_span;
 mod run;
 mod server;
+mod service;
 
 pub mod health;
-pub mod http_metrics;
-pub mod lifecycle;
 pub mod openapi;
 pub mod problem;
 
+pub use self::bodies::TimelyBody;
 pub use self::cli::{main, main_from};
+pub use self::cors::IDEMPOTENCY_KEY;
 pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;
 pub use self::problem::{Problem, ProblemCode, ProblemDocument};
-pub use self::run::{Context, Running, Service, launch};
+pub use self::run::{Running, launch};
+pub use self::service::{Context, Service};

@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::problem::{Problem, ProblemCode, ProblemDocument, ProblemEntry, allow};
+use crate::problem::{Problem, ProblemCode, ProblemDocument, ProblemEntry};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -100,6 +100,15 @@ impl AllowTable {
     }
 }
 
+/// The `Allow` header of a list of methods, with HEAD wherever there is GET: the edge answers it.
+fn allow(methods: &[Method]) -> HeaderValue {
+    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if names.contains(&"GET") && !names.contains(&"HEAD") {
+        names.push("HEAD");
+    }
+    HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+}
+
 /// The OpenAPI document of this service
 #[utoipa::path(
     tag = "documentation",
@@ -142,7 +151,7 @@ pub(crate) async fn openapi_json(
 )]
 #[get("/problems")]
 pub(crate) async fn problems() -> HttpResponse {
-    let table: Vec<ProblemEntry> = ProblemCode::ALL.iter().map(|code| code.entry()).collect();
+    let table: Vec<ProblemEntry> = ProblemCode::ALL.iter().copied().map(Into::into).collect();
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
         .json(table)
@@ -165,7 +174,7 @@ pub(crate) async fn problem(code: web::Path<String>) -> Result<HttpResponse, Pro
     let code = ProblemCode::from_name(&code).ok_or(ProblemCode::NotFound)?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
-        .json(code.entry()))
+        .json(ProblemEntry::from(code)))
 }
 
 #[get("/swagger-ui")]

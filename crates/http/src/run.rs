@@ -6,74 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::web::ServiceConfig;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use utoipa::openapi::OpenApi as Document;
 use vote_domain::Clock;
+use vote_runtime::settings::Settings;
 
-use crate::error::{BoxError, StartError, StopError};
-use crate::health::{Health, ReadyCheck};
+use crate::error::{StartError, StopError};
+use crate::health::Health;
 use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
+use crate::openapi;
 use crate::server::{self, PublicApp};
-use vote_runtime::settings::{ServiceName, Settings};
+use crate::service::{Context, Service};
 
 /// Longest time for the operators' server to stop: only probes and scrapes are open there.
 const ADMIN_STOP_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A service: what it does beyond what all services do.
-pub trait Service: Sized + Send + 'static {
-    /// Which one it is.
-    const NAME: ServiceName;
-    /// Its version, `env!("CARGO_PKG_VERSION")`.
-    const VERSION: &'static str;
-    /// What it is for, in a sentence for `--help`.
-    const ABOUT: &'static str;
-
-    /// Its own part of the OpenAPI document; what both services have is added to it.
-    fn openapi() -> Document;
-
-    /// Builds it: registers metrics and readiness checks, starts background tasks. Must not wait for
-    /// Redis: services start in any order.
-    fn start(context: &mut Context) -> impl Future<Output = Result<Self, BoxError>> + Send;
-
-    /// Its routes, added to the app of each worker.
-    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static;
-
-    /// Finishes what has been accepted, once no request is open any more. Bounded by the caller.
-    fn drain(self) -> impl Future<Output = ()> + Send;
-}
-
-/// What a service is built from.
-pub struct Context {
-    /// All settings.
-    pub settings: Arc<Settings>,
-    /// The clock to tell time by.
-    pub clock: Arc<dyn Clock>,
-    /// The registry of metrics; served at `/metrics` of the admin port.
-    pub metrics: Registry,
-    /// Tells when to end streams and background tasks.
-    pub lifecycle: Lifecycle,
-    /// The runtime of background tasks. A task that must outlive the HTTP server, such as a lane, is
-    /// spawned here: plain `tokio::spawn` within a handler would tie it to that handler's worker, which
-    /// is gone before the service drains.
-    pub runtime: Handle,
-    /// Whether spans are exported, and so worth making.
-    pub has_traces: bool,
-    checks: Vec<Arc<dyn ReadyCheck>>,
-}
-
-impl Context {
-    /// Adds a condition of `/readyz`; see [`crate::health::ready_check`].
-    pub fn ready_when(&mut self, check: Arc<dyn ReadyCheck>) {
-        self.checks.push(check);
-    }
-}
 
 /// A service that serves.
 pub struct Running<S> {
@@ -133,8 +83,6 @@ pub async fn launch<S: Service>(
         clock,
         metrics: Registry::default(),
         lifecycle: lifecycle.clone(),
-        runtime: Handle::current(),
-        has_traces,
         checks: Vec::new(),
     };
     let build = vec![("service", S::NAME.as_str()), ("version", S::VERSION)];
@@ -153,7 +101,7 @@ pub async fn launch<S: Service>(
     let app = PublicApp {
         routes: service.routes(),
         health,
-        document: Arc::new(crate::openapi::complete(S::openapi())),
+        document: Arc::new(openapi::complete(S::openapi())),
         metrics,
         lifecycle: lifecycle.clone(),
         settings: Arc::clone(&settings),

@@ -5,31 +5,28 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_cors::Cors;
 use actix_web::dev::Server;
-use actix_web::http::{Method, header};
 use actix_web::middleware::Condition;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, get};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi as Document;
+use vote_runtime::settings::Settings;
 
+use crate::bodies;
+use crate::cors::cors;
 use crate::edge::Edge;
 use crate::error::StartError;
 use crate::health::{self, Health};
 use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::{self, AllowTable, ServedDocument};
-use crate::problem::{IDEMPOTENCY_KEY, Problem, ProblemCode, configure_extractors};
+use crate::problem::{Problem, ProblemCode};
 use crate::request_span::request_spans;
-use vote_runtime::settings::Settings;
 
 /// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
 const BACKLOG: u32 = 4096;
-
-/// Time for which browsers may remember what CORS allows, in seconds.
-const CORS_MAX_AGE_S: usize = 3600;
 
 /// The content type of the OpenMetrics text format.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -97,7 +94,7 @@ where
             .app_data(Data::new(served))
             .app_data(Data::new(allow.clone()))
             .configure(|app| {
-                configure_extractors(app, limit, settings.http.client_request_timeout);
+                bodies::configure(app, limit, settings.http.client_request_timeout);
             })
             .configure(routes)
             .configure(common_routes)
@@ -164,30 +161,6 @@ async fn fallback(request: HttpRequest, allow: Data<AllowTable>) -> Problem {
         Some(methods) => Problem::method_not_allowed(methods),
         None => ProblemCode::NotFound.into(),
     }
-}
-
-fn cors(origins: &[String]) -> Cors {
-    let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST])
-        .allowed_headers([
-            header::ACCEPT,
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_NONE_MATCH,
-            IDEMPOTENCY_KEY,
-            header::HeaderName::from_static("traceparent"),
-            header::HeaderName::from_static("tracestate"),
-        ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER])
-        // Without the headers the browser refuses by itself; other clients are no concern of CORS.
-        .block_on_origin_mismatch(false)
-        .max_age(CORS_MAX_AGE_S);
-    if origins.iter().any(|origin| origin == "*") {
-        return cors.allow_any_origin().send_wildcard();
-    }
-    origins
-        .iter()
-        .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
 /// All metrics in the OpenMetrics text format.

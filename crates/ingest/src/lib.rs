@@ -5,6 +5,7 @@
 
 mod routes;
 mod service;
+mod vote;
 
-pub use routes::cast_vote::{CastVote, VoteAccepted, VoteStatus, answer, read_vote};
 pub use service::Ingest;
+pub use vote::{answer, read_vote};

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
-use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::{BoxError, Context, Service, health::ready_check};
+use vote_http::health::ready_check;
+use vote_http::{BoxError, Context, Service};
 use vote_runtime::{ServiceName, Settings, entropy};
 use vote_store::{Durability, Store, StoreError, VoteWriter, VoteWriterConfig};
 

@@ -1,7 +1,6 @@
 //! The table of all problems: code, status, title and what to do. Clients rely on the codes.
 
 use actix_web::http::StatusCode;
-use utoipa::ToSchema;
 
 macro_rules! problems {
     ($($variant:ident = $code:literal, $status:ident, $title:literal, $retry:expr, $description:literal;)+) => {
@@ -133,7 +132,7 @@ problems! {
 impl ProblemCode {
     /// The general problem of a status that some other code has answered with.
     #[must_use]
-    pub fn of_status(status: StatusCode) -> Self {
+    pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::UNAUTHORIZED => Self::Unauthorized,
             StatusCode::FORBIDDEN => Self::Forbidden,
@@ -152,39 +151,7 @@ impl ProblemCode {
 
     /// The problem of that stable name.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == name)
     }
-
-    /// The row of the table for this code.
-    #[must_use]
-    pub fn entry(self) -> ProblemEntry {
-        ProblemEntry {
-            r#type: self.type_uri(),
-            code: self.as_str(),
-            status: self.status().as_u16(),
-            title: self.title(),
-            description: self.description(),
-        }
-    }
-}
-
-/// A row of the table at `/problems`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, ToSchema)]
-pub struct ProblemEntry {
-    /// The `type` of bodies of this kind.
-    #[schema(example = "/problems/unknown-poll")]
-    pub r#type: &'static str,
-    /// The stable code.
-    #[schema(example = "unknown-poll")]
-    pub code: &'static str,
-    /// The HTTP status.
-    #[schema(example = 404, minimum = 400, maximum = 599)]
-    pub status: u16,
-    /// A short summary.
-    #[schema(example = "Unknown poll")]
-    pub title: &'static str,
-    /// What happened and what to do.
-    #[schema(example = "There is no poll of that id.")]
-    pub description: &'static str,
 }

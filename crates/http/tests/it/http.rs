@@ -1,11 +1,15 @@
 //! Health, metrics and documentation over HTTP.
 
 use std::sync::atomic::Ordering;
-
 use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 #[cfg(target_os = "linux")]
-use {vote_domain::Clock as _, vote_runtime::SystemClock, vote_testkit::eventually};
+use vote_domain::Clock as _;
+#[cfg(target_os = "linux")]
+use vote_runtime::SystemClock;
+#[cfg(target_os = "linux")]
+use vote_testkit::eventually;
 
 use crate::support::{Connection, ask, ask_with, start};
 

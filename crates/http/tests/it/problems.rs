@@ -8,7 +8,6 @@ use actix_web::ResponseError as _;
 use crate::support::{Answer, ask, ask_with, start};
 
 const VOTES: &str = "POST /v1/polls/known/votes";
-const JSON: &str = "Content-Type: application/json\r\n";
 
 #[track_caller]
 fn assert_problem(answer: &Answer, status: u16, code: &str) {
@@ -93,13 +92,6 @@ fn a_problem_says_when_to_try_again() {
             .expect("Cache-Control"),
         "no-store"
     );
-    let response = Problem::new(ProblemCode::TooManyRequests)
-        .retry_after_s(30)
-        .error_response();
-    assert_eq!(
-        response.headers().get("retry-after").expect("Retry-After"),
-        "30"
-    );
     let response = Problem::new(ProblemCode::Unauthorized).error_response();
     assert_eq!(
         response
@@ -142,69 +134,29 @@ async fn every_error_answer_is_a_problem() {
         assert_eq!(refused.header("allow"), Some(allow), "{request}");
     }
 
-    let created = ask_with(address, VOTES, JSON, r#"{"candidate":"ana"}"#).await;
+    let created = ask_with(address, VOTES, "", "ana").await;
     assert_eq!((created.status, created.body.as_str()), (201, "ana"));
-    for body in [
-        "{",
-        "[]",
-        "{}",
-        r#"{"candidate":null}"#,
-        r#"{"candidate":"a","x":1}"#,
-        r#"{"candidate":"a","candidate":"b"}"#,
-        "\u{0}",
-    ] {
-        assert_problem(
-            &ask_with(address, VOTES, JSON, body).await,
-            400,
-            "malformed-body",
-        );
-    }
-    assert_problem(
-        &ask_with(address, VOTES, JSON, "").await,
-        400,
-        "malformed-body",
-    );
-    assert_problem(
-        &ask_with(address, VOTES, "", "{}").await,
-        415,
-        "unsupported-media-type",
-    );
-    assert_problem(
-        &ask_with(address, VOTES, "Content-Type: text/plain\r\n", "{}").await,
-        415,
-        "unsupported-media-type",
-    );
-    let large = ask_with(address, VOTES, JSON, &"x".repeat(65)).await;
+    let large = ask_with(address, VOTES, "", &"x".repeat(65)).await;
     assert_problem(&large, 413, "body-too-large");
     assert_eq!(large.json()["limit_bytes"], 64);
-    for (request, headers) in [(VOTES, JSON), ("POST /v1/bytes", "")] {
-        let mebibyte = ask_with(address, request, headers, &"x".repeat(1 << 20)).await;
+    for request in [VOTES, "POST /v1/bytes"] {
+        let mebibyte = ask_with(address, request, "", &"x".repeat(1 << 20)).await;
         assert_problem(&mebibyte, 413, "body-too-large");
     }
     let chunked =
         "Transfer-Encoding: chunked\r\n\r\n41\r\n".to_owned() + &"x".repeat(65) + "\r\n0\r\n";
-    assert_problem(
-        &ask_with(address, "POST /v1/bytes", &chunked, "").await,
-        413,
-        "body-too-large",
-    );
     let garbled = "Transfer-Encoding: chunked\r\n\r\nzz\r\n";
-    assert_problem(
-        &ask_with(address, "POST /v1/bytes", garbled, "").await,
-        400,
-        "malformed-body",
-    );
-    assert_problem(&ask(address, "GET /v1/slow").await, 400, "invalid-query");
-    assert_problem(
-        &ask(address, "GET /v1/slow?ms=x").await,
-        400,
-        "invalid-query",
-    );
-    assert_problem(
-        &ask(address, "GET /v1/slow?ms=1&y=2").await,
-        400,
-        "invalid-query",
-    );
+    for request in [VOTES, "POST /v1/bytes"] {
+        let large = ask_with(address, request, &chunked, "").await;
+        assert_problem(&large, 413, "body-too-large");
+        let broken = ask_with(address, request, garbled, "").await;
+        assert_problem(&broken, 400, "malformed-body");
+    }
+    // An error of an extractor that is not ours.
+    for query in ["", "?ms=x", "?ms=1&y=2"] {
+        let refused = ask(address, &format!("GET /v1/slow{query}")).await;
+        assert_problem(&refused, 400, "bad-request");
+    }
 
     for path in ["/v1/boom", "/v1/plain"] {
         let broken = ask(address, &format!("GET {path}")).await;

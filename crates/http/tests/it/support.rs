@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::web::{self, Json, Path, Query, ServiceConfig};
+use actix_web::web::{self, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, get, post};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use utoipa::OpenApi as _;
 use vote_http::health::ready_check;
-use vote_http::{BoxError, Context, Problem, ProblemCode, Running, Service, launch};
+use vote_http::{BoxError, Context, Problem, ProblemCode, Running, Service, TimelyBody, launch};
 use vote_runtime::{ServiceName, Settings, SystemClock};
 
 /// A service with one operation of each kind.
@@ -25,12 +25,6 @@ pub(crate) struct Sample {
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(poll, vote, slow, boom, panics))]
 struct Api;
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Vote {
-    candidate: String,
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +43,8 @@ async fn poll(poll: Path<String>) -> Result<HttpResponse, Problem> {
 
 #[utoipa::path]
 #[post("/v1/polls/{poll}/votes")]
-async fn vote(vote: Json<Vote>) -> HttpResponse {
-    HttpResponse::Created().body(vote.into_inner().candidate)
+async fn vote(TimelyBody(body): TimelyBody) -> HttpResponse {
+    HttpResponse::Created().body(body)
 }
 
 #[utoipa::path]

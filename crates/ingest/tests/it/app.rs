@@ -1,12 +1,16 @@
 //! The service in this process, with a poll open on a Redis of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, header::HeaderMap};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Clock as _, Poll, PollDefinition, PollId, Transition};
+use vote_http::Service as _;
 use vote_ingest::Ingest;
 use vote_runtime::{ServiceName, Settings, SystemClock};
 use vote_store::{AuditReport, PollOperator, RedisConfig, Store};
@@ -14,6 +18,23 @@ use vote_testkit::{RedisServer, eventually};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) const POLL: &str = "paredao-01";
+
+/// The problems that a request may meet: those that the document names for a vote, and those of requests that
+/// are for no operation.
+static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let document = serde_json::to_value(Ingest::openapi()).expect("JSON");
+    let answers = document["paths"]["/v1/polls/{poll}/votes"]["post"]["responses"]
+        .as_object()
+        .expect("answers");
+    let examples = answers
+        .values()
+        .filter_map(|answer| answer["content"]["application/problem+json"]["examples"].as_object());
+    let of_no_operation = ["not-found", "method-not-allowed"].map(str::to_owned);
+    examples
+        .flat_map(|examples| examples.keys().cloned())
+        .chain(of_no_operation)
+        .collect()
+});
 
 pub(crate) fn now() -> Timestamp {
     SystemClock.now()
@@ -229,6 +250,7 @@ impl Answer {
             "{self:?}"
         );
         assert_eq!(self.body["status"], self.status.as_u16(), "{self:?}");
+        assert!(DOCUMENTED.contains(self.code()), "{self:?}");
         assert_eq!(
             self.body["type"],
             format!("/problems/{}", self.code()),

@@ -1,11 +1,10 @@
 //! Bad input: a clear problem, and nothing recorded.
 
-use reqwest::{StatusCode, header::CONTENT_TYPE};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
+use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::app::{Answer, App, DEADLINE, POLL, Show};
 

@@ -1,0 +1,8 @@
+//! Request bodies: how large and how late they may be, and what becomes of one that nobody reads.
+
+mod chunked;
+mod timely;
+
+pub(crate) use self::chunked::{ChunkedBody, Holding};
+pub use self::timely::TimelyBody;
+pub(crate) use self::timely::{configure, payload_problem};

@@ -1,0 +1,158 @@
+//! The error that becomes a problem details answer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, ResponseError};
+
+use super::body::body;
+use super::code::ProblemCode;
+
+/// The media type of problem details.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// An error that becomes a problem details answer.
+pub struct Problem(Box<Inner>);
+
+struct Inner {
+    code: ProblemCode,
+    detail: Option<Cow<'static, str>>,
+    members: Vec<(&'static str, serde_json::Value)>,
+    allow: Option<HeaderValue>,
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A problem with its code's default detail.
+    #[must_use]
+    pub fn new(code: ProblemCode) -> Self {
+        Self(Box::new(Inner {
+            code,
+            detail: None,
+            members: Vec::new(),
+            allow: None,
+            cause: None,
+        }))
+    }
+
+    /// An internal error: the client learns nothing, the log gets `cause`.
+    #[must_use]
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Self::new(ProblemCode::Internal).because(cause)
+    }
+
+    /// `405`, with the methods that the path takes, such as `GET, HEAD`.
+    #[must_use]
+    pub fn method_not_allowed(allow: HeaderValue) -> Self {
+        let mut problem = Self::new(ProblemCode::MethodNotAllowed);
+        problem.0.allow = Some(allow);
+        problem
+    }
+
+    /// Says what is wrong in this case. Kept out of the body of a 5xx problem, which stays opaque.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        if self.0.code.status().is_server_error() {
+            return self.because(detail.into());
+        }
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds a member of its own to the body, such as the poll's `opens_at`. `name` must be none of the
+    /// standard members.
+    #[must_use]
+    pub fn member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        debug_assert!(!["type", "title", "status", "detail", "code", "instance"].contains(&name));
+        self.0.members.push((name, value.into()));
+        self
+    }
+
+    /// Attaches what the log shall say, once, when this is answered. Never part of the body.
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> ProblemCode {
+        self.0.code
+    }
+
+    /// What the log shall say.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The body, as it is sent.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        body(self.0.code, self.0.detail.as_deref(), &self.0.members)
+    }
+}
+
+impl From<ProblemCode> for Problem {
+    fn from(code: ProblemCode) -> Self {
+        Self::new(code)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code.as_str())?;
+        if let Some(text) = self.0.cause.as_deref().or(self.0.detail.as_deref()) {
+            write!(f, ": {text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problem")
+            .field("code", &self.0.code)
+            .field("detail", &self.0.detail)
+            .field("cause", &self.0.cause)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.0.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status_code());
+        response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON)));
+        // A refusal of now is no answer for later: no cache may keep it.
+        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        if let Some(seconds) = self.0.code.retry_after_s() {
+            response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if let Some(allow) = &self.0.allow {
+            response.insert_header((header::ALLOW, allow.clone()));
+        }
+        if self.0.code == ProblemCode::Unauthorized {
+            response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        response.body(self.body())
+    }
+}
+
+impl Responder for Problem {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        HttpResponse::from_error(self)
+    }
+}

@@ -1,0 +1,94 @@
+//! What the OpenAPI documents say of an operation's problems, from the table of problems.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Ref, RefOr};
+
+use super::code::ProblemCode;
+use super::error::PROBLEM_JSON;
+
+/// Answers by their status, as an operation's `responses` take them.
+pub type ProblemResponses = BTreeMap<String, RefOr<Response>>;
+
+/// The problems that an operation answers with; made by [`problem_groups!`](crate::problem_groups).
+pub trait ProblemGroup {
+    /// All of them.
+    const CODES: &'static [ProblemCode];
+}
+
+/// Declares groups of problems, each a type to be named among an operation's `responses(…)`.
+#[macro_export]
+macro_rules! problem_groups {
+    ($($(#[$doc:meta])* $vis:vis $name:ident = [$($code:ident),+ $(,)?];)+) => {$(
+        $(#[$doc])*
+        $vis struct $name;
+
+        impl $crate::problem::ProblemGroup for $name {
+            const CODES: &'static [$crate::ProblemCode] = &[$($crate::ProblemCode::$code),+];
+        }
+
+        impl ::utoipa::IntoResponses for $name {
+            fn responses() -> $crate::problem::ProblemResponses {
+                $crate::problem::responses(<Self as $crate::problem::ProblemGroup>::CODES)
+            }
+        }
+    )+};
+}
+
+/// The answers of these problems, one per status, each problem as an example.
+#[must_use]
+pub fn responses(codes: &[ProblemCode]) -> ProblemResponses {
+    let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
+    for code in codes {
+        by_status
+            .entry(code.status().as_u16())
+            .or_default()
+            .push(*code);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), response(&codes).into()))
+        .collect()
+}
+
+fn response(codes: &[ProblemCode]) -> Response {
+    let description: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.as_str(), code.description()))
+        .collect();
+    let examples = codes.iter().map(|code| {
+        let body = serde_json::json!({
+            "type": code.type_uri(), "title": code.title(), "status": code.status().as_u16(),
+            "code": code.as_str(), "detail": code.description(),
+        });
+        let example = ExampleBuilder::new().value(Some(body)).build();
+        (code.as_str(), example)
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(description.join("\n\n"))
+        .content(PROBLEM_JSON, content);
+    if codes.iter().any(|code| code.retry_after_s().is_some()) {
+        let retry_after = text_header("Seconds to wait before asking again.");
+        response = response.header("Retry-After", retry_after);
+    }
+    if codes.contains(&ProblemCode::Unauthorized) {
+        response = response.header("WWW-Authenticate", text_header("`Bearer`."));
+    }
+    response.build()
+}
+
+fn text_header(description: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some(description))
+        .build()
+}

@@ -1,0 +1,135 @@
+//! The process around a service: its runtime, its telemetry, its signals.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use vote_runtime::SystemClock;
+use vote_runtime::settings::Settings;
+use vote_runtime::telemetry::Telemetry;
+
+use crate::error::BoxError;
+use crate::exit::{self, fail, usage};
+use crate::run::launch;
+use crate::service::Service;
+
+/// Longest time for what is left in the runtime to end.
+const RUNTIME_STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs a service to its end; the exit code says what that was.
+pub(crate) fn run<S: Service>(settings: Settings, env: &[(String, String)]) -> u8 {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("no runtime: {error}")),
+    };
+    let code = with_telemetry::<S>(&runtime, settings, env);
+    runtime.shutdown_timeout(RUNTIME_STOP_TIMEOUT);
+    code
+}
+
+/// Sets up telemetry, and flushes it however the service has ended.
+fn with_telemetry<S: Service>(
+    runtime: &Runtime,
+    settings: Settings,
+    env: &[(String, String)],
+) -> u8 {
+    let telemetry = {
+        // The exporter over gRPC starts a task of its own.
+        let _within = runtime.enter();
+        Telemetry::init(
+            S::NAME,
+            S::VERSION,
+            &settings.log,
+            Arc::new(SystemClock),
+            env,
+        )
+    };
+    let telemetry = match telemetry {
+        Ok(telemetry) => telemetry,
+        Err(error) => return usage(&error),
+    };
+    let result = runtime.block_on(serve::<S>(settings, telemetry.has_traces()));
+    let code = match &result {
+        Ok(()) => exit::SUCCESS,
+        Err(error) => {
+            tracing::error!(
+                error = error.as_ref() as &dyn Error,
+                "stopped with an error"
+            );
+            exit::FAILURE
+        }
+    };
+    telemetry.shutdown();
+    code
+}
+
+/// Serves until a signal, then drains.
+async fn serve<S: Service>(settings: Settings, has_traces: bool) -> Result<(), BoxError> {
+    // Before anything else, so that an early signal is not the default's sudden end.
+    let mut signals = Signals::new()?;
+    tracing::info!(
+        version = S::VERSION,
+        redis.url = %settings.redis.url,
+        workers = settings.http.worker_count(),
+        traces = has_traces,
+        "starting"
+    );
+    let mut running = launch::<S>(settings, Arc::new(SystemClock), has_traces).await?;
+    let skip_grace = CancellationToken::new();
+    let failure = tokio::select! {
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopping");
+            None
+        }
+        // Nothing is served any more, but what was accepted is still to be finished.
+        failure = running.failed() => {
+            skip_grace.cancel();
+            Some(failure)
+        }
+    };
+    let shutdown = running.shutdown(skip_grace.clone());
+    tokio::pin!(shutdown);
+    let mut signals_more = 0;
+    loop {
+        tokio::select! {
+            result = &mut shutdown => {
+                let result = failure.map_or(Ok(()), Err).and(result);
+                return result.map_err(Into::into);
+            }
+            name = signals.next() => {
+                signals_more += 1;
+                if signals_more > 1 {
+                    tracing::error!(signal = name, "stopped at once, without having drained");
+                    std::process::exit(exit::INTERRUPTED);
+                }
+                // The second signal is somebody who waits: the grace is for load balancers.
+                skip_grace.cancel();
+            }
+        }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a service is: the part of a binary that is its own, and what it is given to start with.
+
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
+use prometheus_client::registry::Registry;
+use utoipa::openapi::OpenApi as Document;
+use vote_domain::Clock;
+use vote_runtime::settings::{ServiceName, Settings};
+
+use crate::error::BoxError;
+use crate::health::ReadyCheck;
+use crate::lifecycle::Lifecycle;
+
+/// A service: what it does beyond what all services do.
+pub trait Service: Sized + Send + 'static {
+    /// Which one it is.
+    const NAME: ServiceName;
+    /// Its version, `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str;
+    /// What it is for, in a sentence for `--help`.
+    const ABOUT: &'static str;
+
+    /// Its own part of the OpenAPI document; what both services have is added to it.
+    fn openapi() -> Document;
+
+    /// Builds it: registers metrics and readiness checks, starts background tasks. Must not wait for
+    /// Redis: services start in any order.
+    fn start(context: &mut Context) -> impl Future<Output = Result<Self, BoxError>> + Send;
+
+    /// Its routes, added to the app of each worker.
+    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static;
+
+    /// Finishes what has been accepted, once no request is open any more. Bounded by the caller.
+    fn drain(self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a service is built from.
+pub struct Context {
+    /// All settings.
+    pub settings: Arc<Settings>,
+    /// The clock to tell time by.
+    pub clock: Arc<dyn Clock>,
+    /// The registry of metrics; served at `/metrics` of the admin port.
+    pub metrics: Registry,
+    /// Tells when to end streams and background tasks.
+    pub lifecycle: Lifecycle,
+    pub(crate) checks: Vec<ReadyCheck>,
+}
+
+impl Context {
+    /// Adds a condition of `/readyz`; see [`crate::health::ready_check`].
+    pub fn ready_when(&mut self, check: ReadyCheck) {
+        self.checks.push(check);
+    }
+}

@@ -1,0 +1,67 @@
+//! The body of a vote.
+
+use std::borrow::Cow;
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+use vote_domain::Direction;
+use vote_http::{Problem, ProblemCode};
+
+/// A vote.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "candidate": "ana", "channel": "torcida", "direction": "eliminate" }))]
+pub(crate) struct CastVote<'a> {
+    /// The candidate's id.
+    #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    pub(crate) candidate: Cow<'a, str>,
+    /// The channel's id; the poll's first channel where it is left out.
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
+    pub(crate) channel: Option<Cow<'a, str>>,
+    /// What the client shows that a vote means. A vote that names the other direction than the
+    /// poll's is refused.
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(value_type = Direction, required = false)]
+    pub(crate) direction: Option<Cow<'a, str>>,
+    /// The proof of work that some channels ask for; open channels don't look at it.
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
+    #[expect(
+        dead_code,
+        reason = "may be sent already; the channels that ask for it can't be checked yet"
+    )]
+    pub(crate) proof: Option<Cow<'a, str>>,
+}
+
+/// A field that may be left out, but not be null: null is more often a client's fault than a wish.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Refuses what does not say that it is JSON. What follows a `;` may be anything: a parser of media types
+/// would refuse some of what clients send.
+pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next());
+    match essence {
+        Some(essence) if essence.trim().eq_ignore_ascii_case("application/json") => Ok(()),
+        _ => Err(ProblemCode::UnsupportedMediaType.into()),
+    }
+}
+
+/// Reads a body.
+pub(super) fn parse(body: &[u8]) -> Result<CastVote<'_>, Problem> {
+    let malformed = |detail: String| Problem::new(ProblemCode::MalformedBody).detail(detail);
+    // Serde takes an array for a struct as well, its elements for the fields.
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| *byte != b'{') {
+        return Err(malformed("The body must be a JSON object.".to_owned()));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| malformed(format!("The body can't be read: {error}.")))
+}

@@ -1,0 +1,22 @@
+//! One vote: from what its client sends to what its client is told. Knows of no route.
+
+mod answer;
+mod body;
+mod cast;
+mod choice;
+mod eligibility;
+mod key;
+mod open_poll;
+mod problems;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::answer::VoteAccepted;
+pub use self::answer::answer;
+pub(crate) use self::body::CastVote;
+pub(crate) use self::cast::cast;
+pub(crate) use self::open_poll::find_poll;
+pub(crate) use self::problems::VoteProblems;
+pub use self::read::read_vote;

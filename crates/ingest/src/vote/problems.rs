@@ -1,0 +1,11 @@
+//! The problems that a vote can meet.
+
+vote_http::problem_groups! {
+    /// Of every operation that takes votes.
+    pub(crate) VoteProblems = [
+        MalformedBody, MalformedPollId, InvalidIdempotencyKey, IdempotencyKeyRequired,
+        EligibilityNotAvailable, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen, PollPaused,
+        PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnknownCandidate, UnknownChannel,
+        DirectionMismatch, IdempotencyKeyReused, Overloaded, NotRecorded, StoreUnavailable, OutcomeUnknown,
+    ];
+}

@@ -1,0 +1,50 @@
+//! Reads a vote: every rule that needs no store.
+
+use actix_web::http::header::HeaderMap;
+use jiff::Timestamp;
+use vote_domain::{IdempotencyKey, KeyDigest, Poll};
+use vote_http::Problem;
+use vote_store::VoteToCast;
+
+use super::body::{self, CastVote};
+use super::choice::choice;
+use super::eligibility;
+use super::key::idempotency_key;
+
+/// Reads a vote for `poll` from the headers and the body of its request.
+///
+/// # Errors
+/// A problem that names the field and the rule.
+pub fn read_vote(
+    headers: &HeaderMap,
+    body: &[u8],
+    poll: &Poll,
+    received_at: Timestamp,
+    key_required: bool,
+) -> Result<VoteToCast, Problem> {
+    body::check_content_type(headers)?;
+    let key = idempotency_key(headers, key_required)?;
+    vote_to_cast(&body::parse(body)?, key.as_ref(), poll, received_at)
+}
+
+/// What the lanes are given of a vote for `poll`.
+fn vote_to_cast(
+    vote: &CastVote<'_>,
+    key: Option<&IdempotencyKey>,
+    poll: &Poll,
+    received_at: Timestamp,
+) -> Result<VoteToCast, Problem> {
+    let definition = &poll.definition;
+    let choice = choice(vote, definition)?;
+    eligibility::check(&definition.channels()[choice.channel])?;
+    // A definition has at most 64 candidates and 8 channels.
+    let index = |index: usize| u8::try_from(index).map_err(Problem::internal);
+    Ok(VoteToCast {
+        channel: index(choice.channel)?,
+        candidate: index(choice.candidate)?,
+        received_at_ms: received_at.as_millisecond(),
+        key: key.map(|key| KeyDigest::new(definition.id(), key)),
+        voter: None,
+        span: None,
+    })
+}

@@ -1,0 +1,250 @@
+//! Votes and answers without a server.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use vote_domain::{Poll, PollDefinition, Receipt, ReceiptKey, Refusal, Transition, WriterId};
+use vote_http::problem::ProblemGroup as _;
+use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode};
+use vote_store::{Acceptance, Outcome, Place, VoteToCast};
+
+use super::answer::vote_accepted;
+use super::{VoteProblems, answer, read_vote};
+
+/// Those that a server meets: their tests are in `tests/it`.
+const OF_THE_SERVER: [ProblemCode; 5] = [
+    ProblemCode::MalformedPollId,
+    ProblemCode::UnknownPoll,
+    ProblemCode::StoreUnavailable,
+    ProblemCode::RequestTimeout,
+    ProblemCode::BodyTooLarge,
+];
+
+const OPENS_AT: i64 = 1_790_000_000;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(OPENS_AT + seconds).expect("a time")
+}
+
+/// A poll that is open for an hour.
+fn poll() -> Poll {
+    let json = serde_json::json!({
+        "id": "paredao-01", "title": "Paredão 1", "direction": "eliminate",
+        "opens_at": at(0).to_string(), "closes_at": at(3_600).to_string(),
+        "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+        "channels": [
+            { "id": "torcida", "weight": 30, "eligibility": "open" },
+            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 }
+        ]
+    });
+    let definition = PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll");
+    Poll::draft(definition, at(-60), "test")
+        .transition(Transition::Open, at(-60), "test")
+        .expect("legal")
+}
+
+fn headers(content_types: &[&str], keys: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, values) in [(CONTENT_TYPE, content_types), (IDEMPOTENCY_KEY, keys)] {
+        for value in values {
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header");
+            headers.append(name.clone(), value);
+        }
+    }
+    headers
+}
+
+fn read(body: &str, keys: &[&str]) -> Result<VoteToCast, Problem> {
+    let headers = headers(&["application/json"], keys);
+    read_vote(&headers, body.as_bytes(), &poll(), at(1), false)
+}
+
+fn code<T>(result: Result<T, Problem>) -> Option<ProblemCode> {
+    result.err().map(|problem| problem.code())
+}
+
+#[test]
+fn a_content_type_is_judged_by_its_first_part_alone() {
+    let body = br#"{"candidate":"ana"}"#;
+    let cases: &[(&[&str], bool)] = &[
+        (&["application/json"], true),
+        (&["Application/JSON"], true),
+        (&["application/json; charset=utf-8"], true),
+        (&["application/json;charset=\"utf-8\""], true),
+        (&["application/json ; charset=latin1"], true),
+        (&[" application/json\t"], true),
+        (&["application/json;"], true),
+        (&["application/json; charset"], true),
+        (&["application/json;;=,/"], true),
+        (&["application/json", "text/plain"], true),
+        (&["text/plain", "application/json"], false),
+        (&[], false),
+        (&[""], false),
+        (&[";"], false),
+        (&["application"], false),
+        (&["application/"], false),
+        (&["application/jsonx"], false),
+        (&["application/json5; charset=utf-8"], false),
+        (&["application/problem+json"], false),
+        (&["application / json"], false),
+        (&["application/json, text/plain"], false),
+        (&["text/plain; application/json"], false),
+        (&["application/json; charset=é"], false),
+        (&["*/*"], false),
+    ];
+    for (content_types, is_taken) in cases {
+        let headers = headers(content_types, &[]);
+        let refused = code(read_vote(&headers, body, &poll(), at(1), false));
+        let expected = (!is_taken).then_some(ProblemCode::UnsupportedMediaType);
+        assert_eq!(refused, expected, "{content_types:?}");
+    }
+}
+
+#[test]
+fn a_vote_is_read_by_the_polls_indexes() {
+    let vote = read(r#"{"candidate":"bia","direction":"eliminate"}"#, &[]).expect("a vote");
+    assert_eq!((vote.channel, vote.candidate), (0, 1));
+    assert_eq!(vote.received_at_ms, at(1).as_millisecond());
+    assert!(vote.key.is_none() && vote.voter.is_none() && vote.span.is_none());
+    let keyed = read(r#"{"candidate":"ana","channel":"torcida"}"#, &["k"]).expect("a vote");
+    let quoted = read(r#"{"candidate":"ana"}"#, &["\"k\""]).expect("a vote");
+    assert!(keyed.key.is_some());
+    assert_eq!(keyed.key, quoted.key);
+}
+
+/// Requests that are no vote for the poll, and why.
+fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
+    let ana = r#"{"candidate":"ana"}"#;
+    let json = headers(&["application/json"], &[]);
+    vec![
+        (
+            read_vote(&HeaderMap::new(), b"", &poll(), at(1), true),
+            ProblemCode::UnsupportedMediaType,
+        ),
+        (
+            read_vote(&json, b"", &poll(), at(1), true),
+            ProblemCode::IdempotencyKeyRequired,
+        ),
+        (read("", &["two words"]), ProblemCode::InvalidIdempotencyKey),
+        (read(ana, &["a", "b"]), ProblemCode::InvalidIdempotencyKey),
+        (read(ana, &["chave-é"]), ProblemCode::InvalidIdempotencyKey),
+        (read("[]", &[]), ProblemCode::MalformedBody),
+        (
+            read(r#"{"candidate":"ana","direction":"up"}"#, &[]),
+            ProblemCode::MalformedBody,
+        ),
+        (
+            read(r#"{"candidate":"zoe","channel":"x"}"#, &[]),
+            ProblemCode::UnknownCandidate,
+        ),
+        (
+            read(r#"{"candidate":"ana","channel":"x"}"#, &[]),
+            ProblemCode::UnknownChannel,
+        ),
+        (
+            read(
+                r#"{"candidate":"ana","channel":"unico","direction":"save"}"#,
+                &[],
+            ),
+            ProblemCode::DirectionMismatch,
+        ),
+        (
+            read(r#"{"candidate":"ana","channel":"unico"}"#, &[]),
+            ProblemCode::EligibilityNotAvailable,
+        ),
+    ]
+}
+
+/// Outcomes of votes that were not recorded, and what they are answered.
+const UNRECORDED: [(Outcome, ProblemCode); 10] = [
+    (Outcome::Mismatch, ProblemCode::IdempotencyKeyReused),
+    (Outcome::LimitReached, ProblemCode::VoteLimitReached),
+    (
+        Outcome::Refused(Refusal::NotOpenYet),
+        ProblemCode::PollNotOpen,
+    ),
+    (Outcome::Refused(Refusal::Paused), ProblemCode::PollPaused),
+    (Outcome::Refused(Refusal::Closed), ProblemCode::PollClosed),
+    (Outcome::Refused(Refusal::Sealed), ProblemCode::PollClosed),
+    (Outcome::Refused(Refusal::Void), ProblemCode::PollVoid),
+    (Outcome::QueueFull, ProblemCode::Overloaded),
+    (Outcome::NotRecorded, ProblemCode::NotRecorded),
+    (Outcome::Unknown, ProblemCode::OutcomeUnknown),
+];
+
+#[test]
+fn the_first_rule_that_a_request_breaks_is_named() {
+    for (result, expected) in unread() {
+        let refused = code(result);
+        assert_eq!(refused, Some(expected));
+    }
+}
+
+#[test]
+fn a_vote_that_was_not_recorded_is_a_problem() {
+    let key = ReceiptKey::from_bytes([7; 32]);
+    for (outcome, expected) in UNRECORDED {
+        let refused = code(answer(&poll(), 0, 0, at(1), &outcome, &key));
+        assert_eq!(refused, Some(expected), "{outcome:?}");
+    }
+}
+
+#[test]
+fn the_document_names_each_problem_that_a_vote_can_meet_and_no_other() {
+    let unread = unread();
+    let met: BTreeSet<&str> = unread
+        .iter()
+        .map(|(_, code)| *code)
+        .chain(UNRECORDED.map(|(_, code)| code))
+        .chain(OF_THE_SERVER)
+        .map(ProblemCode::as_str)
+        .collect();
+    let named = VoteProblems::CODES;
+    assert_eq!(named.len(), met.len(), "one is named twice, or missing");
+    assert_eq!(
+        named
+            .iter()
+            .map(|code| code.as_str())
+            .collect::<BTreeSet<_>>(),
+        met
+    );
+}
+
+#[test]
+fn a_closing_time_is_told_only_once_it_has_come() {
+    let key = ReceiptKey::from_bytes([7; 32]);
+    let closed = Outcome::Refused(Refusal::Closed);
+    for (received_at, is_told) in [(at(1), false), (at(3_600), true), (at(3_601), true)] {
+        let problem = answer(&poll(), 0, 0, received_at, &closed, &key).expect_err("refused");
+        let body = String::from_utf8_lossy(&problem.body()).into_owned();
+        assert_eq!(body.contains("\"closed_at\":"), is_told, "{body}");
+    }
+}
+
+#[test]
+fn a_recorded_vote_is_answered_with_its_receipt_and_a_repeat_without() {
+    let (poll, key) = (poll(), ReceiptKey::from_bytes([7; 32]));
+    let place = Place {
+        writer: WriterId::from_bytes([1; 8]),
+        shard: 2,
+        sequence: 3,
+        place: 4,
+    };
+    let outcome = Outcome::Accepted(Acceptance { place, batch: None });
+    let accepted = vote_accepted(&poll, 0, 1, at(1), &outcome, &key).expect("recorded");
+    let receipt = Receipt::verify(accepted.receipt.as_deref().expect("a receipt"), &key);
+    let receipt = receipt.expect("genuine");
+    assert_eq!((receipt.shard, receipt.sequence, receipt.place), (2, 3, 4));
+    assert_eq!((accepted.candidate, accepted.channel), ("bia", "torcida"));
+    assert!(accepted.accepted_at.is_some());
+
+    let response = answer(&poll, 0, 1, at(1), &outcome, &key).expect("recorded");
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let repeat = answer(&poll, 0, 1, at(1), &Outcome::Duplicate, &key).expect("recorded");
+    assert_eq!(repeat.status(), StatusCode::OK);
+    let repeat = vote_accepted(&poll, 0, 1, at(1), &Outcome::Duplicate, &key);
+    let repeat = repeat.expect("recorded");
+    assert!(repeat.receipt.is_none() && repeat.accepted_at.is_none());
+}
