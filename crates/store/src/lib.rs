@@ -25,6 +25,7 @@ pub mod units;
 pub use address::{Address, AddressError};
 pub use audit::{AuditReport, ShardAudit, Undrained};
 pub use backup::{Backup, BackupError, MAX_BACKUP_BYTES, Taken, Totals};
+pub use commit::metric_names;
 pub use commit::{
     Acceptance, Durability, DurabilityError, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing,
     VoteToCast, VoteWriter, VoteWriterConfig,

@@ -1,5 +1,7 @@
 //! What the ingest processes count, read from outside.
 
+use vote_store::metric_names;
+
 /// What the ingest metrics say of lost and repaired votes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Metrics {
@@ -22,11 +24,11 @@ impl Metrics {
                 .sum()
         };
         Self {
-            gaps: sum("vote_gaps"),
-            repaired: sum("vote_repaired_votes"),
-            unrecoverable: sum("vote_unrecoverable_votes"),
-            replays: sum("vote_batch_replays"),
-            retries: sum("vote_commit_retries"),
+            gaps: sum(metric_names::GAPS),
+            repaired: sum(metric_names::REPAIRED_VOTES),
+            unrecoverable: sum(metric_names::UNRECOVERABLE_VOTES),
+            replays: sum(metric_names::BATCH_REPLAYS),
+            retries: sum(metric_names::COMMIT_RETRIES),
         }
     }
 

@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use vote_domain::PollDefinition;
 
 use super::config::LaneConfig;
+use super::metric_names;
 use super::outcome::{Outcome, Verdict};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,23 +72,23 @@ impl WriterMetrics {
             queue,
             replay_log_bytes,
             replays: counter(
-                "vote_batch_replays",
+                metric_names::BATCH_REPLAYS,
                 "Batches whose reply was lost and whose outcome was found out by repeating them",
             ),
             retries: counter(
-                "vote_commit_retries",
+                metric_names::COMMIT_RETRIES,
                 "Attempts to send a batch that failed",
             ),
             gaps: counter(
-                "vote_gaps",
+                metric_names::GAPS,
                 "Times that Redis was found to have forgotten acknowledged batches",
             ),
             repaired_votes: counter(
-                "vote_repaired_votes",
+                metric_names::REPAIRED_VOTES,
                 "Acknowledged votes that Redis had forgotten and that were recorded again",
             ),
             unrecoverable_votes: counter(
-                "vote_unrecoverable_votes",
+                metric_names::UNRECOVERABLE_VOTES,
                 "Acknowledged votes that Redis has forgotten and that can't be recorded again",
             ),
             unconfirmed_votes: counter(

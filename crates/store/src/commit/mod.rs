@@ -10,6 +10,7 @@ mod durability;
 mod gather;
 mod in_making;
 mod lane;
+pub mod metric_names;
 mod metrics;
 #[cfg(test)]
 mod model;
