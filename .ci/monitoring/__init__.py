@@ -1,1 +1,1 @@
-"""The parts of `make monitoring-check`; ../monitoring_check.py puts them together."""
+"""Everything in deploy/ that watches the services: `make monitoring-check`."""

@@ -12,8 +12,9 @@ import re
 import jmespath
 import yaml
 
+from lib.report import passed, wrong
+
 from . import alloy
-from .findings import Findings
 
 # What our components take, from Alloy's reference. A name that is not here is a slip, or belongs here.
 ALLOY = {
@@ -67,13 +68,13 @@ TEMPO_SECTIONS = {
 class Pipeline:
     """The stages of `loki.process`, as far as they concern our lines."""
 
-    def __init__(self, findings: Findings, path: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path) -> None:
         self.where = "deploy/loki/config.alloy"
         self.root = alloy.Block("", None, 1)
         try:
             self.root = alloy.parse(path.read_text())
         except alloy.AlloyError as error:
-            findings.add(self.where, str(error))
+            wrong(self.where, str(error))
         self.labels: dict[str, str] = self.stage("stage.labels", "values")
         self.metadata: dict[str, str] = self.stage("stage.structured_metadata", "values")
         self.expressions = {
@@ -92,13 +93,13 @@ class Pipeline:
         rules = [block.attributes.get("target_label") for block in relabel.blocks] if relabel else []
         return set(self.labels) | {label for label in rules if label}
 
-    def check(self, findings: Findings) -> None:
+    def check(self) -> None:
         components = {f"{block.name}.{block.label}": block for block in self.root.blocks if block.label}
         for block in self.root.walk():
             where = f"{self.where}, line {block.line}, {block.name}"
             known = ALLOY.get(block.name)
             if known is None:
-                findings.add(
+                wrong(
                     where,
                     "is no component or block that we know",
                     f"one of {sorted(ALLOY)}, or an entry in ALLOY",
@@ -106,23 +107,23 @@ class Pipeline:
                 continue
             for name, value in block.attributes.items():
                 if name not in known:
-                    findings.add(where, f"takes no {name}", f"one of {sorted(known)}")
+                    wrong(where, f"takes no {name}", f"one of {sorted(known)}")
                 for reference in references(value):
                     component, _, export = reference.name.rpartition(".")
                     if component not in components or export not in EXPORTS.get(
                         components[component].name, set()
                     ):
-                        findings.add(
+                        wrong(
                             where, f"{name} names {reference.name}", f"an export of {sorted(components)}"
                         )
         if self.all_labels() - LABELS:
-            findings.add(
+            wrong(
                 self.where,
                 f"the labels {sorted(self.all_labels() - LABELS)} may have many values",
                 f"structured metadata; labels are {sorted(LABELS)}",
             )
         if not set(TRACE) <= set(self.metadata):
-            findings.add(
+            wrong(
                 self.where, f"structured metadata is {sorted(self.metadata)}", f"with {sorted(TRACE)}"
             )
         for stage, names in (
@@ -132,7 +133,7 @@ class Pipeline:
         ):
             for source in names.values():
                 if source not in self.expressions:
-                    findings.add(
+                    wrong(
                         self.where,
                         f"{stage} takes {source}, which stage.json does not extract",
                         f"one of {sorted(self.expressions)}",
@@ -171,7 +172,7 @@ def references(value):
         yield from references(list(value.values()))
 
 
-def check_lines(findings: Findings, pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
+def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
     """The pipeline on the lines that real services have written."""
     count = with_trace = 0
     for service, lines in logs.items():
@@ -179,7 +180,7 @@ def check_lines(findings: Findings, pipeline: Pipeline, logs: dict[str, list[str
             where = f"a log line of {service}"
             result = pipeline.run(line)
             if result is None:
-                findings.add(
+                wrong(
                     where,
                     f"the pipeline does not take it for one of ours: {line[:200]}",
                     "a JSON object that begins with its timestamp",
@@ -194,33 +195,33 @@ def check_lines(findings: Findings, pipeline: Pipeline, logs: dict[str, list[str
                 "DEBUG",
                 "TRACE",
             ):
-                findings.add(
+                wrong(
                     where, f"its labels are {labels}: {line[:200]}", f"service={service} and a level"
                 )
             if time is None or time.tzinfo is None:
-                findings.add(
+                wrong(
                     where,
                     f"its time can't be read: {line[:200]}",
                     "an RFC 3339 timestamp under the name that stage.timestamp takes",
                 )
             for name, pattern in TRACE.items():
                 if name in metadata and not pattern.match(metadata[name]):
-                    findings.add(where, f"{name} is {metadata[name]!r}", pattern.pattern)
+                    wrong(where, f"{name} is {metadata[name]!r}", pattern.pattern)
             with_trace += "trace_id" in metadata
             if '"trace_id"' in line and "trace_id" not in metadata:
-                findings.add(where, f"its trace_id is not extracted: {line[:300]}")
+                wrong(where, f"its trace_id is not extracted: {line[:300]}")
     if with_trace == 0:
-        findings.add(
+        wrong(
             "the services' logs",
             "no line with a trace_id was seen",
             "`lane blocked` has one, when the batch that is stuck carries a traced vote",
         )
-    findings.note(
+    passed(
         f"log pipeline: {count} lines of real services by the expressions of config.alloy, {with_trace} of them with a trace id"
     )
 
 
-def check_files(findings: Findings, deploy: pathlib.Path, sources: dict[str, dict]) -> None:
+def check_files(deploy: pathlib.Path, sources: dict[str, dict]) -> None:
     loki, tempo, collector = (
         yaml.safe_load((deploy / path).read_text())
         for path in ("loki/loki.yaml", "otel/tempo.yaml", "otel/collector.yaml")
@@ -231,52 +232,52 @@ def check_files(findings: Findings, deploy: pathlib.Path, sources: dict[str, dic
         ("otel/tempo.yaml", tempo, TEMPO_SECTIONS),
     ):
         for section in set(document) - known:
-            findings.add(f"deploy/{path}", f"the section {section} is not known", f"one of {sorted(known)}")
+            wrong(f"deploy/{path}", f"the section {section} is not known", f"one of {sorted(known)}")
     newest = loki["schema_config"]["configs"][-1]
     if (newest["store"], newest["schema"]) != ("tsdb", "v13") or not loki["limits_config"][
         "allow_structured_metadata"
     ]:
-        findings.add(
+        wrong(
             "deploy/loki/loki.yaml",
             "structured metadata is not possible",
             "store tsdb, schema v13, allow_structured_metadata true",
         )
     if loki["compactor"]["retention_enabled"] and "delete_request_store" not in loki["compactor"]:
-        findings.add("deploy/loki/loki.yaml", "retention has no delete_request_store")
+        wrong("deploy/loki/loki.yaml", "retention has no delete_request_store")
 
-    check_collector(findings, collector)
-    addresses(findings, deploy, sources, loki, tempo, collector)
-    provisioning(findings, deploy, sources)
-    findings.note(
+    check_collector(collector)
+    addresses(deploy, sources, loki, tempo, collector)
+    provisioning(deploy, sources)
+    passed(
         "Loki, Tempo, OpenTelemetry Collector: YAML, sections, pipelines, addresses of each other; Alloy: its syntax, components, references"
     )
 
 
-def check_collector(findings: Findings, collector: dict) -> None:
+def check_collector(collector: dict) -> None:
     where = "deploy/otel/collector.yaml"
     pipelines = collector["service"]["pipelines"]
     for kind in ("receivers", "processors", "exporters"):
         used = {name for pipeline in pipelines.values() for name in pipeline.get(kind, [])}
         defined = set(collector.get(kind, {}))
         for name in used - defined:
-            findings.add(where, f"a pipeline names the {kind[:-1]} {name}", f"one of {sorted(defined)}")
+            wrong(where, f"a pipeline names the {kind[:-1]} {name}", f"one of {sorted(defined)}")
         for name in defined - used:
-            findings.add(where, f"the {kind[:-1]} {name} is in no pipeline")
+            wrong(where, f"the {kind[:-1]} {name} is in no pipeline")
     for name in set(collector["service"].get("extensions", [])) ^ set(collector.get("extensions", {})):
-        findings.add(where, f"the extension {name} is defined or named, and not both")
+        wrong(where, f"the extension {name} is defined or named, and not both")
     for name, pipeline in pipelines.items():
         if pipeline["processors"][0] != "memory_limiter" or pipeline["processors"][-1] != "batch":
-            findings.add(
+            wrong(
                 where,
                 f"the processors of {name} are {pipeline['processors']}",
                 "memory_limiter first, batch last",
             )
     if set(collector["receivers"]["otlp"]["protocols"]) != {"grpc", "http"}:
-        findings.add(where, "OTLP is not taken by both protocols", "grpc and http")
+        wrong(where, "OTLP is not taken by both protocols", "grpc and http")
 
 
 def addresses(
-    findings: Findings, deploy: pathlib.Path, sources: dict, loki: dict, tempo: dict, collector: dict
+    deploy: pathlib.Path, sources: dict, loki: dict, tempo: dict, collector: dict
 ) -> None:
     """Who sends where: both ends have to name the same port."""
     ports = {
@@ -286,14 +287,14 @@ def addresses(
     }
     for uid, source in sources.items():
         if source["url"] != f"http://{uid}:{ports.get(uid)}":
-            findings.add(
+            wrong(
                 "deploy/grafana/provisioning/datasources",
                 f"{uid} is at {source['url']}",
                 f"http://{uid}:{ports.get(uid)}",
             )
     push = re.search(r'url = "(.*)"', (deploy / "loki/config.alloy").read_text())
     if not push or push.group(1) != f"http://loki:{ports['loki']}/loki/api/v1/push":
-        findings.add(
+        wrong(
             "deploy/loki/config.alloy",
             f"loki.write sends to {push and push.group(1)}",
             f"http://loki:{ports['loki']}/loki/api/v1/push",
@@ -301,12 +302,12 @@ def addresses(
     listens = tempo["distributor"]["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].rpartition(":")[2]
     for name, exporter in collector["exporters"].items():
         if exporter["endpoint"] != f"tempo:{listens}":
-            findings.add(
+            wrong(
                 "deploy/otel/collector.yaml", f"{name} sends to {exporter['endpoint']}", f"tempo:{listens}"
             )
 
 
-def provisioning(findings: Findings, deploy: pathlib.Path, sources: dict) -> None:
+def provisioning(deploy: pathlib.Path, sources: dict) -> None:
     where = "deploy/grafana/provisioning/datasources"
     fields = sources["loki"]["jsonData"]["derivedFields"]
     for field in fields:
@@ -315,22 +316,22 @@ def provisioning(findings: Findings, deploy: pathlib.Path, sources: dict) -> Non
             or field.get("matcherType") != "label"
             or field["matcherRegex"] not in TRACE
         ):
-            findings.add(
+            wrong(
                 where,
                 f"the derived field {field['name']} is {field}",
                 "by label, on trace_id, into a data source that is provisioned",
             )
         if field["url"] != "$${__value.raw}":
-            findings.add(
+            wrong(
                 where,
                 f"the url of {field['name']} is {field['url']}",
                 "$${__value.raw}: $$ stands for one $ in provisioning",
             )
     target = sources["tempo"]["jsonData"]["tracesToLogsV2"]["datasourceUid"]
     if target not in sources:
-        findings.add(where, f"traces lead to {target}", f"one of {sorted(sources)}")
+        wrong(where, f"traces lead to {target}", f"one of {sorted(sources)}")
     providers = yaml.safe_load((deploy / "grafana/provisioning/dashboards/dashboards.yaml").read_text())[
         "providers"
     ]
     if [provider["type"] for provider in providers] != ["file"]:
-        findings.add("deploy/grafana/provisioning/dashboards", "dashboards do not come from files")
+        wrong("deploy/grafana/provisioning/dashboards", "dashboards do not come from files")

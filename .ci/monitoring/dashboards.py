@@ -9,8 +9,9 @@ import tempfile
 
 import yaml
 
+from lib.report import passed, wrong
+
 from . import promql
-from .findings import Findings
 from .rules import tool
 
 # Units of Grafana that are in use here; others are added when they are needed. `count:`, `suffix:` and
@@ -89,139 +90,139 @@ def fill(expression: str, document: dict, values: dict[str, str] | None = None) 
     return VARIABLE.sub(value, expression)
 
 
-def check_structure(findings: Findings, dashboards: Dashboards, alloy_labels: set[str]) -> None:
+def check_structure(dashboards: Dashboards, alloy_labels: set[str]) -> None:
     for where, error in dashboards.broken:
-        findings.add(where, f"no JSON: {error}")
+        wrong(where, f"no JSON: {error}")
     uids: dict[str, str] = {}
     for where, document in dashboards.documents.items():
         if (uid := document.get("uid")) in uids or not uid:
-            findings.add(where, f"uid {uid!r} is not its own", f"another one than {uids.get(uid)}")
+            wrong(where, f"uid {uid!r} is not its own", f"another one than {uids.get(uid)}")
         uids[uid] = where
         if not document.get("title") or not document.get("description"):
-            findings.add(where, "no title or no description")
+            wrong(where, "no title or no description")
         if document.get("id") is not None:
-            findings.add(where, "has the id of one Grafana's database", "no id: the uid names it")
+            wrong(where, "has the id of one Grafana's database", "no id: the uid names it")
         ids = [panel["id"] for panel in document["panels"]]
         for number in {number for number in ids if ids.count(number) > 1}:
-            findings.add(where, f"two panels have the id {number}")
-        overlaps(findings, where, document["panels"])
-        variables(findings, where, document)
+            wrong(where, f"two panels have the id {number}")
+        overlaps(where, document["panels"])
+        variables(where, document)
     count = 0
     for where, _, panel in dashboards.panels():
         if panel["type"] == "row":
             continue
         count += 1
-        check_panel(findings, where, dashboards, panel)
+        check_panel(where, dashboards, panel)
         for target in panel["targets"]:
             if target["datasource"]["type"] == "loki":
                 used = set(LOG_SELECTOR.findall(target["expr"].split("}", 1)[0]))
                 if used - alloy_labels:
-                    findings.add(
+                    wrong(
                         where,
                         f"no log line has the labels {sorted(used - alloy_labels)}",
                         f"of {sorted(alloy_labels)}",
                     )
-    findings.note(
+    passed(
         f"structure: {len(dashboards.documents)} dashboards, {count} panels with unit, description and data source"
     )
 
 
-def check_panel(findings: Findings, where: str, dashboards: Dashboards, panel: dict) -> None:
+def check_panel(where: str, dashboards: Dashboards, panel: dict) -> None:
     if panel["type"] not in PANEL_TYPES:
-        findings.add(
+        wrong(
             where,
             f"the type {panel['type']} is not checked",
             f"one of {sorted(PANEL_TYPES)}, or an entry in PANEL_TYPES",
         )
     if len(panel.get("description", "").split()) < 3:
-        findings.add(where, "no description", "a sentence that says what it shows, and what would be bad")
+        wrong(where, "no description", "a sentence that says what it shows, and what would be bad")
     unit = (
         panel["options"]["yAxis"].get("unit")
         if panel["type"] == "heatmap"
         else panel["fieldConfig"]["defaults"].get("unit")
     )
     if not unit or (unit not in UNITS and not FREE_UNIT.match(unit)):
-        findings.add(where, f"the unit is {unit!r}", f"one of {sorted(UNITS)}, or count:…, suffix:…")
+        wrong(where, f"the unit is {unit!r}", f"one of {sorted(UNITS)}, or count:…, suffix:…")
     references = [target["refId"] for target in panel["targets"]]
     if len(set(references)) != len(references) or not references:
-        findings.add(where, f"its queries are {references}", "at least one, each with its own letter")
+        wrong(where, f"its queries are {references}", "at least one, each with its own letter")
     for source in [panel["datasource"], *(target["datasource"] for target in panel["targets"])]:
         known = dashboards.sources.get(source["uid"])
         if known is None or known["type"] != source["type"]:
-            findings.add(
+            wrong(
                 where,
                 f"the data source {source} is not provisioned",
                 f"one of {[(s['type'], uid) for uid, s in dashboards.sources.items()]}",
             )
 
 
-def overlaps(findings: Findings, where: str, panels: list[dict]) -> None:
+def overlaps(where: str, panels: list[dict]) -> None:
     taken: dict[tuple[int, int], int] = {}
     for panel in panels:
         grid = panel["gridPos"]
         if grid["x"] + grid["w"] > 24:
-            findings.add(where, f"panel {panel['id']} is beyond the right edge", "x + w of at most 24")
+            wrong(where, f"panel {panel['id']} is beyond the right edge", "x + w of at most 24")
         for cell in (
             (x, y)
             for x in range(grid["x"], grid["x"] + grid["w"])
             for y in range(grid["y"], grid["y"] + grid["h"])
         ):
             if cell in taken:
-                findings.add(where, f"panels {taken[cell]} and {panel['id']} lie upon each other")
+                wrong(where, f"panels {taken[cell]} and {panel['id']} lie upon each other")
                 break
             taken[cell] = panel["id"]
 
 
-def variables(findings: Findings, where: str, document: dict) -> None:
+def variables(where: str, document: dict) -> None:
     defined = {variable["name"] for variable in document["templating"]["list"]}
     used = set(VARIABLE.findall(json.dumps([panel.get("targets") for panel in document["panels"]])))
     for name in used - defined - set(BUILT_IN):
-        findings.add(where, f"${name} is not defined", f"one of {sorted(defined | set(BUILT_IN))}")
+        wrong(where, f"${name} is not defined", f"one of {sorted(defined | set(BUILT_IN))}")
     for name in defined - used:
-        findings.add(where, f"the variable {name} is not used")
+        wrong(where, f"the variable {name} is not used")
 
 
-def check_expressions(findings: Findings, dashboards: Dashboards, inventory, values: dict[str, str]) -> None:
+def check_expressions(dashboards: Dashboards, inventory, values: dict[str, str]) -> None:
     """Metrics, labels, values, legends; and all through promtool, each wrapped as a recording rule."""
     wrapped = []
     for where, target, expression in dashboards.expressions(values):
         wrapped.append({"record": f"panel:expression{len(wrapped)}:check", "expr": expression})
-        result = inventory.check(findings, where, expression)
+        result = inventory.check(where, expression)
         legend = target.get("legendFormat", "")
         for label in promql.LEGEND.findall(legend):
             if result is not None and label not in result:
-                findings.add(where, f"the legend names {{{{{label}}}}}", f"one of {sorted(result)}")
+                wrong(where, f"the legend names {{{{{label}}}}}", f"one of {sorted(result)}")
     for where, document in dashboards.documents.items():
         for variable in document["templating"]["list"]:
             match = LABEL_VALUES.match(variable["query"]["query"])
             if not match:
-                findings.add(
+                wrong(
                     where,
                     f"the variable {variable['name']} asks {variable['query']['query']}",
                     "label_values(metric, label)",
                 )
                 continue
-            result = inventory.check(findings, f"{where}, variable {variable['name']}", match.group(1))
+            result = inventory.check(f"{where}, variable {variable['name']}", match.group(1))
             if result is not None and match.group(2) not in result:
-                findings.add(
+                wrong(
                     where, f"{match.group(1)} has no label {match.group(2)}", f"one of {sorted(result)}"
                 )
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "panels.yaml"
         file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": wrapped}]}))
         tool(
-            findings, "deploy/grafana/dashboards", ["promtool", "check", "rules", "panels.yaml"], file.parent
+            "deploy/grafana/dashboards", ["promtool", "check", "rules", "panels.yaml"], file.parent
         )
-    findings.note(
+    passed(
         f"expressions: {len(wrapped)}, by promtool and against what is exported, legends and variables too"
     )
 
 
-def check_schema(findings: Findings, dashboards: Dashboards, modules: pathlib.Path) -> None:
+def check_schema(dashboards: Dashboards, modules: pathlib.Path) -> None:
     """Each dashboard and each panel's options as TypeScript values of Grafana's own types."""
     compiler = modules / "node_modules/typescript/bin/tsc"
     if not shutil.which("node") or not compiler.exists():
-        findings.note(
+        passed(
             "schema: LEFT OUT, Node.js or @grafana/schema is missing; the structure was checked all the same"
         )
         return
@@ -255,12 +256,12 @@ def check_schema(findings: Findings, dashboards: Dashboards, modules: pathlib.Pa
             ["node", compiler, "--project", folder], cwd=folder, capture_output=True, text=True, timeout=120
         )
         if done.returncode != 0:
-            findings.add(
+            wrong(
                 "deploy/grafana/dashboards",
                 f"not of Grafana's schema:\n{explain(done.stdout + done.stderr, folder)}",
             )
     version = json.loads((modules / "node_modules/@grafana/schema/package.json").read_text())["version"]
-    findings.note(f"schema: every dashboard and panel is of the types of @grafana/schema {version} (tsc)")
+    passed(f"schema: every dashboard and panel is of the types of @grafana/schema {version} (tsc)")
 
 
 def typed(document: dict):

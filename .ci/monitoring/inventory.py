@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import promql_parser as pq
 
+from lib.report import wrong
+
 from . import promql
-from .findings import Findings
 
 SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? \S+")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
@@ -86,45 +87,45 @@ class Inventory:
     def exists(self, name: str) -> bool:
         return name in self.metrics or name in self.recording or name in ("up", "ALERTS", "ALERTS_FOR_STATE")
 
-    def check(self, findings: Findings, where: str, expression: str) -> set[str] | None:
+    def check(self, where: str, expression: str) -> set[str] | None:
         """Looks at every metric, label and fixed value of an expression, and gives the labels of its
         result; `None` where they can't be known."""
         try:
             tree = promql.parse(expression)
         except ValueError as error:
-            findings.add(where, f"{expression!r} is no PromQL: {error}")
+            wrong(where, f"{expression!r} is no PromQL: {error}")
             return None
         unknown = False
         for selector in promql.selectors(tree):
-            unknown |= not self.selector(findings, where, selector)
+            unknown |= not self.selector(where, selector)
         for selector in promql.rated(tree):
             name = promql.name_of(selector)
             if name in self.metrics and self.metrics[name].is_gauge:
-                findings.add(where, f"{name} is a gauge, and has no rate", "deriv, delta, or another metric")
+                wrong(where, f"{name} is a gauge, and has no rate", "deriv, delta, or another metric")
         if unknown:
             return None
         result = promql.labels(
-            tree, self.labels_of, lambda what: findings.add(f"{where}", f"{what} (in {expression.strip()!r})")
+            tree, self.labels_of, lambda what: wrong(f"{where}", f"{what} (in {expression.strip()!r})")
         )
         return None if result is None else set(result)
 
-    def selector(self, findings: Findings, where: str, selector) -> bool:
+    def selector(self, where: str, selector) -> bool:
         name = promql.name_of(selector)
         self.used.add(name)
         if not self.exists(name):
-            findings.add(where, f"nothing exports {name}", self.nearest(name))
+            wrong(where, f"nothing exports {name}", self.nearest(name))
             return False
         labels = self.labels_of(name)
         for matcher in promql.matchers(selector):
             if matcher.name == "__name__" or labels is None:
                 continue
             if matcher.name not in labels:
-                findings.add(where, f"{name} has no label {matcher.name}", f"one of {sorted(labels)}")
+                wrong(where, f"{name} has no label {matcher.name}", f"one of {sorted(labels)}")
             elif matcher.op == pq.MatchOp.Equal:
-                self.value(findings, where, name, matcher)
+                self.value(where, name, matcher)
         return True
 
-    def value(self, findings: Findings, where: str, name: str, matcher) -> None:
+    def value(self, where: str, name: str, matcher) -> None:
         """A fixed value has to be one that can occur."""
         values: set[str] | None = None
         metric = self.metrics.get(name)
@@ -137,7 +138,7 @@ class Inventory:
             fixed = [rule.get("labels", {}).get(matcher.name) for rule in self.recording[name]]
             values = set(fixed) if all(fixed) else self.values_behind(name, matcher.name)
         if values and matcher.value not in values:
-            findings.add(
+            wrong(
                 where, f"{name} has no {matcher.name}={matcher.value!r}", f"one of {sorted(values)[:20]}"
             )
 

@@ -9,11 +9,14 @@ import urllib.parse
 
 import yaml
 
+from lib.processes import ask, free_port
+from lib.report import passed, wrong
+from lib.wait import TooLate, until
+
 from . import dashboards as boards
 from . import promql
-from .findings import Findings
 from .inventory import Inventory
-from .processes import POLL, System, free_port, get, wait_for
+from .processes import POLL, System
 
 # `for` and intervals of the same rule files, shortened: what a rule says stays, how long it hesitates does not.
 INTERVAL, LONGEST_FOR = "1s", "2s"
@@ -60,7 +63,7 @@ class Api:
         self.url = url
 
     def ask(self, path: str, **query: str) -> dict:
-        _, _, text = get(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}")
+        _, _, text = ask(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}")
         answer = json.loads(text)
         if answer["status"] != "success":
             raise ValueError(f"{query or path}: {answer['error']}")
@@ -77,14 +80,9 @@ class Live:
     """One run: scrape, compare later, evaluate, break, evaluate again."""
 
     def __init__(
-        self,
-        findings: Findings,
-        inventory: Inventory,
-        deploy: pathlib.Path,
-        bin_dir: pathlib.Path,
-        folder: pathlib.Path,
+        self, inventory: Inventory, deploy: pathlib.Path, bin_dir: pathlib.Path, folder: pathlib.Path
     ) -> None:
-        self.findings, self.inventory, self.deploy = findings, inventory, deploy
+        self.inventory, self.deploy = inventory, deploy
         self.system = System(bin_dir, folder)
         self.folder = folder
 
@@ -126,10 +124,10 @@ class Live:
             system.prometheus(test_configuration(self.deploy / "prometheus", self.folder, targets), port)
         )
         self.started = time.monotonic()
-        self.findings.note(
+        passed(
             f"running: Redis and a replica, both services, {'a Redis exporter, ' if exporter else ''}Prometheus, 200 votes a second, readers"
         )
-        self.findings.note(
+        passed(
             f"the rule files are those of deploy/prometheus/rules, with every interval {INTERVAL} and every `for` {LONGEST_FOR}"
         )
 
@@ -142,14 +140,14 @@ class Live:
                 raise self.system.ended("load", self.load)
             return self.api.query(f"{rate} > 50")
 
-        wait_for("the load has come through", load_is_there)
+        until("the load has come through", load_is_there)
         for job, address in self.admin.items():
-            names = self.inventory.scraped(job, get(f"http://{address}/metrics")[2])
-            self.findings.note(f"{job} exports {len(names)} names")
-        self.inventory.scraped("prometheus", get(f"{self.api.url}/metrics")[2])
+            names = self.inventory.scraped(job, ask(f"http://{address}/metrics")[2])
+            passed(f"{job} exports {len(names)} names")
+        self.inventory.scraped("prometheus", ask(f"{self.api.url}/metrics")[2])
         exported = Inventory(set())
         for url in self.exporter_urls:
-            exported.scraped("redis", get(url)[2])
+            exported.scraped("redis", ask(url)[2])
         where = "deploy/prometheus/exporters.yaml"
         for job, metrics in listed.items():
             for name, entry in metrics.items():
@@ -159,26 +157,26 @@ class Live:
                 if job != "redis" or not self.exporter_urls:
                     continue
                 if real is None:
-                    self.findings.add(where, f"a real redis_exporter has no {name}", exported.nearest(name))
+                    wrong(where, f"a real redis_exporter has no {name}", exported.nearest(name))
                 elif not labels <= real.labels:
-                    self.findings.add(
+                    wrong(
                         where,
                         f"{name} has the labels {sorted(labels)}",
                         f"{sorted(real.labels - {'job', 'instance'})}",
                     )
         if self.exporter_urls:
-            self.findings.note(
+            passed(
                 f"exporters.yaml: {len(listed['redis'])} metrics compared with a real redis_exporter on a primary and a replica"
             )
         else:
-            self.findings.note("exporters.yaml: not compared, prometheus-redis-exporter is not installed")
+            passed("exporters.yaml: not compared, prometheus-redis-exporter is not installed")
 
     def health(self, rules) -> None:
         """Targets up, every recording rule with a value, no rule in error, nothing that pages."""
-        wait_for("targets", lambda: len(self.api.query("up == 1")) == len(self.targets), 20)
+        until("targets", lambda: len(self.api.query("up == 1")) == len(self.targets), 20)
         for target in self.api.ask("targets")["activeTargets"]:
             if target["health"] != "up":
-                self.findings.add(
+                wrong(
                     f"target {target['labels']}", f"is {target['health']}: {target['lastError']}", "up"
                 )
         waiting = set(rules.recording)
@@ -193,10 +191,10 @@ class Live:
             return valued >= waiting
 
         try:
-            wait_for("recording rules", all_have_values, 30)
-        except TimeoutError:
+            until("recording rules", all_have_values, 30)
+        except TooLate:
             for name in sorted(waiting - valued):
-                self.findings.add(
+                wrong(
                     rules.recording[name][0]["file"],
                     f"{name} has no value while both services are under load",
                 )
@@ -209,20 +207,20 @@ class Live:
             if rule["health"] != "ok"
         ]
         for group, rule in failing:
-            self.findings.add(
+            wrong(
                 f"deploy/prometheus/rules, group {group}, {rule['name']}",
                 f"is {rule['health']}: {rule.get('lastError')}",
             )
         # One that fired while the services were starting has ended by then; one that stays is wrong.
         try:
-            wait_for("nothing pages", lambda: not self.pages(), 10)
-        except TimeoutError:
+            until("nothing pages", lambda: not self.pages(), 10)
+        except TooLate:
             for name, alert in self.pages().items():
                 summary = alert["annotations"]["summary"]
-                self.findings.add(f"alert {name}", f"fires although all is well: {summary}", "silent")
+                wrong(f"alert {name}", f"fires although all is well: {summary}", "silent")
         firing = self.api.alerts()
         rate = sum(float(sample["value"][1]) for sample in self.api.query("poll:votes_accepted:rate1m"))
-        self.findings.note(
+        passed(
             f"healthy at {rate:.0f} accepted votes a second: {len(self.targets)} targets up, {len(valued)} recording rules with values, "
             f"{len(rules.alerts)} alerts without an error, nothing pages"
             + (f" (firing: {', '.join(sorted(firing))})" if firing else "")
@@ -266,14 +264,14 @@ class Live:
                 if self.api.query(expression):
                     continue
             except ValueError as error:
-                self.findings.add(where, f"Prometheus refuses its query: {error}")
+                wrong(where, f"Prometheus refuses its query: {error}")
                 continue
             without += 1
             if not quiet & {
                 promql.name_of(selector) for selector in promql.selectors(promql.parse(expression))
             }:
-                self.findings.add(where, f"{expression!r} has no data while both services are under load")
-        self.findings.note(
+                wrong(where, f"{expression!r} has no data while both services are under load")
+        passed(
             f"panels: {count} queries asked of the server, {count - without} with data, {without} without (alerts, replicas)"
         )
 
@@ -283,8 +281,8 @@ class Live:
             if self.stall_is_traced():
                 break
         self.load.terminate()
-        wait_for("spans arrive by OTLP", lambda: self.system.spans > 0, 10)
-        self.findings.note(f"traces: {self.system.spans} exports by OTLP over HTTP")
+        until("spans arrive by OTLP", lambda: self.system.spans > 0, 10)
+        passed(f"traces: {self.system.spans} exports by OTLP over HTTP")
         self.ingest.kill()
         self.ingest.wait()
         self.fires("IngestDown", "ingest was killed")
@@ -298,12 +296,12 @@ class Live:
         """Stops Redis for some seconds: a batch in flight that carries a traced vote says so, a heartbeat doesn't."""
         self.redis.send_signal(signal.SIGSTOP)
         try:
-            return wait_for(
+            return until(
                 "a traced line",
                 lambda: any('"trace_id"' in line for line in self.system.log("vote-ingest")),
                 3,
             )
-        except TimeoutError:
+        except TooLate:
             return False
         finally:
             self.redis.send_signal(signal.SIGCONT)
@@ -313,13 +311,13 @@ class Live:
     def fires(self, alert: str, because: str) -> None:
         started = time.monotonic()
         try:
-            found = wait_for(alert, lambda: self.api.alerts().get(alert), 25)
-        except TimeoutError:
-            self.findings.add(
+            found = until(alert, lambda: self.api.alerts().get(alert), 25)
+        except TooLate:
+            wrong(
                 f"alert {alert}", f"does not fire although {because}; firing: {sorted(self.api.alerts())}"
             )
             return
-        self.findings.note(
+        passed(
             f"{alert} fires {time.monotonic() - started:.0f} s after {because}: {found['annotations']['summary']!r}"
         )
 

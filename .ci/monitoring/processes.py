@@ -1,53 +1,21 @@
 """Starts and stops what the live check needs: Redis with a replica, both services, exporter, Prometheus."""
 
 import contextlib
-import datetime
 import http.server
 import json
 import os
 import pathlib
-import signal
 import socket
 import subprocess
 import threading
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 
-START_PATIENCE_S = 60
+from lib.polls import poll
+from lib.processes import ask, free_port, stop
+from lib.report import Ended, Failed
+from lib.wait import until
+
 POLL = "monitoring-01"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def get(url: str, headers: dict | None = None, data: bytes | None = None) -> tuple[int, dict, str]:
-    request = urllib.request.Request(url, headers=headers or {}, data=data)
-    try:
-        with urllib.request.urlopen(request, timeout=15) as answer:
-            return answer.status, dict(answer.headers), answer.read().decode(errors="replace")
-    except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read().decode(errors="replace")
-
-
-def wait_for(what: str, condition, patience_s: float = START_PATIENCE_S):
-    """The condition's first true value; gives up with what it last raised or gave."""
-    until, last = time.monotonic() + patience_s, None
-    while time.monotonic() < until:
-        try:
-            if last := condition():
-                return last
-        except (OSError, ValueError, KeyError) as error:
-            last = error
-        time.sleep(0.1)
-    raise TimeoutError(f"{what}: not within {patience_s:.0f} s; last: {last!r}")
-
-
-class RunError(RuntimeError):
-    """The run can't go on; the text says why."""
 
 
 class System:
@@ -64,16 +32,7 @@ class System:
 
     def __exit__(self, *_) -> None:
         self.reading.set()
-        for process in reversed(self.running):
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-        for process in reversed(self.running):
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        stop(*self.running, patience_s=5)
 
     def start(self, name: str, command: list, environment: dict | None = None) -> subprocess.Popen:
         with (self.folder / f"{name}.log").open("wb") as log:
@@ -91,8 +50,8 @@ class System:
     def log(self, name: str) -> list[str]:
         return (self.folder / f"{name}.log").read_text().splitlines()
 
-    def ended(self, name: str, process: subprocess.Popen) -> RunError:
-        return RunError(f"{name} ended by itself ({process.returncode}):\n" + "\n".join(self.log(name)[:10]))
+    def ended(self, name: str, process: subprocess.Popen) -> Ended:
+        return Ended(f"{name} ended by itself ({process.returncode}):\n" + "\n".join(self.log(name)[:10]))
 
     def redis(self, name: str, *options: str) -> tuple[subprocess.Popen, int]:
         port = free_port()
@@ -119,7 +78,7 @@ class System:
                 *options,
             ],
         )
-        wait_for(name, lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
+        until(name, lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
         return process, port
 
     def service(self, name: str, redis: int, spans: int) -> tuple[subprocess.Popen, dict[str, str]]:
@@ -149,45 +108,22 @@ class System:
             found = {line["server"]: line["address"] for line in lines if line["message"] == "listening"}
             return found if len(found) == 2 else None
 
-        return process, wait_for(f"{name} listens", listening)
+        return process, until(f"{name} listens", listening)
 
     def span_sink(self) -> int:
         """Takes OTLP over HTTP and counts what came; gives its port."""
-        system = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                system.spans += self.path == "/v1/traces" and len(body) > 0
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
+        def count(path: str, body: bytes) -> None:
+            self.spans += path == "/v1/traces" and len(body) > 0
 
-            def log_message(self, *_) -> None:
-                pass
+        return sink(200, count)
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server.server_address[1]
-
-    def sink(self) -> tuple[int, list[str]]:
+    @staticmethod
+    def sink() -> tuple[int, list[str]]:
         """Takes what is posted; gives its port, and what came."""
         bodies: list[str] = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                bodies.append(self.rfile.read(int(self.headers["content-length"])).decode())
-                # PagerDuty's word for taken, which Slack's is too.
-                self.send_response(202)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server.server_address[1], bodies
+        # PagerDuty's word for taken, which Slack's is too.
+        return sink(202, lambda _, body: bodies.append(body.decode())), bodies
 
     def votectl(self, redis: int, *arguments: str, stdin: str | None = None) -> None:
         command = [
@@ -200,46 +136,23 @@ class System:
         ]
         done = subprocess.run(command, input=stdin, text=True, capture_output=True, timeout=30)
         if done.returncode != 0:
-            raise RunError(f"votectl {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+            raise Failed(f"votectl {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
 
     def open_poll(self, redis: int, results: str) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-
-        def stamp(hours: int) -> str:
-            return (now + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-        self.votectl(
-            redis,
-            "poll",
-            "apply",
-            "-",
-            stdin=json.dumps(
-                {
-                    "id": POLL,
-                    "title": "Monitoring",
-                    "direction": "eliminate",
-                    "kind": "live",
-                    "opens_at": stamp(-1),
-                    "closes_at": stamp(3),
-                    "timezone": "America/Sao_Paulo",
-                    "visibility": "public",
-                    "shards": 2,
-                    "candidates": [{"id": "ana", "name": "Ana"}, {"id": "bia", "name": "Bia"}],
-                    "channels": [
-                        {"id": "torcida", "weight": 60, "eligibility": "open"},
-                        {"id": "sms", "weight": 40, "eligibility": "open"},
-                    ],
-                }
-            ),
-        )
+        channels = [
+            {"id": "torcida", "weight": 60, "eligibility": "open"},
+            {"id": "sms", "weight": 40, "eligibility": "open"},
+        ]
+        file = poll(POLL, kind="live", shards=2, channels=channels)
+        self.votectl(redis, "poll", "apply", "-", stdin=json.dumps(file))
         self.votectl(redis, "poll", "open", POLL)
-        wait_for(
+        until(
             "results shows the open poll",
-            lambda: '"state":"open"' in get(f"http://{results}/v1/polls/{POLL}")[2],
+            lambda: '"state":"open"' in ask(f"http://{results}/v1/polls/{POLL}")[2],
         )
 
     def load(self, redis: int, ingest: str, seconds: int) -> subprocess.Popen:
-        wait_for("ingest takes a vote", lambda: self.vote(ingest)[0] == 201)
+        until("ingest takes a vote", lambda: self.vote(ingest)[0] == 201)
         return self.start(
             "load",
             [
@@ -265,7 +178,7 @@ class System:
     @staticmethod
     def vote(ingest: str, headers: dict | None = None, **fields: str) -> tuple[int, dict, str]:
         body = json.dumps({"candidate": "ana"} | fields).encode()
-        return get(
+        return ask(
             f"http://{ingest}/v1/polls/{POLL}/votes",
             {"content-type": "application/json"} | (headers or {}),
             body,
@@ -286,7 +199,7 @@ class System:
                     {"if-none-match": tags[key]} if turn % 2 and key in tags else {}
                 )
                 with contextlib.suppress(OSError):
-                    _, answered, _ = get(f"http://{results}/v1/polls{key[0]}", headers)
+                    _, answered, _ = ask(f"http://{results}/v1/polls{key[0]}", headers)
                     tags[key] = answered.get("etag", "")
                     if turn % 10 == 0:
                         self.vote(ingest, channel="sms")
@@ -307,7 +220,7 @@ class System:
                 f"127.0.0.1:{port}",
             ],
         )
-        wait_for("redis exporter", lambda: "redis_up 1" in get(f"http://127.0.0.1:{port}/metrics")[2])
+        until("redis exporter", lambda: "redis_up 1" in ask(f"http://127.0.0.1:{port}/metrics")[2])
         return port
 
     def prometheus(self, configuration: pathlib.Path, port: int) -> str:
@@ -325,7 +238,25 @@ class System:
         def ready():
             if process.poll() is not None:
                 raise self.ended("prometheus", process)
-            return get(f"http://127.0.0.1:{port}/-/ready")[0] == 200
+            return ask(f"http://127.0.0.1:{port}/-/ready")[0] == 200
 
-        wait_for("Prometheus", ready)
+        until("Prometheus", ready)
         return f"http://127.0.0.1:{port}"
+
+
+def sink(status: int, take: Callable[[str, bytes], None]) -> int:
+    """A server that gives each POST to `take`; gives its port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            take(self.path, self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]

@@ -7,30 +7,33 @@ import tempfile
 
 import yaml
 
+from lib.processes import ask, free_port
+from lib.report import Failed, passed, wrong
+from lib.wait import until
+
 from . import rules
-from .findings import Findings
-from .processes import RunError, System, free_port, get, wait_for
+from .processes import System
 
 # By its Debian package, and as it is published.
 PROGRAMS = ("prometheus-alertmanager", "alertmanager")
 WAIT = "1s"
 
 
-def check(findings: Findings, all_rules: rules.Rules) -> None:
-    base = rules.sent_links(findings, all_rules)
+def check(all_rules: rules.Rules) -> None:
+    base = rules.sent_links(all_rules)
     program = next(filter(shutil.which, PROGRAMS), None)
     if not (base and program):
-        findings.note("Alertmanager: nothing was sent" + ("" if program else ", it is not installed"))
+        passed("Alertmanager: nothing was sent" + ("" if program else ", it is not installed"))
         return
     with tempfile.TemporaryDirectory(prefix="vote-alertmanager-") as folder, System(pathlib.Path(), pathlib.Path(folder)) as system:
         try:
             for alert in ("IngestDown", "ReplayGap"):
-                send(findings, system, all_rules, program, alert, base)
-        except (RunError, TimeoutError) as error:
-            findings.add("deploy/prometheus/alertmanager.yml", f"no Alertmanager runs by it: {error}")
+                send(system, all_rules, program, alert, base)
+        except Failed as error:
+            wrong("deploy/prometheus/alertmanager.yml", f"no Alertmanager runs by it: {error}")
 
 
-def send(findings: Findings, system: System, all_rules: rules.Rules, program: str, alert: str, base: str) -> None:
+def send(system: System, all_rules: rules.Rules, program: str, alert: str, base: str) -> None:
     rule = all_rules.alerts[alert]
     severity = rule["labels"]["severity"]
     port, (sink, bodies) = free_port(), system.sink()
@@ -44,16 +47,16 @@ def send(findings: Findings, system: System, all_rules: rules.Rules, program: st
         ],
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
-    wait_for("Alertmanager", lambda: get(f"{url}/-/ready")[0] == 200, 20)
+    until("Alertmanager", lambda: ask(f"{url}/-/ready")[0] == 200, 20)
     alerts = [{"labels": {"alertname": alert} | rule["labels"], "annotations": rule["annotations"]}]
-    status, _, said = get(f"{url}/api/v2/alerts", {"content-type": "application/json"}, json.dumps(alerts).encode())
+    status, _, said = ask(f"{url}/api/v2/alerts", {"content-type": "application/json"}, json.dumps(alerts).encode())
     if status != 200:
-        raise RunError(f"it refuses an alert: {said}")
-    body = wait_for(f"{alert} is sent", lambda: bodies, 20)[0]
+        raise Failed(f"it refuses an alert: {said}")
+    body = until(f"{alert} is sent", lambda: bodies, 20)[0]
     link = base + rule["annotations"]["runbook_url"]
     if f'"{link}"' not in body:
-        findings.add("deploy/prometheus/alertmanager.yml", f"what is sent of {alert} has no link {link}: {body}")
-    findings.note(f"a real Alertmanager sends {alert} as {severity}, with the link {link}")
+        wrong("deploy/prometheus/alertmanager.yml", f"what is sent of {alert} has no link {link}: {body}")
+    passed(f"a real Alertmanager sends {alert} as {severity}, with the link {link}")
 
 
 def configuration(source: pathlib.Path, folder: pathlib.Path, sink: str) -> str:

@@ -7,8 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import yaml
 
+from lib.report import passed, wrong
+
 from . import promql
-from .findings import Findings
 
 SEVERITIES = {"page", "ticket", "notice"}
 ANNOTATIONS = ("summary", "description", "runbook_url")
@@ -40,36 +41,36 @@ class Rules:
         return [rule for rules in self.recording.values() for rule in rules] + list(self.alerts.values())
 
 
-def tool(findings: Findings, where: str, command: list, cwd: pathlib.Path) -> bool:
+def tool(where: str, command: list, cwd: pathlib.Path) -> bool:
     """Runs a checker; what it says is the finding."""
     done = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=140
     )
     if done.returncode != 0:
-        findings.add(
+        wrong(
             where, f"{command[0]} {command[1]} {command[2]} says:\n{done.stdout}{done.stderr}".rstrip()
         )
     return done.returncode == 0
 
 
-def check_files(findings: Findings, rules: Rules) -> None:
+def check_files(rules: Rules) -> None:
     folder = rules.folder
     # Includes every rule file that the configuration names.
-    tool(findings, "deploy/prometheus", ["promtool", "check", "config", "prometheus.yml"], folder)
+    tool("deploy/prometheus", ["promtool", "check", "config", "prometheus.yml"], folder)
     tool(
-        findings, "deploy/prometheus/alertmanager.yml", ["amtool", "check-config", "alertmanager.yml"], folder
+        "deploy/prometheus/alertmanager.yml", ["amtool", "check-config", "alertmanager.yml"], folder
     )
     configuration = yaml.safe_load((folder / "prometheus.yml").read_text())
     named = {path for pattern in configuration["rule_files"] for path in folder.glob(pattern)}
     for file in set(rules.files) - named:
-        findings.add("deploy/prometheus/prometheus.yml", f"rule_files does not reach {file.name}")
-    routes(findings, rules)
-    findings.note(
+        wrong("deploy/prometheus/prometheus.yml", f"rule_files does not reach {file.name}")
+    routes(rules)
+    passed(
         f"promtool and amtool: configuration, {len(rules.files)} rule files with {len(rules.all())} rules, Alertmanager"
     )
 
 
-def routes(findings: Findings, rules: Rules) -> None:
+def routes(rules: Rules) -> None:
     """Alertmanager's file names only alerts and severities that exist."""
     where = "deploy/prometheus/alertmanager.yml"
     text = yaml.safe_load((rules.folder / "alertmanager.yml").read_text())
@@ -86,27 +87,27 @@ def routes(findings: Findings, rules: Rules) -> None:
         label, _, value = re.match(r'(\w+)\s*(=~|!=|!~|=)\s*"?(.*?)"?$', matcher).groups()
         for word in value.split("|"):
             if label in known and word not in known[label]:
-                findings.add(
+                wrong(
                     where, f"{matcher!r} names {word}, which no rule has", f"one of {sorted(known[label])}"
                 )
 
 
-def sent_links(findings: Findings, rules: Rules) -> str:
+def sent_links(rules: Rules) -> str:
     """Whoever is told of an alert gets its runbook as a link: by one template, which says in one place where that is."""
     where = "deploy/prometheus/alertmanager.yml"
     text = (rules.folder / "alertmanager.yml").read_text()
     templates = re.findall(r"'(.*\{\{ \.CommonAnnotations\.runbook_url \}\}.*)'", text)
     if len(templates) != 1 or not re.match(r"https://[^{/]+/([^{]+/)?\{\{", templates[0]):
-        findings.add(where, f"it writes the runbook as {templates}", "one address, before the path in this repository")
+        wrong(where, f"it writes the runbook as {templates}", "one address, before the path in this repository")
         return ""
     for receiver in yaml.safe_load(text)["receivers"]:
         for kind, configurations in receiver.items():
             if kind != "name" and any(templates[0] not in str(one) for one in configurations):
-                findings.add(where, f"{kind} of {receiver['name']} sends no link to the runbook", templates[0])
+                wrong(where, f"{kind} of {receiver['name']} sends no link to the runbook", templates[0])
     return templates[0].split("{{")[0]
 
 
-def start_tests(findings: Findings, rules: Rules, pool: ThreadPoolExecutor) -> list[Future]:
+def start_tests(rules: Rules, pool: ThreadPoolExecutor) -> list[Future]:
     """`promtool test rules`, a file at a time, beside the rest. Also: every alert has both kinds of cases."""
     fires, silent, alone = set(), set(), set()
     files = sorted(rules.folder.glob("tests/*.yaml"))
@@ -119,22 +120,21 @@ def start_tests(findings: Findings, rules: Rules, pool: ThreadPoolExecutor) -> l
                 kind.add(case["alertname"])
     for alert in rules.alerts:
         if alert not in fires:
-            findings.add("deploy/prometheus/tests", f"no case in which {alert} fires")
+            wrong("deploy/prometheus/tests", f"no case in which {alert} fires")
         if alert not in silent:
-            findings.add("deploy/prometheus/tests", f"no case in which {alert} stays silent")
+            wrong("deploy/prometheus/tests", f"no case in which {alert} stays silent")
         if alert not in alone:
-            findings.add(f"deploy/prometheus/tests/{ONLY_SERVICES}", f"does not ask for {alert}")
+            wrong(f"deploy/prometheus/tests/{ONLY_SERVICES}", f"does not ask for {alert}")
     for alert in (fires | silent | alone) - set(rules.alerts):
-        findings.add(
+        wrong(
             "deploy/prometheus/tests", f"cases for {alert}, which is no alert", "one of the alerts in rules/"
         )
-    findings.note(
+    passed(
         f"promtool test rules: {cases} cases for {len(rules.alerts)} alerts, each firing and silent (running beside the rest)"
     )
     return [
         pool.submit(
             tool,
-            findings,
             f"deploy/prometheus/tests/{file.name}",
             ["promtool", "test", "rules", file.name],
             file.parent,
@@ -143,31 +143,31 @@ def start_tests(findings: Findings, rules: Rules, pool: ThreadPoolExecutor) -> l
     ]
 
 
-def check_runbook(findings: Findings, rules: Rules) -> None:
+def check_runbook(rules: Rules) -> None:
     """Each alert leads to its heading, each heading to its alert, each link of the page to a heading."""
     path = "deploy/prometheus/RUNBOOK.md"
     text = (rules.folder / "RUNBOOK.md").read_text()
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     for alert in rules.twice:
-        findings.add("deploy/prometheus/rules", f"the alert {alert} is defined twice")
+        wrong("deploy/prometheus/rules", f"the alert {alert} is defined twice")
     for alert, rule in rules.alerts.items():
         where = f"{rule['file']}, {alert}"
         labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
         if labels.get("severity") not in SEVERITIES or "service" not in labels:
-            findings.add(
+            wrong(
                 where, f"its labels are {labels}", f"a service, and a severity of {sorted(SEVERITIES)}"
             )
         for name in ANNOTATIONS:
             if not annotations.get(name):
-                findings.add(where, f"it has no {name}")
+                wrong(where, f"it has no {name}")
         right = f"{path}#{alert.lower()}"
         if annotations.get("runbook_url") != right:
-            findings.add(where, f"runbook_url is {annotations.get('runbook_url')}", right)
+            wrong(where, f"runbook_url is {annotations.get('runbook_url')}", right)
         if alert not in headings:
-            findings.add(path, f"no heading for {alert}", f"## {alert}")
+            wrong(path, f"no heading for {alert}", f"## {alert}")
     for heading in headings:
         if heading not in rules.alerts:
-            findings.add(
+            wrong(
                 path,
                 f"the heading {heading} is no alert",
                 "the name of an alert, or a heading of the first level",
@@ -175,28 +175,28 @@ def check_runbook(findings: Findings, rules: Rules) -> None:
     anchors = {heading.lower() for heading in headings}
     for link in re.findall(r"\]\(#([^)]+)\)", text):
         if link not in anchors:
-            findings.add(path, f"the link #{link} leads nowhere", f"one of {sorted(anchors)}")
+            wrong(path, f"the link #{link} leads nowhere", f"one of {sorted(anchors)}")
     # The services' users may not do what it asks for, and none is without a password.
     for call in re.findall(r"`(redis-cli\s[^`]*)`", text):
         if option := re.search(r"\s(--user|--pass|-a)\b", call):
-            findings.add(path, f"{call!r} has {option[1]}", "the call that its first page says redis-cli stands for")
+            wrong(path, f"{call!r} has {option[1]}", "the call that its first page says redis-cli stands for")
     for alert in headings:
         body = text.split(f"## {alert}\n", 1)[1].split("\n#", 1)[0]
         if len(body.split()) < 20:
-            findings.add(path, f"{alert} says too little", "what it means, where to look, what to do")
-    findings.note(f"runbook: {len(headings)} headings for {len(rules.alerts)} alerts, linked both ways")
+            wrong(path, f"{alert} says too little", "what it means, where to look, what to do")
+    passed(f"runbook: {len(headings)} headings for {len(rules.alerts)} alerts, linked both ways")
 
 
-def check_expressions(findings: Findings, rules: Rules, inventory) -> None:
+def check_expressions(rules: Rules, inventory) -> None:
     """Every metric, label and fixed label value of the rules exists."""
     for rule in rules.all():
         where = f"{rule['file']}, {rule.get('record') or rule.get('alert')}"
-        result = inventory.check(findings, where, rule["expr"])
+        result = inventory.check(where, rule["expr"])
         if result is None:
             continue
         result |= set(rule.get("labels", {}))
         for name, text in rule.get("annotations", {}).items():
             for label in promql.TEMPLATE.findall(text):
                 if label not in result:
-                    findings.add(where, f"{name} uses $labels.{label}", f"one of {sorted(result)}")
-    findings.note(f"rules: metrics, labels and label values of {len(rules.all())} expressions")
+                    wrong(where, f"{name} uses $labels.{label}", f"one of {sorted(result)}")
+    passed(f"rules: metrics, labels and label values of {len(rules.all())} expressions")

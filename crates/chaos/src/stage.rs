@@ -89,7 +89,7 @@ impl Stage {
         std::fs::create_dir_all(&logs).with_context(|| format!("can't make {}", logs.display()))?;
         let config = RedisConfig {
             pool_size: 8,
-            ..RedisConfig::new(&plot.redis)
+            ..RedisConfig::new(&plot.redis)?
         };
         let operator = Store::new(&config)?.operator();
         let poll = open(&operator, plot.shards, plot.open_for).await?;

@@ -15,53 +15,42 @@
 //! | what was the final result, and is it unchanged? | [`SealedPoll`] |
 #![forbid(unsafe_code)]
 
-mod admission;
-mod canonical;
 mod clock;
 mod definition;
-mod digest;
+mod figures;
+#[cfg(test)]
+mod fixtures;
 mod names;
-mod node;
 #[cfg(feature = "openapi")]
 mod openapi;
-mod opening;
-mod percent;
 mod poll;
-mod receipt;
-mod sealed;
 mod secret;
-mod series;
-mod shares;
-mod slug;
-mod standing;
-mod state;
-mod tally;
-mod validate;
-mod violation;
+mod shown;
+mod vote;
 pub mod wire_time;
-mod writer;
 
-#[cfg(test)]
-mod tests;
-
-pub use admission::{Refusal, admit};
-pub use canonical::canonical_json;
 pub use clock::{Clock, ManualClock};
-pub use definition::{
-    Candidate, Channel, DEFAULT_CHANNEL, Difference, MAX_FILE_BYTES, PollDefinition,
-};
-pub use digest::{IdempotencyKey, IdempotencyKeyError, KeyDigest, VoterDigest};
-pub use names::{Direction, Eligibility, Kind, Status, UnknownName, Visibility};
-pub use percent::Percent;
+pub use definition::choices::{Direction, Eligibility, Kind, Visibility};
+pub use definition::difference::Difference;
+pub use definition::poll_definition::{Candidate, Channel, PollDefinition};
+pub use definition::poll_file::MAX_FILE_BYTES;
+pub use definition::slug::{CandidateId, ChannelId, PollId, SlugError};
+pub use definition::violation::{Violation, Violations};
+pub use figures::buckets::{Bucket, dense_hours, dense_minutes, series_range};
+pub use figures::canonical::canonical_json;
+pub use figures::minute::Minute;
+pub use figures::percent::Percent;
+pub use figures::sealed::{FiguresError, SealedPoll, SealedPollError, ShardTotals, WriterTotals};
+pub use figures::series::MinuteSeries;
+pub use figures::standing::{CandidateStanding, ChannelStanding, Standing, standing};
+pub use figures::tally::{Tally, TallyOverflow};
+pub use names::UnknownName;
+pub use poll::phase::{Phase, Status};
+pub use poll::state::{IllegalTransition, PollState, Transition};
 pub use poll::{AuditEntry, ExtendError, OpenError, Poll, RedefineError};
-pub use receipt::{Receipt, ReceiptError, ReceiptKey};
-pub use sealed::{SealError, SealedPoll, SealedPollError, ShardTotals, WriterTotals};
 pub use secret::Secret;
-pub use series::{Bucket, Minute, MinuteSeries, dense_hours, dense_minutes, series_range};
-pub use shares::{Shares, weighted_shares};
-pub use slug::{CandidateId, ChannelId, PollId, SlugError};
-pub use standing::{CandidateStanding, ChannelStanding, Standing, standing};
-pub use state::{IllegalTransition, Phase, PollState, Transition};
-pub use tally::{Tally, TallyOverflow};
-pub use violation::{DefinitionError, Violation, Violations};
-pub use writer::{WriterId, WriterIdError};
+pub use vote::admission::{Refusal, admit};
+pub use vote::digest::{KeyDigest, VoterDigest};
+pub use vote::idempotency_key::{IdempotencyKey, IdempotencyKeyError};
+pub use vote::receipt::{Receipt, ReceiptError, ReceiptKey};
+pub use vote::writer::{WriterId, WriterIdError};

@@ -6,7 +6,8 @@ use utoipa::openapi::schema::{Schema, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::{CandidateId, ChannelId, Percent, PollId};
+use crate::definition::slug::{CandidateId, ChannelId, PollId};
+use crate::figures::percent::Percent;
 
 macro_rules! slug_schema {
     ($($name:ident: $example:literal, $description:literal;)+) => { $(
@@ -78,3 +79,6 @@ pub(crate) fn standing_example() -> serde_json::Value {
         ],
     })
 }
+
+#[cfg(test)]
+mod tests;

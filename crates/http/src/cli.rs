@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use vote_runtime::settings::Settings;
+use vote_runtime::settings::{Settings, schema_json};
 
 use crate::exit::{self, fail, usage};
 use crate::healthcheck::healthcheck;
@@ -21,12 +21,16 @@ struct Arguments {
     config: Option<PathBuf>,
 
     /// Check the settings and exit.
-    #[arg(long, conflicts_with_all = ["print_openapi"])]
+    #[arg(long, conflicts_with_all = ["print_openapi", "print_settings_schema"])]
     check_config: bool,
 
     /// Print the OpenAPI document and exit.
     #[arg(long)]
     print_openapi: bool,
+
+    /// Print the JSON Schema of the settings and exit.
+    #[arg(long, conflicts_with = "print_openapi")]
+    print_settings_schema: bool,
 
     #[command(subcommand)]
     command: Option<Command>,
@@ -63,6 +67,10 @@ pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u
     if arguments.print_openapi {
         let document = openapi::complete(S::openapi());
         return print(&openapi::to_json(&document));
+    }
+    if arguments.print_settings_schema {
+        return schema_json()
+            .map_or_else(|error| fail(&error.to_string()), |schema| print(&schema));
     }
     let env = environment();
     let settings = match Settings::load(S::NAME, arguments.config.as_deref(), env.iter().cloned()) {

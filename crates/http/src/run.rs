@@ -163,16 +163,16 @@ impl<S: Service> Running<S> {
             public,
             admin,
         } = self;
-        let bound = settings.shutdown.drain_timeout();
-        let bound_ms = settings.shutdown.drain_timeout_ms;
+        let bound = settings.shutdown.drain_timeout;
+        let bound_ms = in_ms(bound);
         lifecycle.begin_draining();
         tracing::info!(
-            grace_ms = settings.shutdown.grace_ms,
+            grace_ms = in_ms(settings.shutdown.grace),
             drain_timeout_ms = bound_ms,
             "draining: not ready any more, still serving"
         );
         tokio::select! {
-            () = tokio::time::sleep(settings.shutdown.grace()) => {}
+            () = tokio::time::sleep(settings.shutdown.grace) => {}
             () = skip_grace.cancelled() => tracing::info!("grace cut short"),
         }
 
@@ -186,7 +186,10 @@ impl<S: Service> Running<S> {
             let forced = tokio::time::timeout(ADMIN_STOP_TIMEOUT, public.handle.stop(false));
             let _ended = forced.await;
         }
-        tracing::info!(elapsed_ms = elapsed_ms(started), "public server stopped");
+        tracing::info!(
+            elapsed_ms = in_ms(started.elapsed()),
+            "public server stopped"
+        );
 
         // What has been accepted is worth more than the bound: it gets a quarter of it in any case.
         let left = bound.saturating_sub(started.elapsed()).max(bound / 4);
@@ -196,11 +199,11 @@ impl<S: Service> Running<S> {
         lifecycle.stop();
         // Scraped until here, so that the last votes are in the metrics.
         let _ended = tokio::time::timeout(ADMIN_STOP_TIMEOUT, admin.handle.stop(false)).await;
-        tracing::info!(elapsed_ms = elapsed_ms(started), "drained");
+        tracing::info!(elapsed_ms = in_ms(started.elapsed()), "drained");
         result
     }
 }
 
-fn elapsed_ms(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+fn in_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -94,7 +94,7 @@ where
             .app_data(Data::new(served))
             .app_data(Data::new(allow.clone()))
             .configure(|app| {
-                bodies::configure(app, limit, settings.http.client_request_timeout());
+                bodies::configure(app, limit, settings.http.client_request_timeout);
             })
             .configure(routes)
             .configure(common_routes)
@@ -108,13 +108,13 @@ where
     let server = HttpServer::new(factory)
         .workers(http.worker_count())
         .max_connections(http.max_connections)
-        .keep_alive(http.keep_alive())
-        .client_request_timeout(http.client_request_timeout())
+        .keep_alive(http.keep_alive)
+        .client_request_timeout(http.client_request_timeout)
         .client_disconnect_timeout(Duration::from_secs(1))
         .tcp_nodelay(true)
         .disable_signals()
         // The runner bounds the stop itself, and must be the first to give up, to be able to say so.
-        .shutdown_timeout(settings.shutdown.drain_timeout().as_secs() + 60)
+        .shutdown_timeout(settings.shutdown.drain_timeout.as_secs() + 60)
         .listen(listener.listener)?;
     Ok(server.run())
 }

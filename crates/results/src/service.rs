@@ -6,12 +6,10 @@ use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_domain::Secret;
 use vote_http::health::ready_check;
 use vote_http::{BoxError, Context, Service};
 use vote_runtime::ServiceName;
-use vote_runtime::settings::RedisSettings;
-use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store, TlsFiles};
+use vote_store::{SnapshotConfig, Snapshotter, Store};
 
 use crate::access::Access;
 use crate::board::Published;
@@ -47,10 +45,10 @@ impl Service for Results {
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let settings = Arc::clone(&context.settings);
-        let store = Store::new(&redis(&settings.redis))?;
+        let store = Store::new(&settings.redis)?;
         let reading = SnapshotConfig {
-            interval: settings.snapshot.interval(),
-            polls_interval: settings.polls.refresh_interval(),
+            interval: settings.snapshot.interval,
+            polls_interval: settings.polls.refresh_interval,
         };
         let stopped = context.lifecycle.stopped();
         let clock = Arc::clone(&context.clock);
@@ -94,29 +92,5 @@ impl Service for Results {
 
     async fn drain(self) {
         // Nothing is accepted here that would have to be finished.
-    }
-}
-
-fn redis(settings: &RedisSettings) -> RedisConfig {
-    RedisConfig {
-        url: settings.url.expose().to_owned(),
-        username: settings.username.clone(),
-        password: settings
-            .password
-            .as_ref()
-            .map(|password| Secret::expose(password).to_owned()),
-        sentinel_username: settings.sentinel_username.clone(),
-        sentinel_password: settings
-            .sentinel_password
-            .as_ref()
-            .map(|password| Secret::expose(password).to_owned()),
-        tls: TlsFiles {
-            authority: settings.tls_ca_file.clone(),
-            certificate: settings.tls_cert_file.clone(),
-            key: settings.tls_key_file.clone(),
-        },
-        pool_size: settings.pool_size,
-        connect_timeout: settings.connect_timeout(),
-        response_timeout: settings.response_timeout(),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Freshness {
 
 impl Freshness {
     pub(crate) fn new(settings: &Settings, reading: &SnapshotConfig) -> Self {
-        let open = settings.snapshot.stale_after();
+        let open = settings.snapshot.stale_after;
         Self {
             open,
             quiet: open.max(reading.slowest_confirmation() * 2),

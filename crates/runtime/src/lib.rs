@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod entropy;
+pub mod secret_file;
 #[cfg(feature = "service")]
 pub mod settings;
 #[cfg(feature = "service")]

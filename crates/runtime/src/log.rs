@@ -151,8 +151,8 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::settings::RedisUrl;
     use vote_domain::Secret;
+    use vote_store::Address;
 
     struct Fixed;
     impl Clock for Fixed {
@@ -209,7 +209,7 @@ mod tests {
             line,
             concat!(
                 r#"{"timestamp":"2026-11-24T01:02:03.250Z","level":"WARN","service":"vote-test","#,
-                r#""target":"vote_http::log::tests","message":"batch lost","poll.id":"p\"1\"","batch.votes":17,"#,
+                r#""target":"vote_runtime::log::tests","message":"batch lost","poll.id":"p\"1\"","batch.votes":17,"#,
                 r#""delta":-1,"late":false,"ratio":0.5,"nan":null,"error":"broken\nline"}"#,
                 "\n"
             )
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn no_secret_shows_in_a_line() {
         let line = logged(|| {
-            let url: RedisUrl = "redis://vote:hunter2@h".parse().expect("a URL");
+            let url: Address = "redis://vote:hunter2@h".parse().expect("a URL");
             tracing::info!(redis.url = %url, secret = ?Secret::new("hunter2"), "starting");
         });
         assert!(line.contains("redis://vote:[secret]@h"), "{line}");

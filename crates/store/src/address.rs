@@ -1,6 +1,12 @@
 //! The address of Redis: which servers, and how they are arranged.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Deserializer};
+use vote_domain::Secret;
 
 /// The port of Redis where the address names none.
 const REDIS_PORT: u16 = 6379;
@@ -32,8 +38,8 @@ pub(crate) struct Node {
     pub(crate) port: u16,
 }
 
-impl std::fmt::Display for Node {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An IPv6 address stands in brackets.
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -43,38 +49,75 @@ impl std::fmt::Display for Node {
     }
 }
 
-/// A parsed address.
+/// Which servers, how they are arranged, and as whom we come to those with the data.
+///
+/// One server, `redis://[user[:password]@]host[:port][/database]`; the sentinels of one,
+/// `redis+sentinel://[user[:password]@]host[:port],…/master-name[/database]`; or some nodes of a cluster,
+/// `redis+cluster://[user[:password]@]host[:port],…`. `rediss` instead of `redis` for TLS. User and password are
+/// percent-encoded. `Debug` and `Display` show the text that it was parsed from, without the password.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     pub(crate) topology: Topology,
     pub(crate) tls: bool,
     pub(crate) hosts: Vec<Node>,
     pub(crate) username: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Secret>,
     pub(crate) database: i64,
+    shown: String,
+}
+
+impl Address {
+    /// Whether the address itself holds a password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Whether its hosts are sentinels.
+    pub(crate) const fn names_sentinels(&self) -> bool {
+        self.topology.names_masters()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
 }
 
 /// Why a text is no address. No message repeats the text, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum AddressError {
-    #[error(
-        "its scheme is none of redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster://"
-    )]
+pub enum AddressError {
+    /// Another scheme than those of [`Address`], or none.
+    #[error("its scheme is none that Redis has")]
     Scheme,
+    /// No host, or an empty one between two commas.
     #[error("it names no host")]
     Host,
+    /// Several hosts, for which the scheme is that of one.
     #[error("it names more than one host: use redis+sentinel:// or redis+cluster://")]
     ManyHosts,
+    /// A port out of its range.
     #[error("a port of it is not a number from 1 to 65535")]
     Port,
+    /// A database that is no number.
     #[error("its database is not a number")]
     Database,
+    /// A database of a cluster.
     #[error("a cluster has database 0 only")]
     ClusterDatabase,
+    /// Sentinels, and not which master they are asked for.
     #[error("it names no master: redis+sentinel://host:port,host:port/MASTER[/database]")]
     MasterName,
+    /// A user or a password that can't be decoded.
     #[error("its user or password holds a % that is no percent-encoding")]
     Encoding,
+    /// Parameters, as other clients have them.
     #[error("it has parameters (after a ?): there are none")]
     Parameters,
 }
@@ -84,36 +127,14 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
-        let (tls, kind) = match scheme.split_once('+').unwrap_or((scheme, "")) {
-            ("redis", kind) => (false, kind),
-            ("rediss", kind) => (true, kind),
-            _ => return Err(AddressError::Scheme),
-        };
-        if kind.is_empty() && scheme.contains('+') {
-            return Err(AddressError::Scheme);
-        }
+        let (tls, kind) = parse_scheme(scheme)?;
         // A password may hold any of the characters that follow it.
-        let (user, rest) = match rest.rsplit_once('@') {
-            Some((user, rest)) => (Some(user), rest),
-            None => (None, rest),
-        };
+        let (user, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
         if rest.contains('?') {
             return Err(AddressError::Parameters);
         }
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (topology, port, database) = match kind {
-            "" => (Topology::Standalone, REDIS_PORT, path),
-            "cluster" => (Topology::Cluster, REDIS_PORT, path),
-            "sentinel" => {
-                let (master, database) = path.split_once('/').unwrap_or((path, ""));
-                if master.is_empty() {
-                    return Err(AddressError::MasterName);
-                }
-                let master = master.to_owned();
-                (Topology::Sentinel { master }, SENTINEL_PORT, database)
-            }
-            _ => return Err(AddressError::Scheme),
-        };
+        let (topology, port, database) = parse_topology(kind, path)?;
         let hosts = hosts
             .split(',')
             .map(|host| parse_host(host, port))
@@ -121,53 +142,87 @@ impl FromStr for Address {
         if topology == Topology::Standalone && hosts.len() > 1 {
             return Err(AddressError::ManyHosts);
         }
-        let database = match database {
-            "" => 0,
-            number => {
-                let number: u32 = number.parse().map_err(|_| AddressError::Database)?;
-                i64::from(number)
-            }
-        };
+        let database = parse_database(database)?;
         if topology == Topology::Cluster && database != 0 {
             return Err(AddressError::ClusterDatabase);
         }
-        let (username, password) = match user.map(|user| user.split_once(':').unwrap_or((user, "")))
-        {
-            None => (None, None),
-            Some((username, password)) => (not_empty(username)?, not_empty(password)?),
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        let shown = match password {
+            "" => text.to_owned(),
+            _ => format!("{scheme}://{name}:[secret]@{rest}"),
         };
         Ok(Self {
             topology,
             tls,
             hosts,
-            username,
-            password,
+            username: decode(name)?,
+            password: decode(password)?.map(Secret::new),
             database,
+            shown,
         })
     }
 }
 
-fn not_empty(text: &str) -> Result<Option<String>, AddressError> {
-    if text.is_empty() {
-        return Ok(None);
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
-    decode(text).map(Some).ok_or(AddressError::Encoding)
 }
 
-/// Percent-decodes a text (RFC 3986, section 2.1).
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+/// Whether there is TLS, and the word behind the `+`.
+fn parse_scheme(scheme: &str) -> Result<(bool, &str), AddressError> {
+    let (name, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
+    if kind.is_empty() && scheme.contains('+') {
+        return Err(AddressError::Scheme);
     }
-    String::from_utf8(bytes).ok()
+    match name {
+        "redis" => Ok((false, kind)),
+        "rediss" => Ok((true, kind)),
+        _ => Err(AddressError::Scheme),
+    }
+}
+
+/// How the servers are arranged, the port where none is named, and the database in `path`.
+fn parse_topology<'t>(kind: &str, path: &'t str) -> Result<(Topology, u16, &'t str), AddressError> {
+    match kind {
+        "" => Ok((Topology::Standalone, REDIS_PORT, path)),
+        "cluster" => Ok((Topology::Cluster, REDIS_PORT, path)),
+        "sentinel" => {
+            let (master, database) = path.split_once('/').unwrap_or((path, ""));
+            if master.is_empty() {
+                return Err(AddressError::MasterName);
+            }
+            let master = master.to_owned();
+            Ok((Topology::Sentinel { master }, SENTINEL_PORT, database))
+        }
+        _ => Err(AddressError::Scheme),
+    }
+}
+
+fn parse_database(text: &str) -> Result<i64, AddressError> {
+    match text {
+        "" => Ok(0),
+        number => {
+            let number: u32 = number.parse().map_err(|_| AddressError::Database)?;
+            Ok(i64::from(number))
+        }
+    }
+}
+
+/// Percent-decodes a text (RFC 3986, section 2.1); an empty one is not set.
+fn decode(text: &str) -> Result<Option<String>, AddressError> {
+    // The decoder leaves what is no percent-encoding as it is.
+    let is_encoded = |after: &str| {
+        after.len() >= 2 && after.bytes().take(2).all(|byte| byte.is_ascii_hexdigit())
+    };
+    if !text.split('%').skip(1).all(is_encoded) {
+        return Err(AddressError::Encoding);
+    }
+    let text = percent_decode_str(text).decode_utf8();
+    let text = text.map_err(|_| AddressError::Encoding)?;
+    Ok((!text.is_empty()).then(|| Cow::into_owned(text)))
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -234,7 +289,7 @@ mod tests {
     fn user_and_password_may_hold_what_else_would_end_them() {
         let address = parse("redis://vote%3Aingest:p@ss/w:rd%25@h:1");
         assert_eq!(address.username.as_deref(), Some("vote:ingest"));
-        assert_eq!(address.password.as_deref(), Some("p@ss/w:rd%"));
+        assert_eq!(address.password, Some(Secret::new("p@ss/w:rd%")));
         assert_eq!(hosts(&address), ["h:1"]);
         assert_eq!(parse("redis://:secret@h").username, None);
     }
@@ -245,7 +300,9 @@ mod tests {
         for (text, error) in [
             ("", E::Scheme),
             ("http://h", E::Scheme),
+            ("http://u:hunter2@h", E::Scheme),
             ("localhost:6379", E::Scheme),
+            ("redis", E::Scheme),
             ("redis+unix://h", E::Scheme),
             ("redis+://h", E::Scheme),
             ("redis://", E::Host),
@@ -268,6 +325,27 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().err(), Some(error), "{text}");
             assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn an_address_shows_without_its_password() {
+        for (text, shown) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
+            ("redis://u:p@ss@h:1/2", "redis://u:[secret]@h:1/2"),
+            ("redis://:secret@h", "redis://:[secret]@h"),
+            ("redis://user@h", "redis://user@h"),
+            ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+            (
+                "rediss+sentinel://u:p@a:1,b:2/m",
+                "rediss+sentinel://u:[secret]@a:1,b:2/m",
+            ),
+        ] {
+            let address = parse(text);
+            assert_eq!(address.to_string(), shown);
+            assert_eq!(format!("{address:?}"), shown);
+            assert_eq!(address.has_password(), shown.contains("[secret]"));
+            assert_eq!(address.names_sentinels(), text.contains("sentinel"));
         }
     }
 }

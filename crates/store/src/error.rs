@@ -1,5 +1,7 @@
 //! What can go wrong between us and Redis.
 
+use std::fmt::Display;
+
 /// An operation on the store that could not be done.
 ///
 /// "Not found" is never an error here: it is an `Option`.
@@ -25,4 +27,13 @@ pub enum StoreError {
     /// The server can't do what is asked of it.
     #[error("this Redis can't do that: {0}")]
     Unsupported(String),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(key: &str, reason: &(impl Display + ?Sized)) -> Self {
+        Self::Corrupt {
+            key: key.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
 }

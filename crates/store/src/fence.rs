@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 use vote_domain::{Poll, PollState};
 
-use crate::{error::StoreError, keys::ShardKeys, nodes::Nodes, script::FENCE};
+use crate::error::StoreError;
+use crate::keys::ShardKeys;
+use crate::nodes::Nodes;
+use crate::script::FENCE;
 
 /// What a shard's fence says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,13 +48,23 @@ impl Fence {
         })
     }
 
+    /// The fields' values, in the order of [`Fence::FIELDS`].
+    pub(crate) fn values(&self) -> [String; 4] {
+        [
+            self.state.to_string(),
+            self.opens_at_ms.to_string(),
+            self.closes_at_ms.to_string(),
+            self.revision.to_string(),
+        ]
+    }
+
     /// The hash's fields, in the order that [`Fence::parse`] takes.
     pub(crate) const FIELDS: [&str; 4] = ["state", "opens_at", "closes_at", "revision"];
 }
 
 /// What a shard said to a new fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fenced {
+pub(crate) enum FenceAnswer {
     /// Written.
     Done,
     /// Not written, for the shard has none to be replaced.
@@ -62,13 +75,13 @@ pub(crate) enum Fenced {
     Newer(String),
 }
 
-/// Where a fence is written.
+/// What must be there for a fence to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
-    /// Whatever is there.
-    Anything,
-    /// Another fence alone: a shard without one may have been forgotten whole, and is not to be sealed so.
-    Fence,
+pub(crate) enum FenceWrite {
+    /// Whatever is there, or nothing.
+    Always,
+    /// Another fence: a shard without one may have been forgotten whole, and is not to be sealed so.
+    Replace,
 }
 
 /// Writes a fence on one shard.
@@ -76,24 +89,19 @@ pub(crate) async fn write(
     nodes: &Nodes,
     keys: &ShardKeys,
     fence: &Fence,
-    over: Over,
-) -> Result<Fenced, StoreError> {
+    mode: FenceWrite,
+) -> Result<FenceAnswer, StoreError> {
     let mut command = FENCE.command(1);
-    command
-        .arg(keys.state())
-        .arg(fence.state.as_str())
-        .arg(fence.opens_at_ms)
-        .arg(fence.closes_at_ms)
-        .arg(fence.revision);
-    if over == Over::Fence {
+    command.arg(keys.state()).arg(&fence.values());
+    if mode == FenceWrite::Replace {
         command.arg("replace");
     }
     let answer: String = nodes.run(&FENCE, &keys.state(), &command).await?;
     Ok(match answer.split_once(' ') {
-        None if answer == "absent" => Fenced::Absent,
-        None => Fenced::Done,
-        Some(("terminal", state)) => Fenced::Terminal(state.to_owned()),
-        Some((_, revision)) => Fenced::Newer(revision.to_owned()),
+        None if answer == "absent" => FenceAnswer::Absent,
+        None => FenceAnswer::Done,
+        Some(("terminal", state)) => FenceAnswer::Terminal(state.to_owned()),
+        Some((_, revision)) => FenceAnswer::Newer(revision.to_owned()),
     })
 }
 

@@ -13,7 +13,7 @@ pub(crate) const POLLS: &str = "vote:polls";
 pub(crate) const RECEIPT_KEY: &str = "vote:receipts:key";
 
 /// Voter buckets of a channel in one shard. Each bucket is a hash that stays a listpack up to 512
-/// voters, at about 20 bytes a voter: 65,536 buckets carry 33 million voters a shard that way.
+/// voters, at about 20 bytes per voter: 65,536 buckets carry 33 million voters per shard that way.
 pub(crate) const VOTER_BUCKETS: u32 = 65_536;
 
 /// A poll's document.
@@ -65,7 +65,7 @@ impl ShardKeys {
     }
 
     /// The reply to each writer's last batch; apart from the ledger, which readers fetch four
-    /// times a second, because a reply can be as long as its batch has keyed votes.
+    /// times per second, because a reply can be as long as its batch has keyed votes.
     pub(crate) fn replies(&self) -> String {
         format!("{}:replies", self.prefix)
     }
@@ -80,9 +80,9 @@ impl ShardKeys {
         format!("{}:import", self.prefix)
     }
 
-    /// Idempotency digests of one window.
-    pub(crate) fn seen(&self, window: i64) -> String {
-        format!("{}:seen:{window}", self.prefix)
+    /// Idempotency digests of one key window.
+    pub(crate) fn seen(&self, key_window: i64) -> String {
+        format!("{}:seen:{key_window}", self.prefix)
     }
 
     /// Votes used by the voters of one bucket of a channel.

@@ -1,8 +1,9 @@
-//! The Lua scripts: each is loaded once a connection and called by its digest.
+//! The Lua scripts: each is called by its digest, and loaded where a server does not know it.
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, Value};
 
 /// Records a batch of votes.
 pub(crate) static COMMIT: LazyLock<Script> =
@@ -13,7 +14,7 @@ pub(crate) static FENCE: LazyLock<Script> =
 /// Replaces a poll's document.
 pub(crate) static SAVE_POLL: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/save_poll.lua")));
-/// Takes a shard for the restoring of a backup.
+/// Claims a shard for a backup that is being restored.
 pub(crate) static RESTORE_CLAIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/restore_claim.lua")));
 /// Writes a part of a backup to a shard.

@@ -1,8 +1,10 @@
 //! Asking a server that may be down, frozen or busy with an election.
 
-use crate::RedisServer;
-use redis::{Cmd, FromRedisValue};
 use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue};
+
+use crate::redis_server::RedisServer;
 
 /// How long one answer may take; who asks asks again.
 const ANSWER: Duration = Duration::from_secs(2);

@@ -1,12 +1,13 @@
 //! Certificates for a Redis with TLS: an authority, a server and a client, as PEM files.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose,
 };
 use redis::{ClientTlsConfig, TlsCertificates};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tempfile::TempDir;
 
 /// An authority of its own, and what it has signed. The files live as long as the last clone.
@@ -139,7 +140,7 @@ fn named(name: &str, hosts: &[&str]) -> Result<CertificateParams, Error> {
 #[cfg(test)]
 mod tests {
     use super::Certificates;
-    use crate::RedisServer;
+    use crate::redis_server::RedisServer;
     use redis::{AsyncCommands, Client};
 
     #[tokio::test]
@@ -154,13 +155,28 @@ mod tests {
             server.url(),
             format!("rediss://127.0.0.1:{}", server.port())
         );
-        let _: () = server.connection().await.set("vote", 7).await.unwrap();
+        let _: () = server
+            .connection()
+            .await
+            .set("vote", 7)
+            .await
+            .expect("Redis answers");
         server.restart().await;
         for host in ["127.0.0.1", "localhost"] {
             let url = format!("rediss://{host}:{}", server.port());
-            let client = Client::build_with_tls(url, certificates.trusting()).unwrap();
-            let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-            assert_eq!(connection.get::<_, u32>("vote").await.unwrap(), 7);
+            let client =
+                Client::build_with_tls(url, certificates.trusting()).expect("a right address");
+            let mut connection = client
+                .get_multiplexed_async_connection()
+                .await
+                .expect("the client is let in");
+            assert_eq!(
+                connection
+                    .get::<_, u32>("vote")
+                    .await
+                    .expect("Redis answers"),
+                7
+            );
         }
     }
 
@@ -172,10 +188,13 @@ mod tests {
             .config("tls-auth-clients", "yes")
             .start()
             .await;
-        let plain = Client::open(format!("redis://127.0.0.1:{}", server.port())).unwrap();
-        let stranger = Client::build_with_tls(server.url(), certificates.trusting()).unwrap();
+        let plain =
+            Client::open(format!("redis://127.0.0.1:{}", server.port())).expect("a right address");
+        let stranger =
+            Client::build_with_tls(server.url(), certificates.trusting()).expect("a right address");
         let distrustful =
-            Client::build_with_tls(server.url(), Certificates::generate().identified()).unwrap();
+            Client::build_with_tls(server.url(), Certificates::generate().identified())
+                .expect("a right address");
         for client in [plain, stranger, distrustful] {
             let asked = async {
                 let mut connection = client.get_multiplexed_async_connection().await?;
@@ -183,7 +202,12 @@ mod tests {
             };
             assert!(asked.await.is_err());
         }
-        let pong: String = server.connection().await.ping().await.unwrap();
+        let pong: String = server
+            .connection()
+            .await
+            .ping()
+            .await
+            .expect("Redis answers");
         assert_eq!(pong, "PONG");
     }
 }

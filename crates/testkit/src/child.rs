@@ -1,14 +1,16 @@
 //! Binaries under test as child processes.
 
-use crate::eventually::eventually;
-use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::eventually::eventually;
 
 /// Where a line of output came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,53 +1,34 @@
 //! A Redis cluster: masters that share the slots, each with replicas.
 
-mod slot_move;
+pub(crate) mod slot_move;
 mod table;
 
 use crate::ask::{PATIENCE, ask, command, field};
-use crate::{RedisServer, RedisServerBuilder, eventually};
-pub use slot_move::SlotMove;
-use std::path::PathBuf;
-use std::time::Duration;
-use table::Table;
+use crate::cluster::table::Table;
+use crate::eventually::eventually;
+use crate::redis_server::{RedisServer, RedisServerBuilder};
+
+/// How many masters share the slots: the fewest that can elect.
+const MASTERS: usize = 3;
 
 /// How many slots a cluster has.
 const SLOTS: usize = 16_384;
+
+/// How long a node is silent until the others take it for down.
+const NODE_TIMEOUT_MS: &str = "2000";
 
 /// Options of a [`RedisCluster`].
 #[derive(Debug, Clone)]
 pub struct RedisClusterBuilder {
     node: RedisServerBuilder,
-    masters: usize,
     replicas: usize,
-    node_timeout: Duration,
 }
 
 impl RedisClusterBuilder {
-    /// How many masters share the slots; 3 otherwise, which are the fewest that can elect.
-    #[must_use]
-    pub fn masters(mut self, count: usize) -> Self {
-        self.masters = count;
-        self
-    }
-
     /// How many replicas each master has; 1 otherwise.
     #[must_use]
     pub fn replicas(mut self, count: usize) -> Self {
         self.replicas = count;
-        self
-    }
-
-    /// How long a node is silent until the others take it for down; 2 s otherwise.
-    #[must_use]
-    pub fn node_timeout(mut self, silence: Duration) -> Self {
-        self.node_timeout = silence;
-        self
-    }
-
-    /// Another program than the `redis-server` in `PATH`.
-    #[must_use]
-    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
-        self.node = self.node.binary(path);
         self
     }
 
@@ -58,41 +39,30 @@ impl RedisClusterBuilder {
         self
     }
 
-    /// One more directive of each node's `redis.conf`.
-    #[must_use]
-    pub fn config(mut self, directive: &str, value: &str) -> Self {
-        self.node = self.node.config(directive, value);
-        self
-    }
-
     /// Starts the nodes, makes them a cluster, and returns as [`RedisCluster::wait_until_ok`] does.
     ///
     /// # Panics
-    /// When there are fewer than three masters, or when the cluster doesn't come together within a minute.
+    /// When the cluster doesn't come together within a minute.
     pub async fn start(self) -> RedisCluster {
-        assert!(self.masters >= 3, "fewer than three masters elect nobody");
         let node = self
             .node
             .clone()
             .cluster()
-            .config(
-                "cluster-node-timeout",
-                &self.node_timeout.as_millis().to_string(),
-            )
+            .config("cluster-node-timeout", NODE_TIMEOUT_MS)
             // A replica stays with the master that the test knows it by.
             .config("cluster-allow-replica-migration", "no");
         let mut cluster = RedisCluster {
             nodes: Vec::new(),
             ids: Vec::new(),
         };
-        for _ in 0..self.masters * (1 + self.replicas) {
+        for _ in 0..MASTERS * (1 + self.replicas) {
             let node = node.clone().start().await;
             cluster.ids.push(command(&node, &["CLUSTER", "MYID"]).await);
             cluster.nodes.push(node);
         }
-        cluster.share_slots(self.masters).await;
+        cluster.share_slots().await;
         cluster.introduce().await;
-        cluster.attach_replicas(self.masters).await;
+        cluster.attach_replicas().await;
         cluster.wait_until_ok().await;
         cluster
     }
@@ -120,9 +90,7 @@ impl RedisCluster {
     pub fn builder() -> RedisClusterBuilder {
         RedisClusterBuilder {
             node: RedisServer::builder(),
-            masters: 3,
             replicas: 1,
-            node_timeout: Duration::from_secs(2),
         }
     }
 
@@ -208,24 +176,6 @@ impl RedisCluster {
         replica.map(|(index, _)| *index)
     }
 
-    /// Moves a slot with all its keys to another master, while clients go on; nothing where it is there already.
-    ///
-    /// # Panics
-    /// When a node refuses, or when they don't agree within a minute.
-    pub async fn move_slot(&self, slot: u16, to: usize) {
-        if self.owner_of(slot).await != to {
-            self.begin_move(slot, to).await.finish().await;
-        }
-    }
-
-    /// Begins such a move, and leaves it to the caller how far it goes.
-    ///
-    /// # Panics
-    /// When the slot is there already, or a node refuses.
-    pub async fn begin_move(&self, slot: u16, to: usize) -> SlotMove<'_> {
-        SlotMove::begin(self, slot, to).await
-    }
-
     /// Waits until each slot is served by one node that runs, all nodes that run say that the cluster is well and
     /// agree on who does what, and each replica is in step with its master. Frozen nodes must be resumed before.
     ///
@@ -256,10 +206,10 @@ impl RedisCluster {
     }
 
     /// Before they know each other: as `redis-cli --cluster create` does it.
-    async fn share_slots(&self, masters: usize) {
-        for index in 0..masters {
-            let first = (SLOTS * index / masters).to_string();
-            let last = (SLOTS * (index + 1) / masters - 1).to_string();
+    async fn share_slots(&self) {
+        for index in 0..MASTERS {
+            let first = (SLOTS * index / MASTERS).to_string();
+            let last = (SLOTS * (index + 1) / MASTERS - 1).to_string();
             let epoch = (index + 1).to_string();
             let node = self.node(index);
             let _: String = command(node, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
@@ -284,9 +234,9 @@ impl RedisCluster {
         .await;
     }
 
-    async fn attach_replicas(&self, masters: usize) {
-        for (index, node) in self.nodes.iter().enumerate().skip(masters) {
-            let words = ["CLUSTER", "REPLICATE", self.id(index % masters)];
+    async fn attach_replicas(&self) {
+        for (index, node) in self.nodes.iter().enumerate().skip(MASTERS) {
+            let words = ["CLUSTER", "REPLICATE", self.id(index % MASTERS)];
             let _: String = eventually(PATIENCE, || ask(node, &words)).await;
         }
     }
@@ -343,14 +293,14 @@ mod tests {
         assert_eq!(cluster.url().matches("127.0.0.1:").count(), 6);
         let slot = cluster.slot_of("vote").await;
         let master = cluster.owner_of(slot).await;
-        let replica = cluster.replica_of(master).await.unwrap();
+        let replica = cluster.replica_of(master).await.expect("it has a replica");
         let mut connection = cluster.node(master).connection().await;
-        let _: () = connection.set("vote", 7).await.unwrap();
+        let _: () = connection.set("vote", 7).await.expect("Redis answers");
         let copies: usize = redis::cmd("WAIT")
             .arg(&[1, 5_000])
             .query_async(&mut connection)
             .await
-            .unwrap();
+            .expect("Redis answers");
         assert_eq!(copies, 1);
 
         cluster.node_mut(master).kill9();
@@ -362,7 +312,7 @@ mod tests {
             .await
             .get("vote")
             .await
-            .unwrap();
+            .expect("Redis answers");
         assert_eq!(vote, 7);
 
         cluster.node_mut(master).restart().await;
@@ -380,12 +330,15 @@ mod tests {
         let mut source = cluster.node(from).connection().await;
         for number in 0..250 {
             let key = format!("{{vote}}:{number}");
-            let _: () = source.set(key, number).await.unwrap();
+            let _: () = source.set(key, number).await.expect("Redis answers");
         }
 
         let moving = cluster.begin_move(slot, to).await;
         assert_eq!(moving.move_keys(1).await, 1);
-        let missing = source.get::<_, u32>("{vote}:none").await.unwrap_err();
+        let missing = source
+            .get::<_, u32>("{vote}:none")
+            .await
+            .expect_err("the slot is on the move");
         assert_eq!(missing.code(), Some("ASK"));
         moving.finish().await;
 

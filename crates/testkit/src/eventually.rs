@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::panic::Location;
 use std::time::Duration;
+
 use tokio::time::Instant;
 
 /// What a polled closure may answer: `bool`, `Option<T>` or `Result<T, impl Display>`.

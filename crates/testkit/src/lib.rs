@@ -9,6 +9,7 @@ mod certificates;
 mod child;
 mod cluster;
 mod eventually;
+pub mod fixtures;
 mod newer;
 mod otlp;
 mod port;
@@ -19,7 +20,8 @@ mod sentinel;
 
 pub use certificates::Certificates;
 pub use child::{ChildProcess, ChildProcessBuilder, Exit, OutputLine, Stream};
-pub use cluster::{RedisCluster, RedisClusterBuilder, SlotMove};
+pub use cluster::slot_move::SlotMove;
+pub use cluster::{RedisCluster, RedisClusterBuilder};
 pub use eventually::{Condition, eventually};
 pub use newer::newer_redis_server;
 pub use otlp::{CollectedSpan, OtlpReceiver};

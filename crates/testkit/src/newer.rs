@@ -30,7 +30,7 @@ pub fn newer_redis_server() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::newer_redis_server;
-    use crate::RedisServer;
+    use crate::redis_server::RedisServer;
     use redis::AsyncCommands;
 
     #[tokio::test]
@@ -45,12 +45,12 @@ mod tests {
             .start()
             .await;
         let mut connection = server.connection().await;
-        let _: () = connection.set("vote", 7).await.unwrap();
+        let _: () = connection.set("vote", 7).await.expect("Redis answers");
         let on_disk: (u32, u32) = redis::cmd("WAITAOF")
             .arg(&[1, 0, 5_000])
             .query_async(&mut connection)
             .await
-            .unwrap();
+            .expect("Redis answers");
         assert_eq!(on_disk, (1, 0));
     }
 }

@@ -1,5 +1,9 @@
 //! A receiver of OTLP traces (`POST /v1/traces`, `http/protobuf`), for tests of what a service exports.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
@@ -7,12 +11,11 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use crate::eventually::eventually;
 
 /// One exported span with the resource that it came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,7 +135,7 @@ impl OtlpReceiver {
         deadline: Duration,
         find: impl Fn(&[CollectedSpan]) -> Option<T>,
     ) -> T {
-        crate::eventually(deadline, || {
+        eventually(deadline, || {
             let spans = self.spans();
             let found = find(&spans).ok_or_else(|| {
                 let names: Vec<&str> = spans.iter().map(CollectedSpan::name).collect();
@@ -308,22 +311,28 @@ mod tests {
         let receiver = OtlpReceiver::start().await;
         let mut stream = TcpStream::connect(receiver.endpoint().trim_start_matches("http://"))
             .await
-            .unwrap();
+            .expect("the receiver accepts");
         for name in ["vote", "batch"] {
             let body = export(name);
             let head = format!(
                 "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
                 body.len()
             );
-            stream.write_all(head.as_bytes()).await.unwrap();
-            stream.write_all(&body).await.unwrap();
+            stream
+                .write_all(head.as_bytes())
+                .await
+                .expect("the receiver reads");
+            stream.write_all(&body).await.expect("the receiver reads");
             let mut answer = [0; 15];
-            stream.read_exact(&mut answer).await.unwrap();
+            stream
+                .read_exact(&mut answer)
+                .await
+                .expect("the receiver answers");
             assert_eq!(&answer, b"HTTP/1.1 200 OK");
             // The rest of the head: the answer's body is empty.
             let mut rest = Vec::new();
             while !rest.ends_with(b"\r\n\r\n") {
-                rest.push(stream.read_u8().await.unwrap());
+                rest.push(stream.read_u8().await.expect("the receiver answers"));
             }
         }
         let span = receiver
@@ -354,10 +363,16 @@ mod tests {
         ] {
             let mut stream = TcpStream::connect(receiver.endpoint().trim_start_matches("http://"))
                 .await
-                .unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
+                .expect("the receiver accepts");
+            stream
+                .write_all(request.as_bytes())
+                .await
+                .expect("the receiver reads");
             let mut answer = [0; 12];
-            stream.read_exact(&mut answer).await.unwrap();
+            stream
+                .read_exact(&mut answer)
+                .await
+                .expect("the receiver answers");
             assert_eq!(&answer[9..], status.as_bytes());
         }
         assert!(receiver.spans().is_empty());

@@ -5,30 +5,20 @@
 //! messages can't be told from replies.
 
 mod script;
+mod shared;
 mod tunnel;
 
-use crate::port::free_port;
-use script::Script;
-pub use script::{Fault, FaultCounts, RandomFaults};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// State shared between the proxy, its listener and its connections.
-#[derive(Debug)]
-struct Shared {
-    script: Mutex<Script>,
-    /// Counts up when every open connection is to be cut.
-    generation: watch::Sender<u64>,
-    upstream: u16,
-}
+pub use crate::proxy::script::{Fault, FaultCounts, RandomFaults};
 
-impl Shared {
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::port::free_port;
+use crate::proxy::script::Script;
+use crate::proxy::shared::Shared;
 
 /// The proxy. Dropping it closes its port and all connections.
 ///

@@ -2,20 +2,27 @@
 
 mod append_only;
 mod builder;
+mod ready_made;
 
-use crate::eventually;
-use crate::port::free_port;
-pub use builder::RedisServerBuilder;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult};
-use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisResult};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+pub use crate::redis_server::builder::RedisServerBuilder;
+
+use crate::eventually::eventually;
+use crate::port::free_port;
+
+/// How often a port that someone else took in the meantime is replaced by another.
+const PORT_TRIES: usize = 8;
 
 /// How long a server may take to start or to stop. Generous: CI machines run many at once.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,6 +30,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 enum NotStarted {
     PortTaken,
     Other(String),
+}
+
+impl RedisServerBuilder {
+    /// Starts the server and waits until it answers `PING`.
+    ///
+    /// # Panics
+    /// When the server's program is missing, refuses its configuration or is not ready within 30 s.
+    pub async fn start(self) -> RedisServer {
+        for _ in 0..PORT_TRIES {
+            let mut server = RedisServer::new(self.clone());
+            match server.spawn().await {
+                Ok(()) => return server,
+                Err(NotStarted::PortTaken) => {}
+                Err(NotStarted::Other(why)) => panic!("{why}"),
+            }
+        }
+        panic!("{PORT_TRIES} ports in a row were taken while redis-server started");
+    }
 }
 
 /// A running (or stopped, or killed) `redis-server`. Dropping it kills the process and deletes its directory.
@@ -335,71 +360,4 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{RedisServer, signal};
-    use crate::eventually;
-    use redis::AsyncCommands;
-    use rustix::process::{Pid, Signal, test_kill_process};
-    use std::time::Duration;
-
-    #[tokio::test]
-    async fn a_server_keeps_its_port_and_data_across_kill9_and_restart() {
-        let mut server = RedisServer::builder()
-            .append_only(true)
-            .config("appendfsync", "always")
-            .start()
-            .await;
-        let (port, url) = (server.port(), server.url());
-        let _: () = server.connection().await.set("vote", 7).await.unwrap();
-        server.kill9();
-        assert!(
-            server
-                .client()
-                .get_multiplexed_async_connection()
-                .await
-                .is_err()
-        );
-        server.restart().await;
-        assert_eq!((server.port(), server.url()), (port, url));
-        let vote: u32 = server.connection().await.get("vote").await.unwrap();
-        assert_eq!(vote, 7);
-    }
-
-    #[tokio::test]
-    async fn a_server_without_append_only_file_forgets() {
-        let mut server = RedisServer::start().await;
-        let _: () = server.connection().await.set("vote", 7).await.unwrap();
-        server.restart().await;
-        let vote: Option<u32> = server.connection().await.get("vote").await.unwrap();
-        assert_eq!(vote, None);
-    }
-
-    #[tokio::test]
-    async fn a_paused_server_answers_nothing_until_it_is_resumed() {
-        let server = RedisServer::start().await;
-        let mut connection = server.connection().await;
-        connection.set_response_timeout(Duration::from_millis(50));
-        server.pause();
-        assert!(connection.get::<_, Option<u32>>("vote").await.is_err());
-        server.resume();
-        connection.set_response_timeout(Duration::from_secs(10));
-        let vote: Option<u32> = connection.get("vote").await.unwrap();
-        assert_eq!(vote, None);
-    }
-
-    #[tokio::test]
-    async fn a_dropped_server_is_gone_even_when_it_was_paused_or_asks_for_a_password() {
-        let server = RedisServer::builder()
-            .config("requirepass", "secret")
-            .start()
-            .await;
-        let pid = Pid::from_raw(i32::try_from(server.pid().unwrap()).unwrap()).unwrap();
-        signal(server.child.as_ref().unwrap(), Signal::STOP);
-        let dir = server.dir().to_owned();
-        drop(server);
-        eventually(Duration::from_secs(5), || async {
-            test_kill_process(pid).is_err() && !dir.exists()
-        })
-        .await;
-    }
-}
+mod tests;

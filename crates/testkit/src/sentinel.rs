@@ -1,76 +1,37 @@
 //! A master, its replicas and three sentinels that put another in its place when it fails.
 
-use crate::ask::{PATIENCE, ask, field};
-use crate::{RedisServer, RedisServerBuilder, eventually};
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::Duration;
+
+use crate::ask::{PATIENCE, ask, field};
+use crate::eventually::eventually;
+use crate::redis_server::{RedisServer, RedisServerBuilder};
 
 /// How many sentinels there are, and how many must agree that the master is down.
 const SENTINELS: usize = 3;
 const QUORUM: usize = 2;
 
+/// What the sentinels call the master, and how many replicas it has.
+const MASTER: &str = "vote";
+const REPLICAS: usize = 2;
+
+/// How long a server is silent until a sentinel takes it for down. A promoted server drops its connections, and a
+/// sentinel connects only once a second: with 1 s it is now and then replaced again at once.
+const DOWN_AFTER_MS: u32 = 2_000;
+
+/// How long a failover may take; a failed one is repeated after twice that time.
+const FAILOVER_TIMEOUT_MS: u32 = 3_000;
+
 /// Options of [`RedisSentinels`].
 #[derive(Debug, Clone)]
 pub struct RedisSentinelsBuilder {
     server: RedisServerBuilder,
-    sentinel: RedisServerBuilder,
-    name: String,
-    replicas: usize,
-    down_after: Duration,
-    failover_timeout: Duration,
 }
 
 impl RedisSentinelsBuilder {
-    /// What the sentinels call the master; `vote` otherwise.
-    #[must_use]
-    pub fn master_name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.name);
-        self
-    }
-
-    /// How many replicas the master has; 2 otherwise.
-    #[must_use]
-    pub fn replicas(mut self, count: usize) -> Self {
-        self.replicas = count;
-        self
-    }
-
-    /// How long a server is silent until a sentinel takes it for down; 2 s otherwise. A promoted server drops its
-    /// connections, and a sentinel connects only once a second: with 1 s it is now and then replaced again at once.
-    #[must_use]
-    pub fn down_after(mut self, silence: Duration) -> Self {
-        self.down_after = silence;
-        self
-    }
-
-    /// How long a failover may take; a failed one is repeated after twice that time. 3 s otherwise.
-    #[must_use]
-    pub fn failover_timeout(mut self, timeout: Duration) -> Self {
-        self.failover_timeout = timeout;
-        self
-    }
-
-    /// Another program than the `redis-server` in `PATH`, for servers and sentinels.
-    #[must_use]
-    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        self.server = self.server.binary(path.clone());
-        self.sentinel = self.sentinel.binary(path);
-        self
-    }
-
     /// Turns the servers' append-only files on.
     #[must_use]
     pub fn append_only(mut self, on: bool) -> Self {
         self.server = self.server.append_only(on);
-        self
-    }
-
-    /// One more directive of each server's `redis.conf`.
-    #[must_use]
-    pub fn config(mut self, directive: &str, value: &str) -> Self {
-        self.server = self.server.config(directive, value);
         self
     }
 
@@ -82,36 +43,20 @@ impl RedisSentinelsBuilder {
         let master = self.server.clone().start().await;
         let port = master.port();
         let mut servers = vec![master];
-        for _ in 0..self.replicas {
+        for _ in 0..REPLICAS {
             servers.push(self.server.clone().replica_of(port).start().await);
         }
         let mut set = RedisSentinels {
             servers,
             sentinels: Vec::new(),
-            name: self.name.clone(),
         };
         // A sentinel asks the master for its replicas at once, and then only every ten seconds.
         eventually(PATIENCE, || set.replicas_follow(port)).await;
         for _ in 0..SENTINELS {
-            set.sentinels.push(self.sentinel(port).start().await);
+            set.sentinels.push(sentinel(port).start().await);
         }
         eventually(PATIENCE, || set.sentinels_know_all()).await;
         set
-    }
-
-    fn sentinel(&self, master: u16) -> RedisServerBuilder {
-        let name = &self.name;
-        let monitor = format!("monitor {name} 127.0.0.1 {master} {QUORUM}");
-        let down_after = self.down_after.as_millis();
-        let timeout = self.failover_timeout.as_millis();
-        self.sentinel
-            .clone()
-            .config("sentinel", &monitor)
-            .config(
-                "sentinel",
-                &format!("down-after-milliseconds {name} {down_after}"),
-            )
-            .config("sentinel", &format!("failover-timeout {name} {timeout}"))
     }
 }
 
@@ -120,7 +65,6 @@ impl RedisSentinelsBuilder {
 pub struct RedisSentinels {
     servers: Vec<RedisServer>,
     sentinels: Vec<RedisServer>,
-    name: String,
 }
 
 impl RedisSentinels {
@@ -137,11 +81,6 @@ impl RedisSentinels {
     pub fn builder() -> RedisSentinelsBuilder {
         RedisSentinelsBuilder {
             server: RedisServer::builder(),
-            sentinel: RedisServer::builder().sentinel(),
-            name: "vote".to_owned(),
-            replicas: 2,
-            down_after: Duration::from_secs(2),
-            failover_timeout: Duration::from_secs(3),
         }
     }
 
@@ -153,13 +92,7 @@ impl RedisSentinels {
             .iter()
             .map(|sentinel| format!("127.0.0.1:{}", sentinel.port()))
             .collect();
-        format!("redis+sentinel://{}/{}", sentinels.join(","), self.name)
-    }
-
-    /// What the sentinels call the master.
-    #[must_use]
-    pub fn master_name(&self) -> &str {
-        &self.name
+        format!("redis+sentinel://{}/{MASTER}", sentinels.join(","))
     }
 
     /// All servers; the first one was the master at the start.
@@ -272,7 +205,7 @@ impl RedisSentinels {
     }
 
     async fn master_according_to(&self, sentinel: &RedisServer) -> Result<u16, String> {
-        let command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", &self.name];
+        let command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER];
         let (_address, port): (String, u16) = ask(sentinel, &command).await?;
         Ok(port)
     }
@@ -307,12 +240,12 @@ impl RedisSentinels {
             row.get(name).is_some_and(|found| found == value)
         };
         for sentinel in &self.sentinels {
-            let replicas: Rows = ask(sentinel, &["SENTINEL", "REPLICAS", &self.name]).await?;
+            let replicas: Rows = ask(sentinel, &["SENTINEL", "REPLICAS", MASTER]).await?;
             let replicas = replicas
                 .iter()
                 .filter(|row| is(row, "flags", "slave") && is(row, "master-link-status", "ok"))
                 .count();
-            let others: Rows = ask(sentinel, &["SENTINEL", "SENTINELS", &self.name]).await?;
+            let others: Rows = ask(sentinel, &["SENTINEL", "SENTINELS", MASTER]).await?;
             let others = others
                 .iter()
                 .filter(|row| is(row, "flags", "sentinel"))
@@ -326,6 +259,23 @@ impl RedisSentinels {
         }
         Ok(())
     }
+}
+
+fn sentinel(master: u16) -> RedisServerBuilder {
+    RedisServer::builder()
+        .sentinel()
+        .config(
+            "sentinel",
+            &format!("monitor {MASTER} 127.0.0.1 {master} {QUORUM}"),
+        )
+        .config(
+            "sentinel",
+            &format!("down-after-milliseconds {MASTER} {DOWN_AFTER_MS}"),
+        )
+        .config(
+            "sentinel",
+            &format!("failover-timeout {MASTER} {FAILOVER_TIMEOUT_MS}"),
+        )
 }
 
 async fn replication(server: &RedisServer) -> Result<String, String> {
@@ -345,12 +295,12 @@ mod tests {
         assert!(set.url().starts_with("redis+sentinel://127.0.0.1:"));
         assert!(set.url().ends_with("/vote"));
         let mut connection = set.server(0).connection().await;
-        let _: () = connection.set("vote", 7).await.unwrap();
+        let _: () = connection.set("vote", 7).await.expect("Redis answers");
         let copies: usize = redis::cmd("WAIT")
             .arg(&[2, 5_000])
             .query_async(&mut connection)
             .await
-            .unwrap();
+            .expect("Redis answers");
         assert_eq!(copies, 2);
 
         set.server_mut(0).kill9();
@@ -363,7 +313,7 @@ mod tests {
             .await
             .get("vote")
             .await
-            .unwrap();
+            .expect("Redis answers");
         assert_eq!(vote, 7);
 
         set.server_mut(0).restart().await;

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use vote_domain::{DefinitionError, Phase, Poll, PollDefinition, PollId, PollState, wire_time};
+use vote_domain::{Phase, Poll, PollDefinition, PollId, PollState, Violations, wire_time};
 use vote_store::{PollOperator, SaveError};
 
 /// For how long a new one takes votes, unless somebody asks for another time.
@@ -192,8 +192,8 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn unfit(error: &DefinitionError) -> Failure {
-    let violations: Vec<String> = error.violations().iter().map(ToString::to_string).collect();
+fn unfit(violations: &Violations) -> Failure {
+    let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
     Failure::usage(format!(
         "the file's next poll would break a rule: {}",
         violations.join("; ")

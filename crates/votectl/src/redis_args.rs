@@ -5,8 +5,8 @@ use clap::Args;
 use std::fmt;
 use std::path::PathBuf;
 use vote_domain::Secret;
-use vote_runtime::settings::RedisUrl;
-use vote_store::{RedisConfig, TlsFiles};
+use vote_runtime::secret_file;
+use vote_store::{Address, RedisConfig};
 
 /// Heading of these options, which all commands share. Their ids are their long names: every command has them beside
 /// options of its own, and clap takes two options of one id for the same.
@@ -144,7 +144,7 @@ pub struct RedisArgs {
 
 impl fmt::Debug for RedisArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.redis.parse::<RedisUrl>();
+        let url = self.redis.parse::<Address>();
         f.debug_struct("RedisArgs")
             .field("url", &url)
             .field("username", &self.username)
@@ -168,11 +168,13 @@ impl RedisArgs {
     /// How the store is to connect.
     ///
     /// # Errors
-    /// When the file of the password can't be read, or is empty.
+    /// When the address is none, or a file of a password can't be read or is empty.
     pub fn config(&self) -> Result<RedisConfig, Failure> {
         let secret = |option, given: &Option<String>, file: &Option<PathBuf>| match file {
-            None => Ok(given.clone()),
-            Some(path) => read_password(option, path).map(Some),
+            None => Ok(given.as_ref().map(Secret::new)),
+            Some(path) => secret_file::read(path)
+                .map(Some)
+                .map_err(|error| Failure::usage(format!("{option}: {}: {error}", path.display()))),
         };
         Ok(RedisConfig {
             username: self.username.clone(),
@@ -183,30 +185,12 @@ impl RedisArgs {
                 &self.sentinel_password,
                 &self.sentinel_password_file,
             )?,
-            tls: TlsFiles {
-                authority: self.ca_file.clone(),
-                certificate: self.cert_file.clone(),
-                key: self.key_file.clone(),
-            },
+            tls_ca_file: self.ca_file.clone(),
+            tls_cert_file: self.cert_file.clone(),
+            tls_key_file: self.key_file.clone(),
             pool_size: 4,
-            ..RedisConfig::new(&self.redis)
+            ..RedisConfig::new(&self.redis)?
         })
-    }
-}
-
-fn read_password(option: &str, path: &std::path::Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!(
-            "{option}: {} can't be read: {error}",
-            path.display()
-        ))
-    })?;
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(Failure::usage(format!(
-            "{option}: {} is empty",
-            path.display()
-        ))),
-        password => Ok(password.to_owned()),
     }
 }
 
@@ -214,6 +198,7 @@ fn read_password(option: &str, path: &std::path::Path) -> Result<String, Failure
 mod tests {
     use crate::cli::Cli;
     use clap::Parser as _;
+    use vote_domain::Secret;
 
     #[test]
     fn no_password_shows() {
@@ -248,8 +233,8 @@ mod tests {
             cli.unwrap().global.redis.config()
         };
         let read = config("hunter2\r\n").unwrap();
-        assert_eq!(read.password.as_deref(), Some("hunter2"));
-        assert_eq!(read.sentinel_password.as_deref(), Some("hunter2"));
+        assert_eq!(read.password, Some(Secret::new("hunter2")));
+        assert_eq!(read.sentinel_password, Some(Secret::new("hunter2")));
         let error = config("\n").unwrap_err().to_string();
         assert!(
             error.contains("--redis-password-file") && error.contains("empty"),

@@ -243,6 +243,12 @@ fn arguments_check_and_print() {
     let (code, stdout, _) = end("--print-openapi", &[("VOTE__NONE", "1")]);
     assert_eq!(code, Some(0));
     assert!(stdout.contains("\"/v1/polls/{poll}\""), "{stdout}");
+    let (code, stdout, _) = end("--print-settings-schema", &[("VOTE__NONE", "1")]);
+    assert_eq!(code, Some(0));
+    assert!(
+        stdout.contains("\"x-env\": \"VOTE__REDIS__URL\""),
+        "{stdout}"
+    );
     let (code, stdout, _) = end("--version", &[]);
     assert_eq!(code, Some(0));
     assert!(stdout.contains("vote-ingest 1.2.3"), "{stdout}");

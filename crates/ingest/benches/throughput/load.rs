@@ -105,7 +105,7 @@ async fn measure(rounds: u32, seconds: u32) -> anyhow::Result<Report> {
 }
 
 async fn open_poll(url: &str) -> anyhow::Result<()> {
-    let operator = Store::new(&RedisConfig::new(url))?.operator();
+    let operator = Store::new(&RedisConfig::new(url)?)?.operator();
     let now = SystemClock.now();
     let draft = Poll::draft(definition(now)?, now, "bench");
     operator.save(&draft, 0).await?;

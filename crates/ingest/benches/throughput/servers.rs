@@ -12,7 +12,7 @@ use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
 use vote_http::{BoxError, Context, Problem, ProblemCode, Service};
 use vote_ingest::{answer, read_vote};
 use vote_runtime::ServiceName;
-use vote_store::{Outcome, Place, VoteToCast};
+use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
 /// The poll that all servers take votes for: open since yesterday, for a year.
 pub(crate) fn definition(now: jiff::Timestamp) -> anyhow::Result<PollDefinition> {
@@ -73,7 +73,7 @@ impl Shared {
             sequence: 1,
             place: 0,
         };
-        let outcome = Outcome::Accepted { place, batch: None };
+        let outcome = Outcome::Accepted(Acceptance { place, batch: None });
         answer(
             &self.poll,
             vote.channel,
@@ -160,7 +160,7 @@ impl Service for PerVote {
     }
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
-        let pool = Config::from_url(context.settings.redis.url.expose())
+        let pool = Config::from_url(context.settings.redis.url.to_string())
             .builder()?
             // The best of 16, 64 and 256, tried on two cores.
             .max_size(64)

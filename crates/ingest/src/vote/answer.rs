@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vote_domain::{Direction, Poll, PollState, Receipt, ReceiptKey, Refusal, wire_time};
 use vote_http::{Problem, ProblemCode};
-use vote_store::{Outcome, Place};
+use vote_store::{Acceptance, Outcome, Place};
 
 /// How a vote ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -84,7 +84,7 @@ pub(super) fn vote_accepted<'a>(
 ) -> Result<VoteAccepted<'a>, Problem> {
     let definition = &poll.definition;
     let (status, receipt) = match outcome {
-        Outcome::Accepted { place, .. } => {
+        Outcome::Accepted(Acceptance { place, .. }) => {
             let receipt = receipt(poll, place, received_at);
             (VoteStatus::Accepted, Some(receipt.sign(receipt_key)))
         }

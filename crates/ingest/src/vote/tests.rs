@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use vote_domain::{Poll, PollDefinition, Receipt, ReceiptKey, Refusal, Transition, WriterId};
 use vote_http::problem::ProblemGroup as _;
 use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode};
-use vote_store::{Outcome, Place, VoteToCast};
+use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
 use super::answer::vote_accepted;
 use super::{VoteProblems, answer, read_vote};
@@ -232,7 +232,7 @@ fn a_recorded_vote_is_answered_with_its_receipt_and_a_repeat_without() {
         sequence: 3,
         place: 4,
     };
-    let outcome = Outcome::Accepted { place, batch: None };
+    let outcome = Outcome::Accepted(Acceptance { place, batch: None });
     let accepted = vote_accepted(&poll, 0, 1, at(1), &outcome, &key).expect("recorded");
     let receipt = Receipt::verify(accepted.receipt.as_deref().expect("a receipt"), &key);
     let receipt = receipt.expect("genuine");

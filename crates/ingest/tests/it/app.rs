@@ -72,7 +72,7 @@ impl Show {
 
     pub(crate) async fn with(definition: PollDefinition, then: Option<Transition>) -> Self {
         let redis = RedisServer::builder().append_only(true).start().await;
-        let operator = Store::new(&RedisConfig::new(redis.url()))
+        let operator = Store::new(&RedisConfig::new(redis.url()).expect("an address"))
             .expect("a usable address")
             .operator();
         let show = Self { redis, operator };

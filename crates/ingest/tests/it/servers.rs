@@ -40,7 +40,7 @@ async fn a_server_that_can_not_do_what_is_asked_ends_the_start_with_the_reason()
 #[tokio::test]
 async fn votes_are_taken_through_sentinels_and_only_with_a_replica() {
     let redis = RedisSentinels::start().await;
-    let operator = Store::new(&RedisConfig::new(redis.url()))
+    let operator = Store::new(&RedisConfig::new(redis.url()).expect("an address"))
         .expect("a usable address")
         .operator();
     let draft = Poll::draft(definition(ago(60), ago(-3_600)), now(), "test");

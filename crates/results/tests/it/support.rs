@@ -18,8 +18,8 @@ use vote_http::{Running, launch};
 use vote_results::Results;
 use vote_runtime::{ServiceName, Settings};
 use vote_store::{
-    LaneConfig, Outcome, Place, PollOperator, RedisConfig, Store, VoteToCast, VoteWriter,
-    VoteWriterConfig,
+    Acceptance, LaneConfig, Outcome, Place, PollOperator, RedisConfig, Store, VoteToCast,
+    VoteWriter, VoteWriterConfig,
 };
 use vote_testkit::{RedisServer, eventually};
 
@@ -82,10 +82,10 @@ fn random() -> [u8; 32] {
 }
 
 fn store(url: &str) -> Store {
-    let mut config = RedisConfig::new(url);
+    let mut config = RedisConfig::new(url).expect("a usable address");
     config.connect_timeout = Duration::from_millis(500);
     config.response_timeout = Duration::from_millis(500);
-    Store::new(&config).expect("a usable address")
+    Store::new(&config).expect("nothing to refuse")
 }
 
 /// A Redis whose data outlives it.
@@ -196,11 +196,11 @@ impl Voting {
     }
 
     pub(crate) async fn cast(&self, poll: &str, vote: VoteToCast) -> Place {
-        let open = eventually(DEADLINE, || async { self.0.poll(poll) }).await;
+        let open = eventually(DEADLINE, || async { self.0.find(poll).ok().flatten() }).await;
         // Votes are taken as soon as the writer has seen the poll open.
         eventually(DEADLINE, || async {
             match open.cast(vote.clone()).await {
-                Outcome::Accepted { place, .. } => Ok(place),
+                Outcome::Accepted(Acceptance { place, .. }) => Ok(place),
                 other => Err(format!("{other:?}")),
             }
         })

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use strsim::levenshtein;
+
 /// The embedded first layer: defaults and documentation in one file.
 pub const DEFAULTS_TOML: &str = include_str!("../defaults.toml");
 
@@ -46,7 +48,10 @@ pub enum Kind {
     /// A text whose value must never be shown.
     Secret,
     /// Any other text; checked by its own type.
-    Text,
+    Text {
+        /// The longest that is allowed, where that is said.
+        max_bytes: Option<usize>,
+    },
 }
 
 impl SettingDoc {
@@ -67,6 +72,12 @@ pub fn reference() -> &'static [SettingDoc] {
 /// The setting of that dotted name.
 pub(super) fn find(name: &str) -> Option<&'static SettingDoc> {
     REFERENCE.iter().find(|setting| setting.name == name)
+}
+
+/// What the setting of that dotted name takes, as the reason why another value is refused.
+pub(super) fn takes(name: &str) -> String {
+    let takes = find(name).map_or("another value", |setting| setting.takes.as_str());
+    format!("takes {takes}")
 }
 
 /// The name of the environment variable of a dotted name.
@@ -101,38 +112,20 @@ pub fn reference_markdown() -> String {
 
 /// The setting whose name is most like `name`, if one is at all.
 pub(super) fn nearest(name: &str) -> Option<&'static SettingDoc> {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    fn last(name: &str) -> &str {
+        name.rsplit('.').next().unwrap_or_default()
+    }
     // The whole name decides; a right last part under a wrong section is as good as two typos.
     REFERENCE
         .iter()
         .map(|setting| {
-            let whole = distance(&setting.name, name);
-            let part = distance(&last(&setting.name), &last(name)) + 2;
+            let whole = levenshtein(&setting.name, name);
+            let part = levenshtein(last(&setting.name), last(name)) + 2;
             (whole.min(part), setting)
         })
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= 2 + name.len() / 5)
         .map(|(_, setting)| setting)
-}
-
-/// Levenshtein's edit distance, by bytes.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut current = i + 1;
-        for (j, r) in right.bytes().enumerate() {
-            let above = row[j + 1];
-            let next = (current + 1)
-                .min(above + 1)
-                .min(diagonal + usize::from(l != r));
-            row[j] = current;
-            diagonal = above;
-            current = next;
-        }
-        row[right.len()] = current;
-    }
-    row[right.len()]
 }
 
 fn parse(toml: &str) -> Vec<SettingDoc> {
@@ -186,14 +179,16 @@ fn kind(takes: &str) -> Kind {
     if let Some(words) = takes.strip_prefix("one of ") {
         return Kind::OneOf(words.split(", ").map(str::to_owned).collect());
     }
-    if takes == "true or false" {
-        Kind::Boolean
-    } else if takes.starts_with("list of ") {
-        Kind::List
-    } else if takes.starts_with("secret ") {
-        Kind::Secret
-    } else {
-        Kind::Text
+    let most = takes
+        .strip_prefix("text of at most ")
+        .and_then(|rest| rest.strip_suffix(" characters"));
+    match takes {
+        "true or false" => Kind::Boolean,
+        _ if takes.starts_with("list of ") => Kind::List,
+        _ if takes.starts_with("secret ") => Kind::Secret,
+        _ => Kind::Text {
+            max_bytes: most.and_then(|most| most.parse().ok()),
+        },
     }
 }
 
@@ -269,13 +264,5 @@ mod tests {
         );
         assert_eq!(nearest("http.interval_ms"), Some("snapshot.interval_ms"));
         assert_eq!(nearest("zzzzzzzzzzzzzzzz"), None);
-    }
-
-    #[test]
-    fn edit_distance_counts_insertions_deletions_and_changes() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", ""), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("same", "same"), 0);
     }
 }

@@ -1,4 +1,5 @@
-//! The sections of the settings, as the services read them. `defaults.toml` documents them for people.
+//! The sections of the settings that are not the store's own, as the services read them, each with what its values
+//! must be beside each other. `defaults.toml` documents them for people.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -6,50 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
 use vote_domain::Secret;
+use vote_store::units;
 
-use super::values::{Durability, LogFormat, RedisUrl, ReplicasMissing, empty_is_none};
-
-/// `redis.*`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisSettings {
-    /// Address of Redis; `Debug` and `Display` leave its password out.
-    pub url: RedisUrl,
-    /// ACL user.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub username: Option<String>,
-    /// Password of that user, from the setting itself or from its file.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub password: Option<Secret>,
-    /// File that held the password.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub password_file: Option<PathBuf>,
-    /// ACL user at the sentinels.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub sentinel_username: Option<String>,
-    /// Password at the sentinels, from the setting itself or from its file.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub sentinel_password: Option<Secret>,
-    /// File that held that password.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub sentinel_password_file: Option<PathBuf>,
-    /// File with the certificates of authorities to trust.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub tls_ca_file: Option<PathBuf>,
-    /// File with our own certificate.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub tls_cert_file: Option<PathBuf>,
-    /// File with the key of our own certificate.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub tls_key_file: Option<PathBuf>,
-    /// Connections to one server at most.
-    pub pool_size: usize,
-    /// Longest time to wait for a connection, in milliseconds.
-    pub connect_timeout_ms: u64,
-    /// Longest time to wait for an answer, in milliseconds.
-    pub response_timeout_ms: u64,
-}
+use super::reference::takes;
 
 /// `http.*`
 #[derive(Debug, Clone, Deserialize)]
@@ -61,14 +23,49 @@ pub struct HttpSettings {
     pub workers: usize,
     /// Largest body that is read, in bytes.
     pub body_limit_bytes: usize,
-    /// Time that an idle connection stays open, in seconds.
-    pub keep_alive_s: u64,
-    /// Longest time for a request's head, and for a vote's body after it, in milliseconds.
-    pub client_request_timeout_ms: u64,
+    /// Time that an idle connection stays open.
+    #[serde(rename = "keep_alive_s", deserialize_with = "units::secs")]
+    pub keep_alive: Duration,
+    /// Longest time for a request's head, and for a vote's body after it.
+    #[serde(
+        rename = "client_request_timeout_ms",
+        deserialize_with = "units::millis"
+    )]
+    pub client_request_timeout: Duration,
     /// Connections of one worker at most.
     pub max_connections: usize,
     /// Origins that browsers may call from; `*` for any.
     pub cors_allowed_origins: Vec<String>,
+}
+
+impl HttpSettings {
+    /// Worker threads, with 0 resolved to the number of cores.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            count => count,
+        }
+    }
+
+    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        const ORIGINS: &str = "http.cors_allowed_origins";
+        for origin in &self.cors_allowed_origins {
+            if !is_origin(origin) {
+                refuse(
+                    ORIGINS,
+                    &format!("{origin:?} is no origin: {}", takes(ORIGINS)),
+                );
+            }
+        }
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '*']))
 }
 
 /// `admin.*`
@@ -89,48 +86,71 @@ pub struct LogSettings {
     pub level: String,
 }
 
-/// `commit.*`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommitSettings {
-    /// Longest time that a vote waits to be sent, in milliseconds.
-    pub accept_timeout_ms: u64,
-    /// Longest time that a batch is held back, in microseconds.
-    pub min_batch_interval_us: u64,
-    /// Time that acknowledged batches are kept, in seconds; 0 keeps none, and repairs nothing.
-    pub replay_window_s: u64,
-    /// Memory that the acknowledged batches of all lanes take together, in MiB.
-    pub replay_window_mib: usize,
-    /// When a vote counts as recorded.
-    pub durability: Durability,
-    /// What happens to votes while replicas are missing.
-    pub replicas_missing: ReplicasMissing,
-    /// Votes that may wait in one lane.
-    pub queue_capacity: usize,
-    /// Keyed votes in one batch at most.
-    pub max_keyed_per_batch: usize,
-    /// Time that an idempotency key is remembered at least, in seconds.
-    pub idempotency_window_s: u64,
-    /// Whether a vote without an `Idempotency-Key` is refused.
-    pub idempotency_key_required: bool,
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Pretty on a terminal, else JSON.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+impl LogSettings {
+    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        if !is_log_level(&self.level) {
+            refuse("log.level", &takes("log.level"));
+        }
+    }
+}
+
+/// Whether a text is a level, or levels by target. Stricter than the filter that is made of it, which
+/// takes any word for a target and so would silence the logs for `warning`.
+fn is_log_level(text: &str) -> bool {
+    let is_level = |text: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
+    text.split(',')
+        .map(str::trim)
+        .all(|directive| match directive.split_once('=') {
+            Some((target, level)) => !target.is_empty() && is_level(level),
+            None => is_level(directive),
+        })
+        && EnvFilter::builder().parse(text).is_ok()
 }
 
 /// `polls.*`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PollsSettings {
-    /// How often polls are looked for, in milliseconds.
-    pub refresh_interval_ms: u64,
+    /// How often polls are looked for.
+    #[serde(rename = "refresh_interval_ms", deserialize_with = "units::millis")]
+    pub refresh_interval: Duration,
 }
 
 /// `snapshot.*`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotSettings {
-    /// How often figures are read, in milliseconds.
-    pub interval_ms: u64,
-    /// Age from which figures are stale, in milliseconds.
-    pub stale_after_ms: u64,
+    /// How often figures are read.
+    #[serde(rename = "interval_ms", deserialize_with = "units::millis")]
+    pub interval: Duration,
+    /// Age from which figures are stale.
+    #[serde(rename = "stale_after_ms", deserialize_with = "units::millis")]
+    pub stale_after: Duration,
+}
+
+impl SnapshotSettings {
+    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        let least = self.interval * 2;
+        if self.stale_after < least {
+            let least_ms = least.as_millis();
+            refuse(
+                "snapshot.stale_after_ms",
+                &format!("takes at least twice snapshot.interval_ms: {least_ms}"),
+            );
+        }
+    }
 }
 
 /// `receipts.*`
@@ -138,96 +158,11 @@ pub struct SnapshotSettings {
 #[serde(deny_unknown_fields)]
 pub struct ReceiptSettings {
     /// Key of the receipts' signature in hexadecimal digits, from the setting itself or from its file.
-    #[serde(deserialize_with = "empty_is_none")]
+    #[serde(deserialize_with = "units::empty_is_none")]
     pub key: Option<Secret>,
     /// File that held the key.
-    #[serde(deserialize_with = "empty_is_none")]
+    #[serde(deserialize_with = "units::empty_is_none")]
     pub key_file: Option<PathBuf>,
-}
-
-/// `access.*`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccessSettings {
-    /// Token of production, from the setting itself or from its file.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub production_token: Option<Secret>,
-    /// File that held it.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub production_token_file: Option<PathBuf>,
-    /// Token of broadcast graphics, from the setting itself or from its file.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub broadcast_token: Option<Secret>,
-    /// File that held it.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub broadcast_token_file: Option<PathBuf>,
-}
-
-/// `shutdown.*`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShutdownSettings {
-    /// Time in which the service is not ready and still serves, in milliseconds.
-    pub grace_ms: u64,
-    /// Longest time for requests and waiting votes to finish, in milliseconds.
-    pub drain_timeout_ms: u64,
-}
-
-macro_rules! durations {
-    ($($settings:ident { $($method:ident = $from:ident($field:ident)),+ $(,)? })+) => {$(
-        impl $settings {$(
-            #[doc = concat!("`", stringify!($field), "` as a duration.")]
-            #[must_use]
-            pub const fn $method(&self) -> Duration {
-                Duration::$from(self.$field)
-            }
-        )+}
-    )+};
-}
-
-durations! {
-    RedisSettings {
-        connect_timeout = from_millis(connect_timeout_ms),
-        response_timeout = from_millis(response_timeout_ms),
-    }
-    HttpSettings {
-        keep_alive = from_secs(keep_alive_s),
-        client_request_timeout = from_millis(client_request_timeout_ms),
-    }
-    CommitSettings {
-        accept_timeout = from_millis(accept_timeout_ms),
-        min_batch_interval = from_micros(min_batch_interval_us),
-        replay_window = from_secs(replay_window_s),
-        idempotency_window = from_secs(idempotency_window_s),
-    }
-    PollsSettings { refresh_interval = from_millis(refresh_interval_ms) }
-    SnapshotSettings {
-        interval = from_millis(interval_ms),
-        stale_after = from_millis(stale_after_ms),
-    }
-    ShutdownSettings {
-        grace = from_millis(grace_ms),
-        drain_timeout = from_millis(drain_timeout_ms),
-    }
-}
-
-impl HttpSettings {
-    /// Worker threads, with 0 resolved to the number of cores.
-    #[must_use]
-    pub fn worker_count(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
-            count => count,
-        }
-    }
-}
-
-impl CommitSettings {
-    /// `replay_window_mib` in bytes.
-    #[must_use]
-    pub const fn replay_window_bytes(&self) -> usize {
-        self.replay_window_mib.saturating_mul(1 << 20)
-    }
 }
 
 impl ReceiptSettings {
@@ -241,4 +176,64 @@ impl ReceiptSettings {
             .try_into()
             .ok()
     }
+
+    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        if self.key.is_some() && self.key_bytes().is_none() {
+            refuse("receipts.key", &takes("receipts.key"));
+        }
+    }
+}
+
+/// `access.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    /// Token of production, from the setting itself or from its file.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub production_token: Option<Secret>,
+    /// File that held it.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub production_token_file: Option<PathBuf>,
+    /// Token of broadcast graphics, from the setting itself or from its file.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub broadcast_token: Option<Secret>,
+    /// File that held it.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub broadcast_token_file: Option<PathBuf>,
+}
+
+impl AccessSettings {
+    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        for (name, token) in [
+            ("access.production_token", &self.production_token),
+            ("access.broadcast_token", &self.broadcast_token),
+        ] {
+            if token.as_ref().is_some_and(|token| !is_token(token)) {
+                refuse(name, &takes(name));
+            }
+        }
+        if self.production_token.is_some() && self.production_token == self.broadcast_token {
+            refuse(
+                "access.broadcast_token",
+                "is the same as access.production_token",
+            );
+        }
+    }
+}
+
+fn is_token(token: &Secret) -> bool {
+    let text = token.expose();
+    (16..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// `shutdown.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShutdownSettings {
+    /// Time in which the service is not ready and still serves.
+    #[serde(rename = "grace_ms", deserialize_with = "units::millis")]
+    pub grace: Duration,
+    /// Longest time for requests and waiting votes to finish.
+    #[serde(rename = "drain_timeout_ms", deserialize_with = "units::millis")]
+    pub drain_timeout: Duration,
 }

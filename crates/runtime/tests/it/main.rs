@@ -2,4 +2,5 @@
 #![cfg(feature = "service")]
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+mod fields;
 mod settings;

@@ -1,101 +1,100 @@
 //! What must hold in a backup, whoever wrote it: the poll's audit, and that Redis could have held it.
 
-use vote_domain::{PollState, SealedPoll};
+use vote_domain::{Poll, PollState, SealedPoll};
 
-use super::{Backup, totals};
-use crate::{figures, operator::audit_report};
+use super::totals::Totals;
+use crate::audit::audit_report;
+use crate::audit::compare::changes_since_sealed;
+use crate::figures::{self, ShardFigures};
 
 /// Up to here `commit.lua` counts exactly (its numbers are doubles).
 const LARGEST: u64 = 1 << 53;
 
-impl Backup {
-    /// All that does not agree.
-    pub(super) fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        let shards = self.poll.definition.shards();
-        if !self.shards.iter().map(|shard| shard.shard).eq(0..shards) {
-            mistakes.push(format!(
-                "shards: the poll has {shards}, they must be there once each, in order"
-            ));
-            return mistakes;
-        }
-        let found = totals(&self.shards);
-        if self.totals != found {
-            mistakes.push(format!(
-                "totals: they are {:?}, the shards make {found:?}",
-                self.totals
-            ));
-        }
-        self.check_sizes(&mut mistakes);
-        self.check_hours(&mut mistakes);
-        match (&self.sealed, self.poll.state) {
-            (Some(sealed), PollState::Sealed) => self.check_sealed(sealed, &mut mistakes),
-            (Some(_), state) => {
-                mistakes.push(format!(
-                    "sealed: a poll that is {state} has no sealed result"
-                ));
-            }
-            (None, _) => {}
-        }
-        // The shards' places are right, and with them those of the sealed result.
-        mistakes.extend(audit_report(&self.poll, &self.shards, self.sealed.as_ref()).differences);
-        mistakes
+/// All that does not agree.
+pub(super) fn mistakes(
+    poll: &Poll,
+    shards: &[ShardFigures],
+    sealed: Option<&SealedPoll>,
+    totals: &Totals,
+) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    let count = poll.definition.shards();
+    if !shards.iter().map(|shard| shard.shard).eq(0..count) {
+        mistakes.push(format!(
+            "shards: the poll has {count}, they must be there once each, in order"
+        ));
+        return mistakes;
     }
-
-    fn check_sizes(&self, mistakes: &mut Vec<String>) {
-        let mut revision = u128::from(self.poll.revision);
-        for shard in &self.shards {
-            let number = shard.shard;
-            for (name, total) in [
-                ("tally", shard.tally.total()),
-                ("late", shard.late.total()),
-                ("ledger", shard.ledger_total()),
-            ] {
-                if total > u128::from(LARGEST) {
-                    mistakes.push(format!(
-                        "shard {number}: its {name} has {total} votes, more than can be counted on from"
-                    ));
-                }
-            }
-            for ledger in shard.writers.values() {
-                revision += u128::from(ledger.last_sequence);
-            }
-        }
-        if self.poll.revision == 0 || revision > u128::from(LARGEST) {
+    let found = Totals::of(shards);
+    if *totals != found {
+        mistakes.push(format!(
+            "totals: they are {totals:?}, the shards make {found:?}"
+        ));
+    }
+    check_sizes(poll, shards, &mut mistakes);
+    check_hours(poll, shards, &mut mistakes);
+    match (sealed, poll.state) {
+        (Some(sealed), PollState::Sealed) => check_sealed(sealed, poll, &mut mistakes),
+        (Some(_), state) => {
             mistakes.push(format!(
-                "the poll's revision {} and the writers' sequences make {revision}: must be from 1 to {LARGEST}",
-                self.poll.revision
+                "sealed: a poll that is {state} has no sealed result"
             ));
         }
+        (None, _) => {}
     }
+    // The shards' places are right, and with them those of the sealed result.
+    mistakes.extend(audit_report(poll, shards, sealed).differences);
+    mistakes
+}
 
-    /// Minutes elsewhere would be written and never read.
-    fn check_hours(&self, mistakes: &mut Vec<String>) {
-        let hours = figures::hours(&self.poll, jiff::Timestamp::MAX);
-        for shard in &self.shards {
-            let minutes = shard.minutes.iter().map(|(minute, _)| minute);
-            let mut outside = minutes.filter(|minute| !hours.contains(&minute.hour()));
-            if let Some(minute) = outside.next() {
+fn check_sizes(poll: &Poll, shards: &[ShardFigures], mistakes: &mut Vec<String>) {
+    let mut revision = u128::from(poll.revision);
+    for shard in shards {
+        let number = shard.shard;
+        for (name, total) in [
+            ("tally", shard.tally.total()),
+            ("late", shard.late.total()),
+            ("ledger", shard.ledger_total()),
+        ] {
+            if total > u128::from(LARGEST) {
                 mistakes.push(format!(
-                    "shard {}: it has votes of {}, when the poll took none",
-                    shard.shard,
-                    minute.start()
+                    "shard {number}: its {name} has {total} votes, more than can be counted on from"
                 ));
             }
         }
+        for ledger in shard.writers.values() {
+            revision += u128::from(ledger.last_sequence);
+        }
     }
+    if poll.revision == 0 || revision > u128::from(LARGEST) {
+        mistakes.push(format!(
+            "the poll's revision {} and the writers' sequences make {revision}: must be from 1 to {LARGEST}",
+            poll.revision
+        ));
+    }
+}
 
-    fn check_sealed(&self, sealed: &SealedPoll, mistakes: &mut Vec<String>) {
-        let differences = sealed.poll.definition.differences(&self.poll.definition);
-        // All that may change in a sealed poll.
-        for difference in differences
-            .iter()
-            .filter(|difference| difference.field != "visibility")
-        {
-            mistakes.push(format!("sealed: it is of another poll: {difference}"));
+/// Minutes elsewhere would be written and never read.
+fn check_hours(poll: &Poll, shards: &[ShardFigures], mistakes: &mut Vec<String>) {
+    let hours = figures::read::hours(poll, jiff::Timestamp::MAX);
+    for shard in shards {
+        let minutes = shard.minutes.iter().map(|(minute, _)| minute);
+        let mut outside = minutes.filter(|minute| !hours.contains(&minute.hour()));
+        if let Some(minute) = outside.next() {
+            mistakes.push(format!(
+                "shard {}: it has votes of {}, when the poll took none",
+                shard.shard,
+                minute.start()
+            ));
         }
-        if sealed.poll.closes_at != self.poll.closes_at {
-            mistakes.push("sealed: it is of another poll: closes_at differs".to_owned());
-        }
+    }
+}
+
+fn check_sealed(sealed: &SealedPoll, poll: &Poll, mistakes: &mut Vec<String>) {
+    for difference in changes_since_sealed(sealed, poll) {
+        mistakes.push(format!("sealed: it is of another poll: {difference}"));
+    }
+    if sealed.poll.closes_at != poll.closes_at {
+        mistakes.push("sealed: it is of another poll: closes_at differs".to_owned());
     }
 }

@@ -10,11 +10,9 @@ use vote_domain::{
     wire_time,
 };
 
-use super::Totals;
-use crate::{
-    fence::Fence,
-    figures::{Drained, ShardFigures, WriterLedger},
-};
+use super::totals::Totals;
+use crate::fence::Fence;
+use crate::figures::{Drained, ShardFigures, WriterLedger};
 
 /// What says that a document is a backup.
 pub(super) const FORMAT: &str = "vote-backup";

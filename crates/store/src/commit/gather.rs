@@ -25,7 +25,7 @@ const STEADY: u32 = 2;
 /// How often it makes sure of that.
 const STEADY_CHECK: u32 = 16;
 
-/// A batch of so many votes gains little from more: its commands are then a sixteenth of one a vote,
+/// A batch of so many votes gains little from more: its commands are then a sixteenth of one per vote,
 /// and what comes later is parsed while it is on its way.
 const ENOUGH: usize = 128;
 
@@ -101,4 +101,24 @@ async fn grows(queue: &Queue) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steady_batches_with_nobody_waiting_are_a_closed_loop_which_is_made_sure_of_now_and_then() {
+        let mut expected = Expected::nothing().after(8, 0);
+        let mut is_closed = Vec::new();
+        for _ in 0..STEADY_CHECK {
+            expected = expected.after(8, 0);
+            is_closed.push(expected.is_closed_loop());
+        }
+        assert_eq!(is_closed.iter().filter(|closed| !**closed).count(), 2);
+        assert!(!is_closed[0], "one repeat is no proof");
+        assert!(!is_closed[15], "it is looked at again");
+        assert!(!expected.after(9, 0).is_closed_loop());
+        assert!(!expected.after(8, 1).is_closed_loop());
+    }
 }

@@ -1,122 +1,31 @@
 //! The commit lane: one vote's way to Redis.
 
-mod attempt;
+mod backoff;
 mod batch;
+mod books;
+mod call;
+mod config;
+mod copies;
 mod durability;
 mod gather;
-mod inquiry;
+mod in_making;
 mod lane;
-mod load;
+mod metrics;
 #[cfg(test)]
 mod model;
+mod outcome;
 mod queue;
-mod repair;
+mod recorder;
 mod reply;
-mod settle;
+mod sender;
+mod shared;
+mod target;
 mod ticket;
-mod window;
+mod vote;
 mod writer;
 
-use std::time::Duration;
-
-use opentelemetry::trace::SpanContext;
-use vote_domain::{KeyDigest, Refusal, VoterDigest, WriterId};
-
-pub use durability::{Durability, ReplicasMissing};
+pub use config::LaneConfig;
+pub use durability::{Durability, DurabilityError, ReplicasMissing};
+pub use outcome::{Acceptance, Outcome, Place};
+pub use vote::VoteToCast;
 pub use writer::{OpenPoll, VoteWriter, VoteWriterConfig};
-
-/// How lanes behave; the services' settings under `commit`.
-#[derive(Debug, Clone)]
-pub struct LaneConfig {
-    /// How long a client waits for its vote's outcome.
-    pub accept_timeout: Duration,
-    /// The longest that a batch is held back while votes keep arriving.
-    pub min_batch_interval: Duration,
-    /// The most votes that wait in one lane; one more is refused at once.
-    pub queue_capacity: usize,
-    /// The most votes of a batch that need a look-up (a key or a voter), so that one script never
-    /// holds Redis for much more than a millisecond.
-    pub max_checked_per_batch: usize,
-    /// How long an idempotency key is remembered at the least.
-    pub idempotency_window: Duration,
-    /// How long acknowledged batches are kept for a repeat. Zero keeps nothing and repairs nothing: what
-    /// Redis forgets is lost, and counted as unrecoverable.
-    pub replay_window: Duration,
-    /// When a vote counts as recorded.
-    pub durability: Durability,
-    /// The most memory that the acknowledged batches of all lanes of a [`VoteWriter`] take together,
-    /// in bytes. The batches beyond it are let go of before their time.
-    pub replay_window_bytes: usize,
-}
-
-impl Default for LaneConfig {
-    fn default() -> Self {
-        Self {
-            accept_timeout: Duration::from_secs(2),
-            min_batch_interval: Duration::from_micros(1_500),
-            queue_capacity: 65_536,
-            max_checked_per_batch: 4_096,
-            idempotency_window: Duration::from_secs(120),
-            replay_window: Duration::from_secs(30),
-            durability: Durability::Memory,
-            replay_window_bytes: 48 << 20,
-        }
-    }
-}
-
-/// One vote, parsed and admitted, on its way to its lane.
-#[derive(Debug, Clone)]
-pub struct VoteToCast {
-    /// Index of the channel in the poll's definition.
-    pub channel: u8,
-    /// Index of the candidate in the poll's definition.
-    pub candidate: u8,
-    /// When the vote was received, in milliseconds since the Unix epoch. It decides whether the
-    /// vote came in time, and the minute it counts in.
-    pub received_at_ms: i64,
-    /// Digest of the client's idempotency key.
-    pub key: Option<KeyDigest>,
-    /// Digest of the voter, where the channel knows one.
-    pub voter: Option<VoterDigest>,
-    /// The span of the request, where it is traced.
-    pub span: Option<Box<SpanContext>>,
-}
-
-/// Where a recorded vote stands: what its receipt says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The writer of the batch.
-    pub writer: WriterId,
-    /// The shard it went to.
-    pub shard: u16,
-    /// The batch's sequence. In the tally as soon as the ledger's last is not lower.
-    pub sequence: u64,
-    /// The vote's place in the batch, from 0.
-    pub place: u32,
-}
-
-/// How a vote ended.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// Recorded, and acknowledged by Redis.
-    Accepted {
-        /// Its place in the ledger.
-        place: Place,
-        /// The span of its batch, where the vote is traced.
-        batch: Option<Box<SpanContext>>,
-    },
-    /// Its key had been recorded before, for the same channel and candidate.
-    Duplicate,
-    /// Its key had been recorded before, for another vote.
-    Mismatch,
-    /// The voter has used all votes of this channel.
-    LimitReached,
-    /// The poll does not take votes now; nothing was recorded (a late one is counted as late).
-    Refused(Refusal),
-    /// The lane's queue is full. Not recorded.
-    QueueFull,
-    /// Waited the accept timeout without being sent, and was withdrawn. Not recorded.
-    NotRecorded,
-    /// Sent, but the answer is still out: it may be recorded or not.
-    Unknown,
-}

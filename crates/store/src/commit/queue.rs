@@ -1,11 +1,14 @@
 //! The bounded queue in front of a lane.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use super::{VoteToCast, ticket::Ticket};
+use super::ticket::Ticket;
+use super::vote::VoteToCast;
 
 /// A vote in the queue, and who waits for it.
 #[derive(Debug)]

@@ -2,15 +2,18 @@
 
 use vote_domain::Refusal;
 
+use super::outcome::{Outcome, Verdict};
+
 /// A parsed reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// Applied; a letter a checked vote, or none where all are accepted.
-    Applied(Vec<Letter>),
-    /// All late but those that are known from before.
-    Late(Vec<Letter>),
-    /// Refused by the fence.
-    Refused(Refusal, Vec<Letter>),
+pub(super) enum Reply {
+    /// Judged: applied, late or refused by the fence.
+    Judged {
+        /// How its plain votes ended.
+        plain: Verdict,
+        /// How each of its checked votes ended.
+        checked: Vec<Verdict>,
+    },
     /// The batch spans the opening or the closing instant (milliseconds since the epoch).
     Split { opens_at_ms: i64, closes_at_ms: i64 },
     /// A replay that is on record after all, as an earlier writer's; counted nothing.
@@ -27,50 +30,24 @@ pub(crate) enum Reply {
     Stands { votes: u64 },
 }
 
-/// The outcome of one checked vote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Letter {
-    Accepted,
-    Duplicate,
-    Mismatch,
-    LimitReached,
-    Late,
-    Refused,
-}
-
-impl Letter {
-    fn parse(letter: u8) -> Option<Self> {
-        Some(match letter {
-            b'a' => Self::Accepted,
-            b'd' => Self::Duplicate,
-            b'm' => Self::Mismatch,
-            b'l' => Self::LimitReached,
-            b'x' => Self::Late,
-            b'r' => Self::Refused,
-            _ => return None,
-        })
-    }
-}
-
 impl Reply {
     /// Whether the batch has used its sequence. A poll that is over for good is not written to.
-    pub(crate) const fn uses_sequence(&self) -> bool {
-        !matches!(
-            self,
-            Self::Refused(Refusal::Sealed | Refusal::Void, _)
-                | Self::Waits(_)
-                | Self::Gap { .. }
-                | Self::Behind { .. }
-                | Self::Stands { .. }
-        )
+    pub(super) const fn uses_sequence(&self) -> bool {
+        match self {
+            Self::Judged { plain, .. } => {
+                !matches!(plain, Outcome::Refused(Refusal::Sealed | Refusal::Void))
+            }
+            Self::Split { .. } | Self::Original | Self::Burnt => true,
+            Self::Waits(_) | Self::Gap { .. } | Self::Behind { .. } | Self::Stands { .. } => false,
+        }
     }
 
     /// Parses a reply to a batch with `checked` checked votes; `None` if it is not one.
-    pub(crate) fn parse(reply: &[u8], checked: usize) -> Option<Self> {
+    pub(super) fn parse(reply: &[u8], checked: usize) -> Option<Self> {
         let (&kind, rest) = reply.split_first()?;
         match kind {
-            b'A' => Some(Self::Applied(letters(rest, checked, Letter::Accepted)?)),
-            b'L' => Some(Self::Late(letters(rest, checked, Letter::Late)?)),
+            b'A' => judged(Verdict::Accepted(()), rest, checked),
+            b'L' => judged(Verdict::Refused(Refusal::Closed), rest, checked),
             b'R' => {
                 let end = rest.iter().position(|byte| *byte == b';')?;
                 let refusal = match &rest[..end] {
@@ -80,8 +57,7 @@ impl Reply {
                     b"void" => Refusal::Void,
                     _ => return None,
                 };
-                let letters = letters(&rest[end + 1..], checked, Letter::Refused)?;
-                Some(Self::Refused(refusal, letters))
+                judged(Verdict::Refused(refusal), &rest[end + 1..], checked)
             }
             b'S' => {
                 let (opens_at, closes_at) = std::str::from_utf8(rest).ok()?.split_once(';')?;
@@ -93,28 +69,45 @@ impl Reply {
             b'O' if rest.is_empty() => Some(Self::Original),
             b'X' if rest.is_empty() => Some(Self::Burnt),
             b'W' => Some(Self::Waits(String::from_utf8(rest.to_vec()).ok()?)),
-            b'G' => Some(Self::Gap {
-                last: std::str::from_utf8(rest).ok()?.parse().ok()?,
-            }),
-            b'B' => Some(Self::Behind {
-                last: std::str::from_utf8(rest).ok()?.parse().ok()?,
-            }),
-            b'V' => Some(Self::Stands {
-                votes: std::str::from_utf8(rest).ok()?.parse().ok()?,
-            }),
+            b'G' => number(rest).map(|last| Self::Gap { last }),
+            b'B' => number(rest).map(|last| Self::Behind { last }),
+            b'V' => number(rest).map(|votes| Self::Stands { votes }),
             _ => None,
         }
     }
 }
 
-fn letters(text: &[u8], checked: usize, all: Letter) -> Option<Vec<Letter>> {
-    if text.is_empty() {
-        return Some(vec![all; checked]);
+/// A reply whose plain votes ended as `plain`, with a letter per checked vote, or none where all ended so.
+fn judged(plain: Verdict, letters: &[u8], checked: usize) -> Option<Reply> {
+    if letters.is_empty() {
+        let checked = vec![plain; checked];
+        return Some(Reply::Judged { plain, checked });
     }
-    if text.len() != checked {
+    if letters.len() != checked {
         return None;
     }
-    text.iter().map(|letter| Letter::parse(*letter)).collect()
+    let refusal = match plain {
+        Verdict::Refused(refusal) => refusal,
+        _ => Refusal::Closed,
+    };
+    let checked = letters.iter();
+    let checked = checked.map(|letter| Verdict::of_letter(*letter, refusal));
+    Some(Reply::Judged {
+        plain,
+        checked: checked.collect::<Option<_>>()?,
+    })
+}
+
+/// Says that a server has answered what is no reply.
+pub(super) fn not_a_reply(bytes: &[u8]) -> String {
+    format!(
+        "not a reply of commit.lua: {:?}",
+        String::from_utf8_lossy(bytes)
+    )
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -123,25 +116,34 @@ mod tests {
 
     #[test]
     fn replies_are_parsed_as_the_script_writes_them() {
-        assert_eq!(
-            Reply::parse(b"A", 2),
-            Some(Reply::Applied(vec![Letter::Accepted; 2]))
-        );
+        let (accepted, paused) = (Verdict::Accepted(()), Verdict::Refused(Refusal::Paused));
+        let judged = |plain, checked: &[Verdict]| {
+            Some(Reply::Judged {
+                plain,
+                checked: checked.to_vec(),
+            })
+        };
+        assert_eq!(Reply::parse(b"A", 2), judged(accepted, &[accepted; 2]));
         assert_eq!(
             Reply::parse(b"Aadml", 4),
-            Some(Reply::Applied(vec![
-                Letter::Accepted,
-                Letter::Duplicate,
-                Letter::Mismatch,
-                Letter::LimitReached
-            ]))
+            judged(
+                accepted,
+                &[
+                    accepted,
+                    Verdict::Duplicate,
+                    Verdict::Mismatch,
+                    Verdict::LimitReached
+                ]
+            )
+        );
+        let late = Verdict::Refused(Refusal::Closed);
+        assert_eq!(
+            Reply::parse(b"Ldx", 2),
+            judged(late, &[Verdict::Duplicate, late])
         );
         assert_eq!(
             Reply::parse(b"Rpaused;dr", 2),
-            Some(Reply::Refused(
-                Refusal::Paused,
-                vec![Letter::Duplicate, Letter::Refused]
-            ))
+            judged(paused, &[Verdict::Duplicate, paused])
         );
         assert_eq!(
             Reply::parse(b"S10;20", 0),

@@ -1,15 +1,13 @@
 //! What a waiting client holds while its vote is on its way.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// Where one vote is. Shared by the request that waits and the lane that carries the vote.
 ///

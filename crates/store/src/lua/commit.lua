@@ -7,7 +7,7 @@
 --                           closes_at for which the writer has nothing left to send, or 'ended'
 --       5 replies   hash    <writer> -> <sequence>:<reply>, where the reply was not just 'A'
 --       6 late      hash    <channel>/<candidate> -> votes that came after closes_at
---       7,8,9 seen  hashes  idempotency digests of the previous, this and the next window
+--       7,8,9 seen  hashes  idempotency digests of the previous, this and the next key window
 --       10..        hashes  voter buckets that this batch touches: voter digest -> votes used
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
 --         the fence lets pass while the poll isn't over for good, with ' <writer>/<sequence>' behind it for
@@ -16,11 +16,11 @@
 --         which, if it is, marks the writer as drained for the closes_at in ARGV 4 (it sends no
 --         vote any more that came before); 'end', which marks it as one that never sends again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
---       6 minute of the hour  7 lifetime of a seen window, milliseconds
---       8 idempotency digests, 16 bytes a checked vote, all zero where the vote carries no key
---       9 codes, 2 bytes a checked vote: channel and candidate, the fingerprint kept in `seen`
---       10 voter digests, 16 bytes a checked vote, all zero where it has none; empty if none has
---       11 buckets, 2 bytes a checked vote, big-endian: which of KEYS 10.. holds its voter
+--       6 minute of the hour  7 lifetime of a key window, milliseconds
+--       8 idempotency digests, 16 bytes per checked vote, all zero where the vote carries no key
+--       9 codes, 2 bytes per checked vote: channel and candidate, the fingerprint held in `seen`
+--       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
+--       11 buckets, 2 bytes per checked vote, big-endian: which of KEYS 10.. holds its voter
 --       12.. four for each channel and candidate of the batch: field, code, votes that need no
 --            check, votes a voter has in that channel (0 = no limit)
 -- Returns one of
@@ -34,7 +34,7 @@
 --       V<votes> to a question: it is the last one, and the writer has so many votes on record
 --       G<last>  a gap: this server knows the writer only up to <last>; nothing was done
 --       B<last>  behind: this server knows the writer beyond this batch; nothing was done
--- <outcomes> has a letter a checked vote (a accepted, d duplicate, m mismatch, l limit reached,
+-- <outcomes> has a letter per checked vote (a accepted, d duplicate, m mismatch, l limit reached,
 -- x late, r refused) and is left empty where every vote has the letter of its reply.
 --
 -- A batch that was evaluated has used its sequence, refused ones too: an attempt that was given
@@ -215,7 +215,7 @@ if not plain_outcomes then reply = verdict .. table.concat(outcomes) end
 if terminal then return reply end
 
 -- What a hash will hold with the batch's votes of each channel and candidate: one read and one write
--- a hash, however many candidates it has. Figures are whole numbers far below 2^53, which Lua's
+-- per hash, however many candidates it has. Figures are whole numbers far below 2^53, which Lua's
 -- doubles hold exactly.
 local function sums(key, prefix)
   local fields, added, total = {}, {}, 0

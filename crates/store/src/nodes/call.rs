@@ -5,12 +5,11 @@ use std::time::Duration;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 use serde::de::DeserializeOwned;
 
-use super::{Link, Nodes};
-use crate::{
-    address::Node,
-    error::StoreError,
-    script::{Script, is_unknown_script},
-};
+use super::link::Link;
+use super::servers::Nodes;
+use crate::address::Node;
+use crate::error::StoreError;
+use crate::script::{Script, is_unknown_script};
 
 /// How often a call follows redirections, or waits for a slot that is on the move.
 const MOST_TRIES: u32 = 20;
@@ -55,17 +54,19 @@ impl Nodes {
         &self,
         key: &str,
     ) -> Result<Option<T>, StoreError> {
-        let mut command = redis::cmd("GET");
-        command.arg(key);
-        let document: Option<Vec<u8>> = self.query(key, &command).await?;
-        document
-            .map(|json| {
-                serde_json::from_slice(&json).map_err(|error| StoreError::Corrupt {
-                    key: key.to_owned(),
-                    reason: error.to_string(),
-                })
-            })
-            .transpose()
+        let document: Option<Vec<u8>> = self.query(key, &Cmd::get(key)).await?;
+        let document = document
+            .map(|json| serde_json::from_slice(&json))
+            .transpose();
+        document.map_err(|error| StoreError::corrupt(key, &error))
+    }
+
+    /// Writes a value where there is none; says whether it did.
+    pub(crate) async fn set_if_absent(&self, key: &str, value: &[u8]) -> Result<bool, StoreError> {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value).arg("NX");
+        let answer: Value = self.query(key, &command).await?;
+        Ok(answer != Value::Nil)
     }
 
     async fn call<T: FromRedisValue>(
@@ -92,7 +93,7 @@ impl Nodes {
                 Ok(value) => return Ok(T::from_redis_value(value).map_err(RedisError::from)?),
                 Err(error) => error,
             };
-            let ask = self.heed(key, &error);
+            let ask = self.learn_from(key, &error);
             let again = tries < MOST_TRIES
                 && match error.kind() {
                     ErrorKind::Server(ServerErrorKind::Ask) => {
@@ -116,7 +117,7 @@ impl Nodes {
     }
 
     /// Waits until replicas of the servers of `keys` have all that was written there before; an
-    /// entry a server. Servers without replicas confirm nothing.
+    /// entry per server. Servers without replicas confirm nothing.
     ///
     /// `WAIT` waits for the offset after the connection's last command, which need not be a write.
     pub(crate) async fn confirm(

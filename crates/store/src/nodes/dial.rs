@@ -1,20 +1,18 @@
 //! How a connection to one server is made.
 
 use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime, Timeouts};
+use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo as _, RedisError, TlsCertificates, Value, aio::MultiplexedConnection,
+    IntoConnectionInfo as _, RedisError, TlsCertificates, Value,
 };
 
-use crate::{
-    address::{Address, Node},
-    connection::{RedisConfig, TlsFiles},
-    error::StoreError,
-};
+use crate::address::{Address, Node};
+use crate::config::RedisConfig;
+use crate::error::StoreError;
 
 /// Makes connections to any of the servers behind one address.
 pub(super) struct Dialer {
-    address: Address,
     certificates: Option<TlsCertificates>,
     config: RedisConfig,
 }
@@ -30,27 +28,19 @@ enum Login {
 
 impl Dialer {
     /// Reads the TLS files.
-    pub(super) fn new(address: Address, config: &RedisConfig) -> Result<Self, StoreError> {
-        let mut address = address;
-        if let Some(username) = &config.username {
-            address.username = Some(username.clone());
-        }
-        if let Some(password) = &config.password {
-            address.password = Some(password.clone());
-        }
-        if address.tls {
+    pub(super) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
+        if config.url.tls {
             // An error says that another part of the process has chosen one already.
             let _chosen = rustls::crypto::ring::default_provider().install_default();
         }
         Ok(Self {
-            certificates: certificates(&address, &config.tls)?,
-            address,
+            certificates: certificates(config)?,
             config: config.clone(),
         })
     }
 
     pub(super) fn address(&self) -> &Address {
-        &self.address
+        &self.config.url
     }
 
     /// A pool of connections to `node`, a server with the polls' data.
@@ -65,7 +55,7 @@ impl Dialer {
                 create: Some(self.config.connect_timeout),
                 recycle: Some(self.config.response_timeout),
             });
-        if self.address.topology.names_masters() {
+        if self.config.url.topology.names_masters() {
             // What was a master when the sentinels were asked may be a replica by now.
             builder = builder.post_create(Hook::async_fn(|connection, _| {
                 Box::pin(async { is_master(connection).await })
@@ -79,7 +69,7 @@ impl Dialer {
     /// One connection to `node` that asks where the data is.
     pub(super) async fn ask(&self, node: &Node) -> Result<MultiplexedConnection, RedisError> {
         // A sentinel has users of its own, and no databases.
-        let login = if self.address.topology.names_masters() {
+        let login = if self.config.url.topology.names_masters() {
             Login::Sentinel
         } else {
             Login::Data
@@ -104,7 +94,7 @@ impl Dialer {
     }
 
     fn info(&self, node: &Node, login: Login) -> Result<ConnectionInfo, StoreError> {
-        let address = if self.address.tls {
+        let address = if self.config.url.tls {
             ConnectionAddr::TcpTls {
                 host: node.host.clone(),
                 port: node.port,
@@ -124,19 +114,23 @@ impl Dialer {
         let mut settings = info.redis_settings().clone();
         let (username, password) = match login {
             Login::Data => {
-                settings = settings.set_db(self.address.database);
-                (&self.address.username, &self.address.password)
+                let url = &self.config.url;
+                settings = settings.set_db(url.database);
+                (
+                    self.config.username.as_ref().or(url.username.as_ref()),
+                    self.config.password.as_ref().or(url.password.as_ref()),
+                )
             }
             Login::Sentinel => (
-                &self.config.sentinel_username,
-                &self.config.sentinel_password,
+                self.config.sentinel_username.as_ref(),
+                self.config.sentinel_password.as_ref(),
             ),
         };
         if let Some(username) = username {
             settings = settings.set_username(username);
         }
         if let Some(password) = password {
-            settings = settings.set_password(password);
+            settings = settings.set_password(password.expose());
         }
         Ok(info.set_redis_settings(settings))
     }
@@ -148,14 +142,16 @@ fn unusable(error: RedisError) -> StoreError {
 }
 
 /// Reads the files; `None`: the authorities that the machine trusts, and no certificate of our own.
-fn certificates(
-    address: &Address,
-    files: &TlsFiles,
-) -> Result<Option<TlsCertificates>, StoreError> {
-    if *files == TlsFiles::default() {
+fn certificates(config: &RedisConfig) -> Result<Option<TlsCertificates>, StoreError> {
+    let files = [
+        &config.tls_ca_file,
+        &config.tls_cert_file,
+        &config.tls_key_file,
+    ];
+    if files.iter().all(|file| file.is_none()) {
         return Ok(None);
     }
-    if !address.tls {
+    if !config.url.tls {
         return Err(StoreError::Address(
             "it has TLS files, and a scheme without TLS: use rediss://".to_owned(),
         ));
@@ -165,7 +161,7 @@ fn certificates(
             StoreError::Address(format!("{} can't be read: {error}", path.display()))
         })
     };
-    let client_tls = match (&files.certificate, &files.key) {
+    let client_tls = match (&config.tls_cert_file, &config.tls_key_file) {
         (Some(certificate), Some(key)) => Some(ClientTlsConfig {
             client_cert: read(certificate)?,
             client_key: read(key)?,
@@ -177,7 +173,7 @@ fn certificates(
             ));
         }
     };
-    let root_cert = files.authority.as_deref().map(read).transpose()?;
+    let root_cert = config.tls_ca_file.as_deref().map(read).transpose()?;
     Ok(Some(TlsCertificates {
         client_tls,
         root_cert,

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use redis::RedisError;
 
-use super::{
-    dial::Dialer,
-    layout::{Layout, SlotMap},
-};
-use crate::{
-    address::{Node, Topology},
-    error::StoreError,
-};
+use super::dial::Dialer;
+use super::layout::{Layout, SlotMap};
+use crate::address::{Node, Topology};
+use crate::error::StoreError;
 
 /// How long one may think about it before the next is asked as well: one that hangs must not keep the
 /// lanes from their new master.

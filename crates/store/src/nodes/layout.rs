@@ -52,7 +52,7 @@ impl Layout {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SlotMap {
     nodes: Vec<Node>,
-    /// An index of `nodes` a slot.
+    /// An index of `nodes` per slot.
     slots: Box<[u16]>,
 }
 

@@ -5,12 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use vote_domain::PollId;
 
-use super::PollOperator;
-use crate::{
-    backup::{Backup, BackupError, Taken},
-    error::StoreError,
-    figures,
-};
+use super::poll_operator::PollOperator;
+use crate::backup::{Backup, BackupError, Taken};
+use crate::error::StoreError;
+use crate::figures;
 
 /// How often a poll is read that is changed meanwhile.
 const TRIES: u32 = 4;
@@ -60,11 +58,11 @@ impl PollOperator {
             let Some(poll) = self.get(id).await? else {
                 return Ok(None);
             };
-            let hours = self.results.hours(&poll).await?;
+            let hours = figures::read::hours_by_redis(&self.nodes, &poll).await?;
             let mut shards = Vec::with_capacity(usize::from(poll.definition.shards()));
             for shard in 0..poll.definition.shards() {
                 let figures =
-                    figures::read_shard(&self.nodes, &poll.definition, shard, hours.clone());
+                    figures::read::shard(&self.nodes, &poll.definition, shard, hours.clone());
                 shards.push(figures.await?);
                 read(shard + 1);
             }

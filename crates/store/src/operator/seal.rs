@@ -5,27 +5,24 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use vote_domain::{
     Difference, IllegalTransition, Poll, PollState, SealedPoll, SealedPollError, ShardTotals,
-    Transition, WriterId, WriterTotals,
+    Transition, WriterId,
 };
 
-use super::{
-    PollOperator, SaveError,
-    audit::{compare_figures, fence_difference},
-    drained::{Undrained, listed, undrained, wait_for_none_but},
-};
-use crate::{
-    error::StoreError,
-    fence::{Fence, Over},
-    figures::{ShardFigures, WriterLedger},
-    keys,
-};
+use super::poll_operator::PollOperator;
+use super::save::SaveError;
+use crate::audit::compare::{changes_since_sealed, fence_difference, figure_differences};
+use crate::audit::{Undrained, undrained};
+use crate::error::StoreError;
+use crate::fence::{Fence, FenceWrite};
+use crate::figures::{self, ShardFigures};
+use crate::keys;
 
 /// How many differences an error tells: the audit has them all.
 const TOLD: usize = 4;
 
 /// Why a poll was not sealed.
 #[derive(Debug, thiserror::Error)]
-pub enum SealError {
+pub enum SealingError {
     /// It is not closed.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),
@@ -59,7 +56,7 @@ pub enum SealError {
     Changed(Difference),
     /// The figures can't be sealed.
     #[error(transparent)]
-    Figures(#[from] vote_domain::SealError),
+    Figures(#[from] vote_domain::FiguresError),
     /// The new state could not be saved.
     #[error(transparent)]
     Save(#[from] SaveError),
@@ -71,15 +68,15 @@ pub enum SealError {
 impl PollOperator {
     /// Seals a closed poll: proves that its figures agree, that Redis knows on every shard that it is closed, and
     /// that no writer has votes left to send, fences every shard for good, reads and proves the figures again,
-    /// writes the final result and then the poll's new state. Safe to repeat after a failure half-way: what was
+    /// writes the sealed result and then the poll's new state. Safe to repeat after a failure half-way: what was
     /// sealed first stays, and so does what was changed since in the poll's document, which gets a later revision
     /// than both.
     ///
     /// `abandoned` are writers that are not waited for, because they are gone: the result names them.
     ///
     /// # Errors
-    /// [`SealError::Unfenced`] where Redis has forgotten the closing on a shard, [`SealError::Disagree`] where figures
-    /// do not agree, [`SealError::Waiting`] where other writers are not drained. Nothing has been changed then, but
+    /// [`SealingError::Unfenced`] where Redis has forgotten the closing on a shard, [`SealingError::Disagree`] where figures
+    /// do not agree, [`SealingError::Waiting`] where other writers are not drained. Nothing has been changed then, but
     /// if the figures have ceased to agree since they were fenced.
     pub async fn seal(
         &self,
@@ -87,7 +84,7 @@ impl PollOperator {
         abandoned: &BTreeSet<WriterId>,
         now: Timestamp,
         by: &str,
-    ) -> Result<SealedPoll, SealError> {
+    ) -> Result<SealedPoll, SealingError> {
         let mut next = poll.transition(Transition::Seal, now, by)?;
         let earlier = self.sealed(poll.definition.id()).await?;
         // What does not agree is found while it can still be repaired: a fence is for good.
@@ -101,15 +98,15 @@ impl PollOperator {
         }
         let least = revision_after(earlier.as_ref(), &figures);
         next.revision = next.revision.max(least);
-        self.fence_over(&next, Over::Fence).await?;
+        self.write_fences(&next, FenceWrite::Replace).await?;
         let figures = self.figures(&next).await?;
         let forgotten = figures
             .iter()
             .filter_map(|shard| fence_difference(&next, shard));
-        none_of(forgotten.collect()).map_err(SealError::Unfenced)?;
+        none_of(forgotten.collect()).map_err(SealingError::Unfenced)?;
         agree(&next, &figures)?;
-        let shards: Vec<ShardTotals> = figures.iter().map(shard_totals).collect();
-        let revision = next.revision + figures.iter().map(sequences).sum::<u64>();
+        let shards: Vec<ShardTotals> = figures.iter().map(ShardFigures::totals).collect();
+        let revision = next.revision + figures.iter().map(ShardFigures::sequences).sum::<u64>();
         let fresh = SealedPoll::new(next.clone(), shards, abandoned, revision, now, by)?;
         let sealed = self.write_sealed(fresh).await?;
         self.save(&next, poll.revision).await?;
@@ -120,58 +117,48 @@ impl PollOperator {
     /// shard. Where it does not, nobody can say whether votes are missing there, and waiting for writers is in vain.
     ///
     /// # Errors
-    /// [`SealError::Unfenced`] where a shard has another fence, or none.
-    pub async fn fenced_as_closed(&self, poll: &Poll) -> Result<(), SealError> {
-        let shards = self
-            .results
-            .figures_of(&poll.definition, std::iter::empty())
-            .await?;
+    /// [`SealingError::Unfenced`] where a shard has another fence, or none.
+    pub async fn fenced_as_closed(&self, poll: &Poll) -> Result<(), SealingError> {
+        let shards = figures::read::without_minutes(&self.nodes, poll).await?;
         fenced_as_closed(poll, &shards)
     }
 
-    /// Writes the final result if there is none; gives back the one that is there.
+    /// Writes the sealed result if there is none; gives back the one that is there.
     pub(super) async fn put_sealed(&self, sealed: &SealedPoll) -> Result<SealedPoll, StoreError> {
         let id = sealed.poll.definition.id();
         let key = keys::sealed(id);
-        let document = serde_json::to_string(sealed).map_err(|error| StoreError::Corrupt {
-            key: key.clone(),
-            reason: error.to_string(),
-        })?;
-        let mut command = redis::cmd("SET");
-        command.arg(&key).arg(document).arg("NX");
-        self.nodes.query::<redis::Value>(&key, &command).await?;
-        self.sealed(id).await?.ok_or_else(|| StoreError::Corrupt {
-            key,
-            reason: "it was written and is not there".to_owned(),
-        })
+        let document =
+            serde_json::to_string(sealed).map_err(|error| StoreError::corrupt(&key, &error))?;
+        self.nodes.set_if_absent(&key, document.as_bytes()).await?;
+        let written = self.sealed(id).await?;
+        written.ok_or_else(|| StoreError::corrupt(&key, "it was written and is not there"))
     }
 
-    /// Writes the final result if there is none, or none with other figures.
-    async fn write_sealed(&self, fresh: SealedPoll) -> Result<SealedPoll, SealError> {
+    /// Writes the sealed result if there is none; one with other figures is an error.
+    async fn write_sealed(&self, fresh: SealedPoll) -> Result<SealedPoll, SealingError> {
         let written = self.put_sealed(&fresh).await?;
         proven(&written, &fresh.poll)?;
         if written.shards == fresh.shards {
             Ok(written)
         } else {
-            Err(SealError::Other(written.sha256))
+            Err(SealingError::Other(written.sha256))
         }
     }
 }
 
-fn agree(poll: &Poll, figures: &[ShardFigures]) -> Result<(), SealError> {
-    let mut differences = Vec::new();
-    for shard in figures {
-        compare_figures(poll, shard, &mut differences);
-    }
-    none_of(differences).map_err(SealError::Disagree)
+fn agree(poll: &Poll, figures: &[ShardFigures]) -> Result<(), SealingError> {
+    let differences = figures
+        .iter()
+        .flat_map(|shard| figure_differences(poll, shard));
+    none_of(differences.collect()).map_err(SealingError::Disagree)
 }
 
-fn fenced_as_closed(poll: &Poll, figures: &[ShardFigures]) -> Result<(), SealError> {
+fn fenced_as_closed(poll: &Poll, figures: &[ShardFigures]) -> Result<(), SealingError> {
     let differences = figures
         .iter()
         .filter(|shard| !is_sealed(poll, shard))
         .filter_map(|shard| fence_difference(poll, shard));
-    none_of(differences.collect()).map_err(SealError::Unfenced)
+    none_of(differences.collect()).map_err(SealingError::Unfenced)
 }
 
 /// Whether an earlier attempt has sealed the shard, at whatever revision of the poll's document.
@@ -187,17 +174,17 @@ fn is_sealed(poll: &Poll, shard: &ShardFigures) -> bool {
 }
 
 /// An error that tells the first few differences, where there are any.
-fn none_of(differences: Vec<String>) -> Result<(), String> {
+fn none_of(mut differences: Vec<String>) -> Result<(), String> {
     let more = differences.len().saturating_sub(TOLD);
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let mut told = differences;
-    told.truncate(TOLD);
+    differences.truncate(TOLD);
     if more > 0 {
-        told.push(format!("and {more} more"));
+        differences.push(format!("and {more} more"));
     }
-    Err(told.join("; "))
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(differences.join("; "))
+    }
 }
 
 /// The least revision at which an earlier attempt can be completed: no fence goes back, and the result's own
@@ -210,48 +197,35 @@ fn revision_after(earlier: Option<&SealedPoll>, figures: &[ShardFigures]) -> u64
 }
 
 /// Whether a result that is there is as it was sealed, and is that of `poll`.
-fn proven(sealed: &SealedPoll, poll: &Poll) -> Result<(), SealError> {
+fn proven(sealed: &SealedPoll, poll: &Poll) -> Result<(), SealingError> {
     sealed.verify()?;
-    let definition = &sealed.poll.definition;
-    let mut differences = definition.differences(&poll.definition).into_iter();
-    // All that may change in a sealed poll.
-    match differences.find(|difference| difference.field != "visibility") {
-        Some(difference) => Err(SealError::Changed(difference)),
+    match changes_since_sealed(sealed, poll).next() {
+        Some(difference) => Err(SealingError::Changed(difference)),
         None => Ok(()),
     }
 }
 
-fn sequences(shard: &ShardFigures) -> u64 {
-    shard
-        .writers
-        .values()
-        .map(|writer| writer.last_sequence)
-        .sum()
+/// Whether nobody is waited for but those that are abandoned, and those are waited for indeed.
+fn wait_for_none_but(
+    abandoned: &BTreeSet<WriterId>,
+    mut undrained: Vec<Undrained>,
+) -> Result<(), SealingError> {
+    let is_waited_for = |writer: WriterId| undrained.iter().any(|one| one.writer == writer);
+    let mut strangers: Vec<WriterId> = abandoned.iter().copied().collect();
+    strangers.retain(|writer| !is_waited_for(*writer));
+    if !strangers.is_empty() {
+        return Err(SealingError::NotWaitedFor(strangers));
+    }
+    undrained.retain(|one| !abandoned.contains(&one.writer));
+    if undrained.is_empty() {
+        Ok(())
+    } else {
+        Err(SealingError::Waiting(undrained))
+    }
 }
 
-/// A shard's figures in the form in which they are sealed.
-pub(super) fn shard_totals(shard: &ShardFigures) -> ShardTotals {
-    ShardTotals {
-        shard: shard.shard,
-        tally: shard.tally.clone(),
-        late: shard.late.clone(),
-        writers: shard
-            .writers
-            .iter()
-            .map(
-                |(
-                    writer,
-                    WriterLedger {
-                        last_sequence,
-                        votes,
-                        drained: _,
-                    },
-                )| WriterTotals {
-                    writer: *writer,
-                    last_sequence: *last_sequence,
-                    votes: *votes,
-                },
-            )
-            .collect(),
-    }
+/// Several things in one line.
+fn listed<T: ToString>(things: &[T]) -> String {
+    let texts: Vec<String> = things.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }

@@ -1,15 +1,11 @@
 //! What a snapshotter counts.
 
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::{Registry, Unit},
-};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
 use vote_domain::PollId;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -25,7 +21,8 @@ impl PollLabels {
     }
 }
 
-#[derive(Debug)]
+/// The families of a snapshotter.
+#[derive(Debug, Clone)]
 pub(super) struct Metrics {
     pub(super) read_seconds: Histogram,
     pub(super) failures: Counter,

@@ -2,99 +2,14 @@
 //!
 //! The cost to Redis depends on polls, shards and cadence, never on readers.
 
-mod held;
-mod known;
+mod assemble;
+mod awaited_replays;
+mod config;
 mod metrics;
+mod reader;
+mod snapshots;
 mod snapshotter;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
-
-use jiff::Timestamp;
-use vote_domain::{MinuteSeries, Poll, PollId, ReceiptKey, SealedPoll, Tally, WriterId};
-
-use crate::figures::WriterLedger;
-
+pub use config::SnapshotConfig;
+pub use snapshots::{Confirmed, PollSnapshot, Snapshots};
 pub use snapshotter::Snapshotter;
-
-/// A poll that no longer takes votes is read once in so many ticks.
-const QUIET_EVERY: u32 = 4;
-
-/// The cadence of a [`Snapshotter`].
-#[derive(Debug, Clone, Copy)]
-pub struct SnapshotConfig {
-    /// How often open polls are read.
-    pub interval: Duration,
-    /// How often the list of polls is read.
-    pub polls_interval: Duration,
-}
-
-impl SnapshotConfig {
-    /// The longest time between two confirmations of a poll that takes no votes: it is read more
-    /// seldom than an open one, or confirmed by the list of polls alone.
-    #[must_use]
-    pub fn slowest_confirmation(&self) -> Duration {
-        (self.interval * QUIET_EVERY).max(self.polls_interval)
-    }
-}
-
-/// What is known of one poll, as of one instant.
-#[derive(Debug, Clone)]
-pub struct PollSnapshot {
-    /// The poll.
-    pub poll: Poll,
-    /// Votes of all shards, by channel and candidate.
-    pub tally: Tally,
-    /// The same votes by minute.
-    pub minutes: MinuteSeries,
-    /// Votes that came too late.
-    pub late: Tally,
-    /// The ledger, a map a shard.
-    pub ledger: Vec<BTreeMap<WriterId, WriterLedger>>,
-    /// Grows with every batch that was committed and every change of the poll; the same number in
-    /// every process that reads the same figures.
-    pub revision: u64,
-    /// When these figures were first read.
-    pub read_at: Timestamp,
-    /// The sealed result, once there is one.
-    pub sealed: Option<Arc<SealedPoll>>,
-}
-
-impl PollSnapshot {
-    /// Whether the ledger has the batch that a receipt names.
-    #[must_use]
-    pub fn has_batch(&self, shard: u16, writer: &WriterId, sequence: u64) -> bool {
-        self.ledger
-            .get(usize::from(shard))
-            .and_then(|writers| writers.get(writer))
-            .is_some_and(|writer| sequence <= writer.last_sequence)
-    }
-}
-
-/// A snapshot, and when Redis last confirmed it.
-#[derive(Debug, Clone)]
-pub struct Confirmed {
-    /// The figures.
-    pub snapshot: Arc<PollSnapshot>,
-    /// When they were last read and found unchanged.
-    pub confirmed_at: Timestamp,
-}
-
-/// All that was read so far. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshots {
-    /// By poll.
-    pub polls: Arc<BTreeMap<PollId, Confirmed>>,
-    /// Polls that are on the list, or were, and whose figures could not be read even once.
-    pub unread: Arc<BTreeSet<PollId>>,
-    /// Whether the list lacks something: a poll is unread, its document can't be read any more, or
-    /// Redis has forgotten it.
-    pub is_incomplete: bool,
-    /// When the list of polls was last read; `None` before it was for the first time.
-    pub polls_read_at: Option<Timestamp>,
-    /// The key of receipts, where the services share it through Redis.
-    pub receipt_key: Option<Arc<ReceiptKey>>,
-}

@@ -1,55 +1,48 @@
-//! Reads snapshots and publishes them.
+//! Reads snapshots at their cadence and publishes them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use tokio::{sync::watch, time::MissedTickBehavior};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use vote_domain::{Clock, Minute, MinuteSeries, Poll, PollId, PollState, SealedPoll, Tally};
+use vote_domain::{Clock, Poll, PollId, PollState};
 
-use super::{
-    Confirmed, PollSnapshot, QUIET_EVERY, SnapshotConfig, Snapshots,
-    held::Held,
-    known::{KnownPolls, Regression},
-    metrics::{Metrics, PollLabels},
-};
-use crate::{
-    connection::Store,
-    directory::PollReader,
-    error::StoreError,
-    fence::Fence,
-    figures::{self, ShardFigures},
-    keys::{self, ShardKeys},
-    reader::ResultsReader,
-};
+use super::awaited_replays::AwaitedReplays;
+use super::config::{QUIET_EVERY, SnapshotConfig};
+use super::metrics::{Metrics, PollLabels};
+use super::reader::FiguresReader;
+use super::snapshots::{Confirmed, Snapshots};
+use crate::error::StoreError;
+use crate::nodes::Nodes;
+use crate::polls::{KnownPolls, Regression, documents, receipt_key};
+use crate::store::Store;
 
 /// Reads snapshots and publishes them.
 pub struct Snapshotter {
-    polls: PollReader,
-    results: ResultsReader,
+    nodes: Nodes,
+    reader: FiguresReader,
     clock: Arc<dyn Clock>,
     config: SnapshotConfig,
     metrics: Metrics,
     publish: watch::Sender<Snapshots>,
     known: KnownPolls,
-    /// Polls with a shard whose fence is not what the document says.
-    unfenced: BTreeSet<PollId>,
-    held: Held,
+    awaited: AwaitedReplays,
     polls_due: Option<Instant>,
-    older: BTreeMap<PollId, OlderHours>,
     failing: bool,
 }
 
-/// Minutes of hours that are over, read once.
-#[derive(Debug, Clone)]
-struct OlderHours {
-    minutes: MinuteSeries,
-    hours: BTreeSet<i64>,
+/// What one tick has read of the known polls.
+#[derive(Default)]
+struct Reading {
+    polls: BTreeMap<PollId, Confirmed>,
+    unread: BTreeSet<PollId>,
+    /// Whether a poll has no document to go by.
+    is_incomplete: bool,
+    failed: Option<StoreError>,
 }
 
 impl Snapshotter {
@@ -62,18 +55,17 @@ impl Snapshotter {
         cancel: CancellationToken,
     ) -> watch::Receiver<Snapshots> {
         let (publish, snapshots) = watch::channel(Snapshots::default());
+        let metrics = Metrics::register(registry);
         let snapshotter = Self {
-            polls: store.polls(),
-            results: store.results(),
+            nodes: store.nodes(),
+            reader: FiguresReader::new(store.nodes(), metrics.clone()),
             clock,
             config,
-            metrics: Metrics::register(registry),
+            metrics,
             publish,
             known: KnownPolls::default(),
-            unfenced: BTreeSet::new(),
-            held: Held::new(&config),
+            awaited: AwaitedReplays::new(&config),
             polls_due: None,
-            older: BTreeMap::new(),
             failing: false,
         };
         tokio::spawn(cancel.run_until_cancelled_owned(snapshotter.run()));
@@ -98,26 +90,42 @@ impl Snapshotter {
     }
 
     async fn tick(&mut self, tick: u32) -> Result<(), StoreError> {
-        let polls_read_at = if self.polls_due.is_none_or(|due| Instant::now() >= due) {
-            let now = self.clock.now();
-            let listed = self.polls.listed().await?;
-            let regressions = self.known.update(listed);
-            self.say(&regressions);
-            let receipt_key = self.polls.receipt_key().await?;
-            self.publish.send_modify(|snapshots| {
-                snapshots.receipt_key = receipt_key.map(Arc::new);
-            });
-            self.polls_due = Some(Instant::now() + self.config.polls_interval);
-            Some(now)
-        } else {
-            None
-        };
+        let polls_read_at = self.read_polls().await?;
+        let read = self.read_figures(polls_read_at, tick).await;
+        self.reader.retain(|id| read.polls.contains_key(id));
+        self.awaited.retain(|id| read.polls.contains_key(id));
+        self.publish.send_modify(|snapshots| {
+            snapshots.is_incomplete = read.is_incomplete || !read.unread.is_empty();
+            snapshots.polls = Arc::new(read.polls);
+            snapshots.unread = Arc::new(read.unread);
+            if polls_read_at.is_some() {
+                snapshots.polls_read_at = polls_read_at;
+            }
+        });
+        read.failed.map_or(Ok(()), Err)
+    }
 
+    /// Reads the list of polls and their documents where that is due; gives the time at which it did.
+    async fn read_polls(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        if self.polls_due.is_some_and(|due| Instant::now() < due) {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let listed = documents::list(&self.nodes).await?;
+        let regressions = self.known.update(listed);
+        self.say(&regressions);
+        let receipt_key = receipt_key::read(&self.nodes).await?;
+        self.publish.send_modify(|snapshots| {
+            snapshots.receipt_key = receipt_key.map(Arc::new);
+        });
+        self.polls_due = Some(Instant::now() + self.config.polls_interval);
+        Ok(Some(now))
+    }
+
+    /// The snapshots of all known polls. What can't be read stays as it was.
+    async fn read_figures(&mut self, polls_read_at: Option<Timestamp>, tick: u32) -> Reading {
         let before = Arc::clone(&self.publish.borrow().polls);
-        let mut after = BTreeMap::new();
-        let mut unread = BTreeSet::new();
-        let mut failed = None;
-        let mut is_incomplete = false;
+        let mut reading = Reading::default();
         let polls = self.known.iter();
         let polls: Vec<_> = polls
             .map(|(id, known)| (id.clone(), known.document.clone()))
@@ -127,42 +135,31 @@ impl Snapshotter {
             let read = match &document {
                 Ok(poll) => self.poll(poll, known, polls_read_at, tick).await,
                 Err(reason) => {
-                    is_incomplete = true;
+                    reading.is_incomplete = true;
                     // What its fences should say is not known.
                     let labels = PollLabels::of(&id);
                     self.metrics.fence_mismatches.remove(&labels);
-                    Err(StoreError::Corrupt {
-                        key: format!("the document of poll {id}"),
-                        reason: reason.clone(),
-                    })
+                    let document = format!("the document of poll {id}");
+                    Err(StoreError::corrupt(&document, reason))
                 }
             };
-            match read {
-                Ok(confirmed) => {
-                    after.insert(id, confirmed);
-                }
+            let confirmed = match read {
+                Ok(confirmed) => Some(confirmed),
                 Err(error) => {
-                    if let Some(known) = known {
-                        after.insert(id, known.clone());
-                    } else {
-                        unread.insert(id);
-                    }
-                    failed = Some(error);
+                    reading.failed = Some(error);
+                    known.cloned()
+                }
+            };
+            match confirmed {
+                Some(confirmed) => {
+                    reading.polls.insert(id, confirmed);
+                }
+                None => {
+                    reading.unread.insert(id);
                 }
             }
         }
-        self.older.retain(|id, _| after.contains_key(id));
-        self.unfenced.retain(|id| after.contains_key(id));
-        self.held.retain(|id| after.contains_key(id));
-        self.publish.send_modify(|snapshots| {
-            snapshots.is_incomplete = is_incomplete || !unread.is_empty();
-            snapshots.polls = Arc::new(after);
-            snapshots.unread = Arc::new(unread);
-            if polls_read_at.is_some() {
-                snapshots.polls_read_at = polls_read_at;
-            }
-        });
-        failed.map_or(Ok(()), Err)
+        reading
     }
 
     /// The snapshot of one poll: read if it is due, else the known one.
@@ -182,7 +179,7 @@ impl Snapshotter {
                 PollState::Open | PollState::Paused | PollState::Closed => false,
             };
             // Fences are written after the document: who reads in between looks again.
-            if at_rest && !self.unfenced.contains(poll.definition.id()) {
+            if at_rest && self.reader.is_fenced(poll.definition.id()) {
                 // Reading the list of polls has confirmed it.
                 return Ok(Confirmed {
                     snapshot: Arc::clone(&same.snapshot),
@@ -197,12 +194,12 @@ impl Snapshotter {
 
         let now = self.clock.now();
         let started = Instant::now();
-        let read = self.read(poll, now).await?;
+        let read = self.reader.read(poll, now).await?;
         self.metrics
             .read_seconds
             .observe(started.elapsed().as_secs_f64());
         if let Some(same) = same
-            && self.held.keeps(&same.snapshot, &read)
+            && self.awaited.awaits(&same.snapshot, &read)
         {
             return Ok(same.clone());
         }
@@ -215,41 +212,6 @@ impl Snapshotter {
             snapshot: unchanged.map_or_else(|| Arc::new(read), |same| Arc::clone(&same.snapshot)),
             confirmed_at: now,
         })
-    }
-
-    async fn read(&mut self, poll: &Poll, now: Timestamp) -> Result<PollSnapshot, StoreError> {
-        let id = poll.definition.id();
-        let all_hours = figures::hours(poll, now);
-        let this_hour = Minute::from_timestamp(now).hour();
-        let older = self.older.get(id);
-        let recent: Vec<i64> = all_hours
-            .clone()
-            .filter(|hour| older.is_none_or(|older| !older.hours.contains(hour)))
-            .collect();
-        let mut shards = self.figures(poll, recent.iter().copied()).await?;
-        let older = self.older.get(id);
-        let mut minutes = merge_minutes(&shards, older.map(|older| &older.minutes))?;
-        let mut agrees = agree(&shards, &minutes);
-        if !agrees && older.is_some() {
-            // A batch of an hour that was over has come after all.
-            self.older.remove(id);
-            shards = self.figures(poll, all_hours).await?;
-            minutes = merge_minutes(&shards, None)?;
-            agrees = agree(&shards, &minutes);
-        }
-        self.metrics
-            .disagreements
-            .get_or_create(&PollLabels::of(id))
-            .inc_by(u64::from(!agrees));
-        if !agrees {
-            tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
-        }
-        self.remember_older(id, &minutes, &recent, this_hour);
-        let sealed = match poll.state {
-            PollState::Sealed => self.sealed(id).await?,
-            _ => None,
-        };
-        assemble(poll, shards, minutes, sealed, now)
     }
 
     /// A failover that forgets an operator's change brings an older document back, or none.
@@ -282,147 +244,4 @@ impl Snapshotter {
             self.metrics.regressions.get_or_create(&labels).inc();
         }
     }
-
-    /// The figures of all shards, with the minutes of `hours`, where all shards are known to be what
-    /// was written to them.
-    async fn figures(
-        &mut self,
-        poll: &Poll,
-        hours: impl Iterator<Item = i64> + Clone,
-    ) -> Result<Vec<ShardFigures>, StoreError> {
-        let shards = self.results.figures_of(&poll.definition, hours).await?;
-        self.compare_fences(poll, &shards);
-        // A draft is written before its fences, and has no votes. All others had fences before: a shard
-        // without one has been forgotten, and its figures are unknown, not zero.
-        let forgotten = shards.iter().find(|shard| shard.fence.is_none());
-        if let Some(shard) = forgotten.filter(|_| poll.state != PollState::Draft) {
-            let keys = ShardKeys::new(poll.definition.id(), shard.shard);
-            return Err(StoreError::Corrupt {
-                key: keys.state(),
-                reason: format!(
-                    "no fence, though the poll is {}: Redis has forgotten the shard",
-                    poll.state
-                ),
-            });
-        }
-        Ok(shards)
-    }
-
-    /// Counts the shards that would take, or refuse, other votes than the poll's document says.
-    fn compare_fences(&mut self, poll: &Poll, shards: &[ShardFigures]) {
-        let id = poll.definition.id();
-        let wanted = Fence::of(poll);
-        let mismatches = shards
-            .iter()
-            .filter(|shard| shard.fence != Some(wanted))
-            .count();
-        if mismatches == 0 {
-            self.unfenced.remove(id);
-        } else {
-            self.unfenced.insert(id.clone());
-        }
-        self.metrics
-            .fence_mismatches
-            .get_or_create(&PollLabels::of(id))
-            .set(i64::try_from(mismatches).unwrap_or(i64::MAX));
-    }
-
-    /// The sealed result, once it has proven to be unchanged.
-    async fn sealed(&self, id: &PollId) -> Result<Option<Arc<SealedPoll>>, StoreError> {
-        let sealed = self.results.sealed(id).await?;
-        if let Some(sealed) = &sealed {
-            sealed.verify().map_err(|error| StoreError::Corrupt {
-                key: keys::sealed(id),
-                reason: error.to_string(),
-            })?;
-        }
-        Ok(sealed.map(Arc::new))
-    }
-
-    /// Keeps the minutes of hours that ended at least an hour ago.
-    fn remember_older(
-        &mut self,
-        id: &PollId,
-        minutes: &MinuteSeries,
-        read: &[i64],
-        this_hour: i64,
-    ) {
-        let over = |hour: i64| hour < this_hour - 1;
-        let mut hours: BTreeSet<i64> = read.iter().copied().filter(|hour| over(*hour)).collect();
-        if hours.is_empty() {
-            return;
-        }
-        if let Some(older) = self.older.get(id) {
-            hours.extend(&older.hours);
-        }
-        let minutes = minutes.of_hours(|hour| hours.contains(&hour));
-        self.older.insert(id.clone(), OlderHours { minutes, hours });
-    }
-}
-
-fn overflow(error: &vote_domain::TallyOverflow) -> StoreError {
-    StoreError::Corrupt {
-        key: "the sum of all shards".to_owned(),
-        reason: error.to_string(),
-    }
-}
-
-fn merge_minutes(
-    shards: &[ShardFigures],
-    older: Option<&MinuteSeries>,
-) -> Result<MinuteSeries, StoreError> {
-    let mut parts = shards.iter().map(|shard| &shard.minutes).chain(older);
-    let Some(first) = parts.next() else {
-        return Ok(MinuteSeries::new(0, 0));
-    };
-    let mut sum = first.clone();
-    for part in parts {
-        sum.merge(part).map_err(|error| overflow(&error))?;
-    }
-    Ok(sum)
-}
-
-fn agree(shards: &[ShardFigures], minutes: &MinuteSeries) -> bool {
-    let tally: u128 = shards.iter().map(|shard| shard.tally.total()).sum();
-    let ledger: u128 = shards.iter().map(ShardFigures::ledger_total).sum();
-    tally == ledger && tally == minutes.total()
-}
-
-fn assemble(
-    poll: &Poll,
-    shards: Vec<ShardFigures>,
-    minutes: MinuteSeries,
-    sealed: Option<Arc<SealedPoll>>,
-    now: Timestamp,
-) -> Result<PollSnapshot, StoreError> {
-    let shape = (
-        poll.definition.channels().len(),
-        poll.definition.candidates().len(),
-    );
-    let mut tally = Tally::new(shape.0, shape.1);
-    let mut late = Tally::new(shape.0, shape.1);
-    let mut ledger = Vec::with_capacity(shards.len());
-    let mut revision = poll.revision;
-    for shard in shards {
-        tally
-            .merge(&shard.tally)
-            .map_err(|error| overflow(&error))?;
-        late.merge(&shard.late).map_err(|error| overflow(&error))?;
-        revision += shard
-            .writers
-            .values()
-            .map(|writer| writer.last_sequence)
-            .sum::<u64>();
-        ledger.push(shard.writers);
-    }
-    Ok(PollSnapshot {
-        poll: poll.clone(),
-        tally,
-        minutes,
-        late,
-        ledger,
-        revision,
-        read_at: now,
-        sealed,
-    })
 }

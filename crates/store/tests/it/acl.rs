@@ -1,6 +1,7 @@
 //! The users of `deploy/redis/acl`: each service runs as its own, and may do no more.
 
-use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisError, Value};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{ManualClock, Transition};
 use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store};
@@ -68,9 +69,8 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
         ));
     }
 
-    let store = Store::new(&RedisConfig::new(
-        show.redis.url_as("vote-results", "secret"),
-    ));
+    let url = show.redis.url_as("vote-results", "secret");
+    let store = Store::new(&RedisConfig::new(url).expect("an address"));
     let config = SnapshotConfig {
         interval: std::time::Duration::from_millis(20),
         polls_interval: std::time::Duration::from_millis(20),

@@ -6,12 +6,10 @@ use vote_store::{
 };
 use vote_testkit::{Fault, FaultProxy, RedisCluster, RedisServer, eventually};
 
-use crate::{
-    snapshots::Reading,
-    support::{
-        ANA, BIA, DEADLINE, Show, at, closes_at, is_accepted, keyed, lane_config, store, vote,
-        voting_ms,
-    },
+use crate::snapshots::Reading;
+use crate::support::{
+    ANA, BIA, DEADLINE, Show, at, closes_at, is_accepted, keyed, lane_config, store, vote,
+    voting_ms,
 };
 
 fn now() -> jiff::Timestamp {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use vote_store::{LaneConfig, Outcome, VoteToCast};
+use vote_store::{Acceptance, LaneConfig, Outcome, VoteToCast};
 use vote_testkit::RedisServer;
 
 use crate::support::{
@@ -40,7 +40,7 @@ async fn every_accepted_vote_has_a_place_of_its_own_that_the_ledger_has_reached(
         .expect("figures");
     let mut places = BTreeSet::new();
     for outcome in outcomes {
-        let Outcome::Accepted { place, .. } = outcome else {
+        let Outcome::Accepted(Acceptance { place, .. }) = outcome else {
             panic!("{outcome:?}");
         };
         let ledger = figures[usize::from(place.shard)].writers[&place.writer];
@@ -298,7 +298,7 @@ async fn a_full_queue_refuses_at_once() {
     let mut full = 0;
     for vote in waiting {
         match vote.await.expect("no panic") {
-            Outcome::Accepted { .. } => accepted += 1,
+            Outcome::Accepted(_) => accepted += 1,
             Outcome::QueueFull => full += 1,
             other => panic!("{other:?}"),
         }

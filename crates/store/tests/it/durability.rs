@@ -42,8 +42,8 @@ fn lanes(missing: ReplicasMissing) -> LaneConfig {
         durability: Durability::Replicas {
             count: 1,
             timeout: Duration::from_millis(100),
-            missing,
         },
+        replicas_missing: missing,
         ..lane_config()
     }
 }
@@ -119,14 +119,10 @@ async fn where_it_may_degrade_votes_are_accepted_without_the_replica_and_counted
     .await;
 }
 
-const DISK: Durability = Durability::Fsync {
-    timeout: Duration::from_secs(5),
-};
-
 #[tokio::test]
 async fn a_server_that_cannot_say_what_is_on_disk_is_refused_at_start() {
     let memory_only = RedisServer::start().await;
-    let refused = DISK.check(&store(&memory_only.url())).await;
+    let refused = Durability::Fsync.check(&store(&memory_only.url())).await;
     assert!(
         matches!(&refused, Err(StoreError::Unsupported(why)) if why.contains("WAITAOF")),
         "{refused:?}"
@@ -138,7 +134,7 @@ async fn a_server_that_cannot_say_what_is_on_disk_is_refused_at_start() {
 
     let url = memory_only.url();
     drop(memory_only);
-    let away = DISK.check(&store(&url)).await;
+    let away = Durability::Fsync.check(&store(&url)).await;
     assert!(matches!(away, Err(StoreError::Connect(_))), "{away:?}");
 }
 
@@ -149,7 +145,7 @@ async fn a_vote_is_on_disk_before_it_is_accepted() {
         return;
     };
     let memory_only = RedisServer::builder().binary(&newer).start().await;
-    let refused = DISK.check(&store(&memory_only.url())).await;
+    let refused = Durability::Fsync.check(&store(&memory_only.url())).await;
     assert!(
         matches!(&refused, Err(StoreError::Unsupported(why)) if why.contains("appendonly")),
         "{refused:?}"
@@ -161,10 +157,13 @@ async fn a_vote_is_on_disk_before_it_is_accepted() {
         .config("appendfsync", "always")
         .start()
         .await;
-    DISK.check(&store(&redis.url())).await.expect("it can");
+    Durability::Fsync
+        .check(&store(&redis.url()))
+        .await
+        .expect("it can");
     let mut show = Show::open_on(redis, 1).await;
     let config = LaneConfig {
-        durability: DISK,
+        durability: Durability::Fsync,
         ..lane_config()
     };
     let voting = show.voting_with(&show.url, config).await;

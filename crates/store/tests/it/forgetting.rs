@@ -1,11 +1,12 @@
 //! A Redis that forgets what it had acknowledged, as after a crash or a failover.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use vote_domain::Transition;
-use vote_store::{LaneConfig, Outcome};
+use vote_store::{Acceptance, LaneConfig, Outcome};
 use vote_testkit::{Fault, FaultProxy, eventually};
 
 use crate::support::{
@@ -273,13 +274,13 @@ async fn what_a_repair_could_not_record_is_not_recorded_by_the_next_one() {
 async fn votes_that_are_missing_under_the_last_sequence_are_counted_as_lost_once() {
     let show = Show::open().await;
     let voting = show.voting().await;
-    let Outcome::Accepted { place, .. } = voting.cast(vote(ANA)).await else {
+    let Outcome::Accepted(Acceptance { place, .. }) = voting.cast(vote(ANA)).await else {
         panic!("not accepted");
     };
     let backup = Backup::take(show.redis.connection().await).await;
     join_all((0..5).map(|_| voting.cast(vote(BIA)))).await;
     let last = voting.cast(vote(BIA)).await;
-    let Outcome::Accepted { place: last, .. } = last else {
+    let Outcome::Accepted(Acceptance { place: last, .. }) = last else {
         panic!("{last:?}");
     };
     backup.restore(show.redis.connection().await).await;
@@ -307,7 +308,7 @@ async fn votes_that_are_missing_under_the_last_sequence_are_counted_as_lost_once
 async fn votes_that_nobody_was_told_of_are_said() {
     let show = Show::open().await;
     let voting = show.voting().await;
-    let Outcome::Accepted { place, .. } = voting.cast(vote(ANA)).await else {
+    let Outcome::Accepted(Acceptance { place, .. }) = voting.cast(vote(ANA)).await else {
         panic!("not accepted");
     };
     let mut redis = show.redis.connection().await;

@@ -1,6 +1,7 @@
 //! What readers are given once Redis has forgotten something.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use vote_domain::Transition;

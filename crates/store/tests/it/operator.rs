@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use vote_domain::{Poll, PollDefinition, PollState, SealedPoll, Transition, Visibility};
-use vote_store::{Fence, SaveError, SealError};
+use vote_store::{Fence, SaveError, SealingError};
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
@@ -228,7 +228,7 @@ async fn a_poll_whose_document_has_lost_a_change_is_sealed_once_that_is_made_aga
     put(&show, "vote:poll:paredao-01", &closed).await;
     let refused = show.seal(&closed, closes_at(), "test").await;
     assert!(
-        matches!(refused, Err(SealError::Unfenced(_))),
+        matches!(refused, Err(SealingError::Unfenced(_))),
         "{refused:?}"
     );
     show.operator
@@ -248,7 +248,7 @@ async fn a_sealing_is_not_completed_over_a_poll_that_was_renamed_since() {
     let renamed = redefined(&closed, &[("title", "Paredão 2")]);
     put(&show, "vote:poll:paredao-01", &renamed).await;
     let refused = show.seal(&renamed, closes_at(), "second").await;
-    let Err(SealError::Changed(difference)) = refused else {
+    let Err(SealingError::Changed(difference)) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(difference.field, "title");
@@ -267,7 +267,7 @@ async fn a_sealing_is_not_completed_with_a_result_that_was_tampered_with() {
     put(&show, "vote:poll:paredao-01:final", &tampered).await;
     let refused = show.seal(&closed, closes_at(), "second").await;
     assert!(
-        matches!(refused, Err(SealError::Tampered(_))),
+        matches!(refused, Err(SealingError::Tampered(_))),
         "{refused:?}"
     );
     assert_eq!(show.poll().await, closed);
@@ -289,7 +289,7 @@ async fn figures_that_do_not_agree_are_not_sealed_and_the_audit_names_them() {
         .expect("tampered with");
     let refused = show.seal(&closed, closes_at(), "test").await;
     assert!(
-        matches!(refused, Err(SealError::Disagree(_))),
+        matches!(refused, Err(SealingError::Disagree(_))),
         "{refused:?}"
     );
     let audit = show.audit().await;

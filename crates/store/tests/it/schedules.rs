@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{Config, RngSeed, TestRunner},
-};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use redis::aio::MultiplexedConnection;
 use vote_store::Outcome;
 use vote_testkit::{FaultProxy, RandomFaults, eventually};

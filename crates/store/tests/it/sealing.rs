@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redis::aio::MultiplexedConnection;
 use vote_domain::{Refusal, Transition, WriterId};
-use vote_store::{Drained, Outcome, SaveError, SealError, VoteToCast};
+use vote_store::{Acceptance, Drained, Outcome, SaveError, SealingError, VoteToCast};
 use vote_testkit::{Fault, FaultProxy, RedisServer, eventually};
 
 use crate::support::{
@@ -15,7 +15,7 @@ use crate::support::{
 /// Casts a vote, and says which writer has recorded it.
 async fn writer_of(voting: &Voting) -> WriterId {
     match voting.cast(vote(ANA)).await {
-        Outcome::Accepted { place, .. } => place.writer,
+        Outcome::Accepted(Acceptance { place, .. }) => place.writer,
         other => panic!("{other:?}"),
     }
 }
@@ -87,7 +87,7 @@ async fn sealing_waits_for_a_writer_that_still_has_votes_to_send_again() {
         let nobody = BTreeSet::new();
         let refused = show.operator.seal(&closed, &nobody, closes_at(), "test");
         match refused.await {
-            Err(SealError::Waiting(waiting)) => {
+            Err(SealingError::Waiting(waiting)) => {
                 assert_eq!(waiting.len(), 1, "{waiting:?}");
                 let found = (
                     waiting[0].shard,
@@ -131,7 +131,7 @@ async fn a_writer_whose_process_was_killed_has_to_be_abandoned_by_name() {
         let (operator, closed) = (&show.operator, &closed);
         async move { operator.seal(closed, &abandoned, closes_at(), "test").await }
     };
-    let Err(SealError::Waiting(waiting)) = seal(&[]).await else {
+    let Err(SealingError::Waiting(waiting)) = seal(&[]).await else {
         panic!("it did not wait");
     };
     assert_eq!(waiting[0].writer, gone);
@@ -140,7 +140,7 @@ async fn a_writer_whose_process_was_killed_has_to_be_abandoned_by_name() {
     assert_eq!(audit.waiting, waiting);
     for wrong in [[gone, there], [gone, WriterId::from_bytes([9; 8])]] {
         let refused = seal(&wrong).await;
-        let Err(SealError::NotWaitedFor(named)) = refused else {
+        let Err(SealingError::NotWaitedFor(named)) = refused else {
             panic!("{refused:?}");
         };
         assert_eq!(named, wrong[1..]);
@@ -285,7 +285,7 @@ async fn a_writer_that_was_started_over_from_is_marked_as_ended() {
 }
 
 /// What a poll's seal is refused with.
-async fn refusal(show: &Show, closed: &vote_domain::Poll) -> SealError {
+async fn refusal(show: &Show, closed: &vote_domain::Poll) -> SealingError {
     let nobody = BTreeSet::new();
     let sealed = show.operator.seal(closed, &nobody, closes_at(), "test");
     match sealed.await {
@@ -326,7 +326,7 @@ async fn a_shard_that_redis_has_forgotten_is_sealed_only_when_its_votes_are_ther
     let began = std::time::Instant::now();
     while began.elapsed() < std::time::Duration::from_millis(2_500) {
         let refused = refusal(&show, &closed).await;
-        assert!(matches!(refused, SealError::Unfenced(_)), "{refused:?}");
+        assert!(matches!(refused, SealingError::Unfenced(_)), "{refused:?}");
         let text = refused.to_string();
         assert!(
             text.contains("shard 1: it has no fence") && !text.contains("shard 0"),
@@ -335,7 +335,7 @@ async fn a_shard_that_redis_has_forgotten_is_sealed_only_when_its_votes_are_ther
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     let early = show.operator.fenced_as_closed(&closed).await;
-    assert!(matches!(early, Err(SealError::Unfenced(_))), "{early:?}");
+    assert!(matches!(early, Err(SealingError::Unfenced(_))), "{early:?}");
     assert!(
         show.operator
             .sealed(&show.id)
@@ -405,7 +405,7 @@ async fn votes_that_were_moved_from_one_candidate_to_another_are_not_sealed() {
     }
     moved.exec_async(&mut redis).await.expect("moved");
     let refused = refusal(&show, &closed).await;
-    assert!(matches!(refused, SealError::Disagree(_)), "{refused:?}");
+    assert!(matches!(refused, SealingError::Disagree(_)), "{refused:?}");
     let text = refused.to_string();
     assert!(
         text.contains("candidate ana: tally 2, minutes 0")

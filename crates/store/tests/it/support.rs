@@ -1,13 +1,9 @@
 //! A poll on a Redis of its own, and a writer to cast votes with.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
@@ -15,7 +11,7 @@ use vote_domain::{
     IdempotencyKey, KeyDigest, Poll, PollDefinition, PollId, SealedPoll, Transition, VoterDigest,
 };
 use vote_store::{
-    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, SealError, Store,
+    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, SealingError, Store,
     VoteToCast, VoteWriter, VoteWriterConfig,
 };
 use vote_testkit::{RedisServer, eventually};
@@ -77,10 +73,10 @@ pub(crate) fn lane_config() -> LaneConfig {
 }
 
 pub(crate) fn store(url: &str) -> Store {
-    let mut config = RedisConfig::new(url);
+    let mut config = RedisConfig::new(url).expect("a usable address");
     config.connect_timeout = Duration::from_millis(500);
     config.response_timeout = Duration::from_millis(500);
-    Store::new(&config).expect("a usable address")
+    Store::new(&config).expect("nothing to refuse")
 }
 
 /// A poll, open on `redis`: one server, unless it says otherwise.
@@ -152,10 +148,10 @@ impl<R> Show<R> {
         closed: &Poll,
         now: Timestamp,
         by: &str,
-    ) -> Result<SealedPoll, SealError> {
+    ) -> Result<SealedPoll, SealingError> {
         eventually(DEADLINE, || async {
             match self.operator.seal(closed, &BTreeSet::new(), now, by).await {
-                Err(SealError::Waiting(waiting)) => Err(format!("{waiting:?}")),
+                Err(SealingError::Waiting(waiting)) => Err(format!("{waiting:?}")),
                 sealed => Ok(sealed),
             }
         })
@@ -233,15 +229,16 @@ impl Voting {
             registry,
             poll: poll.to_owned(),
         };
-        eventually(DEADLINE, || async {
-            voting.writer.poll(&voting.poll).is_some()
-        })
-        .await;
+        eventually(DEADLINE, || async { voting.find().is_some() }).await;
         voting
     }
 
+    fn find(&self) -> Option<Arc<OpenPoll>> {
+        self.writer.find(&self.poll).ok().flatten()
+    }
+
     pub(crate) fn poll(&self) -> Arc<OpenPoll> {
-        self.writer.poll(&self.poll).expect("the poll is known")
+        self.find().expect("the poll is known")
     }
 
     pub(crate) async fn cast(&self, vote: VoteToCast) -> Outcome {
@@ -311,7 +308,7 @@ pub(crate) fn by_voter(candidate: u8, name: &str) -> VoteToCast {
 }
 
 pub(crate) fn is_accepted(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Accepted { .. })
+    matches!(outcome, Outcome::Accepted(_))
 }
 
 pub(crate) fn tally_of(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {

@@ -1,9 +1,11 @@
 //! Masters that move: Sentinel's failover, a cluster's failover and resharding, TLS.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use vote_store::{Outcome, RedisConfig, Store, StoreError, TlsFiles};
+use vote_domain::Secret;
+use vote_store::{Outcome, RedisConfig, Store};
 use vote_testkit::{Certificates, RedisCluster, RedisSentinels, RedisServer, eventually};
 
 use crate::support::{ANA, BIA, DEADLINE, Show, Voting, keyed, store};
@@ -20,7 +22,7 @@ async fn cast_all<R>(show: &Show<R>, voting: &Voting, name: &str, votes: usize) 
                     .cast(keyed(candidate, &format!("{name}-{number}")))
                     .await
                 {
-                    Outcome::Accepted { .. } | Outcome::Duplicate => return,
+                    Outcome::Accepted(_) | Outcome::Duplicate => return,
                     Outcome::Unknown | Outcome::NotRecorded => {}
                     other => panic!("{name}-{number}: {other:?}"),
                 }
@@ -124,10 +126,10 @@ async fn sentinels_with_users_of_their_own_are_asked_as_one_of_them() {
     let asking = |username: Option<&str>, password: Option<&str>| {
         let store = Store::new(&RedisConfig {
             sentinel_username: username.map(str::to_owned),
-            sentinel_password: password.map(str::to_owned),
-            ..RedisConfig::new(redis.url())
+            sentinel_password: password.map(Secret::new),
+            ..RedisConfig::new(redis.url()).expect("an address")
         });
-        async move { store.expect("usable").polls().all().await }
+        async move { store.expect("usable").operator().list().await }
     };
     let known = asking(Some("vote-services"), Some("wach")).await;
     assert!(known.expect("it may ask").is_empty());
@@ -152,8 +154,8 @@ async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_
     let mut redis = RedisSentinels::start().await;
     let unknown = redis.url().replace("/vote", "/other");
     let error = store(&unknown)
-        .polls()
-        .all()
+        .operator()
+        .list()
         .await
         .expect_err("no such master");
     assert!(error.to_string().contains("does not know"), "{error}");
@@ -162,7 +164,11 @@ async fn without_sentinels_or_with_an_unknown_master_nothing_is_recorded_and_it_
     for sentinel in 0..redis.sentinels().len() {
         redis.sentinel_mut(sentinel).kill9();
     }
-    let error = store(&url).polls().all().await.expect_err("no sentinel");
+    let error = store(&url)
+        .operator()
+        .list()
+        .await
+        .expect_err("no sentinel");
     assert!(
         error.to_string().contains("nobody says where the data is"),
         "{error}"
@@ -267,12 +273,11 @@ async fn one_node_of_a_cluster_is_no_server_by_itself() {
     assert!(error.to_lowercase().contains("moved"), "{error}");
 }
 
-fn with_tls(url: &str, files: TlsFiles) -> Result<Store, StoreError> {
-    Store::new(&RedisConfig {
-        tls: files,
+fn over_tls(url: &str) -> RedisConfig {
+    RedisConfig {
         connect_timeout: Duration::from_secs(2),
-        ..RedisConfig::new(url)
-    })
+        ..RedisConfig::new(url).expect("an address")
+    }
 }
 
 #[tokio::test]
@@ -284,45 +289,47 @@ async fn over_tls_the_server_is_checked_and_so_may_be_the_client() {
         .start()
         .await;
     let authority = Some(certificates.authority());
-    let known = TlsFiles {
-        authority: authority.clone(),
-        certificate: Some(certificates.client_certificate()),
-        key: Some(certificates.client_key()),
+    let known = RedisConfig {
+        tls_ca_file: authority.clone(),
+        tls_cert_file: Some(certificates.client_certificate()),
+        tls_key_file: Some(certificates.client_key()),
+        ..over_tls(&redis.url())
     };
-    let store = with_tls(&redis.url(), known).expect("usable");
-    assert!(store.polls().all().await.expect("it answers").is_empty());
+    let store = Store::new(&known).expect("usable");
+    let polls = store.operator().list().await;
+    assert!(polls.expect("it answers").is_empty());
 
     let stranger = Certificates::generate();
-    let wrong = TlsFiles {
-        authority: Some(stranger.authority()),
-        ..TlsFiles::default()
+    let wrong = RedisConfig {
+        tls_ca_file: Some(stranger.authority()),
+        ..over_tls(&redis.url())
     };
-    let nameless = TlsFiles {
-        authority,
-        ..TlsFiles::default()
+    let nameless = RedisConfig {
+        tls_ca_file: authority,
+        ..over_tls(&redis.url())
     };
-    for files in [wrong, nameless, TlsFiles::default()] {
-        let store = with_tls(&redis.url(), files.clone()).expect("usable");
-        assert!(store.polls().all().await.is_err(), "{files:?}");
+    for config in [wrong, nameless, over_tls(&redis.url())] {
+        let store = Store::new(&config).expect("usable");
+        assert!(store.operator().list().await.is_err(), "{config:?}");
     }
 }
 
 #[test]
 fn tls_files_that_cannot_be_used_are_named() {
-    let missing = TlsFiles {
-        authority: Some("/nowhere/ca.pem".into()),
-        ..TlsFiles::default()
+    let missing = |url| RedisConfig {
+        tls_ca_file: Some("/nowhere/ca.pem".into()),
+        ..over_tls(url)
     };
-    let half = TlsFiles {
-        certificate: Some("/nowhere/client.pem".into()),
-        ..TlsFiles::default()
+    let half = RedisConfig {
+        tls_cert_file: Some("/nowhere/client.pem".into()),
+        ..over_tls("rediss://h")
     };
-    for (url, files, says) in [
-        ("rediss://h", &missing, "/nowhere/ca.pem"),
-        ("redis://h", &missing, "rediss://"),
-        ("rediss://h", &half, "one is missing"),
+    for (config, says) in [
+        (missing("rediss://h"), "/nowhere/ca.pem"),
+        (missing("redis://h"), "rediss://"),
+        (half, "one is missing"),
     ] {
-        let error = with_tls(url, files.clone()).expect_err(says).to_string();
+        let error = Store::new(&config).expect_err(says).to_string();
         assert!(error.contains(says), "{error}");
     }
 }

@@ -1,9 +1,9 @@
 //! Moving a slot from one master to another while both serve it.
 
-use super::RedisCluster;
-use super::table::Table;
 use crate::ask::{PATIENCE, command};
-use crate::eventually;
+use crate::cluster::RedisCluster;
+use crate::cluster::table::Table;
+use crate::eventually::eventually;
 
 /// How many keys one `MIGRATE` takes along.
 const BATCH: usize = 100;
@@ -17,21 +17,37 @@ pub struct SlotMove<'a> {
     to: usize,
 }
 
-impl<'a> SlotMove<'a> {
-    pub(super) async fn begin(cluster: &'a RedisCluster, slot: u16, to: usize) -> Self {
-        let from = cluster.owner_of(slot).await;
+impl RedisCluster {
+    /// Moves a slot with all its keys to another master, while clients go on; nothing where it is there already.
+    ///
+    /// # Panics
+    /// When a node refuses, or when they don't agree within a minute.
+    pub async fn move_slot(&self, slot: u16, to: usize) {
+        if self.owner_of(slot).await != to {
+            self.begin_move(slot, to).await.finish().await;
+        }
+    }
+
+    /// Begins such a move, and leaves it to the caller how far it goes.
+    ///
+    /// # Panics
+    /// When the slot is there already, or a node refuses.
+    pub async fn begin_move(&self, slot: u16, to: usize) -> SlotMove<'_> {
+        let from = self.owner_of(slot).await;
         assert_ne!(from, to, "slot {slot} is where it should go");
-        let moving = Self {
-            cluster,
+        let moving = SlotMove {
+            cluster: self,
             slot: slot.to_string(),
             from,
             to,
         };
-        moving.set_slot(to, &["IMPORTING", cluster.id(from)]).await;
-        moving.set_slot(from, &["MIGRATING", cluster.id(to)]).await;
+        moving.set_slot(to, &["IMPORTING", self.id(from)]).await;
+        moving.set_slot(from, &["MIGRATING", self.id(to)]).await;
         moving
     }
+}
 
+impl SlotMove<'_> {
     /// Moves up to that many keys over, and says how many it were; 0 when none is left.
     ///
     /// # Panics

@@ -1,8 +1,9 @@
 //! What a node says about the cluster in `CLUSTER NODES`.
 
-use crate::RedisServer;
-use crate::ask::ask;
 use std::ops::RangeInclusive;
+
+use crate::ask::ask;
+use crate::redis_server::RedisServer;
 
 /// One node, as another or itself sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,11 +85,14 @@ mod tests {
             aa 127.0.0.1:1@2 myself,master - 0 1 7 connected 0-10 12 [12->-bb]\n\
             bb 127.0.0.1:3@4,host master,fail? - 0 1 8 connected\n\
             cc 127.0.0.1:5@6 slave aa 0 1 7 disconnected\n";
-        let table = Table::parse(text).unwrap();
-        let mine = table.myself().unwrap();
+        let table = Table::parse(text).expect("a table");
+        let mine = table.myself().expect("a row of its own");
         assert_eq!((mine.id.as_str(), mine.epoch), ("aa", 7));
         assert!(mine.serves(10) && mine.serves(12) && !mine.serves(11));
-        assert!(table.row("bb").unwrap().is("fail?"));
-        assert_eq!(table.row("cc").unwrap().master.as_deref(), Some("aa"));
+        assert!(table.row("bb").expect("a row").is("fail?"));
+        assert_eq!(
+            table.row("cc").expect("a row").master.as_deref(),
+            Some("aa")
+        );
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::fixtures::SeededRandom;
+
 /// What happens to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -78,8 +80,7 @@ pub(super) struct Script {
     pub(super) counts: FaultCounts,
     only: BTreeSet<Vec<u8>>,
     scheduled: VecDeque<Fault>,
-    random: Option<RandomFaults>,
-    state: u64,
+    random: Option<(RandomFaults, SeededRandom)>,
 }
 
 impl Script {
@@ -103,8 +104,7 @@ impl Script {
     }
 
     pub(super) fn random(&mut self, faults: Option<RandomFaults>) {
-        self.state = faults.map_or(0, |faults| faults.seed);
-        self.random = faults;
+        self.random = faults.map(|faults| (faults, SeededRandom::new(faults.seed)));
     }
 
     pub(super) fn clear(&mut self) {
@@ -122,10 +122,10 @@ impl Script {
         if let Some(fault) = self.scheduled.pop_front() {
             return fault;
         }
-        let Some(faults) = self.random else {
+        let Some((faults, random)) = &mut self.random else {
             return Fault::Pass;
         };
-        let drawn = self.draw();
+        let drawn = random.unit();
         let mut below = 0.0;
         for (probability, fault) in [
             (faults.cut_before_request, Fault::CutBeforeRequest),
@@ -140,17 +140,6 @@ impl Script {
             }
         }
         Fault::Pass
-    }
-
-    /// Uniform in 0..1: SplitMix64 (Steele, Lea, Flood 2014), of which 32 bits are enough here.
-    fn draw(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        let [a, b, c, d, ..] = mixed.to_be_bytes();
-        f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

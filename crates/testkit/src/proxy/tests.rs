@@ -1,10 +1,13 @@
 //! The proxy against a real Redis.
 
-use super::{Fault, FaultProxy, RandomFaults};
-use crate::{RedisServer, eventually};
+use std::time::{Duration, Instant};
+
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
-use std::time::{Duration, Instant};
+
+use super::{Fault, FaultProxy, RandomFaults};
+use crate::eventually::eventually;
+use crate::redis_server::RedisServer;
 
 async fn proxied() -> (RedisServer, FaultProxy) {
     let server = RedisServer::start().await;
@@ -16,7 +19,7 @@ async fn proxied() -> (RedisServer, FaultProxy) {
 async fn connect(proxy: &FaultProxy) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
     Client::open(proxy.url())
-        .unwrap()
+        .expect("a right address")
         .get_multiplexed_async_connection_with_config(&config)
         .await
 }
@@ -33,16 +36,19 @@ async fn votes(server: &RedisServer) -> u64 {
         .arg("votes")
         .query_async(&mut server.connection().await)
         .await
-        .unwrap();
+        .expect("Redis answers");
     votes.unwrap_or(0)
 }
 
 #[tokio::test]
 async fn everything_passes_without_a_script() {
     let (server, proxy) = proxied().await;
-    let mut connection = connect(&proxy).await.unwrap();
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
     for expected in 1..=100 {
-        assert_eq!(incr(&mut connection).await.unwrap(), expected);
+        assert_eq!(
+            incr(&mut connection).await.expect("Redis answers"),
+            expected
+        );
     }
     assert_eq!(votes(&server).await, 100);
     let counts = proxy.counts();
@@ -56,12 +62,17 @@ async fn everything_passes_without_a_script() {
 async fn a_cut_before_the_request_leaves_redis_untouched() {
     for fault in [Fault::CutBeforeRequest, Fault::CutMidRequest] {
         let (server, proxy) = proxied().await;
-        let mut connection = connect(&proxy).await.unwrap();
+        let mut connection = connect(&proxy).await.expect("the proxy accepts");
         proxy.next(fault);
         assert!(incr(&mut connection).await.is_err());
         assert_eq!(votes(&server).await, 0);
         assert_eq!(proxy.counts().cuts(), 1);
-        assert_eq!(incr(&mut connect(&proxy).await.unwrap()).await.unwrap(), 1);
+        assert_eq!(
+            incr(&mut connect(&proxy).await.expect("the proxy accepts"))
+                .await
+                .expect("Redis answers"),
+            1
+        );
     }
 }
 
@@ -69,7 +80,7 @@ async fn a_cut_before_the_request_leaves_redis_untouched() {
 async fn a_cut_before_the_reply_happens_after_redis_has_counted() {
     for fault in [Fault::CutBeforeReply, Fault::CutMidReply] {
         let (server, proxy) = proxied().await;
-        let mut connection = connect(&proxy).await.unwrap();
+        let mut connection = connect(&proxy).await.expect("the proxy accepts");
         proxy.next(fault);
         assert!(incr(&mut connection).await.is_err());
         assert_eq!(votes(&server).await, 1, "{fault:?}");
@@ -80,7 +91,7 @@ async fn a_cut_before_the_reply_happens_after_redis_has_counted() {
 #[tokio::test]
 async fn a_schedule_hits_its_frame_inside_a_pipeline() {
     let (server, proxy) = proxied().await;
-    let mut connection = connect(&proxy).await.unwrap();
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
     proxy.schedule([Fault::Pass, Fault::Pass, Fault::CutBeforeReply, Fault::Pass]);
     let mut pipeline = redis::pipe();
     for _ in 0..2 {
@@ -91,7 +102,10 @@ async fn a_schedule_hits_its_frame_inside_a_pipeline() {
             .cmd("INCR")
             .arg("votes");
     }
-    let first: Vec<redis::Value> = pipeline.query_async(&mut connection).await.unwrap();
+    let first: Vec<redis::Value> = pipeline
+        .query_async(&mut connection)
+        .await
+        .expect("Redis answers");
     assert_eq!(first.len(), 4);
     let second: RedisResult<Vec<redis::Value>> = pipeline.query_async(&mut connection).await;
     assert!(second.is_err());
@@ -104,14 +118,14 @@ async fn a_schedule_hits_its_frame_inside_a_pipeline() {
 #[tokio::test]
 async fn replies_before_a_cut_request_are_returned() {
     let (server, proxy) = proxied().await;
-    let mut connection = connect(&proxy).await.unwrap();
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
     proxy.schedule([
         Fault::DelayReply(Duration::from_millis(30)),
         Fault::CutBeforeRequest,
     ]);
     let mut second = connection.clone();
     let (first, second) = tokio::join!(incr(&mut connection), incr(&mut second));
-    assert_eq!(first.unwrap(), 1);
+    assert_eq!(first.expect("the reply is late, not lost"), 1);
     assert!(second.is_err());
     assert_eq!(votes(&server).await, 1);
 }
@@ -119,10 +133,10 @@ async fn replies_before_a_cut_request_are_returned() {
 #[tokio::test]
 async fn a_delayed_reply_comes_late() {
     let (_server, proxy) = proxied().await;
-    let mut connection = connect(&proxy).await.unwrap();
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
     proxy.next(Fault::DelayReply(Duration::from_millis(80)));
     let start = Instant::now();
-    assert_eq!(incr(&mut connection).await.unwrap(), 1);
+    assert_eq!(incr(&mut connection).await.expect("Redis answers"), 1);
     assert!(start.elapsed() >= Duration::from_millis(80));
     assert_eq!(proxy.counts().delayed, 1);
 }
@@ -130,28 +144,28 @@ async fn a_delayed_reply_comes_late() {
 #[tokio::test]
 async fn a_proxy_that_is_down_refuses_and_comes_back_on_its_port() {
     let (server, proxy) = proxied().await;
-    let mut connection = connect(&proxy).await.unwrap();
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
     proxy.down().await;
     assert!(incr(&mut connection).await.is_err());
     assert!(connect(&proxy).await.is_err());
     proxy.up().await;
     let mut connection = eventually(Duration::from_secs(5), || connect(&proxy)).await;
-    assert_eq!(incr(&mut connection).await.unwrap(), 1);
+    assert_eq!(incr(&mut connection).await.expect("Redis answers"), 1);
     assert_eq!(votes(&server).await, 1);
 }
 
 #[tokio::test]
 async fn cut_connections_ends_them_and_accepts_new_ones() {
     let (_server, proxy) = proxied().await;
-    let mut connection = connect(&proxy).await.unwrap();
-    incr(&mut connection).await.unwrap();
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
+    incr(&mut connection).await.expect("Redis answers");
     proxy.cut_connections();
     eventually(Duration::from_secs(5), || {
         let mut connection = connection.clone();
         async move { incr(&mut connection).await.is_err() }
     })
     .await;
-    connect(&proxy).await.unwrap();
+    connect(&proxy).await.expect("the proxy accepts");
 }
 
 #[tokio::test]
@@ -167,11 +181,11 @@ async fn random_faults_agree_with_what_redis_has_counted() {
         delay: Duration::from_millis(1),
     });
     let mut answered = 0;
-    let mut connection = connect(&proxy).await.unwrap();
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
     for _ in 0..200 {
         match incr(&mut connection).await {
             Ok(_) => answered += 1,
-            Err(_) => connection = connect(&proxy).await.unwrap(),
+            Err(_) => connection = connect(&proxy).await.expect("the proxy accepts"),
         }
     }
     let counts = proxy.counts();

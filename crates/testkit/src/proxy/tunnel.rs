@@ -1,15 +1,17 @@
 //! One connection through the proxy: two loops that share the queue of requests whose replies are to come.
 
-use super::Shared;
-use super::script::Fault;
-use crate::resp::{arguments, frame_len, is_push};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
+
+use crate::proxy::script::Fault;
+use crate::proxy::shared::Shared;
+use crate::resp::{arguments, frame_len, is_push};
 
 /// How long a cut waits for the replies of the requests before it.
 const EARLIER_REPLIES: Duration = Duration::from_secs(10);
@@ -81,7 +83,7 @@ async fn requests(
                 return;
             }
             _ => {
-                // First into the queue: the reply may be back before this line's successor runs.
+                // Into the queue first: the reply may be back before the request is written.
                 pending.faults().push_back(fault);
                 if to.write_all(&frame).await.is_err() {
                     return;

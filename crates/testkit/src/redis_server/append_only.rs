@@ -1,8 +1,9 @@
 //! Damage to the append-only file, as a power cut of the machine does it: what was not yet on disk is gone.
 
-use super::RedisServer;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
+
+use crate::redis_server::RedisServer;
 
 impl RedisServer {
     /// How many bytes the newest incremental append-only file has; 0 where there is none.
@@ -52,20 +53,16 @@ impl RedisServer {
 
 #[cfg(test)]
 mod tests {
-    use crate::RedisServer;
+    use crate::redis_server::RedisServer;
     use redis::AsyncCommands;
 
     #[tokio::test]
     async fn a_cut_append_only_file_loses_its_tail_and_nothing_else() {
-        let mut server = RedisServer::builder()
-            .append_only(true)
-            .config("appendfsync", "always")
-            .start()
-            .await;
+        let mut server = RedisServer::start_lasting().await;
         let mut connection = server.connection().await;
-        let _: () = connection.set("first", 1).await.unwrap();
+        let _: () = connection.set("first", 1).await.expect("Redis answers");
         let before = server.append_only_len();
-        let _: () = connection.set("second", 2).await.unwrap();
+        let _: () = connection.set("second", 2).await.expect("Redis answers");
         let after = server.append_only_len();
         assert!(before < after);
         server.kill9();
@@ -77,7 +74,7 @@ mod tests {
             .await
             .mget(&["first", "second"])
             .await
-            .unwrap();
+            .expect("Redis answers");
         assert_eq!(kept, (Some(1), None));
     }
 

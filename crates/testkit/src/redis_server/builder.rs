@@ -1,13 +1,10 @@
-//! What a [`RedisServer`] is started with.
+//! What a [`RedisServer`](super::RedisServer) is started with.
 
-use super::{NotStarted, RedisServer};
-use crate::Certificates;
 use std::path::{Path, PathBuf};
 
-/// How often a port that someone else took in the meantime is replaced by another.
-const PORT_TRIES: usize = 8;
+use crate::certificates::Certificates;
 
-/// Options of a [`RedisServer`].
+/// Options of a [`RedisServer`](super::RedisServer).
 #[derive(Debug, Clone, Default)]
 pub struct RedisServerBuilder {
     binary: Option<PathBuf>,
@@ -80,22 +77,6 @@ impl RedisServerBuilder {
     pub(crate) fn sentinel(mut self) -> Self {
         self.kind = Kind::Sentinel;
         self
-    }
-
-    /// Starts the server and waits until it answers `PING`.
-    ///
-    /// # Panics
-    /// When the server's program is missing, refuses its configuration or is not ready within 30 s.
-    pub async fn start(self) -> RedisServer {
-        for _ in 0..PORT_TRIES {
-            let mut server = RedisServer::new(self.clone());
-            match server.spawn().await {
-                Ok(()) => return server,
-                Err(NotStarted::PortTaken) => {}
-                Err(NotStarted::Other(why)) => panic!("{why}"),
-            }
-        }
-        panic!("{PORT_TRIES} ports in a row were taken while redis-server started");
     }
 
     pub(super) fn program(&self) -> &Path {
@@ -178,55 +159,4 @@ impl RedisServerBuilder {
 
 fn acl_file(dir: &Path) -> PathBuf {
     dir.join("users.acl")
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{RedisServer, eventually};
-    use redis::AsyncCommands;
-    use std::time::Duration;
-
-    #[tokio::test]
-    async fn the_text_of_an_acl_is_enforced_also_after_a_restart() {
-        let acl = "user default off\n\
-                   user writer on >secret ~vote:* +@write +ping";
-        let mut server = RedisServer::builder().acl(acl).start().await;
-        for _ in 0..2 {
-            let client = server.client_as("writer", "secret");
-            let mut writer = client.get_multiplexed_async_connection().await.unwrap();
-            let _: () = writer.set("vote:1", 7).await.unwrap();
-            let other_key = writer.set::<_, _, ()>("poll:1", 7).await.unwrap_err();
-            assert_eq!(other_key.code(), Some("NOPERM"));
-            let read = writer.get::<_, u32>("vote:1").await.unwrap_err();
-            assert_eq!(read.code(), Some("NOPERM"));
-            let client = server.client_as("writer", "guess");
-            assert!(client.get_multiplexed_async_connection().await.is_err());
-            server.restart().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_replica_follows_its_master() {
-        let master = RedisServer::start().await;
-        let replica = RedisServer::builder()
-            .replica_of(master.port())
-            .start()
-            .await;
-        let _: () = master.connection().await.set("vote", 7).await.unwrap();
-        let mut connection = replica.connection().await;
-        let vote = eventually(Duration::from_secs(30), || {
-            let mut connection = connection.clone();
-            async move {
-                connection
-                    .get::<_, Option<u32>>("vote")
-                    .await
-                    .ok()
-                    .flatten()
-            }
-        })
-        .await;
-        assert_eq!(vote, 7);
-        let refused = connection.set::<_, _, ()>("vote", 8).await.unwrap_err();
-        assert_eq!(refused.code(), Some("READONLY"));
-    }
 }

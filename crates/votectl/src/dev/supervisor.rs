@@ -130,7 +130,7 @@ async fn serve(
     )?);
     let config = RedisConfig {
         pool_size: 4,
-        ..RedisConfig::new(&redis_url)
+        ..RedisConfig::new(&redis_url)?
     };
     let operator = Store::new(&config)?.operator();
     wait_ready(children, "Redis", || async {

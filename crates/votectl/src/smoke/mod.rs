@@ -24,8 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use steps::{Found, Look, Steps};
 use vote_domain::{Poll, PollDefinition, PollState, wire_time};
-use vote_runtime::settings::RedisUrl;
-use vote_store::PollOperator;
+use vote_store::{Address, PollOperator};
 
 /// The file of the poll that is voted in, as it is in `deploy/polls`.
 pub const SMOKE_FILE: &str = include_str!("../../../../deploy/polls/smoke.yaml");
@@ -98,7 +97,7 @@ pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failu
 
 /// Where Redis is, without its password.
 fn redis_of(context: &Context<'_>) -> String {
-    let url = context.global.redis.redis.parse::<RedisUrl>();
+    let url = context.global.redis.redis.parse::<Address>();
     url.map_or_else(|_| "Redis".to_owned(), |url| url.to_string())
 }
 

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use vote_domain::Refusal;
 
-use super::{
-    harness::{BOUNDARY_MS, Figures},
-    process::Process,
-    steps::{Ballot, CROWD, HALF_OPEN_MS, VOTES_PER_VOTER},
-    system::{System, Vote},
-};
-use crate::commit::Outcome;
+use super::harness::{BOUNDARY_MS, Figures};
+use super::process::Process;
+use super::steps::{Ballot, CROWD, HALF_OPEN_MS, VOTES_PER_VOTER};
+use super::system::{System, Vote};
+use crate::commit::outcome::{Acceptance, Outcome};
 
 /// Compares step after step.
 #[derive(Default)]
@@ -103,12 +101,12 @@ fn no_vote_twice(system: &System<'_>, tally: &impl Fn(&Vote) -> u64) {
 fn the_crowd_is_counted(system: &System<'_>, figures: &Figures) {
     let crowd = || system.votes.iter().filter(|vote| vote.pair == CROWD);
     let kept = crowd().filter(|vote| {
-        vote.crashes == system.crashes && matches!(vote.outcome, Some(Outcome::Accepted { .. }))
+        vote.crashes == system.crashes && matches!(vote.outcome, Some(Outcome::Accepted(_)))
     });
     let possible = crowd().filter(|vote| {
         matches!(
             vote.outcome,
-            None | Some(Outcome::Accepted { .. } | Outcome::Unknown)
+            None | Some(Outcome::Accepted(_) | Outcome::Unknown)
         )
     });
     let (least, most) = (kept.count() as u64, possible.count() as u64);
@@ -166,7 +164,7 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
     let same_pair = |other: &&Vote| other.pair == vote.pair;
     let why = || format!("{} was not to be expected: {}", named(outcome), shown(vote));
     match outcome {
-        Outcome::Accepted { .. } => {
+        Outcome::Accepted(_) => {
             assert!(
                 (-HALF_OPEN_MS..HALF_OPEN_MS).contains(&vote.at),
                 "{}",
@@ -205,20 +203,23 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
         Outcome::QueueFull => panic!("{}", why()),
         Outcome::NotRecorded | Outcome::Unknown => {}
     }
-    let counts_nothing = !matches!(
-        outcome,
-        Outcome::Accepted { .. } | Outcome::Unknown | Outcome::Duplicate
-    );
-    let alone = !others().any(|other| same_pair(&other));
-    if counts_nothing && alone {
-        assert_eq!(
-            tally(vote),
-            0,
-            "{}, and in the tally: {}",
-            named(outcome),
-            shown(vote)
-        );
+    if !others().any(|other| same_pair(&other)) {
+        counts_nothing_alone(vote, outcome, tally(vote));
     }
+}
+
+/// A vote that shares its candidate with no other counts only if it may have been accepted.
+fn counts_nothing_alone(vote: &Vote, outcome: &Outcome, votes: u64) {
+    let may_count = matches!(
+        outcome,
+        Outcome::Accepted(_) | Outcome::Unknown | Outcome::Duplicate
+    );
+    assert!(
+        may_count || votes == 0,
+        "{}, and in the tally: {}",
+        named(outcome),
+        shown(vote)
+    );
 }
 
 /// The accepted votes that one writer's process answers for.
@@ -226,9 +227,7 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
     let accepted: Vec<&Vote> = system
         .votes
         .iter()
-        .filter(|vote| {
-            vote.process == index && matches!(vote.outcome, Some(Outcome::Accepted { .. }))
-        })
+        .filter(|vote| vote.process == index && matches!(vote.outcome, Some(Outcome::Accepted(_))))
         .collect();
     let missing: Vec<&&Vote> = accepted
         .iter()
@@ -247,10 +246,7 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
                 || system.votes.iter().any(|other| {
                     !std::ptr::eq(other, **vote)
                         && other.pair == vote.pair
-                        && matches!(
-                            other.outcome,
-                            Some(Outcome::Accepted { .. } | Outcome::Unknown)
-                        )
+                        && matches!(other.outcome, Some(Outcome::Accepted(_) | Outcome::Unknown))
                 })
         })
         .count() as u64;
@@ -295,7 +291,7 @@ fn voter_of(vote: &Vote) -> Option<u8> {
 
 fn named(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Accepted { place, .. } => {
+        Outcome::Accepted(Acceptance { place, .. }) => {
             format!("accepted as {}:{}", place.writer, place.sequence)
         }
         other => format!("{other:?}"),

@@ -1,15 +1,15 @@
 //! Where a writer's requests wait for their fate, between it and Redis.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use redis::{ConnectionLike, Value};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::oneshot,
-    task::JoinHandle,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use vote_testkit::resp;
 
 /// The one connection on which everything is executed, in the order of the schedule.

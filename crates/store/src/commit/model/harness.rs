@@ -1,6 +1,7 @@
 //! One Redis, one connection to it and one clock for all schedules.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -8,16 +9,12 @@ use tokio::runtime::Runtime;
 use vote_domain::PollDefinition;
 use vote_testkit::RedisServer;
 
-use super::{
-    gate::{Request, Upstream},
-    steps::{HALF_OPEN_MS, Phase, VOTES_PER_VOTER, WRITERS},
-};
-use crate::{
-    LaneConfig,
-    keys::ShardKeys,
-    metrics::{LaneMetrics, WriterMetrics},
-    script::{COMMIT, FENCE},
-};
+use super::gate::{Request, Upstream};
+use super::steps::{HALF_OPEN_MS, Phase, VOTES_PER_VOTER, WRITERS};
+use crate::commit::config::LaneConfig;
+use crate::commit::metrics::{LaneMetrics, WriterMetrics};
+use crate::keys::ShardKeys;
+use crate::script::{COMMIT, FENCE};
 
 /// The boundary that schedules are laid around: of a minute, an hour and an idempotency window.
 pub(super) const BOUNDARY_MS: i64 = 1_763_949_600_000;
@@ -136,21 +133,7 @@ impl Harness {
             .find(|byte| byte.is_ascii_alphabetic())
             .map_or(' ', |byte| char::from(*byte));
         let (last, sequence) = (before.sequence.unwrap_or(0), request.sequence());
-        let kinds = if sequence < last {
-            "B"
-        } else if sequence == last {
-            if request.asks() { "V" } else { "ALRSXO" }
-        } else if sequence > last + 1 || request.asks() {
-            "G"
-        } else {
-            match (request.mode(), state.as_str()) {
-                (_, "sealed" | "void") => "R",
-                ("burn", _) => "X",
-                ("replay", _) => "AO",
-                (_, "paused") => "R",
-                _ => "ALRS",
-            }
-        };
+        let kinds = expected_kinds(request, last, &state);
         assert!(
             kinds.contains(kind),
             "{kind} where one of {kinds} was expected: {} of {sequence} after {last} while {state}",
@@ -284,6 +267,26 @@ impl Harness {
             minutes: BTreeMap::from([(hour - 1, before), (hour, after)]),
             ledger,
             drained,
+        }
+    }
+}
+
+/// The kinds of reply that the protocol allows to a request, where Redis has the writer up to `last`.
+fn expected_kinds(request: &Request, last: u64, state: &str) -> &'static str {
+    let sequence = request.sequence();
+    if sequence < last {
+        "B"
+    } else if sequence == last {
+        if request.asks() { "V" } else { "ALRSXO" }
+    } else if sequence > last + 1 || request.asks() {
+        "G"
+    } else {
+        match (request.mode(), state) {
+            (_, "sealed" | "void") => "R",
+            ("burn", _) => "X",
+            ("replay", _) => "AO",
+            (_, "paused") => "R",
+            _ => "ALRS",
         }
     }
 }

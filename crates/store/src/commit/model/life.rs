@@ -1,62 +1,36 @@
 //! Writers come and go: how a process of the schedule starts, is killed, and ends in order.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vote_domain::WriterId;
 
-use super::{
-    gate::Gate,
-    harness::BOUNDARY_MS,
-    process::{Process, nodes},
-    steps::{Fate, Phase, Reference},
-    system::{PATIENCE, System, WINDOW_MS},
-};
-use crate::commit::{
-    LaneConfig,
-    batch::Target,
-    lane::{Lane, LaneShared, LaneState, NOT_CLOSED},
-    queue::Queue,
-    window::{Acknowledged, ReplayBudget},
-};
+use super::gate::Gate;
+use super::harness::BOUNDARY_MS;
+use super::process::{Process, closed_at_ms, nodes};
+use super::steps::{Fate, Reference};
+use super::system::{PATIENCE, System, WINDOW_MS};
+use crate::commit::books::{Acknowledged, ReplayBudget};
+use crate::commit::config::LaneConfig;
+use crate::commit::lane::{Lane, LaneParts};
+use crate::commit::queue::Queue;
+use crate::commit::shared::LaneShared;
+use crate::commit::target::Target;
 
 impl System<'_> {
     pub(super) async fn spawn(&mut self, slot: usize, reference: &Reference) {
         static WRITER: AtomicU64 = AtomicU64::new(1);
         let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
-        let one_vote = size_of::<Acknowledged>() + size_of::<(u8, u8, u64)>();
-        let window = reference.windows[slot];
-        let config = LaneConfig {
-            min_batch_interval: Duration::ZERO,
-            replay_window: Duration::from_secs(3_600),
-            // After half of it a vote is not sent any more, and a repeat whose outcome is not known is burnt: the
-            // first pause.
-            idempotency_window: if reference.burns[slot] {
-                Duration::from_millis(2)
-            } else {
-                Duration::from_secs(3_600)
-            },
-            replay_window_bytes: if window == u8::MAX {
-                1 << 20
-            } else {
-                usize::from(window) * one_vote
-            },
-            ..LaneConfig::default()
-        };
-        let shared = Arc::new(LaneShared {
-            queue: Queue::new(1_024),
-            closes_at_ms: AtomicI64::new(BOUNDARY_MS + reference.closes_at),
-            closed_at_ms: AtomicI64::new(closed_at_ms(reference)),
-            blocked: AtomicBool::new(false),
-        });
+        let config = config(reference, slot);
+        let shared = Arc::new(LaneShared::new(
+            Queue::new(1_024),
+            BOUNDARY_MS + reference.closes_at,
+            closed_at_ms(reference),
+        ));
         let (abort, drain) = (CancellationToken::new(), CancellationToken::new());
         let writers = Arc::<Mutex<Vec<WriterId>>>::default();
         let names = Arc::clone(&writers);
@@ -66,21 +40,19 @@ impl System<'_> {
             WriterId::from_bytes(id)
         });
         let metrics = self.harness.metrics[slot].clone();
-        let budget = ReplayBudget::new(config.replay_window_bytes);
         let lost_before = metrics.unrecoverable_votes.get();
-        let lane = Lane {
+        let lane = Lane::new(LaneParts {
             shared: Arc::clone(&shared),
             target: Target::new(&self.harness.definition, 0, WINDOW_MS),
-            shard: 0,
             writer: new_writer(),
             new_writer,
             nodes: nodes(&gate.url()),
             drain: drain.clone(),
             abort: abort.clone(),
-            state: LaneState::new(&config, &budget, &metrics),
+            replay_budget: ReplayBudget::new(config.replay_window_bytes),
             metrics,
             config,
-        };
+        });
         self.current[slot] = self.processes.len();
         self.processes.push(Process {
             shared,
@@ -92,7 +64,7 @@ impl System<'_> {
             task: Some(tokio::spawn(lane.run())),
             asking: false,
             alive: true,
-            window,
+            window: reference.windows[slot],
             lost_before,
             slot,
             displaced: 0,
@@ -138,10 +110,25 @@ impl System<'_> {
     }
 }
 
-/// When the poll has closed, as a writer learns it.
-pub(super) fn closed_at_ms(reference: &Reference) -> i64 {
-    match reference.phase {
-        Phase::Closed => BOUNDARY_MS + reference.closes_at,
-        _ => NOT_CLOSED,
+/// How a writer's lanes behave.
+fn config(reference: &Reference, slot: usize) -> LaneConfig {
+    let one_vote = size_of::<Acknowledged>() + size_of::<(u8, u8, u64)>();
+    let window = reference.windows[slot];
+    LaneConfig {
+        min_batch_interval: Duration::ZERO,
+        replay_window: Duration::from_secs(3_600),
+        // After half of it a vote is not sent any more, and a repeat whose outcome is not known is burnt: the
+        // first pause.
+        idempotency_window: if reference.burns[slot] {
+            Duration::from_millis(2)
+        } else {
+            Duration::from_secs(3_600)
+        },
+        replay_window_bytes: if window == u8::MAX {
+            1 << 20
+        } else {
+            usize::from(window) * one_vote
+        },
+        ..LaneConfig::default()
     }
 }

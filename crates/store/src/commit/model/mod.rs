@@ -5,6 +5,7 @@
 //! Other schedules than those of every run: `PROPTEST_RNG_SEED=7 PROPTEST_CASES=20000 cargo test -p
 //! vote-store model`.
 
+mod casting;
 mod check;
 mod gate;
 mod harness;
@@ -19,13 +20,11 @@ use std::sync::atomic::Ordering;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine as _;
 
-use self::{
-    check::Check,
-    harness::Harness,
-    mutants::MUTANTS,
-    steps::{Protocol, Reference, Step},
-    system::System,
-};
+use self::check::Check;
+use self::harness::Harness;
+use self::mutants::MUTANTS;
+use self::steps::{Protocol, Reference, Step};
+use self::system::System;
 
 /// Schedules of a run, and the steps of the longest.
 const SCHEDULES: u32 = 2_000;

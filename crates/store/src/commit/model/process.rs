@@ -1,6 +1,7 @@
 //! A writer's process, as far as the schedule sees it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
@@ -8,7 +9,11 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::WriterId;
 
 use super::gate::Gate;
-use crate::{commit::lane::LaneShared, connection::RedisConfig, nodes::Nodes};
+use super::harness::BOUNDARY_MS;
+use super::steps::{Phase, Reference};
+use crate::commit::shared::{LaneShared, NOT_CLOSED};
+use crate::config::RedisConfig;
+use crate::nodes::Nodes;
 
 /// A writer's process.
 pub(super) struct Process {
@@ -53,9 +58,17 @@ pub(super) fn nodes(url: &str) -> Nodes {
         pool_size: 4,
         connect_timeout: never,
         response_timeout: never,
-        ..RedisConfig::new(url)
+        ..RedisConfig::new(url).expect("an address")
     })
-    .expect("an address")
+    .expect("nothing to refuse")
+}
+
+/// When the poll has closed, as a writer learns it.
+pub(super) fn closed_at_ms(reference: &Reference) -> i64 {
+    match reference.phase {
+        Phase::Closed => BOUNDARY_MS + reference.closes_at,
+        _ => NOT_CLOSED,
+    }
 }
 
 impl Drop for Process {

@@ -18,7 +18,8 @@
 //!
 //! At the end each writer gets two more votes, which find what is left to find without waiting for a heartbeat.
 
-use proptest::{collection::vec, prelude::*};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 
 /// Writers at work at the same time.

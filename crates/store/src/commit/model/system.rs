@@ -4,28 +4,21 @@
 //! The clock of the runtime stands still but where a step moves it, and each request of a lane waits at
 //! a gate until a step decides on its fate: there is one order of events for a schedule.
 
-use std::{
-    future::Future as _,
-    pin::Pin,
-    sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, Waker},
-    time::{Duration, Instant},
-};
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest, WriterId};
+use vote_domain::WriterId;
 
-use super::{
-    gate::Request,
-    harness::{BOUNDARY_MS, Harness, Snapshot},
-    life::closed_at_ms,
-    process::Process,
-    steps::{Ballot, CROWD, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS},
-};
-use crate::commit::{
-    Outcome, VoteToCast,
-    queue::Pending,
-    ticket::{Ticket, Waiting},
-};
+use super::gate::Request;
+use super::harness::{BOUNDARY_MS, Harness, Snapshot};
+use super::process::{Process, closed_at_ms};
+use super::steps::{Ballot, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS};
+use crate::commit::outcome::Outcome;
+use crate::commit::ticket::{Ticket, Waiting};
 
 /// The idempotency window of all writers, as keys are spelled.
 pub(super) const WINDOW_MS: i64 = 60_000;
@@ -45,7 +38,7 @@ pub(super) struct Vote {
     pub(super) outcome: Option<Outcome>,
     /// How often Redis had crashed when the outcome was known.
     pub(super) crashes: usize,
-    ticket: Arc<Ticket>,
+    pub(super) ticket: Arc<Ticket>,
 }
 
 pub(super) struct System<'a> {
@@ -61,7 +54,8 @@ pub(super) struct System<'a> {
     unexpected_before: u64,
     attempts: Vec<Request>,
     snapshots: Vec<Snapshot>,
-    candidates: [u8; 2],
+    /// The candidates that have had their vote, by channel.
+    pub(super) candidates: [u8; 2],
     revision: u64,
 }
 
@@ -210,67 +204,6 @@ impl<'a> System<'a> {
         self.harness.fence(phase, closes_at, self.revision);
     }
 
-    fn cast(&mut self, writer: usize, cast: Cast) {
-        let voters = usize::from(matches!(
-            cast.ballot,
-            Ballot::Voter { .. } | Ballot::KeyedVoter { .. }
-        ));
-        let first_of_key = |votes: &[Vote], wanted: u8| {
-            let keyed =
-                |vote: &&Vote| matches!(vote.ballot, Ballot::Keyed { key, .. } if key == wanted);
-            votes.iter().find(keyed).map(|vote| vote.pair)
-        };
-        let repeated = match cast.ballot {
-            Ballot::Keyed { key, repeats: true } => first_of_key(&self.votes, key),
-            _ => None,
-        };
-        let crowd = (cast.ballot == Ballot::Crowd).then_some(CROWD);
-        let pair = repeated.or(crowd).unwrap_or_else(|| {
-            let candidate = self.candidates[voters];
-            self.candidates[voters] += 1;
-            (u8::try_from(voters).expect("one of two"), candidate)
-        });
-        let poll = self.harness.definition.id();
-        let key = match cast.ballot {
-            Ballot::Keyed { key, .. } | Ballot::KeyedVoter { key, .. } => {
-                let key = IdempotencyKey::parse(&format!("key-{key}")).expect("a key");
-                Some(KeyDigest::new(poll, &key))
-            }
-            _ => None,
-        };
-        let voter = match cast.ballot {
-            Ballot::Voter { voter } | Ballot::KeyedVoter { voter, .. } => {
-                Some(VoterDigest::new(&[7; 32], poll, &format!("voter-{voter}")))
-            }
-            _ => None,
-        };
-        let ticket = Ticket::new();
-        let process = self.current[writer];
-        let vote = VoteToCast {
-            channel: pair.0,
-            candidate: pair.1,
-            received_at_ms: BOUNDARY_MS + cast.at,
-            key,
-            voter,
-            span: None,
-        };
-        let pending = Pending::new(vote, Arc::clone(&ticket));
-        self.processes[process]
-            .shared
-            .queue
-            .push(pending)
-            .expect("room in the queue");
-        self.votes.push(Vote {
-            ballot: cast.ballot,
-            at: cast.at,
-            process,
-            pair,
-            outcome: None,
-            crashes: 0,
-            ticket,
-        });
-    }
-
     /// Waits until the writer has a request out, or has nothing to do.
     async fn settle(&mut self, writer: usize) {
         let process = self.current[writer];
@@ -417,7 +350,7 @@ impl<'a> System<'a> {
 
     fn has_accepted(&self, writer: WriterId) -> bool {
         self.votes.iter().any(|vote| {
-            matches!(&vote.outcome, Some(Outcome::Accepted { place, .. }) if place.writer == writer)
+            matches!(&vote.outcome, Some(Outcome::Accepted(vote)) if vote.place.writer == writer)
         })
     }
 

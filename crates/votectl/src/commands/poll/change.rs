@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 use vote_domain::{OpenError, Poll, PollState, Transition, wire_time};
-use vote_store::{PollOperator, SealError};
+use vote_store::{PollOperator, SealingError};
 
 /// A writer that runs has sent something again by then: it tries four times a second.
 const REPAIR: Duration = Duration::from_secs(3);
@@ -110,7 +110,7 @@ pub(super) async fn fence_again(
 /// Whether a shard has another fence than the poll's, or none.
 async fn is_fence_missing(operator: &PollOperator, poll: &Poll) -> Result<bool, Failure> {
     match operator.fenced_as_closed(poll).await {
-        Err(SealError::Store(error)) => Err(error.into()),
+        Err(SealingError::Store(error)) => Err(error.into()),
         fenced => Ok(fenced.is_err()),
     }
 }

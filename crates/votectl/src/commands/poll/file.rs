@@ -42,9 +42,8 @@ pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<PollDefinition, Failure>
         // It says where text that isn't UTF-8 breaks, whatever else it is.
         _ => PollDefinition::parse_json(bytes),
     };
-    parsed.map_err(|error| {
-        let violations = error.violations();
-        let count = match violations.len() {
+    parsed.map_err(|violations| {
+        let count = match violations.as_slice().len() {
             1 => "1 mistake".to_owned(),
             count => format!("{count} mistakes"),
         };

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use vote_domain::{Poll, PollId, PollState, SealedPoll, Transition, WriterId, wire_time};
-use vote_store::{PollOperator, SealError};
+use vote_store::{PollOperator, SealingError};
 
 /// Which poll to seal.
 #[derive(Debug, Args)]
@@ -159,18 +159,18 @@ fn check_grace(poll: &Poll, grace: SignedDuration, now: Timestamp) -> Result<(),
     )))
 }
 
-fn failure(id: &PollId, error: SealError) -> Failure {
+fn failure(id: &PollId, error: SealingError) -> Failure {
     match error {
-        SealError::Store(error) => error.into(),
-        SealError::Save(error) => error.into(),
-        SealError::Unfenced(_) => Failure::refused(format!(
+        SealingError::Store(error) => error.into(),
+        SealingError::Save(error) => error.into(),
+        SealingError::Unfenced(_) => Failure::refused(format!(
             "poll `{id}` is not sealed: {error}.\n\
              `votectl poll close {id}` fences it again, and exits 1 because it is closed already, or sealed in part. \
              Ingest processes that still run then send again what is missing, within seconds: look at `votectl audit \
              {id}` until it passes with the votes that were there. Where a fence is of a newer revision, the poll's \
              document has lost a change: make that again with `votectl poll apply FILE`"
         )),
-        SealError::Changed(_) => Failure::refused(format!(
+        SealingError::Changed(_) => Failure::refused(format!(
             "poll `{id}` is not sealed: {error}.\n\
              `votectl poll apply FILE` changes it back, and exits 1 because shards are sealed already"
         )),

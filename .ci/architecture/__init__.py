@@ -1,0 +1,1 @@
+"""How the crates and their files may use each other: `make architecture`."""

@@ -1,0 +1,1 @@
+"""The Helm chart: `make chart-check`, `make chart-docs`, `make deploy-local-check`."""

@@ -1,0 +1,191 @@
+"""Who may talk to whom."""
+
+import re
+from collections.abc import Iterator
+
+from chart.render import RELEASE, Rendered, containers, matches, name_of, pods
+
+from . import SERVICES, breaks, component, pod, port_names, rule, selected
+
+CLIENTS_OF_REDIS = {"ingest", "results", "votectl"}
+
+
+def policies_are_on(rendered: Rendered) -> bool:
+    return rendered.values.get("networkPolicy", {}).get("enabled", True)
+
+
+@rule("every pod has a network policy, and policies name pods and ports that are there")
+def policies(rendered: Rendered) -> Iterator[str]:
+    found = rendered.of_kind("NetworkPolicy")
+    if not policies_are_on(rendered):
+        if found:
+            yield f"{name_of(found[0])}: there although networkPolicy.enabled is false"
+        return
+    for name, one in pods(rendered):
+        covering = [policy for policy in found if matches(policy["spec"]["podSelector"], one["metadata"]["labels"])]
+        if [set(policy["spec"]["policyTypes"]) for policy in covering] != [{"Ingress", "Egress"}]:
+            yield f"{name}: {len(covering)} network policies of ingress and egress apply to it, not one"
+    for policy in found:
+        targets = selected(rendered, policy["spec"]["podSelector"])
+        if not targets:
+            yield f"{name_of(policy)}: selects no pod"
+        for part in policy["spec"].get("ingress", []):
+            for port in part["ports"]:
+                if any(port["port"] not in port_names(one) for _, one in targets if port_names(one)):
+                    yield f"{name_of(policy)}: opens port {port['port']}, which its pods haven't"
+        for peer in peers(policy):
+            labels = peer.get("podSelector", {}).get("matchLabels", {})
+            is_ours = labels.get("app.kubernetes.io/instance") == RELEASE and "namespaceSelector" not in peer
+            if (
+                is_ours
+                and not selected(rendered, peer["podSelector"])
+                and labels["app.kubernetes.io/component"] != "votectl"
+            ):
+                yield f"{name_of(policy)}: the peer {labels} is no pod of this release"
+
+
+def peers(policy: dict) -> list[dict]:
+    spec = policy["spec"]
+    return [
+        peer
+        for part in spec.get("ingress", []) + spec.get("egress", [])
+        for peer in part.get("from", []) + part.get("to", [])
+    ]
+
+
+@breaks("minimal", "a policy that selects nothing")
+def _(rendered):
+    policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-ingest")
+    policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] = "injest"
+
+
+@breaks("minimal", "a policy whose peer is nobody")
+def _(rendered):
+    policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")
+    policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] = "injest"
+
+
+@breaks("observability", "a hook without a policy")
+def _(rendered):
+    rendered.resources.remove(rendered.named("NetworkPolicy", f"{rendered.prefix}-votectl"))
+
+
+@rule("ingest and results reach Redis, DNS and the collector alone; nobody else reaches the embedded Redis")
+def reach(rendered: Rendered) -> Iterator[str]:
+    if not policies_are_on(rendered):
+        return
+    dns = set(rendered.values.get("networkPolicy", {}).get("dnsPorts", [53]))
+    redis = redis_ports(rendered)
+    endpoint = rendered.values.get("tracing", {}).get("endpoint", "")
+    collector = {int(endpoint.rstrip("/").rsplit(":", 1)[1])} if endpoint else set()
+    for name in SERVICES:
+        policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-{name}")
+        open_ports = {
+            port["port"] for part in policy["spec"]["egress"] for port in part.get("ports", [{"port": "any"}])
+        }
+        wanted = dns | redis | collector
+        if open_ports != wanted:
+            yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis and collector: {wanted}"
+        for part in policy["spec"]["egress"]:
+            is_dns = {port["port"] for port in part.get("ports", [])} == dns
+            if "to" not in part and (is_dns or rendered.of_kind("StatefulSet")):
+                yield f"{name_of(policy)}: egress to {part.get('ports')} without a peer is egress to the world"
+    policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")
+    if bool(policy) != bool(rendered.of_kind("StatefulSet")):
+        yield f"NetworkPolicy/{rendered.prefix}-redis: must be there with the embedded Redis, and only with it"
+    if policy:
+        if policy["spec"]["egress"]:
+            yield f"{name_of(policy)}: Redis needs to reach nobody"
+        extra = rendered.values.get("redis", {}).get("embedded", {}).get("networkPolicyFrom", [])
+        ours = [peer for peer in peers(policy) if peer not in extra]
+        found = {
+            peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component", "anybody")
+            for peer in ours
+        }
+        if found != CLIENTS_OF_REDIS or any("from" not in part for part in policy["spec"]["ingress"]):
+            yield f"{name_of(policy)}: lets in {sorted(found)}, not just {sorted(CLIENTS_OF_REDIS)}"
+
+
+def redis_ports(rendered: Rendered) -> set[int]:
+    external = rendered.values.get("redis", {}).get("external", {})
+    url = external.get("url", "")
+    if not url:
+        return {6379}
+    hosts = url.split("://")[1].split("/")[0].split(",")
+    found = {int(port) for port in re.findall(r":(\d+)$", "\n".join(hosts), flags=re.MULTILINE)}
+    return found | set(external.get("extraPorts", [])) | ({6379} if "sentinel" in url else set())
+
+
+@breaks("minimal", "ingest that reaches a web server")
+def _(rendered):
+    rendered.named("NetworkPolicy", f"{rendered.prefix}-ingest")["spec"]["egress"].append({"ports": [{"port": 443}]})
+
+
+@breaks("minimal", "a Redis that everybody reaches")
+def _(rendered):
+    del rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")["spec"]["ingress"][0]["from"]
+
+
+@breaks("minimal", "a Redis that one more reaches")
+def _(rendered):
+    rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")["spec"]["ingress"][0]["from"].append(
+        {"namespaceSelector": {}}
+    )
+
+
+@rule("`helm test` votes and reads by both Services, and policies let it")
+def tested(rendered: Rendered) -> Iterator[str]:
+    found = rendered.named("Pod", f"{rendered.prefix}-votectl-test")
+    if bool(found) != rendered.values.get("tests", {}).get("enabled", True):
+        yield "the pod of the test must be there where tests are enabled, and only there"
+    if not found:
+        return
+    arguments = containers(found)[0]["args"]
+    given = dict(zip(arguments, arguments[1:], strict=False))
+    for name in SERVICES:
+        url = re.fullmatch(r"http://([\w-]+):(\d+)", given.get(f"--{name}", ""))
+        service = url and rendered.named("Service", url[1])
+        if not service or int(url[2]) not in {port["port"] for port in service["spec"]["ports"]}:
+            yield f"{name_of(found)}: --{name} {given.get(f'--{name}')} is no Service with that port"
+        elif {component(one) for _, one in selected(rendered, {"matchLabels": service["spec"]["selector"]})} != {name}:
+            yield f"{name_of(found)}: --{name} leads to {name_of(service)}, which is not that of {name}"
+    if not policies_are_on(rendered):
+        return
+    own = rendered.named("NetworkPolicy", f"{rendered.prefix}-votectl")
+    for name in SERVICES:
+        labels = pod(rendered, name)["metadata"]["labels"]
+        if not any(matches(peer["podSelector"], labels) for peer in peers(own) if set(peer) == {"podSelector"}):
+            yield f"{name_of(own)}: the test doesn't reach {name}"
+        policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-{name}")
+        (http,) = (part for part in policy["spec"]["ingress"] if {"port": "http", "protocol": "TCP"} in part["ports"])
+        sources = [peer["podSelector"] for peer in http.get("from", []) if set(peer) == {"podSelector"}]
+        if "from" in http and not any(matches(source, found["metadata"]["labels"]) for source in sources):
+            yield f"{name_of(policy)}: the test is not let in"
+
+
+@breaks("minimal", "a test of another port")
+def _(rendered):
+    arguments = rendered.named("Pod", f"{rendered.prefix}-votectl-test")["spec"]["containers"][0]["args"]
+    arguments[arguments.index("--results") + 1] += "81"
+
+
+@breaks("minimal", "a test of ingest in place of results")
+def _(rendered):
+    arguments = rendered.named("Pod", f"{rendered.prefix}-votectl-test")["spec"]["containers"][0]["args"]
+    arguments[arguments.index("--results") + 1] = arguments[arguments.index("--ingest") + 1]
+
+
+@breaks("minimal", "a test that may not read")
+def _(rendered):
+    rendered.named("NetworkPolicy", f"{rendered.prefix}-votectl")["spec"]["egress"].pop()
+
+
+@breaks("production", "an ingest that the test may not ask")
+def _(rendered):
+    spec = rendered.named("NetworkPolicy", f"{rendered.prefix}-ingest")["spec"]
+    spec["ingress"][0]["from"].pop()
+
+
+@breaks("small-show", "a test that nobody wants")
+def _(rendered):
+    rendered.values["tests"]["enabled"] = True

@@ -1,0 +1,1 @@
+"""compose.yaml and what is beside it: `make compose-check`."""

@@ -1,0 +1,1 @@
+"""The container images: `make images-check`, `make reproducible-check`."""

@@ -1,0 +1,1 @@
+"""The live services against their OpenAPI documents: `make schemathesis`."""

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Attacks both live services with requests made from their OpenAPI documents.
+
+Starts Redis and both services by `votectl dev` on free ports and in a folder of its own, puts two
+polls and a vote in, runs schemathesis on each service (on the results also as production, with a
+token), and stops everything again. Bounded: a seed, a number of examples, a time limit.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from lib import ROOT, report
+from lib.processes import ask_json, stop
+from lib.report import Ended, passed, title, wrong
+from lib.wait import until
+
+CONFIGURATION = pathlib.Path(__file__).resolve().parent / "schemathesis.toml"
+REHEARSAL = ROOT / "deploy" / "polls" / "rehearsal.yaml"
+PRODUCTION_TOKEN = "schemathesis-production-token"
+START_PATIENCE_S = 90
+STOP_PATIENCE_S = 30
+RUN_LIMIT_S = 300
+
+
+def main() -> int:
+    arguments = parse()
+    return report.main("schemathesis", lambda: check(arguments))
+
+
+def check(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="vote-schemathesis-") as folder:
+        folder = pathlib.Path(folder)
+        with services(arguments.bin_dir, folder) as addresses:
+            prepare(arguments.bin_dir, folder, addresses)
+            production = ["--header", f"Authorization: Bearer {PRODUCTION_TOKEN}"]
+            for name, url, options in (
+                ("ingest", addresses["vote"], []),
+                ("results", addresses["results"], []),
+                ("results as production", addresses["results"], production),
+            ):
+                run(name, url, options, arguments.examples, folder)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin-dir", type=pathlib.Path, required=True, help="where the binaries are")
+    parser.add_argument("--examples", type=int, default=50, help="most requests of a fuzzed operation")
+    arguments = parser.parse_args()
+    arguments.bin_dir = arguments.bin_dir.resolve()
+    return arguments
+
+
+@contextlib.contextmanager
+def services(bin_dir: pathlib.Path, folder: pathlib.Path):
+    """Everything on this machine; gives the addresses."""
+    ready = folder / "ready.json"
+    environment = os.environ | {
+        "VOTE__LOG__LEVEL": "warn",
+        "VOTE__ACCESS__PRODUCTION_TOKEN": PRODUCTION_TOKEN,
+    }
+    with ready.open("w") as output:
+        dev = subprocess.Popen(
+            [bin_dir / "votectl", "--output", "json", "dev", "--data-dir", folder / "data"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            env=environment,
+        )
+    try:
+        yield until("the services", lambda: addresses(dev, ready), START_PATIENCE_S)
+    finally:
+        stop(dev, patience_s=STOP_PATIENCE_S)
+
+
+def addresses(dev: subprocess.Popen, ready: pathlib.Path) -> dict | None:
+    if (text := ready.read_text()).endswith("\n"):
+        return json.loads(text)
+    if dev.poll() is not None:
+        raise Ended(f"votectl dev ended by itself ({dev.returncode}), see above")
+    return None
+
+
+def prepare(bin_dir: pathlib.Path, folder: pathlib.Path, addresses: dict) -> None:
+    """A second poll, a draft that the public doesn't see, and a vote with a genuine receipt."""
+    apply = [bin_dir / "votectl", "--redis", addresses["redis"], "--output", "json", "poll", "apply"]
+    applied = subprocess.run([*apply, REHEARSAL], check=True, stdout=subprocess.PIPE, text=True)
+    polls = [addresses["poll"], json.loads(applied.stdout)["poll"]]
+    _, answer = ask_json(f"{addresses['vote']}/v1/polls/{addresses['poll']}/votes", {"candidate": "ana"})
+    shutil.copy(CONFIGURATION, folder)
+    dictionary(folder / "polls.dict", polls)
+    dictionary(folder / "receipts.dict", [answer["receipt"]])
+    # As production sees them.
+    token = {"authorization": f"Bearer {PRODUCTION_TOKEN}"}
+
+    def all_are_read() -> bool:
+        return len(ask_json(f"{addresses['results']}/v1/polls", headers=token)[1]["polls"]) == len(polls)
+
+    until(f"results shows {len(polls)} polls", all_are_read, START_PATIENCE_S)
+
+
+def dictionary(path: pathlib.Path, words: list[str]) -> None:
+    path.write_text("".join(f'"{word}"\n' for word in words))
+
+
+def run(name: str, url: str, options: list[str], examples: int, folder: pathlib.Path) -> None:
+    """One run of schemathesis. One that has tested nothing is no success."""
+    title(name)
+    written = folder / "report.json"
+    written.unlink(missing_ok=True)
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", folder / "schemathesis.toml"),
+        *("run", f"{url}/openapi.json", "--url", url, "--max-examples", str(examples)),
+        *("--generation-database", "none", "--report", "json", "--report-json-path", written),
+        *options,
+    ]
+    try:
+        code = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, timeout=RUN_LIMIT_S, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        wrong(name, f"not finished within {RUN_LIMIT_S} s")
+        return
+    outcome = json.loads(written.read_text())
+    cases, tested = outcome["test_cases"]["generated"], outcome["operations"]["tested"]
+    if code == 0 and cases > 0 and tested > 0:
+        passed(f"{name}: {cases} requests for {tested} operations")
+    else:
+        wrong(name, f"exit {code} after {cases} requests for {tested} operations, see above")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

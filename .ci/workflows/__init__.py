@@ -1,0 +1,1 @@
+"""GitHub's workflows, and the script that they run: `make workflows-check`."""

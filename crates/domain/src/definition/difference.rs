@@ -1,0 +1,207 @@
+//! What a newer definition changes, and what of it is allowed once the poll has opened.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::definition::poll_definition::{Candidate, Channel, PollDefinition};
+use crate::wire_time;
+
+impl PollDefinition {
+    /// All that differs in another definition, field by field; empty where they are equal.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<Difference> {
+        let mut found = Differences(Vec::new());
+        found.compare("id", &self.id, &other.id);
+        found.compare("title", &self.title, &other.title);
+        found.compare("direction", &self.direction, &other.direction);
+        found.compare("kind", &self.kind, &other.kind);
+        let time = |at| wire_time::format(at);
+        found.compare("opens_at", &time(self.opens_at), &time(other.opens_at));
+        found.compare("closes_at", &time(self.closes_at), &time(other.closes_at));
+        found.compare("timezone", &self.timezone, &other.timezone);
+        found.compare("visibility", &self.visibility, &other.visibility);
+        found.compare("shards", &self.shards, &other.shards);
+        found.candidates(self, other);
+        found.channels(self, other);
+        found.0
+    }
+
+    /// The first change in a newer definition that isn't allowed once the poll has opened: any but to its
+    /// title, its visibility, and its candidates' names, pictures and colours. (`closes_at` is changed by
+    /// extending or closing the poll, which leaves a trail.)
+    #[must_use]
+    pub(crate) fn frozen_difference(&self, newer: &Self) -> Option<Difference> {
+        self.differences(newer).into_iter().find(|difference| {
+            let field = difference.field.as_str();
+            !(matches!(field, "title" | "visibility") || field.starts_with("candidates["))
+        })
+    }
+}
+
+/// One field in which two definitions differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Which field, for example `candidates[1].name`; the index is that in the newer definition.
+    pub field: String,
+    /// What it was; `-` where it was absent.
+    pub from: String,
+    /// What it is to be; `-` where it is absent.
+    pub to: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} from {} to {}", self.field, self.from, self.to)
+    }
+}
+
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    fn compare(
+        &mut self,
+        field: impl Into<String>,
+        from: &dyn fmt::Display,
+        to: &dyn fmt::Display,
+    ) {
+        let (from, to) = (from.to_string(), to.to_string());
+        if from != to {
+            let field = field.into();
+            self.0.push(Difference { field, from, to });
+        }
+    }
+
+    fn candidates(&mut self, from: &PollDefinition, to: &PollDefinition) {
+        let ids = |list: &[Candidate]| join(list.iter().map(|candidate| candidate.id.as_str()));
+        self.compare("candidates", &ids(&from.candidates), &ids(&to.candidates));
+        for (i, new) in to.candidates.iter().enumerate() {
+            let Some(old) = from.candidate_index(new.id.as_str()) else {
+                continue;
+            };
+            let old = &from.candidates[old];
+            let field = |name| format!("candidates[{i}].{name}");
+            self.compare(field("name"), &old.name, &new.name);
+            let picture = |candidate: &Candidate| or_absent(&candidate.image_url);
+            self.compare(field("image_url"), &picture(old), &picture(new));
+            let color = |candidate: &Candidate| or_absent(&candidate.color);
+            self.compare(field("color"), &color(old), &color(new));
+        }
+    }
+
+    fn channels(&mut self, from: &PollDefinition, to: &PollDefinition) {
+        let ids = |list: &[Channel]| join(list.iter().map(|channel| channel.id.as_str()));
+        self.compare("channels", &ids(&from.channels), &ids(&to.channels));
+        for (i, new) in to.channels.iter().enumerate() {
+            let Some(old) = from.channel_index(new.id.as_str()) else {
+                continue;
+            };
+            let old = &from.channels[old];
+            let field = |name| format!("channels[{i}].{name}");
+            self.compare(field("weight"), &old.weight, &new.weight);
+            self.compare(field("eligibility"), &old.eligibility, &new.eligibility);
+            let limit = |channel: &Channel| or_absent(&channel.votes_per_voter);
+            self.compare(field("votes_per_voter"), &limit(old), &limit(new));
+        }
+    }
+}
+
+/// How a value is shown that may be absent.
+fn or_absent(value: &Option<impl fmt::Display>) -> String {
+    value
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+fn join<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    ids.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{PAREDAO, paredao};
+
+    #[test]
+    fn differences_name_each_field_and_both_values() {
+        let changed = PAREDAO
+            .replace("Paredão 1", "Paredão 2")
+            .replace("weight: 30", "weight: 40")
+            .replace("name: Bia", "name: Bia M., color: '#aabbcc'")
+            .replace(", votes_per_voter: 1", "");
+        let changed = PollDefinition::parse_yaml(&changed).expect("legal");
+        let differences: Vec<String> = paredao()
+            .differences(&changed)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            differences,
+            [
+                "title from Paredão 1 to Paredão 2",
+                "candidates[1].name from Bia to Bia M.",
+                "candidates[1].color from - to #aabbcc",
+                "channels[0].weight from 30 to 40",
+                "channels[1].votes_per_voter from 1 to -",
+            ]
+        );
+        assert_eq!(paredao().differences(&paredao()), []);
+        let frozen = paredao()
+            .frozen_difference(&changed)
+            .expect("weights are frozen");
+        assert_eq!(frozen.field, "channels[0].weight");
+    }
+
+    #[test]
+    fn once_opened_only_what_is_shown_may_change() {
+        let allowed = PAREDAO
+            .replace("Paredão 1", "Paredão 2")
+            .replace("visibility: public", "visibility: embargoed")
+            .replace(
+                "name: Bia",
+                "name: Bia M., color: '#aabbcc', image_url: 'https://host/b.png'",
+            );
+        let allowed = PollDefinition::parse_yaml(&allowed).expect("legal");
+        assert_eq!(paredao().differences(&allowed).len(), 5);
+        assert_eq!(paredao().frozen_difference(&allowed), None);
+        for (from, to, field) in [
+            ("id: paredao-01", "id: paredao-02", "id"),
+            ("direction: eliminate", "direction: save", "direction"),
+            ("kind: live", "kind: rehearsal", "kind"),
+            (
+                "opens_at: 2026-11-24T00",
+                "opens_at: 2026-11-24T01",
+                "opens_at",
+            ),
+            (
+                "closes_at: 2026-11-26T02",
+                "closes_at: 2026-11-26T03",
+                "closes_at",
+            ),
+            ("America/Sao_Paulo", "America/Manaus", "timezone"),
+            ("shards: 1", "shards: 2", "shards"),
+            ("id: bia", "id: caio", "candidates"),
+            (
+                "  - { id: ana, name: Ana }\n",
+                "  - { id: ana, name: Ana }\n  - { id: caio, name: C }\n",
+                "candidates",
+            ),
+            ("id: torcida", "id: geral", "channels"),
+            ("weight: 70", "weight: 71", "channels[1].weight"),
+            (
+                "eligibility: open",
+                "eligibility: proof_of_work",
+                "channels[0].eligibility",
+            ),
+            (
+                "votes_per_voter: 1",
+                "votes_per_voter: 2",
+                "channels[1].votes_per_voter",
+            ),
+        ] {
+            let newer = PollDefinition::parse_yaml(&PAREDAO.replace(from, to)).expect("legal");
+            let difference = paredao().frozen_difference(&newer).expect(field);
+            assert_eq!(difference.field, field);
+        }
+    }
+}

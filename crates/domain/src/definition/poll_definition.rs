@@ -1,0 +1,204 @@
+//! What a poll is: its definition, which can't break a rule.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::choices::{Direction, Eligibility, Kind, Visibility};
+use crate::definition::duration;
+use crate::definition::node::Node;
+use crate::definition::slug::{CandidateId, ChannelId, PollId};
+use crate::definition::violation::Violations;
+use crate::wire_time;
+
+/// One of those who are voted for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(examples(json!({ "id": "ana", "name": "Ana", "color": "#e4572e" }))))]
+pub struct Candidate {
+    /// Names it in votes and payloads; fixed once the poll has opened.
+    pub id: CandidateId,
+    /// Its name as shown, 1 to 100 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
+    pub name: String,
+    /// Its picture: an `http` or `https` URL of at most 2048 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false, format = "uri", max_length = 2048))]
+    pub image_url: Option<String>,
+    /// Its colour in graphics, `#rrggbb`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false, pattern = "^#[0-9a-fA-F]{6}$"))]
+    pub color: Option<String>,
+}
+
+/// One way to vote, with its weight in the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(examples(json!({ "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 }))))]
+pub struct Channel {
+    /// Names it in votes and payloads; fixed once the poll has opened.
+    pub id: ChannelId,
+    /// Its weight in the result, 1 to 1 000 000, in proportion to the other channels'.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1_000_000))]
+    pub weight: u32,
+    /// What a voter has to show.
+    pub eligibility: Eligibility,
+    /// How many votes each voter has; absent: as many as they like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, required = false, minimum = 1))]
+    pub votes_per_voter: Option<u32>,
+}
+
+/// A poll's definition. It can't hold one that breaks a rule: it is only made by reading and checking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Node")]
+pub struct PollDefinition {
+    pub(super) id: PollId,
+    pub(super) title: String,
+    pub(super) direction: Direction,
+    pub(super) kind: Kind,
+    #[serde(with = "wire_time")]
+    pub(super) opens_at: Timestamp,
+    #[serde(with = "wire_time")]
+    pub(super) closes_at: Timestamp,
+    pub(super) timezone: String,
+    #[serde(skip)]
+    pub(super) zone: TimeZone,
+    pub(super) visibility: Visibility,
+    pub(super) shards: u16,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) channels: Vec<Channel>,
+}
+
+impl PollDefinition {
+    /// Names the poll.
+    #[must_use]
+    pub const fn id(&self) -> &PollId {
+        &self.id
+    }
+
+    /// Its title, 1 to 200 characters.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What a vote means.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Whether it counts.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// From when on it takes votes, once it is open.
+    #[must_use]
+    pub const fn opens_at(&self) -> Timestamp {
+        self.opens_at
+    }
+
+    /// From when on it takes none any more, unless it is closed earlier ([`crate::Poll::closes_at`]).
+    #[must_use]
+    pub const fn closes_at(&self) -> Timestamp {
+        self.closes_at
+    }
+
+    /// The IANA name of the zone whose hours its series shows.
+    #[must_use]
+    pub fn timezone(&self) -> &str {
+        &self.timezone
+    }
+
+    /// The zone that [`Self::timezone`] names.
+    #[must_use]
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// What the public sees of it.
+    #[must_use]
+    pub const fn visibility(&self) -> Visibility {
+        self.visibility
+    }
+
+    /// Over how many shards its votes are spread, 1 to 256.
+    #[must_use]
+    pub const fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// Its candidates, 2 to 64, in the order that ties are broken by.
+    #[must_use]
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// Its channels, 1 to 8; a vote that names none uses the first.
+    #[must_use]
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// The index of a candidate.
+    #[must_use]
+    pub fn candidate_index(&self, id: &str) -> Option<usize> {
+        self.candidates
+            .iter()
+            .position(|candidate| candidate.id.as_str() == id)
+    }
+
+    /// The index of a channel.
+    #[must_use]
+    pub fn channel_index(&self, id: &str) -> Option<usize> {
+        self.channels
+            .iter()
+            .position(|channel| channel.id.as_str() == id)
+    }
+
+    /// The same with another end, rounded down to the millisecond.
+    ///
+    /// # Errors
+    /// Where it isn't after `opens_at`.
+    pub(crate) fn with_closes_at(&self, closes_at: Timestamp) -> Result<Self, Violations> {
+        let closes_at = wire_time::floor(closes_at);
+        Violations::check(
+            duration::check(self.opens_at, closes_at)
+                .into_iter()
+                .collect(),
+        )?;
+        let mut changed = self.clone();
+        changed.closes_at = closes_at;
+        Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixtures::{at, paredao};
+
+    #[test]
+    fn another_end_is_checked_like_the_first() {
+        let poll = paredao();
+        let later = poll
+            .with_closes_at(at("2026-11-26T03:00:00Z"))
+            .expect("later");
+        assert_eq!(later.closes_at(), at("2026-11-26T03:00:00Z"));
+        assert_eq!(
+            poll.with_closes_at(poll.opens_at())
+                .expect_err("not after")
+                .to_string(),
+            "closes_at: must be after opens_at (2026-11-24T00:00:00.000Z), is 2026-11-24T00:00:00.000Z"
+        );
+        assert!(poll.with_closes_at(at("2027-11-25T00:00:00Z")).is_ok());
+        assert_eq!(
+            poll.with_closes_at(at("2027-11-25T00:00:01Z"))
+                .expect_err("too long")
+                .to_string(),
+            "closes_at: must be at most 366 days after opens_at (2026-11-24T00:00:00.000Z), is 2027-11-25T00:00:01.000Z"
+        );
+    }
+}

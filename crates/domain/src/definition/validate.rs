@@ -1,0 +1,194 @@
+//! The rules of a poll file. Every rule is checked, so that one reading shows all that is wrong.
+
+use std::ops::RangeInclusive;
+
+use url::Url;
+
+use crate::definition::choices::{Eligibility, Kind, Visibility};
+use crate::definition::duration;
+use crate::definition::fields::{Check, Fields};
+use crate::definition::node::Node;
+use crate::definition::poll_definition::{Candidate, Channel, PollDefinition};
+use crate::definition::slug::{CandidateId, ChannelId, PollId};
+use crate::definition::violation::{FILE, Violations};
+
+/// The id of the one channel of a poll whose file names none; it is open to all.
+const DEFAULT_CHANNEL: &str = "geral";
+
+const TITLE_CHARS: usize = 200;
+const NAME_CHARS: usize = 100;
+const URL_CHARS: usize = 2048;
+const CANDIDATES: RangeInclusive<usize> = 2..=64;
+const CHANNELS: RangeInclusive<usize> = 1..=8;
+const WEIGHT: RangeInclusive<u32> = 1..=1_000_000;
+const SHARDS: RangeInclusive<u16> = 1..=256;
+
+const POLL_FIELDS: &[&str] = &[
+    "id",
+    "title",
+    "direction",
+    "kind",
+    "opens_at",
+    "closes_at",
+    "timezone",
+    "visibility",
+    "shards",
+    "candidates",
+    "channels",
+];
+const CANDIDATE_FIELDS: &[&str] = &["id", "name", "image_url", "color"];
+const CHANNEL_FIELDS: &[&str] = &["id", "weight", "eligibility", "votes_per_voter"];
+
+/// The definition that a tree holds, or all rules that it breaks.
+pub(super) fn definition(node: &Node) -> Result<PollDefinition, Violations> {
+    let mut check = Check(Vec::new());
+    let definition = check.poll(node);
+    Violations::check(check.0)?;
+    // A field is only missing from the result with a violation that says why.
+    definition.ok_or_else(|| Violations::one(FILE, "isn't a poll"))
+}
+
+impl Check {
+    fn poll(&mut self, node: &Node) -> Option<PollDefinition> {
+        let poll = self.map(String::new(), node, POLL_FIELDS)?;
+        let id = self.id(&poll, PollId::parse);
+        let title = self.line(&poll, "title", TITLE_CHARS);
+        let direction = self
+            .required(&poll, "direction")
+            .and_then(|node| self.name(&poll, "direction", node));
+        let kind = self.optional_name(&poll, "kind", Kind::Live);
+        let opens_at = self.instant(&poll, "opens_at");
+        let closes_at = self.instant(&poll, "closes_at");
+        if let (Some(opens_at), Some(closes_at)) = (opens_at, closes_at) {
+            self.0.extend(duration::check(opens_at, closes_at));
+        }
+        let timezone = self.timezone(&poll);
+        let visibility = self.optional_name(&poll, "visibility", Visibility::Public);
+        let shards = self.optional(&poll, "shards").and_then(|node| match node {
+            None => Some(*SHARDS.start()),
+            Some(node) => self.number(&poll, "shards", node, &SHARDS),
+        });
+        let candidates = self
+            .required(&poll, "candidates")
+            .and_then(|node| self.list("candidates", node, &CANDIDATES, Self::candidate));
+        let channels = self.channels(&poll);
+        let (timezone, zone) = timezone?;
+        Some(PollDefinition {
+            id: id?,
+            title: title?,
+            direction: direction?,
+            kind: kind?,
+            opens_at: opens_at?,
+            closes_at: closes_at?,
+            timezone,
+            zone,
+            visibility: visibility?,
+            shards: shards?,
+            candidates: candidates?,
+            channels: channels?,
+        })
+    }
+
+    fn candidate(&mut self, path: String, node: &Node) -> Option<Candidate> {
+        let candidate = self.map(path, node, CANDIDATE_FIELDS)?;
+        let id = self.id(&candidate, CandidateId::parse);
+        let name = self.line(&candidate, "name", NAME_CHARS);
+        let image_url = self.optional_text(&candidate, "image_url", http_url);
+        let color = self.optional_text(&candidate, "color", |text| {
+            let digits = text.strip_prefix('#').unwrap_or_default();
+            let legal = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            legal
+                .then_some(())
+                .ok_or_else(|| "must be `#rrggbb` in hexadecimal".to_owned())
+        });
+        Some(Candidate {
+            id: id?,
+            name: name?,
+            image_url: image_url?,
+            color: color?,
+        })
+    }
+
+    fn channels(&mut self, poll: &Fields<'_>) -> Option<Vec<Channel>> {
+        match self.optional(poll, "channels")? {
+            Some(node) => self.list("channels", node, &CHANNELS, Self::channel),
+            None => Some(vec![Channel {
+                id: ChannelId::parse(DEFAULT_CHANNEL).ok()?,
+                weight: 1,
+                eligibility: Eligibility::Open,
+                votes_per_voter: None,
+            }]),
+        }
+    }
+
+    fn channel(&mut self, path: String, node: &Node) -> Option<Channel> {
+        let channel = self.map(path, node, CHANNEL_FIELDS)?;
+        let id = self.id(&channel, ChannelId::parse);
+        let weight = self
+            .required(&channel, "weight")
+            .and_then(|node| self.number(&channel, "weight", node, &WEIGHT));
+        let eligibility = self
+            .required(&channel, "eligibility")
+            .and_then(|node| self.name(&channel, "eligibility", node));
+        let votes_per_voter = self.votes_per_voter(&channel, eligibility);
+        Some(Channel {
+            id: id?,
+            weight: weight?,
+            eligibility: eligibility?,
+            votes_per_voter: votes_per_voter?,
+        })
+    }
+
+    fn votes_per_voter(
+        &mut self,
+        channel: &Fields<'_>,
+        eligibility: Option<Eligibility>,
+    ) -> Option<Option<u32>> {
+        const NAME: &str = "votes_per_voter";
+        let Some(node) = self.optional(channel, NAME)? else {
+            return Some(None);
+        };
+        if eligibility.is_some_and(|eligibility| eligibility != Eligibility::Voter) {
+            let rule = "is only possible with eligibility voter";
+            self.refuse::<()>(channel.field(NAME), rule);
+        }
+        self.number(channel, NAME, node, &(1..=u32::MAX)).map(Some)
+    }
+}
+
+/// Checks the form of an absolute web address, without resolving it.
+fn http_url(text: &str) -> Result<(), String> {
+    let chars = text.chars().count();
+    if chars > URL_CHARS {
+        return Err(format!(
+            "must have at most {URL_CHARS} characters, has {chars}"
+        ));
+    }
+    // RFC 3986, section 2: what isn't in it has to be percent-encoded. The parser mends it silently.
+    let legal = |b: u8| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b);
+    if !text.bytes().all(legal) {
+        return Err("must hold only the characters of a URL, others percent-encoded".to_owned());
+    }
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| text.starts_with(scheme));
+    let Some(scheme) = scheme else {
+        return Err("must be an http or https URL".to_owned());
+    };
+    // The parser takes any number of slashes for two.
+    let has_authority = !text[scheme.len()..].starts_with('/');
+    match Url::parse(text) {
+        Ok(url)
+            if has_authority
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none() =>
+        {
+            Ok(())
+        }
+        _ => Err("must be a URL with a host, and no user or password".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! What votes add up to: tally, series, shares and standing, and the sealed result.
+
+pub(crate) mod buckets;
+pub(crate) mod canonical;
+pub(crate) mod minute;
+pub(crate) mod percent;
+pub(crate) mod sealed;
+pub(crate) mod series;
+mod shares;
+pub(crate) mod standing;
+pub(crate) mod tally;

@@ -1,0 +1,153 @@
+//! The wire form of a standing, and what it says.
+
+use crate::fixtures::{PAREDAO, at, poll_after, tally};
+use crate::{Poll, PollDefinition, PollState, Standing, Status, Tally, Transition, standing};
+
+const READ: &str = "2026-11-24T01:02:03.250999Z";
+
+fn sample() -> Standing {
+    let poll = poll_after(&[Transition::Open]);
+    standing(
+        &poll,
+        &tally(&[&[935, 265], &[200, 600]]),
+        at(READ),
+        815,
+        Status::Provisional,
+    )
+}
+
+#[test]
+fn has_a_json_form_that_never_changes() {
+    assert_eq!(
+        serde_json::to_string(&sample()).expect("serialises"),
+        concat!(
+            r#"{"poll":"paredao-01","title":"Paredão 1","kind":"live","direction":"eliminate","#,
+            r#""state":"open","status":"provisional","as_of":"2026-11-24T01:02:03.250Z","revision":815,"#,
+            r#""total_votes":2000,"#,
+            r#""candidates":[{"id":"ana","name":"Ana","votes":1135,"percent":40.88,"rank":2},"#,
+            r#"{"id":"bia","name":"Bia","votes":865,"percent":59.12,"rank":1}],"#,
+            r#""channels":[{"id":"torcida","weight":30,"total_votes":1200,"#,
+            r#""candidates":[{"id":"ana","name":"Ana","votes":935,"percent":77.92,"rank":1},"#,
+            r#"{"id":"bia","name":"Bia","votes":265,"percent":22.08,"rank":2}]},"#,
+            r#"{"id":"unico","weight":70,"total_votes":800,"#,
+            r#""candidates":[{"id":"ana","name":"Ana","votes":200,"percent":25,"rank":2},"#,
+            r#"{"id":"bia","name":"Bia","votes":600,"percent":75,"rank":1}]}]}"#,
+        )
+    );
+}
+
+#[test]
+fn without_counts_no_count_is_left() {
+    let public = sample().without_counts();
+    let json = serde_json::to_string(&public).expect("serialises");
+    assert!(!json.contains("votes"), "{json}");
+    assert_eq!(
+        json,
+        concat!(
+            r#"{"poll":"paredao-01","title":"Paredão 1","kind":"live","direction":"eliminate","#,
+            r#""state":"open","status":"provisional","as_of":"2026-11-24T01:02:03.250Z","#,
+            r#""candidates":[{"id":"ana","name":"Ana","percent":40.88,"rank":2},"#,
+            r#"{"id":"bia","name":"Bia","percent":59.12,"rank":1}],"#,
+            r#""channels":[{"id":"torcida","weight":30,"#,
+            r#""candidates":[{"id":"ana","name":"Ana","percent":77.92,"rank":1},"#,
+            r#"{"id":"bia","name":"Bia","percent":22.08,"rank":2}]},"#,
+            r#"{"id":"unico","weight":70,"#,
+            r#""candidates":[{"id":"ana","name":"Ana","percent":25,"rank":2},"#,
+            r#"{"id":"bia","name":"Bia","percent":75,"rank":1}]}]}"#,
+        )
+    );
+    assert_eq!(
+        serde_json::from_str::<Standing>(&json).expect("reads"),
+        public
+    );
+}
+
+#[test]
+fn pictures_and_colours_come_with_the_candidates() {
+    let file = PAREDAO.replace(
+        "name: Ana",
+        "name: Ana, image_url: 'https://host/ana.png', color: '#e4572e'",
+    );
+    let definition = PollDefinition::parse_yaml(&file).expect("legal");
+    let poll = Poll::draft(definition, at(READ), "ines");
+    let json = serde_json::to_string(&standing(
+        &poll,
+        &Tally::new(2, 2),
+        at(READ),
+        1,
+        Status::NotOpen,
+    ));
+    let json = json.expect("serialises");
+    assert!(
+        json.contains(
+            r##"{"id":"ana","name":"Ana","image_url":"https://host/ana.png","color":"#e4572e","votes":0,"percent":0,"rank":1}"##
+        ),
+        "{json}"
+    );
+}
+
+#[test]
+fn counts_beyond_64_bits_are_exact_and_read_back() {
+    let poll = poll_after(&[Transition::Open]);
+    let max = [u64::MAX, u64::MAX];
+    let standing = standing(
+        &poll,
+        &tally(&[&max, &max]),
+        at(READ),
+        1,
+        Status::Provisional,
+    );
+    let json = serde_json::to_string(&standing).expect("serialises");
+    assert!(
+        json.contains(r#""total_votes":73786976294838206460,"#),
+        "{json}"
+    );
+    assert!(
+        json.contains(r#""votes":36893488147419103230,"percent":50,"#),
+        "{json}"
+    );
+    assert_eq!(
+        serde_json::from_str::<Standing>(&json).expect("reads"),
+        standing
+    );
+}
+
+#[test]
+fn without_votes_all_have_nothing() {
+    let poll = poll_after(&[Transition::Open]);
+    let standing = standing(&poll, &Tally::new(2, 2), at(READ), 1, Status::Provisional);
+    assert_eq!(standing.total_votes, Some(0));
+    for candidate in &standing.candidates {
+        assert_eq!(
+            (
+                candidate.votes,
+                candidate.percent.hundredths(),
+                candidate.rank
+            ),
+            (Some(0), 0, 1)
+        );
+    }
+}
+
+#[test]
+fn the_state_is_that_at_the_instant_of_reading() {
+    let poll = poll_after(&[Transition::Open]);
+    let state = |read| standing(&poll, &Tally::new(2, 2), at(read), 1, Status::Provisional).state;
+    assert_eq!(state("2026-11-23T00:00:00Z"), PollState::Open);
+    assert_eq!(state("2026-11-26T01:59:59.999Z"), PollState::Open);
+    assert_eq!(state("2026-11-26T02:00:00Z"), PollState::Closed);
+}
+
+#[test]
+fn a_tally_that_is_too_small_counts_as_no_votes_where_it_ends() {
+    let poll = poll_after(&[Transition::Open]);
+    let standing = standing(&poll, &tally(&[&[3]]), at(READ), 1, Status::Provisional);
+    assert_eq!(standing.total_votes, Some(3));
+    let percents: Vec<_> = standing
+        .candidates
+        .iter()
+        .map(|c| c.percent.to_string())
+        .collect();
+    assert_eq!(percents, ["100.00", "0.00"]);
+    assert_eq!(standing.candidates.len(), 2);
+}

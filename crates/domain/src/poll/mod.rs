@@ -1,0 +1,325 @@
+//! A poll as it is kept: its definition, its state, and who did what to it.
+
+pub(crate) mod phase;
+pub(crate) mod state;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::difference::Difference;
+use crate::definition::poll_definition::PollDefinition;
+use crate::definition::violation::Violations;
+use crate::poll::phase::Phase;
+use crate::poll::state::{IllegalTransition, PollState, Transition};
+use crate::wire_time;
+
+/// A poll: its definition, its state, and the trail of what was done to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poll {
+    /// What is voted on, by whom and when.
+    pub definition: PollDefinition,
+    /// The state that an operator has put it in.
+    pub state: PollState,
+    /// Grows by one with every change.
+    pub revision: u64,
+    /// When it really closes: the definition's instant, or an earlier one at which it was closed.
+    #[serde(with = "wire_time")]
+    pub closes_at: Timestamp,
+    /// What was done to it, oldest first.
+    pub log: Vec<AuditEntry>,
+}
+
+/// One thing that was done to a poll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditEntry {
+    /// When.
+    #[serde(with = "wire_time")]
+    pub at: Timestamp,
+    /// What: `apply`, `extend`, `import`, or the name of a transition.
+    pub action: String,
+    /// By whom.
+    pub by: String,
+    /// What changed.
+    pub detail: String,
+}
+
+/// Why a poll can't be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It isn't a draft.
+    #[error(transparent)]
+    State(#[from] IllegalTransition),
+    /// Its end has come: it would take no vote, and could be changed no more.
+    #[error("can't open a poll whose end, {}, has come: apply it with a later closes_at", wire_time::format(*closes_at))]
+    Ended {
+        /// Its end.
+        closes_at: Timestamp,
+    },
+}
+
+/// Why a poll's end can't be put off.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExtendError {
+    /// It is in a state that has no end to come.
+    #[error("can't extend a poll that is {state}: only one that is open or paused")]
+    State {
+        /// Its state.
+        state: PollState,
+    },
+    /// Its end has come: whoever was refused since would have been refused wrongly.
+    #[error("can't extend a poll whose end has come: it closed at {}", wire_time::format(*closed_at))]
+    Ended {
+        /// When it closed.
+        closed_at: Timestamp,
+    },
+    /// The new end isn't later than the present one.
+    #[error("closes_at: must be later than {}", wire_time::format(*current))]
+    NotLater {
+        /// The present end.
+        current: Timestamp,
+    },
+    /// The new end breaks a rule of the definition.
+    #[error(transparent)]
+    Invalid(#[from] Violations),
+}
+
+/// Why a poll can't be defined anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RedefineError {
+    /// A change that its state doesn't allow.
+    #[error("can't change {} of a poll that is {state} (from {} to {}){}",
+        difference.field, difference.from, difference.to,
+        if difference.field == "closes_at" { ": extend or close it" } else { "" })]
+    Frozen {
+        /// Its state.
+        state: PollState,
+        /// The first change that isn't allowed.
+        difference: Difference,
+    },
+    /// It is sealed or void: nothing of it changes any more.
+    #[error("can't change a poll that is {state}")]
+    State {
+        /// Its state.
+        state: PollState,
+    },
+}
+
+impl Poll {
+    /// Whether it is public that there is such a poll: since it was opened. Until then who is in it is production's
+    /// own business, and stays so where it was declared void instead.
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        match self.state {
+            PollState::Draft => false,
+            PollState::Open | PollState::Paused | PollState::Closed | PollState::Sealed => true,
+            PollState::Void => {
+                let open = Transition::Open.as_str();
+                self.log.iter().any(|entry| entry.action == open)
+            }
+        }
+    }
+
+    /// A new poll, in the state `draft`.
+    #[must_use]
+    pub fn draft(definition: PollDefinition, at: Timestamp, by: &str) -> Self {
+        let entry = AuditEntry {
+            at: wire_time::floor(at),
+            action: "apply".to_owned(),
+            by: by.to_owned(),
+            detail: "created".to_owned(),
+        };
+        Self {
+            state: PollState::Draft,
+            revision: 1,
+            closes_at: definition.closes_at(),
+            definition,
+            log: vec![entry],
+        }
+    }
+
+    /// The poll opened: what [`Transition::Open`] leads to, where voters can still come.
+    ///
+    /// # Errors
+    /// Where it isn't a draft, or its end has come.
+    pub fn open(&self, now: Timestamp, by: &str) -> Result<Self, OpenError> {
+        let open = self.transition(Transition::Open, now, by)?;
+        if self.is_over(now) {
+            return Err(OpenError::Ended {
+                closes_at: self.closes_at,
+            });
+        }
+        Ok(open)
+    }
+
+    /// The poll after a transition, as its state allows: whoever opens it for voters asks [`Self::open`], which looks
+    /// at the clock too. `Close` brings `closes_at` forward to `now`, if it is still to come.
+    ///
+    /// # Errors
+    /// Where the transition doesn't lead from the poll's state.
+    pub fn transition(
+        &self,
+        transition: Transition,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Self, IllegalTransition> {
+        let state = self.state.apply(transition)?;
+        let mut detail = format!("{} to {state}", self.state);
+        let mut closes_at = self.closes_at;
+        if transition == Transition::Close {
+            closes_at = closes_at.min(wire_time::floor(now));
+            detail = format!("{detail}, votes until {}", wire_time::format(closes_at));
+        }
+        let mut next = self.changed(now, transition.as_str(), by, detail);
+        next.state = state;
+        next.closes_at = closes_at;
+        Ok(next)
+    }
+
+    /// The poll with its end put off.
+    ///
+    /// # Errors
+    /// Where it is neither open nor paused, its end has come, or the new end isn't later.
+    pub fn extend(
+        &self,
+        new_closes_at: Timestamp,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Self, ExtendError> {
+        if !matches!(self.state, PollState::Open | PollState::Paused) {
+            return Err(ExtendError::State { state: self.state });
+        }
+        if self.is_over(now) {
+            return Err(ExtendError::Ended {
+                closed_at: self.closes_at,
+            });
+        }
+        let new_closes_at = wire_time::floor(new_closes_at);
+        if new_closes_at <= self.closes_at {
+            return Err(ExtendError::NotLater {
+                current: self.closes_at,
+            });
+        }
+        let definition = self.definition.with_closes_at(new_closes_at)?;
+        let detail = format!(
+            "closes_at from {} to {}",
+            wire_time::format(self.closes_at),
+            wire_time::format(new_closes_at)
+        );
+        let mut next = self.changed(now, "extend", by, detail);
+        next.definition = definition;
+        next.closes_at = new_closes_at;
+        Ok(next)
+    }
+
+    /// The poll with another definition; the same poll, at the same revision, where nothing differs.
+    ///
+    /// A draft may change in all but `id` and `kind`; once opened only its title, its visibility and its
+    /// candidates' names, pictures and colours may; once sealed only its visibility, so that an
+    /// embargoed result can be released. The sealed result itself stays as it is.
+    ///
+    /// # Errors
+    /// Where the change isn't allowed in the poll's state.
+    pub fn redefine(
+        &self,
+        newer: PollDefinition,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Self, RedefineError> {
+        let differences = self.definition.differences(&newer);
+        if differences.is_empty() {
+            return Ok(self.clone());
+        }
+        let state = self.state;
+        let refused = match state {
+            PollState::Void => return Err(RedefineError::State { state }),
+            PollState::Sealed => differences
+                .iter()
+                .find(|difference| difference.field != "visibility")
+                .cloned(),
+            PollState::Draft => differences
+                .iter()
+                .find(|difference| matches!(difference.field.as_str(), "id" | "kind"))
+                .cloned(),
+            PollState::Open | PollState::Paused | PollState::Closed => {
+                self.definition.frozen_difference(&newer)
+            }
+        };
+        if let Some(difference) = refused {
+            return Err(RedefineError::Frozen { state, difference });
+        }
+        let detail: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        let mut next = self.changed(now, "apply", by, detail.join("; "));
+        if state == PollState::Draft {
+            next.closes_at = newer.closes_at();
+        }
+        next.definition = newer;
+        Ok(next)
+    }
+
+    /// The poll as it comes back from a backup: paused where it was open or paused, since votes that were cast
+    /// after the backup are missing and a person has to decide how to go on; else as it was. `origin` says
+    /// which backup, for the log.
+    #[must_use]
+    pub fn restored(&self, origin: &str, now: Timestamp, by: &str) -> Self {
+        match self.state {
+            PollState::Open | PollState::Paused => {
+                let detail = format!("{} to {}, {origin}", self.state, PollState::Paused);
+                let mut next = self.changed(now, "import", by, detail);
+                next.state = PollState::Paused;
+                next
+            }
+            PollState::Draft | PollState::Closed | PollState::Sealed | PollState::Void => {
+                self.clone()
+            }
+        }
+    }
+
+    /// Whether its end has come, whatever state it is in.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.closes_at
+    }
+
+    /// What the poll is to a voter at an instant.
+    #[must_use]
+    pub fn phase(&self, now: Timestamp) -> Phase {
+        match self.state {
+            PollState::Draft => Phase::NotOpen,
+            PollState::Open | PollState::Paused if self.is_over(now) => Phase::Closed,
+            PollState::Open | PollState::Paused if now < self.definition.opens_at() => {
+                Phase::NotOpen
+            }
+            PollState::Open => Phase::Open,
+            PollState::Paused => Phase::Paused,
+            PollState::Closed => Phase::Closed,
+            PollState::Sealed => Phase::Sealed,
+            PollState::Void => Phase::Void,
+        }
+    }
+
+    /// The state to show at an instant: `closed` from `closes_at` on, even before an operator closes it.
+    #[must_use]
+    pub fn effective_state(&self, now: Timestamp) -> PollState {
+        match self.state {
+            PollState::Open | PollState::Paused if self.is_over(now) => PollState::Closed,
+            state => state,
+        }
+    }
+
+    fn changed(&self, now: Timestamp, action: &str, by: &str, detail: String) -> Self {
+        let mut next = self.clone();
+        next.revision += 1;
+        next.log.push(AuditEntry {
+            at: wire_time::floor(now),
+            action: action.to_owned(),
+            by: by.to_owned(),
+            detail,
+        });
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests;

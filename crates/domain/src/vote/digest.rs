@@ -1,0 +1,158 @@
+//! Sixteen-byte digests that stand for an idempotency key or a voter, and the shard that follows from
+//! them. What they stand for isn't kept anywhere.
+
+use std::fmt;
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::definition::slug::PollId;
+use crate::vote::idempotency_key::IdempotencyKey;
+
+macro_rules! digest {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// The digest with these bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// Which of so many shards the vote goes to, from 0; 0 where there are none.
+            #[must_use]
+            pub fn shard(self, shards: u16) -> u16 {
+                shard(self.0, shards)
+            }
+
+            fn first_half(hash: &[u8]) -> Self {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(&hash[..16]);
+                Self(bytes)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), HEXLOWER.encode(&self.0))
+            }
+        }
+    };
+}
+
+digest! {
+    /// Stands for an idempotency key within a poll: the first half of a SHA-256.
+    KeyDigest
+}
+digest! {
+    /// Stands for a voter within a poll: the first half of a keyed HMAC-SHA-256, so that whoever sees
+    /// it can't try identities against it.
+    VoterDigest
+}
+
+impl KeyDigest {
+    /// The digest of a key within a poll: of `idempotency`, the poll and the key, each ended by a zero
+    /// byte but the last.
+    #[must_use]
+    pub fn new(poll: &PollId, key: &IdempotencyKey) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"idempotency\0");
+        hash.update(poll.as_str());
+        hash.update(b"\0");
+        hash.update(key.as_str());
+        Self::first_half(&hash.finalize())
+    }
+}
+
+impl VoterDigest {
+    /// The digest of a voter within a poll, under a secret key. The same voter has another digest in
+    /// another poll.
+    #[must_use]
+    pub fn new(key: &[u8; 32], poll: &PollId, subject: &str) -> Self {
+        let mut mac = keyed(key);
+        mac.update(b"voter\0");
+        mac.update(poll.as_str().as_bytes());
+        mac.update(b"\0");
+        mac.update(subject.as_bytes());
+        Self::first_half(&mac.finalize().into_bytes())
+    }
+}
+
+/// An HMAC-SHA-256 with a key of 32 bytes.
+pub(crate) fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    // RFC 2104: a key shorter than the hash's block is followed by zeros.
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(key);
+    Hmac::<Sha256>::new(&block.into())
+}
+
+fn shard(bytes: [u8; 16], shards: u16) -> u16 {
+    let [a, b, c, d, e, f, g, h, ..] = bytes;
+    let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    // The remainder is below a u16.
+    u16::try_from(hash % u64::from(shards.max(1))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn poll(id: &str) -> PollId {
+        PollId::parse(id).expect("legal")
+    }
+
+    #[test]
+    fn digests_are_what_their_definition_says() {
+        let key = IdempotencyKey::parse("abc").expect("legal");
+        let digest = KeyDigest::new(&poll("paredao-01"), &key);
+        // printf 'idempotency\0paredao-01\0abc' | sha256sum | cut -c1-32
+        assert_eq!(
+            format!("{digest:?}"),
+            "KeyDigest(56d0ff5c70d27beb72e6f919608e1463)"
+        );
+        let voter = VoterDigest::new(&[7; 32], &poll("paredao-01"), "maria");
+        // printf 'voter\0paredao-01\0maria' | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707…
+        assert_eq!(
+            format!("{voter:?}"),
+            "VoterDigest(87c8ab8ed80ca548d58c41d469f0919c)"
+        );
+    }
+
+    #[test]
+    fn a_voter_is_another_one_in_another_poll_and_under_another_key() {
+        let one = VoterDigest::new(&[7; 32], &poll("a"), "maria");
+        assert_ne!(one, VoterDigest::new(&[7; 32], &poll("b"), "maria"));
+        assert_ne!(one, VoterDigest::new(&[8; 32], &poll("a"), "maria"));
+        assert_ne!(one, VoterDigest::new(&[7; 32], &poll("a"), "mario"));
+    }
+
+    #[test]
+    fn shards_are_used_evenly() {
+        let mut used = [0_u32; 7];
+        for n in 0..7000 {
+            let key = IdempotencyKey::parse(&n.to_string()).expect("legal");
+            used[usize::from(KeyDigest::new(&poll("p"), &key).shard(7))] += 1;
+        }
+        assert!(used.iter().all(|&n| (850..1150).contains(&n)), "{used:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_shard_exists(bytes in any::<[u8; 16]>(), shards in 1_u16..=256) {
+            prop_assert!(KeyDigest::from_bytes(bytes).shard(shards) < shards);
+            prop_assert_eq!(KeyDigest::from_bytes(bytes).shard(1), 0);
+            prop_assert_eq!(VoterDigest::from_bytes(bytes).shard(0), 0);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Receipts: a short text that proves where a vote was recorded, and never for whom.
+//!
+//! `v1.<payload>.<mac>`, both in base64url without padding. The payload is, big-endian: writer (8 bytes),
+//! shard (2), sequence (8), place in the batch (4), milliseconds since the epoch (8), and the poll's id.
+//! The MAC is the first half of an HMAC-SHA-256 over `receipt v1`, a zero byte, and the payload.
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, Mac};
+use jiff::Timestamp;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use crate::definition::slug::PollId;
+use crate::vote::digest::keyed;
+use crate::vote::writer::WriterId;
+use crate::wire_time;
+
+const VERSION: &str = "v1";
+const DOMAIN: &[u8] = b"receipt v1\0";
+const FIXED: usize = 30;
+const MAC: usize = 16;
+/// The longest text that is looked at, in bytes; a genuine receipt has at most 152.
+const MAX_TEXT: usize = 300;
+
+/// The secret that receipts are signed with; `Debug` shows nothing of it.
+///
+/// It holds the MAC's state after the key, so that signing a vote costs no key schedule.
+#[derive(Clone)]
+pub struct ReceiptKey(Hmac<Sha256>);
+
+impl ReceiptKey {
+    /// The key made of these bytes, which are to be random.
+    #[must_use]
+    pub fn from_bytes(key: [u8; 32]) -> Self {
+        let mut mac = keyed(&key);
+        mac.update(DOMAIN);
+        Self(mac)
+    }
+
+    fn mac(&self, payload: &[u8]) -> [u8; MAC] {
+        let mut mac = self.0.clone();
+        mac.update(payload);
+        let mut half = [0; MAC];
+        half.copy_from_slice(&mac.finalize().into_bytes()[..MAC]);
+        half
+    }
+}
+
+impl fmt::Debug for ReceiptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReceiptKey([secret])")
+    }
+}
+
+/// Where and when a vote was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// In which poll.
+    pub poll: PollId,
+    /// By which process.
+    pub writer: WriterId,
+    /// In which shard.
+    pub shard: u16,
+    /// In which of the writer's batches of that shard; in the tally once the ledger has come as far.
+    pub sequence: u64,
+    /// At which place in the batch, from 0.
+    pub place: u32,
+    /// When it was accepted; a signed receipt keeps milliseconds.
+    pub at: Timestamp,
+}
+
+/// Why a text isn't a genuine receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptError {
+    /// It hasn't the form of one.
+    #[error("not a receipt: it must read `v1.….…`, with at most {MAX_TEXT} characters")]
+    Malformed,
+    /// It is of a version that isn't known here.
+    #[error("not a receipt of a known version: it must begin with `v1.`")]
+    Version,
+    /// It has the form of one, and wasn't signed with this key, or was changed since.
+    #[error("not a genuine receipt: its signature doesn't match")]
+    Forged,
+}
+
+impl Receipt {
+    /// The receipt as text, signed.
+    #[must_use]
+    pub fn sign(&self, key: &ReceiptKey) -> String {
+        let poll = self.poll.as_str().as_bytes();
+        let mut payload = Vec::with_capacity(FIXED + poll.len());
+        payload.extend_from_slice(self.writer.as_bytes());
+        payload.extend_from_slice(&self.shard.to_be_bytes());
+        payload.extend_from_slice(&self.sequence.to_be_bytes());
+        payload.extend_from_slice(&self.place.to_be_bytes());
+        payload.extend_from_slice(&wire_time::floor(self.at).as_millisecond().to_be_bytes());
+        payload.extend_from_slice(poll);
+
+        let encoded = BASE64URL_NOPAD.encode_len(payload.len()) + BASE64URL_NOPAD.encode_len(MAC);
+        let mut text = String::with_capacity(VERSION.len() + 2 + encoded);
+        text.push_str(VERSION);
+        text.push('.');
+        BASE64URL_NOPAD.encode_append(&payload, &mut text);
+        text.push('.');
+        BASE64URL_NOPAD.encode_append(&key.mac(&payload), &mut text);
+        text
+    }
+
+    /// Reads a receipt's text, if it is genuine.
+    ///
+    /// # Errors
+    /// Where it isn't a receipt, or wasn't signed with this key. Signatures are compared in constant
+    /// time, and nothing of the payload is believed before they match.
+    pub fn verify(text: &str, key: &ReceiptKey) -> Result<Self, ReceiptError> {
+        if text.len() > MAX_TEXT {
+            return Err(ReceiptError::Malformed);
+        }
+        let mut parts = text.split('.');
+        let (Some(version), Some(payload), Some(mac), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(ReceiptError::Malformed);
+        };
+        if version != VERSION {
+            return Err(ReceiptError::Version);
+        }
+        let decode = |part: &str| {
+            BASE64URL_NOPAD
+                .decode(part.as_bytes())
+                .map_err(|_| ReceiptError::Malformed)
+        };
+        let (payload, mac) = (decode(payload)?, decode(mac)?);
+        if mac.len() != MAC || payload.len() <= FIXED {
+            return Err(ReceiptError::Malformed);
+        }
+        if !bool::from(key.mac(&payload).ct_eq(mac.as_slice())) {
+            return Err(ReceiptError::Forged);
+        }
+        Self::read(&payload).ok_or(ReceiptError::Malformed)
+    }
+
+    fn read(payload: &[u8]) -> Option<Self> {
+        let (writer, rest) = payload.split_first_chunk::<8>()?;
+        let (shard, rest) = rest.split_first_chunk::<2>()?;
+        let (sequence, rest) = rest.split_first_chunk::<8>()?;
+        let (place, rest) = rest.split_first_chunk::<4>()?;
+        let (at, poll) = rest.split_first_chunk::<8>()?;
+        Some(Self {
+            poll: PollId::parse(std::str::from_utf8(poll).ok()?).ok()?,
+            writer: WriterId::from_bytes(*writer),
+            shard: u16::from_be_bytes(*shard),
+            sequence: u64::from_be_bytes(*sequence),
+            place: u32::from_be_bytes(*place),
+            at: Timestamp::from_millisecond(i64::from_be_bytes(*at)).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The two services, by name.
+
+use std::fmt;
+
+/// Which of the two services the settings are for: some of their defaults differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceName {
+    /// `vote-ingest`, the write-only service.
+    Ingest,
+    /// `vote-results`, the read-only service.
+    Results,
+}
+
+impl ServiceName {
+    /// The name of the binary, which is also the service's name in logs and traces.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingest => "vote-ingest",
+            Self::Results => "vote-results",
+        }
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

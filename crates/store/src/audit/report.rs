@@ -1,0 +1,269 @@
+//! What an audit says: the sums of each shard, and all that does not agree.
+
+use serde::Serialize;
+use vote_domain::{Poll, PollId, PollState, SealedPoll, WriterId};
+
+use super::compare::{fence_difference, figure_differences, sealed_differences};
+use super::undrained::{Undrained, undrained};
+use crate::figures::ShardFigures;
+
+/// What an audit found.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditReport {
+    /// The poll.
+    pub poll: PollId,
+    /// Its state.
+    pub state: PollState,
+    /// Each shard's sums.
+    pub shards: Vec<ShardAudit>,
+    /// All votes of all tallies.
+    pub total: u128,
+    /// All votes that came too late, which no tally has.
+    pub late: u128,
+    /// The writers of a closed poll that sealing waits for.
+    pub waiting: Vec<Undrained>,
+    /// The writers that it was sealed without waiting for.
+    pub abandoned: Vec<WriterId>,
+    /// The digest of the sealed result.
+    pub sha256: Option<String>,
+    /// What does not agree, in the order in which it was found.
+    pub differences: Vec<String>,
+    /// Whether everything agrees.
+    pub passed: bool,
+}
+
+/// The sums of one shard, which must be equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShardAudit {
+    /// The shard's number.
+    pub shard: u16,
+    /// Votes in the tally.
+    pub tally: u128,
+    /// Votes in the minute series.
+    pub minutes: u128,
+    /// Votes in the ledger.
+    pub ledger: u128,
+    /// Late votes.
+    pub late: u128,
+    /// Writers in the ledger.
+    pub writers: usize,
+    /// Those of them that have said that all they had accepted is recorded.
+    pub drained: usize,
+    /// Votes in the sealed result.
+    pub sealed: Option<u128>,
+}
+
+/// Compares all figures of a poll with each other.
+pub(crate) fn audit_report(
+    poll: &Poll,
+    shards: &[ShardFigures],
+    sealed: Option<&SealedPoll>,
+) -> AuditReport {
+    let mut differences = Vec::new();
+    for shard in shards {
+        differences.extend(fence_difference(poll, shard));
+        differences.extend(figure_differences(poll, shard));
+    }
+    match (poll.state, sealed) {
+        (PollState::Sealed, None) => {
+            differences.push("the poll is sealed, but its sealed result is missing".to_owned());
+        }
+        (_, Some(sealed)) => differences.extend(sealed_differences(shards, sealed)),
+        (_, None) => {}
+    }
+    AuditReport {
+        poll: poll.definition.id().clone(),
+        state: poll.state,
+        shards: shards
+            .iter()
+            .map(|shard| shard_audit(poll, shard, sealed))
+            .collect(),
+        total: shards.iter().map(|shard| shard.tally.total()).sum(),
+        late: shards.iter().map(|shard| shard.late.total()).sum(),
+        waiting: match poll.state {
+            PollState::Closed => undrained(poll, shards),
+            _ => Vec::new(),
+        },
+        abandoned: sealed.map_or_else(Vec::new, |sealed| sealed.abandoned.clone()),
+        sha256: sealed.map(|sealed| sealed.sha256.clone()),
+        passed: differences.is_empty(),
+        differences,
+    }
+}
+
+fn shard_audit(poll: &Poll, shard: &ShardFigures, sealed: Option<&SealedPoll>) -> ShardAudit {
+    let drained = shard
+        .writers
+        .values()
+        .filter(|writer| writer.is_drained(poll.closes_at.as_millisecond()));
+    let mut totals = sealed.into_iter().flat_map(|sealed| &sealed.shards);
+    let totals = totals.find(|totals| totals.shard == shard.shard);
+    ShardAudit {
+        shard: shard.shard,
+        tally: shard.tally.total(),
+        minutes: shard.minutes.total(),
+        ledger: shard.ledger_total(),
+        late: shard.late.total(),
+        writers: shard.writers.len(),
+        drained: drained.count(),
+        sealed: totals.map(|totals| totals.tally.total()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use jiff::Timestamp;
+    use vote_domain::{Minute, MinuteSeries, PollDefinition, Tally, Transition};
+
+    use super::*;
+    use crate::fence::Fence;
+    use crate::figures::{Drained, WriterLedger};
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().expect("a valid time")
+    }
+
+    /// A poll with two shards, after these changes.
+    fn poll(transitions: &[Transition]) -> Poll {
+        let json = serde_json::json!({
+            "id": "p", "title": "A", "direction": "save", "shards": 2,
+            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
+            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
+        });
+        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
+        let now = at("2025-11-26T00:00:01Z");
+        let draft = Poll::draft(definition.expect("a valid definition"), now, "a");
+        transitions.iter().fold(draft, |poll, transition| {
+            let next = poll.transition(*transition, now, "a");
+            next.expect("a legal transition")
+        })
+    }
+
+    fn closed() -> Poll {
+        poll(&[Transition::Open, Transition::Close])
+    }
+
+    fn writer() -> WriterId {
+        WriterId::from_bytes([7; 8])
+    }
+
+    /// Figures that agree: three votes for Ana on each shard, by one writer that has ended.
+    fn figures(poll: &Poll) -> Vec<ShardFigures> {
+        let shard = |shard| {
+            let tally = Tally::from_rows(&[vec![3, 0]]).expect("a tally");
+            let mut minutes = MinuteSeries::new(1, 2);
+            let minute = Minute::from_timestamp(at("2025-11-25T12:00:00Z"));
+            minutes.add(minute, 0, 0, 3).expect("few votes");
+            let ledger = WriterLedger {
+                last_sequence: 2,
+                votes: 3,
+                drained: Drained::Ended,
+            };
+            ShardFigures {
+                shard,
+                fence: Some(Fence::of(poll)),
+                tally,
+                minutes,
+                late: Tally::new(1, 2),
+                writers: BTreeMap::from([(writer(), ledger)]),
+            }
+        };
+        vec![shard(0), shard(1)]
+    }
+
+    /// What the audit of a closed poll says once its second shard was changed.
+    fn after(change: impl FnOnce(&mut ShardFigures)) -> AuditReport {
+        let poll = closed();
+        let mut figures = figures(&poll);
+        change(&mut figures[1]);
+        audit_report(&poll, &figures, None)
+    }
+
+    #[test]
+    fn figures_that_agree_pass() {
+        let report = after(|_| {});
+        assert_eq!(report.differences, [""; 0]);
+        assert!(report.passed);
+        assert_eq!((report.total, report.late), (6, 0));
+        assert_eq!(report.waiting, []);
+        assert_eq!(report.shards[1].drained, 1);
+        assert_eq!(report.shards[1].sealed, None);
+    }
+
+    #[test]
+    fn each_difference_between_tally_minutes_and_ledger_is_named() {
+        let report = after(|shard| shard.tally = Tally::from_rows(&[vec![2, 1]]).expect("a tally"));
+        let wanted = [
+            "shard 1, channel torcida, candidate ana: tally 2, minutes 3",
+            "shard 1, channel torcida, candidate bia: tally 1, minutes 0",
+        ];
+        assert_eq!(report.differences, wanted);
+        assert!(!report.passed);
+        let report = after(|shard| shard.writers.clear());
+        assert_eq!(report.differences, ["shard 1: tally 3, ledger 0"]);
+    }
+
+    #[test]
+    fn a_fence_that_is_another_or_missing_is_a_difference() {
+        let report = after(|shard| shard.fence = None);
+        let none = "shard 1: it has no fence, and so takes no votes";
+        assert_eq!(report.differences, [none]);
+        let open = poll(&[Transition::Open]);
+        let report = after(|shard| shard.fence = Some(Fence::of(&open)));
+        let [difference] = &report.differences[..] else {
+            panic!("one difference: {report:?}");
+        };
+        assert!(difference.starts_with("shard 1: the fence says open until"));
+    }
+
+    #[test]
+    fn a_closed_poll_waits_for_writers_that_are_not_drained() {
+        for (drained, waits) in [
+            (Drained::No, true),
+            (Drained::At(1), true),
+            (Drained::At(closed().closes_at.as_millisecond()), false),
+        ] {
+            let report = after(|shard| {
+                let ledger = shard.writers.get_mut(&writer());
+                ledger.expect("the writer").drained = drained;
+            });
+            let undrained = Undrained {
+                shard: 1,
+                writer: writer(),
+                last_sequence: 2,
+                votes: 3,
+            };
+            let wanted = if waits { vec![undrained] } else { Vec::new() };
+            assert_eq!(report.waiting, wanted, "{drained:?}");
+            assert!(
+                report.passed,
+                "a writer that is waited for is no difference"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sealed_poll_has_the_figures_that_were_sealed() {
+        let poll = poll(&[Transition::Open, Transition::Close, Transition::Seal]);
+        let mut figures = figures(&poll);
+        let totals = figures.iter().map(ShardFigures::totals).collect();
+        let now = at("2025-11-26T00:00:02Z");
+        let sealed = SealedPoll::new(poll.clone(), totals, &BTreeSet::new(), 9, now, "a");
+        let sealed = sealed.expect("figures that agree");
+        let report = audit_report(&poll, &figures, Some(&sealed));
+        assert_eq!(report.differences, [""; 0]);
+        assert_eq!(report.shards[1].sealed, Some(3));
+        assert_eq!(report.sha256.as_ref(), Some(&sealed.sha256));
+
+        figures[1].late = Tally::from_rows(&[vec![0, 1]]).expect("a tally");
+        let report = audit_report(&poll, &figures, Some(&sealed));
+        let other = "shard 1: its figures are not those that were sealed";
+        assert_eq!(report.differences, [other]);
+        let report = audit_report(&poll, &figures, None);
+        let missing = "the poll is sealed, but its sealed result is missing";
+        assert_eq!(report.differences, [missing]);
+    }
+}

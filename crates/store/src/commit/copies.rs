@@ -1,0 +1,212 @@
+//! The wait for a batch's copies: its command, and what the server answers.
+
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue as _, Value};
+
+use super::config::LaneConfig;
+use super::durability::{Durability, ReplicasMissing};
+use crate::error::StoreError;
+use crate::keys;
+use crate::store::Store;
+
+/// The wait for replicas that are known to be missing: just long enough to notice that they are back.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// Whether a batch has the copies that it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Copies {
+    Enough,
+    /// It has too few, and why.
+    Missing(String),
+    /// The server can't say.
+    Error(String),
+}
+
+/// How a lane waits for the copies of its batches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CopiesWait {
+    durability: Durability,
+    timeout: Duration,
+    degrades: bool,
+}
+
+impl CopiesWait {
+    pub(super) fn new(config: &LaneConfig) -> Self {
+        let (timeout, can_degrade) = match config.durability {
+            Durability::Memory => (Duration::ZERO, false),
+            Durability::Replicas { timeout, .. } => (timeout, true),
+            // Whoever waits longer has been told that the outcome is unknown.
+            Durability::Fsync => (config.accept_timeout, false),
+        };
+        Self {
+            durability: config.durability,
+            timeout,
+            degrades: can_degrade && config.replicas_missing == ReplicasMissing::Degrade,
+        }
+    }
+
+    /// The longest wait behind a batch.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Whether votes are accepted without their copies.
+    pub(super) const fn degrades(&self) -> bool {
+        self.degrades
+    }
+
+    /// The command that follows a batch on its connection. It waits for what that connection has seen,
+    /// and so also for a batch that another connection had sent before and that is only found again.
+    pub(super) fn command(&self, degraded: bool) -> Option<Cmd> {
+        let timeout = if degraded { GLANCE } else { self.timeout };
+        // 0 would mean: for ever.
+        let milliseconds = u64::try_from(timeout.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        match self.durability {
+            Durability::Memory => None,
+            Durability::Replicas { count, .. } => {
+                let mut command = redis::cmd("WAIT");
+                command.arg(count).arg(milliseconds);
+                Some(command)
+            }
+            Durability::Fsync => {
+                let mut command = redis::cmd("WAITAOF");
+                command.arg(1).arg(0).arg(milliseconds);
+                Some(command)
+            }
+        }
+    }
+
+    /// What the server answered to [`CopiesWait::command`].
+    pub(super) fn copies(&self, answer: Value) -> Copies {
+        let error = |error: String| Copies::Error(format!("the wait for its copies: {error}"));
+        let answer = match answer.extract_error() {
+            Ok(answer) => answer,
+            Err(refused) => return error(refused.to_string()),
+        };
+        match self.durability {
+            Durability::Memory => Copies::Enough,
+            Durability::Replicas { count, .. } => match u16::from_redis_value(answer) {
+                Ok(have) if have >= count => Copies::Enough,
+                Ok(have) => {
+                    Copies::Missing(format!("only {have} of {count} replicas have it in time"))
+                }
+                Err(unlike) => error(unlike.to_string()),
+            },
+            Durability::Fsync => match <(u16, u16)>::from_redis_value(answer) {
+                Ok((0, _)) => Copies::Missing("it is not on disk in time".to_owned()),
+                Ok(_) => Copies::Enough,
+                Err(unlike) => error(unlike.to_string()),
+            },
+        }
+    }
+}
+
+impl Durability {
+    /// Whether the servers of `store` can do this, as far as they can be reached now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] where one can't: a server before Redis 7.2, or one without an append-only
+    /// file. Any other error says that a server could not be asked.
+    pub async fn check(&self, store: &Store) -> Result<(), StoreError> {
+        if *self != Self::Fsync {
+            return Ok(());
+        }
+        let mut command = redis::cmd("WAITAOF");
+        command.arg(1).arg(0).arg(1);
+        match store.nodes().query::<Value>(keys::POLLS, &command).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Redis(error))
+                if error.kind()
+                    == redis::ErrorKind::Server(redis::ServerErrorKind::ResponseError) =>
+            {
+                Err(StoreError::Unsupported(format!(
+                    "the durability `fsync` needs WAITAOF (Redis 7.2) and `appendonly yes`, and the server says: {error}"
+                )))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: CopiesWait = CopiesWait {
+        durability: Durability::Replicas {
+            count: 2,
+            timeout: Duration::from_millis(500),
+        },
+        timeout: Duration::from_millis(500),
+        degrades: false,
+    };
+    const DISK: CopiesWait = CopiesWait {
+        durability: Durability::Fsync,
+        timeout: Duration::from_secs(2),
+        degrades: false,
+    };
+
+    fn words(command: Option<Cmd>) -> String {
+        let packed = command.expect("a command").get_packed_command();
+        String::from_utf8(packed).expect("text")
+    }
+
+    #[test]
+    fn memory_waits_for_nothing() {
+        let wait = CopiesWait::new(&LaneConfig::default());
+        assert!(wait.command(false).is_none());
+        assert_eq!(wait.timeout(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wait_names_its_copies_and_its_time_and_never_waits_for_ever() {
+        assert!(words(TWO.command(false)).ends_with("WAIT\r\n$1\r\n2\r\n$3\r\n500\r\n"));
+        assert!(words(TWO.command(true)).ends_with("WAIT\r\n$1\r\n2\r\n$1\r\n1\r\n"));
+        assert!(words(DISK.command(false)).contains("WAITAOF\r\n$1\r\n1\r\n$1\r\n0\r\n$4\r\n2000"));
+        let none = CopiesWait {
+            timeout: Duration::ZERO,
+            ..DISK
+        };
+        assert!(words(none.command(false)).ends_with("$1\r\n1\r\n"));
+    }
+
+    #[test]
+    fn too_few_copies_are_missing_and_what_is_no_number_is_an_error() {
+        assert_eq!(TWO.copies(Value::Int(2)), Copies::Enough);
+        assert_eq!(TWO.copies(Value::Int(3)), Copies::Enough);
+        assert!(
+            matches!(TWO.copies(Value::Int(1)), Copies::Missing(why) if why.contains("1 of 2"))
+        );
+        assert!(matches!(TWO.copies(Value::Nil), Copies::Error(_)));
+        let disk = |local| Value::Array(vec![Value::Int(local), Value::Int(0)]);
+        assert_eq!(DISK.copies(disk(1)), Copies::Enough);
+        assert!(matches!(DISK.copies(disk(0)), Copies::Missing(_)));
+        assert!(matches!(DISK.copies(Value::Int(1)), Copies::Error(_)));
+    }
+
+    #[test]
+    fn the_wait_is_that_of_the_durability_and_only_one_for_replicas_may_be_left_out() {
+        let wait = |durability, replicas_missing| {
+            CopiesWait::new(&LaneConfig {
+                accept_timeout: Duration::from_secs(2),
+                durability,
+                replicas_missing,
+                ..LaneConfig::default()
+            })
+        };
+        assert_eq!(
+            wait(TWO.durability, ReplicasMissing::Refuse).timeout(),
+            TWO.timeout
+        );
+        assert!(!wait(TWO.durability, ReplicasMissing::Refuse).degrades());
+        assert!(wait(TWO.durability, ReplicasMissing::Degrade).degrades());
+        assert_eq!(
+            wait(Durability::Fsync, ReplicasMissing::Degrade).timeout(),
+            DISK.timeout
+        );
+        assert!(!wait(Durability::Fsync, ReplicasMissing::Degrade).degrades());
+    }
+}

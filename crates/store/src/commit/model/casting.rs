@@ -1,0 +1,75 @@
+//! Votes come to a writer.
+
+use std::sync::Arc;
+
+use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest};
+
+use super::harness::BOUNDARY_MS;
+use super::steps::{Ballot, CROWD, Cast};
+use super::system::{System, Vote};
+use crate::commit::queue::Pending;
+use crate::commit::ticket::Ticket;
+use crate::commit::vote::VoteToCast;
+
+impl System<'_> {
+    pub(super) fn cast(&mut self, writer: usize, cast: Cast) {
+        let voters = usize::from(matches!(
+            cast.ballot,
+            Ballot::Voter { .. } | Ballot::KeyedVoter { .. }
+        ));
+        let first_of_key = |votes: &[Vote], wanted: u8| {
+            let keyed =
+                |vote: &&Vote| matches!(vote.ballot, Ballot::Keyed { key, .. } if key == wanted);
+            votes.iter().find(keyed).map(|vote| vote.pair)
+        };
+        let repeated = match cast.ballot {
+            Ballot::Keyed { key, repeats: true } => first_of_key(&self.votes, key),
+            _ => None,
+        };
+        let crowd = (cast.ballot == Ballot::Crowd).then_some(CROWD);
+        let pair = repeated.or(crowd).unwrap_or_else(|| {
+            let candidate = self.candidates[voters];
+            self.candidates[voters] += 1;
+            (u8::try_from(voters).expect("one of two"), candidate)
+        });
+        let poll = self.harness.definition.id();
+        let key = match cast.ballot {
+            Ballot::Keyed { key, .. } | Ballot::KeyedVoter { key, .. } => {
+                let key = IdempotencyKey::parse(&format!("key-{key}")).expect("a key");
+                Some(KeyDigest::new(poll, &key))
+            }
+            _ => None,
+        };
+        let voter = match cast.ballot {
+            Ballot::Voter { voter } | Ballot::KeyedVoter { voter, .. } => {
+                Some(VoterDigest::new(&[7; 32], poll, &format!("voter-{voter}")))
+            }
+            _ => None,
+        };
+        let ticket = Ticket::new();
+        let process = self.current[writer];
+        let vote = VoteToCast {
+            channel: pair.0,
+            candidate: pair.1,
+            received_at_ms: BOUNDARY_MS + cast.at,
+            key,
+            voter,
+            span: None,
+        };
+        let pending = Pending::new(vote, Arc::clone(&ticket));
+        self.processes[process]
+            .shared
+            .queue
+            .push(pending)
+            .expect("room in the queue");
+        self.votes.push(Vote {
+            ballot: cast.ballot,
+            at: cast.at,
+            process,
+            pair,
+            outcome: None,
+            crashes: 0,
+            ticket,
+        });
+    }
+}

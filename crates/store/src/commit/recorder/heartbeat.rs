@@ -1,0 +1,131 @@
+//! The question of an idle lane: whether Redis still has what it had acknowledged.
+
+use std::time::Instant;
+
+use super::exactly_once::Recorder;
+use crate::commit::batch::Batch;
+use crate::commit::books::Predecessor;
+use crate::commit::call::{Call, Mode};
+use crate::commit::reply::{Reply, not_a_reply};
+use crate::commit::sender::{Aborted, Attempt};
+use crate::commit::shared::NOT_CLOSED;
+
+/// The most gaps that a lane repairs before it ends.
+const LAST_REPAIRS: usize = 3;
+
+/// What came of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Redis has the last batch.
+    Stands,
+    /// It had not, which was dealt with.
+    Repaired,
+    /// No answer.
+    Unanswered,
+}
+
+impl Recorder {
+    /// Asks whether Redis still has what it had acknowledged, and repairs what it has forgotten. Once the
+    /// poll is closed this marks the writer as drained: all that it has accepted is there.
+    pub(in crate::commit) async fn heartbeat(&mut self, closed_at_ms: i64) -> Result<(), Aborted> {
+        self.books.drain_for(closed_at_ms);
+        let asked = match closed_at_ms {
+            NOT_CLOSED => self.ask(Mode::Check, 0).await?,
+            closed_at_ms => self.ask(Mode::Drain, closed_at_ms).await?,
+        };
+        if asked != Asked::Unanswered && self.ask_for_predecessors().await? {
+            self.unblock();
+        }
+        Ok(())
+    }
+
+    /// Before the lane ends: what it has had acknowledged should be there, and its writer is marked as
+    /// ended. Said if that can't be made sure of any more.
+    pub(in crate::commit) async fn last_check(&mut self) {
+        if !self.books.have_entries() {
+            return;
+        }
+        let mut asked = self.ask(Mode::End, 0).await;
+        for _ in 0..LAST_REPAIRS {
+            if !matches!(asked, Ok(Asked::Repaired)) {
+                break;
+            }
+            asked = self.ask(Mode::End, 0).await;
+        }
+        let stands = matches!(asked, Ok(Asked::Stands))
+            && self.ask_for_predecessors().await.is_ok_and(|asked| asked);
+        if !stands {
+            tracing::warn!(
+                writer = %self.books.writer(), shard = self.sender.shard(), votes = self.books.votes_after(0),
+                "the lane ends without knowing whether Redis still has its last acknowledged votes: \
+                 its writer is not marked as ended"
+            );
+        }
+    }
+
+    async fn ask(&mut self, mode: Mode<'_>, closed_at_ms: i64) -> Result<Asked, Aborted> {
+        let (writer, last) = (self.books.writer(), self.books.last());
+        let question = Batch::starting(closed_at_ms);
+        let call = Call::new(writer, last, mode, &question);
+        let error = match self.sender.attempt(&call).await? {
+            Attempt::Replied(bytes) => match Reply::parse(&bytes, 0) {
+                Some(Reply::Stands { votes }) => {
+                    let expected = self.books.correct(votes);
+                    let why = "its last batch is there, not all of its votes";
+                    self.compare(writer, expected, votes, why);
+                    return Ok(Asked::Stands);
+                }
+                Some(Reply::Gap { last }) => {
+                    self.repair(last).await?;
+                    return Ok(Asked::Repaired);
+                }
+                Some(Reply::Behind { last }) => {
+                    self.start_over("Redis knows this writer beyond its last batch", last)
+                        .await?;
+                    return Ok(Asked::Repaired);
+                }
+                _ => not_a_reply(&bytes),
+            },
+            Attempt::NotApplied(reason) | Attempt::Unknown(reason) => reason,
+        };
+        self.block(&error);
+        Ok(Asked::Unanswered)
+    }
+
+    /// Asks for the writers that the lane has started over from, and marks them as ended: all that was
+    /// left of them has been sent again. Whether all was answered.
+    async fn ask_for_predecessors(&mut self) -> Result<bool, Aborted> {
+        for old in self.books.predecessors(Instant::now()).to_vec() {
+            let found = match self.ask_for(&old).await? {
+                Ok(found) => found,
+                Err(error) => {
+                    self.block(&error);
+                    return Ok(false);
+                }
+            };
+            let votes = found.votes;
+            let expected = self.books.correct_predecessor(found);
+            let why = "forgotten after the lane had started over";
+            self.compare(old.writer, expected, votes, why);
+        }
+        Ok(true)
+    }
+
+    /// What the ledger has of an earlier writer, or why that is not known.
+    async fn ask_for(&mut self, old: &Predecessor) -> Result<Result<Predecessor, String>, Aborted> {
+        let question = Batch::starting(0);
+        let call = Call::new(old.writer, old.sequence, Mode::End, &question);
+        let bytes = match self.sender.attempt(&call).await? {
+            Attempt::Replied(bytes) => bytes,
+            Attempt::NotApplied(reason) | Attempt::Unknown(reason) => return Ok(Err(reason)),
+        };
+        Ok(match Reply::parse(&bytes, 0) {
+            Some(Reply::Stands { votes }) => Ok(old.found(old.sequence, votes, true)),
+            Some(Reply::Gap { .. } | Reply::Behind { .. }) => {
+                let entry = self.sender.read_ledger(old.writer).await?;
+                entry.map(|(sequence, votes)| old.found(sequence, votes, false))
+            }
+            _ => Err(not_a_reply(&bytes)),
+        })
+    }
+}

@@ -1,0 +1,387 @@
+//! What sends: one attempt after the other, over a connection that it holds, and what is known after each.
+
+use std::time::Duration;
+
+use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, RedisResult, Value};
+use tokio_util::sync::CancellationToken;
+use vote_domain::WriterId;
+
+use super::call::Call;
+use super::copies::{Copies, CopiesWait};
+use super::target::Target;
+use crate::address::Node;
+use crate::nodes::{Link, Nodes, leads_elsewhere};
+use crate::script::{COMMIT, is_unknown_script};
+
+/// What came of one attempt to send a batch.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Replied(Vec<u8>),
+    /// Redis has not applied it, for certain.
+    NotApplied(String),
+    /// It may have been applied.
+    Unknown(String),
+}
+
+/// The lane was told to end before the outcome was known.
+#[derive(Debug)]
+pub(super) struct Aborted;
+
+/// Sends to one shard.
+pub(super) struct Sender {
+    target: Target,
+    /// The key by which the shard's server is found.
+    key: String,
+    nodes: Nodes,
+    copies_wait: CopiesWait,
+    abort: CancellationToken,
+    link: Option<Link>,
+    /// The node to ask next, and once: the one that is about to get the slot.
+    asking: Option<Node>,
+    /// Votes are accepted although replicas are missing.
+    degraded: bool,
+}
+
+impl Sender {
+    /// Connects to nothing yet. Every attempt ends as soon as `abort` is cancelled.
+    pub(super) fn new(
+        target: Target,
+        nodes: Nodes,
+        copies_wait: CopiesWait,
+        abort: CancellationToken,
+    ) -> Self {
+        Self {
+            key: target.keys.state(),
+            target,
+            nodes,
+            copies_wait,
+            abort,
+            link: None,
+            asking: None,
+            degraded: false,
+        }
+    }
+
+    pub(super) const fn shard(&self) -> u16 {
+        self.target.shard
+    }
+
+    /// Whether votes are accepted although replicas are missing.
+    pub(super) const fn is_degraded(&self) -> bool {
+        self.degraded
+    }
+
+    /// One attempt to make a call of the script.
+    pub(super) async fn attempt(&mut self, call: &Call<'_>) -> Result<Attempt, Aborted> {
+        let command = call.command(&self.target);
+        let abort = self.abort.clone();
+        tokio::select! {
+            biased;
+            () = abort.cancelled() => Err(Aborted),
+            attempt = self.attempt_once(&command, call.writer) => Ok(attempt),
+        }
+    }
+
+    /// The last sequence and all votes of a writer in the ledger, read in one step.
+    pub(super) async fn read_ledger(
+        &mut self,
+        writer: WriterId,
+    ) -> Result<Result<(u64, u64), String>, Aborted> {
+        let mut command = redis::cmd("HMGET");
+        command
+            .arg(self.target.keys.writers())
+            .arg(crate::fields::sequence(&writer))
+            .arg(crate::fields::votes(&writer));
+        let abort = self.abort.clone();
+        let read = async {
+            let mut link = self.link().await?;
+            let answer: RedisResult<(Option<u64>, Option<u64>)> =
+                command.query_async(&mut *link).await;
+            let reason = self.put_back(link, answer.as_ref().err());
+            let (sequence, votes) = answer.map_err(|_| reason)?;
+            Ok::<_, String>((sequence.unwrap_or(0), votes.unwrap_or(0)))
+        };
+        tokio::select! {
+            biased;
+            () = abort.cancelled() => Err(Aborted),
+            answer = read => Ok(answer),
+        }
+    }
+
+    /// Waits that long, unless the lane is told to end.
+    pub(super) async fn pause(&self, pause: Duration) -> Result<(), Aborted> {
+        tokio::select! {
+            biased;
+            () = self.abort.cancelled() => Err(Aborted),
+            () = tokio::time::sleep(pause) => Ok(()),
+        }
+    }
+
+    async fn attempt_once(&mut self, command: &Cmd, writer: WriterId) -> Attempt {
+        let mut link = match self.link().await {
+            Ok(link) => link,
+            Err(reason) => return Attempt::NotApplied(reason),
+        };
+        let mut sent = self.send(&mut link, command).await;
+        if sent.as_ref().is_err_and(is_unknown_script) {
+            sent = match COMMIT.load(&mut link).await {
+                Ok(()) => self.send(&mut link, command).await,
+                Err(error) => return Attempt::NotApplied(self.put_back(link, Some(&error))),
+            };
+        }
+        let reason = self.put_back(link, sent.as_ref().err());
+        match sent {
+            Ok((bytes, copies)) => self.confirmed(bytes, copies, writer),
+            Err(error) if is_refusal(&error) => Attempt::NotApplied(reason),
+            Err(_) => Attempt::Unknown(reason),
+        }
+    }
+
+    /// Sends a command, and behind it on the same connection the wait for its copies.
+    async fn send(&mut self, link: &mut Link, command: &Cmd) -> RedisResult<(Vec<u8>, Copies)> {
+        let asking = self.asking.take().is_some();
+        let wait = self.copies_wait.command(self.degraded);
+        if wait.is_none() && !asking {
+            let bytes = command.query_async(&mut **link).await?;
+            return Ok((bytes, Copies::Enough));
+        }
+        let mut pipe = redis::pipe();
+        if asking {
+            pipe.cmd("ASKING").ignore();
+        }
+        pipe.add_command(command.clone());
+        let waits = wait.is_some();
+        if let Some(wait) = wait {
+            pipe.add_command(wait);
+        }
+        let answers: Vec<Value> = pipe.ignore_errors().query_async(&mut **link).await?;
+        let mut answers = answers.into_iter();
+        let reply = answers.next().unwrap_or(Value::Nil).extract_error()?;
+        let bytes = Vec::<u8>::from_redis_value(reply).map_err(RedisError::from)?;
+        let copies = match answers.next() {
+            Some(answer) => self.copies_wait.copies(answer),
+            None if waits => Copies::Error("the wait for its copies has no answer".to_owned()),
+            None => Copies::Enough,
+        };
+        Ok((bytes, copies))
+    }
+
+    /// A reply counts once the batch has its copies: before, it is as good as lost, and asked for again.
+    fn confirmed(&mut self, bytes: Vec<u8>, copies: Copies, writer: WriterId) -> Attempt {
+        let missing = match copies {
+            Copies::Enough => None,
+            Copies::Missing(why) if self.copies_wait.degrades() => Some(why),
+            Copies::Missing(why) | Copies::Error(why) => return Attempt::Unknown(why),
+        };
+        let degraded = missing.is_some();
+        if std::mem::replace(&mut self.degraded, degraded) != degraded {
+            match missing {
+                Some(why) => tracing::error!(
+                    shard = self.target.shard, %writer, why,
+                    "replicas are missing: votes are accepted without them"
+                ),
+                None => tracing::info!(
+                    shard = self.target.shard, %writer,
+                    "replicas are back: votes are accepted with them"
+                ),
+            }
+        }
+        Attempt::Replied(bytes)
+    }
+
+    /// The connection that it holds; a new one where there is none, or it leads to another server than the
+    /// shard's master of today.
+    async fn link(&mut self) -> Result<Link, String> {
+        if let Some(link) = self.link.take() {
+            if self.asking.is_none() && self.nodes.is_current(&link, &self.key) {
+                return Ok(link);
+            }
+            link.discard();
+        }
+        let link = match &self.asking {
+            Some(node) => self.nodes.connection_to(node).await,
+            None => self.nodes.connection(&self.key).await,
+        };
+        if link.is_err() {
+            self.asking = None;
+        }
+        let mut link = link.map_err(|error| error.to_string())?;
+        let patience = self.nodes.response_timeout() + self.copies_wait.timeout();
+        link.set_response_timeout(patience);
+        Ok(link)
+    }
+
+    /// Holds the connection where it is still good after `error`, whose text it gives.
+    fn put_back(&mut self, link: Link, error: Option<&RedisError>) -> String {
+        let Some(error) = error else {
+            self.link = Some(link);
+            return String::new();
+        };
+        self.asking = self.nodes.learn_from(&self.key, error);
+        if is_refusal(error) && !leads_elsewhere(error) {
+            self.link = Some(link);
+        } else {
+            // Whatever it still carries must not be mixed up with the next try.
+            link.discard();
+        }
+        error.to_string()
+    }
+}
+
+/// Whether the server has refused before it wrote anything. Redis refuses these before a script
+/// runs, or at its first write and never after; of any other error reply that is not known.
+fn is_refusal(error: &RedisError) -> bool {
+    use redis::ServerErrorKind as Kind;
+    match error.kind() {
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            Kind::NoScript
+                | Kind::BusyLoading
+                | Kind::MasterDown
+                | Kind::ReadOnly
+                | Kind::ClusterDown
+                | Kind::TryAgain
+                | Kind::Moved
+                | Kind::Ask
+                | Kind::CrossSlot
+        ),
+        _ => matches!(
+            error.code(),
+            Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vote_domain::PollDefinition;
+    use vote_testkit::{Fault, FaultProxy, RedisServer};
+
+    use super::*;
+    use crate::commit::batch::Batch;
+    use crate::commit::call::Mode;
+    use crate::commit::config::LaneConfig;
+    use crate::config::RedisConfig;
+
+    const WRITER: WriterId = WriterId::from_bytes([1; 8]);
+    const WINDOW_MS: i64 = 60_000;
+
+    fn definition() -> PollDefinition {
+        let json = serde_json::json!({
+            "id": "p1", "title": "P1", "direction": "eliminate", "kind": "live",
+            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
+            "timezone": "America/Sao_Paulo", "visibility": "public",
+            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+        });
+        PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+    }
+
+    fn sender(url: &str, abort: CancellationToken) -> Sender {
+        let target = Target::new(&definition(), 0, WINDOW_MS);
+        let config = RedisConfig::new(url).expect("a usable address");
+        let nodes = Nodes::new(&config).expect("nothing to refuse");
+        let copies_wait = CopiesWait::new(&LaneConfig::default());
+        Sender::new(target, nodes, copies_wait, abort)
+    }
+
+    /// A server that knows the script, with an open poll.
+    async fn redis() -> RedisServer {
+        let redis = RedisServer::start().await;
+        let mut connection = redis.connection().await;
+        COMMIT.load(&mut connection).await.expect("Redis loads it");
+        let fence = [("state", "open"), ("opens_at", "0"), ("closes_at", "9e15")];
+        redis::cmd("HSET")
+            .arg(Target::new(&definition(), 0, WINDOW_MS).keys.state())
+            .arg(&fence)
+            .exec_async(&mut connection)
+            .await
+            .expect("the fence is written");
+        redis
+    }
+
+    async fn send(sender: &mut Sender, sequence: u64) -> Result<Attempt, Aborted> {
+        let mut batch = Batch::starting(1_000);
+        batch.add_plain(0, 0, 1);
+        sender
+            .attempt(&Call::new(WRITER, sequence, Mode::Live, &batch))
+            .await
+    }
+
+    fn is_accepted(attempt: &Result<Attempt, Aborted>) -> bool {
+        matches!(attempt, Ok(Attempt::Replied(bytes)) if bytes == b"A")
+    }
+
+    #[tokio::test]
+    async fn a_reply_comes_back_and_the_connection_is_held_for_the_next_batch() {
+        let redis = redis().await;
+        let mut sender = sender(&redis.url(), CancellationToken::new());
+        assert!(is_accepted(&send(&mut sender, 1).await));
+        assert!(sender.link.is_some());
+        assert!(is_accepted(&send(&mut sender, 2).await));
+        let entry = sender.read_ledger(WRITER).await;
+        assert!(matches!(entry, Ok(Ok((2, 2)))), "{entry:?}");
+    }
+
+    #[tokio::test]
+    async fn of_a_batch_whose_connection_ended_nothing_is_known() {
+        let redis = redis().await;
+        let proxy = FaultProxy::start(redis.port()).await;
+        proxy.only(["EVALSHA"]);
+        let mut sender = sender(&proxy.url(), CancellationToken::new());
+        for fault in [Fault::CutBeforeRequest, Fault::CutBeforeReply] {
+            proxy.next(fault);
+            let attempt = send(&mut sender, 1).await;
+            assert!(matches!(attempt, Ok(Attempt::Unknown(_))), "{attempt:?}");
+            assert!(sender.link.is_none(), "the connection is not used again");
+        }
+        assert!(is_accepted(&send(&mut sender, 1).await), "a repeat");
+        let entry = sender.read_ledger(WRITER).await;
+        assert!(matches!(entry, Ok(Ok((1, 1)))), "{entry:?}");
+    }
+
+    #[tokio::test]
+    async fn what_redis_refuses_before_its_first_write_was_not_applied() {
+        let redis = redis().await;
+        let mut sender = sender(&redis.url(), CancellationToken::new());
+        assert!(is_accepted(&send(&mut sender, 1).await));
+        redis::cmd("CONFIG")
+            .arg(&["SET", "maxmemory", "1"])
+            .exec_async(&mut redis.connection().await)
+            .await
+            .expect("Redis is out of memory");
+        let attempt = send(&mut sender, 2).await;
+        assert!(matches!(attempt, Ok(Attempt::NotApplied(_))), "{attempt:?}");
+        assert!(sender.link.is_some(), "the connection is as good as before");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_know_the_script_is_given_it() {
+        let redis = redis().await;
+        redis::cmd("SCRIPT")
+            .arg("FLUSH")
+            .exec_async(&mut redis.connection().await)
+            .await
+            .expect("the scripts are forgotten");
+        let mut sender = sender(&redis.url(), CancellationToken::new());
+        assert!(is_accepted(&send(&mut sender, 1).await));
+    }
+
+    #[tokio::test]
+    async fn nothing_was_applied_where_nobody_listens() {
+        let port = vote_testkit::free_port();
+        let url = format!("redis://127.0.0.1:{port}");
+        let mut sender = sender(&url, CancellationToken::new());
+        let attempt = send(&mut sender, 1).await;
+        assert!(matches!(attempt, Ok(Attempt::NotApplied(_))), "{attempt:?}");
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_is_told_to_end_waits_for_nothing() {
+        let redis = redis().await;
+        let abort = CancellationToken::new();
+        let mut sender = sender(&redis.url(), abort.clone());
+        abort.cancel();
+        assert!(matches!(send(&mut sender, 1).await, Err(Aborted)));
+        assert!(matches!(sender.pause(Duration::MAX).await, Err(Aborted)));
+    }
+}

@@ -1,0 +1,32 @@
+//! What requests, the following of the polls, and a lane share.
+
+use std::sync::atomic::{AtomicBool, AtomicI64};
+
+use super::queue::Queue;
+
+/// [`LaneShared::closed_at_ms`] of a poll that is not closed.
+pub(crate) const NOT_CLOSED: i64 = i64::MAX;
+
+/// What requests and the lane share.
+#[derive(Debug)]
+pub(crate) struct LaneShared {
+    pub(crate) queue: Queue,
+    /// Milliseconds since the epoch; follows the poll, and what the fence says.
+    pub(crate) closes_at_ms: AtomicI64,
+    /// The same of a poll that is known to be closed, and takes no vote any more; else [`NOT_CLOSED`].
+    pub(crate) closed_at_ms: AtomicI64,
+    /// Whether the lane can't reach Redis right now.
+    pub(crate) blocked: AtomicBool,
+}
+
+impl LaneShared {
+    /// Of a lane that starts.
+    pub(crate) const fn new(queue: Queue, closes_at_ms: i64, closed_at_ms: i64) -> Self {
+        Self {
+            queue,
+            closes_at_ms: AtomicI64::new(closes_at_ms),
+            closed_at_ms: AtomicI64::new(closed_at_ms),
+            blocked: AtomicBool::new(false),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What a lane's batches are written to.
+
+use vote_domain::PollDefinition;
+
+use crate::keys::ShardKeys;
+
+/// The shard's keys and the poll's fields.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(super) shard: u16,
+    pub(super) keys: ShardKeys,
+    /// How long one `seen` set takes new keys.
+    pub(super) key_window_ms: i64,
+    channels: Vec<(String, u32)>,
+    fields: Vec<String>,
+    candidates: usize,
+}
+
+impl Target {
+    pub(crate) fn new(poll: &PollDefinition, shard: u16, key_window_ms: i64) -> Self {
+        let fields = poll
+            .channels()
+            .iter()
+            .flat_map(|channel| {
+                poll.candidates()
+                    .iter()
+                    .map(move |candidate| crate::fields::pair(&channel.id, &candidate.id))
+            })
+            .collect();
+        Self {
+            shard,
+            keys: ShardKeys::new(poll.id(), shard),
+            key_window_ms,
+            channels: poll
+                .channels()
+                .iter()
+                .map(|channel| (channel.id.to_string(), channel.votes_per_voter.unwrap_or(0)))
+                .collect(),
+            fields,
+            candidates: poll.candidates().len(),
+        }
+    }
+
+    /// The field of a channel's candidate, in the tally and its like.
+    pub(super) fn field(&self, channel: u8, candidate: u8) -> &str {
+        &self.fields[usize::from(channel) * self.candidates + usize::from(candidate)]
+    }
+
+    /// The channel's id.
+    pub(super) fn channel(&self, channel: u8) -> &str {
+        &self.channels[usize::from(channel)].0
+    }
+
+    /// The votes that a voter has in the channel; 0 for no limit.
+    pub(super) fn limit(&self, channel: u8) -> u32 {
+        self.channels[usize::from(channel)].1
+    }
+}

@@ -1,0 +1,22 @@
+//! A vote on its way to its lane.
+
+use opentelemetry::trace::SpanContext;
+use vote_domain::{KeyDigest, VoterDigest};
+
+/// One vote, parsed and admitted, on its way to its lane.
+#[derive(Debug, Clone)]
+pub struct VoteToCast {
+    /// Index of the channel in the poll's definition.
+    pub channel: u8,
+    /// Index of the candidate in the poll's definition.
+    pub candidate: u8,
+    /// When the vote was received, in milliseconds since the Unix epoch. It decides whether the
+    /// vote came in time, and the minute it counts in.
+    pub received_at_ms: i64,
+    /// Digest of the client's idempotency key.
+    pub key: Option<KeyDigest>,
+    /// Digest of the voter, where the channel knows one.
+    pub voter: Option<VoterDigest>,
+    /// The span of the request, where it is traced.
+    pub span: Option<Box<SpanContext>>,
+}

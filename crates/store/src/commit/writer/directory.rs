@@ -1,0 +1,140 @@
+//! The polls as they were last read, for the requests that name one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use vote_domain::Poll;
+
+use super::open_poll::OpenPoll;
+use crate::polls::KnownPolls;
+
+/// The polls, as last read.
+#[derive(Default)]
+pub(super) struct Directory {
+    polls: HashMap<String, Arc<OpenPoll>>,
+    /// Polls whose documents could not be read, or that Redis has forgotten, with the reason.
+    unreadable: BTreeMap<String, String>,
+}
+
+impl Directory {
+    /// The directory after the polls were read again; `open` opens a poll that is new, or has changed.
+    ///
+    /// A listed poll whose document can't be read stays as it was known. A forgotten one takes no votes: in an
+    /// empty Redis they would leave traces in the ledger, and keep a backup from being restored. Its lanes
+    /// send again what they have, as soon as its shards have their fences.
+    pub(super) fn next(&self, known: &KnownPolls, open: impl Fn(&Poll) -> OpenPoll) -> Self {
+        let mut next = Self::default();
+        for (id, known) in known.iter() {
+            let name = id.to_string();
+            let before = self.polls.get(&name);
+            let poll = match &known.document {
+                Ok(poll) => {
+                    let same = before.filter(|open| open.poll() == poll).cloned();
+                    Some(same.unwrap_or_else(|| Arc::new(open(poll))))
+                }
+                Err(error) => {
+                    if self.unreadable.get(&name) != Some(error) {
+                        tracing::error!(poll = name, error, "a poll's document can't be read");
+                    }
+                    next.unreadable.insert(name.clone(), error.clone());
+                    before.filter(|_| known.is_listed).cloned()
+                }
+            };
+            next.polls.extend(poll.map(|poll| (name, poll)));
+        }
+        next
+    }
+
+    /// The poll called `id`; `None` where it is known that there is none.
+    ///
+    /// # Errors
+    /// That it can't be known, since the poll's document can't be read.
+    pub(super) fn find(&self, id: &str) -> Result<Option<Arc<OpenPoll>>, &'static str> {
+        match self.polls.get(id) {
+            Some(open) => Ok(Some(Arc::clone(open))),
+            None if self.unreadable.contains_key(id) => Err("the poll's document can't be read"),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the poll called `id` has lanes.
+    pub(super) fn has_lanes(&self, id: &str) -> bool {
+        self.polls.get(id).is_some_and(|poll| poll.has_lanes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use vote_domain::{PollDefinition, PollId};
+
+    use super::*;
+    use crate::error::StoreError;
+    use crate::polls::documents::Listed;
+
+    fn listed(document: Result<Option<Poll>, &str>) -> Vec<Listed> {
+        let id = PollId::parse("p").expect("a valid id");
+        let document = document.map_err(|reason| StoreError::corrupt("p", reason));
+        vec![(id, document)]
+    }
+
+    fn draft() -> Poll {
+        let json = serde_json::json!({
+            "id": "p", "title": "A", "direction": "save",
+            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
+            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
+        });
+        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
+        let now = "2025-11-24T00:00:00Z".parse().expect("a valid time");
+        Poll::draft(definition.expect("a valid definition"), now, "a")
+    }
+
+    fn open(poll: &Poll) -> OpenPoll {
+        OpenPoll::new(poll.clone(), None, Duration::ZERO)
+    }
+
+    /// The directory after each of `lists` was read.
+    fn after(lists: Vec<Vec<Listed>>) -> Directory {
+        let mut known = KnownPolls::default();
+        lists
+            .into_iter()
+            .fold(Directory::default(), |before, list| {
+                known.update(list);
+                before.next(&known, open)
+            })
+    }
+
+    #[test]
+    fn a_poll_that_is_listed_nowhere_is_not_there() {
+        assert!(matches!(after(vec![vec![]]).find("p"), Ok(None)));
+    }
+
+    #[test]
+    fn a_poll_that_has_not_changed_stays_open() {
+        let mut known = KnownPolls::default();
+        known.update(listed(Ok(Some(draft()))));
+        let before = Directory::default().next(&known, open);
+        let again = before.next(&known, |_| panic!("it is open already"));
+        assert!(matches!(again.find("p"), Ok(Some(_))));
+    }
+
+    #[test]
+    fn a_listed_poll_whose_document_cannot_be_read_stays_as_it_was_known() {
+        for document in [Ok(None), Err("of a later version")] {
+            let directory = after(vec![listed(Ok(Some(draft()))), listed(document.clone())]);
+            assert!(matches!(directory.find("p"), Ok(Some(_))));
+            let never_read = after(vec![listed(document)]);
+            assert!(never_read.find("p").is_err());
+        }
+    }
+
+    #[test]
+    fn a_forgotten_poll_takes_no_votes_until_it_is_there_again() {
+        let there = || listed(Ok(Some(draft())));
+        assert!(after(vec![there(), vec![], vec![]]).find("p").is_err());
+        let back = after(vec![there(), vec![], there()]);
+        assert!(matches!(back.find("p"), Ok(Some(_))));
+    }
+}

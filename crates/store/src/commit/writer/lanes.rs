@@ -1,0 +1,142 @@
+//! The lanes of all polls of this process: started as polls open, and drained as they end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vote_domain::{Poll, PollState, WriterId};
+
+use super::poll_lanes::{LaneHandle, PollLanes, closed_at_ms};
+use crate::commit::books::ReplayBudget;
+use crate::commit::config::LaneConfig;
+use crate::commit::lane::{Lane, LaneParts};
+use crate::commit::metrics::WriterMetrics;
+use crate::commit::queue::Queue;
+use crate::commit::recorder::NewWriter;
+use crate::commit::shared::LaneShared;
+use crate::commit::target::Target;
+use crate::nodes::Nodes;
+
+/// All lanes. They outlive a change of their poll's definition.
+pub(super) struct Lanes {
+    by_poll: Mutex<HashMap<String, Arc<PollLanes>>>,
+    nodes: Nodes,
+    config: LaneConfig,
+    /// Randomness for the ids of writers.
+    random: fn() -> [u8; 32],
+    metrics: WriterMetrics,
+    /// What the replay logs of all lanes take.
+    replay_budget: Arc<ReplayBudget>,
+    tasks: TaskTracker,
+    drain: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl Lanes {
+    /// None yet. Those that start are among `tasks`, until `drain` or `abort`.
+    pub(super) fn new(
+        nodes: Nodes,
+        config: LaneConfig,
+        random: fn() -> [u8; 32],
+        registry: &mut Registry,
+        tasks: TaskTracker,
+        drain: CancellationToken,
+        abort: CancellationToken,
+    ) -> Self {
+        Self {
+            by_poll: Mutex::default(),
+            nodes,
+            metrics: WriterMetrics::register(registry, &config),
+            replay_budget: ReplayBudget::new(config.replay_window_bytes),
+            config,
+            random,
+            tasks,
+            drain,
+            abort,
+        }
+    }
+
+    /// The lanes of a poll that takes votes, or whose votes in flight are still to be counted.
+    pub(super) fn open(&self, poll: &Poll) -> Option<Arc<PollLanes>> {
+        match poll.state {
+            PollState::Draft | PollState::Sealed | PollState::Void => return None,
+            PollState::Open | PollState::Paused | PollState::Closed => {}
+        }
+        let mut by_poll = self.by_poll.lock();
+        let lanes = by_poll
+            .entry(poll.definition.id().to_string())
+            .or_insert_with(|| Arc::new(self.start(poll)));
+        let lanes = Arc::clone(lanes);
+        let count: usize = by_poll.values().map(|lanes| lanes.count()).sum();
+        let connections = self.nodes.pool_size();
+        if count >= connections {
+            tracing::error!(
+                lanes = count,
+                redis.pool_size = connections,
+                "more lanes than connections: some will never send; raise redis.pool_size"
+            );
+        }
+        lanes.follow(poll);
+        Some(lanes)
+    }
+
+    /// Lets go of the lanes of all polls but those that go on; they send what waits, and end.
+    pub(super) fn retain(&self, goes_on: impl Fn(&str) -> bool) {
+        self.by_poll.lock().retain(|poll, lanes| {
+            let goes_on = goes_on(poll);
+            if !goes_on {
+                lanes.drain();
+            }
+            goes_on
+        });
+    }
+
+    /// How many can't reach Redis right now.
+    pub(super) fn blocked(&self) -> usize {
+        let by_poll = self.by_poll.lock();
+        by_poll.values().map(|lanes| lanes.blocked()).sum()
+    }
+
+    fn start(&self, poll: &Poll) -> PollLanes {
+        let drain = self.drain.child_token();
+        let random = self.random;
+        let new_writer: NewWriter = Arc::new(move || {
+            let random = random();
+            let mut id = [0; 8];
+            id.copy_from_slice(&random[..8]);
+            WriterId::from_bytes(id)
+        });
+        // The same writer for all lanes of the process: the ledger of each shard is its own.
+        let writer = new_writer();
+        let key_window_ms =
+            i64::try_from(self.config.idempotency_window.as_millis()).unwrap_or(i64::MAX / 4);
+        let shards = (0..poll.definition.shards())
+            .map(|shard| {
+                let shared = Arc::new(LaneShared::new(
+                    Queue::new(self.config.queue_capacity),
+                    poll.closes_at.as_millisecond(),
+                    closed_at_ms(poll),
+                ));
+                let metrics = self.metrics.lane(&poll.definition, shard);
+                let lane = Lane::new(LaneParts {
+                    shared: Arc::clone(&shared),
+                    config: self.config.clone(),
+                    target: Target::new(&poll.definition, shard, key_window_ms),
+                    writer,
+                    new_writer: Arc::clone(&new_writer),
+                    nodes: self.nodes.clone(),
+                    metrics: metrics.clone(),
+                    drain: drain.clone(),
+                    abort: self.abort.clone(),
+                    replay_budget: Arc::clone(&self.replay_budget),
+                });
+                self.tasks.spawn(lane.run());
+                LaneHandle { shared, metrics }
+            })
+            .collect();
+        PollLanes::new(shards, drain)
+    }
+}

@@ -1,0 +1,10 @@
+//! The ingest service's capability: polls that take votes, and the lanes that carry them.
+
+mod directory;
+mod lanes;
+mod open_poll;
+mod poll_lanes;
+mod vote_writer;
+
+pub use open_poll::OpenPoll;
+pub use vote_writer::{VoteWriter, VoteWriterConfig};

@@ -1,0 +1,95 @@
+//! The lanes of one poll: which of them carries a vote, and what they know of the poll.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+use vote_domain::{Poll, PollState};
+
+use crate::commit::metrics::LaneMetrics;
+use crate::commit::shared::{LaneShared, NOT_CLOSED};
+use crate::commit::vote::VoteToCast;
+
+/// The lanes of one poll, a lane per shard.
+pub(super) struct PollLanes {
+    shards: Vec<LaneHandle>,
+    /// The turn of the next vote that could go to any of them.
+    next: AtomicU64,
+    drain: CancellationToken,
+}
+
+/// What requests have of a lane.
+pub(super) struct LaneHandle {
+    pub(super) shared: Arc<LaneShared>,
+    pub(super) metrics: LaneMetrics,
+}
+
+impl PollLanes {
+    /// `drain` ends these lanes.
+    pub(super) fn new(shards: Vec<LaneHandle>, drain: CancellationToken) -> Self {
+        Self {
+            shards,
+            next: AtomicU64::new(0),
+            drain,
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// How many of them can't reach Redis right now.
+    pub(super) fn blocked(&self) -> usize {
+        self.shards
+            .iter()
+            .filter(|lane| lane.shared.blocked.load(Ordering::Relaxed))
+            .count()
+    }
+
+    /// Lets them send what waits, and end.
+    pub(super) fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Tells them when the poll closes.
+    pub(super) fn follow(&self, poll: &Poll) {
+        for lane in &self.shards {
+            lane.shared
+                .closes_at_ms
+                .store(poll.closes_at.as_millisecond(), Ordering::Relaxed);
+            lane.shared
+                .closed_at_ms
+                .store(closed_at_ms(poll), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<&LaneHandle> {
+        self.shards.first()
+    }
+
+    /// The lane of a vote: by its voter, else by its key, else in turn. The same key always comes
+    /// to the same lane, and so to the same shard.
+    pub(super) fn lane_of(&self, vote: &VoteToCast) -> Option<&LaneHandle> {
+        let shards = u16::try_from(self.shards.len()).ok()?;
+        let shard = if shards == 1 {
+            0
+        } else if let Some(voter) = &vote.voter {
+            usize::from(voter.shard(shards))
+        } else if let Some(key) = &vote.key {
+            usize::from(key.shard(shards))
+        } else {
+            let turn = self.next.fetch_add(1, Ordering::Relaxed) % u64::from(shards);
+            usize::try_from(turn).ok()?
+        };
+        self.shards.get(shard)
+    }
+}
+
+/// When a poll has closed that is closed for good. One whose time has only come may still be extended, by
+/// whoever has another clock.
+pub(super) fn closed_at_ms(poll: &Poll) -> i64 {
+    match poll.state {
+        PollState::Closed => poll.closes_at.as_millisecond(),
+        _ => NOT_CLOSED,
+    }
+}

@@ -1,0 +1,172 @@
+//! Follows the polls, and takes their votes to Redis.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use prometheus_client::registry::Registry;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vote_domain::ReceiptKey;
+
+use super::directory::Directory;
+use super::lanes::Lanes;
+use super::open_poll::OpenPoll;
+use crate::commit::config::LaneConfig;
+use crate::error::StoreError;
+use crate::nodes::Nodes;
+use crate::polls::{KnownPolls, SigningKey, documents};
+use crate::store::Store;
+
+/// What a [`VoteWriter`] is made with.
+#[derive(Clone)]
+pub struct VoteWriterConfig {
+    /// How its lanes behave.
+    pub lane: LaneConfig,
+    /// How often the polls are read again: a change is seen within twice that.
+    pub refresh_interval: Duration,
+    /// The key of receipts; without one the services share a key through Redis.
+    pub receipt_key: Option<ReceiptKey>,
+    /// Randomness for writer ids and for the shared receipt key.
+    pub random: fn() -> [u8; 32],
+}
+
+/// Takes votes to Redis. It is all that the ingest service has of the store, and can't read a tally.
+pub struct VoteWriter {
+    /// `None` until the polls were read once.
+    directory: ArcSwapOption<Directory>,
+    /// Whether the polls could be read last time.
+    is_fresh: AtomicBool,
+    receipt_key: SigningKey,
+    nodes: Nodes,
+    lanes: Lanes,
+    config: VoteWriterConfig,
+    tasks: TaskTracker,
+    drain: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl VoteWriter {
+    /// Starts to follow the polls; their lanes start as the polls are seen. Runs on the current
+    /// tokio runtime until [`VoteWriter::drain`].
+    #[must_use]
+    pub fn start(store: &Store, config: VoteWriterConfig, registry: &mut Registry) -> Arc<Self> {
+        let tasks = TaskTracker::new();
+        let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
+        let writer = Arc::new(Self {
+            directory: ArcSwapOption::empty(),
+            is_fresh: AtomicBool::new(false),
+            receipt_key: SigningKey::new(config.receipt_key.clone()),
+            nodes: store.nodes(),
+            lanes: Lanes::new(
+                store.nodes(),
+                config.lane.clone(),
+                config.random,
+                registry,
+                tasks.clone(),
+                drain.clone(),
+                abort.clone(),
+            ),
+            config,
+            tasks,
+            drain,
+            abort,
+        });
+        writer.tasks.spawn(Arc::clone(&writer).follow());
+        writer
+    }
+
+    /// The poll called `id`, as last read; `None` where it is known that there is none.
+    ///
+    /// # Errors
+    /// Why that is not known: no poll has been read yet; or there is such a poll, or was, and its document
+    /// can't be read, since a later version has written it or Redis has forgotten it.
+    pub fn find(&self, id: &str) -> Result<Option<Arc<OpenPoll>>, &'static str> {
+        match self.directory.load().as_ref() {
+            Some(directory) => directory.find(id),
+            None => Err("the polls have not been read yet"),
+        }
+    }
+
+    /// The key that receipts are signed with; `None` until Redis was reached once.
+    #[must_use]
+    pub fn receipt_key(&self) -> Option<Arc<ReceiptKey>> {
+        self.receipt_key.load()
+    }
+
+    /// Whether votes can go through now.
+    ///
+    /// # Errors
+    /// The reason why not: the polls can't be read, or a lane is blocked.
+    pub fn ready(&self) -> Result<(), String> {
+        if !self.is_fresh.load(Ordering::Relaxed) {
+            return Err("the polls can't be read from Redis".to_owned());
+        }
+        match self.lanes.blocked() {
+            0 => Ok(()),
+            blocked => Err(format!("{blocked} commit lanes are blocked")),
+        }
+    }
+
+    /// Sends what waits in the lanes, makes sure that Redis still has what was acknowledged, and ends.
+    /// The caller bounds the time.
+    pub async fn drain(&self) {
+        self.drain.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Ends at once, as a killed process would. Votes that are in flight are answered as unknown.
+    pub fn abort(&self) {
+        self.abort.cancel();
+    }
+
+    async fn follow(self: Arc<Self>) {
+        let mut known = KnownPolls::default();
+        let mut ticks = tokio::time::interval(self.config.refresh_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.drain.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let refreshed = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => return,
+                refreshed = self.refresh(&mut known) => refreshed,
+            };
+            self.is_fresh.store(refreshed.is_ok(), Ordering::Relaxed);
+            match refreshed {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::warn!(%error, "the polls can't be read");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Reads the polls and publishes them.
+    async fn refresh(&self, known: &mut KnownPolls) -> Result<(), StoreError> {
+        // What the ingest service says of a forgotten poll is that its document can't be read.
+        known.update(documents::list(&self.nodes).await?);
+        let directory = self.directory.load_full().unwrap_or_default();
+        let directory = directory.next(known, |poll| {
+            OpenPoll::new(
+                poll.clone(),
+                self.lanes.open(poll),
+                self.config.lane.accept_timeout,
+            )
+        });
+        self.lanes.retain(|poll| directory.has_lanes(poll));
+        self.directory.store(Some(Arc::new(directory)));
+        self.receipt_key
+            .follow(&self.nodes, self.config.random)
+            .await
+    }
+}

@@ -1,0 +1,91 @@
+//! The figures of one shard.
+
+use std::collections::BTreeMap;
+
+use vote_domain::{MinuteSeries, ShardTotals, Tally, WriterId, WriterTotals};
+
+use crate::fence::Fence;
+
+/// What the ledger of a shard has of one writer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterLedger {
+    /// The sequence of its last batch.
+    pub last_sequence: u64,
+    /// All votes that it has recorded.
+    pub votes: u64,
+    /// Whether it has said that all it had accepted is here.
+    pub drained: Drained,
+}
+
+/// A writer's word that all votes that it has accepted are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Drained {
+    /// Not given.
+    #[default]
+    No,
+    /// For a poll that closes at this time, in milliseconds since the Unix epoch.
+    At(i64),
+    /// Whenever the poll closes: it has ended.
+    Ended,
+}
+
+impl WriterLedger {
+    /// Whether the writer has nothing left to send to a poll that has closed at this time.
+    pub(crate) const fn is_drained(&self, closes_at_ms: i64) -> bool {
+        match self.drained {
+            Drained::No => false,
+            Drained::At(ms) => ms == closes_at_ms,
+            Drained::Ended => true,
+        }
+    }
+}
+
+/// All figures of one shard, as of one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardFigures {
+    /// The shard's number, from 0.
+    pub shard: u16,
+    /// The fence; `None` where the shard has none.
+    pub fence: Option<Fence>,
+    /// Votes by channel and candidate.
+    pub tally: Tally,
+    /// The same votes by minute.
+    pub minutes: MinuteSeries,
+    /// Votes that came too late, and are not in the tally.
+    pub late: Tally,
+    /// The ledger: the same votes as in the tally, by writer.
+    pub writers: BTreeMap<WriterId, WriterLedger>,
+}
+
+impl ShardFigures {
+    /// All votes of the ledger.
+    pub(crate) fn ledger_total(&self) -> u128 {
+        self.writers
+            .values()
+            .map(|writer| u128::from(writer.votes))
+            .sum()
+    }
+
+    /// The sum of all writers' last sequences: grows with each batch.
+    pub(crate) fn sequences(&self) -> u64 {
+        self.writers
+            .values()
+            .map(|writer| writer.last_sequence)
+            .sum()
+    }
+
+    /// The figures in the form in which they are sealed.
+    pub(crate) fn totals(&self) -> ShardTotals {
+        let writers = self.writers.iter().map(|(writer, ledger)| WriterTotals {
+            writer: *writer,
+            last_sequence: ledger.last_sequence,
+            votes: ledger.votes,
+        });
+        ShardTotals {
+            shard: self.shard,
+            tally: self.tally.clone(),
+            late: self.late.clone(),
+            writers: writers.collect(),
+        }
+    }
+}

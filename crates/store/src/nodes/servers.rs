@@ -1,0 +1,236 @@
+//! The servers behind one address: their pools, and who serves what.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use deadpool_redis::Pool;
+use parking_lot::Mutex;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::dial::Dialer;
+use super::discover::discover;
+use super::layout::Layout;
+use super::link::Link;
+use crate::address::{Node, Topology, parse_host};
+use crate::config::RedisConfig;
+use crate::error::StoreError;
+
+/// How often sentinels are asked while everything seems well: an old master that is cut off from
+/// them answers as ever.
+const RECHECK: Duration = Duration::from_secs(1);
+
+/// The servers behind one address. Cheap to clone; all clones share pools and knowledge.
+#[derive(Clone)]
+pub(crate) struct Nodes(Arc<Inner>);
+
+struct Inner {
+    dialer: Dialer,
+    pool_size: usize,
+    response_timeout: Duration,
+    pools: Mutex<HashMap<Node, Pool>>,
+    layout: ArcSwap<Layout>,
+    /// Something went wrong since the layout was learnt.
+    suspect: AtomicBool,
+    /// When it was learnt. Held while somebody asks.
+    learnt: tokio::sync::Mutex<Option<Instant>>,
+    /// The same, to look at without waiting.
+    recheck_due: Mutex<Instant>,
+    asked: AtomicUsize,
+}
+
+impl fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may carry a password.
+        f.debug_struct("Nodes").finish_non_exhaustive()
+    }
+}
+
+impl Nodes {
+    /// Prepares; connects to nothing yet.
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
+        let layout = match (&config.url.topology, config.url.hosts.first()) {
+            (Topology::Standalone, Some(node)) => Layout::One(node.clone()),
+            _ => Layout::Unknown,
+        };
+        Ok(Self(Arc::new(Inner {
+            dialer: Dialer::new(config)?,
+            pool_size: config.pool_size,
+            response_timeout: config.response_timeout,
+            pools: Mutex::default(),
+            layout: ArcSwap::from_pointee(layout),
+            suspect: AtomicBool::new(false),
+            learnt: tokio::sync::Mutex::default(),
+            recheck_due: Mutex::new(Instant::now() + RECHECK),
+            asked: AtomicUsize::new(0),
+        })))
+    }
+
+    /// The most connections to one server.
+    pub(crate) fn pool_size(&self) -> usize {
+        self.0.pool_size
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn response_timeout(&self) -> Duration {
+        self.0.response_timeout
+    }
+
+    /// A connection to the master that serves `key`.
+    pub(crate) async fn connection(&self, key: &str) -> Result<Link, StoreError> {
+        if self.0.suspect.load(Ordering::Relaxed) || self.node_of(key).is_none() {
+            self.learn().await?;
+        }
+        let node = self.known_node_of(key)?;
+        let failed = match self.connection_to(&node).await {
+            Ok(link) => return Ok(link),
+            Err(failed) => failed,
+        };
+        if !self.0.suspect.load(Ordering::Relaxed) {
+            return Err(failed);
+        }
+        self.learn().await?;
+        let another = self.known_node_of(key)?;
+        if another == node {
+            return Err(failed);
+        }
+        self.connection_to(&another).await
+    }
+
+    fn known_node_of(&self, key: &str) -> Result<Node, StoreError> {
+        self.node_of(key)
+            .ok_or_else(|| StoreError::Connect("no node of the cluster serves the slot".to_owned()))
+    }
+
+    /// A connection to `node`.
+    pub(crate) async fn connection_to(&self, node: &Node) -> Result<Link, StoreError> {
+        let pool = self.pool(node)?;
+        match pool.get().await {
+            Ok(connection) => Ok(Link::new(connection, node.clone())),
+            Err(error) => {
+                self.suspect();
+                Err(StoreError::Connect(format!("{node}: {error}")))
+            }
+        }
+    }
+
+    /// Whether `link` still leads to the master that serves `key`, as far as is known.
+    pub(crate) fn is_current(&self, link: &Link, key: &str) -> bool {
+        self.recheck();
+        self.0.layout.load().node_of(key) == Some(link.node())
+    }
+
+    /// Takes note of what an error says about who serves `key`; gives the node that an `ASK` names.
+    pub(crate) fn learn_from(&self, key: &str, error: &RedisError) -> Option<Node> {
+        let named = || {
+            let (address, _slot) = error.redirect_node()?;
+            let mut node = parse_host(address, 0).ok()?;
+            if node.host == "?" || node.port == 0 {
+                return None;
+            }
+            node.host = node.host.trim_matches(['[', ']']).to_owned();
+            Some(node)
+        };
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => return named(),
+            // From a cluster behind the address of one server: the error says so to whoever reads it.
+            ErrorKind::Server(ServerErrorKind::Moved) => match named() {
+                _ if self.0.dialer.address().topology != Topology::Cluster => {}
+                Some(node) => {
+                    let layout = self.0.layout.load().moved(key, node);
+                    self.0.layout.store(Arc::new(layout));
+                }
+                None => self.suspect(),
+            },
+            ErrorKind::Server(
+                ServerErrorKind::ReadOnly
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ClusterDown,
+            ) => self.suspect(),
+            ErrorKind::Server(_) => {}
+            _ if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() => {
+                self.suspect();
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The layout may have changed: asks before the next connection is made.
+    fn suspect(&self) {
+        if self.0.dialer.address().topology != Topology::Standalone {
+            self.0.suspect.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn node_of(&self, key: &str) -> Option<Node> {
+        self.recheck();
+        self.0.layout.load().node_of(key).cloned()
+    }
+
+    /// Asks the sentinels in the background when it is time.
+    fn recheck(&self) {
+        if !self.0.dialer.address().topology.names_masters() {
+            return;
+        }
+        {
+            let mut due = self.0.recheck_due.lock();
+            if Instant::now() < *due {
+                return;
+            }
+            *due = Instant::now() + RECHECK;
+        }
+        let nodes = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = nodes.learn().await {
+                tracing::debug!(%error, "no sentinel says where the master is");
+            }
+        });
+    }
+
+    /// Asks who serves what, unless somebody else has asked meanwhile.
+    async fn learn(&self) -> Result<(), StoreError> {
+        let called = Instant::now();
+        let mut learnt = self.0.learnt.lock().await;
+        if learnt.is_some_and(|at| at > called) {
+            return Ok(());
+        }
+        let first = self.0.asked.fetch_add(1, Ordering::Relaxed);
+        let known = self.0.layout.load_full();
+        // What fails from here on is a new suspicion.
+        self.0.suspect.store(false, Ordering::Relaxed);
+        let found = discover(&self.0.dialer, known.nodes(), first).await;
+        let layout = match found {
+            Ok(layout) => layout,
+            Err(error) => {
+                self.suspect();
+                return Err(error);
+            }
+        };
+        *learnt = Some(Instant::now());
+        if layout != *known {
+            let masters: Vec<String> = layout.nodes().iter().map(Node::to_string).collect();
+            tracing::info!(masters = masters.join(" "), "Redis is served by");
+            // A pool ends its connections when those that are out come back.
+            self.0
+                .pools
+                .lock()
+                .retain(|node, _| layout.nodes().contains(node));
+            self.0.layout.store(Arc::new(layout));
+        }
+        Ok(())
+    }
+
+    fn pool(&self, node: &Node) -> Result<Pool, StoreError> {
+        let mut pools = self.0.pools.lock();
+        if let Some(pool) = pools.get(node) {
+            return Ok(pool.clone());
+        }
+        let pool = self.0.dialer.pool(node)?;
+        pools.insert(node.clone(), pool.clone());
+        Ok(pool)
+    }
+}

@@ -1,0 +1,95 @@
+//! What the operator can see of polls.
+
+use vote_domain::{Poll, PollId, ReceiptKey, SealedPoll};
+
+use crate::audit::{AuditReport, Undrained, audit_report, undrained};
+use crate::error::StoreError;
+use crate::figures::{self, ShardFigures};
+use crate::nodes::Nodes;
+use crate::polls::{documents, receipt_key};
+
+/// Changes polls, seals and audits them. The services have no such thing.
+#[derive(Debug, Clone)]
+pub struct PollOperator {
+    pub(super) nodes: Nodes,
+}
+
+impl PollOperator {
+    pub(crate) fn new(nodes: Nodes) -> Self {
+        Self { nodes }
+    }
+
+    /// All polls, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] where Redis, or a poll's document, can't be read.
+    pub async fn list(&self) -> Result<Vec<Poll>, StoreError> {
+        let polls = documents::list(&self.nodes).await?.into_iter();
+        polls
+            .map(|(id, document)| document?.ok_or_else(|| documents::no_document(&id)))
+            .collect()
+    }
+
+    /// One poll.
+    ///
+    /// # Errors
+    /// As [`PollOperator::list`].
+    pub async fn get(&self, id: &PollId) -> Result<Option<Poll>, StoreError> {
+        documents::get(&self.nodes, id).await
+    }
+
+    /// The sealed result of a poll.
+    ///
+    /// # Errors
+    /// As [`PollOperator::list`].
+    pub async fn sealed(&self, id: &PollId) -> Result<Option<SealedPoll>, StoreError> {
+        documents::sealed(&self.nodes, id).await
+    }
+
+    /// All figures of all shards.
+    ///
+    /// # Errors
+    /// [`StoreError`] where Redis can't be read, or holds fields that are not the poll's.
+    pub async fn figures(&self, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
+        figures::read::all(&self.nodes, poll).await
+    }
+
+    /// All votes of the tallies of all shards.
+    ///
+    /// # Errors
+    /// As [`PollOperator::figures`].
+    pub async fn poll_tally_total(&self, poll: &Poll) -> Result<u128, StoreError> {
+        let shards = figures::read::without_minutes(&self.nodes, poll).await?;
+        Ok(shards.iter().map(|shard| shard.tally.total()).sum())
+    }
+
+    /// The writers of a closed poll that are not drained, by shard.
+    ///
+    /// # Errors
+    /// As [`PollOperator::figures`].
+    pub async fn undrained(&self, poll: &Poll) -> Result<Vec<Undrained>, StoreError> {
+        let shards = figures::read::without_minutes(&self.nodes, poll).await?;
+        Ok(undrained(poll, &shards))
+    }
+
+    /// Audits a poll; `None` where there is no such poll.
+    ///
+    /// # Errors
+    /// As [`PollOperator::figures`]. A difference is not an error: it is in the report.
+    pub async fn audit(&self, id: &PollId) -> Result<Option<AuditReport>, StoreError> {
+        let Some(poll) = self.get(id).await? else {
+            return Ok(None);
+        };
+        let sealed = self.sealed(id).await?;
+        let shards = self.figures(&poll).await?;
+        Ok(Some(audit_report(&poll, &shards, sealed.as_ref())))
+    }
+
+    /// The key that receipts are signed with, where the services share it through Redis.
+    ///
+    /// # Errors
+    /// As [`PollOperator::list`].
+    pub async fn receipt_key(&self) -> Result<Option<ReceiptKey>, StoreError> {
+        receipt_key::read(&self.nodes).await
+    }
+}

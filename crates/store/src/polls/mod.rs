@@ -1,0 +1,8 @@
+//! The polls that there are: their documents, what Redis has forgotten of them, and the key of their receipts.
+
+pub(crate) mod documents;
+mod known;
+pub(crate) mod receipt_key;
+
+pub(crate) use known::{KnownPolls, Regression};
+pub(crate) use receipt_key::SigningKey;

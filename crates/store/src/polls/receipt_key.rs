@@ -1,0 +1,116 @@
+//! The key of receipts that the services share through Redis, and the one that a process signs with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use vote_domain::ReceiptKey;
+
+use crate::error::StoreError;
+use crate::keys;
+use crate::nodes::Nodes;
+
+/// The key that receipts are signed with, where the services share it through Redis.
+pub(crate) async fn read(nodes: &Nodes) -> Result<Option<ReceiptKey>, StoreError> {
+    Ok(read_bytes(nodes).await?.map(ReceiptKey::from_bytes))
+}
+
+/// What the key is made of. Where there is none, `own` becomes it; if several processes do so at once, all
+/// get the same one. Says whether there was none.
+async fn read_or_set(nodes: &Nodes, own: &[u8; 32]) -> Result<([u8; 32], bool), StoreError> {
+    // It is nearly always there, and Redis refuses to set anything while it is out of memory.
+    if let Some(found) = read_bytes(nodes).await? {
+        return Ok((found, false));
+    }
+    nodes.set_if_absent(keys::RECEIPT_KEY, own).await?;
+    let found = read_bytes(nodes).await?.map(|found| (found, true));
+    found.ok_or_else(|| corrupt("nothing is there, a moment after it was written"))
+}
+
+async fn read_bytes(nodes: &Nodes) -> Result<Option<[u8; 32]>, StoreError> {
+    let command = redis::Cmd::get(keys::RECEIPT_KEY);
+    let bytes: Option<Vec<u8>> = nodes.query(keys::RECEIPT_KEY, &command).await?;
+    let key = bytes.map(|bytes| {
+        <[u8; 32]>::try_from(bytes)
+            .map_err(|bytes| corrupt(&format!("{} bytes where a key has 32", bytes.len())))
+    });
+    key.transpose()
+}
+
+fn corrupt(reason: &str) -> StoreError {
+    StoreError::corrupt(keys::RECEIPT_KEY, reason)
+}
+
+/// The key of one process.
+pub(crate) struct SigningKey {
+    key: ArcSwapOption<ReceiptKey>,
+    /// Whether it is of the settings: then Redis has nothing to do with it.
+    is_configured: bool,
+    /// What the key was made of, where it is shared through Redis.
+    shared: Mutex<Option<[u8; 32]>>,
+    /// Redis could not be asked last time, which was said.
+    is_failing: AtomicBool,
+}
+
+impl SigningKey {
+    /// `configured` is the key of the settings, if they name one.
+    pub(crate) fn new(configured: Option<ReceiptKey>) -> Self {
+        Self {
+            is_configured: configured.is_some(),
+            key: ArcSwapOption::from(configured.map(Arc::new)),
+            shared: Mutex::default(),
+            is_failing: AtomicBool::new(false),
+        }
+    }
+
+    /// The key; `None` until Redis was reached once.
+    pub(crate) fn load(&self) -> Option<Arc<ReceiptKey>> {
+        self.key.load_full()
+    }
+
+    /// Sees to it that this process and Redis have the same key: makes one where nobody has, puts its own
+    /// back where Redis has forgotten it, and takes over another one that is there: readers know that alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] where there is no key to sign with. A process that has one goes on with it.
+    pub(crate) async fn follow(
+        &self,
+        nodes: &Nodes,
+        random: fn() -> [u8; 32],
+    ) -> Result<(), StoreError> {
+        if self.is_configured {
+            return Ok(());
+        }
+        let own = *self.shared.lock();
+        let found = read_or_set(nodes, &own.unwrap_or_else(random)).await;
+        let (found, was_missing) = match (found, own) {
+            (Ok(found), _) => found,
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(_)) => {
+                if !self.is_failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "whether Redis has the receipts' key is not known: it is used as it was");
+                }
+                return Ok(());
+            }
+        };
+        self.is_failing.store(false, Ordering::Relaxed);
+        match own {
+            Some(own) if own == found => {
+                if was_missing {
+                    tracing::warn!("Redis had forgotten the receipts' key, and has it again");
+                }
+                return Ok(());
+            }
+            Some(_) => tracing::error!(
+                "Redis has another key of receipts than this process: receipts that were signed with the \
+                 earlier one can't be verified any more"
+            ),
+            None => {}
+        }
+        *self.shared.lock() = Some(found);
+        self.key
+            .store(Some(Arc::new(ReceiptKey::from_bytes(found))));
+        Ok(())
+    }
+}

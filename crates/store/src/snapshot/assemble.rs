@@ -1,0 +1,71 @@
+//! Makes one snapshot of the figures of all shards.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use vote_domain::{MinuteSeries, Poll, SealedPoll, Tally, TallyOverflow};
+
+use super::snapshots::PollSnapshot;
+use crate::error::StoreError;
+use crate::figures::ShardFigures;
+
+fn overflow(error: TallyOverflow) -> StoreError {
+    StoreError::corrupt("the sum of all shards", &error)
+}
+
+/// The minutes of all shards, with those of hours that are not read any more.
+pub(super) fn merge_minutes(
+    shards: &[ShardFigures],
+    older: Option<&MinuteSeries>,
+) -> Result<MinuteSeries, StoreError> {
+    let mut parts = shards.iter().map(|shard| &shard.minutes).chain(older);
+    let Some(first) = parts.next() else {
+        return Ok(MinuteSeries::new(0, 0));
+    };
+    let mut sum = first.clone();
+    for part in parts {
+        sum.merge(part).map_err(overflow)?;
+    }
+    Ok(sum)
+}
+
+/// Whether the sums agree: enough at each read; the audit compares candidate by candidate.
+pub(super) fn agree(shards: &[ShardFigures], minutes: &MinuteSeries) -> bool {
+    let tally: u128 = shards.iter().map(|shard| shard.tally.total()).sum();
+    let ledger: u128 = shards.iter().map(ShardFigures::ledger_total).sum();
+    tally == ledger && tally == minutes.total()
+}
+
+/// The snapshot that these shards make.
+pub(super) fn assemble(
+    poll: &Poll,
+    shards: Vec<ShardFigures>,
+    minutes: MinuteSeries,
+    sealed: Option<Arc<SealedPoll>>,
+    now: Timestamp,
+) -> Result<PollSnapshot, StoreError> {
+    let shape = (
+        poll.definition.channels().len(),
+        poll.definition.candidates().len(),
+    );
+    let mut tally = Tally::new(shape.0, shape.1);
+    let mut late = Tally::new(shape.0, shape.1);
+    let mut ledger = Vec::with_capacity(shards.len());
+    let mut revision = poll.revision;
+    for shard in shards {
+        tally.merge(&shard.tally).map_err(overflow)?;
+        late.merge(&shard.late).map_err(overflow)?;
+        revision += shard.sequences();
+        ledger.push(shard.writers);
+    }
+    Ok(PollSnapshot {
+        poll: poll.clone(),
+        tally,
+        minutes,
+        late,
+        ledger,
+        revision,
+        read_at: now,
+        sealed,
+    })
+}

@@ -1,0 +1,125 @@
+//! Figures that Redis has forgotten, and that their writers are about to send again.
+//!
+//! After a failover the ledger has less of a writer than it had, and so have the figures, until the writer has found the
+//! gap (within two seconds) and repaired it. They would be shown as fresh ones, with fewer votes than a moment ago.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use vote_domain::PollId;
+
+use super::config::SnapshotConfig;
+use super::snapshots::PollSnapshot;
+
+/// How long is waited for it, in ticks: ten seconds with the services' own interval. What is not there then is taken
+/// for lost.
+const PATIENCE_TICKS: u32 = 40;
+
+/// Polls whose last figures stand until their writers have sent again what is missing.
+#[derive(Debug)]
+pub(super) struct AwaitedReplays {
+    /// Since when.
+    since: BTreeMap<PollId, Instant>,
+    patience: Duration,
+}
+
+impl AwaitedReplays {
+    pub(super) fn new(config: &SnapshotConfig) -> Self {
+        Self {
+            since: BTreeMap::new(),
+            patience: config.interval * PATIENCE_TICKS,
+        }
+    }
+
+    /// Whether what is known stands, and grows stale, instead of what was read.
+    pub(super) fn awaits(&mut self, known: &PollSnapshot, read: &PollSnapshot) -> bool {
+        let id = read.poll.definition.id();
+        if !has_less(read, known) {
+            self.since.remove(id);
+            return false;
+        }
+        let since = self.since.entry(id.clone()).or_insert_with(|| {
+            tracing::warn!(
+                poll = %id, was = known.tally.total(), is = read.tally.total(),
+                "Redis has forgotten votes: the last figures are kept while their writers send them again"
+            );
+            Instant::now()
+        });
+        since.elapsed() < self.patience
+    }
+
+    pub(super) fn retain(&mut self, is_known: impl Fn(&PollId) -> bool) {
+        self.since.retain(|id, _| is_known(id));
+    }
+}
+
+/// Whether the ledger of `read` lacks batches that the one of `known` has.
+fn has_less(read: &PollSnapshot, known: &PollSnapshot) -> bool {
+    let shards = (0_u16..).zip(&known.ledger);
+    shards.into_iter().any(|(shard, writers)| {
+        writers
+            .iter()
+            .any(|(writer, ledger)| !read.has_batch(shard, writer, ledger.last_sequence))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use vote_domain::{MinuteSeries, Poll, PollDefinition, Tally, WriterId};
+
+    use super::*;
+    use crate::figures::WriterLedger;
+
+    /// A snapshot whose ledger has so many batches of one writer.
+    fn snapshot(last_sequence: u64) -> PollSnapshot {
+        let json = serde_json::json!({
+            "id": "p", "title": "A", "direction": "save",
+            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
+            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
+            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
+        });
+        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
+        let ledger = WriterLedger {
+            last_sequence,
+            ..WriterLedger::default()
+        };
+        PollSnapshot {
+            poll: Poll::draft(
+                definition.expect("a valid definition"),
+                Timestamp::UNIX_EPOCH,
+                "a",
+            ),
+            tally: Tally::new(1, 2),
+            minutes: MinuteSeries::new(1, 2),
+            late: Tally::new(1, 2),
+            ledger: vec![BTreeMap::from([(WriterId::from_bytes([1; 8]), ledger)])],
+            revision: 1,
+            read_at: Timestamp::UNIX_EPOCH,
+            sealed: None,
+        }
+    }
+
+    fn replays(interval: Duration) -> AwaitedReplays {
+        AwaitedReplays::new(&SnapshotConfig {
+            interval,
+            polls_interval: interval,
+        })
+    }
+
+    #[test]
+    fn a_ledger_that_lacks_batches_is_given_time_to_get_them_back() {
+        let mut replays = replays(Duration::from_secs(60));
+        assert!(!replays.awaits(&snapshot(7), &snapshot(7)));
+        assert!(!replays.awaits(&snapshot(7), &snapshot(8)));
+        assert!(replays.awaits(&snapshot(7), &snapshot(6)));
+        assert!(replays.awaits(&snapshot(7), &snapshot(6)));
+        assert!(!replays.awaits(&snapshot(7), &snapshot(7)));
+    }
+
+    #[test]
+    fn what_is_not_there_in_time_is_taken_for_lost() {
+        let mut replays = replays(Duration::ZERO);
+        assert!(!replays.awaits(&snapshot(7), &snapshot(6)));
+    }
+}

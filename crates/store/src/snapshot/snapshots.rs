@@ -1,0 +1,67 @@
+//! What is published: the snapshot of each poll, and how fresh it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use vote_domain::{MinuteSeries, Poll, PollId, ReceiptKey, SealedPoll, Tally, WriterId};
+
+use crate::figures::WriterLedger;
+
+/// What is known of one poll, as of one instant.
+#[derive(Debug, Clone)]
+pub struct PollSnapshot {
+    /// The poll.
+    pub poll: Poll,
+    /// Votes of all shards, by channel and candidate.
+    pub tally: Tally,
+    /// The same votes by minute.
+    pub minutes: MinuteSeries,
+    /// Votes that came too late.
+    pub late: Tally,
+    /// The ledger, a map per shard.
+    pub ledger: Vec<BTreeMap<WriterId, WriterLedger>>,
+    /// Grows with every batch that was committed and every change of the poll; the same number in
+    /// every process that reads the same figures.
+    pub revision: u64,
+    /// When these figures were first read.
+    pub read_at: Timestamp,
+    /// The sealed result, once there is one.
+    pub sealed: Option<Arc<SealedPoll>>,
+}
+
+impl PollSnapshot {
+    /// Whether the ledger has the batch that a receipt names.
+    #[must_use]
+    pub fn has_batch(&self, shard: u16, writer: &WriterId, sequence: u64) -> bool {
+        self.ledger
+            .get(usize::from(shard))
+            .and_then(|writers| writers.get(writer))
+            .is_some_and(|writer| sequence <= writer.last_sequence)
+    }
+}
+
+/// A snapshot, and when Redis last confirmed it.
+#[derive(Debug, Clone)]
+pub struct Confirmed {
+    /// The figures.
+    pub snapshot: Arc<PollSnapshot>,
+    /// When they were last read and found unchanged.
+    pub confirmed_at: Timestamp,
+}
+
+/// All that was read so far. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshots {
+    /// By poll.
+    pub polls: Arc<BTreeMap<PollId, Confirmed>>,
+    /// Polls that are on the list, or were, and whose figures could not be read even once.
+    pub unread: Arc<BTreeSet<PollId>>,
+    /// Whether the list lacks something: a poll is unread, its document can't be read any more, or
+    /// Redis has forgotten it.
+    pub is_incomplete: bool,
+    /// When the list of polls was last read; `None` before it was for the first time.
+    pub polls_read_at: Option<Timestamp>,
+    /// The key of receipts, where the services share it through Redis.
+    pub receipt_key: Option<Arc<ReceiptKey>>,
+}
