@@ -323,11 +323,11 @@ workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and
 
 .PHONY: bench
 bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
-	$(CARGO) bench --locked --package vote-ingest --bench throughput
+	$(CARGO) bench --locked --package vote-bench --bench throughput
 
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
-	$(CARGO) run --release --locked --package votectl --example load_ceiling
+	$(CARGO) bench --locked --package vote-bench --bench load_ceiling
 
 ##@ Other
 

@@ -17,11 +17,12 @@ ALLOWED = {
     "vote-http": {"vote-domain", "vote-runtime"},
     "vote-ingest": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
     "vote-results": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
-    "vote-client": {"vote-domain", "vote-runtime"},
-    "votectl": {"vote-domain", "vote-store", "vote-runtime", "vote-client"},
-    "vote-dev": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "votectl"},
-    # Faults from outside: real processes, and the operator's own tools to look at what they did.
-    "vote-chaos": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-testkit", "votectl"},
+    "vote-bench": set(),
+    "vote-client": {"vote-runtime"},
+    "vote-dev": {"vote-client", "vote-store"},
+    "votectl": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-dev"},
+    # Faults from outside: real processes, and what the operator looks at to see what they did.
+    "vote-chaos": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-testkit"},
 }
 # Who may name a Redis command. The fault suite pauses, fills and demotes servers; it names none of our keys.
 REDIS = {"redis", "deadpool-redis"}

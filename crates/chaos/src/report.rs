@@ -1,34 +1,12 @@
-//! What a scenario has found, and the table of all.
+//! The table of all scenarios, and what does not hold in them.
 
+use crate::engine::findings::Findings;
 use serde::Serialize;
-use votectl::table::{rendered, table};
-
-/// One scenario's figures.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Findings {
-    pub(crate) scenario: String,
-    pub(crate) sent: u64,
-    pub(crate) accepted: u64,
-    pub(crate) refused: u64,
-    pub(crate) unknown: u64,
-    /// Keys that were found recorded.
-    pub(crate) recorded: u64,
-    pub(crate) lost: u64,
-    pub(crate) doubled: u64,
-    pub(crate) longest_stall_ms: u64,
-    /// Absent where the store never was away.
-    pub(crate) after_back_ms: Option<u64>,
-    /// What shows that the fault was felt.
-    pub(crate) details: Vec<String>,
-    /// Every promise that does not hold.
-    pub(crate) failures: Vec<String>,
-    pub(crate) seconds: u64,
-}
 
 /// A scenario that came to its end, or did not.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub(crate) enum Result {
+pub(crate) enum ScenarioResult {
     /// All figures are there.
     Done(Findings),
     /// It could not be carried through, which counts as a failure.
@@ -39,7 +17,7 @@ pub(crate) enum Result {
     },
 }
 
-impl Result {
+impl ScenarioResult {
     pub(crate) fn failures(&self) -> Vec<&str> {
         match self {
             Self::Done(findings) => findings.failures.iter().map(String::as_str).collect(),
@@ -90,15 +68,13 @@ const COLUMNS: [&str; 10] = [
 ];
 
 /// The table, what each scenario adds to it, and what does not hold.
-pub(crate) fn text(results: &[Result]) -> String {
-    let mut rows = table(COLUMNS);
+pub(crate) fn text(results: &[ScenarioResult]) -> String {
+    let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
+    rows.extend(results.iter().map(ScenarioResult::cells));
+    let mut text = aligned(&rows);
+    text.push('\n');
     for result in results {
-        rows.add_row(result.cells());
-    }
-    let mut text = rendered(rows, 1..COLUMNS.len());
-    text.push_str("\n\n");
-    for result in results {
-        if let Result::Done(found) = result {
+        if let ScenarioResult::Done(found) = result {
             for detail in &found.details {
                 text.push_str(&format!("{}: {detail}\n", found.scenario));
             }
@@ -108,8 +84,28 @@ pub(crate) fn text(results: &[Result]) -> String {
     text
 }
 
+/// The rows with their columns aligned: names to the left, numbers to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            text.push_str(&match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("  {cell:>width$}"),
+            });
+        }
+        text.push('\n');
+    }
+    text
+}
+
 /// The table for a document, and what does not hold below it.
-pub(crate) fn markdown(results: &[Result]) -> String {
+pub(crate) fn markdown(results: &[ScenarioResult]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(&COLUMNS.map(str::to_owned));
     let rules: Vec<String> = (0..COLUMNS.len())
@@ -125,7 +121,7 @@ pub(crate) fn markdown(results: &[Result]) -> String {
 }
 
 /// The last lines: what failed, or that nothing did.
-fn verdict(results: &[Result]) -> String {
+fn verdict(results: &[ScenarioResult]) -> String {
     let mut text = String::new();
     let mut failed = 0;
     for result in results {
@@ -166,11 +162,11 @@ fn seconds(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Findings, Result, grouped, markdown, seconds, text};
+    use super::{Findings, ScenarioResult, grouped, markdown, seconds, text};
 
-    fn results() -> Vec<Result> {
+    fn results() -> Vec<ScenarioResult> {
         vec![
-            Result::Done(Findings {
+            ScenarioResult::Done(Findings {
                 scenario: "redis-kill".to_owned(),
                 sent: 201_000,
                 accepted: 200_900,
@@ -182,13 +178,13 @@ mod tests {
                 details: vec!["gaps 0".to_owned()],
                 ..Findings::default()
             }),
-            Result::Done(Findings {
+            ScenarioResult::Done(Findings {
                 scenario: "ingest-kill".to_owned(),
                 lost: 1,
                 failures: vec!["1 accepted votes are lost".to_owned()],
                 ..Findings::default()
             }),
-            Result::Broken {
+            ScenarioResult::Broken {
                 scenario: "redis-oom".to_owned(),
                 why: "it did not end within 90 s".to_owned(),
                 seconds: 90,

@@ -1,9 +1,10 @@
 //! Runs the scenarios one after the other, each in its own task and within its bound.
 
-use crate::report::{Result as Report, markdown, text};
+use crate::cli::{Cli, Output};
+use crate::engine::findings::Findings;
+use crate::engine::scene::{Options, Scene};
+use crate::report::{ScenarioResult, markdown, text};
 use crate::scenarios::{ALL, QUICK, Scenario};
-use crate::scene::{Options, Scene};
-use crate::{Cli, Output};
 use anyhow::{Context as _, bail};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -39,11 +40,11 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Ended> {
     }
     let chosen = chosen(cli)?;
     let options = Arc::new(options(cli)?);
-    let mut stop = Stop::listen()?;
+    let mut signals = EndSignals::listen()?;
     let mut results = Vec::new();
     for scenario in &chosen {
         let scene = Scene::new(scenario.name, Arc::clone(&options));
-        let Some(result) = carry_out(scenario, scene.clone(), &mut stop).await else {
+        let Some(result) = carry_out(scenario, scene.clone(), &mut signals).await else {
             bail!("stopped in scenario {}", scenario.name);
         };
         match result.failures().as_slice() {
@@ -115,17 +116,21 @@ fn options(cli: &Cli) -> anyhow::Result<Options> {
 }
 
 /// `None`: the suite was told to stop. All that the scenario has started is gone then.
-async fn carry_out(scenario: &Scenario, scene: Scene, stop: &mut Stop) -> Option<Report> {
+async fn carry_out(
+    scenario: &Scenario,
+    scene: Scene,
+    signals: &mut EndSignals,
+) -> Option<ScenarioResult> {
     let bound = scene.options.bound;
     let mut task = tokio::spawn((scenario.run)(scene.clone()));
-    let broken = |why: String| Report::Broken {
+    let broken = |why: String| ScenarioResult::Broken {
         scenario: scene.name.to_owned(),
         why,
         seconds: scene.elapsed().as_secs(),
     };
     tokio::select! {
         done = &mut task => Some(match done {
-            Ok(Ok(findings)) => Report::Done(findings),
+            Ok(Ok(findings)) => ScenarioResult::Done(findings),
             Ok(Err(error)) => broken(format!("{error:#}")),
             Err(error) => broken(format!("in step \"{}\": {}", scene.last_step(), panic_text(error))),
         }),
@@ -134,7 +139,7 @@ async fn carry_out(scenario: &Scenario, scene: Scene, stop: &mut Stop) -> Option
             let step = scene.last_step();
             Some(broken(format!("it did not end within {} s; its last step was: {step}", bound.as_secs())))
         }
-        () = stop.asked() => {
+        () = signals.asked() => {
             end(task).await;
             None
         }
@@ -142,7 +147,7 @@ async fn carry_out(scenario: &Scenario, scene: Scene, stop: &mut Stop) -> Option
 }
 
 /// Ends a scenario; what it owns, it kills on the way.
-async fn end(task: tokio::task::JoinHandle<anyhow::Result<crate::report::Findings>>) {
+async fn end(task: tokio::task::JoinHandle<anyhow::Result<Findings>>) {
     task.abort();
     let _cancelled = task.await;
 }
@@ -160,12 +165,12 @@ fn panic_text(error: tokio::task::JoinError) -> String {
 
 /// The signals that end the suite.
 #[derive(Debug)]
-struct Stop {
+struct EndSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Stop {
+impl EndSignals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,

@@ -4,20 +4,16 @@
 //! compressed once a revision. A request takes bytes from the newest pages; it never reaches Redis.
 #![forbid(unsafe_code)]
 
-mod access;
-mod board;
-mod body;
+mod api;
+mod documents;
+mod formats;
 mod metrics;
-mod negotiate;
 mod openapi;
-mod render;
-mod respond;
+mod pages;
 mod routes;
 #[cfg(test)]
 mod samples;
-mod series;
-mod series_cache;
+mod serve;
 mod service;
-mod view;
 
 pub use self::service::Results;

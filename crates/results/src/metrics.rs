@@ -1,6 +1,7 @@
 //! What this service tells of itself: reads, renders, sizes, and the age of every snapshot.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,32 +17,12 @@ use tokio::sync::watch;
 use vote_domain::{Clock, Phase, Poll, PollId, PollState};
 use vote_store::Snapshots;
 
-use crate::body::{Body, Coding};
-use crate::view::age_s;
-
-/// What a body shows; each is one operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Representation {
-    Polls,
-    Poll,
-    Results,
-    Hourly,
-    Minutely,
-}
-
-impl Representation {
-    const OF_POLL: [Self; 4] = [Self::Poll, Self::Results, Self::Hourly, Self::Minutely];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Polls => "polls",
-            Self::Poll => "poll",
-            Self::Results => "results",
-            Self::Hourly => "hourly",
-            Self::Minutely => "minutely",
-        }
-    }
-}
+use crate::documents::series::Step;
+use crate::documents::standing::Sight;
+use crate::documents::view::age_s;
+use crate::formats;
+use crate::pages::body::Coding;
+use crate::pages::page::{PageKey, Pages, Subject};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReadLabels {
@@ -121,36 +102,31 @@ impl Metrics {
             Unit::Bytes,
             metrics.body_bytes.clone(),
         );
-        registry.register_collector(Box::new(SnapshotAge {
-            snapshots: snapshots.clone(),
-            clock: Arc::clone(&clock),
-        }));
-        registry.register_collector(Box::new(States { snapshots, clock }));
+        registry.register_collector(Box::new(OfSnapshots { snapshots, clock }));
         metrics
     }
 
     /// The counters of a poll's readers, looked up once: a read costs one addition.
     pub(crate) fn reads(&self, poll: &PollId) -> PollReads {
-        let [poll, results, hourly, minutely] = Representation::OF_POLL
-            .map(|representation| self.counters(poll.as_str(), representation));
+        let of = |subject| self.counters(poll.as_str(), subject);
         PollReads {
-            poll,
-            results,
-            hourly,
-            minutely,
+            poll: of(Subject::Poll),
+            results: of(Subject::Standing(Sight::All)),
+            hourly: of(Subject::Series(Step::Hour)),
+            minutely: of(Subject::Series(Step::Minute)),
         }
     }
 
     /// The counters of the list's readers.
     pub(crate) fn list_reads(&self) -> ReadCounters {
-        self.counters("", Representation::Polls)
+        self.counters("", Subject::AllPolls)
     }
 
-    fn counters(&self, poll: &str, representation: Representation) -> ReadCounters {
+    fn counters(&self, poll: &str, subject: Subject) -> ReadCounters {
         let counter = |coding: Coding, status| {
             self.reads.get_or_create_owned(&ReadLabels {
                 poll: poll.to_owned(),
-                representation: representation.as_str(),
+                representation: subject.as_str(),
                 encoding: coding.as_str(),
                 status,
             })
@@ -159,11 +135,11 @@ impl Metrics {
     }
 
     /// Makes a body with `make` and tells how long that took.
-    pub(crate) fn timed<T>(&self, representation: Representation, make: impl FnOnce() -> T) -> T {
+    pub(crate) fn timed<T>(&self, subject: Subject, make: impl FnOnce() -> T) -> T {
         let started = std::time::Instant::now();
         let made = make();
         let labels = RepresentationLabels {
-            representation: representation.as_str(),
+            representation: subject.as_str(),
         };
         self.render_seconds
             .get_or_create(&labels)
@@ -171,33 +147,36 @@ impl Metrics {
         made
     }
 
-    /// Makes a body ahead with `make` and tells of it. `poll` is empty for the list.
-    pub(crate) fn rendered<E>(
+    /// Makes pages ahead with `make` and tells of them. `poll` is empty for the list.
+    pub(crate) fn rendered(
         &self,
         poll: &str,
-        representation: Representation,
-        make: impl FnOnce() -> Result<Body, E>,
-    ) -> Result<Body, E> {
-        let body = self.timed(representation, make)?;
-        self.renders
-            .get_or_create(&RenderLabels {
-                poll: poll.to_owned(),
-                representation: representation.as_str(),
-            })
-            .inc();
+        subject: Subject,
+        make: impl FnOnce() -> io::Result<Pages>,
+    ) -> io::Result<Pages> {
+        let pages = self.timed(subject, make)?;
+        let labels = RenderLabels {
+            poll: poll.to_owned(),
+            representation: subject.as_str(),
+        };
+        self.renders.get_or_create(&labels).inc();
+        let format = formats::DEFAULT;
+        let Some(body) = pages.get(PageKey { subject, format }) else {
+            return Ok(pages);
+        };
         for coding in Coding::ALL {
             let Some(variant) = body.variant(coding) else {
                 continue;
             };
             let labels = BodyLabels {
                 poll: poll.to_owned(),
-                representation: representation.as_str(),
+                representation: subject.as_str(),
                 encoding: coding.as_str(),
             };
             let bytes = i64::try_from(variant.bytes.len()).unwrap_or(i64::MAX);
             self.body_bytes.get_or_create(&labels).set(bytes);
         }
-        Ok(body)
+        Ok(pages)
     }
 }
 
@@ -207,12 +186,7 @@ pub(crate) struct ReadCounters([[Counter; 2]; 3]);
 
 impl ReadCounters {
     pub(crate) fn count(&self, coding: Coding, is_not_modified: bool) {
-        let index = match coding {
-            Coding::Identity => 0,
-            Coding::Gzip => 1,
-            Coding::Brotli => 2,
-        };
-        self.0[index][usize::from(is_not_modified)].inc();
+        self.0[coding as usize][usize::from(is_not_modified)].inc();
     }
 }
 
@@ -221,29 +195,38 @@ impl ReadCounters {
 pub(crate) struct PollReads {
     pub(crate) poll: ReadCounters,
     pub(crate) results: ReadCounters,
-    pub(crate) hourly: ReadCounters,
-    pub(crate) minutely: ReadCounters,
+    hourly: ReadCounters,
+    minutely: ReadCounters,
 }
 
-/// The age of every poll's figures, computed when it is asked for.
-struct SnapshotAge {
+impl PollReads {
+    pub(crate) fn series(&self, step: Step) -> &ReadCounters {
+        match step {
+            Step::Hour => &self.hourly,
+            Step::Minute => &self.minutely,
+        }
+    }
+}
+
+/// The age and the state of every poll, computed when they are asked for.
+struct OfSnapshots {
     snapshots: watch::Receiver<Snapshots>,
     clock: Arc<dyn Clock>,
 }
 
-impl fmt::Debug for SnapshotAge {
+impl fmt::Debug for OfSnapshots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SnapshotAge").finish_non_exhaustive()
+        f.debug_struct("OfSnapshots").finish_non_exhaustive()
     }
 }
 
-impl Collector for SnapshotAge {
+impl Collector for OfSnapshots {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let polls = Arc::clone(&self.snapshots.borrow().polls);
         if polls.is_empty() {
             return Ok(());
         }
-        let mut family = encoder.encode_descriptor(
+        let mut ages = encoder.encode_descriptor(
             "vote_snapshot_age",
             "Time since Redis last confirmed the poll's figures.",
             Some(&Unit::Seconds),
@@ -252,31 +235,9 @@ impl Collector for SnapshotAge {
         for (id, confirmed) in polls.iter() {
             let labels = [("poll", id.as_str())];
             let age = ConstGauge::new(age_s(self.clock.as_ref(), confirmed.confirmed_at));
-            age.encode(family.encode_family(&labels)?)?;
+            age.encode(ages.encode_family(&labels)?)?;
         }
-        Ok(())
-    }
-}
-
-/// The state of every poll, computed when it is asked for.
-struct States {
-    snapshots: watch::Receiver<Snapshots>,
-    clock: Arc<dyn Clock>,
-}
-
-impl fmt::Debug for States {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("States").finish_non_exhaustive()
-    }
-}
-
-impl Collector for States {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let polls = Arc::clone(&self.snapshots.borrow().polls);
-        if polls.is_empty() {
-            return Ok(());
-        }
-        let mut family = encoder.encode_descriptor(
+        let mut states = encoder.encode_descriptor(
             "vote_poll_state",
             "1 for the state that the poll is in by the clock; not_open is one that was opened before its time.",
             None,
@@ -290,7 +251,7 @@ impl Collector for States {
                 ("kind", poll.definition.kind().as_str()),
                 ("state", state_label(poll, now)),
             ];
-            ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+            ConstGauge::new(1_i64).encode(states.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -11,23 +11,14 @@ use vote_http::{BoxError, Context, Service};
 use vote_runtime::ServiceName;
 use vote_store::{SnapshotConfig, Snapshotter, Store};
 
-use crate::access::Access;
-use crate::board::Published;
-use crate::metrics::{Metrics, ReadCounters};
-use crate::render::Renderer;
+use crate::api::Api;
+use crate::documents::view::Freshness;
+use crate::metrics::Metrics;
+use crate::pages::published::Published;
+use crate::pages::renderer::Renderer;
+use crate::pages::series_maker::SeriesMaker;
 use crate::routes;
-use crate::series_cache::SeriesMaker;
-use crate::view::Freshness;
-
-/// What requests are answered from.
-pub(crate) struct Api {
-    pub(crate) board: Arc<Published>,
-    pub(crate) access: Access,
-    /// The receipts' key of the settings; else the board has the one that the services share.
-    pub(crate) receipt_key: Option<ReceiptKey>,
-    pub(crate) series: SeriesMaker,
-    pub(crate) list_reads: ReadCounters,
-}
+use crate::serve::access::Access;
 
 /// The read-only service.
 pub struct Results {
@@ -40,7 +31,7 @@ impl Service for Results {
     const ABOUT: &'static str = "Publishes the polls' standings and series. Reads only.";
 
     fn openapi() -> Document {
-        crate::openapi::ApiDocument::openapi()
+        routes::ApiDocument::openapi()
     }
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
@@ -62,7 +53,7 @@ impl Service for Results {
         let metrics =
             Metrics::register(&mut context.metrics, snapshots.clone(), Arc::clone(&clock));
         let freshness = Freshness::new(&settings, &reading);
-        let board = Arc::new(Published::new(freshness.longest_unkept()));
+        let board = Arc::new(Published::new(freshness.longest_unchecked()));
         Renderer::new(Arc::clone(&board), clock, freshness, metrics.clone())
             .start(snapshots, &stopped);
 

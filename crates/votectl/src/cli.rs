@@ -1,18 +1,10 @@
 //! The command line: what there is, how it is spelt, what it means.
 
-use crate::commands::{audit, export, import, poll, receipt};
-use crate::redis_args::RedisArgs;
-use crate::{dev, load, smoke};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-/// Heading of the options that all commands share.
-const EVERYWHERE: &str = "Options of every command";
-
-/// Who it was, where nobody says it.
-const NOBODY: &str = "operator";
-
-/// How long the name of whoever does something can be, in characters.
-const LONGEST_NAME: usize = 64;
+use crate::commands::{audit, dev, export, import, poll, receipt};
+use crate::global::Global;
+use crate::load::args::LoadArgs;
+use crate::smoke::SmokeArgs;
+use clap::{Parser, Subcommand};
 
 /// Runs live votes: defines, opens, closes and seals polls, proves their figures, puts load on the services.
 #[derive(Debug, Parser)]
@@ -33,42 +25,6 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options that every command takes.
-#[derive(Debug, Clone, Args)]
-pub struct Global {
-    /// Where Redis is.
-    #[command(flatten)]
-    pub redis: RedisArgs,
-
-    /// Form of the result: for people, or one JSON document
-    #[arg(long, short, global = true, help_heading = EVERYWHERE, value_enum, default_value_t)]
-    pub output: OutputFormat,
-
-    /// Who does it, for the poll's log
-    #[arg(
-        long,
-        global = true,
-        help_heading = EVERYWHERE,
-        value_name = "NAME",
-        env = "USER",
-        hide_env_values = true,
-        default_value = NOBODY,
-        value_parser = who
-    )]
-    pub by: String,
-}
-
-/// Form of a result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// Tables and sentences
-    #[default]
-    #[value(alias = "table")]
-    Text,
-    /// One JSON document
-    Json,
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -82,32 +38,17 @@ pub enum Command {
     /// Restore a poll from a backup, where Redis holds nothing of it
     Import(import::ImportArgs),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
-    Load(load::LoadArgs),
+    Load(LoadArgs),
     /// Test a deployment by one vote in a rehearsal of its own: in by ingest, out by results, proven in Redis
-    Smoke(smoke::SmokeArgs),
+    Smoke(SmokeArgs),
     /// Run everything on this machine: Redis, both services, a demo poll
     Dev(dev::DevArgs),
     /// Check receipts of votes
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
     /// Stop what a killed `dev` has left (started by `dev` itself)
-    #[command(hide = true)]
-    DevGuard(dev::guard::GuardArgs),
-}
-
-/// A name for the poll's log, which is read on terminals: one line, and not a long one. An empty `USER` (of a timer, in
-/// a container) is nobody's name.
-fn who(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Ok(NOBODY.to_owned());
-    }
-    let blank = text.chars().all(char::is_whitespace);
-    if blank || text.chars().any(char::is_control) || text.chars().count() > LONGEST_NAME {
-        return Err(format!(
-            "must be 1 to {LONGEST_NAME} characters, not all blank, and no control characters (without --by it is USER)"
-        ));
-    }
-    Ok(text.to_owned())
+    #[command(name = dev::GUARD, hide = true)]
+    DevGuard(dev::GuardArgs),
 }
 
 #[cfg(test)]
@@ -117,7 +58,7 @@ mod tests {
 
     fn refused(line: &str) -> String {
         Cli::try_parse_from(line.split(' '))
-            .unwrap_err()
+            .expect_err("the line is wrong")
             .to_string()
     }
 
@@ -178,6 +119,7 @@ mod tests {
             "votectl poll demo - --for 90m",
             "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
             "votectl load --votes 1000000",
+            "votectl load --url https://vote.example",
             "votectl smoke --ingest http://ingest --results http://results:81/x --timeout 1m",
             "votectl export paredao-01 --format json --what hourly -o table",
             "votectl export paredao-01 --what backup --file paredao-01.json",
@@ -202,8 +144,8 @@ mod tests {
                 "votectl load --votes 5 --duration 5s",
                 "cannot be used with",
             ),
-            ("votectl load --url https://x", "plain http"),
-            ("votectl smoke --results https://x", "plain http"),
+            ("votectl load --url ftp://x", "http:// or https://"),
+            ("votectl smoke --results x", "http:// or https://"),
             ("votectl export paredao-01 --format xml", "csv, json"),
             ("votectl poll list --output yaml", "text, json"),
             ("votectl import", "<FILE>"),

@@ -1,7 +1,7 @@
 //! What every command is given: where Redis is, who asks, what time it is, where to write.
 
-use crate::cli::{Global, OutputFormat};
 use crate::failure::Failure;
+use crate::global::{Global, OutputFormat};
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,6 +1,8 @@
 //! Durations as options take them.
 
+use crate::failure::Failure;
 use jiff::SignedDuration;
+use std::time::Duration;
 
 /// Reads a duration such as `30m` or `1h30m`.
 ///
@@ -14,6 +16,18 @@ pub fn parse(text: &str) -> Result<SignedDuration, String> {
             format!("must be a duration such as 30m or 1h30m, is `{text}`")
         }
     })
+}
+
+/// A duration that must be longer than zero.
+///
+/// # Errors
+/// [`Failure::Usage`] where it is not; `option` is its name.
+pub fn longer_than_zero(option: &str, given: SignedDuration) -> Result<Duration, Failure> {
+    let positive = Duration::try_from(given)
+        .ok()
+        .filter(|duration| !duration.is_zero());
+    positive
+        .ok_or_else(|| Failure::usage(format!("{option}: must be longer than zero, is {given:#}")))
 }
 
 /// Whether it would be a duration with smaller numbers.

@@ -1,11 +1,12 @@
 //! The operator's command line, as a library: `main` only passes it the process' own streams.
 
+pub mod built_in;
 pub mod cli;
 pub mod commands;
 pub mod context;
-pub mod dev;
 pub mod duration;
 pub mod failure;
+pub mod global;
 mod input;
 pub mod load;
 pub mod numbered;
@@ -37,9 +38,12 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
         Command::Import(args) => commands::import::run(args, &mut context).await,
         Command::Load(args) => load::run(args, &mut context).await,
         Command::Smoke(args) => smoke::run(args, &mut context).await,
-        Command::Dev(args) => dev::run(args, &mut context).await,
+        Command::Dev(args) => commands::dev::run(args, &mut context).await,
         Command::Receipt(command) => commands::receipt::run(command, &mut context).await,
-        Command::DevGuard(args) => dev::guard::run(&args).await,
+        Command::DevGuard(args) => {
+            commands::dev::guard(&args).await;
+            Ok(())
+        }
     };
     let flushed = context.terminal.flush();
     done.and(flushed)

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The polls that are made from one file.
 #[derive(Debug, Clone)]
-pub struct Series {
+pub struct NumberedPolls {
     file: PollDefinition,
     /// What their ids begin with; two digits or more follow.
     prefix: String,
@@ -36,14 +36,14 @@ pub struct Wanted<'a> {
 
 /// The poll of a series that runs.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct RunningPoll {
     /// The poll.
     pub poll: Poll,
     /// Whether it was opened just now.
     pub new: bool,
 }
 
-impl Series {
+impl NumberedPolls {
     /// The series of a file: its id without a number at the end, and a number.
     #[must_use]
     pub fn of(file: PollDefinition) -> Self {
@@ -68,7 +68,7 @@ impl Series {
         &self,
         operator: &PollOperator,
         wanted: Wanted<'_>,
-    ) -> Result<Found, Failure> {
+    ) -> Result<RunningPoll, Failure> {
         let mut last = None;
         for _ in 0..TRIES {
             if last.is_some() {
@@ -91,7 +91,7 @@ impl Series {
         &self,
         operator: &PollOperator,
         wanted: Wanted<'_>,
-    ) -> Result<Result<Found, SaveError>, Failure> {
+    ) -> Result<Result<RunningPoll, SaveError>, Failure> {
         let Wanted {
             now, open_for, by, ..
         } = wanted;
@@ -100,7 +100,7 @@ impl Series {
         if let Some(poll) = self.running(&polls, until) {
             // Completes what an earlier start may have left half-way.
             let completed = operator.fence(poll).await;
-            return Ok(completed.map(|()| Found {
+            return Ok(completed.map(|()| RunningPoll {
                 poll: poll.clone(),
                 new: false,
             }));
@@ -110,7 +110,7 @@ impl Series {
             .open(now, by)
             .map_err(Failure::usage)?;
         match operator.save(&open, 0).await {
-            Ok(()) => Ok(Ok(Found {
+            Ok(()) => Ok(Ok(RunningPoll {
                 poll: open,
                 new: true,
             })),
@@ -202,28 +202,34 @@ fn unfit(violations: &Violations) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{OPEN_FOR, Series};
-    use crate::dev::DEMO_FILE;
+    use super::{NumberedPolls, OPEN_FOR};
+    use crate::built_in::DEMO_FILE;
     use jiff::{SignedDuration, Timestamp};
     use vote_domain::{Poll, PollDefinition, PollId, Transition};
 
     fn at(hours: i64) -> Timestamp {
-        "2026-11-24T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours)
+        "2026-11-24T00:00:00Z"
+            .parse::<Timestamp>()
+            .expect("it can be parsed")
+            + SignedDuration::from_hours(hours)
     }
 
-    fn series(id: &str) -> Series {
+    fn series(id: &str) -> NumberedPolls {
         let file = DEMO_FILE.replace("id: paredao-01", &format!("id: {id}"));
-        Series::of(PollDefinition::parse_yaml(&file).unwrap())
+        NumberedPolls::of(PollDefinition::parse_yaml(&file).expect("the poll file is right"))
     }
 
     fn draft(number: u32, hours: i64) -> Poll {
         let demo = series("paredao-01");
-        let definition = demo.numbered(number, at(hours), OPEN_FOR).unwrap();
+        let definition = demo
+            .numbered(number, at(hours), OPEN_FOR)
+            .expect("the poll can be made");
         Poll::draft(definition, at(hours), "dev")
     }
 
     fn after(poll: &Poll, transition: Transition, hours: i64) -> Poll {
-        poll.transition(transition, at(hours), "dev").unwrap()
+        poll.transition(transition, at(hours), "dev")
+            .expect("the poll can be made")
     }
 
     fn open(number: u32, hours: i64) -> Poll {
@@ -242,7 +248,9 @@ mod tests {
             assert_eq!(series(id).prefix, prefix, "{id}");
         }
         let long = "x".repeat(64);
-        let error = series(&long).numbered(1, at(0), OPEN_FOR).unwrap_err();
+        let error = series(&long)
+            .numbered(1, at(0), OPEN_FOR)
+            .expect_err("it is refused");
         assert_eq!(error.code(), 2);
         assert!(error.to_string().contains("id"), "{error}");
     }
@@ -250,7 +258,7 @@ mod tests {
     #[test]
     fn numbers_count_up_from_the_highest_and_pass_over_other_polls() {
         let demo = series("paredao-01");
-        let number = |id: &str| demo.number(&PollId::parse(id).unwrap());
+        let number = |id: &str| demo.number(&PollId::parse(id).expect("the id is right"));
         assert_eq!(number("paredao-09"), Some(9));
         assert_eq!(number("paredao-100"), Some(100));
         for other in ["paredao-x", "final", "paredao-1", "paredao-", "paredao-1x"] {
@@ -275,7 +283,7 @@ mod tests {
         assert_eq!(poll.definition.candidates().len(), 4);
         assert_eq!(poll.definition.channels().len(), 2);
         let forever = series("x").numbered(1, at(0), SignedDuration::from_hours(24 * 367));
-        assert_eq!(forever.unwrap_err().code(), 2);
+        assert_eq!(forever.expect_err("it is refused").code(), 2);
     }
 
     #[test]

@@ -165,6 +165,12 @@ impl RedisArgs {
         self.redis != DEFAULT_URL
     }
 
+    /// Where Redis is, without its password.
+    pub(crate) fn shown(&self) -> String {
+        let url = self.redis.parse::<Address>();
+        url.map_or_else(|_| "Redis".to_owned(), |url| url.to_string())
+    }
+
     /// How the store is to connect.
     ///
     /// # Errors
@@ -196,13 +202,19 @@ impl RedisArgs {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::Cli;
-    use clap::Parser as _;
+    use super::RedisArgs;
+    use clap::Parser;
     use vote_domain::Secret;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        redis: RedisArgs,
+    }
 
     #[test]
     fn no_password_shows() {
-        let cli = Cli::try_parse_from([
+        let only = Only::try_parse_from([
             "votectl",
             "--redis",
             "redis+cluster://u:hunter2@a,b",
@@ -210,32 +222,30 @@ mod tests {
             "hunter3",
             "--redis-sentinel-password",
             "hunter4",
-            "poll",
-            "list",
         ])
-        .unwrap();
-        let shown = format!("{:?}", cli.global);
+        .expect("the options are right");
+        let shown = format!("{:?}", only.redis);
         assert!(shown.contains("redis+cluster://u:[secret]@a,b"), "{shown}");
         assert!(!shown.contains("hunter"), "{shown}");
     }
 
     #[test]
     fn a_password_file_is_read_without_its_newline_and_must_not_be_empty() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let file = dir.path().join("password");
         let config = |text: &str| {
-            std::fs::write(&file, text).unwrap();
-            let path = file.to_str().unwrap();
+            std::fs::write(&file, text).expect("the file can be written");
+            let path = file.to_str().expect("the path is UTF-8");
             let sentinels = "--redis-sentinel-password-file";
             let files = ["--redis-password-file", path, sentinels, path];
             let words = ["votectl"].into_iter().chain(files);
-            let cli = Cli::try_parse_from(words.chain(["poll", "list"]));
-            cli.unwrap().global.redis.config()
+            let only = Only::try_parse_from(words);
+            only.expect("the options are right").redis.config()
         };
-        let read = config("hunter2\r\n").unwrap();
+        let read = config("hunter2\r\n").expect("the file has a password");
         assert_eq!(read.password, Some(Secret::new("hunter2")));
         assert_eq!(read.sentinel_password, Some(Secret::new("hunter2")));
-        let error = config("\n").unwrap_err().to_string();
+        let error = config("\n").expect_err("it is refused").to_string();
         assert!(
             error.contains("--redis-password-file") && error.contains("empty"),
             "{error}"

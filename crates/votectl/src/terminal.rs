@@ -123,12 +123,26 @@ mod tests {
     #[test]
     fn a_question_is_answered_by_a_person_or_beforehand() {
         let mut person = Terminal::scripted(Vec::new(), Vec::new(), Some("yes\nno\n"));
-        person.confirm("Void it?", false).unwrap();
-        assert_eq!(person.confirm("Void it?", false).unwrap_err().code(), 1);
-        assert_eq!(person.confirm("Void it?", false).unwrap_err().code(), 1);
+        person.confirm("Void it?", false).expect("it is confirmed");
+        assert_eq!(
+            person
+                .confirm("Void it?", false)
+                .expect_err("it is refused")
+                .code(),
+            1
+        );
+        assert_eq!(
+            person
+                .confirm("Void it?", false)
+                .expect_err("it is refused")
+                .code(),
+            1
+        );
         let mut nobody = Terminal::scripted(Vec::new(), Vec::new(), None);
-        nobody.confirm("Void it?", true).unwrap();
-        let error = nobody.confirm("Void it?", false).unwrap_err();
+        nobody.confirm("Void it?", true).expect("it is confirmed");
+        let error = nobody
+            .confirm("Void it?", false)
+            .expect_err("it is refused");
         assert_eq!(error.code(), 2);
         assert!(error.to_string().contains("--yes"));
     }

@@ -40,7 +40,10 @@ fn tail_cut(more: &[&str]) -> (Option<i32>, serde_json::Value) {
 fn votes_that_redis_has_forgotten_are_recorded_again() {
     let (code, found) = tail_cut(&[]);
     assert_eq!(code, Some(0), "{found}");
-    assert!(found["accepted"].as_u64().unwrap() >= 3_000, "{found}");
+    assert!(
+        found["accepted"].as_u64().expect("it is a number") >= 3_000,
+        "{found}"
+    );
     assert_eq!((&found["lost"], &found["doubled"]), (&0.into(), &0.into()));
 }
 
@@ -50,7 +53,10 @@ fn votes_that_are_lost_are_found_to_be_lost() {
     let setting = "VOTE__COMMIT__REPLAY_WINDOW_S=1";
     let (code, found) = tail_cut(&["--tail", "4", "--setting", setting]);
     assert_eq!(code, Some(1), "{found}");
-    assert!(found["lost"].as_u64().unwrap() > 0, "{found}");
+    assert!(
+        found["lost"].as_u64().expect("it is a number") > 0,
+        "{found}"
+    );
     assert_eq!(found["doubled"], 0, "{found}");
 }
 

@@ -1,22 +1,136 @@
-//! The operations, one file each.
+//! The operations, one file each, and the OpenAPI document of all of them.
 
-pub(crate) mod hourly;
-pub(crate) mod minutely;
-pub(crate) mod poll;
-pub(crate) mod polls;
-pub(crate) mod receipt;
-pub(crate) mod results;
-
+mod poll;
+mod polls;
+mod receipt;
+mod results;
+mod series;
 mod series_query;
 
 use actix_web::web::ServiceConfig;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::documents::series::SeriesBucket;
 
 /// Adds all of them to an app.
 pub(crate) fn configure(app: &mut ServiceConfig) {
     app.service(polls::list_polls)
         .service(poll::get_poll)
         .service(results::get_results)
-        .service(hourly::get_hourly)
-        .service(minutely::get_minutely)
+        .service(series::get_hourly)
+        .service(series::get_minutely)
         .service(receipt::get_receipt);
+}
+
+/// The OpenAPI document of these operations.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "vote-results",
+        description = "Publishes the polls' standings and series, and says what a receipt proves. Read-only.\n\n\
+            Figures are read from the store a few times a second and made into bodies once; every \
+            answer has a strong `ETag`. While the store can't be read, the last figures go on being \
+            answered with `status: stale` and the `as_of` at which they were last confirmed.\n\n\
+            Every error is an `application/problem+json` whose `code` is listed at `/problems`.",
+    ),
+    paths(
+        polls::list_polls,
+        poll::get_poll,
+        results::get_results,
+        series::get_hourly,
+        series::get_minutely,
+        receipt::get_receipt,
+    ),
+    components(schemas(SeriesBucket<'_>)),
+    tags(
+        (name = "polls", description = "Which polls there are, and their state."),
+        (name = "results", description = "Standings and series."),
+        (name = "receipts", description = "What a vote's receipt proves."),
+    ),
+    modifiers(&Tokens)
+)]
+pub(crate) struct ApiDocument;
+
+/// The name of the tokens' scheme.
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "Token of production or of broadcast graphics. With it the figures of every poll are \
+                 answered whole, and no cache keeps them. Without, the public's view.",
+            ))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("reader_token", SecurityScheme::Http(scheme));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::openapi::PathItem;
+
+    use super::*;
+
+    fn document() -> serde_json::Value {
+        let document = vote_http::openapi::complete(ApiDocument::openapi());
+        serde_json::from_str(&vote_http::openapi::to_json(&document)).expect("JSON")
+    }
+
+    #[test]
+    fn every_operation_says_what_it_is_and_how_it_fails() {
+        let document = ApiDocument::openapi();
+        assert_eq!(document.paths.paths.len(), 6);
+        for (path, item) in &document.paths.paths {
+            let PathItem { get: Some(get), .. } = item else {
+                panic!("{path} has no GET")
+            };
+            for text in [&get.operation_id, &get.summary, &get.description] {
+                assert!(text.as_ref().is_some_and(|text| !text.is_empty()), "{path}");
+            }
+            let statuses: Vec<&str> = get.responses.responses.keys().map(String::as_str).collect();
+            assert!(
+                statuses.contains(&"200") && statuses.contains(&"503"),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn walk(value: &serde_json::Value, document: &serde_json::Value) {
+            match value {
+                serde_json::Value::Object(members) => {
+                    if let Some(reference) = members.get("$ref") {
+                        let pointer = reference.as_str().and_then(|text| text.strip_prefix('#'));
+                        let target = pointer.and_then(|pointer| document.pointer(pointer));
+                        assert!(target.is_some(), "{reference}");
+                    }
+                    members.values().for_each(|value| walk(value, document));
+                }
+                serde_json::Value::Array(list) => {
+                    list.iter().for_each(|value| walk(value, document));
+                }
+                _ => {}
+            }
+        }
+        let document = document();
+        walk(&document, &document);
+    }
+
+    #[test]
+    fn every_answer_of_figures_has_an_example() {
+        let document = document();
+        for path in ["", "/{poll}", "/{poll}/results", "/{poll}/results/hourly"] {
+            let pointer = format!("/v1/polls{path}").replace('/', "~1");
+            let pointer = format!("/paths/{pointer}/get/responses/200/content/application~1json");
+            let content = document.pointer(&pointer).expect("a content");
+            assert!(content.get("example").is_some(), "{path}");
+        }
+    }
 }

@@ -2,99 +2,15 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use serde::Serialize;
-use utoipa::ToSchema;
-use vote_domain::{
-    Candidate, Channel, Direction, Kind, Poll, PollId, PollState, Status, Visibility, wire_time,
-};
+use vote_domain::PollId;
 use vote_http::Problem;
 
+use crate::api::Api;
+use crate::documents::poll::{PollDocument, example};
 use crate::openapi::PollProblems;
-use crate::respond::respond;
-use crate::service::Api;
-use crate::view::View;
-
-/// A poll and its state.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Poll)]
-pub(crate) struct PollDocument<'p> {
-    /// Names it.
-    #[schema(value_type = PollId)]
-    id: &'p PollId,
-    /// Its title.
-    #[schema(example = "Paredão 1")]
-    title: &'p str,
-    /// Whether it counts.
-    kind: Kind,
-    /// What a vote means.
-    direction: Direction,
-    /// What the public sees of its figures.
-    visibility: Visibility,
-    /// Its state: `closed` once its end has come, whether or not an operator closed it.
-    state: PollState,
-    /// How far its figures can be relied on.
-    status: Status,
-    /// When it was read.
-    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
-    as_of: String,
-    /// From when on it takes votes.
-    #[schema(format = DateTime, example = "2026-11-24T00:00:00.000Z")]
-    opens_at: String,
-    /// From when on it takes none any more; earlier than planned where it was closed early.
-    #[schema(format = DateTime, example = "2026-11-26T02:00:00.000Z")]
-    closes_at: String,
-    /// The time zone of its hours, by its IANA name.
-    #[schema(example = "America/Sao_Paulo")]
-    timezone: &'p str,
-    /// Its candidates, in the order that ties are broken by.
-    candidates: &'p [Candidate],
-    /// Its channels; a vote that names none uses the first.
-    channels: &'p [Channel],
-    /// Grows with every change of the poll itself. (A standing's revision grows with votes, too.)
-    revision: u64,
-}
-
-impl<'p> PollDocument<'p> {
-    pub(crate) fn new(poll: &'p Poll, view: &View) -> Self {
-        let definition = &poll.definition;
-        Self {
-            id: definition.id(),
-            title: definition.title(),
-            kind: definition.kind(),
-            direction: definition.direction(),
-            visibility: definition.visibility(),
-            state: view.state,
-            status: view.status,
-            as_of: wire_time::format(view.as_of),
-            opens_at: wire_time::format(definition.opens_at()),
-            closes_at: wire_time::format(poll.closes_at),
-            timezone: definition.timezone(),
-            candidates: definition.candidates(),
-            channels: definition.channels(),
-            revision: poll.revision,
-        }
-    }
-}
-
-/// A poll as the document shows it.
-pub(crate) fn example() -> serde_json::Value {
-    serde_json::json!({
-        "id": "paredao-01", "title": "Paredão 1", "kind": "live", "direction": "eliminate",
-        "visibility": "public", "state": "open", "status": "provisional",
-        "as_of": "2026-11-24T01:02:03.250Z",
-        "opens_at": "2026-11-24T00:00:00.000Z", "closes_at": "2026-11-26T02:00:00.000Z",
-        "timezone": "America/Sao_Paulo",
-        "candidates": [
-            { "id": "ana", "name": "Ana", "color": "#e4572e" },
-            { "id": "bia", "name": "Bia", "image_url": "https://example.com/bia.png" }
-        ],
-        "channels": [
-            { "id": "torcida", "weight": 30, "eligibility": "open" },
-            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 }
-        ],
-        "revision": 2
-    })
-}
+use crate::pages::page::Subject;
+use crate::serve::find::poll_of_request;
+use crate::serve::respond::respond;
 
 /// A poll and its state
 ///
@@ -111,7 +27,7 @@ pub(crate) fn example() -> serde_json::Value {
     responses(
         (status = 200, description = "The poll.", body = PollDocument<'_>, content_type = "application/json",
             headers(("ETag" = String, description = "Names these bytes."), ("Cache-Control" = String)),
-            example = json!(crate::routes::poll::example())),
+            example = json!(example())),
         (status = 304, description = "The client's copy is the newest."),
         PollProblems,
     )
@@ -123,31 +39,7 @@ pub(crate) async fn get_poll(
 ) -> Result<HttpResponse, Problem> {
     let audience = api.access.audience(&request)?;
     let board = api.board.load()?;
-    let pages = board.of_request(&request, audience)?;
-    Ok(respond(&request, &pages.poll, audience, &pages.reads.poll))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::samples::{confirmed, opens_at, snapshot};
-    use crate::view::tests_freshness;
-
-    #[test]
-    fn a_poll_says_all_that_a_page_needs_and_no_figure() {
-        let confirmed = confirmed(snapshot(&[(0, 0, 4711)]), opens_at());
-        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
-        let document = PollDocument::new(&confirmed.snapshot.poll, &view);
-        let json = serde_json::to_value(&document).expect("serialises");
-        let keys = |value: &serde_json::Value| {
-            let object = value.as_object().expect("an object");
-            object.keys().cloned().collect::<Vec<_>>()
-        };
-        assert_eq!(keys(&json), keys(&example()));
-        assert_eq!(json["state"], "open");
-        assert_eq!(json["status"], "provisional");
-        assert_eq!(json["candidates"][0]["color"], "#e4572e");
-        assert_eq!(json["channels"][1]["votes_per_voter"], 1);
-        assert!(!json.to_string().contains("4711"));
-    }
+    let poll = poll_of_request(&board, &request, audience)?;
+    let reads = &poll.reads.poll;
+    respond(&request, &poll.pages, Subject::Poll, audience, reads)
 }

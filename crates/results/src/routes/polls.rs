@@ -2,29 +2,15 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use serde::Serialize;
-use utoipa::ToSchema;
 use vote_http::{Problem, ProblemCode};
 
-use crate::access::Audience;
+use crate::api::Api;
+use crate::documents::list::PollListDocument;
+use crate::documents::poll::example;
 use crate::openapi::ListProblems;
-use crate::respond::respond;
-use crate::routes::poll::PollDocument;
-use crate::service::Api;
-
-/// All polls.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PollList)]
-pub(crate) struct PollListDocument<'p> {
-    /// When the list was read.
-    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
-    pub(crate) as_of: String,
-    /// Whether newer polls and states can't be read at the moment.
-    #[schema(example = false)]
-    pub(crate) stale: bool,
-    /// The polls, in the order of their ids.
-    pub(crate) polls: Vec<PollDocument<'p>>,
-}
+use crate::pages::page::Subject;
+use crate::serve::access::Audience;
+use crate::serve::respond::respond;
 
 /// All polls and their state
 ///
@@ -42,7 +28,7 @@ pub(crate) struct PollListDocument<'p> {
             headers(("ETag" = String, description = "Names these bytes."), ("Cache-Control" = String)),
             example = json!({
                 "as_of": "2026-11-24T01:02:03.250Z", "stale": false,
-                "polls": [crate::routes::poll::example()]
+                "polls": [example()]
             })),
         (status = 304, description = "The client's copy is the newest."),
         ListProblems,
@@ -59,9 +45,9 @@ pub(crate) async fn list_polls(
         .list
         .as_ref()
         .ok_or(ProblemCode::SnapshotUnavailable)?;
-    let list = match (audience, &lists.announced) {
-        (Audience::Public, Some(announced)) => announced,
-        _ => &lists.whole,
+    let subject = match audience {
+        Audience::Public if lists.has(Subject::AnnouncedPolls) => Subject::AnnouncedPolls,
+        _ => Subject::AllPolls,
     };
-    Ok(respond(&request, list, audience, &api.list_reads))
+    respond(&request, lists, subject, audience, &api.list_reads)
 }

@@ -12,10 +12,10 @@ use vote_domain::{
 use vote_http::{Problem, ProblemCode};
 use vote_store::PollSnapshot;
 
-use crate::board::PollPages;
+use crate::api::Api;
+use crate::documents::view::sealed;
 use crate::openapi::ReceiptProblems;
-use crate::service::Api;
-use crate::view::sealed;
+use crate::pages::board::PollPages;
 
 /// What a genuine receipt proves.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -3,12 +3,14 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use vote_domain::{PollId, Standing};
-use vote_http::{Problem, ProblemCode};
+use vote_http::Problem;
 
-use crate::access::Sight;
+use crate::api::Api;
+use crate::documents::standing::example;
 use crate::openapi::StandingProblems;
-use crate::respond::respond;
-use crate::service::Api;
+use crate::pages::page::Subject;
+use crate::serve::find::poll_of_request;
+use crate::serve::respond::respond;
 
 /// A poll's standing
 ///
@@ -30,7 +32,7 @@ use crate::service::Api;
                 ("ETag" = String, description = "Names these bytes: another one for each coding."),
                 ("Cache-Control" = String, description = "A second for running polls, a minute for final ones; `private, no-store` with a token."),
             ),
-            example = json!(crate::routes::results::example())),
+            example = json!(example())),
         (status = 304, description = "The client's copy is the newest."),
         StandingProblems,
     )
@@ -42,41 +44,13 @@ pub(crate) async fn get_results(
 ) -> Result<HttpResponse, Problem> {
     let audience = api.access.audience(&request)?;
     let board = api.board.load()?;
-    let pages = board.of_request(&request, audience)?;
-    let body = match audience.standing(pages.visibility())? {
-        Sight::All => &pages.standing.whole,
-        Sight::Percentages => {
-            let percentages = pages.standing.percentages.as_ref();
-            percentages.ok_or(ProblemCode::SnapshotUnavailable)?
-        }
-    };
-    Ok(respond(&request, body, audience, &pages.reads.results))
-}
-
-/// A standing as the document shows it.
-pub(crate) fn example() -> serde_json::Value {
-    let row = |id: &str, name: &str, votes: u32, percent: f64, rank: u32| serde_json::json!({ "id": id, "name": name, "votes": votes, "percent": percent, "rank": rank });
-    serde_json::json!({
-        "poll": "paredao-01", "title": "Paredão 1", "kind": "live", "direction": "eliminate",
-        "state": "open", "status": "provisional", "as_of": "2026-11-24T01:02:03.250Z",
-        "revision": 815, "total_votes": 2000,
-        "candidates": [row("ana", "Ana", 1135, 40.88, 2), row("bia", "Bia", 865, 59.12, 1)],
-        "channels": [
-            { "id": "torcida", "weight": 30, "total_votes": 1200,
-              "candidates": [row("ana", "Ana", 935, 77.92, 1), row("bia", "Bia", 265, 22.08, 2)] },
-            { "id": "unico", "weight": 70, "total_votes": 800,
-              "candidates": [row("ana", "Ana", 200, 25.0, 2), row("bia", "Bia", 600, 75.0, 1)] }
-        ]
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_example_is_a_standing() {
-        let standing: Standing = serde_json::from_value(example()).expect("a standing");
-        assert_eq!(standing.poll.as_str(), "paredao-01");
-    }
+    let poll = poll_of_request(&board, &request, audience)?;
+    let subject = Subject::Standing(audience.standing(poll.visibility())?);
+    respond(
+        &request,
+        &poll.pages,
+        subject,
+        audience,
+        &poll.reads.results,
+    )
 }

@@ -1,68 +1,46 @@
-//! What the two series operations share: their query, and where the body comes from.
-
-use std::sync::Arc;
+//! What is asked for of a series.
 
 use actix_web::web::Query;
-use actix_web::{HttpRequest, HttpResponse};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use vote_domain::{Minute, wire_time};
+use vote_domain::{Minute, PollDefinition, wire_time};
 use vote_http::problem::echo;
 use vote_http::{Problem, ProblemCode};
 
-use crate::board::PollPages;
-use crate::body::Body;
-use crate::respond::respond;
-use crate::series::{Bounds, Step};
-use crate::series_cache::SeriesKey;
-use crate::service::Api;
+use crate::documents::series::{Bounds, SeriesPart};
 
 /// The longest name of the IANA database has 32 characters.
 const MAX_ZONE_CHARS: usize = 64;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SeriesQuery {
+struct Parameters {
     tz: Option<String>,
     from: Option<String>,
     until: Option<String>,
 }
 
-/// Answers with a series.
-pub(super) async fn answer(
-    request: &HttpRequest,
-    api: &Api,
-    step: Step,
-) -> Result<HttpResponse, Problem> {
-    let audience = api.access.audience(request)?;
-    // Not the guard: it must not be held while a series is being made.
-    let pages = Arc::clone(api.board.load()?.of_request(request, audience)?);
-    let asked = Asked::parse(request.query_string())?;
-    audience.series(pages.visibility())?;
-    let reads = match step {
-        Step::Hour => &pages.reads.hourly,
-        Step::Minute => &pages.reads.minutely,
-    };
-    let body = asked.body(api, &pages, step).await?;
-    Ok(respond(request, &body, audience, reads))
-}
-
 /// A query that was understood.
 #[derive(Debug, PartialEq)]
-struct Asked {
+pub(super) struct SeriesQuery {
+    /// The time zone and its name; the poll's own where it is missing.
     zone: Option<(String, TimeZone)>,
     bounds: Bounds,
 }
 
-impl Asked {
-    fn parse(query: &str) -> Result<Self, Problem> {
-        let query = Query::<SeriesQuery>::from_query(query).map_err(|error| {
+impl SeriesQuery {
+    /// Reads the query of a URL.
+    ///
+    /// # Errors
+    /// `invalid-query`, `invalid-time-zone`.
+    pub(super) fn parse(query: &str) -> Result<Self, Problem> {
+        let query = Query::<Parameters>::from_query(query).map_err(|error| {
             Problem::new(ProblemCode::InvalidQuery).detail(format!(
                 "The query can't be read: {error}. It takes tz, from and until."
             ))
         })?;
-        let SeriesQuery { tz, from, until } = query.into_inner();
+        let Parameters { tz, from, until } = query.into_inner();
         let zone = tz.as_deref().map(zone).transpose()?;
         let from = from.map(|text| instant("from", &text)).transpose()?;
         let until = until.map(|text| instant("until", &text)).transpose()?;
@@ -81,36 +59,20 @@ impl Asked {
         Ok(Self { zone, bounds })
     }
 
-    async fn body(
-        self,
-        api: &Api,
-        pages: &Arc<PollPages>,
-        step: Step,
-    ) -> Result<Arc<Body>, Problem> {
-        let definition = &pages.snapshot.poll.definition;
-        let is_own = self
-            .zone
-            .as_ref()
-            .is_none_or(|(name, _)| name == definition.timezone());
-        let ahead = match step {
-            Step::Hour => &pages.series.hourly,
-            Step::Minute => &pages.series.minutely,
-        };
-        if is_own
-            && self.bounds == Bounds::default()
-            && let Some(body) = ahead.load_full()
-        {
-            return Ok(body);
+    /// Whether it asks for the whole series in this time zone.
+    pub(super) fn is_for_all_in(&self, own_zone: &str) -> bool {
+        let zone = self.zone.as_ref();
+        zone.is_none_or(|(name, _)| name == own_zone) && self.bounds == Bounds::default()
+    }
+
+    /// The part of a poll's series that it asks for.
+    pub(super) fn of(self, definition: &PollDefinition) -> SeriesPart {
+        let mut part = SeriesPart::own(definition);
+        if let Some((zone_name, zone)) = self.zone {
+            (part.zone_name, part.zone) = (zone_name, zone);
         }
-        let (zone_name, zone) = self
-            .zone
-            .unwrap_or_else(|| (definition.timezone().to_owned(), definition.zone().clone()));
-        let key = SeriesKey {
-            step,
-            zone: zone_name,
-            bounds: self.bounds,
-        };
-        api.series.get(pages, key, zone).await
+        part.bounds = self.bounds;
+        part
     }
 }
 
@@ -156,7 +118,7 @@ mod tests {
     use crate::samples::at;
 
     fn refused(query: &str) -> (ProblemCode, String) {
-        let problem = Asked::parse(query).expect_err(query);
+        let problem = SeriesQuery::parse(query).expect_err(query);
         let body: serde_json::Value = serde_json::from_slice(&problem.body()).expect("JSON");
         (
             problem.code(),
@@ -166,10 +128,10 @@ mod tests {
 
     #[test]
     fn everything_is_optional() {
-        let asked = Asked::parse("").expect("fine");
+        let asked = SeriesQuery::parse("").expect("fine");
         assert_eq!(
             asked,
-            Asked {
+            SeriesQuery {
                 zone: None,
                 bounds: Bounds::default()
             }
@@ -179,18 +141,19 @@ mod tests {
     #[test]
     fn zones_are_known_by_any_spelling_and_have_one_name() {
         for spelling in ["America/Manaus", "america/manaus", "America%2FManaus"] {
-            let asked = Asked::parse(&format!("tz={spelling}")).expect(spelling);
+            let asked = SeriesQuery::parse(&format!("tz={spelling}")).expect(spelling);
             assert_eq!(asked.zone.expect("a zone").0, "America/Manaus");
         }
     }
 
     #[test]
     fn bounds_are_whole_minutes() {
-        let asked = Asked::parse("from=2026-11-24T01:02:03.250Z&until=2026-11-24T03:04:05%2B01:00");
+        let asked =
+            SeriesQuery::parse("from=2026-11-24T01:02:03.250Z&until=2026-11-24T03:04:05%2B01:00");
         let bounds = asked.expect("fine").bounds;
         assert_eq!(bounds.from, Some(at("2026-11-24T01:02:00Z")));
         assert_eq!(bounds.until, Some(at("2026-11-24T02:05:00Z")));
-        let whole = Asked::parse("until=2026-11-24T03:04:00Z").expect("fine");
+        let whole = SeriesQuery::parse("until=2026-11-24T03:04:00Z").expect("fine");
         assert_eq!(whole.bounds.until, Some(at("2026-11-24T03:04:00Z")));
     }
 

@@ -1,6 +1,6 @@
 //! `votectl audit POLL`
 
-use crate::commands::poll::PollArg;
+use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::table::{rendered, table};
@@ -107,7 +107,7 @@ mod tests {
             sealed: None,
         };
         let report = AuditReport {
-            poll: PollId::parse("paredao-01").unwrap(),
+            poll: PollId::parse("paredao-01").expect("the id is right"),
             state: PollState::Closed,
             shards: vec![
                 shard.clone(),

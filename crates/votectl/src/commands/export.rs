@@ -1,7 +1,7 @@
 //! `votectl export POLL`
 
 use crate::commands::figures::{Figures, sealed_result};
-use crate::commands::poll::PollArg;
+use crate::commands::poll_arg::PollArg;
 use crate::commands::progress::Shards;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -71,68 +71,86 @@ pub enum What {
 /// When the poll doesn't exist or isn't sealed and should be, when its sealed result isn't as it was sealed, when Redis
 /// can't be read or the file not written.
 pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let csv = match (args.what, args.format) {
-        (What::Sealed | What::Backup, Some(Format::Csv)) => {
-            return Err(Failure::usage(
-                "--format csv: a sealed result and a backup are JSON documents, leave it out or give --format json",
-            ));
-        }
-        (What::Sealed | What::Backup, _) => false,
-        (_, Some(format)) => format == Format::Csv,
-        (_, None) => !context.json(),
-    };
+    let csv = is_csv(&args, context.json())?;
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;
-    let now = context.now();
-    let text = match args.what {
+    let export = export(&operator, &poll, args.what, csv, context).await?;
+    write(args.file.as_deref(), &export.text, context)?;
+    if let Some(remark) = export.remark {
+        context.terminal.note(&remark);
+    }
+    Ok(())
+}
+
+fn is_csv(args: &ExportArgs, json: bool) -> Result<bool, Failure> {
+    match (args.what, args.format) {
+        (What::Sealed | What::Backup, Some(Format::Csv)) => Err(Failure::usage(
+            "--format csv: a sealed result and a backup are JSON documents, leave it out or give --format json",
+        )),
+        (What::Sealed | What::Backup, _) => Ok(false),
+        (_, Some(format)) => Ok(format == Format::Csv),
+        (_, None) => Ok(!json),
+    }
+}
+
+/// What is written, and what is said about it.
+struct Export {
+    text: String,
+    remark: Option<String>,
+}
+
+async fn export(
+    operator: &PollOperator,
+    poll: &Poll,
+    what: What,
+    csv: bool,
+    context: &Context<'_>,
+) -> Result<Export, Failure> {
+    let (id, now) = (poll.definition.id(), context.now());
+    let mut remark = None;
+    let text = match what {
         What::Ledger => {
-            let rows = ledger(&operator.figures(&poll).await?);
-            if csv {
-                to_csv(&rows)?
-            } else {
-                to_json(&json!({ "poll": poll.definition.id(), "ledger": rows }))?
+            let rows = ledger(&operator.figures(poll).await?);
+            match csv {
+                true => to_csv(&rows)?,
+                false => to_json(&json!({ "poll": id, "ledger": rows }))?,
             }
         }
         What::Results => {
-            let figures = Figures::read(&operator, &poll, now).await?;
-            if csv {
-                to_csv(&results(&figures.standing))?
-            } else {
-                to_json(&json!({
+            let figures = Figures::read(operator, poll, now).await?;
+            match csv {
+                true => to_csv(&results(&figures.standing))?,
+                false => to_json(&json!({
                     "standing": figures.standing,
                     "late": figures.late.total(),
                     "sha256": figures.sealed.map(|sealed| sealed.sha256),
-                }))?
+                }))?,
             }
         }
         What::Hourly | What::Minutely => {
-            let figures = Figures::read(&operator, &poll, now).await?;
-            let buckets = buckets(&poll, &figures, args.what, now);
-            if csv {
-                series_csv(&poll, &buckets)?
-            } else {
-                to_json(&series_json(&poll, &buckets))?
+            let figures = Figures::read(operator, poll, now).await?;
+            let buckets = buckets(poll, &figures, what, now);
+            match csv {
+                true => series_csv(poll, &buckets)?,
+                false => to_json(&series_json(poll, &buckets))?,
             }
         }
-        What::Sealed => {
-            let Some(sealed) = sealed_result(&operator, poll.definition.id()).await? else {
-                let id = poll.definition.id();
+        What::Sealed => match sealed_result(operator, id).await? {
+            Some(sealed) => to_json(&sealed)?,
+            None => {
                 return Err(Failure::refused(format!(
                     "poll `{id}` is {}, it has no sealed result yet",
                     poll.state
                 )));
-            };
-            to_json(&sealed)?
-        }
+            }
+        },
         What::Backup => {
-            let backup = backup(&operator, &poll, context).await?;
-            let text = backup.to_json().map_err(anyhow::Error::from)?;
-            write(args.file.as_deref(), &text, context)?;
-            context.terminal.note(&remark(&backup, now));
-            return Ok(());
+            let backup = backup(operator, poll, context).await?;
+            remark = Some(backup_remark(&backup, now));
+            backup.to_json().map_err(anyhow::Error::from)?
         }
     };
-    write(args.file.as_deref(), &text, context)
+    Ok(Export { text, remark })
 }
 
 fn write(file: Option<&Path>, text: &str, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -196,7 +214,7 @@ async fn backup(
     }
 }
 
-fn remark(backup: &Backup, now: Timestamp) -> String {
+fn backup_remark(backup: &Backup, now: Timestamp) -> String {
     let (poll, totals) = (backup.poll(), backup.totals());
     let mut text = format!(
         "backup of poll {} ({}): {} votes, {} late, {} shards, sha256 {}",
@@ -330,7 +348,7 @@ fn series_json(poll: &Poll, buckets: &[Bucket]) -> serde_json::Value {
     })
 }
 
-/// One column a candidate, so that a spreadsheet plots it as it is.
+/// One column per candidate, so that a spreadsheet plots it as it is.
 fn series_csv(poll: &Poll, buckets: &[Bucket]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let ids = poll
@@ -375,13 +393,16 @@ mod tests {
 
     #[test]
     fn the_csv_has_the_weighted_result_and_then_each_channel() {
-        let definition = PollDefinition::parse_yaml(crate::dev::DEMO_FILE).unwrap();
-        let at = "2026-11-24T01:02:03.250Z".parse().unwrap();
+        let definition =
+            PollDefinition::parse_yaml(crate::built_in::DEMO_FILE).expect("the poll file is right");
+        let at = "2026-11-24T01:02:03.250Z"
+            .parse()
+            .expect("it can be parsed");
         let poll = Poll::draft(definition, at, "ana");
         let mut tally = Tally::new(2, 4);
-        tally.add(0, 0, 3).unwrap();
-        tally.add(1, 1, 1).unwrap();
+        tally.add(0, 0, 3).expect("it fits");
+        tally.add(1, 1, 1).expect("it fits");
         let standing = standing(&poll, &tally, at, 7, Status::Provisional);
-        insta::assert_snapshot!(to_csv(&results(&standing)).unwrap());
+        insta::assert_snapshot!(to_csv(&results(&standing)).expect("it is written"));
     }
 }

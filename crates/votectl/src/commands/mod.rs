@@ -1,9 +1,11 @@
 //! One file per command, and what two of them show.
 
 pub mod audit;
+pub mod dev;
 pub mod export;
 pub mod figures;
 pub mod import;
 pub mod poll;
+pub mod poll_arg;
 mod progress;
 pub mod receipt;

@@ -165,12 +165,12 @@ mod tests {
 
     #[test]
     fn a_key_file_holds_64_hexadecimal_digits() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let file = dir.path().join("key");
-        std::fs::write(&file, format!("{}\n", "aB".repeat(32))).unwrap();
-        key_from(&file).unwrap();
-        std::fs::write(&file, "secret").unwrap();
-        let error = key_from(&file).unwrap_err();
+        std::fs::write(&file, format!("{}\n", "aB".repeat(32))).expect("the file can be written");
+        key_from(&file).expect("the key is right");
+        std::fs::write(&file, "secret").expect("the file can be written");
+        let error = key_from(&file).expect_err("it is refused");
         assert_eq!(error.code(), 2);
         assert!(!error.to_string().contains("secret"));
     }

@@ -1,10 +1,10 @@
 //! How far a load is: a bar on a terminal, a line every five seconds elsewhere.
 
-use super::plan::Plan;
-use super::stats::Progress;
 use crate::terminal::Terminal;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
+use vote_client::plan::Plan;
+use vote_client::stats::Progress;
 
 /// Shows the progress for as long as it is polled; never ends by itself. What it draws goes when it is dropped.
 pub(super) async fn show(plan: &Plan, progress: &Progress, terminal: &mut Terminal) {
@@ -16,7 +16,7 @@ pub(super) async fn show(plan: &Plan, progress: &Progress, terminal: &mut Termin
 }
 
 async fn draw(plan: &Plan, progress: &Progress) {
-    let bar = Finishing(ProgressBar::new(plan.votes));
+    let bar = Finishing(ProgressBar::new(plan.pace.votes));
     let template = "{bar:40} {pos}/{len} {per_sec} {msg}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.0.set_style(style);
@@ -43,7 +43,7 @@ async fn tell(plan: &Plan, progress: &Progress, terminal: &mut Terminal) {
             "{:>4} s: {} of {} votes, {} accepted, {} failures, {} waiting",
             start.elapsed().as_secs(),
             Progress::read(&progress.done),
-            plan.votes,
+            plan.pace.votes,
             Progress::read(&progress.accepted),
             Progress::read(&progress.failures),
             Progress::read(&progress.backlog)

@@ -1,369 +1,113 @@
-//! The engine against a small server that accepts, refuses, forgets to answer and cuts.
+//! The report of a load in its forms.
 
-use super::engine;
-use super::plan::{Ballot, Plan};
-use super::reconcile::{Finding, Reconciliation, TallySource, reconcile};
-use super::stats::{Progress, Stats};
-use super::stop::Stop;
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use crate::load::report::{Report, Subject};
+use crate::load::report_text;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use vote_client::engine::Completed;
+use vote_client::pacer::Pace;
+use vote_client::plan::{Ballot, Plan};
+use vote_client::reconcile::{NotRead, Reconciliation};
+use vote_client::stats::{Stats, Verdict};
 
-/// How the server treats its requests, counted from 0 over all connections.
-type Behaviour = fn(u64) -> Act;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Act {
-    Accept,
-    Busy,
-    /// Asks for a pause of five seconds.
-    BusyForLong,
-    /// Counts the vote and says that it doesn't know.
-    TimeOut,
-    CutBeforeCounting,
-    CutAfterCounting,
-    /// Answers as accepted, and counts nothing.
-    Lie,
-    Refuse,
-    AcceptAfter(Duration),
-}
-
-struct Server {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    behaviour: Behaviour,
-    requests: AtomicU64,
-    tally: AtomicU64,
-    keys: Mutex<BTreeSet<String>>,
-}
-
-impl TallySource for Server {
-    async fn total(&self) -> anyhow::Result<u128> {
-        Ok(self.shared.tally.load(Ordering::SeqCst).into())
+/// `after` is the tally at the end, or why it could not be read.
+fn report(after: Result<u128, &str>) -> Report {
+    let target = "http://127.0.0.1:8080".parse().expect("a base URL");
+    let ballot = Ballot {
+        target: &target,
+        poll: "paredao-01",
+        channel: None,
+        candidates: &["ana", "bia"],
+    };
+    let mut plan = Plan::new(
+        std::net::SocketAddr::from(([127, 0, 0, 1], 8080)).into(),
+        ballot,
+        Some("load-7".to_owned()),
+    );
+    plan.pace = Pace {
+        rate: 1_000,
+        votes: 1_001,
+    };
+    plan.connections = 64;
+    let mut stats = Stats::new();
+    for vote in 0..1_000 {
+        stats.finish(Verdict::Accepted, 1, Duration::from_micros(900 + vote * 4));
+        stats.start_delay.saturating_record(120);
     }
-}
-
-impl Server {
-    async fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            behaviour,
-            requests: AtomicU64::new(0),
-            tally: AtomicU64::new(0),
-            keys: Mutex::default(),
-        });
-        let accepting = Arc::clone(&shared);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&accepting);
-                tokio::spawn(async move { serve(stream, &shared).await });
-            }
-        });
-        Self { address, shared }
-    }
-
-    fn plan(&self, keys: bool, votes: u64) -> Plan {
-        let target = format!("http://{}", self.address).parse().unwrap();
-        let ballot = Ballot {
-            target: &target,
+    stats.finish(Verdict::Refused, 3, Duration::from_millis(1));
+    stats.error("503 overloaded", false);
+    stats.error("503 overloaded", false);
+    stats.error("503 overloaded", true);
+    let reconciliation = match after {
+        Ok(after) => Ok(Reconciliation::new(
+            10,
+            after,
+            stats.accepted,
+            stats.unknown,
+        )),
+        Err(reason) => Err(NotRead::new(10, &stats, reason.to_owned())),
+    };
+    let completed = Completed {
+        stats,
+        elapsed: Duration::from_millis(1_000),
+        stopped: false,
+    };
+    Report::new(
+        Subject {
             poll: "paredao-01",
-            channel: None,
-            candidates: &["ana", "bia"],
-        };
-        let mut plan = Plan::new(self.address, ballot, keys.then(|| "run".to_owned()));
-        (plan.votes, plan.rate, plan.connections, plan.threads) = (votes, 2_000, 16, 2);
-        (plan.attempts, plan.timeout) = (10, Duration::from_secs(5));
-        plan
-    }
+            url: "http://127.0.0.1:8080",
+        },
+        &plan,
+        &completed,
+        reconciliation,
+    )
 }
 
-async fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
-    let mut stream = BufReader::new(stream);
-    loop {
-        let (mut length, mut key) = (0, None);
-        loop {
-            let mut line = String::new();
-            if stream.read_line(&mut line).await.ok()? == 0 {
-                return None;
-            }
-            match line.trim_end().split_once(": ") {
-                Some(("content-length", value)) => length = value.parse().ok()?,
-                Some(("idempotency-key", value)) => key = Some(value.to_owned()),
-                _ if line == "\r\n" => break,
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.ok()?;
-        let act = (shared.behaviour)(shared.requests.fetch_add(1, Ordering::SeqCst));
-        let count = || {
-            let fresh = key
-                .clone()
-                .is_none_or(|key| shared.keys.lock().unwrap().insert(key));
-            shared.tally.fetch_add(u64::from(fresh), Ordering::SeqCst);
-            if fresh {
-                ("201 Created", r#"{"status":"accepted"}"#)
-            } else {
-                ("200 OK", r#"{"status":"already_accepted"}"#)
-            }
-        };
-        let (status, body) = match act {
-            Act::Accept => count(),
-            Act::AcceptAfter(delay) => {
-                tokio::time::sleep(delay).await;
-                count()
-            }
-            Act::Busy | Act::BusyForLong => ("503 Service Unavailable", r#"{"code":"overloaded"}"#),
-            Act::TimeOut => {
-                count();
-                ("504 Gateway Timeout", r#"{"code":"outcome_unknown"}"#)
-            }
-            Act::CutBeforeCounting => return None,
-            Act::CutAfterCounting => {
-                count();
-                return None;
-            }
-            Act::Lie => ("201 Created", r#"{"status":"accepted"}"#),
-            Act::Refuse => ("410 Gone", r#"{"code":"poll_closed"}"#),
-        };
-        let pause = if act == Act::BusyForLong { 5 } else { 0 };
-        let head = format!(
-            "HTTP/1.1 {status}\r\nretry-after: {pause}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).await.ok()?;
-    }
+#[test]
+fn the_text_shows_rates_latencies_errors_and_the_reconciliation() {
+    let mut text = Vec::new();
+    report_text::write(&report(Ok(1_010)), &mut text).expect("a vector takes all");
+    insta::assert_snapshot!(String::from_utf8(text).expect("text"));
 }
 
-async fn reconciled(server: &Server, stats: &Stats, patience: Duration) -> Reconciliation {
-    reconcile(server, 0, stats, patience, std::future::pending())
-        .await
-        .unwrap()
-}
-
-async fn run(plan: Plan) -> engine::Outcome {
-    engine::run(plan, Arc::new(Progress::default()), Stop::default())
-        .await
-        .unwrap()
-}
-
-#[tokio::test]
-async fn accepted_votes_reconcile_to_the_vote() {
-    let server = Server::start(|_| Act::Accept).await;
-    let outcome = run(server.plan(true, 500)).await;
+#[test]
+fn the_json_form_has_the_figures_and_fails_only_on_a_difference() {
+    let json = serde_json::to_value(report(Ok(1_010))).expect("a report is JSON");
+    assert_eq!(json["latency_us"]["count"], 1_000);
+    assert_eq!(json["reconciliation"]["finding"], "reconciled");
+    assert_eq!(json["errors"][0]["attempts"], 3);
+    assert!(report(Ok(1_010)).failure().is_none());
     assert_eq!(
-        (
-            outcome.stats.sent,
-            outcome.stats.accepted,
-            outcome.stats.attempts
-        ),
-        (500, 500, 500)
-    );
-    assert!(!outcome.stopped && outcome.stats.errors.is_empty());
-    let found = reconciled(&server, &outcome.stats, Duration::from_secs(5)).await;
-    assert_eq!(found.finding, Finding::Reconciled);
-    // 500 votes at 2,000 a second take a quarter of a second, however fast the server is.
-    assert!(
-        outcome.elapsed >= Duration::from_millis(249),
-        "{:?}",
-        outcome.elapsed
+        report(Ok(1_009)).failure().expect("it has failed").code(),
+        1
     );
 }
 
-#[tokio::test]
-async fn with_keys_every_failure_is_sent_again_until_it_is_known_and_counts_once() {
-    let server = Server::start(|request| match request % 13 {
-        1 => Act::Busy,
-        2 => Act::TimeOut,
-        3 => Act::CutBeforeCounting,
-        4 => Act::CutAfterCounting,
-        _ => Act::Accept,
-    })
-    .await;
-    let mut plan = server.plan(true, 300);
-    plan.attempts = 100;
-    let outcome = run(plan).await;
+#[test]
+fn a_tally_that_could_not_be_read_is_said_and_takes_nothing_from_the_report() {
+    let unread = report(Err("connection refused"));
+    let (mut text, mut read) = (Vec::new(), Vec::new());
+    report_text::write(&unread, &mut text).expect("a vector takes all");
+    report_text::write(&report(Ok(1_010)), &mut read).expect("a vector takes all");
+    let (text, read) = (
+        String::from_utf8(text).expect("text"),
+        String::from_utf8(read).expect("text"),
+    );
+    let figures = read.find("tally").expect("the tally is named");
+    assert_eq!(text[..figures], read[..figures]);
     assert_eq!(
-        (
-            outcome.stats.accepted,
-            outcome.stats.unknown,
-            outcome.stats.refused
-        ),
-        (300, 0, 0)
+        text[figures..],
+        *"tally       10 before, unknown after\n\
+          answers     1000 accepted, 0 of unknown outcome\n\
+          UNKNOWN     the tally could not be read: connection refused\n"
     );
-    assert!(outcome.stats.attempts > 300);
-    for error in ["503 overloaded", "504 outcome_unknown", "connection cut"] {
-        assert!(outcome.stats.errors[error].attempts > 0, "{error}");
-        assert_eq!(outcome.stats.errors[error].votes, 0, "{error}");
-    }
-    let found = reconciled(&server, &outcome.stats, Duration::from_secs(5)).await;
-    assert_eq!(found.finding, Finding::Reconciled);
-}
-
-#[tokio::test]
-async fn without_keys_an_unknown_outcome_stays_unknown() {
-    let server = Server::start(|request| match request % 5 {
-        1 => Act::TimeOut,
-        2 => Act::CutBeforeCounting,
-        3 => Act::Busy,
-        _ => Act::Accept,
-    })
-    .await;
-    let outcome = run(server.plan(false, 200)).await;
-    let stats = &outcome.stats;
-    assert!(stats.unknown > 0 && stats.refused == 0, "{stats:?}");
-    assert_eq!(stats.accepted + stats.unknown, 200);
-    let found = reconciled(&server, stats, Duration::from_millis(100)).await;
-    // Those that were answered 504 are in the tally, those that were cut are not.
-    assert_eq!(found.finding, Finding::WithinUnknown);
-    assert!(found.difference > 0 && found.difference < i128::from(stats.unknown));
-}
-
-#[tokio::test]
-async fn votes_answered_and_not_counted_are_found() {
-    let server = Server::start(|request| if request == 17 { Act::Lie } else { Act::Accept }).await;
-    let outcome = run(server.plan(true, 50)).await;
-    let found = reconciled(&server, &outcome.stats, Duration::from_millis(100)).await;
-    assert_eq!((found.finding, found.difference), (Finding::Missing, -1));
-}
-
-#[tokio::test]
-async fn refused_votes_are_not_sent_again() {
-    let server = Server::start(|_| Act::Refuse).await;
-    let outcome = run(server.plan(true, 50)).await;
-    assert_eq!((outcome.stats.refused, outcome.stats.attempts), (50, 50));
-    assert_eq!(outcome.stats.errors["410 poll_closed"].votes, 50);
-}
-
-#[tokio::test]
-async fn a_service_that_is_not_there_gets_nothing_and_has_refused_nothing() {
-    let mut plan = Server::start(|_| Act::Accept).await.plan(true, 5);
-    plan.address = ([127, 0, 0, 1], vote_testkit::free_port()).into();
-    plan.attempts = 2;
-    let outcome = run(plan).await;
-    let stats = &outcome.stats;
-    assert_eq!((stats.no_connection, stats.sent), (5, 0));
-    assert_eq!((stats.refused, stats.unknown), (0, 0));
-    assert!(!outcome.stopped);
-    assert_eq!(stats.errors["no connection"].attempts, 10);
-}
-
-/// A service that is gone once it has given this answer to its first request.
-async fn brief(answer: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        drop(listener);
-        let _read = stream.read(&mut [0; 4096]).await;
-        let _written = stream.write_all(answer.as_bytes()).await;
-    });
-    address
-}
-
-#[tokio::test]
-async fn a_vote_that_was_sent_is_judged_by_that_also_where_the_service_is_gone_then() {
-    let busy = "HTTP/1.1 503 No\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
-    for (answer, refused, unknown) in [(busy, 1, 0), ("", 0, 1)] {
-        let mut plan = Server::start(|_| Act::Accept).await.plan(true, 1);
-        (plan.address, plan.attempts) = (brief(answer).await, 3);
-        let outcome = run(plan).await;
-        let stats = &outcome.stats;
-        assert_eq!(stats.errors["no connection"].attempts, 2, "{stats:?}");
-        assert_eq!(
-            (stats.sent, stats.refused, stats.unknown),
-            (1, refused, unknown)
-        );
-        assert_eq!(stats.no_connection, 0, "{stats:?}");
-    }
-}
-
-#[tokio::test]
-async fn latency_counts_from_the_intended_time_when_the_connections_are_too_few() {
-    let server = Server::start(|_| Act::AcceptAfter(Duration::from_millis(10))).await;
-    let mut plan = server.plan(true, 50);
-    (plan.rate, plan.connections, plan.threads) = (1_000, 1, 1);
-    let outcome = run(plan).await;
-    // One connection serves 100 a second of the 1,000 that are due: the last vote is due after 49 ms and can't be
-    // answered before 500 ms, though every single answer takes little more than 10 ms.
-    let latency = &outcome.stats.latency;
-    assert!(latency.max() >= 450_000, "{} µs", latency.max());
-    assert!(outcome.stats.start_delay.max() >= 440_000);
-    assert!(latency.min() >= 10_000);
-}
-
-#[tokio::test]
-async fn a_stopped_run_sends_no_more_and_still_knows_what_it_sent() {
-    let server = Server::start(|_| Act::AcceptAfter(Duration::from_millis(5))).await;
-    let mut plan = server.plan(true, 1_000_000);
-    plan.rate = 1_000;
-    let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
-    let running = tokio::spawn(engine::run(plan, Arc::clone(&progress), stop.clone()));
-    vote_testkit::eventually(Duration::from_secs(10), || async {
-        Progress::read(&progress.done) > 20
-    })
-    .await;
-    stop.stop_sending();
-    let outcome = running.await.unwrap().unwrap();
-    assert!(outcome.stopped && outcome.stats.sent < 1_000_000);
-    assert_eq!(outcome.stats.sent, outcome.stats.accepted);
-    let found = reconciled(&server, &outcome.stats, Duration::from_secs(5)).await;
-    assert_eq!(found.finding, Finding::Reconciled);
-}
-
-#[tokio::test]
-async fn a_stopped_run_sends_no_vote_again_and_waits_for_no_pause() {
-    let server = Server::start(|_| Act::BusyForLong).await;
-    let mut plan = server.plan(true, 16);
-    plan.attempts = 100;
-    let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
-    let running = tokio::spawn(engine::run(plan, Arc::clone(&progress), stop.clone()));
-    vote_testkit::eventually(Duration::from_secs(10), || async {
-        Progress::read(&progress.failures) == 16
-    })
-    .await;
-    stop.stop_sending();
-    let outcome = running.await.unwrap().unwrap();
-    let stats = &outcome.stats;
-    assert!(
-        outcome.elapsed < Duration::from_secs(5),
-        "{:?}",
-        outcome.elapsed
+    let json = serde_json::to_value(&unread).expect("a report is JSON");
+    let reconciliation = &json["reconciliation"];
+    assert_eq!(
+        reconciliation,
+        &serde_json::json!({
+            "before": 10, "after": null, "accepted": 1_000, "unknown": 0, "difference": null,
+            "finding": "not_read", "reason": "connection refused",
+        })
     );
-    assert_eq!((stats.sent, stats.refused, stats.attempts), (16, 16, 16));
-    // The attempt before the stop was each vote's last.
-    assert_eq!(stats.errors["503 overloaded"].votes, 16);
-}
-
-/// A tally that is as slow to read as Redis when it hangs, from a certain reading on.
-struct Hangs(AtomicU64);
-
-impl TallySource for Hangs {
-    async fn total(&self) -> anyhow::Result<u128> {
-        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
-            std::future::pending::<()>().await;
-        }
-        Ok(7)
-    }
-}
-
-#[tokio::test]
-async fn a_tally_that_hangs_is_waited_for_no_longer_than_is_enough() {
-    let hour = Duration::from_secs(3_600);
-    let (stats, never) = (Stats::new(), Hangs(AtomicU64::new(1)));
-    let found = reconcile(&never, 0, &stats, hour, std::future::ready(())).await;
-    assert_eq!(found.unwrap_err().reason, "it was not waited for");
-    // What was read until then is known.
-    let later = Hangs(AtomicU64::new(0));
-    let enough = tokio::time::sleep(Duration::from_millis(200));
-    let found = reconcile(&later, 0, &stats, hour, enough).await.unwrap();
-    assert_eq!((found.after, found.finding), (7, Finding::Surplus));
+    assert_eq!(unread.failure().expect("it has failed").code(), 3);
 }

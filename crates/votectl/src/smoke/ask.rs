@@ -1,9 +1,13 @@
 //! One request to a deployment, each on a connection of its own: behind a load balancer the next one may reach another
 //! process, which must know the same.
 
-use crate::load::answer::{CUT, NO_ANSWER, NO_CONNECTION};
-use crate::load::http::{Broken, Connection, Target};
+use crate::failure::Failure;
 use std::time::Duration;
+use vote_client::answer::{CUT, NO_ANSWER, NO_CONNECTION, NO_HTTP, no_connection};
+use vote_client::connection::{Broken, Connection};
+use vote_client::endpoint::Endpoint;
+use vote_client::target::Target;
+use vote_client::tls::Tls;
 
 /// How long one answer may take: longer than ingest's accept timeout, after which it answers in any case.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -36,11 +40,17 @@ pub(super) enum Silence {
 pub(super) struct Service {
     pub(super) name: &'static str,
     target: Target,
+    tls: Option<Tls>,
 }
 
 impl Service {
-    pub(super) fn new(name: &'static str, target: Target) -> Self {
-        Self { name, target }
+    /// # Errors
+    /// [`Failure::Usage`] where it needs TLS, and nobody can be trusted.
+    pub(super) fn new(name: &'static str, target: Target) -> Result<Self, Failure> {
+        let tls = target
+            .tls()
+            .map_err(|error| Failure::usage(format!("--{name}: no TLS to {target}: {error}")))?;
+        Ok(Self { name, target, tls })
     }
 
     /// The whole address of a path.
@@ -77,8 +87,8 @@ impl Service {
                 status: answer.status,
                 body: answer.body.to_vec(),
             }),
-            Ok(Err(Broken::NoConnection | Broken::Cut)) => Err(Silence::Open(CUT)),
-            Ok(Err(Broken::Garbled)) => Err(Silence::Open("answer is no HTTP")),
+            Ok(Err(Broken::Cut)) => Err(Silence::Open(CUT)),
+            Ok(Err(Broken::Garbled)) => Err(Silence::Open(NO_HTTP)),
             Err(_) => Err(Silence::Open(NO_ANSWER)),
         }
     }
@@ -90,8 +100,12 @@ impl Service {
             .resolve()
             .await
             .map_err(|error| format!("{NO_CONNECTION}: the host is not found: {error}"))?;
-        Connection::open(address)
+        let endpoint = Endpoint {
+            address,
+            tls: self.tls.clone(),
+        };
+        Connection::open(&endpoint)
             .await
-            .map_err(|_| NO_CONNECTION.to_owned())
+            .map_err(|error| no_connection(&error))
     }
 }

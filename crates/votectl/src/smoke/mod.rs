@@ -5,29 +5,27 @@ mod ask;
 mod seen;
 mod steps;
 
+use self::ask::Service;
+use self::seen::{
+    Standing, has_vote, nobody, not_answered, not_this, open_channel, read_standing, said, unfit,
+    with_hint,
+};
+use self::steps::{Instead, Look, Steps};
+use crate::built_in::SMOKE_FILE;
 use crate::commands::poll::file;
 use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;
-use crate::load::answer::{self, Shown};
-use crate::load::http::Target;
-use crate::numbered::{Found as FoundPoll, OPEN_FOR, Series, Wanted};
-use ask::Service;
+use crate::numbered::{NumberedPolls, OPEN_FOR, RunningPoll, Wanted};
 use clap::Args;
 use jiff::SignedDuration;
-use seen::{
-    Standing, has_vote, nobody, not_answered, not_this, open_channel, read_standing, said, unfit,
-    with_hint,
-};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use steps::{Found, Look, Steps};
+use vote_client::answer::{self, Shown};
+use vote_client::keys;
+use vote_client::target::Target;
 use vote_domain::{Poll, PollDefinition, PollState, wire_time};
-use vote_store::{Address, PollOperator};
-
-/// The file of the poll that is voted in, as it is in `deploy/polls`.
-pub const SMOKE_FILE: &str = include_str!("../../../../deploy/polls/smoke.yaml");
+use vote_store::PollOperator;
 
 /// How many steps there are: so many timeouts a poll must still be open for.
 const STEPS: i32 = 8;
@@ -40,7 +38,8 @@ pub struct SmokeArgs {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// The ingest service
+    /// The ingest service; where it or the other is https://, the authorities of this machine are trusted, or those in
+    /// the file that SSL_CERT_FILE names
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     ingest: Target,
 
@@ -59,15 +58,7 @@ pub struct SmokeArgs {
 /// [`Failure::Usage`] where the file is no rehearsal that can be tested with; [`Failure::Refused`] with what was expected
 /// and what came; [`Failure::Broken`] where Redis or a service is away.
 pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let timeout = Duration::try_from(args.timeout)
-        .ok()
-        .filter(|timeout| !timeout.is_zero());
-    let Some(timeout) = timeout else {
-        return Err(Failure::usage(format!(
-            "--timeout: must be longer than zero, is {:#}",
-            args.timeout
-        )));
-    };
+    let timeout = duration::longer_than_zero("--timeout", args.timeout)?;
     let definition = match &args.file {
         Some(path) => file::read(path)?,
         None => file::parse("smoke.yaml", SMOKE_FILE.as_bytes())?,
@@ -83,9 +74,9 @@ pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failu
     let addresses = (args.ingest.to_string(), args.results.to_string());
     let by = context.global.by.clone();
     let mut test = Test {
-        redis: redis_of(context),
-        ingest: Service::new("ingest", args.ingest),
-        results: Service::new("results", args.results),
+        redis: context.global.redis.shown(),
+        ingest: Service::new("ingest", args.ingest)?,
+        results: Service::new("results", args.results)?,
         steps: Steps::new(context, timeout, addresses),
         operator,
     };
@@ -93,12 +84,6 @@ pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failu
     let done = test.run(definition, at_least, &by).await;
     let finished = test.steps.finish(done.is_ok());
     done.and(finished)
-}
-
-/// Where Redis is, without its password.
-fn redis_of(context: &Context<'_>) -> String {
-    let url = context.global.redis.redis.parse::<Address>();
-    url.map_or_else(|_| "Redis".to_owned(), |url| url.to_string())
 }
 
 struct Test<'c, 't> {
@@ -116,11 +101,10 @@ impl Test<'_, '_> {
         at_least: SignedDuration,
         by: &str,
     ) -> Result<(), Failure> {
-        let poll = self.open(Series::of(file), at_least, by).await?;
+        let poll = self.open(NumberedPolls::of(file), at_least, by).await?;
         let id = poll.definition.id().to_string();
         self.steps.in_poll(&id);
-        let run: [u8; 8] = vote_runtime::entropy::random_bytes().map_err(anyhow::Error::from)?;
-        let key = format!("smoke-{}", data_encoding::HEXLOWER.encode(&run));
+        let key = keys::fresh("smoke").map_err(anyhow::Error::from)?;
         self.refused(&poll, &format!("{key}-refused")).await?;
         let before = self.standing(&id).await?;
         let counted = self.operator.poll_tally_total(&poll).await?;
@@ -134,7 +118,7 @@ impl Test<'_, '_> {
     /// A poll of our own takes votes.
     async fn open(
         &mut self,
-        series: Series,
+        series: NumberedPolls,
         at_least: SignedDuration,
         by: &str,
     ) -> Result<Poll, Failure> {
@@ -146,7 +130,7 @@ impl Test<'_, '_> {
         };
         let operator = &self.operator;
         let look = async || {
-            let FoundPoll { poll, new } = series.ensure(operator, wanted).await?;
+            let RunningPoll { poll, new } = series.ensure(operator, wanted).await?;
             let (id, state) = (poll.definition.id().clone(), poll.state);
             // It may have been made from another file, or paused by somebody.
             let why = match unfit(&poll.definition) {
@@ -155,7 +139,7 @@ impl Test<'_, '_> {
                 None => Some(format!("it is {state}")),
             };
             if let Some(why) = why {
-                let other = Found::Other(format!("poll {id}, which does not do: {why}"));
+                let other = Instead::Other(format!("poll {id}, which does not do: {why}"));
                 return Ok(Look::Wrong(other));
             }
             let did = if new { "was opened" } else { "is open" };
@@ -177,7 +161,7 @@ impl Test<'_, '_> {
             };
             Ok(match got.as_str() {
                 "422 unknown-candidate" => Look::Right((), got),
-                _ => Look::NotYet(Found::Other(with_hint(got, &self.redis))),
+                _ => Look::NotYet(Instead::Other(with_hint(got, &self.redis))),
             })
         };
         let expected = "422 unknown-candidate to a vote for nobody";
@@ -191,7 +175,9 @@ impl Test<'_, '_> {
         let look = async || {
             Ok(match read_standing(results.get(&path).await) {
                 Ok((standing, saw)) => Look::Right(standing, saw),
-                Err(Found::Other(got)) => Look::NotYet(Found::Other(with_hint(got, &self.redis))),
+                Err(Instead::Other(got)) => {
+                    Look::NotYet(Instead::Other(with_hint(got, &self.redis)))
+                }
                 Err(nothing) => Look::NotYet(nothing),
             })
         };
@@ -213,7 +199,7 @@ impl Test<'_, '_> {
             Ok(match (said(&answer), receipt) {
                 ((Shown::Accepted, saw), Some(receipt)) => Look::Right(receipt, saw),
                 ((Shown::Accepted, saw), None) => {
-                    Look::Wrong(Found::Other(format!("{saw} without a receipt")))
+                    Look::Wrong(Instead::Other(format!("{saw} without a receipt")))
                 }
                 (other, _) => not_this(other),
             })
@@ -246,7 +232,7 @@ impl Test<'_, '_> {
         let look = async || {
             Ok(match read_standing(results.get(&path).await) {
                 Ok((after, saw)) if has_vote(before, after) => Look::Right((), saw),
-                Ok((_, saw)) => Look::NotYet(Found::Other(saw)),
+                Ok((_, saw)) => Look::NotYet(Instead::Other(saw)),
                 Err(found) => Look::NotYet(found),
             })
         };
@@ -275,8 +261,10 @@ impl Test<'_, '_> {
                     let saw = format!("in the tally, by batch {}", report["sequence"]);
                     Look::Right((), saw)
                 }
-                (200, Some(false)) => Look::NotYet(Found::Other("not in the tally yet".to_owned())),
-                (status, _) => Look::NotYet(Found::Other(answer::named(status, &answer.body))),
+                (200, Some(false)) => {
+                    Look::NotYet(Instead::Other("not in the tally yet".to_owned()))
+                }
+                (status, _) => Look::NotYet(Instead::Other(answer::named(status, &answer.body))),
             })
         };
         let expected = "that the vote is in the tally";
@@ -289,17 +277,21 @@ impl Test<'_, '_> {
         let (operator, id) = (&self.operator, poll.definition.id());
         let look = async || {
             let Some(report) = operator.audit(id).await? else {
-                return Ok(Look::Wrong(Found::Other(format!("no poll {id} any more"))));
+                return Ok(Look::Wrong(Instead::Other(format!(
+                    "no poll {id} any more"
+                ))));
             };
             if let Some(first) = report.differences.first() {
-                return Ok(Look::Wrong(Found::Other(format!("a difference: {first}"))));
+                return Ok(Look::Wrong(Instead::Other(format!(
+                    "a difference: {first}"
+                ))));
             }
             if report.total <= before {
                 let got = format!(
                     "{} votes, as before the vote: ingest and results have another Redis",
                     report.total
                 );
-                return Ok(Look::Wrong(Found::Other(got)));
+                return Ok(Look::Wrong(Instead::Other(got)));
             }
             let saw = format!("{} votes, all figures agree", report.total);
             Ok(Look::Right((), saw))

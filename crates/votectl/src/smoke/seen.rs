@@ -1,9 +1,9 @@
 //! What polls and answers are to the test: which poll will do, and what an answer says.
 
-use super::ask::{Answer, Silence};
-use super::steps::{Found, Look};
-use crate::load::answer::{self, Shown};
+use crate::smoke::ask::{Answer, Silence};
+use crate::smoke::steps::{Instead, Look};
 use jiff::Timestamp;
+use vote_client::answer::{self, Shown};
 use vote_domain::{Eligibility, Kind, PollDefinition, Visibility, wire_time};
 
 /// Why nobody can vote in this poll for a test.
@@ -70,9 +70,9 @@ pub(super) fn not_this<T>((shown, saw): (Shown, String)) -> Look<T> {
     let later = shown == Shown::NotRecorded
         || ["404 unknown-poll", "409 poll-not-open"].contains(&saw.as_str());
     if later {
-        Look::NotYet(Found::Other(saw))
+        Look::NotYet(Instead::Other(saw))
     } else {
-        Look::Wrong(Found::Other(saw))
+        Look::Wrong(Instead::Other(saw))
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn not_answered<T>(silence: Silence) -> Look<T> {
     }
 }
 
-impl From<Silence> for Found {
+impl From<Silence> for Instead {
     fn from(silence: Silence) -> Self {
         match silence {
             Silence::NotSent(why) => Self::Nothing(why),
@@ -101,16 +101,18 @@ pub(super) fn with_hint(got: String, redis: &str) -> String {
 }
 
 /// A standing of an open rehearsal and how it is shown, or what it is instead.
-pub(super) fn read_standing(answer: Result<Answer, Silence>) -> Result<(Standing, String), Found> {
-    let answer = answer.map_err(Found::from)?;
+pub(super) fn read_standing(
+    answer: Result<Answer, Silence>,
+) -> Result<(Standing, String), Instead> {
+    let answer = answer.map_err(Instead::from)?;
     let body = answer.json();
     let text = |field: &str| body[field].as_str().unwrap_or("?").to_owned();
     let (Ok(as_of), 200) = (text("as_of").parse(), answer.status) else {
-        return Err(Found::Other(answer::named(answer.status, &answer.body)));
+        return Err(Instead::Other(answer::named(answer.status, &answer.body)));
     };
     let (kind, state, status) = (text("kind"), text("state"), text("status"));
     if (kind.as_str(), state.as_str(), status.as_str()) != ("rehearsal", "open", "provisional") {
-        return Err(Found::Other(format!("a {kind} poll, {state}, {status}")));
+        return Err(Instead::Other(format!("a {kind} poll, {state}, {status}")));
     }
     let standing = Standing {
         as_of,
@@ -137,10 +139,12 @@ pub(super) fn has_vote(before: Standing, after: Standing) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Found, Standing, has_vote, nobody, not_this, read_standing, said, unfit};
+    use super::{
+        Answer, Instead, Standing, has_vote, nobody, not_this, read_standing, said, unfit,
+    };
+    use crate::built_in::DEMO_FILE;
+    use crate::built_in::SMOKE_FILE;
     use crate::commands::poll::file::parse;
-    use crate::dev::DEMO_FILE;
-    use crate::smoke::SMOKE_FILE;
     use crate::smoke::steps::Look;
     use jiff::Timestamp;
 
@@ -153,7 +157,7 @@ mod tests {
 
     #[test]
     fn only_a_rehearsal_that_can_be_read_and_voted_in_will_do() {
-        let definition = |text: &str| parse("x.yaml", text.as_bytes()).unwrap();
+        let definition = |text: &str| parse("x.yaml", text.as_bytes()).expect("it is as expected");
         let why = |text: &str| unfit(&definition(text)).unwrap_or_default();
         assert_eq!(why(SMOKE_FILE), "");
         assert!(why(DEMO_FILE).contains("kind: must be rehearsal, is live"));
@@ -173,15 +177,16 @@ mod tests {
             )
         };
         let read = |status, body: &str| read_standing(Ok(answer(status, body)));
-        let (standing, saw) = read(200, &body("rehearsal", "provisional")).unwrap();
+        let (standing, saw) =
+            read(200, &body("rehearsal", "provisional")).expect("it is as expected");
         assert_eq!(saw, "revision 7, 3 votes");
         assert_eq!((standing.revision, standing.total), (Some(7), Some(3)));
         let hidden =
             body("rehearsal", "provisional").replace(r#","revision":7,"total_votes":3"#, "");
-        let (standing, saw) = read(200, &hidden).unwrap();
+        let (standing, saw) = read(200, &hidden).expect("it is as expected");
         assert_eq!(saw, "as of 2026-11-24T01:02:03.250Z, counts are not public");
         assert_eq!((standing.revision, standing.total), (None, None));
-        let other = |text: &str| Err(Found::Other(text.to_owned()));
+        let other = |text: &str| Err(Instead::Other(text.to_owned()));
         let live = read(200, &body("live", "provisional"));
         assert_eq!(live, other("a live poll, open, provisional"));
         let stale = read(200, &body("rehearsal", "stale"));
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_vote_shows_by_revision_and_total_where_counts_are_public_and_else_by_time() {
-        let as_of = |second| Timestamp::from_second(second).unwrap();
+        let as_of = |second| Timestamp::from_second(second).expect("the time is right");
         let at = |revision, total| Standing {
             as_of: as_of(0),
             revision: Some(revision),

@@ -14,14 +14,14 @@ pub(super) enum Look<T> {
     /// What was expected, and what was seen of it.
     Right(T, String),
     /// Something else, which may still change.
-    NotYet(Found),
+    NotYet(Instead),
     /// Something else, which won't.
-    Wrong(Found),
+    Wrong(Instead),
 }
 
-/// What was found instead.
+/// What was found instead of what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Instead {
     /// This.
     Other(String),
     /// No answer, for this reason: who was asked is away.
@@ -119,8 +119,8 @@ impl<'c, 't> Steps<'c, 't> {
         };
         let took = start.elapsed();
         let (got, is_away) = match found {
-            Found::Other(got) => (got, false),
-            Found::Nothing(why) => (why, true),
+            Instead::Other(got) => (got, false),
+            Instead::Nothing(why) => (why, true),
         };
         self.done(step, false, got.clone(), took)?;
         let text = format!(

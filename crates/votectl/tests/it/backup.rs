@@ -41,7 +41,10 @@ async fn poll(server: &RedisServer, dir: &Path, commands: &[&str]) {
                 }
                 pipeline.ignore();
             }
-            pipeline.exec_async(&mut connection).await.unwrap();
+            pipeline
+                .exec_async(&mut connection)
+                .await
+                .expect("Redis answers");
         }
         json(
             server,
@@ -69,7 +72,8 @@ async fn export(server: &RedisServer, dir: &Path) -> Value {
         "{}",
         exit.stderr()
     );
-    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(file).expect("the file can be read"))
+        .expect("the file system does it")
 }
 
 /// A backup without what says when and by what it was taken.
@@ -90,7 +94,10 @@ async fn a_poll_of_each_state_goes_out_and_in_and_out_again() {
         (&["open", "close", "seal"], "sealed"),
         (&["open", "close", "void"], "void"),
     ] {
-        let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+        let (server, dir) = (
+            RedisServer::start().await,
+            tempfile::tempdir().expect("a temporary directory"),
+        );
         poll(&server, dir.path(), commands).await;
         let before = export(&server, dir.path()).await;
         let results = "export paredao-01 --format json";
@@ -131,8 +138,8 @@ async fn a_poll_of_each_state_goes_out_and_in_and_out_again() {
         );
         let after = export(&target, dir.path()).await;
         if state == "paused" {
-            let log = after["poll"]["log"].as_array().unwrap();
-            let last = log.last().unwrap();
+            let log = after["poll"]["log"].as_array().expect("it is a list");
+            let last = log.last().expect("it is there");
             assert_eq!(
                 (&last["action"], &last["by"]),
                 (&"import".into(), &"tester".into())
@@ -153,7 +160,10 @@ async fn a_poll_of_each_state_goes_out_and_in_and_out_again() {
 
 #[tokio::test]
 async fn an_import_says_what_it_did_and_how_to_go_on() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     poll(&server, dir.path(), &["open", "pause", "resume"]).await;
     let file = dir.path().join(FILE);
     let exit = run(
@@ -189,10 +199,13 @@ async fn an_import_says_what_it_did_and_how_to_go_on() {
 
 #[tokio::test]
 async fn a_wrong_file_is_refused_before_anything_is_written() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     poll(&server, dir.path(), &["open", "close"]).await;
     let backup = export(&server, dir.path()).await;
-    let good = fs::read_to_string(dir.path().join(FILE)).unwrap();
+    let good = fs::read_to_string(dir.path().join(FILE)).expect("the file can be read");
     let mut other = backup.clone();
     other["format"] = "something-else\u{1b}[2J".into();
     let mut newer = backup.clone();
@@ -202,12 +215,12 @@ async fn a_wrong_file_is_refused_before_anything_is_written() {
     // With a digest that fits: it is told when it is wrong.
     let mut forged = edited.clone();
     let file = dir.path().join("wrong.json");
-    fs::write(&file, edited.to_string()).unwrap();
+    fs::write(&file, edited.to_string()).expect("the file can be written");
     let target = RedisServer::start().await;
     let import = format!("import {}", file.display());
     let told = fails(&target, &import, 2).await;
-    let actual = told.split("its content has ").nth(1).unwrap();
-    forged["sha256"] = actual.split(',').next().unwrap().into();
+    let actual = told.split("its content has ").nth(1).expect("it is there");
+    forged["sha256"] = actual.split(',').next().expect("it is there").into();
 
     let sealed = "{\"version\":1,\"poll\":{},\"sha256\":\"\"}".to_owned();
     for (text, says) in [
@@ -231,7 +244,7 @@ async fn a_wrong_file_is_refused_before_anything_is_written() {
         ),
         ("{".repeat(100_000), "nothing was written"),
     ] {
-        fs::write(&file, text).unwrap();
+        fs::write(&file, text).expect("the file can be written");
         let error = fails(&target, &import, 2).await;
         assert!(
             error.contains(says) && error.contains("wrong.json"),
@@ -240,7 +253,10 @@ async fn a_wrong_file_is_refused_before_anything_is_written() {
         assert!(!error.contains('\u{1b}'), "{error}");
     }
     // A huge file is refused by its size alone.
-    fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+    fs::File::create(&file)
+        .expect("a file of that size")
+        .set_len(1 << 40)
+        .expect("a file of that size");
     let error = fails(&target, &import, 2).await;
     assert!(error.contains("larger than"), "{error}");
     fails(&target, "import /nowhere/backup.json", 2).await;
@@ -250,13 +266,16 @@ async fn a_wrong_file_is_refused_before_anything_is_written() {
     let keys: u64 = redis::cmd("DBSIZE")
         .query_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     assert_eq!(keys, 0);
 }
 
 #[tokio::test]
 async fn an_import_that_breaks_is_no_poll_and_the_same_command_completes_it() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     poll(&server, dir.path(), &["open", "close", "seal"]).await;
     export(&server, dir.path()).await;
     let target = RedisServer::start().await;
@@ -295,18 +314,24 @@ async fn an_import_that_breaks_is_no_poll_and_the_same_command_completes_it() {
 #[tokio::test]
 async fn an_export_replaces_a_file_whole_or_not_at_all() {
     use std::os::unix::fs::PermissionsExt as _;
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     poll(&server, dir.path(), &[]).await;
     let file = dir.path().join(FILE);
-    fs::write(&file, "before").unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&file, "before").expect("the file can be written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("the file system does it");
     let backup = export(&server, dir.path()).await;
     assert_eq!(backup["totals"]["votes"], 0);
-    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    let mode = fs::metadata(&file)
+        .expect("the file is there")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     let names: Vec<_> = fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
+        .expect("the file system does it")
+        .map(|entry| entry.expect("the directory can be listed").file_name())
         .collect();
     assert_eq!(names.len(), 2, "{names:?}");
     let nowhere = "export paredao-01 --what backup --file /nowhere/backup.json";

@@ -6,7 +6,10 @@ use vote_testkit::{ChildProcess, RedisServer};
 
 #[tokio::test]
 async fn a_demo_poll_is_opened_once_and_the_next_one_when_it_is_over() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let demo = format!("poll demo {} --for 90m", poll_file(dir.path()));
     let first = json(&server, &demo).await;
     assert_eq!(
@@ -25,18 +28,20 @@ async fn a_demo_poll_is_opened_once_and_the_next_one_when_it_is_over() {
     );
     json(&server, "poll close paredao-01").await;
     // An operator's draft is not opened, and its number not taken.
-    let draft = std::fs::read_to_string(dir.path().join("poll.yaml")).unwrap();
+    let draft =
+        std::fs::read_to_string(dir.path().join("poll.yaml")).expect("the file can be read");
     let file = dir.path().join("draft.yaml");
-    std::fs::write(&file, draft.replace("id: paredao-01", "id: paredao-02")).unwrap();
+    std::fs::write(&file, draft.replace("id: paredao-01", "id: paredao-02"))
+        .expect("the file can be written");
     json(&server, &format!("poll apply {}", file.display())).await;
     let text = run(&server, &demo).await.stdout();
     assert!(text.contains("paredao-03 was opened, until 20"), "{text}");
     let list = json(&server, "poll list").await;
     let states: Vec<&str> = list
         .as_array()
-        .unwrap()
+        .expect("it is a list")
         .iter()
-        .map(|poll| poll["state"].as_str().unwrap())
+        .map(|poll| poll["state"].as_str().expect("it is text"))
         .collect();
     assert_eq!(states, ["closed", "draft", "open"]);
     assert_eq!(list[2]["title"], "Paredão 3");
@@ -44,7 +49,10 @@ async fn a_demo_poll_is_opened_once_and_the_next_one_when_it_is_over() {
 
 #[tokio::test]
 async fn of_many_at_once_one_opens_it_and_the_others_find_it() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let file = poll_file(dir.path());
     for poll in ["paredao-01", "paredao-02"] {
         let mut running: Vec<ChildProcess> = (0..8)
@@ -59,7 +67,7 @@ async fn of_many_at_once_one_opens_it_and_the_others_find_it() {
         for process in &mut running {
             let exit = process.wait(PATIENCE).await;
             assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
-            let done: Value = serde_json::from_str(&exit.stdout()).unwrap();
+            let done: Value = serde_json::from_str(&exit.stdout()).expect("it is JSON");
             assert_eq!(done["poll"], poll);
             opened += u32::from(done["action"] == "opened");
         }
@@ -67,14 +75,21 @@ async fn of_many_at_once_one_opens_it_and_the_others_find_it() {
         json(&server, &format!("poll close {poll}")).await;
     }
     assert_eq!(
-        json(&server, "poll list").await.as_array().unwrap().len(),
+        json(&server, "poll list")
+            .await
+            .as_array()
+            .expect("it is a list")
+            .len(),
         2
     );
 }
 
 #[tokio::test]
 async fn a_poll_that_somebody_could_not_list_is_listed() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let demo = format!("poll demo {}", poll_file(dir.path()));
     json(&server, &demo).await;
     // As if the first had failed between the poll and the list of all polls.
@@ -84,7 +99,7 @@ async fn a_poll_that_somebody_could_not_list_is_listed() {
         .arg("paredao-01")
         .query_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     assert_eq!(removed, 1);
     let found = json(&server, &demo).await;
     assert_eq!(
@@ -96,7 +111,10 @@ async fn a_poll_that_somebody_could_not_list_is_listed() {
 
 #[tokio::test]
 async fn the_file_may_come_by_standard_input_and_wrong_input_exits_2() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let file = poll_file(dir.path());
     let line = format!("exec \"$0\" --redis {} poll demo - <{file}", server.url());
     let exit = ChildProcess::builder("bash")
@@ -121,7 +139,11 @@ async fn the_file_may_come_by_standard_input_and_wrong_input_exits_2() {
     assert!(error.contains("closes_at"), "{error}");
     fails(&server, "poll demo /nowhere/poll.yaml", 2).await;
     assert_eq!(
-        json(&server, "poll list").await.as_array().unwrap().len(),
+        json(&server, "poll list")
+            .await
+            .as_array()
+            .expect("it is a list")
+            .len(),
         1
     );
 }

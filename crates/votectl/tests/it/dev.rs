@@ -7,8 +7,8 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
+use vote_client::get;
 use vote_testkit::{ChildProcess, Exit, eventually, free_port};
-use votectl::load::http;
 
 /// A running `votectl dev`.
 pub(crate) struct Dev {
@@ -51,13 +51,13 @@ impl Dev {
             .await;
         Self {
             process,
-            ready: serde_json::from_str(&line).unwrap(),
+            ready: serde_json::from_str(&line).expect("it is JSON"),
         }
     }
 
     /// What it said of that name when it was ready.
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.ready[name].as_str().unwrap()
+        self.ready[name].as_str().expect("it is text")
     }
 
     /// The address of a service.
@@ -65,19 +65,26 @@ impl Dev {
         self.text(name)
             .trim_start_matches("http://")
             .parse()
-            .unwrap()
+            .expect("it can be parsed")
     }
 
     async fn results(&self) -> Value {
-        let path = format!("/v1/polls/{}/results", self.ready["poll"].as_str().unwrap());
-        let answer = http::get(self.address("results"), &path, Duration::from_secs(5)).await;
+        let path = format!(
+            "/v1/polls/{}/results",
+            self.ready["poll"].as_str().expect("it is text")
+        );
+        let answer = get(self.address("results"), &path, Duration::from_secs(5)).await;
         answer
             .and_then(|(_, body)| serde_json::from_slice(&body).ok())
             .unwrap_or_default()
     }
 
     async fn vote(&self) {
-        vote(self.address("vote"), self.ready["poll"].as_str().unwrap()).await;
+        vote(
+            self.address("vote"),
+            self.ready["poll"].as_str().expect("it is text"),
+        )
+        .await;
     }
 
     async fn has_votes(&self, votes: u64) {
@@ -100,8 +107,16 @@ impl Dev {
 
 /// The process that a pid file names.
 fn pid(data_dir: &Path, name: &str) -> Pid {
-    let text = fs::read_to_string(data_dir.join(format!("run/{name}.pid"))).unwrap();
-    Pid::from_raw(text.split(' ').next().unwrap().parse().unwrap()).unwrap()
+    let text =
+        fs::read_to_string(data_dir.join(format!("run/{name}.pid"))).expect("the file can be read");
+    Pid::from_raw(
+        text.split(' ')
+            .next()
+            .expect("it is there")
+            .parse()
+            .expect("it can be parsed"),
+    )
+    .expect("the process is there")
 }
 
 fn pids(data_dir: &Path) -> [Pid; 3] {
@@ -120,7 +135,7 @@ fn is_gone(pid: Pid) -> bool {
 
 #[tokio::test]
 async fn a_vote_is_in_the_results_and_a_second_start_finds_it_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary directory");
     let first = Dev::start(dir.path()).await;
     first.vote().await;
     first.has_votes(1).await;
@@ -139,9 +154,12 @@ async fn a_vote_is_in_the_results_and_a_second_start_finds_it_again() {
 
 #[tokio::test]
 async fn a_taken_port_is_said_and_another_one_used_and_a_directory_is_for_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken
+        .local_addr()
+        .expect("a listener has an address")
+        .port();
     let ports = [free_port(), port, free_port(), free_port(), free_port()];
     let mut dev = Dev::ready(Dev::command(dir.path(), ports)).await;
     assert_ne!(dev.address("vote").port(), port);
@@ -164,10 +182,11 @@ async fn a_taken_port_is_said_and_another_one_used_and_a_directory_is_for_one() 
 
 #[tokio::test]
 async fn a_part_that_dies_is_named_and_the_others_are_stopped() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary directory");
     let mut dev = Dev::start(dir.path()).await;
     let parts = pids(dir.path());
-    rustix::process::kill_process(pid(dir.path(), "vote-results"), Signal::KILL).unwrap();
+    rustix::process::kill_process(pid(dir.path(), "vote-results"), Signal::KILL)
+        .expect("the process is there");
     let exit = dev.process.wait(PATIENCE).await;
     assert_eq!(exit.code(), Some(1));
     assert!(
@@ -180,7 +199,7 @@ async fn a_part_that_dies_is_named_and_the_others_are_stopped() {
 
 #[tokio::test]
 async fn nothing_outlives_a_supervisor_that_is_killed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary directory");
     let mut dev = Dev::start(dir.path()).await;
     dev.vote().await;
     let parts = pids(dir.path());

@@ -11,11 +11,11 @@ use vote_testkit::{RedisServer, eventually};
 /// The file of a poll that ends then.
 fn ending(dir: &Path, closes_at: Timestamp) -> String {
     let file = poll_file(dir);
-    let text = std::fs::read_to_string(&file).unwrap();
+    let text = std::fs::read_to_string(&file).expect("the file can be read");
     let line = text.lines().find(|line| line.starts_with("closes_at: "));
     let closes_at = format!("closes_at: {}", wire_time::format(closes_at));
-    let text = text.replace(line.unwrap(), &closes_at);
-    std::fs::write(&file, text).unwrap();
+    let text = text.replace(line.expect("it is there"), &closes_at);
+    std::fs::write(&file, text).expect("the file can be written");
     file
 }
 
@@ -32,7 +32,10 @@ async fn ended(server: &RedisServer, dir: &Path) {
 
 #[tokio::test]
 async fn a_poll_whose_end_has_come_cannot_be_opened_and_can_be_mended() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let past = SystemClock.now() - SignedDuration::from_mins(1);
     let applied = run(&server, &format!("poll apply {}", ending(dir.path(), past))).await;
     assert_eq!(applied.code(), Some(0), "{}", applied.stderr());
@@ -66,7 +69,10 @@ async fn a_poll_whose_end_has_come_cannot_be_opened_and_can_be_mended() {
 
 #[tokio::test]
 async fn what_is_said_of_a_poll_whose_end_has_come_is_true() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     ended(&server, dir.path()).await;
     let backup = run(&server, "export paredao-01 --what backup").await;
     assert!(
@@ -85,7 +91,10 @@ async fn what_is_said_of_a_poll_whose_end_has_come_is_true() {
 
 #[tokio::test]
 async fn sealing_closes_a_poll_that_the_clock_has_ended() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     ended(&server, dir.path()).await;
     // In the grace, and with nobody to ask, nothing is done at all.
     let grace = fails(&server, "poll seal paredao-01 --yes --grace 1h", 1).await;
@@ -104,7 +113,7 @@ async fn sealing_closes_a_poll_that_the_clock_has_ended() {
         sealed.stderr()
     );
     let shown = json(&server, "poll show paredao-01").await;
-    let log = shown["poll"]["log"].as_array().unwrap();
+    let log = shown["poll"]["log"].as_array().expect("it is a list");
     let actions: Vec<_> = log.iter().map(|entry| &entry["action"]).collect();
     assert_eq!(actions, ["apply", "open", "close", "seal"]);
     assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
@@ -112,7 +121,10 @@ async fn sealing_closes_a_poll_that_the_clock_has_ended() {
 
 #[tokio::test]
 async fn sealing_an_ended_poll_gives_a_shard_that_lost_its_fence_time_for_repair() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     ended(&server, dir.path()).await;
     json(&server, "poll pause paredao-01").await;
     let mut connection = server.connection().await;
@@ -120,7 +132,7 @@ async fn sealing_an_ended_poll_gives_a_shard_that_lost_its_fence_time_for_repair
         .arg("vote:{paredao-01/0}:state")
         .exec_async(&mut connection)
         .await
-        .unwrap();
+        .expect("it is there");
     let sealed = run(&server, "poll seal paredao-01 --now --yes").await;
     assert_eq!(sealed.code(), Some(0), "{}", sealed.stderr());
     assert!(sealed.stderr().contains("for 3 s"), "{}", sealed.stderr());

@@ -1,17 +1,19 @@
 //! `votectl load` against a real ingest service.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote, votectl};
+use crate::support::{
+    PATIENCE, fails, json, poll_file, run, service, tls_in_front_of, vote, votectl,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use vote_testkit::{ChildProcess, Exit, RedisServer, free_port};
+use vote_testkit::{Certificates, ChildProcess, Exit, RedisServer, free_port};
 
 /// An ingest service on this Redis, ready to take votes in the demo poll.
 async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary directory");
     json(server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(server, "poll open paredao-01").await;
     service("vote-ingest", server).await
@@ -20,7 +22,7 @@ async fn ingest(server: &RedisServer) -> (ChildProcess, SocketAddr) {
 /// The demo poll, open, on a Redis that no service uses.
 async fn redis_with_poll() -> RedisServer {
     let server = RedisServer::start().await;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary directory");
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
     server
@@ -53,20 +55,27 @@ struct Hanging {
 impl Hanging {
     async fn start() -> Self {
         Self {
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            listener: TcpListener::bind("127.0.0.1:0")
+                .await
+                .expect("a port is free"),
             taken: Vec::new(),
         }
     }
 
     fn url(&self) -> String {
-        format!("http://{}", self.listener.local_addr().unwrap())
+        format!(
+            "http://{}",
+            self.listener
+                .local_addr()
+                .expect("a listener has an address")
+        )
     }
 
     /// Waits until so many requests have come, each on a connection of its own.
     async fn requests(&mut self, count: usize) {
         for _ in 0..count {
-            let (mut stream, _) = self.listener.accept().await.unwrap();
-            stream.read_u8().await.unwrap();
+            let (mut stream, _) = self.listener.accept().await.expect("somebody connects");
+            stream.read_u8().await.expect("the peer is there");
             self.taken.push(stream);
         }
     }
@@ -77,8 +86,13 @@ impl Hanging {
 async fn accepting() -> String {
     const ANSWER: &[u8] =
         b"HTTP/1.1 201 Created\r\ncontent-length: 21\r\n\r\n{\"status\":\"accepted\"}";
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let url = format!(
+        "http://{}",
+        listener.local_addr().expect("a listener has an address")
+    );
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -114,11 +128,51 @@ async fn a_load_reconciles_to_the_vote() {
         .lines()
         .skip(1)
         .take(4)
-        .map(|line| line.split(',').nth(9).unwrap().parse::<u64>().unwrap())
+        .map(|line| {
+            line.split(',')
+                .nth(9)
+                .expect("it is there")
+                .parse::<u64>()
+                .expect("it can be parsed")
+        })
         .sum();
     assert_eq!(votes, 2_000);
     let exit = service.stop(PATIENCE).await;
     assert_eq!(exit.code(), Some(0), "{}{}", exit.stdout(), exit.stderr());
+}
+
+#[tokio::test]
+async fn votes_go_by_tls_to_a_service_that_is_trusted_and_to_no_other() {
+    let server = RedisServer::start().await;
+    let (_service, address) = ingest(&server).await;
+    let certificates = Certificates::generate();
+    let url = tls_in_front_of(address, &certificates).await;
+    let load = |trusted: &Certificates| {
+        votectl()
+            .env("SSL_CERT_FILE", trusted.authority())
+            .env_remove("SSL_CERT_DIR")
+            .args(["--redis", &server.url(), "load", "--output", "json"])
+            .args(["--url", &url, "--votes", "50", "--attempts", "1"])
+            .spawn()
+    };
+    let exit = load(&certificates).wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    let found = report(&exit);
+    assert_eq!(
+        (&found["accepted"], &found["attempts"]),
+        (&50.into(), &50.into())
+    );
+    assert_eq!(found["reconciliation"]["finding"], "reconciled");
+
+    let exit = load(&Certificates::generate()).wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(3), "{}", exit.stderr());
+    let found = report(&exit);
+    assert_eq!(
+        (&found["sent"], &found["no_connection"]),
+        (&0.into(), &50.into())
+    );
+    let error = found["errors"][0]["error"].to_string();
+    assert!(error.contains("invalid peer certificate"), "{error}");
 }
 
 #[tokio::test]
@@ -134,7 +188,7 @@ async fn votes_in_a_closed_poll_are_refused_and_the_load_says_so() {
         ),
     )
     .await;
-    let report: serde_json::Value = serde_json::from_str(&exit.stdout()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&exit.stdout()).expect("it is JSON");
     assert_eq!(
         (exit.code(), &report["accepted"]),
         (Some(1), &0.into()),
@@ -144,7 +198,7 @@ async fn votes_in_a_closed_poll_are_refused_and_the_load_says_so() {
     assert!(
         report["errors"][0]["error"]
             .as_str()
-            .unwrap()
+            .expect("it is text")
             .starts_with("410"),
         "{report}"
     );
@@ -253,11 +307,11 @@ async fn votes_without_a_connection_are_not_refused_and_a_run_of_only_those_is_b
 #[tokio::test]
 async fn without_a_poll_only_those_that_take_votes_now_can_be_meant() {
     let server = RedisServer::start().await;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary directory");
     let file = poll_file(dir.path());
-    let text = std::fs::read_to_string(&file).unwrap();
+    let text = std::fs::read_to_string(&file).expect("the file can be read");
     for id in ["ensaio-01", "paredao-01", "smoke-01", "smoke-02"] {
-        std::fs::write(&file, text.replace("paredao-01", id)).unwrap();
+        std::fs::write(&file, text.replace("paredao-01", id)).expect("the file can be written");
         json(&server, &format!("poll apply {file}")).await;
         json(&server, &format!("poll open {id}")).await;
     }
@@ -287,7 +341,7 @@ async fn a_receipt_is_genuine_and_counted_also_after_sealing_and_a_changed_one_i
     let server = RedisServer::start().await;
     let (_service, address) = ingest(&server).await;
     let answer = vote(address, "paredao-01").await;
-    let receipt = answer["receipt"].as_str().unwrap();
+    let receipt = answer["receipt"].as_str().expect("it is text");
     let verify = format!("receipt verify {receipt}");
     let found = json(&server, &verify).await;
     assert_eq!(

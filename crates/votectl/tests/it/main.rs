@@ -1,6 +1,6 @@
 //! `votectl` as it is run: the binary, a real Redis, the real services.
 #![expect(
-    clippy::unwrap_used,
+    clippy::expect_used,
     reason = "a helper that can't go on fails its test"
 )]
 

@@ -4,7 +4,10 @@ use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
 use vote_testkit::{ChildProcess, RedisServer, free_port};
 
 async fn applied() -> (RedisServer, tempfile::TempDir) {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     (server, dir)
 }
@@ -28,8 +31,8 @@ async fn a_path_that_cannot_be_written_to_is_wrong_input() {
     let below_a_file = dir.path().join("poll.yaml/x");
     for path in [
         "/nonexistent/x",
-        dir.path().to_str().unwrap(),
-        below_a_file.to_str().unwrap(),
+        dir.path().to_str().expect("the path is UTF-8"),
+        below_a_file.to_str().expect("the path is UTF-8"),
     ] {
         let error = fails(&server, &format!("export paredao-01 --file {path}"), 2).await;
         assert!(
@@ -106,7 +109,7 @@ async fn a_wrong_password_is_asked_for_and_not_the_address() {
         .arg(&["SETUSER", "rita", "on", ">right", "~x", "+@connection"])
         .exec_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     for (password, says) in [
         ("wrong", "are user and password right?"),
         ("right", "is it the right user?"),
@@ -153,7 +156,7 @@ async fn a_wrong_duration_is_told_what_is_right() {
 
 #[tokio::test]
 async fn dev_takes_no_redis_but_its_own() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary directory");
     let port = free_port().to_string();
     for (address, refused) in [
         ("redis://h:1".to_owned(), true),

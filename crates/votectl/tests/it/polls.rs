@@ -5,7 +5,10 @@ use vote_testkit::{RedisServer, eventually};
 
 #[tokio::test]
 async fn applying_is_idempotent_and_shows_what_differs() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let file = poll_file(dir.path());
     let dry = json(&server, &format!("poll apply {file} --dry-run")).await;
     assert_eq!(
@@ -23,9 +26,9 @@ async fn applying_is_idempotent_and_shows_what_differs() {
         (&"unchanged".into(), &1.into())
     );
     let changed = std::fs::read_to_string(&file)
-        .unwrap()
+        .expect("the file can be read")
         .replace("name: Ana", "name: Ana Maria");
-    std::fs::write(&file, changed).unwrap();
+    std::fs::write(&file, changed).expect("the file can be written");
     let changed = json(&server, &format!("poll apply {file}")).await;
     assert_eq!(changed["differences"][0]["to"], "Ana Maria");
     let list = json(&server, "poll list").await;
@@ -37,9 +40,12 @@ async fn applying_is_idempotent_and_shows_what_differs() {
 
 #[tokio::test]
 async fn a_wrong_file_writes_nothing_and_exits_2() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let file = poll_file(dir.path());
-    let good = std::fs::read_to_string(&file).unwrap();
+    let good = std::fs::read_to_string(&file).expect("the file can be read");
     for (right, wrong, says) in [
         ("weight: 30", "weight: 0", "channels[0].weight"),
         ("id: bia", "id: ana", "candidates[1].id"),
@@ -48,7 +54,7 @@ async fn a_wrong_file_writes_nothing_and_exits_2() {
         ("shards: 1", "shards: 1\nsurprise: 1", "surprise"),
     ] {
         assert!(good.contains(right), "{right}");
-        std::fs::write(&file, good.replace(right, wrong)).unwrap();
+        std::fs::write(&file, good.replace(right, wrong)).expect("the file can be written");
         let error = fails(&server, &format!("poll apply {file}"), 2).await;
         assert!(
             error.contains(says) && error.contains("nothing was written"),
@@ -65,7 +71,10 @@ async fn a_wrong_file_writes_nothing_and_exits_2() {
 
 #[tokio::test]
 async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     assert!(
         fails(&server, "poll pause paredao-01", 1)
@@ -85,7 +94,7 @@ async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
     assert_ne!(extended["closes_at"], closes_at);
     let earlier = format!(
         "poll extend paredao-01 --until {}",
-        closes_at.as_str().unwrap()
+        closes_at.as_str().expect("it is text")
     );
     assert!(fails(&server, &earlier, 1).await.contains("later"));
     assert_eq!(
@@ -95,9 +104,9 @@ async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
     let shown = json(&server, "poll show paredao-01").await;
     let actions: Vec<&str> = shown["poll"]["log"]
         .as_array()
-        .unwrap()
+        .expect("it is a list")
         .iter()
-        .map(|entry| entry["action"].as_str().unwrap())
+        .map(|entry| entry["action"].as_str().expect("it is text"))
         .collect();
     assert_eq!(
         actions,
@@ -108,7 +117,10 @@ async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
 
 #[tokio::test]
 async fn sealing_waits_for_the_grace_asks_and_proves_its_figures() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
     json(&server, "poll close paredao-01").await;
@@ -126,11 +138,14 @@ async fn sealing_waits_for_the_grace_asks_and_proves_its_figures() {
     fails(&server, "export paredao-01 --what sealed --format json", 1).await;
     let sealed = json(&server, "poll seal paredao-01 --now --yes").await;
     assert_eq!(sealed["standing"]["status"], "final");
-    let sha256 = sealed["sha256"].as_str().unwrap();
+    let sha256 = sealed["sha256"].as_str().expect("it is text");
     assert_eq!(sha256.len(), 64);
     let audit = json(&server, "audit paredao-01").await;
     assert_eq!(
-        (&audit["passed"], audit["sha256"].as_str().unwrap()),
+        (
+            &audit["passed"],
+            audit["sha256"].as_str().expect("it is text")
+        ),
         (&true.into(), sha256)
     );
     let exported = json(&server, "export paredao-01 --what sealed --format json").await;
@@ -146,12 +161,18 @@ async fn write_ledger(server: &RedisServer, fields: &[(&str, &str)]) {
     for (field, value) in fields {
         command.arg(field).arg(value);
     }
-    command.exec_async(&mut connection).await.unwrap();
+    command
+        .exec_async(&mut connection)
+        .await
+        .expect("Redis answers");
 }
 
 #[tokio::test]
 async fn sealing_names_the_writers_it_waits_for_and_abandons_those_it_is_told_to() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
     json(&server, "poll close paredao-01").await;
@@ -211,7 +232,10 @@ async fn sealing_names_the_writers_it_waits_for_and_abandons_those_it_is_told_to
 
 #[tokio::test]
 async fn sealing_goes_on_as_soon_as_the_last_writer_is_drained() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
     json(&server, "poll close paredao-01").await;
@@ -227,7 +251,7 @@ async fn sealing_goes_on_as_soon_as_the_last_writer_is_drained() {
     write_ledger(&server, &[("00000000000000aa/drained", "ended")]).await;
     let exit = sealing.wait(PATIENCE).await;
     assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
-    let sealed: serde_json::Value = serde_json::from_str(&exit.stdout()).unwrap();
+    let sealed: serde_json::Value = serde_json::from_str(&exit.stdout()).expect("it is JSON");
     assert_eq!(sealed["abandoned"], serde_json::json!([]));
 }
 
@@ -245,7 +269,7 @@ async fn replica_of(server: &RedisServer) -> RedisServer {
                 .arg("replication")
                 .query_async(&mut connection)
                 .await
-                .unwrap();
+                .expect("Redis answers");
             info.contains("state=online")
         }
     })
@@ -255,7 +279,10 @@ async fn replica_of(server: &RedisServer) -> RedisServer {
 
 #[tokio::test]
 async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let replica = replica_of(&server).await;
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
@@ -278,18 +305,21 @@ async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
         .arg("vote:{paredao-01/0}:state")
         .exec_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     assert_eq!(json(&server, "poll seal paredao-01").await, sealed);
     assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
     let text = run(&server, "poll seal paredao-01").await.stdout();
-    assert!(text.contains(sealed["sha256"].as_str().unwrap()), "{text}");
+    assert!(
+        text.contains(sealed["sha256"].as_str().expect("it is text")),
+        "{text}"
+    );
     assert!(text.contains("is sealed since"), "{text}");
 
     redis::cmd("DEL")
         .arg("vote:poll:paredao-01:final")
         .exec_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     for line in ["poll seal paredao-01", "poll show paredao-01"] {
         let missing = fails(&server, line, 1).await;
         assert!(missing.contains("sealed result is missing"), "{missing}");
@@ -298,7 +328,10 @@ async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
 
 #[tokio::test]
 async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
     json(&server, "poll close paredao-01").await;
@@ -308,8 +341,8 @@ async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
         .arg("vote:poll:paredao-01:final")
         .query_async(&mut connection)
         .await
-        .unwrap();
-    let mut result: serde_json::Value = serde_json::from_slice(&document).unwrap();
+        .expect("Redis answers");
+    let mut result: serde_json::Value = serde_json::from_slice(&document).expect("it is JSON");
     let votes = &mut result["standing"]["candidates"][0]["votes"];
     assert_eq!(votes, &0);
     *votes = 1_000.into();
@@ -318,7 +351,7 @@ async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
         .arg(result.to_string())
         .exec_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     for line in [
         "poll show paredao-01",
         "export paredao-01",
@@ -343,12 +376,15 @@ async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
 
 #[tokio::test]
 async fn a_shard_that_redis_has_forgotten_is_sealed_in_full_after_what_the_refusal_says() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let file = poll_file(dir.path());
     let two = std::fs::read_to_string(&file)
-        .unwrap()
+        .expect("the file can be read")
         .replace("shards: 1", "shards: 2");
-    std::fs::write(&file, two).unwrap();
+    std::fs::write(&file, two).expect("the file can be written");
     json(&server, &format!("poll apply {file}")).await;
     json(&server, "poll open paredao-01").await;
     let (_ingest, address) = service("vote-ingest", &server).await;
@@ -357,16 +393,19 @@ async fn a_shard_that_redis_has_forgotten_is_sealed_in_full_after_what_the_refus
     }
     json(&server, "poll close paredao-01").await;
     // So that the closing is not the last that was done to the poll.
-    let renamed = std::fs::read_to_string(&file).unwrap();
+    let renamed = std::fs::read_to_string(&file).expect("the file can be read");
     let renamed = renamed.replace("title: Paredão 1", "title: Paredão um");
-    std::fs::write(&file, renamed).unwrap();
+    std::fs::write(&file, renamed).expect("the file can be written");
     assert_eq!(
         json(&server, &format!("poll apply {file}")).await["action"],
         "changed"
     );
     eventually(PATIENCE, || async {
         let audit = json(&server, "audit paredao-01").await;
-        audit["waiting"].as_array().unwrap().is_empty()
+        audit["waiting"]
+            .as_array()
+            .expect("it is a list")
+            .is_empty()
     })
     .await;
     // The master of shard 1 comes back empty.
@@ -375,12 +414,12 @@ async fn a_shard_that_redis_has_forgotten_is_sealed_in_full_after_what_the_refus
         .arg("vote:{paredao-01/1}:*")
         .query_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     redis::cmd("DEL")
         .arg(keys)
         .exec_async(&mut connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
     let seal = "poll seal paredao-01 --now --yes";
     let refused = fails(&server, seal, 1).await;
     assert!(
@@ -401,7 +440,10 @@ async fn a_shard_that_redis_has_forgotten_is_sealed_in_full_after_what_the_refus
 
 #[tokio::test]
 async fn voiding_needs_a_yes() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     assert!(
         fails(&server, "poll void paredao-01", 2)
@@ -419,7 +461,10 @@ async fn voiding_needs_a_yes() {
 
 #[tokio::test]
 async fn an_audit_names_the_first_difference_and_exits_1() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "audit paredao-01").await;
     // What no script of ours does: a tally that gains a vote by itself.
@@ -443,7 +488,7 @@ async fn redis_incr(connection: &mut redis::aio::MultiplexedConnection, key: &st
         .arg(1)
         .exec_async(connection)
         .await
-        .unwrap();
+        .expect("Redis answers");
 }
 
 #[tokio::test]

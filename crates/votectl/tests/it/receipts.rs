@@ -8,22 +8,25 @@ const KEY: [u8; 32] = [0xab; 32];
 
 fn receipt() -> String {
     let receipt = Receipt {
-        poll: PollId::parse("paredao-01").unwrap(),
+        poll: PollId::parse("paredao-01").expect("the id is right"),
         writer: WriterId::from_bytes([1; 8]),
         shard: 0,
         sequence: 1,
         place: 0,
-        at: wire_time::parse("2026-11-24T01:02:03Z").unwrap(),
+        at: wire_time::parse("2026-11-24T01:02:03Z").expect("the time is right"),
     };
     receipt.sign(&ReceiptKey::from_bytes(KEY))
 }
 
 #[tokio::test]
 async fn a_receipt_is_verified_with_the_key_in_a_file() {
-    let (server, dir) = (RedisServer::start().await, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     let key = dir.path().join("key");
-    std::fs::write(&key, format!("{}\n", "ab".repeat(32))).unwrap();
+    std::fs::write(&key, format!("{}\n", "ab".repeat(32))).expect("the file can be written");
     let verify = format!("receipt verify {}", receipt());
     let missing = fails(&server, &verify, 2).await;
     assert!(missing.contains("give --key-file"), "{missing}");

@@ -1,10 +1,10 @@
 //! `votectl smoke` against real services.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, service, votectl};
+use crate::support::{PATIENCE, fails, json, poll_file, run, service, tls_in_front_of, votectl};
 use serde_json::Value;
 use std::net::SocketAddr;
-use vote_testkit::{ChildProcess, RedisServer, free_port};
-use votectl::smoke::SMOKE_FILE;
+use vote_testkit::{Certificates, ChildProcess, RedisServer, free_port};
+use votectl::built_in::SMOKE_FILE;
 
 /// Both services on one Redis.
 struct Deployment {
@@ -39,10 +39,10 @@ fn line(ingest: SocketAddr, results: SocketAddr) -> String {
 }
 
 fn names(report: &Value) -> Vec<&str> {
-    let steps = report["steps"].as_array().unwrap();
+    let steps = report["steps"].as_array().expect("it is a list");
     steps
         .iter()
-        .map(|step| step["step"].as_str().unwrap())
+        .map(|step| step["step"].as_str().expect("it is text"))
         .collect()
 }
 
@@ -56,7 +56,7 @@ async fn failing(server: &RedisServer, line: &str, code: i32) -> (Value, String)
         exit.stdout(),
         exit.stderr()
     );
-    let report: Value = serde_json::from_str(&exit.stdout()).unwrap();
+    let report: Value = serde_json::from_str(&exit.stdout()).expect("it is JSON");
     assert_eq!(report["passed"], false);
     (report, exit.stderr())
 }
@@ -103,6 +103,32 @@ async fn a_deployment_passes_and_each_test_adds_one_vote_to_a_rehearsal() {
 }
 
 #[tokio::test]
+async fn a_deployment_behind_tls_passes_where_it_is_trusted_and_else_is_said_not_to_be() {
+    let deployment = Deployment::start().await;
+    let certificates = Certificates::generate();
+    let ingest = tls_in_front_of(deployment.ingest.1, &certificates).await;
+    let results = tls_in_front_of(deployment.results.1, &certificates).await;
+    let smoke = |trusted: &Certificates| {
+        votectl()
+            .env("SSL_CERT_FILE", trusted.authority())
+            .env_remove("SSL_CERT_DIR")
+            .args(["--redis", &deployment.server.url(), "smoke"])
+            .args(["--ingest", &ingest, "--results", &results])
+    };
+    let exit = smoke(&certificates).spawn().wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    let strangers = Certificates::generate();
+    let distrustful = smoke(&strangers).args(["--timeout", "1s"]);
+    let exit = distrustful.spawn().wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(3), "{}", exit.stderr());
+    assert!(
+        exit.stderr().contains("invalid peer certificate"),
+        "{}",
+        exit.stderr()
+    );
+}
+
+#[tokio::test]
 async fn many_at_once_share_one_poll_and_all_pass() {
     let deployment = Deployment::start().await;
     let mut running: Vec<ChildProcess> = (0..4)
@@ -122,7 +148,10 @@ async fn many_at_once_share_one_poll_and_all_pass() {
 #[tokio::test]
 async fn a_rehearsal_of_ones_own_is_taken_and_a_live_poll_refused_before_anything_is_done() {
     let deployment = Deployment::start().await;
-    let (server, dir) = (&deployment.server, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        &deployment.server,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     let error = fails(
         server,
         &format!("{} {}", deployment.line(), poll_file(dir.path())),
@@ -139,7 +168,7 @@ async fn a_rehearsal_of_ones_own_is_taken_and_a_live_poll_refused_before_anythin
         .replace("id: smoke-01", "id: ensaio-geral")
         .replace("visibility: public", "visibility: percentages")
         .replace("shards: 1", "shards: 4");
-    std::fs::write(&file, own).unwrap();
+    std::fs::write(&file, own).expect("the file can be written");
     let report = json(server, &format!("{} {}", deployment.line(), file.display())).await;
     assert_eq!(report["poll"], "ensaio-geral-01");
     assert_eq!(deployment.votes("ensaio-geral-01").await, 1);
@@ -150,7 +179,10 @@ async fn a_rehearsal_of_ones_own_is_taken_and_a_live_poll_refused_before_anythin
 #[tokio::test]
 async fn a_poll_of_the_series_that_is_live_or_paused_gets_no_vote() {
     let deployment = Deployment::start().await;
-    let (server, dir) = (&deployment.server, tempfile::tempdir().unwrap());
+    let (server, dir) = (
+        &deployment.server,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
     json(server, &deployment.line()).await;
     json(server, "poll pause smoke-01").await;
     let (report, error) = failing(server, &deployment.line(), 1).await;
@@ -160,8 +192,9 @@ async fn a_poll_of_the_series_that_is_live_or_paused_gets_no_vote() {
         "{error}"
     );
     let file = dir.path().join("live.yaml");
-    let live = std::fs::read_to_string(poll_file(dir.path())).unwrap();
-    std::fs::write(&file, live.replace("id: paredao-01", "id: smoke-02")).unwrap();
+    let live = std::fs::read_to_string(poll_file(dir.path())).expect("the file can be read");
+    std::fs::write(&file, live.replace("id: paredao-01", "id: smoke-02"))
+        .expect("the file can be written");
     json(server, &format!("poll apply {}", file.display())).await;
     json(server, "poll open smoke-02").await;
     let (_, error) = failing(server, &deployment.line(), 1).await;

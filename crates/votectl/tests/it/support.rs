@@ -1,15 +1,24 @@
 //! What the tests share: the binary, its answers, poll files.
 
 use jiff::SignedDuration;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use vote_client::connection::Connection;
+use vote_client::get;
 use vote_domain::{Clock, wire_time};
 use vote_runtime::SystemClock;
-use vote_testkit::{ChildProcess, ChildProcessBuilder, Exit, RedisServer, eventually, free_port};
-use votectl::dev::DEMO_FILE;
-use votectl::load::http::{self, Connection};
+use vote_testkit::{
+    Certificates, ChildProcess, ChildProcessBuilder, Exit, RedisServer, eventually, free_port,
+};
+use votectl::built_in::DEMO_FILE;
 
 /// Longer than anything takes on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -42,7 +51,7 @@ pub(crate) async fn service(name: &str, server: &RedisServer) -> (ChildProcess, 
         .spawn();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     eventually(PATIENCE, || async move {
-        let answer = http::get(address, "/readyz", Duration::from_secs(1)).await;
+        let answer = get(address, "/readyz", Duration::from_secs(1)).await;
         matches!(answer, Some((200, _)))
     })
     .await;
@@ -67,7 +76,7 @@ pub(crate) async fn json(server: &RedisServer, line: &str) -> Value {
         exit.stdout(),
         exit.stderr()
     );
-    serde_json::from_str(&exit.stdout()).unwrap()
+    serde_json::from_str(&exit.stdout()).expect("it is JSON")
 }
 
 /// As [`run`], and it must fail with this code; gives what it says.
@@ -100,25 +109,56 @@ pub(crate) fn poll_file(dir: &Path) -> String {
         .replace("closes_at: 2026-11-26T00:00:00Z", &closes_at);
     assert!(text.contains(&opens_at) && text.contains(&closes_at));
     let file = dir.join("poll.yaml");
-    std::fs::write(&file, text).unwrap();
-    file.to_str().unwrap().to_owned()
+    std::fs::write(&file, text).expect("the file can be written");
+    file.to_str().expect("the path is UTF-8").to_owned()
 }
 
 /// Posts one vote, and gives its answer, which must be `201`.
 pub(crate) async fn vote(address: SocketAddr, poll: &str) -> Value {
-    let mut connection = Connection::open(address).await.unwrap();
+    let mut connection = Connection::open(&address.into())
+        .await
+        .expect("the server takes connections");
     let body = r#"{"candidate":"ana"}"#;
     let request = format!(
         "POST /v1/polls/{poll}/votes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let answer = connection.exchange(request.as_bytes()).await.unwrap();
+    let answer = connection
+        .exchange(request.as_bytes())
+        .await
+        .expect("there is an answer");
     assert_eq!(
         answer.status,
         201,
         "{}",
         String::from_utf8_lossy(answer.body)
     );
-    serde_json::from_slice(answer.body).unwrap()
+    serde_json::from_slice(answer.body).expect("it is JSON")
+}
+
+/// Stands in front of a service and speaks TLS for it, with the certificate of `localhost`; gives its base URL.
+pub(crate) async fn tls_in_front_of(service: SocketAddr, certificates: &Certificates) -> String {
+    let key = PrivateKeyDer::from_pem_file(certificates.server_key()).expect("a key");
+    let certificate = CertificateDer::from_pem_file(certificates.server_certificate());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.expect("a certificate")], key)
+        .expect("the key fits the certificate");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let port = listener.local_addr().expect("it has an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut outside = acceptor.accept(stream).await?;
+                let mut inside = TcpStream::connect(service).await?;
+                tokio::io::copy_bidirectional(&mut outside, &mut inside).await
+            });
+        }
+    });
+    format!("https://localhost:{port}")
 }

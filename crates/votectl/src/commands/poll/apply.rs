@@ -1,6 +1,6 @@
 //! `votectl poll apply FILE`
 
-use super::file;
+use crate::commands::poll::file;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
@@ -170,21 +170,18 @@ fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String 
 #[cfg(test)]
 mod tests {
     use super::{plan, text};
-    use crate::cli::Cli;
+    use crate::built_in::DEMO_FILE;
     use crate::commands::poll::file::parse;
     use crate::context::Context;
-    use crate::dev::DEMO_FILE;
+    use crate::global::Global;
     use crate::terminal::Terminal;
-    use clap::Parser as _;
     use vote_domain::{ManualClock, Poll, Transition};
 
     fn planned(current: Option<&Poll>, file: &str) -> Result<String, String> {
-        let clock = ManualClock::new("2026-11-24T00:00:00Z".parse().unwrap());
+        let clock = ManualClock::new("2026-11-24T00:00:00Z".parse().expect("it can be parsed"));
         let mut terminal = Terminal::scripted(Vec::new(), Vec::new(), None);
-        let cli = Cli::try_parse_from(["votectl", "--by", "ana", "poll", "list"]).unwrap();
-        let global = cli.global;
         let context = Context {
-            global,
+            global: Global::given(&["--by", "ana"]),
             terminal: &mut terminal,
             clock: &clock,
         };
@@ -199,19 +196,23 @@ mod tests {
     }
 
     fn demo() -> Poll {
-        let definition = parse("demo.yaml", DEMO_FILE.as_bytes()).unwrap();
-        Poll::draft(definition, "2026-11-24T00:00:00Z".parse().unwrap(), "ana")
+        let definition = parse("demo.yaml", DEMO_FILE.as_bytes()).expect("the file is right");
+        Poll::draft(
+            definition,
+            "2026-11-24T00:00:00Z".parse().expect("it can be parsed"),
+            "ana",
+        )
     }
 
     #[test]
     fn a_new_poll_is_shown_whole() {
-        insta::assert_snapshot!(planned(None, DEMO_FILE).unwrap());
+        insta::assert_snapshot!(planned(None, DEMO_FILE).expect("the file is right"));
     }
 
     #[test]
     fn the_same_file_changes_nothing() {
         assert_eq!(
-            planned(Some(&demo()), DEMO_FILE).unwrap(),
+            planned(Some(&demo()), DEMO_FILE).expect("the file is right"),
             "poll paredao-01 is unchanged (draft, revision 1)"
         );
     }
@@ -221,7 +222,7 @@ mod tests {
         let file = DEMO_FILE
             .replace("weight: 30", "weight: 40")
             .replace("title: Paredão 1", "title: O primeiro paredão");
-        insta::assert_snapshot!(planned(Some(&demo()), &file).unwrap());
+        insta::assert_snapshot!(planned(Some(&demo()), &file).expect("the file is right"));
     }
 
     #[test]
@@ -229,12 +230,12 @@ mod tests {
         let open = demo()
             .transition(
                 Transition::Open,
-                "2026-11-24T00:00:00Z".parse().unwrap(),
+                "2026-11-24T00:00:00Z".parse().expect("it can be parsed"),
                 "ana",
             )
-            .unwrap();
+            .expect("the file is right");
         let file = DEMO_FILE.replace("weight: 30", "weight: 40");
-        let refused = planned(Some(&open), &file).unwrap_err();
+        let refused = planned(Some(&open), &file).expect_err("it is refused");
         assert!(
             refused.contains("paredao-01")
                 && refused.contains("weight")
@@ -248,7 +249,7 @@ mod tests {
         let file = DEMO_FILE
             .replace("weight: 30", "weight: 0")
             .replace("direction: eliminate", "direction: sideways");
-        let error = planned(None, &file).unwrap_err();
+        let error = planned(None, &file).expect_err("it is refused");
         assert!(
             error.contains("2 mistakes") && error.contains("weight") && error.contains("direction"),
             "{error}"

@@ -1,6 +1,6 @@
 //! What all changes of a poll's state share: read, change, save, say so.
 
-use super::PollArg;
+use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
 use jiff::Timestamp;

@@ -1,10 +1,10 @@
 //! `votectl poll demo FILE`
 
-use super::file;
+use crate::commands::poll::file;
 use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;
-use crate::numbered::{Found, Series, Wanted};
+use crate::numbered::{NumberedPolls, RunningPoll, Wanted};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -43,13 +43,8 @@ struct Done<'a> {
 /// # Errors
 /// [`Failure::Usage`] where the file or the time is wrong.
 pub(super) async fn run(args: DemoArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    if !args.open_for.is_positive() {
-        return Err(Failure::usage(format!(
-            "--for: must be longer than zero, is {:#}",
-            args.open_for
-        )));
-    }
-    let series = Series::of(file::read(&args.file)?);
+    duration::longer_than_zero("--for", args.open_for)?;
+    let series = NumberedPolls::of(file::read(&args.file)?);
     let operator = context.operator()?;
     let wanted = Wanted {
         now: context.now(),
@@ -57,7 +52,7 @@ pub(super) async fn run(args: DemoArgs, context: &mut Context<'_>) -> Result<(),
         open_for: args.open_for,
         by: &context.global.by,
     };
-    let Found { poll, new } = series.ensure(&operator, wanted).await?;
+    let RunningPoll { poll, new } = series.ensure(&operator, wanted).await?;
     let id = poll.definition.id();
     if context.json() {
         return context.write_json(&Done {

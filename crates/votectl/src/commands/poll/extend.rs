@@ -1,6 +1,7 @@
 //! `votectl poll extend POLL`
 
-use super::{PollArg, change};
+use crate::commands::poll::change;
+use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;

@@ -60,27 +60,30 @@ pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<PollDefinition, Failure>
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::dev::DEMO_FILE;
+    use crate::built_in::DEMO_FILE;
 
     #[test]
     fn example_polls_are_right() {
-        let demo = parse("demo.yaml", DEMO_FILE.as_bytes()).unwrap();
+        let demo = parse("demo.yaml", DEMO_FILE.as_bytes()).expect("the file is right");
         assert_eq!((demo.candidates().len(), demo.channels().len()), (4, 2));
         parse(
             "rehearsal.yaml",
             include_bytes!("../../../../../deploy/polls/rehearsal.yaml"),
         )
-        .unwrap();
+        .expect("the file is right");
     }
 
     #[test]
     fn what_is_no_poll_file_is_named() {
         assert!(
             parse("x.json", b"{")
-                .unwrap_err()
+                .expect_err("it is refused")
                 .to_string()
                 .contains("x.json")
         );
-        assert_eq!(parse("x", b"\xff\xfe").unwrap_err().code(), 2);
+        assert_eq!(
+            parse("x", b"\xff\xfe").expect_err("it is refused").code(),
+            2
+        );
     }
 }

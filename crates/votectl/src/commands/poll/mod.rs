@@ -15,18 +15,10 @@ mod show;
 mod void;
 mod writers;
 
+use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
-use clap::{Args, Subcommand};
-use vote_domain::PollId;
-
-/// Which poll.
-#[derive(Debug, Clone, Args)]
-pub struct PollArg {
-    /// The poll's id
-    #[arg(value_name = "POLL", value_parser = PollId::parse)]
-    pub poll: PollId,
-}
+use clap::Subcommand;
 
 /// Commands about polls.
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,9 @@
 //! `votectl poll seal POLL`
 
-use super::{PollArg, change, writers};
 use crate::commands::figures::{final_result, standing_text};
+use crate::commands::poll::change;
+use crate::commands::poll::writers;
+use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;
@@ -186,17 +188,22 @@ mod tests {
 
     #[test]
     fn the_grace_counts_from_closing_and_says_how_long_it_lasts() {
-        let definition = PollDefinition::parse_yaml(crate::dev::DEMO_FILE).unwrap();
-        let poll = Poll::draft(definition, "2026-01-01T00:00:00Z".parse().unwrap(), "ana");
+        let definition =
+            PollDefinition::parse_yaml(crate::built_in::DEMO_FILE).expect("the poll file is right");
+        let poll = Poll::draft(
+            definition,
+            "2026-01-01T00:00:00Z".parse().expect("it can be parsed"),
+            "ana",
+        );
         let grace = SignedDuration::from_secs(30);
         let at = |seconds| poll.closes_at + SignedDuration::from_secs(seconds);
-        let error = check_grace(&poll, grace, at(12)).unwrap_err();
+        let error = check_grace(&poll, grace, at(12)).expect_err("it is refused");
         assert_eq!(error.code(), 1);
         assert!(
             error.to_string().contains("--now") && error.to_string().contains("(19 s from now)"),
             "{error}"
         );
-        check_grace(&poll, grace, at(30)).unwrap();
-        check_grace(&poll, SignedDuration::ZERO, at(0)).unwrap();
+        check_grace(&poll, grace, at(30)).expect("the grace is over");
+        check_grace(&poll, SignedDuration::ZERO, at(0)).expect("the grace is over");
     }
 }

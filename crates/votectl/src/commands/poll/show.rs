@@ -1,7 +1,7 @@
 //! `votectl poll show POLL`
 
-use super::PollArg;
 use crate::commands::figures::{Figures, standing_text};
+use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! `votectl poll void POLL`
 
-use super::{PollArg, change};
+use crate::commands::poll::change;
+use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;

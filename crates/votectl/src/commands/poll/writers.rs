@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn who_is_waited_for_is_named_with_what_to_do() {
-        let id = PollId::parse("paredao-01").unwrap();
+        let id = PollId::parse("paredao-01").expect("the id is right");
         let waiting = [undrained(1, 0), undrained(1, 3)];
         let text = still_waiting(&id, &waiting, Duration::from_secs(30));
         assert!(
@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn only_who_is_waited_for_can_be_abandoned() {
         let (one, other) = (WriterId::from_bytes([1; 8]), WriterId::from_bytes([2; 8]));
-        refuse_strangers(&[one], &[undrained(1, 0)]).unwrap();
-        refuse_strangers(&[], &[]).unwrap();
-        let error = refuse_strangers(&[one, other], &[undrained(1, 0)]).unwrap_err();
+        refuse_strangers(&[one], &[undrained(1, 0)]).expect("nobody is a stranger");
+        refuse_strangers(&[], &[]).expect("nobody is a stranger");
+        let error = refuse_strangers(&[one, other], &[undrained(1, 0)]).expect_err("it is refused");
         assert_eq!(error.code(), 1);
         assert!(
             error.to_string().contains("0202020202020202")

@@ -1,0 +1,180 @@
+//! The two servers that the service is measured against.
+
+use actix_web::web::{Bytes, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, post};
+use deadpool_redis::{Config, Pool, Runtime};
+use std::ffi::OsString;
+use std::sync::Arc;
+use utoipa::openapi::OpenApi as Document;
+use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
+use vote_http::{BoxError, Context, Problem, ProblemCode, Service};
+use vote_ingest::{answer, read_vote};
+use vote_runtime::ServiceName;
+use vote_store::{Acceptance, Outcome, Place, VoteToCast};
+
+/// The poll that all servers take votes for: open since yesterday, for a year.
+pub(crate) fn definition(now: jiff::Timestamp) -> anyhow::Result<PollDefinition> {
+    let day = 86_400;
+    let opens_at = jiff::Timestamp::from_second(now.as_second() - day)?;
+    let closes_at = jiff::Timestamp::from_second(opens_at.as_second() + 366 * day)?;
+    let text = include_str!("poll.yaml")
+        .replace("$OPENS_AT", &opens_at.to_string())
+        .replace("$CLOSES_AT", &closes_at.to_string());
+    Ok(PollDefinition::parse_yaml(&text)?)
+}
+
+/// The arguments of a server: none; all is in its environment.
+pub(crate) fn arguments() -> [OsString; 1] {
+    ["bench".into()]
+}
+
+struct Shared {
+    poll: Poll,
+    receipt_key: ReceiptKey,
+    clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    fn new(context: &Context) -> Result<Self, BoxError> {
+        let definition = definition(context.clock.now())?;
+        Ok(Self {
+            poll: Poll::draft(definition, context.clock.now(), "bench"),
+            receipt_key: ReceiptKey::from_bytes([7; 32]),
+            clock: Arc::clone(&context.clock),
+        })
+    }
+
+    /// The same parsing as the service's.
+    fn read(
+        &self,
+        request: &HttpRequest,
+        poll: &str,
+        body: &[u8],
+    ) -> Result<(VoteToCast, jiff::Timestamp), Problem> {
+        let received_at = self.clock.now();
+        if poll != self.poll.definition.id().as_str() {
+            return Err(ProblemCode::UnknownPoll.into());
+        }
+        let vote = read_vote(request.headers(), body, &self.poll, received_at, false)?;
+        Ok((vote, received_at))
+    }
+
+    /// The same answer as the service's.
+    fn accept(
+        &self,
+        vote: &VoteToCast,
+        received_at: jiff::Timestamp,
+    ) -> Result<HttpResponse, Problem> {
+        let place = Place {
+            writer: WriterId::from_bytes([7; 8]),
+            shard: 0,
+            sequence: 1,
+            place: 0,
+        };
+        let outcome = Outcome::Accepted(Acceptance { place, batch: None });
+        answer(
+            &self.poll,
+            vote.channel,
+            vote.candidate,
+            received_at,
+            &outcome,
+            &self.receipt_key,
+        )
+    }
+}
+
+/// Answers each vote at once.
+pub(crate) struct NoRedis(Data<Shared>);
+
+#[post("/v1/polls/{poll}/votes")]
+async fn no_redis(
+    request: HttpRequest,
+    poll: Path<String>,
+    body: Bytes,
+    shared: Data<Shared>,
+) -> Result<HttpResponse, Problem> {
+    let (vote, received_at) = shared.read(&request, &poll, &body)?;
+    shared.accept(&vote, received_at)
+}
+
+impl Service for NoRedis {
+    const NAME: ServiceName = ServiceName::Ingest;
+    const VERSION: &'static str = "bench";
+    const ABOUT: &'static str = "answers votes without recording them";
+
+    fn openapi() -> Document {
+        vote_ingest::Ingest::openapi()
+    }
+
+    async fn start(context: &mut Context) -> Result<Self, BoxError> {
+        Ok(Self(Data::new(Shared::new(context)?)))
+    }
+
+    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+        let shared = self.0.clone();
+        move |app| {
+            app.app_data(shared.clone()).service(no_redis);
+        }
+    }
+
+    async fn drain(self) {}
+}
+
+/// Increments three counters for each vote.
+pub(crate) struct PerVote(Data<Shared>, Data<Pool>);
+
+#[post("/v1/polls/{poll}/votes")]
+async fn per_vote(
+    request: HttpRequest,
+    poll: Path<String>,
+    body: Bytes,
+    shared: Data<Shared>,
+    pool: Data<Pool>,
+) -> Result<HttpResponse, Problem> {
+    let (vote, received_at) = shared.read(&request, &poll, &body)?;
+    let field = format!("{}/{}", vote.channel, vote.candidate);
+    let minute = vote.received_at_ms.div_euclid(60_000);
+    let mut connection = pool.get().await.map_err(Problem::internal)?;
+    redis::pipe()
+        .hincr("bench:tally", &field, 1)
+        .ignore()
+        .hincr("bench:minutes", format!("{minute}/{field}"), 1)
+        .ignore()
+        .hincr("bench:writers", "bench", 1)
+        .ignore()
+        .exec_async(&mut connection)
+        .await
+        .map_err(Problem::internal)?;
+    shared.accept(&vote, received_at)
+}
+
+impl Service for PerVote {
+    const NAME: ServiceName = ServiceName::Ingest;
+    const VERSION: &'static str = "bench";
+    const ABOUT: &'static str = "records each vote by itself";
+
+    fn openapi() -> Document {
+        vote_ingest::Ingest::openapi()
+    }
+
+    async fn start(context: &mut Context) -> Result<Self, BoxError> {
+        let pool = Config::from_url(context.settings.redis.url.to_string())
+            .builder()?
+            // The best of 16, 64 and 256, tried on two cores.
+            .max_size(64)
+            .runtime(Runtime::Tokio1)
+            .build()?;
+        Ok(Self(Data::new(Shared::new(context)?), Data::new(pool)))
+    }
+
+    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+        let (shared, pool) = (self.0.clone(), self.1.clone());
+        move |app| {
+            app.app_data(shared.clone())
+                .app_data(pool.clone())
+                .service(per_vote);
+        }
+    }
+
+    async fn drain(self) {}
+}

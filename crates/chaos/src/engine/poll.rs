@@ -1,0 +1,35 @@
+//! The poll of every scenario, on a Redis of its own.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::time::Duration;
+use vote_domain::{Clock as _, Poll, PollDefinition, Transition, wire_time};
+use vote_runtime::SystemClock;
+use vote_store::PollOperator;
+
+/// Its id, and its candidates'.
+pub(crate) const POLL: &str = "chaos";
+pub(crate) const CANDIDATES: [&str; 4] = ["ana", "bia", "caio", "davi"];
+
+/// Makes it, and opens it.
+pub(crate) async fn open(
+    operator: &PollOperator,
+    shards: u16,
+    open_for: Duration,
+) -> anyhow::Result<Poll> {
+    let now: Timestamp = SystemClock.now();
+    let candidates = CANDIDATES.map(|id| json!({ "id": id, "name": id }));
+    let document = json!({
+        "id": POLL, "title": "Chaos", "direction": "eliminate", "kind": "rehearsal",
+        "opens_at": wire_time::format(now - SignedDuration::from_secs(60)),
+        "closes_at": wire_time::format(now + SignedDuration::try_from(open_for)?),
+        "shards": shards, "candidates": candidates,
+        "channels": [{ "id": "torcida", "weight": 100, "eligibility": "open" }],
+    });
+    let definition = PollDefinition::parse_json(document.to_string().as_bytes())?;
+    let draft = Poll::draft(definition, now, "vote-chaos");
+    operator.save(&draft, 0).await?;
+    let poll = draft.transition(Transition::Open, now, "vote-chaos")?;
+    operator.save(&poll, draft.revision).await?;
+    Ok(poll)
+}

@@ -1,0 +1,153 @@
+//! TLS: who is trusted, and as whom a service must show itself.
+
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// How to speak TLS to one host.
+#[derive(Clone)]
+pub struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Trusts the authorities of this machine, or those that the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    ///
+    /// # Errors
+    /// When there are none, or the host can't be named in a certificate.
+    pub fn of_machine(host: &str) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(io::Error::other(
+                "this machine trusts no authority: SSL_CERT_FILE names a file of certificates (PEM)",
+            ));
+        }
+        Self::trusting(host, roots)
+    }
+
+    /// Trusts these authorities.
+    ///
+    /// # Errors
+    /// When the host can't be named in a certificate.
+    pub fn trusting(host: &str, roots: RootCertStore) -> io::Result<Self> {
+        let provider = Arc::new(ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            name: ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
+        })
+    }
+
+    /// Greets the other side, which must show that it is who it should be.
+    pub(crate) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.name.clone(), stream).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tls;
+    use crate::answer::no_connection;
+    use crate::connection::Connection;
+    use crate::endpoint::Endpoint;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{RootCertStore, ServerConfig};
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+    use vote_testkit::Certificates;
+
+    /// A server that answers what comes in one read, for as long as it is asked.
+    async fn server(certificates: &Certificates) -> SocketAddr {
+        let key = PrivateKeyDer::from_pem_file(certificates.server_key()).expect("a key");
+        let certificate = CertificateDer::from_pem_file(certificates.server_certificate());
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.expect("a certificate")], key)
+            .expect("the key fits the certificate");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("a listener has an address");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut stream = acceptor.accept(stream).await?;
+                    let mut buffer = [0; 1024];
+                    while stream.read(&mut buffer).await? > 0 {
+                        let answer = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok";
+                        stream.write_all(answer).await?;
+                    }
+                    stream.shutdown().await
+                });
+            }
+        });
+        address
+    }
+
+    fn endpoint(address: SocketAddr, host: &str, trusted: &Certificates) -> Endpoint {
+        let authority = CertificateDer::from_pem_file(trusted.authority()).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(authority).expect("an authority");
+        Endpoint {
+            address,
+            tls: Some(Tls::trusting(host, roots).expect("a host's name")),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_connection_carries_many_requests_also_after_the_tickets_of_the_session() {
+        let certificates = Certificates::generate();
+        let address = server(&certificates).await;
+        for host in ["localhost", "127.0.0.1"] {
+            let endpoint = endpoint(address, host, &certificates);
+            let mut connection = Connection::open(&endpoint).await.expect("it is trusted");
+            for _ in 0..3 {
+                let answer = connection.exchange(b"hello").await.expect("an answer");
+                assert_eq!((answer.status, answer.body), (201, b"ok".as_slice()));
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                assert!(connection.is_reusable());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_trusted_under_another_name_or_by_another_authority_and_the_error_says_so() {
+        let certificates = Certificates::generate();
+        let address = server(&certificates).await;
+        let stranger = Certificates::generate();
+        for (host, trusted, says) in [
+            ("localhost", &stranger, "invalid peer certificate"),
+            ("vote.example", &certificates, "not valid for name"),
+        ] {
+            let opened = Connection::open(&endpoint(address, host, trusted)).await;
+            let error = no_connection(&opened.expect_err("it is refused"));
+            assert!(error.starts_with("no connection: "), "{error}");
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What requests are answered from.
+
+use std::sync::Arc;
+
+use vote_domain::ReceiptKey;
+
+use crate::metrics::ReadCounters;
+use crate::pages::published::Published;
+use crate::pages::series_maker::SeriesMaker;
+use crate::serve::access::Access;
+
+/// What requests are answered from.
+pub(crate) struct Api {
+    pub(crate) board: Arc<Published>,
+    pub(crate) access: Access,
+    /// The receipts' key of the settings; else the board has the one that the services share.
+    pub(crate) receipt_key: Option<ReceiptKey>,
+    pub(crate) series: SeriesMaker,
+    pub(crate) list_reads: ReadCounters,
+}

@@ -1,0 +1,20 @@
+//! The list of polls.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::documents::poll::PollDocument;
+
+/// All polls.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PollList)]
+pub(crate) struct PollListDocument<'p> {
+    /// When the list was read.
+    #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
+    pub(crate) as_of: String,
+    /// Whether newer polls and states can't be read at the moment.
+    #[schema(example = false)]
+    pub(crate) stale: bool,
+    /// The polls, in the order of their ids.
+    pub(crate) polls: Vec<PollDocument<'p>>,
+}

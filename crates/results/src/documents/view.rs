@@ -1,0 +1,348 @@
+//! What is said of a poll beside its figures: its state and status now, and as of when.
+
+use std::time::Duration;
+
+use actix_web::http::header::HeaderValue;
+use jiff::Timestamp;
+use vote_domain::{Clock, Minute, PollState, SealedPoll, Status};
+use vote_runtime::Settings;
+use vote_store::{Confirmed, PollSnapshot, SnapshotConfig};
+
+/// The age from which figures are stale.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Freshness {
+    /// Of a poll that takes votes.
+    open: Duration,
+    /// Of one that doesn't: those are read more seldom.
+    quiet: Duration,
+}
+
+impl Freshness {
+    pub(crate) fn new(settings: &Settings, reading: &SnapshotConfig) -> Self {
+        let open = settings.snapshot.stale_after;
+        Self {
+            open,
+            quiet: open.max(reading.slowest_confirmation() * 2),
+        }
+    }
+
+    /// How long the pages may go without being looked at: figures that turn stale have to say so. One that is
+    /// only late, on a busy machine, gets as long again.
+    pub(crate) fn longest_unchecked(self) -> Duration {
+        (self.open * 2).max(Duration::from_secs(1))
+    }
+
+    /// Whether what was confirmed then is too old now. A clock that was put back makes nothing stale.
+    fn is_over(limit: Duration, confirmed_at: Timestamp, now: Timestamp) -> bool {
+        Duration::try_from(now.duration_since(confirmed_at)).is_ok_and(|age| age > limit)
+    }
+
+    /// Whether the list of polls is stale.
+    pub(crate) fn is_list_stale(self, read_at: Timestamp, now: Timestamp) -> bool {
+        Self::is_over(self.quiet, read_at, now)
+    }
+}
+
+/// What is said of a poll beside its figures. Bodies are made anew only when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) state: PollState,
+    pub(crate) status: Status,
+    /// When Redis last confirmed the figures, at the time of this view.
+    pub(crate) as_of: Timestamp,
+    /// The minute of `as_of`, up to the poll's last: the series grow with it, votes or none.
+    minute: Minute,
+    /// Whether voting may have begun: before, there is no series.
+    pub(crate) has_begun: bool,
+}
+
+impl View {
+    /// The view of a poll now; `before` is the one of the same snapshot, if there was one.
+    ///
+    /// `as_of` moves only when something else does, so that a body stays the same while nothing is
+    /// new; and it never moves back.
+    pub(crate) fn new(
+        confirmed: &Confirmed,
+        before: Option<&Self>,
+        now: Timestamp,
+        freshness: Freshness,
+    ) -> Self {
+        let snapshot = &confirmed.snapshot;
+        let poll = &snapshot.poll;
+        let phase = poll.phase(now);
+        let state = poll.effective_state(now);
+        let status = match phase.status() {
+            Status::Final if sealed(snapshot).is_none() => Status::Provisional,
+            settled @ (Status::Final | Status::Void) => settled,
+            running => {
+                let is_open = matches!(state, PollState::Open | PollState::Paused);
+                let limit = if is_open {
+                    freshness.open
+                } else {
+                    freshness.quiet
+                };
+                if Freshness::is_over(limit, confirmed.confirmed_at, now) {
+                    Status::Stale
+                } else {
+                    running
+                }
+            }
+        };
+        let as_of = match sealed(snapshot) {
+            Some(sealed) => sealed.standing.as_of,
+            None => confirmed.confirmed_at,
+        };
+        let last = Minute::from_timestamp(poll.closes_at);
+        let view = Self {
+            state,
+            status,
+            as_of,
+            minute: Minute::from_timestamp(as_of).min(last),
+            has_begun: phase.status() != Status::NotOpen,
+        };
+        match before {
+            Some(before) if before.is_same(&view) && before.minute == view.minute => *before,
+            _ => view,
+        }
+    }
+
+    /// Whether a standing says the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.state == other.state && self.status == other.status
+    }
+
+    /// How long caches may keep what this view is said with.
+    pub(crate) fn cache_control(&self) -> HeaderValue {
+        HeaderValue::from_static(match self.status {
+            // It can't change, but what is not marked as immutable can still be corrected.
+            Status::Final => "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400",
+            Status::Stale => "public, max-age=1",
+            Status::NotOpen | Status::Provisional | Status::Void => CHANGES,
+        })
+    }
+}
+
+/// `Cache-Control` of what may change at any moment.
+pub(crate) const CHANGES: &str = "public, max-age=1, stale-while-revalidate=5, stale-if-error=60";
+
+/// The sealed result of a poll that is sealed.
+pub(crate) fn sealed(snapshot: &PollSnapshot) -> Option<&SealedPoll> {
+    let is_sealed = snapshot.poll.state == PollState::Sealed;
+    snapshot.sealed.as_deref().filter(|_| is_sealed)
+}
+
+/// Age of what was confirmed then, in seconds; never negative.
+pub(crate) fn age_s(clock: &dyn Clock, confirmed_at: Timestamp) -> f64 {
+    clock
+        .now()
+        .duration_since(confirmed_at)
+        .as_secs_f64()
+        .max(0.0)
+}
+
+/// Stale after 2 s, or 5 s where a poll takes no votes.
+#[cfg(test)]
+pub(crate) fn tests_freshness() -> Freshness {
+    Freshness {
+        open: Duration::from_secs(2),
+        quiet: Duration::from_secs(5),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use vote_domain::Transition;
+
+    use super::*;
+    use crate::samples::{closes_at, confirmed, opens_at, sealed_snapshot, snapshot};
+
+    use super::tests_freshness as freshness;
+
+    fn view(state: Option<PollState>, read_at: Timestamp, now: Timestamp) -> View {
+        let mut snapshot = snapshot(&[]);
+        if let Some(state) = state {
+            snapshot.poll.state = state;
+        }
+        View::new(&confirmed(snapshot, read_at), None, now, freshness())
+    }
+
+    fn after(at: Timestamp, ms: i64) -> Timestamp {
+        at + SignedDuration::from_millis(ms)
+    }
+
+    #[test]
+    fn status_follows_the_clock() {
+        let just_before = after(opens_at(), -1);
+        for (state, now, status, effective) in [
+            (
+                PollState::Draft,
+                opens_at(),
+                Status::NotOpen,
+                PollState::Draft,
+            ),
+            (
+                PollState::Open,
+                just_before,
+                Status::NotOpen,
+                PollState::Open,
+            ),
+            (
+                PollState::Open,
+                opens_at(),
+                Status::Provisional,
+                PollState::Open,
+            ),
+            (
+                PollState::Paused,
+                opens_at(),
+                Status::Provisional,
+                PollState::Paused,
+            ),
+            (
+                PollState::Open,
+                after(closes_at(), -1),
+                Status::Provisional,
+                PollState::Open,
+            ),
+            (
+                PollState::Open,
+                closes_at(),
+                Status::Provisional,
+                PollState::Closed,
+            ),
+            (
+                PollState::Closed,
+                closes_at(),
+                Status::Provisional,
+                PollState::Closed,
+            ),
+            (PollState::Void, closes_at(), Status::Void, PollState::Void),
+        ] {
+            let view = view(Some(state), now, now);
+            assert_eq!(
+                (view.status, view.state),
+                (status, effective),
+                "{state} {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn old_figures_are_stale_and_keep_the_time_they_were_confirmed() {
+        let read_at = after(opens_at(), 60_000);
+        assert_eq!(
+            view(None, read_at, after(read_at, 2000)).status,
+            Status::Provisional
+        );
+        let stale = view(None, read_at, after(read_at, 2001));
+        assert_eq!((stale.status, stale.as_of), (Status::Stale, read_at));
+    }
+
+    #[test]
+    fn a_poll_that_is_read_seldom_is_not_stale_so_soon() {
+        let read_at = after(closes_at(), 1000);
+        for state in [PollState::Closed, PollState::Draft] {
+            let at = |ms| view(Some(state), read_at, after(read_at, ms)).status;
+            assert_ne!(at(5000), Status::Stale);
+            assert_eq!(at(5001), Status::Stale);
+        }
+    }
+
+    #[test]
+    fn what_is_settled_is_never_stale() {
+        let much_later = after(closes_at(), 1_000_000_000);
+        assert_eq!(
+            view(Some(PollState::Void), closes_at(), much_later).status,
+            Status::Void
+        );
+        let confirmed = confirmed(sealed_snapshot(&[(0, 0, 7)]), closes_at());
+        let view = View::new(&confirmed, None, much_later, freshness());
+        let sealed = confirmed.snapshot.sealed.as_ref().expect("sealed");
+        assert_eq!(
+            (view.status, view.as_of),
+            (Status::Final, sealed.standing.as_of)
+        );
+    }
+
+    #[test]
+    fn a_sealed_poll_without_its_result_is_not_final() {
+        let view = view(Some(PollState::Sealed), closes_at(), closes_at());
+        assert_eq!(
+            (view.status, view.state),
+            (Status::Provisional, PollState::Sealed)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_makes_nothing_stale() {
+        let read_at = after(opens_at(), 60_000);
+        assert_eq!(
+            view(None, read_at, after(read_at, -30_000)).status,
+            Status::Provisional
+        );
+    }
+
+    #[test]
+    fn as_of_moves_only_with_something_else_and_never_back() {
+        let read_at = after(opens_at(), 60_000);
+        let snapshot = snapshot(&[(0, 0, 7)]);
+        let next = |confirmed_at: Timestamp, now: Timestamp, before: &View| {
+            let confirmed = confirmed(snapshot.clone(), confirmed_at);
+            View::new(&confirmed, Some(before), now, freshness())
+        };
+        let first = View::new(
+            &confirmed(snapshot.clone(), read_at),
+            None,
+            read_at,
+            freshness(),
+        );
+        // Confirmed again, nothing new.
+        let second = next(after(read_at, 250), after(read_at, 260), &first);
+        assert_eq!(second, first);
+        // Redis goes away, and comes back.
+        let stale = next(after(read_at, 500), after(read_at, 9_000), &second);
+        assert_eq!(
+            (stale.status, stale.as_of),
+            (Status::Stale, after(read_at, 500))
+        );
+        let back = next(after(read_at, 10_000), after(read_at, 10_010), &stale);
+        assert_eq!(
+            (back.status, back.as_of),
+            (Status::Provisional, after(read_at, 10_000))
+        );
+        // A minute without votes is news to the series.
+        let minute = next(after(read_at, 60_100), after(read_at, 60_200), &back);
+        assert_ne!(minute, back);
+        assert!(minute.is_same(&back));
+    }
+
+    #[test]
+    fn caches_keep_a_final_result_longest_and_a_stale_one_shortest() {
+        let of = |status| {
+            let mut view = view(None, opens_at(), opens_at());
+            view.status = status;
+            view.cache_control().to_str().expect("text").to_owned()
+        };
+        assert!(of(Status::Final).contains("max-age=60,"));
+        assert_eq!(of(Status::Stale), "public, max-age=1");
+        for status in [Status::NotOpen, Status::Provisional, Status::Void] {
+            assert_eq!(of(status), CHANGES);
+        }
+    }
+
+    #[test]
+    fn closing_early_ends_the_growing_series() {
+        let now = after(opens_at(), 600_000);
+        let mut snapshot = snapshot(&[]);
+        snapshot.poll = snapshot
+            .poll
+            .transition(Transition::Close, now, "test")
+            .expect("legal");
+        let view = |at| View::new(&confirmed(snapshot.clone(), at), None, at, freshness());
+        assert_eq!(
+            view(after(now, 60_000)).minute,
+            view(after(now, 6_000_000)).minute
+        );
+    }
+}

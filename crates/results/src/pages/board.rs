@@ -1,0 +1,106 @@
+//! The board: the pages of every poll, made ahead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use vote_domain::{PollId, ReceiptKey, Visibility};
+use vote_http::{Problem, ProblemCode};
+use vote_store::PollSnapshot;
+
+use crate::documents::series::Step;
+use crate::documents::view::View;
+use crate::metrics::PollReads;
+use crate::pages::page::Pages;
+use crate::pages::series_cache::SeriesCache;
+
+/// All that is published.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    /// The list of polls; `None` before it was read for the first time.
+    pub(crate) list: Option<Arc<Pages>>,
+    pub(crate) polls: BTreeMap<PollId, Arc<PollPages>>,
+    /// Polls that are on the list, and of which nothing is known yet.
+    pub(crate) unread: Arc<BTreeSet<PollId>>,
+    /// The key of receipts that the services share.
+    pub(crate) receipt_key: Option<Arc<ReceiptKey>>,
+}
+
+/// The pages of one poll, at one revision and one view.
+#[derive(Debug)]
+pub(crate) struct PollPages {
+    pub(crate) snapshot: Arc<PollSnapshot>,
+    pub(crate) view: View,
+    /// The poll itself and its standing.
+    pub(crate) pages: Arc<Pages>,
+    /// The series in the poll's own time zone.
+    pub(crate) series: Arc<OwnSeries>,
+    /// The series in other zones and between bounds, made for those who asked.
+    pub(crate) cache: SeriesCache,
+    pub(crate) reads: Arc<PollReads>,
+}
+
+/// The newest series, made beside the standing so that it never waits for them. Stays while pages come
+/// and go.
+#[derive(Debug, Default)]
+pub(crate) struct OwnSeries {
+    hourly: ArcSwapOption<Pages>,
+    minutely: ArcSwapOption<Pages>,
+}
+
+impl OwnSeries {
+    pub(crate) fn by(&self, step: Step) -> &ArcSwapOption<Pages> {
+        match step {
+            Step::Hour => &self.hourly,
+            Step::Minute => &self.minutely,
+        }
+    }
+}
+
+impl PollPages {
+    /// What the public sees of the poll.
+    pub(crate) fn visibility(&self) -> Visibility {
+        self.snapshot.poll.definition.visibility()
+    }
+}
+
+impl Board {
+    /// The pages of a poll.
+    ///
+    /// # Errors
+    /// `unknown-poll`; `snapshot-unavailable` where it isn't known whether there is such a poll, or nothing of it
+    /// could be read yet.
+    pub(crate) fn poll(&self, id: &PollId) -> Result<&Arc<PollPages>, Problem> {
+        match self.polls.get(id) {
+            Some(pages) => Ok(pages),
+            None if self.list.is_none() || self.unread.contains(id) => {
+                Err(ProblemCode::SnapshotUnavailable.into())
+            }
+            None => Err(Problem::new(ProblemCode::UnknownPoll).member("poll", id.as_str())),
+        }
+    }
+
+    /// Whether another board says the same: pages are only made anew when something has changed.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let (polls, others) = (self.polls.values(), other.polls.values());
+        is_same(self.list.as_ref(), other.list.as_ref())
+            && self.polls.keys().eq(other.polls.keys())
+            && polls
+                .zip(others)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+            && self.unread == other.unread
+    }
+
+    /// Whether another board has the very same key of receipts.
+    pub(crate) fn has_key_of(&self, other: &Self) -> bool {
+        is_same(self.receipt_key.as_ref(), other.receipt_key.as_ref())
+    }
+}
+
+fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,169 @@
+//! Makes the pages of a poll and of the list, where something has changed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderValue;
+use jiff::Timestamp;
+use vote_domain::{Poll, PollId, PollState, Status, Visibility, wire_time};
+use vote_store::{Confirmed, PollSnapshot};
+
+use crate::documents::Document;
+use crate::documents::list::PollListDocument;
+use crate::documents::poll::PollDocument;
+use crate::documents::standing::{Sight, standing_at};
+use crate::documents::view::{CHANGES, Freshness, View};
+use crate::metrics::Metrics;
+use crate::pages::board::PollPages;
+use crate::pages::page::{Pages, Subject};
+use crate::pages::series_cache::SeriesCache;
+
+/// Makes pages, and gives the known ones where they still hold.
+#[derive(Debug)]
+pub(crate) struct PageMaker {
+    freshness: Freshness,
+    metrics: Metrics,
+    /// What the list of polls was last made of.
+    listed: Listed,
+}
+
+/// What the list of polls says; it is made anew only when this changes.
+#[derive(Debug, Default, PartialEq)]
+struct Listed {
+    polls: Vec<(PollId, u64, PollState, Status)>,
+    is_stale: bool,
+}
+
+impl PageMaker {
+    pub(crate) fn new(freshness: Freshness, metrics: Metrics) -> Self {
+        Self {
+            freshness,
+            metrics,
+            listed: Listed::default(),
+        }
+    }
+
+    /// The pages of a poll.
+    ///
+    /// # Errors
+    /// Those of the formats.
+    pub(crate) fn poll(
+        &self,
+        confirmed: &Confirmed,
+        known: Option<&Arc<PollPages>>,
+        now: Timestamp,
+    ) -> io::Result<Arc<PollPages>> {
+        let same = known.filter(|known| Arc::ptr_eq(&known.snapshot, &confirmed.snapshot));
+        let view = View::new(confirmed, same.map(|same| &same.view), now, self.freshness);
+        if let Some(same) = same.filter(|same| same.view == view) {
+            return Ok(Arc::clone(same));
+        }
+        let snapshot = Arc::clone(&confirmed.snapshot);
+        let pages = match same.filter(|same| same.view.is_same(&view)) {
+            // Only the series grow.
+            Some(same) => Arc::clone(&same.pages),
+            None => {
+                let poll = self.poll_itself(&snapshot, &view)?;
+                Arc::new(poll.and(self.standings(&snapshot, &view)?))
+            }
+        };
+        Ok(Arc::new(PollPages {
+            pages,
+            series: known.map_or_else(Arc::default, |known| Arc::clone(&known.series)),
+            cache: SeriesCache::default(),
+            reads: known.map_or_else(
+                || Arc::new(self.metrics.reads(snapshot.poll.definition.id())),
+                |known| Arc::clone(&known.reads),
+            ),
+            snapshot,
+            view,
+        }))
+    }
+
+    fn poll_itself(&self, snapshot: &PollSnapshot, view: &View) -> io::Result<Pages> {
+        let id = snapshot.poll.definition.id().as_str();
+        self.metrics.rendered(id, Subject::Poll, || {
+            let document = Document::Poll(PollDocument::new(&snapshot.poll, view));
+            Pages::ahead(Subject::Poll, &document, &view.cache_control())
+        })
+    }
+
+    fn standings(&self, snapshot: &PollSnapshot, view: &View) -> io::Result<Pages> {
+        let definition = &snapshot.poll.definition;
+        let whole = Subject::Standing(Sight::All);
+        self.metrics.rendered(definition.id().as_str(), whole, || {
+            let standing = standing_at(snapshot, view);
+            let percentages = match definition.visibility() {
+                Visibility::Percentages => {
+                    let document = Document::Standing(standing.without_counts());
+                    let subject = Subject::Standing(Sight::Percentages);
+                    Pages::ahead(subject, &document, &view.cache_control())?
+                }
+                Visibility::Public | Visibility::Embargoed => Pages::default(),
+            };
+            let document = Document::Standing(standing);
+            let standing = Pages::ahead(whole, &document, &view.cache_control())?;
+            Ok(standing.and(percentages))
+        })
+    }
+
+    /// The list of polls.
+    ///
+    /// # Errors
+    /// Those of the formats.
+    pub(crate) fn list(
+        &mut self,
+        polls: &BTreeMap<PollId, Arc<PollPages>>,
+        known: Option<&Arc<Pages>>,
+        read_at: Timestamp,
+        is_stale: bool,
+    ) -> io::Result<Arc<Pages>> {
+        let listed = Listed::new(polls, is_stale);
+        if let Some(known) = known.filter(|_| self.listed == listed) {
+            return Ok(Arc::clone(known));
+        }
+        let cache_control = HeaderValue::from_static(if is_stale {
+            "public, max-age=1"
+        } else {
+            CHANGES
+        });
+        let list = |subject, is_listed: fn(&Poll) -> bool| {
+            self.metrics.rendered("", subject, || {
+                let pages = polls.values();
+                let listed = pages.filter(|pages| is_listed(&pages.snapshot.poll));
+                let document = Document::List(PollListDocument {
+                    as_of: wire_time::format(read_at),
+                    stale: is_stale,
+                    polls: listed
+                        .map(|pages| PollDocument::new(&pages.snapshot.poll, &pages.view))
+                        .collect(),
+                });
+                Pages::ahead(subject, &document, &cache_control)
+            })
+        };
+        let mut pages = polls.values();
+        let announced = if pages.all(|pages| pages.snapshot.poll.is_announced()) {
+            Pages::default()
+        } else {
+            list(Subject::AnnouncedPolls, Poll::is_announced)?
+        };
+        // Last, so that it is its size that the metric tells.
+        let all = list(Subject::AllPolls, |_any| true)?;
+        self.listed = listed;
+        Ok(Arc::new(all.and(announced)))
+    }
+}
+
+impl Listed {
+    fn new(polls: &BTreeMap<PollId, Arc<PollPages>>, is_stale: bool) -> Self {
+        let polls = polls.iter().map(|(id, pages)| {
+            let (poll, view) = (&pages.snapshot.poll, &pages.view);
+            (id.clone(), poll.revision, view.state, view.status)
+        });
+        Self {
+            polls: polls.collect(),
+            is_stale,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What is published: bodies that are made and compressed once a revision, and taken by whoever asks.
+
+pub(crate) mod board;
+pub(crate) mod body;
+mod maker;
+pub(crate) mod page;
+pub(crate) mod published;
+pub(crate) mod renderer;
+pub(crate) mod series_cache;
+pub(crate) mod series_maker;
+mod series_renderer;

@@ -1,0 +1,222 @@
+//! `votectl dev`: everything on this machine, under one supervisor.
+
+use crate::built_in::DEMO_FILE;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::numbered::{NumberedPolls, OPEN_FOR, RunningPoll, Wanted};
+use clap::Args;
+use jiff::SignedDuration;
+use serde::Serialize;
+use std::path::PathBuf;
+use vote_dev::{DevError, Host, Options, Ready};
+use vote_domain::{PollDefinition, wire_time};
+use vote_store::PollOperator;
+
+/// The name of the hidden command that [`guard`] carries out.
+pub(crate) const GUARD: &str = "dev-guard";
+
+/// Where to run what.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Where Redis keeps its data; a second start finds it again
+    #[arg(long, value_name = "DIR", default_value = ".dev")]
+    data_dir: PathBuf,
+
+    /// Where vote-ingest and vote-results are [default: beside votectl]
+    #[arg(long, value_name = "DIR")]
+    bin_dir: Option<PathBuf>,
+
+    /// Preferred port of Redis; another one is used where it is taken, as for all of them
+    #[arg(long, value_name = "PORT", default_value_t = 16_379)]
+    redis_port: u16,
+
+    /// Preferred port of the ingest service
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    ingest_port: u16,
+
+    /// Preferred port of the results service
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    results_port: u16,
+
+    /// Preferred admin port of the ingest service
+    #[arg(long, value_name = "PORT", default_value_t = 9080)]
+    ingest_admin_port: u16,
+
+    /// Preferred admin port of the results service
+    #[arg(long, value_name = "PORT", default_value_t = 9081)]
+    results_admin_port: u16,
+
+    /// Open no demo poll
+    #[arg(long)]
+    no_demo: bool,
+}
+
+/// Whom to look after.
+#[derive(Debug, Args)]
+pub struct GuardArgs {
+    /// The data directory of `dev`
+    #[arg(long)]
+    data_dir: PathBuf,
+
+    /// The process id of `dev`
+    #[arg(long)]
+    supervisor: u32,
+}
+
+/// What is printed in JSON once everything is ready.
+#[derive(Debug, Serialize)]
+struct Announcement<'a> {
+    #[serde(flatten)]
+    ready: &'a Ready,
+    poll: Option<&'a str>,
+}
+
+/// Runs everything until Ctrl-C, `SIGTERM` or the unexpected end of a part.
+///
+/// # Errors
+/// [`Failure::Usage`] where another Redis is given; when something can't be started, or a part ended by itself; all the
+/// others are stopped by then.
+pub async fn run(args: DevArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    // What names the one that is about to be started is no mistake: a shell in which the others were run has it set.
+    let ours = format!("redis://127.0.0.1:{}", args.redis_port);
+    if context.global.redis.is_given() && context.global.redis.redis != ours {
+        return Err(Failure::usage(
+            "--redis: `votectl dev` starts a Redis of its own, at --redis-port, and uses no other: leave it out, and unset \
+             VOTE__REDIS__URL",
+        ));
+    }
+    let options = Options {
+        data_dir: args.data_dir,
+        bin_dir: args.bin_dir,
+        redis_port: args.redis_port,
+        ingest_port: args.ingest_port,
+        results_port: args.results_port,
+        ingest_admin_port: args.ingest_admin_port,
+        results_admin_port: args.results_admin_port,
+        guard_command: GUARD,
+    };
+    let mut desk = Desk {
+        context,
+        open_demo: !args.no_demo,
+        demo: None,
+    };
+    vote_dev::run(&options, &mut desk).await
+}
+
+/// Waits for the end of `dev`, then stops what still runs of it.
+pub async fn guard(args: &GuardArgs) {
+    vote_dev::guard::run(&args.data_dir, args.supervisor).await;
+}
+
+/// Our side of the supervisor: it opens the demo poll, and says what happens.
+struct Desk<'c, 't> {
+    context: &'c mut Context<'t>,
+    open_demo: bool,
+    demo: Option<RunningPoll>,
+}
+
+impl Host for Desk<'_, '_> {
+    type Error = Failure;
+
+    fn note(&mut self, text: &str) {
+        self.context.terminal.note(text);
+    }
+
+    async fn open_polls(&mut self, operator: &PollOperator) -> Result<(), Failure> {
+        if !self.open_demo {
+            return Ok(());
+        }
+        let file = PollDefinition::parse_yaml(DEMO_FILE).map_err(anyhow::Error::from)?;
+        let wanted = Wanted {
+            now: self.context.now(),
+            at_least: SignedDuration::ZERO,
+            open_for: OPEN_FOR,
+            by: "votectl dev",
+        };
+        self.demo = Some(NumberedPolls::of(file).ensure(operator, wanted).await?);
+        Ok(())
+    }
+
+    fn ready(&mut self, ready: &Ready) -> Result<(), Failure> {
+        if self.context.json() {
+            let poll = self.demo.as_ref().map(|demo| demo.poll.definition.id());
+            let announcement = Announcement {
+                ready,
+                poll: poll.map(|id| id.as_str()),
+            };
+            serde_json::to_writer(self.context.terminal.out(), &announcement)?;
+            self.context.terminal.line("")?;
+        } else {
+            let text = text(ready, self.demo.as_ref());
+            self.context.terminal.line(&text)?;
+        }
+        self.context.terminal.flush()
+    }
+}
+
+impl From<DevError> for Failure {
+    fn from(error: DevError) -> Self {
+        match error {
+            DevError::Usage(text) => Self::Usage(text),
+            DevError::Ended(text) => Self::Refused(text),
+            DevError::Store(error) => error.into(),
+            DevError::Broken(error) => error.into(),
+        }
+    }
+}
+
+/// Where everything is, and what to do with it, for people.
+fn text(ready: &Ready, demo: Option<&RunningPoll>) -> String {
+    let Ready {
+        vote,
+        results,
+        ingest_admin,
+        results_admin,
+        redis,
+        data_dir,
+        ..
+    } = ready;
+    let mut text = format!(
+        "ready\n\n\
+         vote      {vote}   (API: {vote}/swagger-ui/, metrics: {ingest_admin}/metrics)\n\
+         results   {results}   (API: {results}/swagger-ui/, metrics: {results_admin}/metrics)\n\
+         redis     {redis}\n\
+         data      {data}   (logs: {data}/logs)\n",
+        data = data_dir.display()
+    );
+    if let Some(demo) = demo {
+        text.push_str(&demo_text(ready, demo));
+    }
+    text.push_str("\nCtrl-C stops everything.");
+    text
+}
+
+/// The demo poll, and commands that use it.
+fn demo_text(ready: &Ready, RunningPoll { poll, new }: &RunningPoll) -> String {
+    let Ready {
+        vote,
+        results,
+        redis,
+        ..
+    } = ready;
+    let definition = &poll.definition;
+    let id = definition.id();
+    let state = if *new { "opened" } else { "found again" };
+    let until = wire_time::format(poll.closes_at);
+    // As it was called, so that the line works as pasted.
+    let ourselves = std::env::args()
+        .next()
+        .unwrap_or_else(|| "votectl".to_owned());
+    let candidate = definition
+        .candidates()
+        .first()
+        .map_or("", |candidate| candidate.id.as_str());
+    format!(
+        "poll      {id} ({}), {state}, until {until}\n\n\
+         Vote, and read the result:\n\n  \
+         curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
+         curl -sS {results}/v1/polls/{id}/results\n\n\
+         Put load on it:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {id} --rate 5000 --duration 30s\n",
+        definition.title()
+    )
+}

@@ -1,0 +1,70 @@
+//! What `votectl load` takes.
+
+use crate::duration;
+use clap::Args;
+use jiff::SignedDuration;
+use vote_client::target::Target;
+use vote_domain::{ChannelId, PollId};
+
+/// What load to put on what.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C sends nothing more, neither new votes nor any again, waits for the votes in flight, at most \
+                  for --timeout, and reports. A second Ctrl-C waits for nothing any more: votes in flight are of \
+                  unknown outcome, and so is a tally that can't be read at once."
+)]
+pub struct LoadArgs {
+    /// The ingest service; where it is https://, the authorities of this machine are trusted, or those in the file that
+    /// SSL_CERT_FILE names
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(super) url: Target,
+
+    /// The poll to vote in; may be left out while exactly one takes votes
+    #[arg(long, value_parser = PollId::parse)]
+    pub(super) poll: Option<PollId>,
+
+    /// The channel to vote through; the poll's first if left out
+    #[arg(long, value_parser = ChannelId::parse)]
+    pub(super) channel: Option<ChannelId>,
+
+    /// Votes a second, sent at even steps whether or not earlier ones have been answered
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) rate: u32,
+
+    /// How long, for example 30s or 5m [default: 10s]
+    #[arg(long, conflicts_with = "votes", value_parser = duration::parse)]
+    pub(super) duration: Option<SignedDuration>,
+
+    /// How many votes, instead of a duration
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) votes: Option<u64>,
+
+    /// How many votes may be in flight at once; a vote that has to wait for a connection has waited already
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    pub(super) connections: u16,
+
+    /// Threads that send
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) threads: u16,
+
+    /// Give every vote an idempotency key, so that it can be sent again until its outcome is known (the default)
+    #[arg(long, overrides_with = "no_keys")]
+    pub(super) keys: bool,
+
+    /// Send votes without a key; one whose answer is lost stays unknown
+    #[arg(long, overrides_with = "keys")]
+    pub(super) no_keys: bool,
+
+    /// How often a vote is sent at most, while it is refused for the moment or its outcome is unknown; never for longer
+    /// than 60 s
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) attempts: u32,
+
+    /// How long to wait for an answer
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
+    pub(super) timeout: SignedDuration,
+
+    /// Another seed votes for another sequence of candidates; the same one repeats it
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+}

@@ -1,0 +1,95 @@
+//! A load run as its options and the poll say.
+
+use crate::duration::longer_than_zero;
+use crate::failure::Failure;
+use crate::load::args::LoadArgs;
+use jiff::SignedDuration;
+use vote_client::endpoint::Endpoint;
+use vote_client::keys;
+use vote_client::pacer::Pace;
+use vote_client::plan::{Ballot, Plan};
+use vote_client::target::Target;
+use vote_domain::{ChannelId, Poll, PollDefinition};
+
+/// How long votes are sent where nobody says it.
+const DURATION: SignedDuration = SignedDuration::from_secs(10);
+
+/// The plan of a run in this poll.
+///
+/// # Errors
+/// [`Failure::Usage`] where an option does not go with the poll, or the host is not found.
+pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {
+    let definition = &poll.definition;
+    let channel = args.channel.as_ref().map(ChannelId::as_str);
+    if let Some(channel) = channel {
+        check_channel(definition, channel)?;
+    }
+    let timeout = longer_than_zero("--timeout", args.timeout)?;
+    let pace = pace(args)?;
+    let endpoint = endpoint(&args.url).await?;
+    let keys = match args.no_keys {
+        true => None,
+        false => Some(keys::fresh("load").map_err(anyhow::Error::from)?),
+    };
+    let candidates: Vec<&str> = definition
+        .candidates()
+        .iter()
+        .map(|candidate| candidate.id.as_str())
+        .collect();
+    let ballot = Ballot {
+        target: &args.url,
+        poll: definition.id().as_str(),
+        channel,
+        candidates: &candidates,
+    };
+    let mut plan = Plan::new(endpoint, ballot, keys);
+    plan.pace = pace;
+    plan.connections = usize::from(args.connections);
+    plan.threads = usize::from(args.threads);
+    plan.attempts = args.attempts;
+    plan.timeout = timeout;
+    plan.seed = args.seed;
+    Ok(plan)
+}
+
+fn check_channel(definition: &PollDefinition, channel: &str) -> Result<(), Failure> {
+    if definition.channel_index(channel).is_some() {
+        return Ok(());
+    }
+    let there: Vec<&str> = definition
+        .channels()
+        .iter()
+        .map(|channel| channel.id.as_str())
+        .collect();
+    let id = definition.id();
+    Err(Failure::usage(format!(
+        "--channel: poll `{id}` has no channel `{channel}`; it has: {}",
+        there.join(", ")
+    )))
+}
+
+/// Where to send to.
+async fn endpoint(url: &Target) -> Result<Endpoint, Failure> {
+    let address = url
+        .resolve()
+        .await
+        .map_err(|error| Failure::usage(format!("--url: can't find the host of {url}: {error}")))?;
+    let tls = url
+        .tls()
+        .map_err(|error| Failure::usage(format!("--url: no TLS to {url}: {error}")))?;
+    Ok(Endpoint { address, tls })
+}
+
+/// So many votes as are named, or as the rate gives in the duration.
+fn pace(args: &LoadArgs) -> Result<Pace, Failure> {
+    let rate = args.rate;
+    let votes = match args.votes {
+        Some(votes) => votes,
+        None => {
+            let duration = longer_than_zero("--duration", args.duration.unwrap_or(DURATION))?;
+            let votes = duration.as_nanos() * u128::from(rate) / 1_000_000_000;
+            u64::try_from(votes).unwrap_or(u64::MAX).max(1)
+        }
+    };
+    Ok(Pace { rate, votes })
+}
