@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use jiff::Timestamp;
-use vote_domain::{Poll, PollDefinition, Receipt, ReceiptKey, Refusal, Transition, WriterId};
+use jiff::{SignedDuration, Timestamp};
+use vote_domain::{Poll, Receipt, ReceiptKey, Refusal, WriterId};
 use vote_http::problem::ProblemGroup as _;
 use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode};
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
+use vote_testkit::fixtures::{self, demo_poll};
 
 use super::answer::vote_accepted;
 use super::{VoteProblems, answer, read_vote};
@@ -22,27 +23,14 @@ const OF_THE_SERVER: [ProblemCode; 5] = [
     ProblemCode::BodyTooLarge,
 ];
 
-const OPENS_AT: i64 = 1_790_000_000;
-
+/// So many seconds after the opening.
 fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_second(OPENS_AT + seconds).expect("a time")
+    fixtures::at("2026-11-24T00:00:00Z") + SignedDuration::from_secs(seconds)
 }
 
 /// A poll that is open for an hour.
 fn poll() -> Poll {
-    let json = serde_json::json!({
-        "id": "paredao-01", "title": "Paredão 1", "direction": "eliminate",
-        "opens_at": at(0).to_string(), "closes_at": at(3_600).to_string(),
-        "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-        "channels": [
-            { "id": "torcida", "weight": 30, "eligibility": "open" },
-            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 }
-        ]
-    });
-    let definition = PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll");
-    Poll::draft(definition, at(-60), "test")
-        .transition(Transition::Open, at(-60), "test")
-        .expect("legal")
+    demo_poll().between(at(0), at(3_600)).open()
 }
 
 fn headers(content_types: &[&str], keys: &[&str]) -> HeaderMap {

@@ -9,11 +9,12 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use vote_domain::{Clock as _, Poll, PollDefinition, PollId, Transition};
+use vote_domain::{Clock as _, Eligibility, Poll, PollDefinition, PollId, Transition};
 use vote_http::Service as _;
 use vote_ingest::Ingest;
 use vote_runtime::{ServiceName, Settings, SystemClock};
 use vote_store::{AuditReport, PollOperator, RedisConfig, Store};
+use vote_testkit::fixtures::demo_poll;
 use vote_testkit::{RedisServer, eventually};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -44,19 +45,17 @@ pub(crate) fn ago(seconds: i64) -> Timestamp {
     Timestamp::from_second(now().as_second() - seconds).expect("a time")
 }
 
-/// A poll, open from a minute ago for an hour.
+/// The poll of the documentation between two times, with a channel that asks for a proof besides.
 pub(crate) fn definition(opens_at: Timestamp, closes_at: Timestamp) -> PollDefinition {
-    let json = json!({
-        "id": POLL, "title": "Paredão 1", "direction": "eliminate",
-        "opens_at": opens_at.to_string(), "closes_at": closes_at.to_string(),
-        "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-        "channels": [
-            { "id": "torcida", "weight": 30, "eligibility": "open" },
-            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 },
-            { "id": "prova", "weight": 1, "eligibility": "proof_of_work" }
-        ]
-    });
-    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+    let channels = [
+        ("torcida", 30, Eligibility::Open),
+        ("unico", 70, Eligibility::Voter),
+        ("prova", 1, Eligibility::ProofOfWork),
+    ];
+    demo_poll()
+        .between(opens_at, closes_at)
+        .channels(&channels)
+        .definition()
 }
 
 /// A Redis with the poll on it.
