@@ -1,7 +1,7 @@
 //! The read-only service: publishes polls, standings, series, and what receipts prove.
 //!
 //! A task reads snapshots from Redis at a fixed cadence, another makes pages of them: serialised and
-//! compressed once a revision. A request takes bytes from the newest pages; it never reaches Redis.
+//! compressed once per revision. A request takes bytes from the newest pages; it never reaches Redis.
 #![forbid(unsafe_code)]
 
 mod api;

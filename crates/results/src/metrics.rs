@@ -82,7 +82,7 @@ impl Metrics {
         );
         registry.register(
             "vote_renders",
-            "Bodies made, by poll and representation: once a revision, whatever the readers",
+            "Bodies made, by poll and representation: once per revision, whatever the readers",
             metrics.renders.clone(),
         );
         registry.register(

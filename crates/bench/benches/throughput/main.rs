@@ -1,4 +1,4 @@
-//! `make bench`: accepted votes a second of the ingest service, as ratios from one run.
+//! `make bench`: accepted votes per second of the ingest service, as ratios from one run.
 //!
 //! Three servers, each a process of its own on the same web server with the same parsing, take turns
 //! under `wrk` with 64, 256 and 1,024 connections:

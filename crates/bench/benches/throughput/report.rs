@@ -75,7 +75,10 @@ fn as_f64(count: u64) -> f64 {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\naccepted votes a second, median (least to greatest):")?;
+        writeln!(
+            f,
+            "\naccepted votes per second, median (least to greatest):"
+        )?;
         for connections in CONNECTIONS {
             for server in SERVERS {
                 let [least, median, greatest] = spread(self.rates(server, connections));
@@ -105,7 +108,7 @@ impl fmt::Display for Report {
             f,
             "\nvotes with keys, replay window on / off:\n  {KEYED_CONNECTIONS:>5} connections  {median:>23.2}  ({least:.2} to {greatest:.2})"
         )?;
-        writeln!(f, "\nRedis commands a vote:")?;
+        writeln!(f, "\nRedis commands per vote:")?;
         for connections in CONNECTIONS {
             for server in ["lane", "per-vote"] {
                 let commands = self.commands_per_vote(server, connections);

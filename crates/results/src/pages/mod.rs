@@ -1,4 +1,4 @@
-//! What is published: bodies that are made and compressed once a revision, and taken by whoever asks.
+//! What is published: bodies that are made and compressed once per revision, and taken by whoever asks.
 
 pub(crate) mod board;
 pub(crate) mod body;

@@ -1,4 +1,4 @@
-//! Series in other time zones and between bounds: made when they are asked for, once a revision.
+//! Series in other time zones and between bounds: made when they are asked for, once per revision.
 //!
 //! The work is bounded: so many are retained, so many are made at once, so many wait; beyond that the
 //! answer is 429.

@@ -27,7 +27,7 @@ pub struct LoadArgs {
     #[arg(long, value_parser = ChannelId::parse)]
     pub(super) channel: Option<ChannelId>,
 
-    /// Votes a second, sent at even steps whether or not earlier ones have been answered
+    /// Votes per second, sent at even steps whether or not earlier ones have been answered
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) rate: u32,
 

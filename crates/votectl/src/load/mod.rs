@@ -69,7 +69,7 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let seconds = plan.pace.intended(plan.pace.votes).as_secs_f64();
     let poll_id = poll.definition.id();
     context.terminal.note(&format!(
-        "{} votes at {} a second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
+        "{} votes at {} per second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
         plan.pace.votes, plan.pace.rate, args.url
     ));
     let (completed, at_once) = send(&plan, context, &mut interrupts).await?;

@@ -41,7 +41,7 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "poll        {} at {}{early}", report.poll, report.url)?;
     writeln!(
         out,
-        "votes       {} of {} sent in {:.1} s; {:.0} a second accepted, {} asked for",
+        "votes       {} of {} sent in {:.1} s; {:.0} per second accepted, {} asked for",
         report.sent, report.votes, report.elapsed_s, report.accepted_per_second, report.rate
     )?;
     writeln!(

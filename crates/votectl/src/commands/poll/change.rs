@@ -9,7 +9,7 @@ use std::time::Duration;
 use vote_domain::{OpenError, Poll, PollState, Transition, wire_time};
 use vote_store::{PollOperator, SealingError};
 
-/// A writer that runs has sent something again by then: it tries four times a second.
+/// A writer that runs has sent something again by then: it tries four times per second.
 const REPAIR: Duration = Duration::from_secs(3);
 
 /// A poll after a change.
