@@ -8,8 +8,8 @@ mod api;
 mod documents;
 mod formats;
 mod metrics;
-mod openapi;
 mod pages;
+mod problems;
 mod routes;
 #[cfg(test)]
 mod samples;

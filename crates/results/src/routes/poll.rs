@@ -7,8 +7,8 @@ use vote_http::Problem;
 
 use crate::api::Api;
 use crate::documents::poll::{PollDocument, example};
-use crate::openapi::PollProblems;
 use crate::pages::page::Subject;
+use crate::problems::PollProblems;
 use crate::serve::find::poll_of_request;
 use crate::serve::respond::respond;
 

@@ -7,8 +7,8 @@ use vote_http::{Problem, ProblemCode};
 use crate::api::Api;
 use crate::documents::list::PollListDocument;
 use crate::documents::poll::example;
-use crate::openapi::ListProblems;
 use crate::pages::page::Subject;
+use crate::problems::ListProblems;
 use crate::serve::access::Audience;
 use crate::serve::respond::respond;
 

@@ -14,8 +14,8 @@ use vote_store::PollSnapshot;
 
 use crate::api::Api;
 use crate::documents::view::sealed;
-use crate::openapi::ReceiptProblems;
 use crate::pages::board::PollPages;
+use crate::problems::ReceiptProblems;
 
 /// What a genuine receipt proves.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -7,8 +7,8 @@ use vote_http::Problem;
 
 use crate::api::Api;
 use crate::documents::standing::example;
-use crate::openapi::StandingProblems;
 use crate::pages::page::Subject;
+use crate::problems::StandingProblems;
 use crate::serve::find::poll_of_request;
 use crate::serve::respond::respond;
 

@@ -9,9 +9,9 @@ use vote_http::Problem;
 
 use crate::api::Api;
 use crate::documents::series::{HourlySeries, MinutelySeries, Step};
-use crate::openapi::SeriesProblems;
 use crate::pages::page::Subject;
 use crate::pages::series_cache::SeriesKey;
+use crate::problems::SeriesProblems;
 use crate::routes::series_query::SeriesQuery;
 use crate::serve::find::poll_of_request;
 use crate::serve::negotiate::choose_format;
