@@ -9,12 +9,11 @@ use vote_domain::{
     Visibility, WriterId, WriterTotals,
 };
 use vote_store::{Confirmed, Drained, PollSnapshot, WriterLedger};
+use vote_testkit::fixtures::demo_poll;
+
+pub(crate) use vote_testkit::fixtures::at;
 
 pub(crate) const WRITER: WriterId = WriterId::from_bytes([7; 8]);
-
-pub(crate) fn at(text: &str) -> Timestamp {
-    text.parse().expect("a time")
-}
 
 pub(crate) fn opens_at() -> Timestamp {
     at("2026-11-24T00:00:00Z")
@@ -25,20 +24,16 @@ pub(crate) fn closes_at() -> Timestamp {
 }
 
 pub(crate) fn definition(visibility: Visibility) -> PollDefinition {
-    let json = serde_json::json!({
-        "id": "paredao-01", "title": "Paredão 1", "direction": "eliminate", "kind": "live",
-        "opens_at": "2026-11-24T00:00:00Z", "closes_at": "2026-11-26T02:00:00Z",
-        "timezone": "America/Sao_Paulo", "visibility": visibility.as_str(), "shards": 1,
-        "candidates": [
-            { "id": "bia", "name": "Bia", "color": "#e4572e" },
-            { "id": "ana", "name": "Ana", "image_url": "https://example.com/ana.png" },
-        ],
-        "channels": [
-            { "id": "torcida", "weight": 30, "eligibility": "open" },
-            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 },
-        ]
-    });
-    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+    demo_poll()
+        .visibility(visibility)
+        .with(
+            "candidates",
+            serde_json::json!([
+                { "id": "bia", "name": "Bia", "color": "#e4572e" },
+                { "id": "ana", "name": "Ana", "image_url": "https://example.com/ana.png" },
+            ]),
+        )
+        .definition()
 }
 
 pub(crate) fn poll(visibility: Visibility) -> Poll {

@@ -21,6 +21,7 @@ use vote_store::{
     Acceptance, LaneConfig, Outcome, Place, PollOperator, RedisConfig, Store, VoteToCast,
     VoteWriter, VoteWriterConfig,
 };
+use vote_testkit::fixtures::{demo_poll, random_bytes};
 use vote_testkit::{RedisServer, eventually};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -51,34 +52,17 @@ pub(crate) fn voting() -> Timestamp {
 }
 
 pub(crate) fn definition(changes: &Value) -> PollDefinition {
-    let mut json = json!({
-        "id": ID, "title": "Paredão 1", "direction": "eliminate", "kind": "live",
-        "opens_at": opens_at().to_string(), "closes_at": closes_at().to_string(),
-        "timezone": "America/Sao_Paulo", "visibility": "public", "shards": 2,
-        "candidates": [
-            { "id": "ana", "name": "Ana", "color": "#e4572e" },
-            { "id": "bia", "name": "Bia", "image_url": "https://example.com/bia.png" }
-        ],
-        "channels": [
-            { "id": "torcida", "weight": 30, "eligibility": "open" },
-            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 1 }
-        ]
-    });
-    for (key, value) in changes.as_object().expect("an object") {
-        json[key] = value.clone();
-    }
-    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
-}
-
-/// Different each time, as the entropy of a real process would be.
-fn random() -> [u8; 32] {
-    static COUNTER: AtomicU64 = AtomicU64::new(1);
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let mut bytes = [0; 32];
-    for chunk in bytes.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&count);
-    }
-    bytes
+    demo_poll()
+        .shards(2)
+        .with(
+            "candidates",
+            json!([
+                { "id": "ana", "name": "Ana", "color": "#e4572e" },
+                { "id": "bia", "name": "Bia", "image_url": "https://example.com/bia.png" }
+            ]),
+        )
+        .with_all(changes)
+        .definition()
 }
 
 fn store(url: &str) -> Store {
@@ -179,7 +163,7 @@ impl Producer {
             },
             refresh_interval: Duration::from_millis(20),
             receipt_key: None,
-            random,
+            random: random_bytes,
         };
         let mut registry = Registry::default();
         Voting(VoteWriter::start(&store(&self.url), config, &mut registry))

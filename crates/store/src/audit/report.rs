@@ -114,28 +114,23 @@ fn shard_audit(poll: &Poll, shard: &ShardFigures, sealed: Option<&SealedPoll>) -
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use jiff::Timestamp;
-    use vote_domain::{Minute, MinuteSeries, PollDefinition, Tally, Transition};
+    use vote_domain::{Eligibility, Minute, MinuteSeries, Tally, Transition};
+    use vote_testkit::fixtures::{at, demo_poll};
 
     use super::*;
     use crate::fence::Fence;
     use crate::figures::{Drained, WriterLedger};
 
-    fn at(time: &str) -> Timestamp {
-        time.parse().expect("a valid time")
-    }
-
     /// A poll with two shards, after these changes.
     fn poll(transitions: &[Transition]) -> Poll {
-        let json = serde_json::json!({
-            "id": "p", "title": "A", "direction": "save", "shards": 2,
-            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
-            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
-        });
-        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
+        let definition = demo_poll()
+            .id("p")
+            .between(at("2025-11-24T00:00:00Z"), at("2025-11-26T00:00:00Z"))
+            .shards(2)
+            .channels(&[("torcida", 1, Eligibility::Open)])
+            .definition();
         let now = at("2025-11-26T00:00:01Z");
-        let draft = Poll::draft(definition.expect("a valid definition"), now, "a");
+        let draft = Poll::draft(definition, now, "a");
         transitions.iter().fold(draft, |poll, transition| {
             let next = poll.transition(*transition, now, "a");
             next.expect("a legal transition")

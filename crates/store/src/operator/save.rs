@@ -161,8 +161,9 @@ impl PollOperator {
 
 #[cfg(test)]
 mod tests {
-    use vote_domain::{PollDefinition, Transition};
+    use vote_domain::Transition;
     use vote_testkit::RedisServer;
+    use vote_testkit::fixtures::{at, demo_poll};
 
     use super::*;
     use crate::config::RedisConfig;
@@ -173,16 +174,9 @@ mod tests {
         let redis = RedisServer::start().await;
         let nodes = Nodes::new(&RedisConfig::new(redis.url()).expect("an address"));
         let operator = PollOperator::new(nodes.expect("a usable address"));
-        let json = serde_json::json!({
-            "id": "p", "title": "P", "direction": "eliminate", "kind": "live",
-            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T02:00:00Z",
-            "timezone": "America/Sao_Paulo", "visibility": "public", "shards": 2,
-            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
-        });
-        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
-        let now = "2025-11-26T03:00:00Z".parse().expect("a time");
-        let mut poll = Poll::draft(definition.expect("a valid poll"), now, "test");
+        let definition = demo_poll().id("p").shards(2).definition();
+        let now = at("2026-11-26T03:00:00Z");
+        let mut poll = Poll::draft(definition, now, "test");
         for transition in [Transition::Open, Transition::Close] {
             poll = poll.transition(transition, now, "test").expect("legal");
         }

@@ -116,7 +116,7 @@ fn forgotten(
 
 #[cfg(test)]
 mod tests {
-    use vote_domain::PollDefinition;
+    use vote_testkit::fixtures::demo_poll;
 
     use super::*;
 
@@ -125,18 +125,7 @@ mod tests {
     }
 
     fn at_revision(text: &str, revision: u64) -> Listed {
-        let json = serde_json::json!({
-            "id": text, "title": "A", "direction": "save",
-            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
-            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
-        });
-        let definition = PollDefinition::parse_json(json.to_string().as_bytes()).expect("valid");
-        let mut poll = Poll::draft(
-            definition,
-            "2025-11-24T00:00:00Z".parse().expect("valid"),
-            "a",
-        );
+        let mut poll = demo_poll().id(text).draft();
         poll.revision = revision;
         (id(text), Ok(Some(poll)))
     }

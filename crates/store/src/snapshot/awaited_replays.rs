@@ -66,30 +66,23 @@ fn has_less(read: &PollSnapshot, known: &PollSnapshot) -> bool {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use vote_domain::{MinuteSeries, Poll, PollDefinition, Tally, WriterId};
+    use vote_domain::{Eligibility, MinuteSeries, Tally, WriterId};
+    use vote_testkit::fixtures::demo_poll;
 
     use super::*;
     use crate::figures::WriterLedger;
 
     /// A snapshot whose ledger has so many batches of one writer.
     fn snapshot(last_sequence: u64) -> PollSnapshot {
-        let json = serde_json::json!({
-            "id": "p", "title": "A", "direction": "save",
-            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
-            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
-        });
-        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
         let ledger = WriterLedger {
             last_sequence,
             ..WriterLedger::default()
         };
         PollSnapshot {
-            poll: Poll::draft(
-                definition.expect("a valid definition"),
-                Timestamp::UNIX_EPOCH,
-                "a",
-            ),
+            poll: demo_poll()
+                .id("p")
+                .channels(&[("torcida", 1, Eligibility::Open)])
+                .draft(),
             tally: Tally::new(1, 2),
             minutes: MinuteSeries::new(1, 2),
             late: Tally::new(1, 2),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +13,7 @@ use vote_store::{
     AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, SealingError, Store,
     VoteToCast, VoteWriter, VoteWriterConfig,
 };
+use vote_testkit::fixtures::{demo_poll, random_bytes};
 use vote_testkit::{RedisServer, eventually};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -21,17 +21,6 @@ pub(crate) const TORCIDA: u8 = 0;
 pub(crate) const UNICO: u8 = 1;
 pub(crate) const ANA: u8 = 0;
 pub(crate) const BIA: u8 = 1;
-
-/// Different each time, as the entropy of a real process would be.
-fn random() -> [u8; 32] {
-    static COUNTER: AtomicU64 = AtomicU64::new(1);
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let mut bytes = [0; 32];
-    for chunk in bytes.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&count);
-    }
-    bytes
-}
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().expect("a valid time")
@@ -51,17 +40,17 @@ pub(crate) fn voting_ms() -> i64 {
 }
 
 pub(crate) fn definition(shards: u16) -> PollDefinition {
-    let json = serde_json::json!({
-        "id": "paredao-01", "title": "Paredão 1", "direction": "eliminate", "kind": "live",
-        "opens_at": opens_at().to_string(), "closes_at": closes_at().to_string(),
-        "timezone": "America/Sao_Paulo", "visibility": "public", "shards": shards,
-        "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-        "channels": [
-            { "id": "torcida", "weight": 30, "eligibility": "open" },
-            { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 2 }
-        ]
-    });
-    PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+    demo_poll()
+        .between(opens_at(), closes_at())
+        .shards(shards)
+        .with(
+            "channels",
+            serde_json::json!([
+                { "id": "torcida", "weight": 30, "eligibility": "open" },
+                { "id": "unico", "weight": 70, "eligibility": "voter", "votes_per_voter": 2 }
+            ]),
+        )
+        .definition()
 }
 
 /// A quick lane for tests.
@@ -220,7 +209,7 @@ impl Voting {
             lane,
             refresh_interval: Duration::from_millis(20),
             receipt_key: None,
-            random,
+            random: random_bytes,
         };
         let mut registry = Registry::default();
         let writer = VoteWriter::start(&store(url), config, &mut registry);

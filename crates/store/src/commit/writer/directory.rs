@@ -67,7 +67,8 @@ impl Directory {
 mod tests {
     use std::time::Duration;
 
-    use vote_domain::{PollDefinition, PollId};
+    use vote_domain::PollId;
+    use vote_testkit::fixtures::demo_poll;
 
     use super::*;
     use crate::error::StoreError;
@@ -80,15 +81,7 @@ mod tests {
     }
 
     fn draft() -> Poll {
-        let json = serde_json::json!({
-            "id": "p", "title": "A", "direction": "save",
-            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
-            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-            "channels": [{ "id": "torcida", "weight": 1, "eligibility": "open" }]
-        });
-        let definition = PollDefinition::parse_json(json.to_string().as_bytes());
-        let now = "2025-11-24T00:00:00Z".parse().expect("a valid time");
-        Poll::draft(definition.expect("a valid definition"), now, "a")
+        demo_poll().id("p").draft()
     }
 
     fn open(poll: &Poll) -> OpenPoll {
