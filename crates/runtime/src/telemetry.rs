@@ -120,8 +120,7 @@ impl Telemetry {
 }
 
 /// Whether the standard variables ask for traces: an endpoint is set, and nothing turns it off.
-#[must_use]
-pub fn traces_wanted(env: &[(String, String)]) -> bool {
+fn traces_wanted(env: &[(String, String)]) -> bool {
     let endpoint = variable(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         .or_else(|| variable(env, "OTEL_EXPORTER_OTLP_ENDPOINT"));
     let is_disabled =

@@ -8,7 +8,7 @@ use config::{Config, ConfigBuilder, ConfigError, File, FileFormat, Value, ValueK
 
 use super::error::{Origin, SettingsError, Violation};
 use super::layers::Layers;
-use super::reference::{self, DEFAULTS_TOML, Kind};
+use super::reference::{self, DEFAULTS_TOML};
 use super::service_name::ServiceName;
 use super::values;
 
@@ -46,10 +46,7 @@ impl Merging {
         if service == ServiceName::Results {
             for setting in reference::reference() {
                 if let Some(default) = &setting.default_results {
-                    let value = match setting.kind {
-                        Kind::List => values::split_list(default),
-                        _ => ValueKind::from(default.as_str()),
-                    };
+                    let value = values::of_text(&setting.kind, default);
                     merging.set(&setting.name, value, Origin::Default)?;
                 }
             }
@@ -94,10 +91,7 @@ impl Merging {
             // The name must be written as documented: a variable in lower case would be taken by accident.
             match reference::find(&name).filter(|setting| setting.env == variable) {
                 Some(setting) => {
-                    let value = match setting.kind {
-                        Kind::List => values::split_list(&text),
-                        _ => ValueKind::String(text),
-                    };
+                    let value = values::of_text(&setting.kind, &text);
                     self.set(&name, value, Origin::Environment)?;
                 }
                 None => self.violations.push(unknown(&name, Origin::Environment)),

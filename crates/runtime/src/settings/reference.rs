@@ -56,8 +56,7 @@ pub enum Kind {
 
 impl SettingDoc {
     /// Whether the value must never be shown.
-    #[must_use]
-    pub fn is_secret(&self) -> bool {
+    pub(super) fn is_secret(&self) -> bool {
         // A URL may hold a password.
         self.kind == Kind::Secret || self.name == "redis.url"
     }

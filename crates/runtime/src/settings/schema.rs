@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::reference::{Kind, SettingDoc, reference};
 use super::service_name::ServiceName;
+use super::values;
 
 /// An object in the order of `defaults.toml`.
 struct Ordered<'a, T>(Vec<(&'a str, T)>);
@@ -130,7 +131,7 @@ impl Section<'_> {
 
 impl<'a> Setting<'a> {
     fn new(doc: &'a SettingDoc) -> serde_json::Result<Self> {
-        let values = match &doc.kind {
+        let taken = match &doc.kind {
             Kind::Integer { min, max } => Values::Integer {
                 minimum: *min,
                 maximum: *max,
@@ -144,13 +145,13 @@ impl<'a> Setting<'a> {
             Kind::Secret => Values::string(None, None),
         };
         let default_results = doc.default_results.as_ref().map(|text| match doc.kind {
-            Kind::List => text.split(',').map(str::trim).collect(),
+            Kind::List => values::items(text).collect(),
             _ => Value::from(text.as_str()),
         });
         Ok(Self {
             title: &doc.name,
             description: format!("{} Takes: {}.", doc.doc, doc.takes),
-            values,
+            values: taken,
             // Numbers, texts and lists are written alike in TOML and JSON.
             default: serde_json::from_str(&doc.default)?,
             default_results,

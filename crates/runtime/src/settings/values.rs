@@ -7,13 +7,19 @@ use super::reference::Kind;
 /// A longer value is cut in messages.
 const SHOWN_CHARACTERS: usize = 80;
 
-/// The items of a list, as a variable has them.
-pub(super) fn split_list(text: &str) -> ValueKind {
-    let items = text
-        .split(',')
+/// The items of a list that is written as one text.
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
         .map(str::trim)
-        .filter(|item| !item.is_empty());
-    ValueKind::Array(items.map(|item| Value::new(None, item)).collect())
+        .filter(|item| !item.is_empty())
+}
+
+/// The value of a setting of that kind that is written as a text, as a variable has it.
+pub(super) fn of_text(kind: &Kind, text: &str) -> ValueKind {
+    match kind {
+        Kind::List => ValueKind::Array(items(text).map(|item| Value::new(None, item)).collect()),
+        _ => ValueKind::from(text),
+    }
 }
 
 /// Whether a value is of that kind. A variable gives every value as a text.
