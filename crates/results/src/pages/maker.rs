@@ -29,7 +29,7 @@ pub(crate) struct PageMaker {
 }
 
 /// What the list of polls says; it is made anew only when this changes.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Listed {
     polls: Vec<(PollId, u64, PollState, Status)>,
     is_stale: bool,
@@ -119,8 +119,7 @@ impl PageMaker {
         read_at: Timestamp,
         is_stale: bool,
     ) -> io::Result<Arc<Pages>> {
-        let listed = Listed::new(polls, is_stale);
-        if let Some(known) = known.filter(|_| self.listed == listed) {
+        if let Some(known) = known.filter(|_| self.listed.is_of(polls, is_stale)) {
             return Ok(Arc::clone(known));
         }
         let cache_control = HeaderValue::from_static(if is_stale {
@@ -150,20 +149,34 @@ impl PageMaker {
         };
         // Last, so that it is its size that the metric tells.
         let all = list(Subject::AllPolls, |_any| true)?;
-        self.listed = listed;
+        self.listed = Listed::new(polls, is_stale);
         Ok(Arc::new(all.and(announced)))
     }
 }
 
 impl Listed {
     fn new(polls: &BTreeMap<PollId, Arc<PollPages>>, is_stale: bool) -> Self {
-        let polls = polls.iter().map(|(id, pages)| {
-            let (poll, view) = (&pages.snapshot.poll, &pages.view);
-            (id.clone(), poll.revision, view.state, view.status)
-        });
         Self {
-            polls: polls.collect(),
+            polls: rows(polls)
+                .map(|(id, revision, state, status)| (id.clone(), revision, state, status))
+                .collect(),
             is_stale,
         }
     }
+
+    /// Whether it is what the list of these polls says; asked at every tick, and so without a copy of them.
+    fn is_of(&self, polls: &BTreeMap<PollId, Arc<PollPages>>, is_stale: bool) -> bool {
+        let known = self.polls.iter();
+        let known = known.map(|(id, revision, state, status)| (id, *revision, *state, *status));
+        self.is_stale == is_stale && known.eq(rows(polls))
+    }
+}
+
+fn rows(
+    polls: &BTreeMap<PollId, Arc<PollPages>>,
+) -> impl Iterator<Item = (&PollId, u64, PollState, Status)> {
+    polls.iter().map(|(id, pages)| {
+        let (poll, view) = (&pages.snapshot.poll, &pages.view);
+        (id, poll.revision, view.state, view.status)
+    })
 }
