@@ -29,7 +29,7 @@ impl Tls {
     ///
     /// # Errors
     /// When there are none, or the host can't be named in a certificate.
-    pub fn of_machine(host: &str) -> io::Result<Self> {
+    pub(crate) fn of_machine(host: &str) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
@@ -71,11 +71,10 @@ mod tests {
     use crate::answer::no_connection;
     use crate::connection::Connection;
     use crate::endpoint::Endpoint;
+    use rustls::RootCertStore;
+    use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{RootCertStore, ServerConfig};
     use std::net::SocketAddr;
-    use std::sync::Arc;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
@@ -83,13 +82,7 @@ mod tests {
 
     /// A server that answers what comes in one read, for as long as it is asked.
     async fn server(certificates: &Certificates) -> SocketAddr {
-        let key = PrivateKeyDer::from_pem_file(certificates.server_key()).expect("a key");
-        let certificate = CertificateDer::from_pem_file(certificates.server_certificate());
-        let config = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.expect("a certificate")], key)
-            .expect("the key fits the certificate");
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = TlsAcceptor::from(certificates.server_config());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("a listener has an address");
         tokio::spawn(async move {

@@ -25,16 +25,21 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long each part may take to stop before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
-/// Runs everything until Ctrl-C, `SIGTERM` or the unexpected end of a part.
+/// Runs everything until Ctrl-C, `SIGTERM` or the unexpected end of a part. `guard_command` is the command of our own
+/// executable that runs the [guard](crate::guard).
 ///
 /// # Errors
 /// When something can't be started, or a part ended by itself; all the others are stopped by then.
-pub async fn run<H: Host>(options: &Options, host: &mut H) -> Result<(), H::Error> {
+pub async fn run<H: Host>(
+    options: &Options,
+    guard_command: &str,
+    host: &mut H,
+) -> Result<(), H::Error> {
     let mut stop_signals = StopSignals::listen().map_err(DevError::from)?;
     let data_dir = prepare(&options.data_dir)?;
     let _lock = lock(&data_dir)?;
     clear_left_overs(&data_dir, host).await;
-    let _guard = start_guard(options.guard_command, &data_dir).map_err(DevError::from)?;
+    let _guard = start_guard(guard_command, &data_dir).map_err(DevError::from)?;
     let addresses = choose_ports(options, host)?;
     let mut children = Vec::new();
     let result = tokio::select! {

@@ -8,6 +8,9 @@ use rcgen::{
     IsCa, KeyPair, KeyUsagePurpose,
 };
 use redis::{ClientTlsConfig, TlsCertificates};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 
 /// An authority of its own, and what it has signed. The files live as long as the last clone.
@@ -92,6 +95,22 @@ impl Certificates {
             }),
             ..self.trusting()
         }
+    }
+
+    /// How a server speaks TLS that shows the server's certificate and asks for none.
+    ///
+    /// # Panics
+    /// When a file is gone.
+    #[must_use]
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::from_pem_file(self.server_key());
+        let certificate = CertificateDer::from_pem_file(self.server_certificate());
+        let config = certificate.and_then(|certificate| Ok((vec![certificate], key?)));
+        let (chain, key) = config.unwrap_or_else(|error| panic!("no certificate or key: {error}"));
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(chain, key);
+        Arc::new(config.unwrap_or_else(|error| panic!("the key fits no certificate: {error}")))
     }
 
     fn path(&self, name: &str) -> PathBuf {

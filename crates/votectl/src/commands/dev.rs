@@ -18,33 +18,8 @@ pub(crate) const GUARD: &str = "dev-guard";
 /// Where to run what.
 #[derive(Debug, Args)]
 pub struct DevArgs {
-    /// Where Redis keeps its data; a second start finds it again
-    #[arg(long, value_name = "DIR", default_value = ".dev")]
-    data_dir: PathBuf,
-
-    /// Where vote-ingest and vote-results are [default: beside votectl]
-    #[arg(long, value_name = "DIR")]
-    bin_dir: Option<PathBuf>,
-
-    /// Preferred port of Redis; another one is used where it is taken, as for all of them
-    #[arg(long, value_name = "PORT", default_value_t = 16_379)]
-    redis_port: u16,
-
-    /// Preferred port of the ingest service
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    ingest_port: u16,
-
-    /// Preferred port of the results service
-    #[arg(long, value_name = "PORT", default_value_t = 8081)]
-    results_port: u16,
-
-    /// Preferred admin port of the ingest service
-    #[arg(long, value_name = "PORT", default_value_t = 9080)]
-    ingest_admin_port: u16,
-
-    /// Preferred admin port of the results service
-    #[arg(long, value_name = "PORT", default_value_t = 9081)]
-    results_admin_port: u16,
+    #[command(flatten)]
+    options: Options,
 
     /// Open no demo poll
     #[arg(long)]
@@ -78,29 +53,19 @@ struct Announcement<'a> {
 /// others are stopped by then.
 pub async fn run(args: DevArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     // What names the one that is about to be started is no mistake: a shell in which the others were run has it set.
-    let ours = format!("redis://127.0.0.1:{}", args.redis_port);
+    let ours = format!("redis://127.0.0.1:{}", args.options.redis_port);
     if context.global.redis.is_given() && context.global.redis.redis != ours {
         return Err(Failure::usage(
             "--redis: `votectl dev` starts a Redis of its own, at --redis-port, and uses no other: leave it out, and unset \
              VOTE__REDIS__URL",
         ));
     }
-    let options = Options {
-        data_dir: args.data_dir,
-        bin_dir: args.bin_dir,
-        redis_port: args.redis_port,
-        ingest_port: args.ingest_port,
-        results_port: args.results_port,
-        ingest_admin_port: args.ingest_admin_port,
-        results_admin_port: args.results_admin_port,
-        guard_command: GUARD,
-    };
     let mut desk = Desk {
         context,
         open_demo: !args.no_demo,
         demo: None,
     };
-    vote_dev::run(&options, &mut desk).await
+    vote_dev::run(&args.options, GUARD, &mut desk).await
 }
 
 /// Waits for the end of `dev`, then stops what still runs of it.

@@ -1,13 +1,9 @@
 //! What the tests share: the binary, its answers, poll files.
 
 use jiff::SignedDuration;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -139,13 +135,7 @@ pub(crate) async fn vote(address: SocketAddr, poll: &str) -> Value {
 
 /// Stands in front of a service and speaks TLS for it, with the certificate of `localhost`; gives its base URL.
 pub(crate) async fn tls_in_front_of(service: SocketAddr, certificates: &Certificates) -> String {
-    let key = PrivateKeyDer::from_pem_file(certificates.server_key()).expect("a key");
-    let certificate = CertificateDer::from_pem_file(certificates.server_certificate());
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.expect("a certificate")], key)
-        .expect("the key fits the certificate");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = TlsAcceptor::from(certificates.server_config());
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port is free");
