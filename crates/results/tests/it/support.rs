@@ -24,6 +24,8 @@ use vote_store::{
 use vote_testkit::fixtures::{demo_poll, random_bytes};
 use vote_testkit::{RedisServer, eventually};
 
+pub(crate) use vote_testkit::fixtures::at;
+
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) const PRODUCTION: &str = "token-of-production";
 pub(crate) const BROADCAST: &str = "token-of-broadcast-graphics";
@@ -33,10 +35,6 @@ pub(crate) const BIA: u8 = 1;
 /// The receipts' key of the settings.
 pub(crate) const RECEIPT_KEY: &str =
     "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
-
-pub(crate) fn at(text: &str) -> Timestamp {
-    text.parse().expect("a valid time")
-}
 
 pub(crate) fn opens_at() -> Timestamp {
     at("2026-11-24T00:00:00Z")

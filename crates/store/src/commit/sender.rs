@@ -254,7 +254,7 @@ fn is_refusal(error: &RedisError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vote_domain::PollDefinition;
+    use vote_testkit::fixtures::demo_poll;
     use vote_testkit::{Fault, FaultProxy, RedisServer};
 
     use super::*;
@@ -266,22 +266,15 @@ mod tests {
     const WRITER: WriterId = WriterId::from_bytes([1; 8]);
     const WINDOW_MS: i64 = 60_000;
 
-    fn definition() -> PollDefinition {
-        let json = serde_json::json!({
-            "id": "p1", "title": "P1", "direction": "eliminate", "kind": "live",
-            "opens_at": "2025-11-24T00:00:00Z", "closes_at": "2025-11-26T00:00:00Z",
-            "timezone": "America/Sao_Paulo", "visibility": "public",
-            "candidates": [{ "id": "ana", "name": "Ana" }, { "id": "bia", "name": "Bia" }],
-        });
-        PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid poll")
+    fn target() -> Target {
+        Target::new(&demo_poll().definition(), 0, WINDOW_MS)
     }
 
     fn sender(url: &str, abort: CancellationToken) -> Sender {
-        let target = Target::new(&definition(), 0, WINDOW_MS);
         let config = RedisConfig::new(url).expect("a usable address");
         let nodes = Nodes::new(&config).expect("nothing to refuse");
         let copies_wait = CopiesWait::new(&LaneConfig::default());
-        Sender::new(target, nodes, copies_wait, abort)
+        Sender::new(target(), nodes, copies_wait, abort)
     }
 
     /// A server that knows the script, with an open poll.
@@ -291,7 +284,7 @@ mod tests {
         COMMIT.load(&mut connection).await.expect("Redis loads it");
         let fence = [("state", "open"), ("opens_at", "0"), ("closes_at", "9e15")];
         redis::cmd("HSET")
-            .arg(Target::new(&definition(), 0, WINDOW_MS).keys.state())
+            .arg(target().keys.state())
             .arg(&fence)
             .exec_async(&mut connection)
             .await

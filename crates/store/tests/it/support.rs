@@ -16,15 +16,13 @@ use vote_store::{
 use vote_testkit::fixtures::{demo_poll, random_bytes};
 use vote_testkit::{RedisServer, eventually};
 
+pub(crate) use vote_testkit::fixtures::at;
+
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) const TORCIDA: u8 = 0;
 pub(crate) const UNICO: u8 = 1;
 pub(crate) const ANA: u8 = 0;
 pub(crate) const BIA: u8 = 1;
-
-pub(crate) fn at(text: &str) -> Timestamp {
-    text.parse().expect("a valid time")
-}
 
 pub(crate) fn opens_at() -> Timestamp {
     at("2025-11-24T00:00:00Z")

@@ -43,12 +43,8 @@ pub(super) fn the_open_poll(polls: Vec<Poll>, now: Timestamp) -> Result<Poll, Fa
 mod tests {
     use super::the_open_poll;
     use crate::built_in::DEMO_FILE;
-    use jiff::Timestamp;
     use vote_domain::{Poll, PollDefinition, Transition};
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().expect("it can be parsed")
-    }
+    use vote_testkit::fixtures::at;
 
     #[test]
     fn the_poll_that_is_meant_is_one_whose_time_has_come_and_is_not_over() {
