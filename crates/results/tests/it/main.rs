@@ -8,3 +8,4 @@ mod lifecycle;
 mod receipts;
 mod series;
 mod support;
+mod unread;

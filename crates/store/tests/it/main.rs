@@ -4,6 +4,7 @@
 mod acl;
 mod backup;
 mod backup_checks;
+mod backup_replays;
 mod commit;
 mod durability;
 mod faults;

@@ -13,5 +13,6 @@ mod options;
 mod polls;
 mod readme;
 mod receipts;
+mod sealing;
 mod smoke;
 mod support;
