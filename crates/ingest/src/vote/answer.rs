@@ -5,7 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use vote_domain::{Direction, Poll, PollState, Receipt, ReceiptKey, Refusal, wire_time};
+use vote_domain::{Direction, Poll, Receipt, ReceiptKey, Refusal, wire_time};
 use vote_http::{Problem, ProblemCode};
 use vote_store::{Acceptance, Outcome, Place};
 
@@ -121,7 +121,6 @@ fn receipt(poll: &Poll, place: &Place, received_at: Timestamp) -> Receipt {
 /// The problem of a vote that the poll did not take.
 fn refused(poll: &Poll, refusal: Refusal, received_at: Timestamp) -> Problem {
     match refusal {
-        Refusal::NotOpenYet if poll.state == PollState::Draft => ProblemCode::PollNotOpen.into(),
         Refusal::NotOpenYet => {
             let opens_at = wire_time::format(poll.definition.opens_at());
             Problem::new(ProblemCode::PollNotOpen)

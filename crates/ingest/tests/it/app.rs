@@ -189,7 +189,11 @@ impl App {
     }
 
     pub(crate) async fn send(&self, body: Value) -> Answer {
-        Answer::of(self.post(POLL).json(&body)).await
+        self.send_to(POLL, body).await
+    }
+
+    pub(crate) async fn send_to(&self, poll: &str, body: Value) -> Answer {
+        Answer::of(self.post(poll).json(&body)).await
     }
 
     /// A vote that is answered as `code` says, once the process has seen a change.

@@ -146,14 +146,44 @@ async fn before_the_opening_votes_are_refused_with_the_time() {
 }
 
 #[tokio::test]
-async fn a_draft_takes_no_votes() {
+async fn a_poll_that_is_not_announced_is_answered_like_one_that_does_not_exist() {
     let show = Show::with(definition(ago(60), ago(-3_600)), None).await;
     let app = show.app().await;
-    let answer = app.vote("ana", None).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.code()),
-        (409, "poll-not-open")
-    );
+    for transition in [None, Some(Transition::Void)] {
+        if let Some(transition) = transition {
+            show.change(transition).await;
+        }
+        for body in [
+            json!({ "candidate": "ana" }),
+            json!({ "candidate": "nobody" }),
+            json!({ "candidate": "ana", "channel": "unico" }),
+            json!({ "candidate": "ana", "channel": "nowhere" }),
+            json!({ "candidate": "ana", "direction": "save" }),
+            json!([]),
+        ] {
+            let answer = app.send(body).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code()),
+                (404, "unknown-poll")
+            );
+            let text = answer.body.to_string();
+            let unknown = app
+                .send_to("no-such-poll", json!({}))
+                .await
+                .body
+                .to_string();
+            assert_eq!(text, unknown.replace("no-such-poll", POLL));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_poll_that_opens_by_itself_says_when_until_then() {
+    let show = Show::with(definition(ago(-600), ago(-3_600)), Some(Transition::Open)).await;
+    let app = show.app().await;
+    let unknown = app.send(json!({ "candidate": "nobody" })).await;
+    assert_eq!(unknown.code(), "unknown-candidate");
+    assert_eq!(app.vote("ana", None).await.code(), "poll-not-open");
 }
 
 #[tokio::test]
