@@ -20,6 +20,7 @@ mod definition;
 mod figures;
 #[cfg(test)]
 mod fixtures;
+pub mod instant;
 mod names;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -28,12 +29,14 @@ mod secret;
 mod shown;
 mod vote;
 pub mod wire_time;
+pub mod zone;
 
 pub use clock::{Clock, ManualClock};
 pub use definition::choices::{Direction, Eligibility, Kind, Visibility};
 pub use definition::difference::Difference;
 pub use definition::poll_definition::{Candidate, Channel, PollDefinition};
-pub use definition::poll_file::MAX_FILE_BYTES;
+pub use definition::poll_file::{MAX_FILE_BYTES, PollFile};
+pub use definition::reapplied::{Held, Reapplied};
 pub use definition::slug::{CandidateId, ChannelId, PollId, SlugError};
 pub use definition::violation::{Violation, Violations};
 pub use figures::buckets::{Bucket, dense_hours, dense_minutes, series_range};
@@ -45,9 +48,12 @@ pub use figures::series::MinuteSeries;
 pub use figures::standing::{CandidateStanding, ChannelStanding, Standing, standing};
 pub use figures::tally::{Tally, TallyOverflow};
 pub use names::UnknownName;
+pub use poll::journal::{AuditEntry, Reason, ReasonError};
 pub use poll::phase::{Phase, Status};
+pub use poll::redefine::RedefineError;
+pub use poll::schedule::{ExtendError, NOTICE, RescheduleError};
 pub use poll::state::{IllegalTransition, PollState, Transition};
-pub use poll::{AuditEntry, ExtendError, OpenError, Poll, RedefineError};
+pub use poll::{OpenError, Poll};
 pub use secret::Secret;
 pub use vote::admission::{Refusal, admit};
 pub use vote::digest::{KeyDigest, VoterDigest};

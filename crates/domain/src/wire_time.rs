@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serializer};
 
+use crate::instant::{self, InstantError};
+
 /// The instant as text: `2026-11-24T01:02:03.250Z`.
 #[must_use]
 pub fn format(at: Timestamp) -> String {
@@ -23,12 +25,29 @@ pub fn format_in(at: Timestamp, zone: &TimeZone) -> String {
         .to_string()
 }
 
+/// An instant as production says it, with UTC beside it:
+/// `2026-11-25 23:00 America/Sao_Paulo (2026-11-26T02:00:00.000Z)`. Seconds are shown where there are any.
+#[must_use]
+pub fn shown(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned_datetime(zone.clone());
+    let seconds = if local.second() == 0 && local.subsec_nanosecond() == 0 {
+        ""
+    } else {
+        ":%S"
+    };
+    let local = local
+        .strftime(&format!("%Y-%m-%d %H:%M{seconds}"))
+        .to_string();
+    let name = zone.iana_name().unwrap_or("UTC");
+    format!("{local} {name} ({})", format(at))
+}
+
 /// Reads an RFC 3339 instant, rounded down to the millisecond.
 ///
 /// # Errors
 /// Where the text is no instant: a date alone, or a local time without an offset, isn't one.
-pub fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
-    text.parse().map(floor)
+pub fn parse(text: &str) -> Result<Timestamp, InstantError> {
+    instant::parse(text).map(floor)
 }
 
 /// The instant rounded down to the millisecond, which is what the wire form keeps of it.
@@ -92,6 +111,22 @@ mod tests {
         let at = parse("2026-11-24T01:00:00Z").expect("legal");
         assert_eq!(format_in(at, &zone), "2026-11-23T22:00:00-03:00");
         assert_eq!(format_in(at, &TimeZone::UTC), "2026-11-24T01:00:00+00:00");
+    }
+
+    #[test]
+    fn an_instant_is_shown_in_its_zone_and_in_utc() {
+        let (_, zone) = crate::zone::named("America/Sao_Paulo").expect("known");
+        assert_eq!(
+            shown(parse("2026-11-26T02:00:00Z").expect("legal"), &zone),
+            "2026-11-25 23:00 America/Sao_Paulo (2026-11-26T02:00:00.000Z)"
+        );
+        assert_eq!(
+            shown(
+                parse("2026-11-26T02:00:07.5Z").expect("legal"),
+                &TimeZone::UTC
+            ),
+            "2026-11-26 02:00:07 UTC (2026-11-26T02:00:07.500Z)"
+        );
     }
 
     proptest! {

@@ -38,6 +38,22 @@ wire_enum! {
     }
 }
 
+impl Visibility {
+    /// Whether the audience sees more of the figures by this one than by the other.
+    #[must_use]
+    pub const fn shows_more_than(self, other: Self) -> bool {
+        self.shown() > other.shown()
+    }
+
+    const fn shown(self) -> u8 {
+        match self {
+            Self::Public => 2,
+            Self::Percentages => 1,
+            Self::Embargoed => 0,
+        }
+    }
+}
+
 wire_enum! {
     /// What a voter has to show to vote through a channel.
     #[cfg_attr(feature = "openapi", schema(examples("open")))]

@@ -8,12 +8,14 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::definition::choices::Kind;
 use crate::definition::node::Node;
 use crate::definition::slug::SlugError;
 use crate::definition::violation::{FILE, Violation};
+use crate::instant::InstantError;
 use crate::names::UnknownName;
 use crate::shown::shown;
-use crate::wire_time;
+use crate::{instant, wire_time, zone};
 
 /// The fields of one mapping, and where it stands in the file.
 pub(super) struct Fields<'n> {
@@ -191,36 +193,53 @@ impl Check {
         })
     }
 
-    pub(super) fn instant(&mut self, map: &Fields<'_>, name: &str) -> Option<Timestamp> {
+    pub(super) fn instant(
+        &mut self,
+        map: &Fields<'_>,
+        name: &str,
+        zone: Option<&TimeZone>,
+    ) -> Option<Timestamp> {
         let node = self.required(map, name)?;
         let text = self.text(map, name, node)?;
-        let instant = text.parse::<Timestamp>().ok();
-        instant
-            .filter(|at| *at >= Timestamp::UNIX_EPOCH && wire_time::floor(*at) == *at)
-            .or_else(|| {
-                let rule = format!(
-                    "must be an RFC 3339 instant since 1970, of at most milliseconds, such as \
-                     2026-11-24T00:00:00Z; is `{}`",
-                    shown(text)
-                );
-                self.refuse(map.field(name), rule)
-            })
+        let read = match zone {
+            Some(zone) => instant::parse_in(text, zone),
+            None => instant::parse(text),
+        };
+        let rule = match read {
+            Ok(at) if at >= Timestamp::UNIX_EPOCH && wire_time::floor(at) == at => return Some(at),
+            Ok(_) | Err(InstantError::Shape | InstantError::LocalShape { .. }) => {
+                "must be an RFC 3339 instant since 1970, of at most milliseconds, such as 2026-11-24T00:00:00Z, \
+                 or a local time of the poll's timezone, such as 2026-11-23T21:00"
+                    .to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        self.refuse(map.field(name), format!("{rule}; is `{}`", shown(text)))
     }
 
-    pub(super) fn timezone(&mut self, poll: &Fields<'_>) -> Option<(String, TimeZone)> {
+    /// The name of the poll's zone, and the zone itself where the file names one: times without an offset are local to
+    /// it. Who says "until 23:00" of a live poll means the zone of the programme, so that has to name it.
+    pub(super) fn timezone(
+        &mut self,
+        poll: &Fields<'_>,
+        kind: Option<Kind>,
+    ) -> Option<(String, Option<TimeZone>)> {
+        const EXAMPLE: &str = "the IANA name of a time zone, such as America/Sao_Paulo";
         let Some(node) = self.optional(poll, "timezone")? else {
-            return Some(("UTC".to_owned(), TimeZone::UTC));
+            if kind == Some(Kind::Live) {
+                let rule = format!("is missing: a live poll names the programme's, {EXAMPLE}");
+                return self.refuse("timezone", rule);
+            }
+            return Some(("UTC".to_owned(), None));
         };
         let text = self.text(poll, "timezone", node)?;
-        let zone = TimeZone::get(text).ok().filter(|zone| !zone.is_unknown());
-        let named = zone.and_then(|zone| Some((zone.iana_name()?.to_owned(), zone)));
-        named.or_else(|| {
-            let rule = format!(
-                "must be the IANA name of a time zone, such as America/Sao_Paulo; is `{}`",
-                shown(text)
-            );
-            self.refuse("timezone", rule)
-        })
+        match zone::named(text) {
+            Some((name, zone)) => Some((name, Some(zone))),
+            None => self.refuse(
+                "timezone",
+                format!("must be {EXAMPLE}; is `{}`", shown(text)),
+            ),
+        }
     }
 
     /// A list whose entries have ids of their own.

@@ -7,6 +7,7 @@ mod fields;
 mod node;
 pub(crate) mod poll_definition;
 pub(crate) mod poll_file;
+pub(crate) mod reapplied;
 pub(crate) mod slug;
 mod validate;
 pub(crate) mod violation;

@@ -159,20 +159,35 @@ impl PollDefinition {
             .position(|channel| channel.id.as_str() == id)
     }
 
-    /// The same with another end, rounded down to the millisecond.
+    /// The same with another beginning or end, rounded down to the millisecond.
     ///
     /// # Errors
-    /// Where it isn't after `opens_at`.
-    pub(crate) fn with_closes_at(&self, closes_at: Timestamp) -> Result<Self, Violations> {
-        let closes_at = wire_time::floor(closes_at);
-        Violations::check(
-            duration::check(self.opens_at, closes_at)
-                .into_iter()
-                .collect(),
-        )?;
+    /// Where it does not end after it begins, or is too long.
+    pub(crate) fn with_times(
+        &self,
+        opens_at: Option<Timestamp>,
+        closes_at: Option<Timestamp>,
+    ) -> Result<Self, Violations> {
         let mut changed = self.clone();
-        changed.closes_at = closes_at;
+        changed.opens_at = opens_at.map_or(self.opens_at, wire_time::floor);
+        changed.closes_at = closes_at.map_or(self.closes_at, wire_time::floor);
+        let broken = duration::check(changed.opens_at, changed.closes_at);
+        Violations::check(broken.into_iter().collect())?;
         Ok(changed)
+    }
+
+    /// The same poll with another visibility.
+    pub(crate) fn with_visibility(&self, visibility: Visibility) -> Self {
+        let mut changed = self.clone();
+        changed.visibility = visibility;
+        changed
+    }
+
+    /// Whether a vote can be cast in it today: by one channel at least.
+    #[must_use]
+    pub fn can_take_votes(&self) -> bool {
+        let mut channels = self.channels.iter();
+        channels.any(|channel| channel.eligibility == Eligibility::Open)
     }
 }
 
@@ -184,18 +199,21 @@ mod tests {
     fn another_end_is_checked_like_the_first() {
         let poll = paredao();
         let later = poll
-            .with_closes_at(at("2026-11-26T03:00:00Z"))
+            .with_times(None, Some(at("2026-11-26T03:00:00Z")))
             .expect("later");
         assert_eq!(later.closes_at(), at("2026-11-26T03:00:00Z"));
         assert_eq!(
-            poll.with_closes_at(poll.opens_at())
+            poll.with_times(None, Some(poll.opens_at()))
                 .expect_err("not after")
                 .to_string(),
             "closes_at: must be after opens_at (2026-11-24T00:00:00.000Z), is 2026-11-24T00:00:00.000Z"
         );
-        assert!(poll.with_closes_at(at("2027-11-25T00:00:00Z")).is_ok());
+        assert!(
+            poll.with_times(None, Some(at("2027-11-25T00:00:00Z")))
+                .is_ok()
+        );
         assert_eq!(
-            poll.with_closes_at(at("2027-11-25T00:00:01Z"))
+            poll.with_times(None, Some(at("2027-11-25T00:00:01Z")))
                 .expect_err("too long")
                 .to_string(),
             "closes_at: must be at most 366 days after opens_at (2026-11-24T00:00:00.000Z), is 2027-11-25T00:00:01.000Z"

@@ -10,6 +10,9 @@ use crate::definition::violation::{FILE, Violations};
 /// The longest poll file, in bytes: 64 candidates with the longest names and addresses fit.
 pub const MAX_FILE_BYTES: usize = 256 * 1024;
 
+/// What some editors put in front of a text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 impl TryFrom<Node> for PollDefinition {
     type Error = Violations;
 
@@ -18,25 +21,34 @@ impl TryFrom<Node> for PollDefinition {
     }
 }
 
-impl PollDefinition {
-    /// Reads a poll file in YAML.
+/// A poll's file as it was given: what it defines, and what it names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PollFile {
+    pub(super) node: Node,
+    pub(super) definition: PollDefinition,
+}
+
+impl PollFile {
+    /// Reads a poll file in YAML. A byte-order mark in front is ignored.
     ///
     /// # Errors
     /// Where it isn't YAML, or breaks rules: all that it breaks, each with its field.
     pub fn parse_yaml(text: &str) -> Result<Self, Violations> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         check_size(text.as_bytes())?;
         let yaml = serde_yaml_ng::Deserializer::from_str(text);
         let node: Node =
             serde_path_to_error::deserialize(yaml).map_err(|error| syntax("YAML", &error))?;
-        definition(&node)
+        Self::of(node)
     }
 
-    /// Reads a poll file in JSON.
+    /// Reads a poll file in JSON. A byte-order mark in front is ignored.
     ///
     /// # Errors
     /// Where it isn't UTF-8 or JSON, or breaks rules: all that it breaks, each with its field.
     pub fn parse_json(bytes: &[u8]) -> Result<Self, Violations> {
+        let mark = BYTE_ORDER_MARK.as_bytes();
+        let bytes = bytes.strip_prefix(mark).unwrap_or(bytes);
         check_size(bytes)?;
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let valid = error.valid_up_to();
@@ -50,7 +62,45 @@ impl PollDefinition {
             serde_path_to_error::deserialize(&mut json).map_err(|error| syntax("JSON", &error))?;
         json.end()
             .map_err(|error| Violations::one(FILE, format!("must be JSON: {error}")))?;
-        definition(&node)
+        Self::of(node)
+    }
+
+    fn of(node: Node) -> Result<Self, Violations> {
+        let definition = definition(&node)?;
+        Ok(Self { node, definition })
+    }
+
+    /// What it defines, with the defaults of all that it leaves out.
+    #[must_use]
+    pub const fn definition(&self) -> &PollDefinition {
+        &self.definition
+    }
+
+    /// Whether it names that field of the poll, rather than leaving it to its default.
+    #[must_use]
+    pub fn names(&self, field: &str) -> bool {
+        let Node::Map(fields) = &self.node else {
+            return false;
+        };
+        fields.iter().any(|(name, _)| name == field)
+    }
+}
+
+impl PollDefinition {
+    /// Reads a poll file in YAML, as [`PollFile::parse_yaml`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_yaml(text: &str) -> Result<Self, Violations> {
+        PollFile::parse_yaml(text).map(|file| file.definition)
+    }
+
+    /// Reads a poll file in JSON, as [`PollFile::parse_json`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_json(bytes: &[u8]) -> Result<Self, Violations> {
+        PollFile::parse_json(bytes).map(|file| file.definition)
     }
 }
 

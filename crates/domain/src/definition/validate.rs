@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::definition::choices::{Eligibility, Kind, Visibility};
@@ -57,12 +58,13 @@ impl Check {
             .required(&poll, "direction")
             .and_then(|node| self.name(&poll, "direction", node));
         let kind = self.optional_name(&poll, "kind", Kind::Live);
-        let opens_at = self.instant(&poll, "opens_at");
-        let closes_at = self.instant(&poll, "closes_at");
+        let timezone = self.timezone(&poll, kind);
+        let zone = timezone.as_ref().and_then(|(_, zone)| zone.as_ref());
+        let opens_at = self.instant(&poll, "opens_at", zone);
+        let closes_at = self.instant(&poll, "closes_at", zone);
         if let (Some(opens_at), Some(closes_at)) = (opens_at, closes_at) {
             self.0.extend(duration::check(opens_at, closes_at));
         }
-        let timezone = self.timezone(&poll);
         let visibility = self.optional_name(&poll, "visibility", Visibility::Public);
         let shards = self.optional(&poll, "shards").and_then(|node| match node {
             None => Some(*SHARDS.start()),
@@ -81,7 +83,7 @@ impl Check {
             opens_at: opens_at?,
             closes_at: closes_at?,
             timezone,
-            zone,
+            zone: zone.unwrap_or(TimeZone::UTC),
             visibility: visibility?,
             shards: shards?,
             candidates: candidates?,

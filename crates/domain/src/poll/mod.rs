@@ -1,14 +1,16 @@
 //! A poll as it is kept: its definition, its state, and who did what to it.
 
+pub(crate) mod journal;
 pub(crate) mod phase;
+pub(crate) mod redefine;
+pub(crate) mod schedule;
 pub(crate) mod state;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::difference::Difference;
 use crate::definition::poll_definition::PollDefinition;
-use crate::definition::violation::Violations;
+use crate::poll::journal::{AuditEntry, Reason};
 use crate::poll::phase::Phase;
 use crate::poll::state::{IllegalTransition, PollState, Transition};
 use crate::wire_time;
@@ -30,21 +32,6 @@ pub struct Poll {
     pub log: Vec<AuditEntry>,
 }
 
-/// One thing that was done to a poll.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuditEntry {
-    /// When.
-    #[serde(with = "wire_time")]
-    pub at: Timestamp,
-    /// What: `apply`, `extend`, `import`, or the name of a transition.
-    pub action: String,
-    /// By whom.
-    pub by: String,
-    /// What changed.
-    pub detail: String,
-}
-
 /// Why a poll can't be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -59,53 +46,6 @@ pub enum OpenError {
     },
 }
 
-/// Why a poll's end can't be put off.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExtendError {
-    /// It is in a state that has no end to come.
-    #[error("can't extend a poll that is {state}: only one that is open or paused")]
-    State {
-        /// Its state.
-        state: PollState,
-    },
-    /// Its end has come: whoever was refused since would have been refused wrongly.
-    #[error("can't extend a poll whose end has come: it closed at {}", wire_time::format(*closed_at))]
-    Ended {
-        /// When it closed.
-        closed_at: Timestamp,
-    },
-    /// The new end isn't later than the present one.
-    #[error("closes_at: must be later than {}", wire_time::format(*current))]
-    NotLater {
-        /// The present end.
-        current: Timestamp,
-    },
-    /// The new end breaks a rule of the definition.
-    #[error(transparent)]
-    Invalid(#[from] Violations),
-}
-
-/// Why a poll can't be defined anew.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RedefineError {
-    /// A change that its state doesn't allow.
-    #[error("can't change {} of a poll that is {state} (from {} to {}){}",
-        difference.field, difference.from, difference.to,
-        if difference.field == "closes_at" { ": extend or close it" } else { "" })]
-    Frozen {
-        /// Its state.
-        state: PollState,
-        /// The first change that isn't allowed.
-        difference: Difference,
-    },
-    /// It is sealed or void: nothing of it changes any more.
-    #[error("can't change a poll that is {state}")]
-    State {
-        /// Its state.
-        state: PollState,
-    },
-}
-
 impl Poll {
     /// Whether it is public that there is such a poll: since it was opened. Until then who is in it is production's
     /// own business, and stays so where it was declared void instead.
@@ -114,10 +54,7 @@ impl Poll {
         match self.state {
             PollState::Draft => false,
             PollState::Open | PollState::Paused | PollState::Closed | PollState::Sealed => true,
-            PollState::Void => {
-                let open = Transition::Open.as_str();
-                self.log.iter().any(|entry| entry.action == open)
-            }
+            PollState::Void => self.has_seen(Transition::Open.as_str()),
         }
     }
 
@@ -129,6 +66,7 @@ impl Poll {
             action: "apply".to_owned(),
             by: by.to_owned(),
             detail: "created".to_owned(),
+            reason: None,
         };
         Self {
             state: PollState::Draft,
@@ -174,87 +112,6 @@ impl Poll {
         let mut next = self.changed(now, transition.as_str(), by, detail);
         next.state = state;
         next.closes_at = closes_at;
-        Ok(next)
-    }
-
-    /// The poll with its end put off.
-    ///
-    /// # Errors
-    /// Where it is neither open nor paused, its end has come, or the new end isn't later.
-    pub fn extend(
-        &self,
-        new_closes_at: Timestamp,
-        now: Timestamp,
-        by: &str,
-    ) -> Result<Self, ExtendError> {
-        if !matches!(self.state, PollState::Open | PollState::Paused) {
-            return Err(ExtendError::State { state: self.state });
-        }
-        if self.is_over(now) {
-            return Err(ExtendError::Ended {
-                closed_at: self.closes_at,
-            });
-        }
-        let new_closes_at = wire_time::floor(new_closes_at);
-        if new_closes_at <= self.closes_at {
-            return Err(ExtendError::NotLater {
-                current: self.closes_at,
-            });
-        }
-        let definition = self.definition.with_closes_at(new_closes_at)?;
-        let detail = format!(
-            "closes_at from {} to {}",
-            wire_time::format(self.closes_at),
-            wire_time::format(new_closes_at)
-        );
-        let mut next = self.changed(now, "extend", by, detail);
-        next.definition = definition;
-        next.closes_at = new_closes_at;
-        Ok(next)
-    }
-
-    /// The poll with another definition; the same poll, at the same revision, where nothing differs.
-    ///
-    /// A draft may change in all but `id` and `kind`; once opened only its title, its visibility and its
-    /// candidates' names, pictures and colours may; once sealed only its visibility, so that an
-    /// embargoed result can be released. The sealed result itself stays as it is.
-    ///
-    /// # Errors
-    /// Where the change isn't allowed in the poll's state.
-    pub fn redefine(
-        &self,
-        newer: PollDefinition,
-        now: Timestamp,
-        by: &str,
-    ) -> Result<Self, RedefineError> {
-        let differences = self.definition.differences(&newer);
-        if differences.is_empty() {
-            return Ok(self.clone());
-        }
-        let state = self.state;
-        let refused = match state {
-            PollState::Void => return Err(RedefineError::State { state }),
-            PollState::Sealed => differences
-                .iter()
-                .find(|difference| difference.field != "visibility")
-                .cloned(),
-            PollState::Draft => differences
-                .iter()
-                .find(|difference| matches!(difference.field.as_str(), "id" | "kind"))
-                .cloned(),
-            PollState::Open | PollState::Paused | PollState::Closed => {
-                self.definition.frozen_difference(&newer)
-            }
-        };
-        if let Some(difference) = refused {
-            return Err(RedefineError::Frozen { state, difference });
-        }
-        let detail: Vec<String> = differences.iter().map(ToString::to_string).collect();
-        let mut next = self.changed(now, "apply", by, detail.join("; "));
-        if state == PollState::Draft {
-            next.closes_at = newer.closes_at();
-        }
-        next.definition = newer;
         Ok(next)
     }
 
@@ -308,7 +165,7 @@ impl Poll {
         }
     }
 
-    fn changed(&self, now: Timestamp, action: &str, by: &str, detail: String) -> Self {
+    pub(super) fn changed(&self, now: Timestamp, action: &str, by: &str, detail: String) -> Self {
         let mut next = self.clone();
         next.revision += 1;
         next.log.push(AuditEntry {
@@ -316,8 +173,23 @@ impl Poll {
             action: action.to_owned(),
             by: by.to_owned(),
             detail,
+            reason: None,
         });
         next
+    }
+
+    /// The poll as its last change left it, with the reason for that change in its log.
+    #[must_use]
+    pub fn because(mut self, reason: Option<Reason>) -> Self {
+        if let (Some(entry), Some(_)) = (self.log.last_mut(), &reason) {
+            entry.reason = reason;
+        }
+        self
+    }
+
+    /// Whether somebody has done this to it, by its name in the log.
+    pub(super) fn has_seen(&self, action: &str) -> bool {
+        self.log.iter().any(|entry| entry.action == action)
     }
 }
 

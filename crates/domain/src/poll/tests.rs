@@ -268,7 +268,9 @@ fn an_opened_poll_changes_only_in_what_is_shown_and_a_sealed_one_only_in_who_see
             .redefine(end.clone(), at(OPENS), "ines")
             .expect_err("frozen");
         assert!(
-            error.to_string().ends_with(": extend or close it"),
+            error
+                .to_string()
+                .ends_with(": extend, reschedule or close it"),
             "{error}"
         );
     }

@@ -4,7 +4,7 @@ use actix_web::web::Query;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use vote_domain::{Minute, PollDefinition, wire_time};
+use vote_domain::{Minute, PollDefinition, wire_time, zone};
 use vote_http::problem::echo;
 use vote_http::{Problem, ProblemCode};
 
@@ -41,7 +41,7 @@ impl SeriesQuery {
             ))
         })?;
         let Parameters { tz, from, until } = query.into_inner();
-        let zone = tz.as_deref().map(zone).transpose()?;
+        let zone = tz.as_deref().map(named_zone).transpose()?;
         let from = from.map(|text| instant("from", &text)).transpose()?;
         let until = until.map(|text| instant("until", &text)).transpose()?;
         if let (Some(from), Some(until)) = (from, until)
@@ -77,12 +77,10 @@ impl SeriesQuery {
 }
 
 /// A time zone by its IANA name, in the database's own spelling.
-fn zone(text: &str) -> Result<(String, TimeZone), Problem> {
+fn named_zone(text: &str) -> Result<(String, TimeZone), Problem> {
     Some(text)
         .filter(|text| text.len() <= MAX_ZONE_CHARS)
-        .and_then(|text| TimeZone::get(text).ok())
-        .filter(|zone| !zone.is_unknown())
-        .and_then(|zone| Some((zone.iana_name()?.to_owned(), zone)))
+        .and_then(zone::named)
         .ok_or_else(|| {
             Problem::new(ProblemCode::InvalidTimeZone).detail(format!(
                 "tz must be the IANA name of a time zone, such as America/Sao_Paulo; is {}.",

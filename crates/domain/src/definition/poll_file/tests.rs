@@ -40,8 +40,8 @@ channels:
             "title",
             "direction",
             "kind",
-            "closes_at",
             "timezone",
+            "closes_at",
             "visibility",
             "shards",
             "candidates[0].color",
@@ -131,9 +131,9 @@ fn hostile_files_are_refused_quickly() {
     });
     let error = PollDefinition::parse_json(format!("{fields}\"z\":1}}").as_bytes())
         .expect_err("unknown fields");
-    assert_eq!(error.as_slice().len(), 20_001 + 6);
+    assert_eq!(error.as_slice().len(), 20_001 + 7);
     assert!(
-        error.to_string().ends_with("; and 19957 more"),
+        error.to_string().ends_with("; and 19958 more"),
         "the message is bounded"
     );
 }
@@ -167,7 +167,7 @@ proptest! {
     ) {
         prop_assume!(!title.trim().is_empty());
         let json = serde_json::json!({
-            "id": "p", "title": title, "direction": "save", "shards": shards,
+            "id": "p", "title": title, "direction": "save", "shards": shards, "timezone": "America/Sao_Paulo",
             "opens_at": crate::wire_time::format(jiff::Timestamp::UNIX_EPOCH),
             "closes_at": crate::wire_time::format(jiff::Timestamp::from_millisecond(ms).expect("in range")),
             "candidates": [{"id": "a", "name": "A"}, {"id": "b", "name": "B"}],

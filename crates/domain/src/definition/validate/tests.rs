@@ -41,12 +41,12 @@ fn the_documented_poll_file_is_read_as_it_says() {
 fn what_is_left_out_has_its_default() {
     let poll = PollDefinition::parse_yaml(
         "{id: p, title: P, direction: save, opens_at: 2026-01-01T00:00:00Z, \
-         closes_at: 2026-01-02T00:00:00-03:00, candidates: [{id: a, name: A}, {id: b, name: B}]}",
+         closes_at: 2026-01-02T00:00:00-03:00, timezone: America/Sao_Paulo, \
+         candidates: [{id: a, name: A}, {id: b, name: B}]}",
     )
     .expect("complete");
     assert_eq!(poll.kind(), Kind::Live);
     assert_eq!(poll.visibility(), Visibility::Public);
-    assert_eq!(poll.timezone(), "UTC");
     assert_eq!(poll.shards(), 1);
     let [geral] = poll.channels() else {
         panic!("one channel")
@@ -206,10 +206,51 @@ fn it_closes_after_it_opens() {
 }
 
 #[test]
+fn only_a_rehearsal_may_leave_its_time_zone_out() {
+    let without = PAREDAO.replace("timezone: America/Sao_Paulo\n", "");
+    assert_eq!(
+        wrong(&without),
+        [
+            "timezone: is missing: a live poll names the programme's, the IANA name of a time zone, such as \
+             America/Sao_Paulo"
+        ]
+    );
+    let rehearsal = without.replace("kind: live", "kind: rehearsal");
+    let poll = PollDefinition::parse_yaml(&rehearsal).expect("a poll file");
+    assert_eq!(poll.timezone(), "UTC");
+    let local = rehearsal.replace(
+        "opens_at: 2026-11-24T00:00:00Z",
+        "opens_at: 2026-11-24T00:00",
+    );
+    assert!(wrong(&local)[0].starts_with("opens_at: has no offset"));
+}
+
+#[test]
+fn a_time_is_local_to_the_polls_zone_unless_it_says_otherwise() {
+    for text in [
+        "2026-11-25T23:00",
+        "2026-11-25 23:00",
+        "2026-11-25T23:00:00-03:00",
+        "2026-11-26T02:00:00Z",
+    ] {
+        let file = paredao_with("closes_at", &format!("closes_at: {text}"));
+        let poll = PollDefinition::parse_yaml(&file).expect(text);
+        assert_eq!(poll.closes_at(), at("2026-11-26T02:00:00Z"), "{text}");
+    }
+    assert_eq!(
+        wrong_with("closes_at", "closes_at: 2026-11-25T23:00:00-02:00"),
+        [
+            "closes_at: has the offset -02, but America/Sao_Paulo has -03 then: give -03, no offset, or Z; is \
+             `2026-11-25T23:00:00-02:00`"
+        ]
+    );
+}
+
+#[test]
 fn instants_are_exact_to_the_millisecond_and_since_1970() {
     for text in [
         "2026-11-26",
-        "2026-11-26T02:00:00",
+        "20261126T020000Z",
         "amanhã",
         "''",
         "1969-12-31T23:59:59Z",
