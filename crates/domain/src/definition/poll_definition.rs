@@ -183,6 +183,12 @@ impl PollDefinition {
         changed
     }
 
+    /// An instant as production says it: in the poll's zone, with UTC beside it ([`wire_time::shown`]).
+    #[must_use]
+    pub fn shown(&self, at: Timestamp) -> String {
+        wire_time::shown(at, &self.zone)
+    }
+
     /// Whether a vote can be cast in it today: by one channel at least.
     #[must_use]
     pub fn can_take_votes(&self) -> bool {
