@@ -2,6 +2,7 @@
 
 pub(crate) mod journal;
 pub(crate) mod phase;
+pub(crate) mod reason;
 pub(crate) mod redefine;
 pub(crate) mod schedule;
 pub(crate) mod state;
@@ -10,8 +11,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::poll_definition::PollDefinition;
-use crate::poll::journal::{AuditEntry, Reason};
+use crate::poll::journal::AuditEntry;
 use crate::poll::phase::Phase;
+use crate::poll::reason::Reason;
 use crate::poll::state::{IllegalTransition, PollState, Transition};
 use crate::wire_time;
 
@@ -133,6 +135,16 @@ impl Poll {
         }
     }
 
+    /// The poll with the reason for the newest entry of its log: for what has just been done to it, before it is kept.
+    /// Without a reason it stays as it is.
+    #[must_use]
+    pub fn because(mut self, reason: Option<Reason>) -> Self {
+        if let (Some(reason), Some(newest)) = (reason, self.log.last_mut()) {
+            newest.reason = Some(reason);
+        }
+        self
+    }
+
     /// Whether its end has come, whatever state it is in.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
@@ -176,15 +188,6 @@ impl Poll {
             reason: None,
         });
         next
-    }
-
-    /// The poll as its last change left it, with the reason for that change in its log.
-    #[must_use]
-    pub fn because(mut self, reason: Option<Reason>) -> Self {
-        if let (Some(entry), Some(_)) = (self.log.last_mut(), &reason) {
-            entry.reason = reason;
-        }
-        self
     }
 
     /// Whether somebody has done this to it, by its name in the log.

@@ -2,7 +2,7 @@
 
 use crate::fixtures::{PAREDAO, at, paredao, paredao_with, poll_after};
 use crate::{
-    ExtendError, IllegalTransition, OpenError, Phase, Poll, PollDefinition, PollState,
+    ExtendError, IllegalTransition, OpenError, Phase, Poll, PollDefinition, PollState, Reason,
     RedefineError, Status, Transition, Visibility, admit,
 };
 
@@ -32,6 +32,32 @@ fn every_change_counts_a_revision_and_leaves_a_trail() {
             transition: Transition::Seal
         })
     );
+}
+
+#[test]
+fn a_reason_stays_in_the_log_and_a_log_without_reasons_is_read_as_ever() {
+    let open = Poll::draft(paredao(), at(OPENS), "ines")
+        .transition(Transition::Open, at(OPENS), "joao")
+        .expect("legal");
+    assert_eq!(open.clone().because(None), open);
+    let rain = Reason::parse("rain on the studio's roof").expect("it is one");
+    let paused = open
+        .transition(Transition::Pause, at(OPENS), "joao")
+        .expect("legal")
+        .because(Some(rain.clone()));
+    let resumed = paused
+        .transition(Transition::Resume, at(OPENS), "joao")
+        .expect("legal");
+    let reasons: Vec<_> = resumed
+        .log
+        .iter()
+        .map(|entry| entry.reason.clone())
+        .collect();
+    assert_eq!(reasons, [None, None, Some(rain), None]);
+    let text = serde_json::to_string(&resumed).expect("serialises");
+    assert_eq!(text.matches(r#""reason""#).count(), 1, "{text}");
+    let read: Poll = serde_json::from_str(&text).expect("it can be read");
+    assert_eq!(read, resumed);
 }
 
 #[test]
