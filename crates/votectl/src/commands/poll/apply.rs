@@ -73,13 +73,26 @@ fn plan(
     let id = current.definition.id().clone();
     let next = current
         .redefine(definition, context.now(), &context.global.by)
-        .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
+        .map_err(|error| {
+            let hint = another_id(current.effective_state(context.now()));
+            Failure::refused(format!("poll `{id}`: {error}{hint}"))
+        })?;
     differences.retain(|difference| difference.from != difference.to);
     Ok(Change {
         next,
         from: current.revision,
         differences,
     })
+}
+
+/// Last week's file with this week's candidates is the usual cause.
+fn another_id(state: PollState) -> &'static str {
+    match state {
+        PollState::Draft | PollState::Open | PollState::Paused => "",
+        PollState::Closed | PollState::Sealed | PollState::Void => {
+            ". If the file is for another poll, choose another id: this one is taken for good (`votectl poll list` has all)"
+        }
+    }
 }
 
 /// A draft whose end has come is no mistake yet: it can be changed until it is opened.
@@ -242,6 +255,33 @@ mod tests {
                 && refused.contains("open"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn an_id_of_a_poll_that_is_over_is_not_used_again() {
+        let at = "2026-11-24T00:00:00Z".parse().expect("it can be parsed");
+        let after = |transitions: &[Transition]| {
+            transitions.iter().fold(demo(), |poll, transition| {
+                poll.transition(*transition, at, "ana").expect("legal")
+            })
+        };
+        let file = DEMO_FILE
+            .replace("name: Ana", "name: Amanda")
+            .replace("weight: 30", "weight: 40");
+        for over in [
+            after(&[Transition::Void]),
+            after(&[Transition::Open, Transition::Close]),
+            after(&[Transition::Open, Transition::Close, Transition::Seal]),
+        ] {
+            let refused = planned(Some(&over), &file).expect_err("it is refused");
+            assert!(
+                refused.contains("choose another id") && refused.contains("paredao-01"),
+                "{refused}"
+            );
+        }
+        let running = after(&[Transition::Open]);
+        let refused = planned(Some(&running), &file).expect_err("it is refused");
+        assert!(!refused.contains("another id"), "{refused}");
     }
 
     #[test]
