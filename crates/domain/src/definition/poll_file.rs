@@ -87,6 +87,14 @@ impl PollFile {
 }
 
 impl PollDefinition {
+    /// The poll's file in YAML, with every field: [`Self::parse_yaml`] gives the same definition again.
+    ///
+    /// # Errors
+    /// The writer's own, as text; no definition is known that it can't write.
+    pub fn to_yaml(&self) -> Result<String, String> {
+        serde_yaml_ng::to_string(self).map_err(|error| error.to_string())
+    }
+
     /// Reads a poll file in YAML, as [`PollFile::parse_yaml`].
     ///
     /// # Errors

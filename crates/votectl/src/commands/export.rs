@@ -1,5 +1,6 @@
 //! `votectl export POLL`
 
+use crate::commands::definition;
 use crate::commands::figures::{Figures, sealed_result};
 use crate::commands::poll_arg::PollArg;
 use crate::commands::progress::Shards;
@@ -25,7 +26,8 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub poll: PollArg,
 
-    /// Form of the export; csv if not given, json with `--output json`, for a sealed result and for a backup
+    /// Form of the export; csv if not given, json with `--output json`, for a sealed result and for a backup, yaml for
+    /// a definition
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
@@ -45,6 +47,8 @@ pub enum Format {
     Csv,
     /// One JSON document
     Json,
+    /// A poll file in YAML (definition only)
+    Yaml,
 }
 
 /// Which figures.
@@ -63,6 +67,8 @@ pub enum What {
     Sealed,
     /// All of the poll that Redis keeps, with its SHA-256, for `votectl import` (JSON only)
     Backup,
+    /// The poll's file, as `votectl poll apply` takes it again (YAML or JSON)
+    Definition,
 }
 
 /// Writes a poll's figures.
@@ -71,10 +77,10 @@ pub enum What {
 /// When the poll doesn't exist or isn't sealed and should be, when its sealed result isn't as it was sealed, when Redis
 /// can't be read or the file not written.
 pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let csv = is_csv(&args, context.json())?;
+    let form = form(&args, context.json())?;
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;
-    let export = export(&operator, &poll, args.what, csv, context).await?;
+    let export = export(&operator, &poll, args.what, form, context).await?;
     write(args.file.as_deref(), &export.text, context)?;
     if let Some(remark) = export.remark {
         context.terminal.note(&remark);
@@ -82,14 +88,23 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
     Ok(())
 }
 
-fn is_csv(args: &ExportArgs, json: bool) -> Result<bool, Failure> {
+fn form(args: &ExportArgs, json: bool) -> Result<Format, Failure> {
     match (args.what, args.format) {
         (What::Sealed | What::Backup, Some(Format::Csv)) => Err(Failure::usage(
             "--format csv: a sealed result and a backup are JSON documents, leave it out or give --format json",
         )),
-        (What::Sealed | What::Backup, _) => Ok(false),
-        (_, Some(format)) => Ok(format == Format::Csv),
-        (_, None) => Ok(!json),
+        (What::Definition, Some(Format::Csv)) => Err(Failure::usage(
+            "--format csv: a definition is a YAML or a JSON document, leave it out or give --format yaml or json",
+        )),
+        (What::Definition, Some(format)) => Ok(format),
+        (What::Definition, None) if !json => Ok(Format::Yaml),
+        (_, Some(Format::Yaml)) => Err(Failure::usage(
+            "--format yaml: only a definition (--what definition) is written as YAML",
+        )),
+        (What::Sealed | What::Backup | What::Definition, _) => Ok(Format::Json),
+        (_, Some(format)) => Ok(format),
+        (_, None) if json => Ok(Format::Json),
+        (_, None) => Ok(Format::Csv),
     }
 }
 
@@ -103,9 +118,10 @@ async fn export(
     operator: &PollOperator,
     poll: &Poll,
     what: What,
-    csv: bool,
+    form: Format,
     context: &Context<'_>,
 ) -> Result<Export, Failure> {
+    let csv = form == Format::Csv;
     let (id, now) = (poll.definition.id(), context.now());
     let mut remark = None;
     let text = match what {
@@ -149,6 +165,10 @@ async fn export(
             remark = Some(backup_remark(&backup, now));
             backup.to_json().map_err(anyhow::Error::from)?
         }
+        What::Definition => match form {
+            Format::Json => to_json(&poll.definition)?,
+            Format::Yaml | Format::Csv => definition::yaml(&poll.definition)?,
+        },
     };
     Ok(Export { text, remark })
 }

@@ -1,6 +1,7 @@
 //! One file per command, and what two of them show.
 
 pub mod audit;
+mod definition;
 pub mod dev;
 pub mod export;
 pub mod figures;

@@ -178,3 +178,35 @@ proptest! {
         prop_assert_eq!(PollDefinition::parse_json(&written), Ok(read));
     }
 }
+
+#[test]
+fn a_file_that_was_written_is_read_as_the_same_poll() {
+    let mut hostile = PAREDAO.to_owned();
+    for (name, wrong) in [("Ana", "'yes'"), ("Bia", "'1e3'")] {
+        assert!(hostile.contains(&format!("name: {name}")), "{name}");
+        hostile = hostile.replace(&format!("name: {name}"), &format!("name: {wrong}"));
+    }
+    for title in [
+        "'# no: comment'",
+        "'- [x] {y}: &a *b !c | > %'",
+        r#""\u2028 \u00a0 \ufeff""#,
+        r#""~""#,
+        r#""2026-11-24T00:00:00Z""#,
+        r#""0x1F""#,
+        r#"" 'both' \"quotes\" \\ ""#,
+    ] {
+        let text = hostile.replace("title: Paredão 1", &format!("title: {title}"));
+        assert_ne!(text, hostile);
+        // What a later rule refuses can't come to be written.
+        let Ok(poll) = PollDefinition::parse_yaml(&text) else {
+            continue;
+        };
+        let written = poll.to_yaml().expect("it is written");
+        let read = PollDefinition::parse_yaml(&written)
+            .unwrap_or_else(|error| panic!("{error} in {written}"));
+        assert_eq!(read, poll, "{written}");
+    }
+    let poll = PollDefinition::parse_yaml(PAREDAO).expect("it is right");
+    let written = poll.to_yaml().expect("it is written");
+    assert_eq!(PollDefinition::parse_yaml(&written), Ok(poll));
+}
