@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use vote_domain::{
-    Difference, IllegalTransition, Poll, PollState, SealedPoll, SealedPollError, ShardTotals,
-    Transition, WriterId,
+    Difference, IllegalTransition, Poll, PollState, Reason, SealedPoll, SealedPollError,
+    ShardTotals, Transition, WriterId,
 };
 
 use super::poll_operator::PollOperator;
@@ -85,7 +85,23 @@ impl PollOperator {
         now: Timestamp,
         by: &str,
     ) -> Result<SealedPoll, SealingError> {
-        let mut next = poll.transition(Transition::Seal, now, by)?;
+        self.seal_because(poll, abandoned, None, now, by).await
+    }
+
+    /// As [`PollOperator::seal`]; the poll's log, and with it the sealed result, says why.
+    ///
+    /// # Errors
+    /// As [`PollOperator::seal`].
+    pub async fn seal_because(
+        &self,
+        poll: &Poll,
+        abandoned: &BTreeSet<WriterId>,
+        reason: Option<Reason>,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<SealedPoll, SealingError> {
+        let next = poll.transition(Transition::Seal, now, by)?;
+        let mut next = next.because(reason);
         let earlier = self.sealed(poll.definition.id()).await?;
         // What does not agree is found while it can still be repaired: a fence is for good.
         let figures = self.figures(&next).await?;

@@ -8,6 +8,7 @@ mod backup;
 mod demo;
 mod dev;
 mod ended;
+mod journal;
 mod load;
 mod options;
 mod polls;

@@ -1,5 +1,6 @@
 //! What all changes of a poll's state share: read, change, save, say so.
 
+use crate::commands::poll::reason::ReasonArg;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -31,6 +32,7 @@ struct Changed<'a> {
 /// else has changed the poll meanwhile.
 pub(super) async fn transition(
     args: &PollArg,
+    why: &ReasonArg,
     transition: Transition,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
@@ -42,7 +44,7 @@ pub(super) async fn transition(
         other => poll.transition(other, now, by).map_err(OpenError::State),
     };
     let next = match next {
-        Ok(next) => next,
+        Ok(next) => next.because(why.reason.clone()),
         Err(error) => {
             // An earlier attempt may have failed between the document and the last shard's fence, or Redis has
             // forgotten a fence since.

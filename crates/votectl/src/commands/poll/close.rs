@@ -1,7 +1,7 @@
 //! `votectl poll close POLL`
 
 use crate::commands::poll::change;
-use crate::commands::poll_arg::PollArg;
+use crate::commands::poll::reason::ChangeArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use vote_domain::Transition;
@@ -10,6 +10,6 @@ use vote_domain::Transition;
 ///
 /// # Errors
 /// As [`change::transition`].
-pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), Failure> {
-    change::transition(&args, Transition::Close, context).await
+pub(super) async fn run(args: ChangeArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    change::transition(&args.poll, &args.why, Transition::Close, context).await
 }

@@ -1,6 +1,7 @@
 //! `votectl poll extend POLL`
 
 use crate::commands::poll::change;
+use crate::commands::poll::reason::ReasonArg;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::duration;
@@ -17,6 +18,9 @@ pub struct ExtendArgs {
 
     #[command(flatten)]
     to: To,
+
+    #[command(flatten)]
+    why: ReasonArg,
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +53,7 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
     };
     match poll.extend(until, context.now(), &context.global.by) {
         Ok(next) => {
+            let next = next.because(args.why.reason);
             operator.save(&next, poll.revision).await?;
             change::report(&next, context)
         }

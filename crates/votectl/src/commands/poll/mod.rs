@@ -6,9 +6,11 @@ mod close;
 mod demo;
 mod extend;
 pub(crate) mod file;
+mod journal;
 mod list;
 mod open;
 mod pause;
+pub(crate) mod reason;
 mod resume;
 mod seal;
 mod show;
@@ -29,14 +31,16 @@ pub enum PollCommand {
     List,
     /// Show one poll: definition, figures, log
     Show(PollArg),
+    /// Show what was done to a poll: when, by whom, and why
+    Journal(PollArg),
     /// Let a draft take votes, from its opening time on
-    Open(PollArg),
+    Open(reason::ChangeArgs),
     /// Refuse votes for the time being
-    Pause(PollArg),
+    Pause(reason::ChangeArgs),
     /// Take votes again after a pause
-    Resume(PollArg),
+    Resume(reason::ChangeArgs),
     /// Take no more votes, from now on
-    Close(PollArg),
+    Close(reason::ChangeArgs),
     /// Make the result of a poll final that is closed, or that the clock has ended
     Seal(seal::SealArgs),
     /// Declare a poll invalid, for good
@@ -56,6 +60,7 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::Apply(args) => apply::run(args, context).await,
         PollCommand::List => list::run(context).await,
         PollCommand::Show(args) => show::run(args, context).await,
+        PollCommand::Journal(args) => journal::run(args, context).await,
         PollCommand::Open(args) => open::run(args, context).await,
         PollCommand::Pause(args) => pause::run(args, context).await,
         PollCommand::Resume(args) => resume::run(args, context).await,

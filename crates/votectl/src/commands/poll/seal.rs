@@ -2,6 +2,7 @@
 
 use crate::commands::figures::{final_result, standing_text};
 use crate::commands::poll::change;
+use crate::commands::poll::reason::ReasonArg;
 use crate::commands::poll::writers;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
@@ -36,6 +37,9 @@ pub struct SealArgs {
     /// Don't wait for this writer, whose process is gone for good; can be given more than once
     #[arg(long, value_name = "WRITER", value_parser = WriterId::parse)]
     abandon: Vec<WriterId>,
+
+    #[command(flatten)]
+    why: ReasonArg,
 
     /// Don't ask for a confirmation
     #[arg(long)]
@@ -86,7 +90,13 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
     );
     context.terminal.confirm(&question, args.yes)?;
     let sealed = operator
-        .seal(&poll, &abandoned, context.now(), &context.global.by)
+        .seal_because(
+            &poll,
+            &abandoned,
+            args.why.reason,
+            context.now(),
+            &context.global.by,
+        )
         .await
         .map_err(|error| failure(id, error))?;
     report(&context.poll(&operator, id).await?, &sealed, context)

@@ -45,11 +45,16 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
     text.push_str("\nlog\n");
     for entry in &poll.log {
         text.push_str(&format!(
-            "  {}  {:<8} {:<12} {}\n",
+            "  {}  {:<8} {:<12} {}{}\n",
             wire_time::format(entry.at),
             entry.action,
             entry.by,
-            entry.detail
+            entry.detail,
+            entry
+                .reason
+                .as_ref()
+                .map(|reason| format!(" ({reason})"))
+                .unwrap_or_default()
         ));
     }
     context.terminal.line(text.trim_end())

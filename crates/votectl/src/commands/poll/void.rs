@@ -1,6 +1,7 @@
 //! `votectl poll void POLL`
 
 use crate::commands::poll::change;
+use crate::commands::poll::reason::ReasonArg;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -12,6 +13,9 @@ use vote_domain::{PollState, Transition};
 pub struct VoidArgs {
     #[command(flatten)]
     poll: PollArg,
+
+    #[command(flatten)]
+    why: ReasonArg,
 
     /// Don't ask for a confirmation
     #[arg(long)]
@@ -27,7 +31,7 @@ pub(super) async fn run(args: VoidArgs, context: &mut Context<'_>) -> Result<(),
     let poll = context.poll(&operator, &args.poll.poll).await?;
     if poll.state == PollState::Void {
         // Fenced again, for an earlier attempt may have failed half-way.
-        return change::transition(&args.poll, Transition::Void, context).await;
+        return change::transition(&args.poll, &args.why, Transition::Void, context).await;
     }
     // Asked only where it can be done.
     poll.transition(Transition::Void, context.now(), &context.global.by)
@@ -39,5 +43,5 @@ pub(super) async fn run(args: VoidArgs, context: &mut Context<'_>) -> Result<(),
         poll.state
     );
     context.terminal.confirm(&question, args.yes)?;
-    change::transition(&args.poll, Transition::Void, context).await
+    change::transition(&args.poll, &args.why, Transition::Void, context).await
 }

@@ -1,0 +1,40 @@
+//! `votectl poll journal POLL`
+
+use crate::commands::poll_arg::PollArg;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::table::{rendered, table};
+use serde_json::json;
+use vote_domain::{AuditEntry, wire_time};
+
+/// Shows all that was done to a poll, oldest first. Nothing in it is ever changed or taken out.
+///
+/// # Errors
+/// When there is no such poll, or Redis can't be read.
+pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), Failure> {
+    let operator = context.operator()?;
+    let poll = context.poll(&operator, &args.poll).await?;
+    if context.json() {
+        return context.write_json(&json!({
+            "poll": poll.definition.id(),
+            "revision": poll.revision,
+            "journal": poll.log,
+        }));
+    }
+    context.terminal.line(&text(&poll.log))
+}
+
+fn text(log: &[AuditEntry]) -> String {
+    let mut table = table(["AT", "WHAT", "BY", "CHANGE", "REASON"]);
+    for entry in log {
+        let reason = entry.reason.as_ref();
+        table.add_row([
+            wire_time::format(entry.at),
+            entry.action.clone(),
+            entry.by.clone(),
+            entry.detail.clone(),
+            reason.map(ToString::to_string).unwrap_or_default(),
+        ]);
+    }
+    rendered(table, 5..5)
+}
