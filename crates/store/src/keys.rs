@@ -31,6 +31,12 @@ pub(crate) fn restoring(poll: &PollId) -> String {
     format!("vote:poll:{poll}:import")
 }
 
+/// There for a day after a draft was deleted: when that draft was made. Who knew the draft learns from it that Redis has
+/// not forgotten it.
+pub(crate) fn deleted(poll: &PollId) -> String {
+    format!("vote:poll:{poll}:deleted")
+}
+
 /// The keys of one shard of a poll.
 #[derive(Debug, Clone)]
 pub(crate) struct ShardKeys {
@@ -103,6 +109,7 @@ mod tests {
         assert_eq!(poll(&id), "vote:poll:paredao-01");
         assert_eq!(sealed(&id), "vote:poll:paredao-01:final");
         assert_eq!(restoring(&id), "vote:poll:paredao-01:import");
+        assert_eq!(deleted(&id), "vote:poll:paredao-01:deleted");
         assert_eq!(shard.restoring(), "vote:{paredao-01/7}:import");
         assert_eq!(shard.state(), "vote:{paredao-01/7}:state");
         assert_eq!(shard.tally(), "vote:{paredao-01/7}:tally");

@@ -14,6 +14,12 @@ pub(crate) static FENCE: LazyLock<Script> =
 /// Replaces a poll's document.
 pub(crate) static SAVE_POLL: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/save_poll.lua")));
+/// Removes the fence of a shard of a draft.
+pub(crate) static DELETE_FENCE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/delete_fence.lua")));
+/// Removes a draft's document.
+pub(crate) static DELETE_POLL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/delete_poll.lua")));
 /// Claims a shard for a backup that is being restored.
 pub(crate) static RESTORE_CLAIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/restore_claim.lua")));

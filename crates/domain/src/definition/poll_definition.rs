@@ -71,6 +71,9 @@ pub struct PollDefinition {
 }
 
 impl PollDefinition {
+    /// Over how many shards the votes of a poll can be spread.
+    pub const MOST_SHARDS: u16 = 256;
+
     /// Names the poll.
     #[must_use]
     pub const fn id(&self) -> &PollId {

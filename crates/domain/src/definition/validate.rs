@@ -22,7 +22,7 @@ const URL_CHARS: usize = 2048;
 const CANDIDATES: RangeInclusive<usize> = 2..=64;
 const CHANNELS: RangeInclusive<usize> = 1..=8;
 const WEIGHT: RangeInclusive<u32> = 1..=1_000_000;
-const SHARDS: RangeInclusive<u16> = 1..=256;
+const SHARDS: RangeInclusive<u16> = 1..=PollDefinition::MOST_SHARDS;
 
 const POLL_FIELDS: &[&str] = &[
     "id",

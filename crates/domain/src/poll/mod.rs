@@ -48,6 +48,17 @@ pub enum OpenError {
     },
 }
 
+/// Why a poll can't be deleted: it isn't a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("can't delete a poll that is {state}: only a draft, which was never opened")]
+pub struct DeleteError {
+    /// Its state.
+    pub state: PollState,
+}
+
+/// What the log calls the removal of a draft.
+const DELETE: &str = "delete";
+
 impl Poll {
     /// Whether it is public that there is such a poll: since it was opened. Until then who is in it is production's
     /// own business, and stays so where it was declared void instead.
@@ -133,6 +144,33 @@ impl Poll {
                 self.clone()
             }
         }
+    }
+
+    /// The draft as it is kept while it is deleted: marked, so that nobody changes it meanwhile. The same poll where it is
+    /// marked already.
+    ///
+    /// # Errors
+    /// Where it isn't a draft: a poll that has been open may have votes.
+    pub fn deleted(&self, now: Timestamp, by: &str) -> Result<Self, DeleteError> {
+        if self.state != PollState::Draft {
+            return Err(DeleteError { state: self.state });
+        }
+        if self.is_being_deleted() {
+            return Ok(self.clone());
+        }
+        Ok(self.changed(now, DELETE, by, "to be removed".to_owned()))
+    }
+
+    /// Whether it was marked by [`Self::deleted`]: its removal has begun.
+    #[must_use]
+    pub fn is_being_deleted(&self) -> bool {
+        self.log.iter().any(|entry| entry.action == DELETE)
+    }
+
+    /// When it was made: tells it from another poll that has its id after it was deleted.
+    #[must_use]
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.log.first().map(|entry| entry.at)
     }
 
     /// The poll with the reason for the newest entry of its log: for what has just been done to it, before it is kept.

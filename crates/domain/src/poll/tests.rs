@@ -2,8 +2,8 @@
 
 use crate::fixtures::{PAREDAO, at, paredao, paredao_with, poll_after};
 use crate::{
-    ExtendError, IllegalTransition, OpenError, Phase, Poll, PollDefinition, PollState, Reason,
-    RedefineError, Status, Transition, Visibility, admit,
+    DeleteError, ExtendError, IllegalTransition, OpenError, Phase, Poll, PollDefinition, PollState,
+    Reason, RedefineError, Status, Transition, Visibility, admit,
 };
 
 const OPENS: &str = "2026-11-24T00:00:00Z";
@@ -58,6 +58,27 @@ fn a_reason_stays_in_the_log_and_a_log_without_reasons_is_read_as_ever() {
     assert_eq!(text.matches(r#""reason""#).count(), 1, "{text}");
     let read: Poll = serde_json::from_str(&text).expect("it can be read");
     assert_eq!(read, resumed);
+}
+
+#[test]
+fn only_a_draft_is_deleted() {
+    let draft = Poll::draft(paredao(), at(OPENS), "ines");
+    let deleted = draft.deleted(at(OPENS), "joao").expect("it is a draft");
+    assert_eq!((deleted.state, deleted.revision), (PollState::Draft, 2));
+    assert!(deleted.is_being_deleted() && !draft.is_being_deleted());
+    assert_eq!(deleted.created_at(), draft.created_at());
+    assert_eq!(deleted.deleted(at(CLOSES), "ines"), Ok(deleted.clone()));
+    for transitions in [
+        &[Transition::Open][..],
+        &[Transition::Open, Transition::Pause],
+        &[Transition::Open, Transition::Close],
+        &[Transition::Open, Transition::Close, Transition::Seal],
+        &[Transition::Void],
+    ] {
+        let poll = poll_after(transitions);
+        let state = poll.state;
+        assert_eq!(poll.deleted(at(OPENS), "joao"), Err(DeleteError { state }));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The operator's capability: changes polls, seals them, proves their figures, backs them up and restores them.
 
 mod backup;
+mod delete;
 mod poll_operator;
 mod restore;
 mod save;

@@ -28,6 +28,9 @@ pub enum SaveError {
         "a backup of this poll (sha256 {0}) is half restored: complete that first, by the same `votectl import`"
     )]
     HalfRestored(String),
+    /// It is a draft whose removal has begun.
+    #[error("the poll is being deleted: complete that first, by the same `votectl poll delete`")]
+    BeingDeleted,
     /// A shard does not take the new state.
     #[error("shard {shard} did not take the new state: it {found}")]
     Fence {
@@ -73,8 +76,23 @@ impl PollOperator {
         poll: &Poll,
         previous_revision: u64,
     ) -> Result<(), SaveError> {
+        if poll.is_being_deleted() {
+            return Err(SaveError::BeingDeleted);
+        }
+        self.replace_document(poll, previous_revision).await?;
         let id = poll.definition.id();
-        let key = keys::poll(id);
+        let command = Cmd::sadd(keys::POLLS, id.as_str());
+        self.nodes.query::<Value>(keys::POLLS, &command).await?;
+        self.fence(poll).await
+    }
+
+    /// Writes the poll's document, if it is still at `previous_revision`.
+    pub(super) async fn replace_document(
+        &self,
+        poll: &Poll,
+        previous_revision: u64,
+    ) -> Result<(), SaveError> {
+        let key = keys::poll(poll.definition.id());
         let document =
             serde_json::to_string(poll).map_err(|error| StoreError::corrupt(&key, &error))?;
         let mut command = SAVE_POLL.command(1);
@@ -86,9 +104,7 @@ impl PollOperator {
                 found_revision,
             });
         }
-        let command = Cmd::sadd(keys::POLLS, id.as_str());
-        self.nodes.query::<Value>(keys::POLLS, &command).await?;
-        self.fence(poll).await
+        Ok(())
     }
 
     /// Writes the fence of every shard, reads it back, and waits until a replica has it wherever
@@ -106,6 +122,9 @@ impl PollOperator {
         poll: &Poll,
         mode: FenceWrite,
     ) -> Result<(), SaveError> {
+        if poll.is_being_deleted() {
+            return Err(SaveError::BeingDeleted);
+        }
         let wanted = Fence::of(poll);
         let id = poll.definition.id();
         let mut ended = None;
@@ -138,7 +157,10 @@ impl PollOperator {
 
     /// One replica of each server must have what was written: sentinels and clusters promote the one
     /// that has most.
-    async fn confirm(&self, keys: impl Iterator<Item = String>) -> Result<(), SaveError> {
+    pub(super) async fn confirm(
+        &self,
+        keys: impl Iterator<Item = String>,
+    ) -> Result<(), SaveError> {
         for confirmation in self.nodes.confirm(keys).await? {
             let Confirmation {
                 node,

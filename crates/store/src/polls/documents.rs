@@ -39,14 +39,20 @@ pub(crate) async fn sealed(nodes: &Nodes, id: &PollId) -> Result<Option<SealedPo
     nodes.document(&keys::sealed(id)).await
 }
 
-/// Of a poll that is on the list: documents are written before their entry there and never removed,
+/// When the draft of that id was made that was deleted last, as [`vote_domain::wire_time`] writes it.
+pub(super) async fn deleted(nodes: &Nodes, id: &PollId) -> Result<Option<String>, StoreError> {
+    let key = keys::deleted(id);
+    nodes.query(&key, &redis::Cmd::get(&key)).await
+}
+
+/// Of a poll that is on the list: documents are written before their entry there, and removed (a draft's) after it,
 /// so Redis has forgotten it.
 pub(crate) fn no_document(id: &PollId) -> StoreError {
     let reason = format!("nothing is there, though {} names the poll", keys::POLLS);
     StoreError::corrupt(&keys::poll(id), &reason)
 }
 
-/// Of a poll that was on the list, from which no command removes any.
+/// Of a poll that was on the list, from which only a draft is removed.
 pub(crate) fn not_listed(id: &PollId) -> StoreError {
     let reason = format!("it does not name the poll {id} any more");
     StoreError::corrupt(keys::POLLS, &reason)

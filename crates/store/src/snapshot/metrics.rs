@@ -32,6 +32,14 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
+    /// Forgets a poll that was deleted: what was last said of it would stay for good.
+    pub(super) fn remove(&self, id: &PollId) {
+        let labels = PollLabels::of(id);
+        self.disagreements.remove(&labels);
+        self.fence_mismatches.remove(&labels);
+        self.regressions.remove(&labels);
+    }
+
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             read_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),

@@ -18,7 +18,7 @@ use super::reader::FiguresReader;
 use super::snapshots::{Confirmed, Snapshots};
 use crate::error::StoreError;
 use crate::nodes::Nodes;
-use crate::polls::{KnownPolls, Regression, documents, receipt_key};
+use crate::polls::{KnownPolls, Regression, receipt_key};
 use crate::store::Store;
 
 /// Reads snapshots and publishes them.
@@ -111,9 +111,11 @@ impl Snapshotter {
             return Ok(None);
         }
         let now = self.clock.now();
-        let listed = documents::list(&self.nodes).await?;
-        let regressions = self.known.update(listed);
-        self.say(&regressions);
+        let news = self.known.read(&self.nodes).await?;
+        for id in &news.deleted {
+            self.metrics.remove(id);
+        }
+        self.say(&news.regressions);
         let receipt_key = receipt_key::read(&self.nodes).await?;
         self.publish.send_modify(|snapshots| {
             snapshots.receipt_key = receipt_key.map(Arc::new);

@@ -8,7 +8,7 @@ use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store};
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
-    ANA, DEADLINE, Show, Voting, at, closes_at, is_accepted, keyed, lane_config, vote,
+    ANA, DEADLINE, Show, Voting, at, closes_at, is_accepted, keyed, lane_config, opens_at, vote,
 };
 
 const INGEST: &str = include_str!("../../../../deploy/redis/acl/vote-ingest.acl");
@@ -208,12 +208,15 @@ async fn results_can_write_nothing_at_all() {
 }
 
 #[tokio::test]
-async fn the_operator_can_delete_nothing() {
+async fn the_operator_can_delete_no_votes_and_no_documents() {
     let show = show().await;
     for command in [
         "DEL vote:poll:paredao-01",
         "HDEL vote:{paredao-01/0}:tally torcida/ana",
-        "SREM vote:polls paredao-01",
+        "HDEL vote:{paredao-01/0}:writers x",
+        "DEL vote:{paredao-01/0}:state",
+        "DEL vote:polls",
+        "SPOP vote:polls",
         "FLUSHALL",
         "CONFIG GET *",
         "KEYS *",
@@ -268,6 +271,22 @@ async fn the_operator_takes_and_restores_a_backup_with_these_rights_and_deletes_
         assert_refused(&show, user, "DEL vote:{paredao-01/0}:import").await;
         assert_refused(&show, user, "SET vote:{paredao-01/0}:import x").await;
     }
+}
+
+#[tokio::test]
+async fn the_operator_deletes_a_draft_with_these_rights() {
+    let show = show().await;
+    let draft = show.draft("other").await;
+    let marked = draft.deleted(opens_at(), "test").expect("it is a draft");
+    show.operator
+        .delete(&marked, draft.revision)
+        .await
+        .expect("deleted");
+    eventually(DEADLINE, || async {
+        let found = show.operator.get(draft.definition.id()).await;
+        found.expect("read").is_none()
+    })
+    .await;
 }
 
 /// Votes on a server with these users that writes its append-only file, which is then killed and started again:

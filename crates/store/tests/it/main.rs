@@ -6,6 +6,7 @@ mod backup;
 mod backup_checks;
 mod backup_replays;
 mod commit;
+mod deleting;
 mod durability;
 mod faults;
 mod fence;

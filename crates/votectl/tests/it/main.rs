@@ -7,6 +7,7 @@
 mod backup;
 mod demo;
 mod dev;
+mod drafts;
 mod ended;
 mod journal;
 mod load;

@@ -17,7 +17,7 @@ use super::open_poll::OpenPoll;
 use crate::commit::config::LaneConfig;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
-use crate::polls::{KnownPolls, SigningKey, documents};
+use crate::polls::{KnownPolls, SigningKey};
 use crate::store::Store;
 
 /// What a [`VoteWriter`] is made with.
@@ -154,7 +154,7 @@ impl VoteWriter {
     /// Reads the polls and publishes them.
     async fn refresh(&self, known: &mut KnownPolls) -> Result<(), StoreError> {
         // What the ingest service says of a forgotten poll is that its document can't be read.
-        known.update(documents::list(&self.nodes).await?);
+        known.read(&self.nodes).await?;
         let directory = self.directory.load_full().unwrap_or_default();
         let directory = directory.next(known, |poll| {
             OpenPoll::new(

@@ -3,6 +3,7 @@
 mod apply;
 mod change;
 mod close;
+mod delete;
 mod demo;
 mod extend;
 pub(crate) mod file;
@@ -45,6 +46,8 @@ pub enum PollCommand {
     Seal(seal::SealArgs),
     /// Declare a poll invalid, for good
     Void(void::VoidArgs),
+    /// Remove a draft: a poll that was never opened
+    Delete(delete::DeleteArgs),
     /// Put off the closing time
     Extend(extend::ExtendArgs),
     /// Make sure that a poll made from a file is open: the one that still runs, or else the next by number
@@ -67,6 +70,7 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::Close(args) => close::run(args, context).await,
         PollCommand::Seal(args) => seal::run(args, context).await,
         PollCommand::Void(args) => void::run(args, context).await,
+        PollCommand::Delete(args) => delete::run(args, context).await,
         PollCommand::Extend(args) => extend::run(args, context).await,
         PollCommand::Demo(args) => demo::run(args, context).await,
     }
