@@ -67,7 +67,7 @@ fn only_a_draft_is_deleted() {
     assert_eq!((deleted.state, deleted.revision), (PollState::Draft, 2));
     assert!(deleted.is_being_deleted() && !draft.is_being_deleted());
     assert_eq!(deleted.created_at(), draft.created_at());
-    assert_eq!(deleted.deleted(at(CLOSES), "ines"), Ok(deleted.clone()));
+    assert_eq!(deleted.deleted(at(CLOSES), "ines"), Ok(deleted));
     for transitions in [
         &[Transition::Open][..],
         &[Transition::Open, Transition::Pause],

@@ -250,7 +250,7 @@ mod tests {
     fn a_deleted_draft_is_no_regression_and_another_poll_may_have_its_id() {
         let draft = demo_poll().id("p").draft();
         let made_at = wire_time::format(draft.created_at().expect("it was made"));
-        let marks = BTreeMap::from([(id("p"), made_at.clone())]);
+        let marks = BTreeMap::from([(id("p"), made_at)]);
         let there = || vec![at_revision("p", 7)];
         let mut known = KnownPolls::default();
         known.update(there());
