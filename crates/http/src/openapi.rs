@@ -10,13 +10,16 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
+use vote_domain::{Direction, Eligibility};
 
 use crate::problem::{Problem, ProblemCode, ProblemDocument, ProblemEntry};
+
+mod clients;
 
 #[derive(OpenApi)]
 #[openapi(
     paths(crate::health::healthz, crate::health::readyz, openapi_json, problems, problem),
-    components(schemas(ProblemDocument)),
+    components(schemas(ProblemDocument, ProblemCode, Direction, Eligibility)),
     tags(
         (name = "health", description = "For load balancers and orchestrators."),
         (name = "documentation", description = "This document and the table of problems."),
@@ -28,6 +31,7 @@ struct Common;
 #[must_use]
 pub fn complete(mut document: Document) -> Document {
     document.merge(Common::openapi());
+    clients::complete(&mut document);
     document
 }
 
@@ -111,6 +115,7 @@ fn allow(methods: &[Method]) -> HeaderValue {
 
 /// The OpenAPI document of this service
 #[utoipa::path(
+    operation_id = "getOpenApi",
     tag = "documentation",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of a copy that the client has.")),
     responses(
@@ -145,6 +150,7 @@ pub(crate) async fn openapi_json(
 ///
 /// Every error answer names one of them in `code` and `type`.
 #[utoipa::path(
+    operation_id = "listProblems",
     tag = "documentation",
     responses((status = 200, description = "The table of problems.", body = Vec<ProblemEntry>,
         example = json!([{ "code": "unknown-poll", "status": 404, "title": "Unknown poll", "type": "/problems/unknown-poll", "description": "There is no poll of that id." }])))
@@ -159,6 +165,7 @@ pub(crate) async fn problems() -> HttpResponse {
 
 /// One kind of problem
 #[utoipa::path(
+    operation_id = "getProblem",
     tag = "documentation",
     params(("code" = String, Path, description = "The stable code of a problem.", example = "unknown-poll")),
     responses(

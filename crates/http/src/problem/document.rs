@@ -1,7 +1,11 @@
 //! Problems as the OpenAPI documents describe them: the body of an error answer, and a row of their table.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Schema, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::code::ProblemCode;
 
@@ -27,6 +31,7 @@ pub struct ProblemDocument {
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// The stable code: the last part of `type`.
+    #[schema(value_type = ProblemCode)]
     pub code: String,
     /// What is wrong in this case, for people.
     pub detail: String,
@@ -42,7 +47,7 @@ pub(crate) struct ProblemEntry {
     #[schema(example = "/problems/unknown-poll")]
     pub(crate) r#type: &'static str,
     /// The stable code.
-    #[schema(example = "unknown-poll")]
+    #[schema(value_type = ProblemCode, example = "unknown-poll")]
     pub(crate) code: &'static str,
     /// The HTTP status.
     #[schema(example = 404, minimum = 400, maximum = 599)]
@@ -64,5 +69,25 @@ impl From<ProblemCode> for ProblemEntry {
             title: code.title(),
             description: code.description(),
         }
+    }
+}
+
+impl PartialSchema for ProblemCode {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "The stable code of a problem. Codes are never renamed, but new ones come: go by the status \
+                 where one is unknown.",
+            ))
+            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
+            .examples(["unknown-poll"])
+            .into()
+    }
+}
+
+impl ToSchema for ProblemCode {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ProblemCode")
     }
 }

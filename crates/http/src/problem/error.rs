@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, Respo
 
 use super::body::body;
 use super::code::ProblemCode;
+use super::members;
 
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -63,11 +64,15 @@ impl Problem {
         self
     }
 
-    /// Adds a member of its own to the body, such as the poll's `opens_at`. `name` must be none of the
-    /// standard members.
+    /// Adds a member of its own to the body, such as the poll's `opens_at`. `name` must be one that
+    /// `members.rs` declares for this code, so that the `OpenAPI` documents say what it is.
     #[must_use]
     pub fn member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
-        debug_assert!(!["type", "title", "status", "detail", "code", "instance"].contains(&name));
+        debug_assert!(
+            members::is_declared(self.0.code, name),
+            "{name} is not declared as a member of {}",
+            self.0.code.as_str()
+        );
         self.0.members.push((name, value.into()));
         self
     }

@@ -9,6 +9,7 @@ mod code;
 mod document;
 mod echo;
 mod error;
+pub(crate) mod members;
 mod responses;
 
 pub use self::code::ProblemCode;

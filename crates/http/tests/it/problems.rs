@@ -55,15 +55,20 @@ fn a_body_has_the_standard_members_and_those_of_its_kind() {
     );
     let own = Problem::new(ProblemCode::PollNotOpen)
         .detail("It opens \"soon\".")
-        .member("opens_at", "2026-11-24T00:00:00.000Z")
-        .member("n", 1);
+        .member("opens_at", "2026-11-24T00:00:00.000Z");
     assert_eq!(
         own.body(),
         concat!(
             r#"{"type":"/problems/poll-not-open","title":"Poll not open yet","status":409,"code":"poll-not-open","#,
-            r#""detail":"It opens \"soon\".","opens_at":"2026-11-24T00:00:00.000Z","n":1}"#
+            r#""detail":"It opens \"soon\".","opens_at":"2026-11-24T00:00:00.000Z"}"#
         )
     );
+}
+
+#[test]
+#[should_panic(expected = "n is not declared as a member of poll-not-open")]
+fn a_member_that_no_document_declares_is_a_mistake() {
+    let _never = Problem::new(ProblemCode::PollNotOpen).member("n", 1);
 }
 
 #[test]
