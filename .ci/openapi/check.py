@@ -7,9 +7,7 @@ token), and stops everything again. Bounded: a seed, a number of examples, a tim
 """
 
 import argparse
-import contextlib
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -17,15 +15,14 @@ import sys
 import tempfile
 
 from lib import ROOT, report
-from lib.processes import ask_json, stop
-from lib.report import Ended, passed, title, wrong
+from lib.processes import ask_json
+from lib.report import passed, title, wrong
+from lib.services import START_PATIENCE_S, services
 from lib.wait import until
 
 CONFIGURATION = pathlib.Path(__file__).resolve().parent / "schemathesis.toml"
 REHEARSAL = ROOT / "deploy" / "polls" / "rehearsal.yaml"
 PRODUCTION_TOKEN = "schemathesis-production-token"
-START_PATIENCE_S = 90
-STOP_PATIENCE_S = 30
 RUN_LIMIT_S = 300
 
 
@@ -37,7 +34,7 @@ def main() -> int:
 def check(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="vote-schemathesis-") as folder:
         folder = pathlib.Path(folder)
-        with services(arguments.bin_dir, folder) as addresses:
+        with services(arguments.bin_dir, folder, {"VOTE__ACCESS__PRODUCTION_TOKEN": PRODUCTION_TOKEN}) as addresses:
             prepare(arguments.bin_dir, folder, addresses)
             production = ["--header", f"Authorization: Bearer {PRODUCTION_TOKEN}"]
             for name, url, options in (
@@ -55,35 +52,6 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     arguments.bin_dir = arguments.bin_dir.resolve()
     return arguments
-
-
-@contextlib.contextmanager
-def services(bin_dir: pathlib.Path, folder: pathlib.Path):
-    """Everything on this machine; gives the addresses."""
-    ready = folder / "ready.json"
-    environment = os.environ | {
-        "VOTE__LOG__LEVEL": "warn",
-        "VOTE__ACCESS__PRODUCTION_TOKEN": PRODUCTION_TOKEN,
-    }
-    with ready.open("w") as output:
-        dev = subprocess.Popen(
-            [bin_dir / "votectl", "--output", "json", "dev", "--data-dir", folder / "data"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            env=environment,
-        )
-    try:
-        yield until("the services", lambda: addresses(dev, ready), START_PATIENCE_S)
-    finally:
-        stop(dev, patience_s=STOP_PATIENCE_S)
-
-
-def addresses(dev: subprocess.Popen, ready: pathlib.Path) -> dict | None:
-    if (text := ready.read_text()).endswith("\n"):
-        return json.loads(text)
-    if dev.poll() is not None:
-        raise Ended(f"votectl dev ended by itself ({dev.returncode}), see above")
-    return None
 
 
 def prepare(bin_dir: pathlib.Path, folder: pathlib.Path, addresses: dict) -> None:
