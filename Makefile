@@ -151,6 +151,21 @@ openapi-check: build ## Fail where the files in openapi/ aren't what the code sa
 schemathesis: setup build $(VENV)/openapi/requirements ## Attack both live services by their OpenAPI documents
 	$(call python,openapi) -m openapi.check --bin-dir $(BIN) --examples $(SCHEMATHESIS_EXAMPLES)
 
+# npm's part is pinned whole by .ci/clients/package-lock.json.
+CLIENTS := $(VENV)/clients-npm
+
+.PHONY: clients-setup
+clients-setup:
+	@$(PACKAGES) --only-say node
+	@cmp -s .ci/clients/package-lock.json $(CLIENTS)/package-lock.json || { rm -rf $(CLIENTS) $(CLIENTS).new \
+		&& mkdir -p $(CLIENTS).new && cp .ci/clients/package.json .ci/clients/package-lock.json $(CLIENTS).new \
+		&& npm ci --prefix $(CLIENTS).new --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
+		&& mv $(CLIENTS).new $(CLIENTS); }
+
+.PHONY: clients-check
+clients-check: clients-setup setup build $(VENV)/clients/requirements ## Generate clients from openapi/, compile them, and vote with each
+	$(call python,clients) -m clients.check --bin-dir $(BIN) --node-modules $(CLIENTS)/node_modules
+
 # CHROMIUM=/path/to/one, or the first that .ci/browser/find.sh finds.
 CHROMIUM ?=
 export CHROMIUM

@@ -1,0 +1,1 @@
+"""Clients that generators make of the OpenAPI documents, and the example of docs/clients.md: `make clients-check`."""
