@@ -1,6 +1,6 @@
 //! `votectl dev`: everything on this machine, under one supervisor.
 
-use crate::built_in::DEMO_FILE;
+use crate::built_in::{DEMO_FILE, REHEARSAL_FILE};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::numbered::{NumberedPolls, OPEN_FOR, RunningPoll, Wanted};
@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use std::path::PathBuf;
 use vote_dev::{DevError, Host, Options, Ready};
-use vote_domain::{PollDefinition, wire_time};
+use vote_domain::PollDefinition;
 use vote_store::PollOperator;
 
 /// The name of the hidden command that [`guard`] carries out.
@@ -21,7 +21,7 @@ pub struct DevArgs {
     #[command(flatten)]
     options: Options,
 
-    /// Open no demo poll
+    /// Open no demo poll and no rehearsal
     #[arg(long)]
     no_demo: bool,
 }
@@ -43,7 +43,8 @@ pub struct GuardArgs {
 struct Announcement<'a> {
     #[serde(flatten)]
     ready: &'a Ready,
-    poll: Option<&'a str>,
+    poll: Option<String>,
+    rehearsal: Option<String>,
 }
 
 /// Runs everything until Ctrl-C, `SIGTERM` or the unexpected end of a part.
@@ -63,7 +64,7 @@ pub async fn run(args: DevArgs, context: &mut Context<'_>) -> Result<(), Failure
     let mut desk = Desk {
         context,
         open_demo: !args.no_demo,
-        demo: None,
+        polls: None,
     };
     vote_dev::run(&args.options, GUARD, &mut desk).await
 }
@@ -77,7 +78,14 @@ pub async fn guard(args: &GuardArgs) {
 struct Desk<'c, 't> {
     context: &'c mut Context<'t>,
     open_demo: bool,
-    demo: Option<RunningPoll>,
+    polls: Option<Polls>,
+}
+
+/// What is open for whoever tries it.
+struct Polls {
+    demo: RunningPoll,
+    /// What load goes to: a live poll's votes count.
+    rehearsal: RunningPoll,
 }
 
 impl Host for Desk<'_, '_> {
@@ -91,28 +99,35 @@ impl Host for Desk<'_, '_> {
         if !self.open_demo {
             return Ok(());
         }
-        let file = PollDefinition::parse_yaml(DEMO_FILE).map_err(anyhow::Error::from)?;
         let wanted = Wanted {
             now: self.context.now(),
             at_least: SignedDuration::ZERO,
             open_for: OPEN_FOR,
             by: "votectl dev",
         };
-        self.demo = Some(NumberedPolls::of(file).ensure(operator, wanted).await?);
+        let ensure = async |file| {
+            let file = PollDefinition::parse_yaml(file).map_err(anyhow::Error::from)?;
+            NumberedPolls::of(file).ensure(operator, wanted).await
+        };
+        self.polls = Some(Polls {
+            demo: ensure(DEMO_FILE).await?,
+            rehearsal: ensure(REHEARSAL_FILE).await?,
+        });
         Ok(())
     }
 
     fn ready(&mut self, ready: &Ready) -> Result<(), Failure> {
         if self.context.json() {
-            let poll = self.demo.as_ref().map(|demo| demo.poll.definition.id());
+            let id = |running: &RunningPoll| running.poll.definition.id().to_string();
             let announcement = Announcement {
                 ready,
-                poll: poll.map(|id| id.as_str()),
+                poll: self.polls.as_ref().map(|polls| id(&polls.demo)),
+                rehearsal: self.polls.as_ref().map(|polls| id(&polls.rehearsal)),
             };
             serde_json::to_writer(self.context.terminal.out(), &announcement)?;
             self.context.terminal.line("")?;
         } else {
-            let text = text(ready, self.demo.as_ref());
+            let text = text(ready, self.polls.as_ref());
             self.context.terminal.line(&text)?;
         }
         self.context.terminal.flush()
@@ -131,7 +146,7 @@ impl From<DevError> for Failure {
 }
 
 /// Where everything is, and what to do with it, for people.
-fn text(ready: &Ready, demo: Option<&RunningPoll>) -> String {
+fn text(ready: &Ready, polls: Option<&Polls>) -> String {
     let Ready {
         vote,
         results,
@@ -149,25 +164,34 @@ fn text(ready: &Ready, demo: Option<&RunningPoll>) -> String {
          data      {data}   (logs: {data}/logs)\n",
         data = data_dir.display()
     );
-    if let Some(demo) = demo {
-        text.push_str(&demo_text(ready, demo));
+    if let Some(polls) = polls {
+        text.push_str(&polls_text(ready, polls));
     }
     text.push_str("\nCtrl-C stops everything.");
     text
 }
 
-/// The demo poll, and commands that use it.
-fn demo_text(ready: &Ready, RunningPoll { poll, new }: &RunningPoll) -> String {
+/// The polls, and commands that use them.
+fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let Ready {
         vote,
         results,
         redis,
         ..
     } = ready;
-    let definition = &poll.definition;
+    let line = |RunningPoll { poll, new }: &RunningPoll| {
+        let definition = &poll.definition;
+        let state = if *new { "opened" } else { "found again" };
+        let until = definition.shown(poll.closes_at);
+        format!(
+            "{} ({}), {state}, until {until}",
+            definition.id(),
+            definition.title()
+        )
+    };
+    let definition = &demo.poll.definition;
     let id = definition.id();
-    let state = if *new { "opened" } else { "found again" };
-    let until = wire_time::format(poll.closes_at);
+    let trial = rehearsal.poll.definition.id();
     // As it was called, so that the line works as pasted.
     let ourselves = std::env::args()
         .next()
@@ -177,11 +201,13 @@ fn demo_text(ready: &Ready, RunningPoll { poll, new }: &RunningPoll) -> String {
         .first()
         .map_or("", |candidate| candidate.id.as_str());
     format!(
-        "poll      {id} ({}), {state}, until {until}\n\n\
+        "poll      {}\n\
+         rehearsal {}\n\n\
          Vote, and read the result:\n\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
          curl -sS {results}/v1/polls/{id}/results\n\n\
-         Put load on it:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {id} --rate 5000 --duration 30s\n",
-        definition.title()
+         Put load on the rehearsal:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {trial} --rate 5000 --duration 30s\n",
+        line(demo),
+        line(rehearsal)
     )
 }

@@ -19,7 +19,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(super) url: Target,
 
-    /// The poll to vote in; may be left out while exactly one takes votes
+    /// The poll to vote in; may be left out while exactly one rehearsal takes votes. A live poll must be named
     #[arg(long, value_parser = PollId::parse)]
     pub(super) poll: Option<PollId>,
 

@@ -24,7 +24,7 @@ use vote_client::plan::Plan;
 use vote_client::reconcile::{TallySource, reconcile};
 use vote_client::stats::Progress;
 use vote_client::stop::Stop;
-use vote_domain::Poll;
+use vote_domain::{Kind, Poll};
 use vote_store::PollOperator;
 
 /// How long the tally may take to agree with the answers.
@@ -68,6 +68,11 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let mut interrupts = signal(SignalKind::interrupt())?;
     let seconds = plan.pace.intended(plan.pace.votes).as_secs_f64();
     let poll_id = poll.definition.id();
+    if poll.definition.kind() == Kind::Live {
+        context
+            .terminal
+            .note(&format!("poll {poll_id} is live: these votes count"));
+    }
     context.terminal.note(&format!(
         "{} votes at {} per second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
         plan.pace.votes, plan.pace.rate, args.url

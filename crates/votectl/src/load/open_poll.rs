@@ -3,40 +3,47 @@
 use crate::context::no_such_poll;
 use crate::failure::Failure;
 use jiff::Timestamp;
-use vote_domain::{Phase, Poll};
+use vote_domain::{Kind, Phase, Poll};
 
 /// The one poll that takes votes at this instant: an open one whose time has not come or is over would refuse them all.
 pub(super) fn the_open_poll(polls: Vec<Poll>, now: Timestamp) -> Result<Poll, Failure> {
     if polls.is_empty() {
         return Err(no_such_poll("(any)", &[]));
     }
-    let (mut open, others): (Vec<Poll>, Vec<Poll>) = polls
-        .into_iter()
-        .partition(|poll| poll.phase(now) == Phase::Open);
-    match (open.pop(), open.is_empty()) {
-        (Some(poll), true) => Ok(poll),
-        (Some(last), false) => {
-            let ids: Vec<&str> = open
+    let is_open = |poll: &&Poll| poll.phase(now) == Phase::Open;
+    let (rehearsals, live): (Vec<&Poll>, Vec<&Poll>) = polls
+        .iter()
+        .filter(is_open)
+        .partition(|poll| poll.definition.kind() == Kind::Rehearsal);
+    match (&rehearsals[..], &live[..]) {
+        ([poll], _) => Ok((*poll).clone()),
+        ([], []) => {
+            let there = polls
                 .iter()
-                .chain([&last])
-                .map(|poll| poll.definition.id().as_str())
-                .collect();
-            Err(Failure::usage(format!(
-                "--poll: several polls are open, name one of: {}",
-                ids.join(", ")
-            )))
-        }
-        (None, _) => {
-            let there: Vec<String> = others
-                .iter()
-                .map(|poll| format!("{} ({})", poll.definition.id(), poll.phase(now)))
-                .collect();
+                .map(|poll| format!("{} ({})", poll.definition.id(), poll.phase(now)));
             Err(Failure::usage(format!(
                 "--poll: no poll takes votes now; there are: {}",
-                there.join(", ")
+                there.collect::<Vec<_>>().join(", ")
             )))
         }
+        ([], live) => Err(Failure::usage(format!(
+            "--poll: no rehearsal is open, and votes in a live poll count: open a rehearsal, or name the live poll \
+             that is meant: {}",
+            ids(live)
+        ))),
+        (rehearsals, _) => Err(Failure::usage(format!(
+            "--poll: several rehearsals are open, name one of: {}",
+            ids(rehearsals)
+        ))),
     }
+}
+
+fn ids(polls: &[&Poll]) -> String {
+    let ids: Vec<&str> = polls
+        .iter()
+        .map(|poll| poll.definition.id().as_str())
+        .collect();
+    ids.join(", ")
 }
 
 #[cfg(test)]
@@ -48,25 +55,44 @@ mod tests {
 
     #[test]
     fn the_poll_that_is_meant_is_one_whose_time_has_come_and_is_not_over() {
-        let opened = |id: &str| {
-            let file = DEMO_FILE.replace("id: paredao-01", &format!("id: {id}"));
+        let opened = |id: &str, kind: &str| {
+            let file = DEMO_FILE
+                .replace("id: paredao-01", &format!("id: {id}"))
+                .replace("kind: live", &format!("kind: {kind}"));
             let definition = PollDefinition::parse_yaml(&file).expect("the poll file is right");
             Poll::draft(definition, at("2026-11-01T00:00:00Z"), "ines")
                 .transition(Transition::Open, at("2026-11-01T00:00:00Z"), "ines")
                 .expect("one poll is open")
         };
-        let polls = || vec![opened("paredao-01")];
+        let polls = || {
+            vec![
+                opened("paredao-01", "rehearsal"),
+                opened("final-01", "live"),
+            ]
+        };
         let poll = the_open_poll(polls(), at("2026-11-24T00:00:00Z")).expect("one poll is open");
         assert_eq!(poll.definition.id().as_str(), "paredao-01");
         for (now, said) in [
-            ("2026-11-23T23:59:59Z", "paredao-01 (not_open)"),
-            ("2026-11-26T00:00:00Z", "paredao-01 (closed)"),
+            (
+                "2026-11-23T23:59:59Z",
+                "paredao-01 (not_open), final-01 (not_open)",
+            ),
+            (
+                "2026-11-26T00:00:00Z",
+                "paredao-01 (closed), final-01 (closed)",
+            ),
         ] {
             let error = the_open_poll(polls(), at(now)).expect_err("it is refused");
             assert!(error.to_string().ends_with(said), "{error}");
         }
-        let three = ["a-01", "b-01", "c-01"].map(opened).to_vec();
+        let three = ["a-01", "b-01", "c-01"].map(|id| opened(id, "rehearsal"));
+        let three = three.to_vec();
         let error = the_open_poll(three, at("2026-11-24T00:00:00Z")).expect_err("it is refused");
         assert!(error.to_string().ends_with(": a-01, b-01, c-01"), "{error}");
+        let live = vec![opened("a-01", "live"), opened("b-01", "live")];
+        for polls in [live.clone(), live[..1].to_vec()] {
+            let error = the_open_poll(polls, at("2026-11-24T00:00:00Z")).expect_err("votes count");
+            assert!(error.to_string().contains("live poll count"), "{error}");
+        }
     }
 }

@@ -112,7 +112,7 @@ async fn a_load_reconciles_to_the_vote() {
     let (mut service, address) = ingest(&server).await;
     let report = json(
         &server,
-        &format!("load --url http://{address} --rate 2000 --votes 2000"),
+        &format!("load --poll paredao-01 --url http://{address} --rate 2000 --votes 2000"),
     )
     .await;
     assert_eq!(report["accepted"], 2_000);
@@ -152,6 +152,7 @@ async fn votes_go_by_tls_to_a_service_that_is_trusted_and_to_no_other() {
             .env("SSL_CERT_FILE", trusted.authority())
             .env_remove("SSL_CERT_DIR")
             .args(["--redis", &server.url(), "load", "--output", "json"])
+            .args(["--poll", "paredao-01"])
             .args(["--url", &url, "--votes", "50", "--attempts", "1"])
             .spawn()
     };
@@ -179,7 +180,7 @@ async fn votes_go_by_tls_to_a_service_that_is_trusted_and_to_no_other() {
 async fn votes_in_a_closed_poll_are_refused_and_the_load_says_so() {
     let server = RedisServer::start().await;
     let (_service, address) = ingest(&server).await;
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     // The service learns of it within a second; until then it refuses no vote, and counts none either.
     let exit = run(
         &server,
@@ -208,7 +209,11 @@ async fn votes_in_a_closed_poll_are_refused_and_the_load_says_so() {
 async fn the_run_is_reported_also_where_redis_is_gone_at_its_end() {
     let mut server = redis_with_poll().await;
     let url = accepting().await;
-    let mut load = begun(&server, &format!("--url {url} --votes 100 --rate 100")).await;
+    let mut load = begun(
+        &server,
+        &format!("--poll paredao-01 --url {url} --votes 100 --rate 100"),
+    )
+    .await;
     server.kill9();
     let exit = load.wait(PATIENCE).await;
     let report = report(&exit);
@@ -234,7 +239,7 @@ async fn ctrl_c_waits_for_no_more_than_the_votes_in_flight_when_the_service_hang
     let server = redis_with_poll().await;
     let mut service = Hanging::start().await;
     let line = format!(
-        "--url {} --duration 10m --rate 100 --connections 8 --timeout 4s",
+        "--poll paredao-01 --url {} --duration 10m --rate 100 --connections 8 --timeout 4s",
         service.url()
     );
     let mut load = begun(&server, &line).await;
@@ -258,7 +263,7 @@ async fn a_second_ctrl_c_reports_at_once_whatever_hangs() {
     for (redis_hangs, code, finding) in [(false, 1, "within_unknown"), (true, 3, "not_read")] {
         let mut service = Hanging::start().await;
         let line = format!(
-            "--url {} --duration 10m --rate 100 --connections 8 --timeout 10m",
+            "--poll paredao-01 --url {} --duration 10m --rate 100 --connections 8 --timeout 10m",
             service.url()
         );
         let mut load = begun(&server, &line).await;
@@ -289,7 +294,7 @@ async fn a_second_ctrl_c_reports_at_once_whatever_hangs() {
 async fn votes_without_a_connection_are_not_refused_and_a_run_of_only_those_is_broken() {
     let server = redis_with_poll().await;
     let line = format!(
-        "load --url http://127.0.0.1:{} --votes 10 --attempts 2",
+        "load --poll paredao-01 --url http://127.0.0.1:{} --votes 10 --attempts 2",
         free_port()
     );
     let exit = run(&server, &format!("{line} --output json")).await;
@@ -310,12 +315,14 @@ async fn without_a_poll_only_those_that_take_votes_now_can_be_meant() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = poll_file(dir.path());
     let text = std::fs::read_to_string(&file).expect("the file can be read");
+    let rehearsal = text.replace("kind: live", "kind: rehearsal");
     for id in ["ensaio-01", "paredao-01", "smoke-01", "smoke-02"] {
-        std::fs::write(&file, text.replace("paredao-01", id)).expect("the file can be written");
+        std::fs::write(&file, rehearsal.replace("paredao-01", id))
+            .expect("the file can be written");
         json(&server, &format!("poll apply {file}")).await;
         json(&server, &format!("poll open {id}")).await;
     }
-    json(&server, "poll close smoke-01").await;
+    json(&server, "poll close smoke-01 --yes").await;
     json(&server, "poll seal smoke-01 --now --yes").await;
     json(&server, "poll pause smoke-02").await;
     let said = fails(&server, "load --votes 1", 2).await;
@@ -324,8 +331,17 @@ async fn without_a_poll_only_those_that_take_votes_now_can_be_meant() {
         "{said}"
     );
     for id in ["ensaio-01", "paredao-01"] {
-        json(&server, &format!("poll close {id}")).await;
+        json(&server, &format!("poll close {id} --yes")).await;
     }
+    std::fs::write(&file, text.replace("paredao-01", "final-01")).expect("the file can be written");
+    json(&server, &format!("poll apply {file}")).await;
+    json(&server, "poll open final-01").await;
+    let said = fails(&server, "load --votes 1", 2).await;
+    assert!(
+        said.contains("votes in a live poll count") && said.contains("final-01"),
+        "{said}"
+    );
+    json(&server, "poll close final-01 --yes").await;
     let said = fails(&server, "load --votes 1", 2).await;
     for there in [
         "paredao-01 (closed)",
@@ -352,7 +368,7 @@ async fn a_receipt_is_genuine_and_counted_also_after_sealing_and_a_changed_one_i
     let end = if receipt.ends_with('A') { "Q" } else { "A" };
     let forged = format!("{}{end}", &receipt[..receipt.len() - 1]);
     fails(&server, &format!("receipt verify {forged}"), 1).await;
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     json(&server, "poll seal paredao-01 --now --yes").await;
     assert_eq!(json(&server, &verify).await["sealed"], true);
 }
