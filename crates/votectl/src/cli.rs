@@ -116,6 +116,9 @@ mod tests {
             "votectl --redis redis://h:1 poll seal paredao-01 --grace 1m30s --yes",
             "votectl poll extend paredao-01 --until 2026-11-26T02:30:00-03:00",
             "votectl poll extend paredao-01 --for 30m",
+            "votectl poll extend paredao-01 --until 23:00 --yes",
+            "votectl poll reschedule paredao-01 --until 22:30 --opens-at 21:00 --reason late",
+            "votectl poll visibility paredao-01 public --yes",
             "votectl poll demo - --for 90m",
             "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
             "votectl load --votes 1000000",
@@ -138,7 +141,6 @@ mod tests {
             ("votectl poll show Paredão", "POLL"),
             ("votectl poll show ../x", "POLL"),
             ("votectl poll extend paredao-01", "--until"),
-            ("votectl poll extend paredao-01 --until tomorrow", "--until"),
             ("votectl load --rate 0", "1..=1000000"),
             (
                 "votectl load --votes 5 --duration 5s",

@@ -59,11 +59,12 @@ pub struct SmokeArgs {
 /// and what came; [`Failure::Broken`] where Redis or a service is away.
 pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let timeout = duration::longer_than_zero("--timeout", args.timeout)?;
-    let definition = match &args.file {
+    let given = match &args.file {
         Some(path) => file::read(path)?,
         None => file::parse("smoke.yaml", SMOKE_FILE.as_bytes())?,
     };
-    if let Some(why) = unfit(&definition) {
+    let definition = given.definition();
+    if let Some(why) = unfit(definition) {
         let name = args.file.as_deref().unwrap_or(Path::new("smoke.yaml"));
         return Err(Failure::usage(format!(
             "{}: {why}; nothing was done",
@@ -81,7 +82,7 @@ pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failu
         operator,
     };
     let at_least = args.timeout.saturating_mul(STEPS);
-    let done = test.run(definition, at_least, &by).await;
+    let done = test.run(definition.clone(), at_least, &by).await;
     let finished = test.steps.finish(done.is_ok());
     done.and(finished)
 }

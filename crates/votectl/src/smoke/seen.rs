@@ -157,7 +157,10 @@ mod tests {
 
     #[test]
     fn only_a_rehearsal_that_can_be_read_and_voted_in_will_do() {
-        let definition = |text: &str| parse("x.yaml", text.as_bytes()).expect("it is as expected");
+        let definition = |text: &str| {
+            let file = parse("x.yaml", text.as_bytes()).expect("it is as expected");
+            file.definition().clone()
+        };
         let why = |text: &str| unfit(&definition(text)).unwrap_or_default();
         assert_eq!(why(SMOKE_FILE), "");
         assert!(why(DEMO_FILE).contains("kind: must be rehearsal, is live"));

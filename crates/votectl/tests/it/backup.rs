@@ -57,7 +57,7 @@ async fn poll(server: &RedisServer, dir: &Path, commands: &[&str]) {
 fn flags(command: &str) -> &'static str {
     match command {
         "seal" => " --now --yes",
-        "void" => " --yes",
+        "close" | "void" => " --yes",
         _ => "",
     }
 }

@@ -26,7 +26,7 @@ async fn a_demo_poll_is_opened_once_and_the_next_one_when_it_is_over() {
         text.contains("paredao-01 is paused") && text.contains("nothing was changed"),
         "{text}"
     );
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     // An operator's draft is not opened, and its number not taken.
     let draft =
         std::fs::read_to_string(dir.path().join("poll.yaml")).expect("the file can be read");
@@ -72,7 +72,7 @@ async fn of_many_at_once_one_opens_it_and_the_others_find_it() {
             opened += u32::from(done["action"] == "opened");
         }
         assert_eq!(opened, 1);
-        json(&server, &format!("poll close {poll}")).await;
+        json(&server, &format!("poll close {poll} --yes")).await;
     }
     assert_eq!(
         json(&server, "poll list")
@@ -128,7 +128,7 @@ async fn the_file_may_come_by_standard_input_and_wrong_input_exits_2() {
         exit.stdout(),
         exit.stderr()
     );
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     let demo = format!("poll demo {file}");
     assert!(
         fails(&server, &format!("{demo} --for 0s"), 2)

@@ -41,9 +41,7 @@ async fn a_poll_whose_end_has_come_cannot_be_opened_and_can_be_mended() {
     assert_eq!(applied.code(), Some(0), "{}", applied.stderr());
     let end = wire_time::format(past);
     assert!(
-        applied
-            .stderr()
-            .contains(&format!("its end, {end}, has come")),
+        applied.stderr().contains(&format!("({end}), has come")),
         "{}",
         applied.stderr()
     );

@@ -29,7 +29,7 @@ async fn the_journal_keeps_who_did_what_when_and_why() {
             "poll extend paredao-01 --for 30m",
             "o tempo da pausa",
         ),
-        ("close", "poll close paredao-01", "fim do programa"),
+        ("close", "poll close paredao-01 --yes", "fim do programa"),
         (
             "seal",
             "poll seal paredao-01 --now --yes",

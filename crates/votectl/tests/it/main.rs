@@ -5,6 +5,7 @@
 )]
 
 mod backup;
+mod changes;
 mod demo;
 mod dev;
 mod drafts;

@@ -98,7 +98,7 @@ async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
     );
     assert!(fails(&server, &earlier, 1).await.contains("later"));
     assert_eq!(
-        json(&server, "poll close paredao-01").await["state"],
+        json(&server, "poll close paredao-01 --yes").await["state"],
         "closed"
     );
     let shown = json(&server, "poll show paredao-01").await;

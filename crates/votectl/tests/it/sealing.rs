@@ -11,7 +11,7 @@ async fn sealing_waits_for_the_grace_asks_and_proves_its_figures() {
     );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     assert!(
         fails(&server, "poll seal paredao-01 --yes", 1)
             .await
@@ -63,7 +63,7 @@ async fn sealing_names_the_writers_it_waits_for_and_abandons_those_it_is_told_to
     );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     let (killed, ended) = ("00000000000000aa", "00000000000000bb");
     write_ledger(
         &server,
@@ -126,7 +126,7 @@ async fn sealing_goes_on_as_soon_as_the_last_writer_is_drained() {
     );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     write_ledger(&server, &[("00000000000000aa/sequence", "7")]).await;
     let mut sealing = votectl()
         .args(["--redis", &server.url()])
@@ -174,7 +174,7 @@ async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
     let replica = replica_of(&server).await;
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     // Both the fences and the poll's new state are to be on a replica.
     replica.pause();
     let seal = "poll seal paredao-01 --now --yes";
@@ -222,7 +222,7 @@ async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
     );
     json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
     json(&server, "poll open paredao-01").await;
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     json(&server, "poll seal paredao-01 --now --yes").await;
     let mut connection = server.connection().await;
     let document: Vec<u8> = redis::cmd("GET")
@@ -279,7 +279,7 @@ async fn a_shard_that_redis_has_forgotten_is_sealed_in_full_after_what_the_refus
     for _ in 0..12 {
         vote(address, "paredao-01").await;
     }
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     // So that the closing is not the last that was done to the poll.
     let renamed = std::fs::read_to_string(&file).expect("the file can be read");
     let renamed = renamed.replace("title: Paredão 1", "title: Paredão um");

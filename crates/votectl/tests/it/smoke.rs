@@ -96,7 +96,7 @@ async fn a_deployment_passes_and_each_test_adds_one_vote_to_a_rehearsal() {
     let poll = json(server, "poll show smoke-01").await;
     assert_eq!(poll["poll"]["definition"]["kind"], "rehearsal");
     // Once that one is over, the next.
-    json(server, "poll close smoke-01").await;
+    json(server, "poll close smoke-01 --yes").await;
     assert_eq!(json(server, &deployment.line()).await["poll"], "smoke-02");
     assert_eq!(deployment.votes("smoke-01").await, 2);
     assert_eq!(deployment.votes("smoke-02").await, 1);

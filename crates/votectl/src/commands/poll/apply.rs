@@ -1,13 +1,18 @@
 //! `votectl poll apply FILE`
 
+use crate::commands::poll::change::without_channel;
 use crate::commands::poll::file;
+use crate::commands::poll::visibility::confirm_showing;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use std::path::PathBuf;
-use vote_domain::{Difference, Poll, PollDefinition, PollState, wire_time};
+use vote_domain::{Difference, Poll, PollDefinition, PollFile, PollState, Reapplied};
+
+/// What a poll's file may leave out.
+const OPTIONAL: &[&str] = &["kind", "timezone", "visibility", "shards", "channels"];
 
 /// Which file to apply.
 #[derive(Debug, Args)]
@@ -19,6 +24,10 @@ pub struct ApplyArgs {
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
+
+    /// Don't ask for a confirmation where the audience would see more than before
+    #[arg(long)]
+    yes: bool,
 }
 
 /// What applying a file comes to.
@@ -29,6 +38,10 @@ struct Change {
     /// The revision that it was changed from, 0 for a new one.
     from: u64,
     differences: Vec<Difference>,
+    /// What stays although the file says otherwise, since a command has changed it.
+    kept: Vec<Difference>,
+    /// Fields that the file leaves to their defaults, where that is what they get.
+    defaults: Vec<&'static str>,
 }
 
 /// Creates or changes a poll from its file.
@@ -37,15 +50,23 @@ struct Change {
 /// [`Failure::Usage`] with every rule that the file breaks; [`Failure::Refused`] when the poll's state doesn't allow the
 /// change.
 pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let definition = file::read(&args.file)?;
+    let file = file::read(&args.file)?;
     let operator = context.operator()?;
-    let current = operator.get(definition.id()).await?;
-    let change = plan(current.as_ref(), definition, context)?;
-    if let Some(remark) = past_remark(&change.next, context.now()) {
+    let current = operator.get(file.definition().id()).await?;
+    let change = plan(current.as_ref(), &file, context)?;
+    for remark in remarks(&change, context.now()) {
         context.terminal.note(&remark);
     }
     if args.dry_run {
         return report(&change, true, context);
+    }
+    if let Some(current) = &current {
+        confirm_showing(
+            current,
+            change.next.definition.visibility(),
+            args.yes,
+            context,
+        )?;
     }
     if change.next.revision != change.from {
         operator.save(&change.next, change.from).await?;
@@ -56,32 +77,42 @@ pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<()
     report(&change, false, context)
 }
 
-fn plan(
-    current: Option<&Poll>,
-    definition: PollDefinition,
-    context: &Context<'_>,
-) -> Result<Change, Failure> {
+fn plan(current: Option<&Poll>, file: &PollFile, context: &Context<'_>) -> Result<Change, Failure> {
+    let (now, by) = (context.now(), &context.global.by);
+    let left_out = |names: &[&'static str]| {
+        let names = names.iter().copied();
+        names.filter(|name| !file.names(name)).collect()
+    };
     let Some(current) = current else {
-        let next = Poll::draft(definition, context.now(), &context.global.by);
         return Ok(Change {
-            next,
+            next: Poll::draft(file.definition().clone(), now, by),
             from: 0,
             differences: Vec::new(),
+            kept: Vec::new(),
+            defaults: left_out(OPTIONAL),
         });
     };
+    let id = current.definition.id();
+    let held = current.held();
+    let Reapplied { definition, kept } = file
+        .onto(&current.definition, &held)
+        .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
     let mut differences = current.definition.differences(&definition);
-    let id = current.definition.id().clone();
-    let next = current
-        .redefine(definition, context.now(), &context.global.by)
-        .map_err(|error| {
-            let hint = another_id(current.effective_state(context.now()));
-            Failure::refused(format!("poll `{id}`: {error}{hint}"))
-        })?;
+    let next = current.redefine(definition, now, by).map_err(|error| {
+        let hint = another_id(current.effective_state(now));
+        Failure::refused(format!("poll `{id}`: {error}{hint}"))
+    })?;
     differences.retain(|difference| difference.from != difference.to);
     Ok(Change {
         next,
         from: current.revision,
         differences,
+        kept,
+        defaults: if held.unnamed {
+            Vec::new()
+        } else {
+            left_out(OPTIONAL)
+        },
     })
 }
 
@@ -95,16 +126,33 @@ fn another_id(state: PollState) -> &'static str {
     }
 }
 
-/// A draft whose end has come is no mistake yet: it can be changed until it is opened.
-fn past_remark(poll: &Poll, now: Timestamp) -> Option<String> {
-    let past = poll.state == PollState::Draft && poll.is_over(now);
-    past.then(|| {
+/// What is no mistake, or not yet, and yet should be known.
+fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
+    let poll = &change.next;
+    let definition = &poll.definition;
+    let id = definition.id();
+    let kept = change.kept.iter().map(|Difference { field, from, to }| {
+        let command = match field.as_str() {
+            "visibility" => "visibility",
+            _ => "reschedule",
+        };
         format!(
-            "poll {}: its end, {}, has come: it can't be opened until it is applied with a later closes_at",
-            poll.definition.id(),
-            wire_time::format(poll.closes_at)
+            "poll {id}: {field} stays {from}, for a command has changed it since; the file says {to}. \
+             `votectl poll {command} {id}` changes it"
         )
-    })
+    });
+    let draft = poll.state == PollState::Draft;
+    // A draft can be changed until it is opened.
+    let past = (draft && poll.is_over(now)).then(|| {
+        format!(
+            "poll {id}: its end, {}, has come: it can't be opened until it is applied with a later closes_at",
+            definition.shown(poll.closes_at)
+        )
+    });
+    let closed = without_channel(poll)
+        .filter(|_| draft)
+        .map(|why| format!("poll {id} can't be opened: {why}"));
+    kept.chain(past).chain(closed).collect()
 }
 
 fn report(change: &Change, dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -121,6 +169,8 @@ fn report(change: &Change, dry_run: bool, context: &mut Context<'_>) -> Result<(
             "state": change.next.state,
             "revision": change.next.revision,
             "differences": change.differences,
+            "kept": change.kept,
+            "defaults": change.defaults,
         }));
     }
     let text = text(change, action, dry_run, context.now());
@@ -163,21 +213,41 @@ fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String 
             ("title", definition.title().to_owned()),
             ("kind", definition.kind().to_string()),
             ("direction", definition.direction().to_string()),
-            ("opens_at", wire_time::format(definition.opens_at())),
-            ("closes_at", wire_time::format(definition.closes_at())),
+            ("opens_at", definition.shown(definition.opens_at())),
+            ("closes_at", definition.shown(definition.closes_at())),
+            ("timezone", definition.timezone().to_owned()),
+            ("visibility", definition.visibility().to_string()),
+            ("shards", definition.shards().to_string()),
             ("candidates", candidates.join(", ")),
             ("channels", channels.join(", ")),
         ] {
-            text.push_str(&format!("+ {field}: {value}\n"));
+            let default = if change.defaults.contains(&field) {
+                " (default)"
+            } else {
+                ""
+            };
+            text.push_str(&format!("+ {field}: {value}{default}\n"));
         }
-        if past_remark(&change.next, now).is_none() {
-            text.push_str(&format!("it takes votes after `votectl poll open {id}`\n"));
+        if !change.next.is_over(now) && without_channel(&change.next).is_none() {
+            text.push_str(&format!("{}\n", when_it_opens(definition, now)));
         }
     }
     for Difference { field, from, to } in &change.differences {
         text.push_str(&format!("- {field}: {from}\n+ {field}: {to}\n"));
     }
     text.trim_end().to_owned()
+}
+
+/// Whoever applies a file looks here for how the poll opens.
+fn when_it_opens(definition: &PollDefinition, now: Timestamp) -> String {
+    let id = definition.id();
+    if now < definition.opens_at() {
+        return format!(
+            "it opens by itself at {}, if `votectl poll open {id}` is said before; until then it is not public",
+            definition.shown(definition.opens_at())
+        );
+    }
+    format!("it takes votes after `votectl poll open {id}`")
 }
 
 #[cfg(test)]
@@ -198,8 +268,8 @@ mod tests {
             terminal: &mut terminal,
             clock: &clock,
         };
-        let definition = parse("demo.yaml", file.as_bytes()).map_err(|error| error.to_string())?;
-        let change = plan(current, definition, &context).map_err(|error| error.to_string())?;
+        let file = parse("demo.yaml", file.as_bytes()).map_err(|error| error.to_string())?;
+        let change = plan(current, &file, &context).map_err(|error| error.to_string())?;
         let action = match change.from {
             0 => "created",
             from if from == change.next.revision => "unchanged",
@@ -209,9 +279,9 @@ mod tests {
     }
 
     fn demo() -> Poll {
-        let definition = parse("demo.yaml", DEMO_FILE.as_bytes()).expect("the file is right");
+        let file = parse("demo.yaml", DEMO_FILE.as_bytes()).expect("the file is right");
         Poll::draft(
-            definition,
+            file.definition().clone(),
             "2026-11-24T00:00:00Z".parse().expect("it can be parsed"),
             "ana",
         )

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
-use vote_domain::{OpenError, Poll, PollState, Transition, wire_time};
+use vote_domain::{OpenError, Poll, PollState, Transition, instant, wire_time};
 use vote_store::{PollOperator, SealingError};
 
 /// A writer that runs has sent something again by then: it tries four times per second.
@@ -23,6 +23,26 @@ struct Changed<'a> {
     opens_at: Timestamp,
     #[serde(with = "wire_time")]
     closes_at: Timestamp,
+    timezone: &'a str,
+    visibility: &'a str,
+}
+
+/// Reads a time that production gives for a poll: of its day, local to its zone, or an instant.
+///
+/// # Errors
+/// [`Failure::Usage`] with the option's name and what would be right.
+pub(super) fn time(
+    option: &str,
+    text: Option<&str>,
+    poll: &Poll,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let read = instant::parse_next(text.trim(), poll.definition.zone(), now);
+    let wrong = |error| Failure::usage(format!("{option}: {error}; is `{}`", text.escape_debug()));
+    read.map(Some).map_err(wrong)
 }
 
 /// Makes a transition and saves it.
@@ -40,7 +60,10 @@ pub(super) async fn transition(
     let poll = context.poll(&operator, &args.poll).await?;
     let (now, by) = (context.now(), &context.global.by);
     let next = match transition {
-        Transition::Open => poll.open(now, by),
+        Transition::Open => {
+            check_channels(&poll)?;
+            poll.open(now, by)
+        }
         other => poll.transition(other, now, by).map_err(OpenError::State),
     };
     let next = match next {
@@ -62,6 +85,32 @@ pub(super) async fn transition(
     };
     operator.save(&next, poll.revision).await?;
     report(&next, context)
+}
+
+/// Why it would be a mistake to open the poll: no vote can be cast in it.
+pub(super) fn without_channel(poll: &Poll) -> Option<String> {
+    let definition = &poll.definition;
+    if definition.can_take_votes() {
+        return None;
+    }
+    let channels = definition.channels().iter();
+    let asked: Vec<String> = channels
+        .map(|channel| format!("{} asks for {}", channel.id, channel.eligibility))
+        .collect();
+    Some(format!(
+        "no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open",
+        asked.join(", ")
+    ))
+}
+
+fn check_channels(poll: &Poll) -> Result<(), Failure> {
+    match without_channel(poll) {
+        Some(why) => Err(Failure::refused(format!(
+            "poll `{}` is not opened: {why}",
+            poll.definition.id()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Closes a poll that is open or paused and whose end has come, as `votectl poll close` does; gives it closed. If one of
@@ -145,6 +194,8 @@ pub(super) fn report(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failu
             revision: poll.revision,
             opens_at: definition.opens_at(),
             closes_at: poll.closes_at,
+            timezone: definition.timezone(),
+            visibility: definition.visibility().as_str(),
         });
     }
     let text = text(poll, context.now());
@@ -155,25 +206,26 @@ fn text(poll: &Poll, now: Timestamp) -> String {
     let definition = &poll.definition;
     let opens = definition.opens_at();
     let from = if now < opens {
-        format!(", takes votes from {}", wire_time::format(opens))
+        format!(", takes votes from {}", definition.shown(opens))
     } else {
         String::new()
     };
     let until = match poll.state {
         PollState::Open | PollState::Paused if poll.is_over(now) => {
-            let end = wire_time::format(poll.closes_at);
+            let end = definition.shown(poll.closes_at);
             format!(", and its end has come: it closed at {end}")
         }
         PollState::Open | PollState::Paused => {
-            format!("{from} until {}", wire_time::format(poll.closes_at))
+            format!("{from} until {}", definition.shown(poll.closes_at))
         }
-        PollState::Closed => format!(" since {}", wire_time::format(poll.closes_at)),
+        PollState::Closed => format!(" since {}", definition.shown(poll.closes_at)),
         _ => String::new(),
     };
     format!(
-        "poll {} is {}{until} (revision {})",
+        "poll {} is {}{until} ({} for the audience, revision {})",
         definition.id(),
         poll.state,
+        definition.visibility(),
         poll.revision
     )
 }

@@ -44,7 +44,7 @@ struct Done<'a> {
 /// [`Failure::Usage`] where the file or the time is wrong.
 pub(super) async fn run(args: DemoArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     duration::longer_than_zero("--for", args.open_for)?;
-    let series = NumberedPolls::of(file::read(&args.file)?);
+    let series = NumberedPolls::of(file::read(&args.file)?.definition().clone());
     let operator = context.operator()?;
     let wanted = Wanted {
         now: context.now(),
@@ -64,7 +64,7 @@ pub(super) async fn run(args: DemoArgs, context: &mut Context<'_>) -> Result<(),
             closes_at: poll.closes_at,
         });
     }
-    let until = wire_time::format(poll.closes_at);
+    let until = poll.definition.shown(poll.closes_at);
     let text = if new {
         format!("poll {id} was opened, until {until}")
     } else {

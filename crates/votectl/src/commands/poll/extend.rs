@@ -8,7 +8,10 @@ use crate::duration;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use vote_domain::{ExtendError, wire_time};
+use vote_domain::{ExtendError, Poll, wire_time};
+
+/// An extension beyond this is more often a mistaken date than meant.
+const UNASKED: SignedDuration = SignedDuration::from_hours(24);
 
 /// Which poll to extend, and how far.
 #[derive(Debug, Args)]
@@ -21,14 +24,18 @@ pub struct ExtendArgs {
 
     #[command(flatten)]
     why: ReasonArg,
+
+    /// Don't ask for a confirmation
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct To {
-    /// The new closing time, for example 2026-11-26T02:30:00Z
-    #[arg(long, value_name = "TIME", value_parser = wire_time::parse)]
-    until: Option<Timestamp>,
+    /// The new closing time: 23:00 or 2026-11-25T23:00 in the poll's time zone, or with an offset or Z
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
 
     /// How much longer, for example 30m or 1h30m
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
@@ -42,7 +49,9 @@ struct To {
 pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;
-    let until = match (args.to.until, args.to.longer) {
+    let now = context.now();
+    let until = change::time("--until", args.to.until.as_deref(), &poll, now)?;
+    let until = match (until, args.to.longer) {
         (Some(until), _) => until,
         (None, longer) => {
             let longer = longer.unwrap_or_default();
@@ -51,8 +60,9 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
                 .map_err(|_| Failure::usage(format!("--for: `{longer:#}` is too far away")))?
         }
     };
-    match poll.extend(until, context.now(), &context.global.by) {
+    match poll.extend(until, now, &context.global.by) {
         Ok(next) => {
+            confirm_extension(&poll, next.closes_at, args.yes, context)?;
             let next = next.because(args.why.reason);
             operator.save(&next, poll.revision).await?;
             change::report(&next, context)
@@ -68,4 +78,28 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
             args.poll.poll
         ))),
     }
+}
+
+/// Asks where the poll would end more than a day later than now.
+///
+/// # Errors
+/// Where it was not confirmed, or nobody can be asked.
+pub(super) fn confirm_extension(
+    poll: &Poll,
+    until: Timestamp,
+    yes: bool,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    if poll.closes_at.duration_until(until) <= UNASKED {
+        return Ok(());
+    }
+    let definition = &poll.definition;
+    let question = format!(
+        "Keep poll {} ({}) open until {}? That is more than a day after {}, when it closes now.",
+        definition.id(),
+        definition.title(),
+        definition.shown(until),
+        definition.shown(poll.closes_at)
+    );
+    context.terminal.confirm(&question, yes)
 }

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::table::{rendered, table};
 use serde_json::json;
-use vote_domain::{AuditEntry, wire_time};
+use vote_domain::Poll;
 
 /// Shows all that was done to a poll, oldest first. Nothing in it is ever changed or taken out.
 ///
@@ -21,15 +21,15 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
             "journal": poll.log,
         }));
     }
-    context.terminal.line(&text(&poll.log))
+    context.terminal.line(&text(&poll))
 }
 
-fn text(log: &[AuditEntry]) -> String {
+fn text(poll: &Poll) -> String {
     let mut table = table(["AT", "WHAT", "BY", "CHANGE", "REASON"]);
-    for entry in log {
+    for entry in &poll.log {
         let reason = entry.reason.as_ref();
         table.add_row([
-            wire_time::format(entry.at),
+            poll.definition.shown(entry.at),
             entry.action.clone(),
             entry.by.clone(),
             entry.detail.clone(),

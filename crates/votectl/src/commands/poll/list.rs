@@ -20,6 +20,11 @@ struct Row<'a> {
     opens_at: Timestamp,
     #[serde(with = "wire_time")]
     closes_at: Timestamp,
+    timezone: &'a str,
+    #[serde(skip)]
+    opens: String,
+    #[serde(skip)]
+    closes: String,
     candidates: usize,
     channels: usize,
     shards: u16,
@@ -60,8 +65,8 @@ pub(super) async fn run(context: &mut Context<'_>) -> Result<(), Failure> {
             row.kind.to_owned(),
             row.state.to_owned(),
             row.phase.to_owned(),
-            wire_time::format(row.opens_at),
-            wire_time::format(row.closes_at),
+            row.opens,
+            row.closes,
             row.candidates.to_string(),
             row.channels.to_string(),
         ]);
@@ -80,6 +85,9 @@ fn row(poll: &Poll, now: Timestamp) -> Row<'_> {
         phase: poll.phase(now).as_str(),
         opens_at: definition.opens_at(),
         closes_at: poll.closes_at,
+        timezone: definition.timezone(),
+        opens: definition.shown(definition.opens_at()),
+        closes: definition.shown(poll.closes_at),
         candidates: definition.candidates().len(),
         channels: definition.channels().len(),
         shards: definition.shards(),

@@ -12,9 +12,11 @@ mod list;
 mod open;
 mod pause;
 pub(crate) mod reason;
+mod reschedule;
 mod resume;
 mod seal;
 mod show;
+mod visibility;
 mod void;
 mod writers;
 
@@ -34,22 +36,26 @@ pub enum PollCommand {
     Show(PollArg),
     /// Show what was done to a poll: when, by whom, and why
     Journal(PollArg),
-    /// Let a draft take votes, from its opening time on
+    /// Let a draft take votes, from its opening time on; said before, it opens by itself
     Open(reason::ChangeArgs),
     /// Refuse votes for the time being
     Pause(reason::ChangeArgs),
     /// Take votes again after a pause
     Resume(reason::ChangeArgs),
     /// Take no more votes, from now on
-    Close(reason::ChangeArgs),
+    Close(reason::AskedArgs),
     /// Make the result of a poll final that is closed, or that the clock has ended
     Seal(seal::SealArgs),
     /// Declare a poll invalid, for good
-    Void(void::VoidArgs),
+    Void(reason::AskedArgs),
     /// Remove a draft: a poll that was never opened
     Delete(delete::DeleteArgs),
     /// Put off the closing time
     Extend(extend::ExtendArgs),
+    /// Move the closing time, also to an earlier one, or the opening time until it comes
+    Reschedule(reschedule::RescheduleArgs),
+    /// Change what the audience sees of the figures: the way to lift an embargo, after sealing too
+    Visibility(visibility::VisibilityArgs),
     /// Make sure that a poll made from a file is open: the one that still runs, or else the next by number
     Demo(demo::DemoArgs),
 }
@@ -72,6 +78,8 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::Void(args) => void::run(args, context).await,
         PollCommand::Delete(args) => delete::run(args, context).await,
         PollCommand::Extend(args) => extend::run(args, context).await,
+        PollCommand::Reschedule(args) => reschedule::run(args, context).await,
+        PollCommand::Visibility(args) => visibility::run(args, context).await,
         PollCommand::Demo(args) => demo::run(args, context).await,
     }
 }

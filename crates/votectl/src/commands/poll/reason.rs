@@ -12,6 +12,17 @@ pub(crate) struct ReasonArg {
     pub reason: Option<Reason>,
 }
 
+/// Which poll to change by something that can't be undone, why, and whether to ask.
+#[derive(Debug, Args)]
+pub struct AskedArgs {
+    #[command(flatten)]
+    pub(super) change: ChangeArgs,
+
+    /// Don't ask for a confirmation
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
 /// Which poll to change, and why.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {

@@ -130,7 +130,7 @@ fn report(poll: &Poll, sealed: &SealedPoll, context: &mut Context<'_>) -> Result
             "standing": sealed.standing,
         }));
     }
-    let at = wire_time::format(sealed.sealed_at);
+    let at = poll.definition.shown(sealed.sealed_at);
     context.terminal.line(&format!(
         "poll {id} is sealed since {at}, by {}{}\n\n{}\n\n{late} votes came too late and are not counted\nsha256 {}",
         sealed.sealed_by,
@@ -166,8 +166,8 @@ fn check_grace(poll: &Poll, grace: SignedDuration, now: Timestamp) -> Result<(),
         "poll `{}` closed at {}: votes accepted in time may still be confirmed until {} ({left} s from now). \
          Wait, shorten --grace, or give --now",
         poll.definition.id(),
-        wire_time::format(poll.closes_at),
-        wire_time::format(over),
+        poll.definition.shown(poll.closes_at),
+        poll.definition.shown(over),
     )))
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
     if let Some(sealed) = figures.sealed {
         text.push_str(&format!(
             "\nsealed at {} by {}\nsha256 {}\n",
-            wire_time::format(sealed.sealed_at),
+            poll.definition.shown(sealed.sealed_at),
             sealed.sealed_by,
             sealed.sha256
         ));
@@ -63,13 +63,7 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
 fn definition_text(poll: &Poll) -> String {
     let definition = &poll.definition;
     let mut text = format!("{} ({})\n\n", definition.title(), definition.id());
-    let time = |at| {
-        format!(
-            "{} ({})",
-            wire_time::format(at),
-            wire_time::format_in(at, definition.zone())
-        )
-    };
+    let time = |at| definition.shown(at);
     let shards = definition.shards().to_string();
     for (name, value) in [
         ("kind", definition.kind().to_string()),
