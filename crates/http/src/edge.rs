@@ -1,7 +1,8 @@
 //! The outermost middleware of the public server but the request's span: what is the same for every request.
 //!
-//! It measures each request, answers HEAD wherever GET is answered, turns every error answer into a
-//! problem, logs what went wrong inside once, and closes connections while the process drains.
+//! It measures each request, answers HEAD wherever GET is answered, refuses queries that an operation does not take,
+//! turns every error answer into a problem, lets pages read every answer that they may, logs what went wrong inside
+//! once, and closes connections while the process drains.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Ready, ready};
@@ -19,10 +20,12 @@ use actix_web::{Error, HttpResponse, ResponseError as _};
 use pin_project_lite::pin_project;
 
 use crate::bodies::{ChunkedBody, Holding, payload_problem};
+use crate::cors::Cors;
 use crate::http_metrics::{ActiveRequest, HandleCache, HttpMetrics, RouteKey, method_label};
 use crate::lifecycle::Lifecycle;
 use crate::openapi::AllowTable;
 use crate::problem::{PROBLEM_JSON, Problem, ProblemCode};
+use crate::query::QueryTable;
 
 /// Errors of one worker that are logged within [`LOG_INTERVAL`]; the rest is counted, so that an outage
 /// under load does not fill disks.
@@ -32,26 +35,12 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// Makes the middleware of each worker.
 #[derive(Clone)]
 pub(crate) struct Edge {
-    metrics: HttpMetrics,
-    lifecycle: Lifecycle,
-    allow: AllowTable,
-    body_limit_bytes: usize,
-}
-
-impl Edge {
-    pub(crate) fn new(
-        metrics: HttpMetrics,
-        lifecycle: Lifecycle,
-        allow: AllowTable,
-        body_limit_bytes: usize,
-    ) -> Self {
-        Self {
-            metrics,
-            lifecycle,
-            allow,
-            body_limit_bytes,
-        }
-    }
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) allow: AllowTable,
+    pub(crate) queries: QueryTable,
+    pub(crate) cors: Cors,
+    pub(crate) body_limit_bytes: usize,
 }
 
 impl<S, B> Transform<S, ServiceRequest> for Edge
@@ -110,13 +99,20 @@ where
             // The encoder already knows not to send a body.
             request.head_mut().method = Method::GET;
         }
+        let active = self.worker.edge.metrics.start();
+        let request_body = ChunkedBody::of(&mut request);
+        let (inner, refused) = match self.worker.edge.queries.check(&request) {
+            Ok(()) => (Some(self.service.call(request)), None),
+            Err(problem) => (None, Some(request.error_response(problem))),
+        };
         EdgeFuture {
-            active: self.worker.edge.metrics.start(),
+            active,
             worker: Rc::clone(&self.worker),
             started,
             method,
-            request_body: ChunkedBody::of(&mut request),
-            inner: self.service.call(request),
+            request_body,
+            inner,
+            refused,
         }
     }
 }
@@ -125,7 +121,9 @@ pin_project! {
     /// The answer of one request on its way out.
     pub(crate) struct EdgeFuture<F> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
+        // Where there is no `inner`.
+        refused: Option<ServiceResponse>,
         worker: Rc<Worker>,
         active: ActiveRequest,
         started: Instant,
@@ -143,11 +141,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match this.inner.poll(cx) {
-            Poll::Pending => return Poll::Pending,
-            // actix makes a response of every handler's error; only a middleware of ours could end here.
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Ready(Ok(response)) => response,
+        let response = match (this.refused.take(), this.inner.as_pin_mut()) {
+            (Some(refused), _) => refused.map_into_right_body(),
+            (None, Some(inner)) => match inner.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                // actix makes a response of every handler's error; only a middleware of ours could end here.
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(response)) => this.worker.problem_of(response),
+            },
+            // A future is not polled again once it is ready.
+            (None, None) => return Poll::Pending,
         };
         let response = this.worker.finish(response, this.method, *this.started);
         let request = this.request_body.take();
@@ -158,18 +161,30 @@ where
 }
 
 impl Worker {
-    fn finish<B: MessageBody + 'static>(
+    /// The answer, with a problem in its place if it is an error and none yet.
+    fn problem_of<B: MessageBody + 'static>(
         &self,
         response: ServiceResponse<B>,
-        method: &'static str,
-        started: Instant,
     ) -> ServiceResponse<EitherBody<B>> {
         let status = response.status();
-        let mut response = if status.is_client_error() || status.is_server_error() {
+        if status.is_client_error() || status.is_server_error() {
             self.error(response)
         } else {
             response.map_into_left_body()
-        };
+        }
+    }
+
+    /// What is the same for every answer, whoever has made it.
+    fn finish<B>(
+        &self,
+        mut response: ServiceResponse<B>,
+        method: &'static str,
+        started: Instant,
+    ) -> ServiceResponse<B> {
+        let request = response.request().clone();
+        self.edge
+            .cors
+            .apply(request.headers(), response.headers_mut());
         // What is still to come of a late request is not waited for.
         let is_late = response.status() == StatusCode::REQUEST_TIMEOUT;
         if is_late || self.edge.lifecycle.is_draining() {
@@ -180,7 +195,6 @@ impl Worker {
         }
         let seconds = started.elapsed().as_secs_f64();
         let status = response.status().as_u16();
-        let request = response.request();
         let key = request
             .match_name()
             .map_or(RouteKey::Pattern, RouteKey::of_name);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::lifecycle::Lifecycle;
+use crate::query::QueryProblems;
 
 /// A condition without which the service should get no requests.
 pub struct ReadyCheck {
@@ -134,7 +135,10 @@ struct AliveReport {
 /// says nothing about the store.
 #[utoipa::path(
     tag = "health",
-    responses((status = 200, description = "The process is alive.", body = AliveReport, example = json!({"status": "alive"})))
+    responses(
+        (status = 200, description = "The process is alive.", body = AliveReport, example = json!({"status": "alive"})),
+        QueryProblems,
+    )
 )]
 #[get("/healthz")]
 pub(crate) async fn healthz() -> HttpResponse {
@@ -153,6 +157,7 @@ pub(crate) async fn healthz() -> HttpResponse {
          example = json!({"status": "ready", "checks": [{"name": "redis", "status": "ok"}]})),
         (status = 503, description = "The process should get no requests now.", body = ReadyReport,
          example = json!({"status": "not_ready", "checks": [{"name": "redis", "status": "failed", "detail": "no answer for 3 s"}]})),
+        QueryProblems,
     )
 )]
 #[get("/readyz")]

@@ -53,6 +53,7 @@ mod service;
 pub mod health;
 pub mod openapi;
 pub mod problem;
+pub mod query;
 
 pub use self::bodies::TimelyBody;
 pub use self::cli::{main, main_from};

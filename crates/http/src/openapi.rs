@@ -13,6 +13,7 @@ use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Direction, Eligibility};
 
 use crate::problem::{Problem, ProblemCode, ProblemDocument, ProblemEntry};
+use crate::query::QueryProblems;
 
 mod clients;
 
@@ -122,6 +123,7 @@ fn allow(methods: &[Method]) -> HeaderValue {
         (status = 200, description = "The document.", body = serde_json::Value, content_type = "application/json",
          example = json!({ "openapi": "3.1.0", "info": { "title": "vote-ingest", "version": "0.1.0" }, "paths": {} })),
         (status = 304, description = "The client's copy is the newest."),
+        QueryProblems,
     )
 )]
 #[get("/openapi.json")]
@@ -152,8 +154,11 @@ pub(crate) async fn openapi_json(
 #[utoipa::path(
     operation_id = "listProblems",
     tag = "documentation",
-    responses((status = 200, description = "The table of problems.", body = Vec<ProblemEntry>,
-        example = json!([{ "code": "unknown-poll", "status": 404, "title": "Unknown poll", "type": "/problems/unknown-poll", "description": "There is no poll of that id." }])))
+    responses(
+        (status = 200, description = "The table of problems.", body = Vec<ProblemEntry>,
+        example = json!([{ "code": "unknown-poll", "status": 404, "title": "Unknown poll", "type": "/problems/unknown-poll", "description": "There is no poll of that id." }])),
+        QueryProblems,
+    )
 )]
 #[get("/problems")]
 pub(crate) async fn problems() -> HttpResponse {
@@ -174,6 +179,7 @@ pub(crate) async fn problems() -> HttpResponse {
         (status = 404, description = "There is no such problem.", body = ProblemDocument, content_type = "application/problem+json",
          example = json!({ "type": "/problems/not-found", "title": "Not found", "status": 404, "code": "not-found",
              "detail": "There is nothing at this path. The operations are listed in /openapi.json." })),
+        QueryProblems,
     )
 )]
 #[get("/problems/{code}")]

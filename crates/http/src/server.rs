@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::middleware::Condition;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, get};
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, get};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi as Document;
 use vote_runtime::settings::Settings;
 
 use crate::bodies;
-use crate::cors::cors;
+use crate::cors::Cors;
 use crate::edge::Edge;
 use crate::error::StartError;
 use crate::health::{self, Health};
@@ -23,6 +26,7 @@ use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::{self, AllowTable, ServedDocument};
 use crate::problem::{Problem, ProblemCode};
+use crate::query::QueryTable;
 use crate::request_span::request_spans;
 
 /// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
@@ -76,6 +80,8 @@ where
     let http = &settings.http;
     let served = ServedDocument::new(&app.document);
     let allow = AllowTable::new(&app.document);
+    let queries = QueryTable::new(&app.document);
+    let cors = Cors::new(http);
     let factory = move || {
         let PublicApp {
             routes,
@@ -87,20 +93,26 @@ where
             ..
         } = app.clone();
         let limit = settings.http.body_limit_bytes;
-        let origins = &settings.http.cors_allowed_origins;
-        let (served, allow) = (served.clone(), allow.clone());
+        let edge = Edge {
+            metrics,
+            lifecycle,
+            allow: allow.clone(),
+            queries: queries.clone(),
+            cors: cors.clone(),
+            body_limit_bytes: limit,
+        };
         App::new()
             .app_data(Data::new(health))
-            .app_data(Data::new(served))
+            .app_data(Data::new(served.clone()))
             .app_data(Data::new(allow.clone()))
+            .app_data(Data::new(cors.clone()))
             .configure(|app| {
                 bodies::configure(app, limit, settings.http.client_request_timeout);
             })
             .configure(routes)
             .configure(common_routes)
             .default_service(web::to(fallback))
-            .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-            .wrap(Edge::new(metrics, lifecycle, allow, limit))
+            .wrap(edge)
             // Last means outermost: what the edge logs of a request lies within its span, and the span
             // has the status that the client is given.
             .wrap(request_spans(has_traces))
@@ -132,7 +144,8 @@ pub(crate) fn admin(
             .service(health::healthz)
             .service(health::readyz)
             .service(openmetrics)
-            .default_service(web::to(|| async { Problem::new(ProblemCode::NotFound) }))
+            .default_service(web::to(admin_fallback))
+            .wrap(from_fn(head_as_get))
     };
     let server = HttpServer::new(factory)
         .workers(1)
@@ -155,12 +168,38 @@ fn common_routes(app: &mut ServiceConfig) {
         .service(openapi::swagger_ui);
 }
 
-/// Answers what no route takes: 405 where the path is right, else 404.
-async fn fallback(request: HttpRequest, allow: Data<AllowTable>) -> Problem {
-    match allow.of(&request) {
+/// Answers what no route takes: a page's question whether it may ask; 405 where the path is right; else 404.
+async fn fallback(
+    request: HttpRequest,
+    allow: Data<AllowTable>,
+    cors: Data<Cors>,
+) -> Result<HttpResponse, Problem> {
+    if let Some(answer) = cors.preflight(request.method(), request.headers())? {
+        return Ok(answer);
+    }
+    Err(match allow.of(&request) {
         Some(methods) => Problem::method_not_allowed(methods),
         None => ProblemCode::NotFound.into(),
+    })
+}
+
+/// The same on the operators' port, where every path is only read.
+async fn admin_fallback(request: HttpRequest) -> Problem {
+    match request.match_pattern() {
+        Some(_) => Problem::method_not_allowed(HeaderValue::from_static("GET, HEAD")),
+        None => ProblemCode::NotFound.into(),
     }
+}
+
+/// Answers HEAD as GET; the encoder already knows not to send a body.
+async fn head_as_get(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    next.call(request).await
 }
 
 /// All metrics in the OpenMetrics text format.

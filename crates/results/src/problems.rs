@@ -2,16 +2,16 @@
 
 vote_http::problem_groups! {
     /// Of the list of polls.
-    pub(crate) ListProblems = [Unauthorized, SnapshotUnavailable];
+    pub(crate) ListProblems = [InvalidQuery, Unauthorized, SnapshotUnavailable];
     /// Of every operation on one poll.
-    pub(crate) PollProblems = [MalformedPollId, Unauthorized, UnknownPoll, SnapshotUnavailable];
+    pub(crate) PollProblems = [MalformedPollId, InvalidQuery, Unauthorized, UnknownPoll, SnapshotUnavailable];
     /// Of the standing.
-    pub(crate) StandingProblems = [MalformedPollId, Unauthorized, FiguresRestricted, UnknownPoll, SnapshotUnavailable];
+    pub(crate) StandingProblems = [MalformedPollId, InvalidQuery, Unauthorized, FiguresRestricted, UnknownPoll, SnapshotUnavailable];
     /// Of the series.
     pub(crate) SeriesProblems = [
         MalformedPollId, InvalidQuery, InvalidTimeZone, Unauthorized, FiguresRestricted, UnknownPoll,
         TooManyRequests, SnapshotUnavailable
     ];
     /// Of receipts.
-    pub(crate) ReceiptProblems = [InvalidReceipt, UnknownPoll, SnapshotUnavailable];
+    pub(crate) ReceiptProblems = [InvalidReceipt, InvalidQuery, UnknownPoll, SnapshotUnavailable];
 }

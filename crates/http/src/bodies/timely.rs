@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
 use actix_web::web::{Bytes, PayloadConfig, ServiceConfig};
 use actix_web::{Error, FromRequest, HttpRequest};
 
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{Problem, ProblemCode, echo};
 
 /// Sets the limits of bodies, for an app or a scope.
 pub(crate) fn configure(app: &mut ServiceConfig, limit_bytes: usize, timeout: Duration) {
@@ -23,7 +24,8 @@ pub(crate) fn configure(app: &mut ServiceConfig, limit_bytes: usize, timeout: Du
 struct BodyTimeout(Duration);
 
 /// A body as `web::Bytes` has it, and in time: actix bounds the time for a request's head alone, so that a client
-/// which sends a byte a minute would keep its connection for ever. One that is late is answered 408.
+/// which sends a byte a minute would keep its connection for ever. One that is late is answered 408; one that is
+/// compressed 415, for what a few bytes become when they are unpacked has no bound.
 #[derive(Debug)]
 pub struct TimelyBody(pub Bytes);
 
@@ -32,6 +34,9 @@ impl FromRequest for TimelyBody {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if let Err(problem) = check_coding(request.headers()) {
+            return Box::pin(async move { Err(problem.into()) });
+        }
         let body = Bytes::from_request(request, payload);
         let timeout = request.app_data::<BodyTimeout>().copied();
         Box::pin(async move {
@@ -49,6 +54,26 @@ impl FromRequest for TimelyBody {
             }
         })
     }
+}
+
+/// Refuses a body that is coded in any way (RFC 9110, section 8.4).
+fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    for value in headers.get_all(CONTENT_ENCODING) {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let coding = text
+            .split(',')
+            .map(str::trim)
+            .find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
+        if let Some(coding) = coding {
+            return Err(
+                Problem::new(ProblemCode::UnsupportedContentEncoding).detail(format!(
+                    "The body has the Content-Encoding {}. Send it as it is, without Content-Encoding.",
+                    echo(coding)
+                )),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The problem of a body that could not be read.

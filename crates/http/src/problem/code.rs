@@ -83,6 +83,8 @@ problems! {
         "The channel asks for a proof or a voter token, which this service can't check yet; the vote was not recorded.";
     VoteLimitReached = "vote-limit-reached", FORBIDDEN, "Vote limit reached", None,
         "The voter has used all votes that the channel allows; this one was not recorded.";
+    PreflightRefused = "preflight-refused", FORBIDDEN, "Preflight refused", None,
+        "Pages may not send this request: its origin, method or one of its headers is not allowed.";
     UnknownPoll = "unknown-poll", NOT_FOUND, "Unknown poll", None,
         "There is no poll of that id.";
     NotFound = "not-found", NOT_FOUND, "Not found", None,
@@ -103,6 +105,8 @@ problems! {
         "The body is larger than this service reads.";
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", None,
         "The operation takes a body of Content-Type application/json.";
+    UnsupportedContentEncoding = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, "Unsupported content encoding", None,
+        "The body must not be compressed: send it without Content-Encoding.";
     UnknownCandidate = "unknown-candidate", UNPROCESSABLE_ENTITY, "Unknown candidate", None,
         "The poll has no candidate of that id.";
     UnknownChannel = "unknown-channel", UNPROCESSABLE_ENTITY, "Unknown channel", None,

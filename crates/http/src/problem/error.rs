@@ -150,6 +150,11 @@ impl ResponseError for Problem {
         if self.0.code == ProblemCode::Unauthorized {
             response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         }
+        if self.0.code == ProblemCode::UnsupportedContentEncoding {
+            // RFC 9110, section 12.5.3: says that it was the coding, and not the media type.
+            let identity = HeaderValue::from_static("identity");
+            response.insert_header((header::ACCEPT_ENCODING, identity));
+        }
         response.body(self.body())
     }
 }

@@ -83,6 +83,10 @@ fn response(codes: &[ProblemCode]) -> Response {
     if codes.contains(&ProblemCode::Unauthorized) {
         response = response.header("WWW-Authenticate", text_header("`Bearer`."));
     }
+    if codes.contains(&ProblemCode::UnsupportedContentEncoding) {
+        let accept = text_header("`identity`, where it was the body's coding that was refused.");
+        response = response.header("Accept-Encoding", accept);
+    }
     response.build()
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use vote_http::ProblemCode;
+use vote_http::{Problem, ProblemCode};
 use vote_runtime::settings::reference_markdown;
 
 /// The table of problems: what clients may meet, and what to do.
@@ -115,4 +115,49 @@ fn every_link_to_a_file_leads_to_one() {
             }
         }
     }
+}
+
+/// The pages with which a proxy answers in a service's place: a client can't tell the difference.
+#[test]
+fn the_proxys_own_errors_are_problems_that_any_page_may_read() {
+    let haproxy = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy/compose/haproxy");
+    let settings = fs::read_to_string(haproxy.join("haproxy.cfg")).expect("the proxy's settings");
+    let mut pages = 0;
+    for line in settings.lines() {
+        let Some(errorfile) = line.trim().strip_prefix("errorfile ") else {
+            continue;
+        };
+        pages += 1;
+        let name = errorfile.rsplit('/').next().expect("a name");
+        let page = fs::read_to_string(haproxy.join("errors").join(name)).expect(name);
+        let (head, body) = page.split_once("\r\n\r\n").expect("a head and a body");
+        let field = |field: &str| {
+            head.lines()
+                .find_map(|line| line.strip_prefix(&format!("{field}: ")))
+        };
+        let code = ProblemCode::ALL
+            .iter()
+            .find(|code| name == format!("{}.http", code.as_str()))
+            .expect(name);
+        assert_eq!(body, Problem::new(*code).body(), "{name}");
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {} ", code.status().as_u16())),
+            "{name}"
+        );
+        let retry_after = code.retry_after_s().map(|seconds| seconds.to_string());
+        assert_eq!(field("Retry-After"), retry_after.as_deref(), "{name}");
+        assert_eq!(
+            field("Access-Control-Expose-Headers"),
+            retry_after.map(|_| "Retry-After"),
+            "{name}"
+        );
+        assert_eq!(field("Access-Control-Allow-Origin"), Some("*"), "{name}");
+        assert_eq!(field("Content-Type"), Some("application/problem+json"));
+        assert_eq!(field("Cache-Control"), Some("no-store"), "{name}");
+        assert_eq!(
+            field("Content-Length"),
+            Some(body.len().to_string().as_str())
+        );
+    }
+    assert_eq!(pages, 9);
 }

@@ -2,9 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+mod cors;
 mod docs;
 mod drain;
 mod http;
 mod problems;
 mod process;
+mod requests;
 mod support;

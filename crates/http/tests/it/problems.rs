@@ -158,7 +158,7 @@ async fn every_error_answer_is_a_problem() {
         assert_problem(&broken, 400, "malformed-body");
     }
     // An error of an extractor that is not ours.
-    for query in ["", "?ms=x", "?ms=1&y=2"] {
+    for query in ["", "?ms=x"] {
         let refused = ask(address, &format!("GET /v1/slow{query}")).await;
         assert_problem(&refused, 400, "bad-request");
     }

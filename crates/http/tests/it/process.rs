@@ -409,3 +409,26 @@ fn collect(listener: &TcpListener, exported: &mpsc::Sender<Vec<u8>>) {
         }
     }
 }
+
+#[test]
+fn a_refused_preflight_is_in_the_log_of_who_looks_for_it() {
+    let mut process = Process::start(&[
+        ("VOTE__LOG__LEVEL", "info,vote_http=debug"),
+        ("VOTE__HTTP__CORS_ALLOWED_ORIGINS", "https://a.example"),
+    ]);
+    let address = process.address();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let fields = "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n";
+    let refused = runtime.block_on(ask_with(address, "OPTIONS /v1/slow", fields, ""));
+    assert_eq!(refused.status, 403);
+    let line = process.line("preflight refused");
+    assert_eq!(line["level"], "DEBUG");
+    assert_eq!(line["origin"], "\"https://evil.example\"");
+    assert!(
+        line["reason"]
+            .as_str()
+            .expect("a reason")
+            .contains("http.cors_allowed_origins"),
+        "{line}"
+    );
+}

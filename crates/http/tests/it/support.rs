@@ -27,7 +27,6 @@ pub(crate) struct Sample {
 struct Api;
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Slow {
     ms: u64,
 }
@@ -47,7 +46,7 @@ async fn vote(TimelyBody(body): TimelyBody) -> HttpResponse {
     HttpResponse::Created().body(body)
 }
 
-#[utoipa::path]
+#[utoipa::path(params(("ms" = u64, Query)))]
 #[get("/v1/slow")]
 async fn slow(query: Query<Slow>) -> HttpResponse {
     tokio::time::sleep(Duration::from_millis(query.ms)).await;

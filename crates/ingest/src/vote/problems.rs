@@ -3,9 +3,9 @@
 vote_http::problem_groups! {
     /// Of every operation that takes votes.
     pub(crate) VoteProblems = [
-        MalformedBody, MalformedPollId, InvalidIdempotencyKey, IdempotencyKeyRequired,
+        MalformedBody, MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired,
         EligibilityNotAvailable, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen, PollPaused,
-        PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnknownCandidate, UnknownChannel,
+        PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnsupportedContentEncoding, UnknownCandidate, UnknownChannel,
         DirectionMismatch, IdempotencyKeyReused, Overloaded, NotRecorded, StoreUnavailable, OutcomeUnknown,
     ];
 }

@@ -15,12 +15,14 @@ use super::answer::vote_accepted;
 use super::{VoteProblems, answer, read_vote};
 
 /// Those that a server meets: their tests are in `tests/it`.
-const OF_THE_SERVER: [ProblemCode; 5] = [
+const OF_THE_SERVER: [ProblemCode; 7] = [
     ProblemCode::MalformedPollId,
     ProblemCode::UnknownPoll,
     ProblemCode::StoreUnavailable,
     ProblemCode::RequestTimeout,
     ProblemCode::BodyTooLarge,
+    ProblemCode::InvalidQuery,
+    ProblemCode::UnsupportedContentEncoding,
 ];
 
 /// So many seconds after the opening.

@@ -1,11 +1,10 @@
 //! What is asked for of a series.
 
-use actix_web::web::Query;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 use vote_domain::{Minute, PollDefinition, wire_time, zone};
 use vote_http::problem::echo;
+use vote_http::query::parameters;
 use vote_http::{Problem, ProblemCode};
 
 use crate::documents::series::{Bounds, SeriesPart};
@@ -13,13 +12,8 @@ use crate::documents::series::{Bounds, SeriesPart};
 /// The longest name of the IANA database has 32 characters.
 const MAX_ZONE_CHARS: usize = 64;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    tz: Option<String>,
-    from: Option<String>,
-    until: Option<String>,
-}
+/// The parameters of a series.
+const KNOWN: [&str; 3] = ["tz", "from", "until"];
 
 /// A query that was understood.
 #[derive(Debug, PartialEq)]
@@ -35,15 +29,14 @@ impl SeriesQuery {
     /// # Errors
     /// `invalid-query`, `invalid-time-zone`.
     pub(super) fn parse(query: &str) -> Result<Self, Problem> {
-        let query = Query::<Parameters>::from_query(query).map_err(|error| {
-            Problem::new(ProblemCode::InvalidQuery).detail(format!(
-                "The query can't be read: {error}. It takes tz, from and until."
-            ))
-        })?;
-        let Parameters { tz, from, until } = query.into_inner();
-        let zone = tz.as_deref().map(named_zone).transpose()?;
-        let from = from.map(|text| instant("from", &text)).transpose()?;
-        let until = until.map(|text| instant("until", &text)).transpose()?;
+        let given = parameters(query, &KNOWN)?;
+        let value = |name: &str| {
+            let given = given.iter().find(|(given, _)| given == name);
+            given.map(|(_, value)| value.as_ref())
+        };
+        let zone = value("tz").map(named_zone).transpose()?;
+        let bound = |name| value(name).map(|text| instant(name, text)).transpose();
+        let (from, until) = (bound("from")?, bound("until")?);
         if let (Some(from), Some(until)) = (from, until)
             && until <= from
         {

@@ -6,6 +6,7 @@
 mod error;
 mod layers;
 mod merge;
+mod origins;
 mod reference;
 mod schema;
 mod sections;
@@ -74,7 +75,9 @@ impl Settings {
                 SettingsError::Invalid(vec![layers.violation(&name, reason)])
             })?;
         let mut violations = settings.read_secrets(&layers);
-        settings.check(&mut |name, reason| violations.push(layers.violation(name, reason)));
+        let mut refuse = |name: &str, reason: &str| violations.push(layers.violation(name, reason));
+        settings.http.normalise(&mut refuse);
+        settings.check(&mut refuse);
         if violations.is_empty() {
             Ok(settings)
         } else {
@@ -123,7 +126,6 @@ impl Settings {
         self.commit.check(refuse);
         self.snapshot.check(refuse);
         self.log.check(refuse);
-        self.http.check(refuse);
         if self.http.bind == self.admin.bind && self.http.bind.port() != 0 {
             refuse("admin.bind", "is the same as http.bind");
         }

@@ -12,6 +12,7 @@ use vote_domain::Secret;
 use vote_store::units;
 
 use super::reference::takes;
+use super::{origins, values};
 
 /// `http.*`
 #[derive(Debug, Clone, Deserialize)]
@@ -34,8 +35,10 @@ pub struct HttpSettings {
     pub client_request_timeout: Duration,
     /// Connections of one worker at most.
     pub max_connections: usize,
-    /// Origins that browsers may call from; `*` for any.
+    /// Origins that browsers may call from, as they send them; `*` for any, `:*` at the end for any port.
     pub cors_allowed_origins: Vec<String>,
+    /// Names of request headers that pages may send beside those that the services know, in lower case.
+    pub cors_allowed_headers: Vec<String>,
 }
 
 impl HttpSettings {
@@ -48,24 +51,38 @@ impl HttpSettings {
         }
     }
 
-    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
-        const ORIGINS: &str = "http.cors_allowed_origins";
-        for origin in &self.cors_allowed_origins {
-            if !is_origin(origin) {
-                refuse(
-                    ORIGINS,
-                    &format!("{origin:?} is no origin: {}", takes(ORIGINS)),
-                );
-            }
-        }
+    /// Writes origins and header names as browsers do, and says to `refuse` which are none.
+    pub(super) fn normalise(&mut self, refuse: &mut dyn FnMut(&str, &str)) {
+        normalise(
+            "http.cors_allowed_origins",
+            &mut self.cors_allowed_origins,
+            origins::parse_origin,
+            refuse,
+        );
+        normalise(
+            "http.cors_allowed_headers",
+            &mut self.cors_allowed_headers,
+            origins::parse_header,
+            refuse,
+        );
     }
 }
 
-fn is_origin(text: &str) -> bool {
-    let host = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '*']))
+fn normalise(
+    setting: &str,
+    texts: &mut [String],
+    parse: fn(&str) -> Result<String, String>,
+    refuse: &mut dyn FnMut(&str, &str),
+) {
+    for text in texts {
+        match parse(text) {
+            Ok(normal) => *text = normal,
+            Err(reason) => refuse(
+                setting,
+                &format!("{}: {reason}; {}", values::quoted(text), takes(setting)),
+            ),
+        }
+    }
 }
 
 /// `admin.*`

@@ -52,13 +52,21 @@ pub(super) fn fits(kind: &Kind, value: &ValueKind) -> bool {
 
 /// A value for a message.
 pub(super) fn show(kind: &ValueKind) -> String {
-    let text = match kind {
+    match kind {
         ValueKind::Nil => "nothing".to_owned(),
-        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::String(text) => quoted(text),
         ValueKind::Array(_) => "a list".to_owned(),
         ValueKind::Table(_) => "a section".to_owned(),
-        other => other.to_string(),
-    };
+        other => cut(other.to_string()),
+    }
+}
+
+/// A text for a message: in quotes, and cut where it is long.
+pub(super) fn quoted(text: &str) -> String {
+    cut(format!("{text:?}"))
+}
+
+fn cut(text: String) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
