@@ -1,10 +1,16 @@
 //! How Redis and the services are started.
 
 use crate::child::Spec;
-use crate::names::REDIS;
+use crate::names::{INGEST, REDIS};
 use anyhow::Context as _;
 use std::fs;
 use std::path::Path;
+
+const CORS_ALLOWED_ORIGINS: &str = "VOTE__HTTP__CORS_ALLOWED_ORIGINS";
+
+/// The pages of a developer's own machine, which may vote here: their servers take any port.
+const LOCAL_ORIGINS: &str = "http://localhost:*,http://127.0.0.1:*,http://[::1]:*,\
+     https://localhost:*,https://127.0.0.1:*,https://[::1]:*";
 
 /// Redis, with its data in this directory; writes its configuration.
 pub(crate) fn redis(data_dir: &Path, port: u16) -> anyhow::Result<Spec> {
@@ -37,7 +43,7 @@ pub(crate) fn service(
     port: u16,
     admin: u16,
 ) -> Spec {
-    let env = vec![
+    let mut env = vec![
         ("VOTE__REDIS__URL", redis_url.to_owned()),
         ("VOTE__HTTP__BIND", format!("127.0.0.1:{port}")),
         ("VOTE__ADMIN__BIND", format!("127.0.0.1:{admin}")),
@@ -45,10 +51,25 @@ pub(crate) fn service(
         // Nothing in front of them needs time to notice that they go.
         ("VOTE__SHUTDOWN__GRACE_MS", "0".to_owned()),
     ];
+    // Figures are for any page already.
+    if name == INGEST && !names_origins() {
+        env.push((CORS_ALLOWED_ORIGINS, LOCAL_ORIGINS.to_owned()));
+    }
     Spec {
         name,
         program: bin_dir.join(name),
         args: Vec::new(),
         env,
     }
+}
+
+/// Whether who started this has named origins, or a settings file that may.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services read these settings, the supervisor only stays out of their way"
+)]
+fn names_origins() -> bool {
+    [CORS_ALLOWED_ORIGINS, "VOTE__CONFIG_FILE"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
 }

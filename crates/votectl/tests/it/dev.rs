@@ -7,8 +7,10 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use vote_client::get;
-use vote_testkit::{ChildProcess, Exit, eventually, free_port};
+use vote_testkit::{ChildProcess, ChildProcessBuilder, Exit, eventually, free_port};
 
 /// A running `votectl dev`.
 pub(crate) struct Dev {
@@ -18,6 +20,10 @@ pub(crate) struct Dev {
 
 impl Dev {
     fn command(data_dir: &Path, ports: [u16; 5]) -> ChildProcess {
+        Self::builder(data_dir, ports).spawn()
+    }
+
+    fn builder(data_dir: &Path, ports: [u16; 5]) -> ChildProcessBuilder {
         for name in ["vote-ingest", "vote-results"] {
             let _built = binary(name);
         }
@@ -33,7 +39,7 @@ impl Dev {
         for (name, port) in names.into_iter().zip(ports) {
             command = command.args([name, &port.to_string()]);
         }
-        command.spawn()
+        command
     }
 
     /// Starts it on free ports, and waits until it is ready.
@@ -209,4 +215,55 @@ async fn nothing_outlives_a_supervisor_that_is_killed() {
     let again = Dev::start(dir.path()).await;
     again.has_votes(1).await;
     assert_eq!(again.stop().await.code(), Some(0));
+}
+
+/// The answer's head to a page of that origin which asks whether it may vote.
+async fn preflight(dev: &Dev, origin: &str) -> String {
+    let mut connection = TcpStream::connect(dev.address("vote"))
+        .await
+        .expect("it listens");
+    let request = format!(
+        "OPTIONS /v1/polls/paredao-01/votes HTTP/1.1\r\nHost: test\r\nConnection: close\r\nOrigin: {origin}\r\n\
+         Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n\r\n"
+    );
+    connection
+        .write_all(request.as_bytes())
+        .await
+        .expect("it reads");
+    let mut answer = String::new();
+    connection
+        .read_to_string(&mut answer)
+        .await
+        .expect("it answers");
+    answer.to_lowercase()
+}
+
+#[tokio::test]
+async fn pages_of_this_machine_may_vote_unless_origins_are_named() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let dev = Dev::start(dir.path()).await;
+    for origin in [
+        "http://localhost:5173",
+        "http://127.0.0.1:3000",
+        "https://localhost",
+    ] {
+        let answer = preflight(&dev, origin).await;
+        assert!(answer.starts_with("http/1.1 200 "), "{answer}");
+        let allowed = format!("access-control-allow-origin: {origin}\r\n");
+        assert!(answer.contains(&allowed), "{answer}");
+    }
+    let other = preflight(&dev, "https://evil.example").await;
+    assert!(other.starts_with("http/1.1 403 "), "{other}");
+    assert!(!other.contains("access-control-allow-origin"), "{other}");
+    assert_eq!(dev.stop().await.code(), Some(0));
+
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let command = Dev::builder(dir.path(), std::array::from_fn(|_| free_port()));
+    let named = command.env("VOTE__HTTP__CORS_ALLOWED_ORIGINS", "https://a.example");
+    let dev = Dev::ready(named.spawn()).await;
+    let refused = preflight(&dev, "http://localhost:5173").await;
+    assert!(refused.starts_with("http/1.1 403 "), "{refused}");
+    let allowed = preflight(&dev, "https://a.example").await;
+    assert!(allowed.starts_with("http/1.1 200 "), "{allowed}");
+    assert_eq!(dev.stop().await.code(), Some(0));
 }
