@@ -18,6 +18,9 @@ use crate::problem::{Problem, ProblemCode, echo};
 /// Names that are ignored on every operation, beside all that begin with `utm_`.
 const IGNORED: [&str; 3] = ["_", "fbclid", "gclid"];
 
+/// A parameter's name and value, decoded.
+pub type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// The parameters of a query, decoded, without those that are ignored.
 ///
 /// # Errors
@@ -25,8 +28,8 @@ const IGNORED: [&str; 3] = ["_", "fbclid", "gclid"];
 pub fn parameters<'a>(
     query: &'a str,
     known: &[impl AsRef<str>],
-) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Problem> {
-    let mut parameters: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+) -> Result<Vec<Parameter<'a>>, Problem> {
+    let mut parameters: Vec<Parameter<'a>> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if name.starts_with("utm_") || IGNORED.contains(&name.as_ref()) {
             continue;
