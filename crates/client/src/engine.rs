@@ -38,7 +38,7 @@ pub struct Completed {
 pub async fn run(plan: Plan, progress: Arc<Progress>, stop: Stop) -> std::io::Result<Completed> {
     let threads = plan.threads.clamp(1, plan.connections.max(1));
     let run = Arc::new(Run {
-        pacer: Pacer::new(plan.pace),
+        pacer: Pacer::new(plan.pace.clone()),
         plan,
         progress,
     });
@@ -73,7 +73,7 @@ pub async fn run(plan: Plan, progress: Arc<Progress>, stop: Stop) -> std::io::Re
     }
     let elapsed = run.pacer.elapsed();
     let _paced = pacer.join();
-    let stopped = stats.begun() < run.plan.pace.votes;
+    let stopped = stats.begun() < run.plan.pace.votes();
     Ok(Completed {
         stats,
         elapsed,
@@ -120,6 +120,9 @@ async fn work(run: &Run, stats: &RefCell<Stats>, stop: &Stop) {
         let latency = Instant::now().saturating_duration_since(intended);
         stats.borrow_mut().finish(verdict, attempts, latency);
         let accepted = u64::from(verdict == Verdict::Accepted);
+        if accepted > 0 && Progress::read(&progress.gone) > 0 {
+            progress.gone.store(0, Ordering::Relaxed);
+        }
         progress.done.fetch_add(1, Ordering::Relaxed);
         progress.accepted.fetch_add(accepted, Ordering::Relaxed);
     }

@@ -40,10 +40,105 @@ impl Pace {
     }
 }
 
+/// What a run sends when: one pace after the other, each at even steps from where the one before has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// At least one.
+    stages: Vec<Stage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stage {
+    pace: Pace,
+    /// The index of its first vote.
+    first: u64,
+    /// When that is due.
+    starts: Duration,
+}
+
+impl From<Pace> for Schedule {
+    fn from(pace: Pace) -> Self {
+        Self::of(pace, &[])
+    }
+}
+
+impl Schedule {
+    /// One pace, and those that follow.
+    #[must_use]
+    pub fn of(pace: Pace, then: &[Pace]) -> Self {
+        let (mut first, mut starts) = (0_u64, Duration::ZERO);
+        let stages = std::iter::once(&pace).chain(then).map(|pace| {
+            let stage = Stage {
+                pace: *pace,
+                first,
+                starts,
+            };
+            first = first.saturating_add(pace.votes);
+            starts = starts.saturating_add(pace.intended(pace.votes));
+            stage
+        });
+        Self {
+            stages: stages.collect(),
+        }
+    }
+
+    /// How many votes in all.
+    #[must_use]
+    pub fn votes(&self) -> u64 {
+        self.stages
+            .last()
+            .map_or(0, |last| last.first.saturating_add(last.pace.votes))
+    }
+
+    /// How long it takes to send them.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.stages.last().map_or(Duration::ZERO, |last| {
+            last.starts
+                .saturating_add(last.pace.intended(last.pace.votes))
+        })
+    }
+
+    /// Votes per second over all of it, rounded.
+    #[must_use]
+    pub fn mean_rate(&self) -> u32 {
+        let nanos = self.length().as_nanos().max(1);
+        let rate = (u128::from(self.votes()) * 1_000_000_000 + nanos / 2) / nanos;
+        u32::try_from(rate).unwrap_or(u32::MAX)
+    }
+
+    /// When vote `index` is to be sent, from the start of the run.
+    #[must_use]
+    pub fn intended(&self, index: u64) -> Duration {
+        self.at(|stage| stage.first <= index)
+            .map_or(Duration::ZERO, |stage| {
+                stage
+                    .starts
+                    .saturating_add(stage.pace.intended(index - stage.first))
+            })
+    }
+
+    /// How many votes are due this long after the start.
+    #[must_use]
+    pub fn due(&self, elapsed: Duration) -> u64 {
+        self.at(|stage| stage.starts <= elapsed).map_or(0, |stage| {
+            stage
+                .first
+                .saturating_add(stage.pace.due(elapsed - stage.starts))
+        })
+    }
+
+    /// The last stage of which this is true; it is of the first.
+    fn at(&self, begun: impl Fn(&Stage) -> bool) -> Option<&Stage> {
+        let after = self.stages.partition_point(begun);
+        self.stages.get(after.saturating_sub(1))
+    }
+}
+
 /// Gives out the votes of one run by their indices, each once, when it is due.
 #[derive(Debug)]
 pub struct Pacer {
-    pace: Pace,
+    pace: Schedule,
     start: Instant,
     /// One permit for each vote that is due and not taken yet; closed when nobody gets another one.
     due: Semaphore,
@@ -53,7 +148,7 @@ pub struct Pacer {
 impl Pacer {
     /// The run begins now.
     #[must_use]
-    pub fn new(pace: Pace) -> Self {
+    pub fn new(pace: Schedule) -> Self {
         Self {
             pace,
             start: Instant::now(),
@@ -78,7 +173,7 @@ impl Pacer {
     /// It blocks, so that it needs a thread of its own: timers of the runtime are no finer than a millisecond.
     pub fn run(&self, stop: &Stop, mut tell_backlog: impl FnMut(u64)) {
         let mut released = 0;
-        while released < self.pace.votes {
+        while released < self.pace.votes() {
             if stop.is_sending_stopped() {
                 self.due.close();
                 return;
@@ -89,7 +184,7 @@ impl Pacer {
                 .add_permits(usize::try_from(due - released).unwrap_or(Semaphore::MAX_PERMITS));
             released = due;
             tell_backlog(released.saturating_sub(self.next.load(Ordering::Relaxed)));
-            if released < self.pace.votes {
+            if released < self.pace.votes() {
                 let until_next = self.pace.intended(released).saturating_sub(elapsed);
                 std::thread::park_timeout(until_next.clamp(STEP, LONGEST_STEP));
             }
@@ -105,7 +200,7 @@ impl Pacer {
             return None;
         }
         let index = self.next.fetch_add(1, Ordering::Relaxed);
-        if index + 1 >= self.pace.votes {
+        if index + 1 >= self.pace.votes() {
             // Every permit was for one vote, and this was the last: whoever waits waits for nothing.
             self.due.close();
         }
@@ -115,7 +210,7 @@ impl Pacer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pace, Pacer};
+    use super::{Pace, Pacer, Schedule};
     use crate::stop::Stop;
     use std::sync::Arc;
     use std::time::Duration;
@@ -134,13 +229,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn stages_follow_each_other_without_a_gap_or_a_vote_twice() {
+        let calm = Pace { rate: 2, votes: 4 };
+        let rush = Pace {
+            rate: 10,
+            votes: 10,
+        };
+        let schedule = Schedule::of(calm, &[rush, calm]);
+        assert_eq!((schedule.votes(), schedule.length().as_secs()), (18, 5));
+        assert_eq!(schedule.mean_rate(), 4);
+        for (index, millis) in [(0, 0), (3, 1_500), (4, 2_000), (5, 2_100), (14, 3_000)] {
+            let at = Duration::from_millis(millis);
+            assert_eq!(schedule.intended(index), at, "{index}");
+            assert_eq!(schedule.due(at), index + 1, "{index}");
+        }
+        assert_eq!(schedule.due(Duration::from_secs(60)), 18);
+    }
+
     #[tokio::test]
     async fn each_vote_is_given_out_once_and_everybody_learns_of_the_end() {
         let pace = Pace {
             rate: 100_000,
             votes: 100,
         };
-        let (pacer, stop) = (Arc::new(Pacer::new(pace)), Stop::default());
+        let (pacer, stop) = (Arc::new(Pacer::new(pace.into())), Stop::default());
         let takers = [(); 3].map(|()| {
             let (pacer, stop) = (Arc::clone(&pacer), stop.clone());
             tokio::spawn(async move {
@@ -165,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn a_stop_ends_those_that_wait_and_drops_the_backlog() {
         let pace = Pace { rate: 1, votes: 10 };
-        let (pacer, stop) = (Arc::new(Pacer::new(pace)), Stop::default());
+        let (pacer, stop) = (Arc::new(Pacer::new(pace.into())), Stop::default());
         let pacing = {
             let (pacer, stop) = (Arc::clone(&pacer), stop.clone());
             std::thread::spawn(move || pacer.run(&stop, |_| {}))

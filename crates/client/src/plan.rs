@@ -1,7 +1,7 @@
 //! What a load run is to do: every vote's time, candidate, key and bytes follow from it, whatever thread sends it.
 
 use crate::endpoint::Endpoint;
-use crate::pacer::Pace;
+use crate::pacer::{Pace, Schedule};
 use crate::target::Target;
 use std::io::Write;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub struct Plan {
     /// Where to send to.
     pub endpoint: Endpoint,
     /// How many votes, and how fast.
-    pub pace: Pace,
+    pub pace: Schedule,
     /// How many votes may be in flight at the same time.
     pub connections: usize,
     /// Threads that send; each has its share of the connections.
@@ -73,7 +73,7 @@ impl Plan {
         });
         Self {
             endpoint,
-            pace: Pace { rate: 1, votes: 1 },
+            pace: Pace { rate: 1, votes: 1 }.into(),
             connections: 1,
             threads: 1,
             attempts: 1,

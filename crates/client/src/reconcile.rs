@@ -117,8 +117,8 @@ impl fmt::Display for Reconciliation {
             ),
             Finding::Surplus => write!(
                 f,
-                "DIFFERENCE  the tally gained {difference} more than the accepted votes; at most {unknown} could be of \
-                 unknown outcome (did anybody else vote in this poll meanwhile?)"
+                "OTHERS      the tally gained {difference} more than the accepted votes; at most {unknown} could be of unknown \
+                 outcome: others voted in this poll meanwhile (`load merge` joins several generators)"
             ),
         }
     }

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// The longest latency that a histogram holds, in microseconds: an hour.
 const LONGEST: u64 = 3_600_000_000;
 
+/// How often which number of microseconds occurs.
+pub type Micros = Histogram<u64>;
+
 /// How a vote ended, for certain or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -52,9 +55,9 @@ pub struct Stats {
     /// By status and problem code, or by what happened to the connection.
     pub errors: BTreeMap<String, ErrorCount>,
     /// Microseconds from the intended time of an accepted vote to its answer.
-    pub latency: Histogram<u64>,
+    pub latency: Micros,
     /// Microseconds from the intended time of a vote to when it was first sent: the generator's own delay.
-    pub start_delay: Histogram<u64>,
+    pub start_delay: Micros,
 }
 
 impl Stats {
@@ -165,6 +168,8 @@ pub struct Progress {
     pub failures: AtomicU64,
     /// Votes that are due and not sent yet.
     pub backlog: AtomicU64,
+    /// Attempts in a row, up to now, that were answered as if there were no such poll, or none any more (404, 405, 410).
+    pub gone: AtomicU64,
 }
 
 impl Progress {

@@ -84,7 +84,7 @@ impl Server {
             candidates: &["ana", "bia"],
         };
         let mut plan = Plan::new(self.address.into(), ballot, keys.then(|| "run".to_owned()));
-        plan.pace = Pace { rate: 2_000, votes };
+        plan.pace = Pace { rate: 2_000, votes }.into();
         (plan.connections, plan.threads) = (16, 2);
         (plan.attempts, plan.timeout) = (10, Duration::from_secs(5));
         plan
@@ -302,7 +302,11 @@ async fn a_vote_that_was_sent_is_judged_by_that_also_where_the_service_is_gone_t
 async fn latency_counts_from_the_intended_time_when_the_connections_are_too_few() {
     let server = Server::start(|_| Act::AcceptAfter(Duration::from_millis(10))).await;
     let mut plan = server.plan(true, 50);
-    plan.pace.rate = 1_000;
+    plan.pace = Pace {
+        rate: 1_000,
+        votes: plan.pace.votes(),
+    }
+    .into();
     (plan.connections, plan.threads) = (1, 1);
     let outcome = run(plan).await;
     // One connection serves 100 per second of the 1,000 that are due: the last vote is due after 49 ms and can't be
@@ -317,7 +321,11 @@ async fn latency_counts_from_the_intended_time_when_the_connections_are_too_few(
 async fn a_stopped_run_sends_no_more_and_still_knows_what_it_sent() {
     let server = Server::start(|_| Act::AcceptAfter(Duration::from_millis(5))).await;
     let mut plan = server.plan(true, 1_000_000);
-    plan.pace.rate = 1_000;
+    plan.pace = Pace {
+        rate: 1_000,
+        votes: plan.pace.votes(),
+    }
+    .into();
     let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
     let running = tokio::spawn(engine::run(plan, Arc::clone(&progress), stop.clone()));
     vote_testkit::eventually(Duration::from_secs(10), || async {

@@ -52,6 +52,10 @@ pub(crate) async fn cast(
             }
         }
         progress.failures.fetch_add(1, Ordering::Relaxed);
+        match says_gone(&tried.error) {
+            true => progress.gone.fetch_add(1, Ordering::Relaxed),
+            false => progress.gone.swap(0, Ordering::Relaxed),
+        };
         // Before the error is counted: a pause in which the run is stopped makes this attempt the last.
         let pause = tried.pause.unwrap_or_else(|| backoff(index, attempt));
         let last = last || !paused(pause.min(LONGEST_PAUSE), stop).await;
@@ -66,6 +70,11 @@ pub(crate) async fn cast(
         }
     }
     (Verdict::Refused, 0)
+}
+
+/// Whether an error says that votes have no place there: of a poll that is over, or of a path that is wrong.
+fn says_gone(error: &str) -> bool {
+    matches!(error.get(..3), Some("404" | "405" | "410"))
 }
 
 /// Whether the pause is over, and not the run.

@@ -44,7 +44,8 @@ fn main() -> anyhow::Result<()> {
     plan.pace = Pace {
         rate: 1_000_000,
         votes,
-    };
+    }
+    .into();
     plan.connections = connections;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

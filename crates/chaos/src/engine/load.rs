@@ -79,10 +79,10 @@ impl Load {
     pub(crate) fn start(plan: Plan, fleet: Fleet, shards: u16) -> anyhow::Result<Self> {
         let stop = Stop::default();
         let shared = Arc::new(Shared {
-            pacer: Pacer::new(plan.pace),
+            pacer: Pacer::new(plan.pace.clone()),
             stop: stop.clone(),
             fleet,
-            record: ClientRecord::new(usize::try_from(plan.pace.votes)?),
+            record: ClientRecord::new(usize::try_from(plan.pace.votes())?),
             stalls: Stalls::new(shards),
             errors: Mutex::default(),
             free: Semaphore::new(plan.connections),

@@ -111,7 +111,8 @@ impl Stage {
         plan.pace = Pace {
             rate: options.rate,
             votes: u64::from(options.rate) * options.bound.as_secs().max(1),
-        };
+        }
+        .into();
         plan.connections = self.plot.connections.unwrap_or(options.connections);
         Load::start(plan, self.fleet(), self.plot.shards)
     }

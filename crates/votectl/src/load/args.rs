@@ -1,19 +1,31 @@
 //! What `votectl load` takes.
 
 use crate::duration;
-use clap::Args;
+use crate::load::limits::Limits;
+use crate::load::merge::MergeArgs;
+use crate::load::stages::Stages;
+use clap::{Args, Subcommand};
 use jiff::SignedDuration;
+use std::path::PathBuf;
 use vote_client::target::Target;
 use vote_domain::{ChannelId, PollId};
 
 /// What load to put on what.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Ctrl-C sends nothing more, neither new votes nor any again, waits for the votes in flight, at most \
-                  for --timeout, and reports. A second Ctrl-C waits for nothing any more: votes in flight are of \
+    args_conflicts_with_subcommands = true,
+    after_help = "A run ends at the latest --timeout after its last vote was due, whatever the service does: what was \
+                  not sent until then is not sent, and what was not answered is of unknown outcome. It ends at once \
+                  where every vote is answered as if there were no such poll, or none any more (404, 405, 410).\n\n\
+                  Ctrl-C and SIGTERM do the same: the first one sends nothing more, neither new votes nor any \
+                  again, waits for the votes in flight, at most for --timeout, and reports. A second Ctrl-C waits for nothing any more: votes in flight are of \
                   unknown outcome, and so is a tally that can't be read at once."
 )]
 pub struct LoadArgs {
+    /// What else than sending
+    #[command(subcommand)]
+    pub(super) command: Option<LoadCommand>,
+
     /// The ingest service; where it is https://, the authorities of this machine are trusted, or those in the file that
     /// SSL_CERT_FILE names
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
@@ -38,6 +50,18 @@ pub struct LoadArgs {
     /// How many votes, instead of a duration
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) votes: Option<u64>,
+
+    /// Rates one after the other, each held for its time (steps, no ramps), for example 1000:30s,20000:2m
+    #[arg(long, value_name = "RATE:DURATION,…", conflicts_with_all = ["rate", "duration", "votes"])]
+    pub(super) stages: Option<Stages>,
+
+    /// Also write what this generator has seen to a new file, for `load merge`
+    #[arg(long, value_name = "FILE")]
+    pub(super) part: Option<PathBuf>,
+
+    /// What the run must keep to
+    #[command(flatten)]
+    pub(super) limits: Limits,
 
     /// How many votes may be in flight at once; a vote that has to wait for a connection has waited already
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=20_000))]
@@ -67,4 +91,11 @@ pub struct LoadArgs {
     /// Another seed votes for another sequence of candidates; the same one repeats it
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
+}
+
+/// What else than sending.
+#[derive(Debug, Subcommand)]
+pub enum LoadCommand {
+    /// Join the parts of several generators, and reconcile their sum with the tally
+    Merge(MergeArgs),
 }

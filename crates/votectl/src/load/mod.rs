@@ -1,55 +1,56 @@
 //! `votectl load`: open-loop load on an ingest service, reconciled with the tally at its end.
 
 pub mod args;
+pub mod limits;
+pub mod merge;
+pub mod stages;
 
+mod ending;
 mod open_poll;
+mod part;
 mod planned;
 mod progress;
 mod report;
 mod report_text;
+mod tally;
 
 #[cfg(test)]
 mod tests;
 
-use self::args::LoadArgs;
+use self::args::{LoadArgs, LoadCommand};
+use self::ending::{Ending, Interrupts};
 use self::open_poll::the_open_poll;
-use self::report::{Report, Subject};
+use self::part::Part;
+use self::report::{Asked, Report};
+use self::tally::{PollTally, RECONCILE_PATIENCE};
 use crate::context::Context;
 use crate::failure::Failure;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use vote_client::engine::{self, Completed};
+use vote_client::keys;
 use vote_client::plan::Plan;
-use vote_client::reconcile::{TallySource, reconcile};
+use vote_client::reconcile::{NotRead, Reconciliation, TallySource as _, reconcile};
 use vote_client::stats::Progress;
 use vote_client::stop::Stop;
-use vote_domain::{Kind, Poll};
-use vote_store::PollOperator;
-
-/// How long the tally may take to agree with the answers.
-const RECONCILE_PATIENCE: Duration = Duration::from_secs(5);
+use vote_domain::Kind;
 
 /// How long the tally may take when the run is to be reported at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-struct PollTally<'a> {
-    operator: &'a PollOperator,
-    poll: &'a Poll,
-}
-
-impl TallySource for PollTally<'_> {
-    async fn total(&self) -> anyhow::Result<u128> {
-        Ok(self.operator.poll_tally_total(self.poll).await?)
-    }
-}
+/// How long its reading may take in all: Redis may hang as well.
+const RECONCILE_AT_MOST: Duration = Duration::from_secs(15);
 
 /// Runs the load, prints its report and reconciles.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the tally differs from the answers, or no vote was accepted; [`Failure::Broken`] when no
-/// vote got a connection, or the tally can't be read. What is known is printed before.
+/// [`Failure::Refused`] when the tally lacks answered votes, none was accepted, a limit was not kept, or votes had no
+/// place there; [`Failure::Broken`] when no vote got a connection, or the tally can't be read. What is known is printed
+/// before.
 pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    if let Some(LoadCommand::Merge(merge)) = &args.command {
+        return merge::run(merge, context).await;
+    }
     let operator = context.operator()?;
     let poll = match &args.poll {
         Some(id) => context.poll(&operator, id).await?,
@@ -64,43 +65,42 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
         .total()
         .await
         .map_err(|error| error.context("can't read the tally before the load"))?;
+    let part = args.part.as_deref().map(part::create).transpose()?;
     // From here on Ctrl-C no longer kills us: what was sent is to be reported.
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let seconds = plan.pace.intended(plan.pace.votes).as_secs_f64();
+    let mut interrupts = Interrupts::new()?;
+    let seconds = plan.pace.length().as_secs_f64();
     let poll_id = poll.definition.id();
     if poll.definition.kind() == Kind::Live {
         context
             .terminal
             .note(&format!("poll {poll_id} is live: these votes count"));
     }
+    let (votes, rate) = (plan.pace.votes(), plan.pace.mean_rate());
     context.terminal.note(&format!(
-        "{} votes at {} per second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
-        plan.pace.votes, plan.pace.rate, args.url
+        "{votes} votes at {rate} per second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
+        args.url
     ));
-    let (completed, at_once) = send(&plan, context, &mut interrupts).await?;
-    let patience = if at_once {
-        Duration::ZERO
-    } else {
-        RECONCILE_PATIENCE
-    };
-    let enough = async {
-        tokio::select! {
-            _ = interrupts.recv() => {}
-            () = tokio::time::sleep(AT_ONCE), if at_once => {}
-        }
-    };
-    // Also where the tally can't be read: what was answered until then is what a failure drill is for.
-    let reconciliation = reconcile(&tally, before, &completed.stats, patience, enough).await;
-    let url = args.url.to_string();
-    let report = Report::new(
-        Subject {
-            poll: poll_id.as_str(),
-            url: &url,
-        },
-        &plan,
-        &completed,
-        reconciliation,
-    );
+    let started_at = context.now();
+    let (completed, ending) = send(&plan, context, &mut interrupts).await?;
+    let asked = Asked::of(poll_id.as_str(), &args.url.to_string(), &plan);
+    if let (Some(file), Some(path)) = (part, &args.part) {
+        let run = part::Run {
+            run: keys::fresh("run").map_err(anyhow::Error::from)?,
+            poll: asked.poll.clone(),
+            url: asked.url.clone(),
+            started_at,
+            ended_at: context.now().max(started_at),
+            rate,
+            votes,
+            connections: plan.connections,
+            stopped: completed.stopped,
+            tally_before: before,
+        };
+        Part::new(run, &completed.stats).write(file, path)?;
+    }
+    let reconciliation = reconciled(&tally, before, &completed, ending, &mut interrupts).await;
+    let mut report = Report::of(asked, &completed.stats, completed.elapsed, reconciliation);
+    report.judge(&args.limits, ending);
     if context.json() {
         context.write_json(&report)?;
     } else {
@@ -109,20 +109,49 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     report.failure().map_or(Ok(()), Err)
 }
 
-/// Sends all votes while showing the progress. Also says whether it is to be reported at once.
+/// Compares with the tally. Also where it can't be read: what was answered until then is what a failure drill is for.
+async fn reconciled(
+    tally: &PollTally<'_>,
+    before: u128,
+    completed: &Completed,
+    ending: Ending,
+    interrupts: &mut Interrupts,
+) -> Result<Reconciliation, NotRead> {
+    let (patience, at_most) = match ending {
+        Ending::AtOnce => (Duration::ZERO, AT_ONCE),
+        _ => (RECONCILE_PATIENCE, RECONCILE_AT_MOST),
+    };
+    let enough = async {
+        tokio::select! {
+            () = interrupts.recv() => {}
+            () = tokio::time::sleep(at_most) => {}
+        }
+    };
+    reconcile(tally, before, &completed.stats, patience, enough).await
+}
+
+/// Sends all votes while showing the progress. Also says why it has ended.
 async fn send(
     plan: &Plan,
     context: &mut Context<'_>,
-    interrupts: &mut Signal,
-) -> Result<(Completed, bool), Failure> {
+    interrupts: &mut Interrupts,
+) -> Result<(Completed, Ending), Failure> {
     let (progress, stop) = (Arc::new(Progress::default()), Stop::default());
     let running = engine::run(plan.clone(), Arc::clone(&progress), stop.clone());
     tokio::pin!(running);
-    tokio::select! {
-        completed = &mut running => return Ok((completed?, false)),
+    let time_up = tokio::time::sleep(plan.pace.length().saturating_add(plan.timeout));
+    tokio::pin!(time_up);
+    let ending = tokio::select! {
+        completed = &mut running => return Ok((completed?, Ending::Whole)),
         // Never ends by itself.
-        () = progress::show(plan, &progress, context.terminal) => {}
-        _ = interrupts.recv() => {}
+        () = progress::show(plan, &progress, context.terminal) => Ending::Asked,
+        () = interrupts.recv() => Ending::Asked,
+        () = ending::gone(&progress) => Ending::Gone,
+        () = &mut time_up => Ending::TimeUp,
+    };
+    if ending == Ending::TimeUp {
+        stop.stop_waiting();
+        return Ok((running.await?, ending));
     }
     stop.stop_sending();
     context.terminal.note(&format!(
@@ -130,9 +159,13 @@ async fn send(
         plan.timeout
     ));
     tokio::select! {
-        completed = &mut running => return Ok((completed?, false)),
-        _ = interrupts.recv() => {}
+        completed = &mut running => return Ok((completed?, ending)),
+        () = interrupts.recv() => {}
+        () = &mut time_up => {
+            stop.stop_waiting();
+            return Ok((running.await?, ending));
+        }
     }
     stop.stop_waiting();
-    Ok((running.await?, true))
+    Ok((running.await?, Ending::AtOnce))
 }

@@ -6,7 +6,7 @@ use crate::load::args::LoadArgs;
 use jiff::SignedDuration;
 use vote_client::endpoint::Endpoint;
 use vote_client::keys;
-use vote_client::pacer::Pace;
+use vote_client::pacer::{Pace, Schedule};
 use vote_client::plan::{Ballot, Plan};
 use vote_client::target::Target;
 use vote_domain::{ChannelId, Poll, PollDefinition};
@@ -80,8 +80,11 @@ async fn endpoint(url: &Target) -> Result<Endpoint, Failure> {
     Ok(Endpoint { address, tls })
 }
 
-/// So many votes as are named, or as the rate gives in the duration.
-fn pace(args: &LoadArgs) -> Result<Pace, Failure> {
+/// The stages, or so many votes as are named, or as the rate gives in the duration.
+fn pace(args: &LoadArgs) -> Result<Schedule, Failure> {
+    if let Some(stages) = &args.stages {
+        return Ok(stages.0.clone());
+    }
     let rate = args.rate;
     let votes = match args.votes {
         Some(votes) => votes,
@@ -91,5 +94,5 @@ fn pace(args: &LoadArgs) -> Result<Pace, Failure> {
             u64::try_from(votes).unwrap_or(u64::MAX).max(1)
         }
     };
-    Ok(Pace { rate, votes })
+    Ok(Pace { rate, votes }.into())
 }

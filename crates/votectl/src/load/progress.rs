@@ -16,7 +16,7 @@ pub(super) async fn show(plan: &Plan, progress: &Progress, terminal: &mut Termin
 }
 
 async fn draw(plan: &Plan, progress: &Progress) {
-    let bar = Finishing(ProgressBar::new(plan.pace.votes));
+    let bar = Finishing(ProgressBar::new(plan.pace.votes()));
     let template = "{bar:40} {pos}/{len} {per_sec} {msg}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.0.set_style(style);
@@ -43,7 +43,7 @@ async fn tell(plan: &Plan, progress: &Progress, terminal: &mut Terminal) {
             "{:>4} s: {} of {} votes, {} accepted, {} failures, {} waiting",
             start.elapsed().as_secs(),
             Progress::read(&progress.done),
-            plan.pace.votes,
+            plan.pace.votes(),
             Progress::read(&progress.accepted),
             Progress::read(&progress.failures),
             Progress::read(&progress.backlog)

@@ -1,12 +1,13 @@
 //! What a load run has come to: rates, latency figures and their distribution, errors, the reconciliation.
 
 use crate::failure::Failure;
+use crate::load::ending::Ending;
+use crate::load::limits::{Limits, Measured};
 use serde::{Serialize, Serializer};
 use std::time::Duration;
-use vote_client::engine::Completed;
 use vote_client::latency::{Distribution, Latency};
 use vote_client::plan::Plan;
-use vote_client::reconcile::{NotRead, Reconciliation};
+use vote_client::reconcile::{Finding, NotRead, Reconciliation};
 use vote_client::stats::{Stats, micros};
 
 /// One kind of error.
@@ -27,12 +28,16 @@ pub(super) struct Report {
     pub(super) poll: String,
     /// The service's base URL.
     pub(super) url: String,
+    /// How many parts of several generators were joined; absent for a single run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parts: Option<usize>,
     /// First part of the idempotency keys; absent when the votes had none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keys: Option<String>,
-    /// Seed of the candidates.
-    pub(super) seed: u64,
-    /// Votes per second that were asked for.
+    /// Seed of the candidates; absent where parts were joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seed: Option<u64>,
+    /// Votes per second that were asked for, the mean of all stages.
     pub(super) rate: u32,
     /// Votes that were asked for.
     pub(super) votes: u64,
@@ -40,6 +45,10 @@ pub(super) struct Report {
     pub(super) connections: usize,
     /// Whether the run was stopped early.
     pub(super) stopped: bool,
+    /// Why it has ended.
+    pub(super) ended: Ending,
+    /// Limits that were not kept, a sentence each.
+    pub(super) breaches: Vec<String>,
     /// Seconds from the first vote's time to the last answer.
     pub(super) elapsed_s: f64,
     /// Accepted votes per second.
@@ -71,21 +80,49 @@ pub(super) struct Report {
     pub(super) distribution: Distribution,
 }
 
-/// Where a report is about, see [`Report::new`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
+/// What was asked for, see [`Report::of`].
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
     /// The poll.
-    pub(super) poll: &'a str,
+    pub(super) poll: String,
     /// The service's base URL.
-    pub(super) url: &'a str,
+    pub(super) url: String,
+    /// How many parts were joined.
+    pub(super) parts: Option<usize>,
+    /// First part of the keys.
+    pub(super) keys: Option<String>,
+    /// Seed of the candidates.
+    pub(super) seed: Option<u64>,
+    /// Votes per second.
+    pub(super) rate: u32,
+    /// Votes in all.
+    pub(super) votes: u64,
+    /// How many could be in flight.
+    pub(super) connections: usize,
+}
+
+impl Asked {
+    /// By this plan.
+    pub(super) fn of(poll: &str, url: &str, plan: &Plan) -> Self {
+        Self {
+            poll: poll.to_owned(),
+            url: url.to_owned(),
+            parts: None,
+            keys: plan.keys.clone(),
+            seed: Some(plan.seed),
+            rate: plan.pace.mean_rate(),
+            votes: plan.pace.votes(),
+            connections: plan.connections,
+        }
+    }
 }
 
 impl Report {
-    /// Puts the figures together.
-    pub(super) fn new(
-        subject: Subject<'_>,
-        plan: &Plan,
-        completed: &Completed,
+    /// Puts the figures together. How it has ended, and what was to be kept to, is for [`Report::judge`].
+    pub(super) fn of(
+        asked: Asked,
+        stats: &Stats,
+        elapsed: Duration,
         reconciliation: Result<Reconciliation, NotRead>,
     ) -> Self {
         let Stats {
@@ -97,10 +134,9 @@ impl Report {
             unknown,
             attempts,
             ..
-        } = completed.stats;
-        let elapsed_s = completed.elapsed.as_secs_f64();
-        let mut errors: Vec<ErrorLine> = completed
-            .stats
+        } = *stats;
+        let elapsed_s = elapsed.as_secs_f64();
+        let mut errors: Vec<ErrorLine> = stats
             .errors
             .iter()
             .map(|(error, count)| ErrorLine {
@@ -111,16 +147,19 @@ impl Report {
             .collect();
         errors.sort_by_key(|line| std::cmp::Reverse(line.attempts));
         Self {
-            poll: subject.poll.to_owned(),
-            url: subject.url.to_owned(),
-            keys: plan.keys.clone(),
-            seed: plan.seed,
-            rate: plan.pace.rate,
-            votes: plan.pace.votes,
-            connections: plan.connections,
-            stopped: completed.stopped,
+            poll: asked.poll,
+            url: asked.url,
+            parts: asked.parts,
+            keys: asked.keys,
+            seed: asked.seed,
+            rate: asked.rate,
+            votes: asked.votes,
+            connections: asked.connections,
+            stopped: stats.begun() < asked.votes,
+            ended: Ending::Whole,
+            breaches: Vec::new(),
             elapsed_s,
-            accepted_per_second: per_second(accepted, completed.elapsed),
+            accepted_per_second: per_second(accepted, elapsed),
             sent,
             accepted,
             repeated,
@@ -129,10 +168,10 @@ impl Report {
             unknown,
             attempts,
             errors,
-            latency_us: Latency::of(&completed.stats.latency),
-            start_delay_us: Latency::of(&completed.stats.start_delay),
+            latency_us: Latency::of(&stats.latency),
+            start_delay_us: Latency::of(&stats.start_delay),
             reconciliation,
-            distribution: Distribution::of(&completed.stats.latency),
+            distribution: Distribution::of(&stats.latency),
         }
     }
 
@@ -150,14 +189,72 @@ impl Report {
                     self.url
                 )))
             }
-            Ok(found) if !found.holds() => {
+            Ok(found) if !self.agrees(found) => {
                 Some(Failure::refused("the tally differs from the answers"))
             }
+            Ok(_) if self.ended == Ending::Gone => Some(Failure::refused(format!(
+                "stopped, for every vote is answered {}: does the poll take votes there, and is --url right?",
+                self.gone_error()
+            ))),
             Ok(_) if self.accepted == 0 && self.sent > 0 => {
                 Some(Failure::refused("no vote was accepted"))
             }
+            Ok(_) if !self.breaches.is_empty() => Some(Failure::refused(self.breaches.join("; "))),
+            Ok(_) if self.ended == Ending::TimeUp && self.stopped => {
+                Some(Failure::refused(format!(
+                    "{} of {} votes were not sent in time: the service, or {} connections, did not keep up",
+                    self.votes - self.begun(),
+                    self.votes,
+                    self.connections
+                )))
+            }
             Ok(_) => None,
         }
+    }
+
+    /// Says how the run has ended, and which limits it has not kept.
+    pub(super) fn judge(&mut self, limits: &Limits, ended: Ending) {
+        self.ended = ended;
+        // Whoever ends a run early knows that the rest was not sent.
+        let votes = match ended {
+            Ending::Asked | Ending::AtOnce => self.begun(),
+            _ => self.votes,
+        };
+        self.breaches = limits.breaches(Measured {
+            rate: self.accepted_per_second,
+            p99: self.latency_us.p99,
+            votes,
+            errors: votes.saturating_sub(self.accepted),
+        });
+    }
+
+    /// Whether the rate that was asked for was missed by a tenth or more. A run of less than a second says nothing: its
+    /// last answer counts too much.
+    pub(super) fn has_missed_its_rate(&self) -> bool {
+        self.accepted_per_second < f64::from(self.rate) * 0.9
+            && self.votes >= u64::from(self.rate)
+            && self.parts.is_none()
+    }
+
+    /// Votes that had their turn.
+    fn begun(&self) -> u64 {
+        self.sent + self.no_connection
+    }
+
+    /// Whether the tally has what was answered. A single run can't know of the votes of others: more is no failure of
+    /// its own. All parts together have to account for every vote.
+    fn agrees(&self, found: &Reconciliation) -> bool {
+        found.holds() || (self.parts.is_none() && found.finding == Finding::Surplus)
+    }
+
+    /// The most frequent of the errors that say that votes have no place there.
+    fn gone_error(&self) -> &str {
+        let gone =
+            |line: &&ErrorLine| ["404", "405", "410"].contains(&line.error.get(..3).unwrap_or(""));
+        self.errors
+            .iter()
+            .find(gone)
+            .map_or("404", |line| &line.error)
     }
 }
 

@@ -39,6 +39,9 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ""
     };
     writeln!(out, "poll        {} at {}{early}", report.poll, report.url)?;
+    if let Some(parts) = report.parts {
+        writeln!(out, "parts       {parts}, joined")?;
+    }
     writeln!(
         out,
         "votes       {} of {} sent in {:.1} s; {:.0} per second accepted, {} asked for",
@@ -49,6 +52,16 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "answers     {} accepted, {} refused, {} unknown, {} already known; {} attempts",
         report.accepted, report.refused, report.unknown, report.repeated, report.attempts
     )?;
+    if report.has_missed_its_rate() {
+        writeln!(
+            out,
+            "MISSED      {:.0} votes per second were accepted, {} were asked for",
+            report.accepted_per_second, report.rate
+        )?;
+    }
+    for breach in &report.breaches {
+        writeln!(out, "BREACH      {breach}")?;
+    }
     if report.no_connection > 0 {
         writeln!(
             out,

@@ -1,9 +1,10 @@
 //! The report of a load in its forms.
 
-use crate::load::report::{Report, Subject};
+use crate::load::ending::Ending;
+use crate::load::limits::{Limits, MostErrors};
+use crate::load::report::{Asked, Report};
 use crate::load::report_text;
 use std::time::Duration;
-use vote_client::engine::Completed;
 use vote_client::pacer::Pace;
 use vote_client::plan::{Ballot, Plan};
 use vote_client::reconcile::{NotRead, Reconciliation};
@@ -26,7 +27,8 @@ fn report(after: Result<u128, &str>) -> Report {
     plan.pace = Pace {
         rate: 1_000,
         votes: 1_001,
-    };
+    }
+    .into();
     plan.connections = 64;
     let mut stats = Stats::new();
     for vote in 0..1_000 {
@@ -46,20 +48,8 @@ fn report(after: Result<u128, &str>) -> Report {
         )),
         Err(reason) => Err(NotRead::new(10, &stats, reason.to_owned())),
     };
-    let completed = Completed {
-        stats,
-        elapsed: Duration::from_millis(1_000),
-        stopped: false,
-    };
-    Report::new(
-        Subject {
-            poll: "paredao-01",
-            url: "http://127.0.0.1:8080",
-        },
-        &plan,
-        &completed,
-        reconciliation,
-    )
+    let asked = Asked::of("paredao-01", "http://127.0.0.1:8080", &plan);
+    Report::of(asked, &stats, Duration::from_secs(1), reconciliation)
 }
 
 #[test]
@@ -110,4 +100,45 @@ fn a_tally_that_could_not_be_read_is_said_and_takes_nothing_from_the_report() {
         })
     );
     assert_eq!(unread.failure().expect("it has failed").code(), 3);
+}
+
+#[test]
+fn votes_of_others_fail_no_single_run_but_all_parts_together() {
+    let mut report = report(Ok(1_017));
+    assert!(report.failure().is_none());
+    let mut text = Vec::new();
+    report_text::write(&report, &mut text).expect("a vector takes all");
+    let text = String::from_utf8(text).expect("text");
+    assert!(
+        text.contains("OTHERS      the tally gained 7 more"),
+        "{text}"
+    );
+    report.parts = Some(2);
+    assert_eq!(report.failure().expect("it has failed").code(), 1);
+}
+
+#[test]
+fn a_limit_that_was_not_kept_is_exit_1_with_its_sentence() {
+    let mut report = report(Ok(1_010));
+    let limits = Limits {
+        max_errors: Some(MostErrors::Number(0)),
+        ..Limits::default()
+    };
+    report.judge(&limits, Ending::Whole);
+    let failure = report.failure().expect("it has failed");
+    assert_eq!(failure.code(), 1);
+    let says = "1 of 1001 votes were not accepted, --max-errors is 0";
+    assert_eq!(failure.to_string(), says);
+}
+
+#[test]
+fn a_rate_that_was_missed_is_said_also_without_a_limit() {
+    let mut report = report(Ok(1_010));
+    assert!(!report.has_missed_its_rate());
+    report.accepted_per_second = 140.0;
+    let mut text = Vec::new();
+    report_text::write(&report, &mut text).expect("a vector takes all");
+    let text = String::from_utf8(text).expect("text");
+    let says = "MISSED      140 votes per second were accepted, 1000 were asked for";
+    assert!(text.contains(says), "{text}");
 }

@@ -291,6 +291,155 @@ async fn a_second_ctrl_c_reports_at_once_whatever_hangs() {
 }
 
 #[tokio::test]
+async fn a_run_ends_by_itself_when_the_service_hangs_and_sigterm_ends_it_with_a_report() {
+    let server = redis_with_poll().await;
+    let service = Hanging::start().await;
+    let line = format!("--url {} --rate 100 --connections 8", service.url());
+    // One vote's answer would be waited for ten times as long as this test has patience.
+    let run = format!("{line} --duration 1s --timeout 2s --attempts 100");
+    let exit = begun(&server, &run).await.wait(PATIENCE).await;
+    let found = report(&exit);
+    assert_eq!(exit.code(), Some(1), "{exit:?}");
+    assert_eq!(found["ended"], "time_up", "{found}");
+    assert_eq!(
+        (&found["stopped"], &found["accepted"]),
+        (&true.into(), &0.into())
+    );
+    assert_eq!(found["sent"], found["unknown"], "{found}");
+
+    let mut service = Hanging::start().await;
+    let line = format!("--url {} --rate 100 --connections 8", service.url());
+    let mut load = begun(&server, &format!("{line} --duration 10m --timeout 1s")).await;
+    service.requests(8).await;
+    load.signal(Signal::TERM);
+    let exit = load.wait(PATIENCE).await;
+    let found = report(&exit);
+    assert_eq!(
+        (&found["ended"], &found["sent"]),
+        (&"asked".into(), &8.into()),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_stops_where_no_vote_has_a_place_and_says_why() {
+    let server = RedisServer::start().await;
+    let (_service, address) = ingest(&server).await;
+    let load = |path: &str| {
+        format!(
+            "load --poll paredao-01 --url http://{address}{path} --rate 50 --duration 10m --output json"
+        )
+    };
+    let exit = run(&server, &load("/wrong")).await;
+    assert_eq!(
+        (exit.code(), &report(&exit)["ended"]),
+        (Some(1), &"gone".into()),
+        "{exit:?}"
+    );
+    assert!(
+        exit.stderr().contains("every vote is answered 404"),
+        "{exit:?}"
+    );
+    assert!(exit.stderr().contains("is --url right?"), "{exit:?}");
+    json(&server, "poll close paredao-01").await;
+    json(&server, "poll seal paredao-01 --now --yes").await;
+    let exit = run(&server, &load("")).await;
+    assert_eq!(
+        (exit.code(), &report(&exit)["ended"]),
+        (Some(1), &"gone".into()),
+        "{exit:?}"
+    );
+    assert!(
+        exit.stderr().contains("every vote is answered 410"),
+        "{exit:?}"
+    );
+}
+
+#[tokio::test]
+async fn two_generators_at_once_reconcile_jointly_and_neither_calls_the_others_votes_a_difference()
+{
+    let server = RedisServer::start().await;
+    let (_service, address) = ingest(&server).await;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let (one, two) = (file("one.json"), file("two.json"));
+    let load = |votes: u32, part: &str| {
+        format!("--poll paredao-01 --url http://{address} --rate 400 --votes {votes} --part {part}")
+    };
+    let first = begun(&server, &load(800, &one)).await;
+    let second = begun(&server, &load(400, &two)).await;
+    let (first, second) = tokio::join!(first.wait(PATIENCE), second.wait(PATIENCE));
+    for (exit, votes) in [(&first, 800), (&second, 400)] {
+        assert_eq!(
+            (exit.code(), &report(exit)["accepted"]),
+            (Some(0), &votes.into()),
+            "{exit:?}"
+        );
+    }
+    let merged = json(&server, &format!("load merge {one} {two}")).await;
+    for (figure, count) in [
+        ("parts", 2),
+        ("accepted", 1_200),
+        ("votes", 1_200),
+        ("rate", 800),
+    ] {
+        assert_eq!(merged[figure], count, "{figure}: {merged}");
+    }
+    assert_eq!(merged["latency_us"]["count"], 1_200);
+    assert_eq!(merged["reconciliation"]["finding"], "reconciled");
+    let p99 = |exit: &Exit| report(exit)["latency_us"]["p99"].as_u64();
+    let joint = merged["latency_us"]["p99"].as_u64();
+    assert!(joint >= p99(&first).min(p99(&second)) && joint <= p99(&first).max(p99(&second)));
+
+    // A part that is missing is a difference, and so is a limit that was not kept.
+    let said = fails(&server, &format!("load merge {one}"), 1).await;
+    assert!(said.contains("the tally differs"), "{said}");
+    let limit = format!("load merge {one} {two} --min-rate 1000000");
+    assert!(
+        fails(&server, &limit, 1)
+            .await
+            .contains("--min-rate is 1000000")
+    );
+    let said = fails(&server, &format!("load merge {one} {two} {one}"), 2).await;
+    assert!(said.contains("parts of the same run"), "{said}");
+    let said = fails(&server, &format!("load {}", load(1, &one)), 2).await;
+    assert!(said.contains("a part is never overwritten"), "{said}");
+    let other = std::fs::read_to_string(&two).expect("the part is there");
+    std::fs::write(&two, other.replace("paredao-01", "paredao-02")).expect("it can be written");
+    let said = fails(&server, &format!("load merge {one} {two}"), 2).await;
+    assert!(said.contains("merge the parts of one poll"), "{said}");
+    std::fs::write(&two, "").expect("it can be written");
+    let said = fails(&server, &format!("load merge {one} {two}"), 2).await;
+    assert!(said.contains("two.json: is empty"), "{said}");
+}
+
+#[tokio::test]
+async fn stages_follow_each_other_and_a_limit_that_was_not_kept_is_exit_1() {
+    let server = RedisServer::start().await;
+    let (_service, address) = ingest(&server).await;
+    let line = format!("load --poll paredao-01 --url http://{address} --stages 100:1s,500:1s");
+    let kept = json(
+        &server,
+        &format!("{line} --min-rate 1 --max-p99 10m --max-errors 0%"),
+    )
+    .await;
+    assert_eq!(
+        (&kept["accepted"], &kept["rate"]),
+        (&600.into(), &300.into()),
+        "{kept}"
+    );
+    let exit = run(&server, &format!("{line} --min-rate 301 --max-p99 1us")).await;
+    assert_eq!(exit.code(), Some(1), "{exit:?}");
+    let said = exit.stderr();
+    assert!(said.contains("--min-rate is 301"), "{said}");
+    assert!(said.contains("--max-p99 is 1"), "{said}");
+    assert!(
+        exit.stdout().contains("reconciled  to the vote"),
+        "{exit:?}"
+    );
+}
+
+#[tokio::test]
 async fn votes_without_a_connection_are_not_refused_and_a_run_of_only_those_is_broken() {
     let server = redis_with_poll().await;
     let line = format!(
