@@ -366,8 +366,8 @@ async fn two_generators_at_once_reconcile_jointly_and_neither_calls_the_others_v
     let load = |votes: u32, part: &str| {
         format!("--poll paredao-01 --url http://{address} --rate 400 --votes {votes} --part {part}")
     };
-    let first = begun(&server, &load(800, &one)).await;
-    let second = begun(&server, &load(400, &two)).await;
+    let mut first = begun(&server, &load(800, &one)).await;
+    let mut second = begun(&server, &load(400, &two)).await;
     let (first, second) = tokio::join!(first.wait(PATIENCE), second.wait(PATIENCE));
     for (exit, votes) in [(&first, 800), (&second, 400)] {
         assert_eq!(
