@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
@@ -54,7 +55,8 @@ impl fmt::Display for Node {
 /// One server, `redis://[user[:password]@]host[:port][/database]`; the sentinels of one,
 /// `redis+sentinel://[user[:password]@]host[:port],…/master-name[/database]`; or some nodes of a cluster,
 /// `redis+cluster://[user[:password]@]host[:port],…`. `rediss` instead of `redis` for TLS. User and password are
-/// percent-encoded. `Debug` and `Display` show the text that it was parsed from, without the password.
+/// percent-encoded. `Debug` and `Display` show where the servers are, and nothing that stands before an `@`: others put a
+/// password where we have the user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub(crate) topology: Topology,
@@ -96,8 +98,8 @@ pub enum AddressError {
     /// Another scheme than those of [`Address`], or none.
     #[error("its scheme is none that Redis has")]
     Scheme,
-    /// No host, or an empty one between two commas.
-    #[error("it names no host")]
+    /// No host, an empty one between two commas, or something else in its place.
+    #[error("it names no host, or one with a character that no host has")]
     Host,
     /// Several hosts, for which the scheme is that of one.
     #[error("it names more than one host: use redis+sentinel:// or redis+cluster://")]
@@ -112,10 +114,14 @@ pub enum AddressError {
     #[error("a cluster has database 0 only")]
     ClusterDatabase,
     /// Sentinels, and not which master they are asked for.
-    #[error("it names no master: redis+sentinel://host:port,host:port/MASTER[/database]")]
+    #[error(
+        "it names no master (letters, digits, dots, - and _): redis+sentinel://host:port,host:port/MASTER[/database]"
+    )]
     MasterName,
     /// A user or a password that can't be decoded.
-    #[error("its user or password holds a % that is no percent-encoding")]
+    #[error(
+        "its user or password holds a % that is no percent-encoding, or a ? (%3F) or # (%23) without one"
+    )]
     Encoding,
     /// Parameters, as other clients have them.
     #[error("it has parameters (after a ?): there are none")]
@@ -130,6 +136,10 @@ impl FromStr for Address {
         let (tls, kind) = parse_scheme(scheme)?;
         // A password may hold any of the characters that follow it.
         let (user, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+        // `redis://host?password=p@ss` would pass for the host `ss`, which is shown.
+        if user.contains(['?', '#']) {
+            return Err(AddressError::Encoding);
+        }
         if rest.contains('?') {
             return Err(AddressError::Parameters);
         }
@@ -147,9 +157,9 @@ impl FromStr for Address {
             return Err(AddressError::ClusterDatabase);
         }
         let (name, password) = user.split_once(':').unwrap_or((user, ""));
-        let shown = match password {
-            "" => text.to_owned(),
-            _ => format!("{scheme}://{name}:[secret]@{rest}"),
+        let shown = match user {
+            "" => format!("{scheme}://{rest}"),
+            _ => format!("{scheme}://[secret]@{rest}"),
         };
         Ok(Self {
             topology,
@@ -191,7 +201,8 @@ fn parse_topology<'t>(kind: &str, path: &'t str) -> Result<(Topology, u16, &'t s
         "cluster" => Ok((Topology::Cluster, REDIS_PORT, path)),
         "sentinel" => {
             let (master, database) = path.split_once('/').unwrap_or((path, ""));
-            if master.is_empty() {
+            // What else Sentinel takes in a name would hide a mistake, such as another client's parameters.
+            if master.is_empty() || !is_name(master) {
                 return Err(AddressError::MasterName);
             }
             let master = master.to_owned();
@@ -209,6 +220,18 @@ fn parse_database(text: &str) -> Result<i64, AddressError> {
             Ok(i64::from(number))
         }
     }
+}
+
+/// Whether a text has the characters of a sentinel's name for a master, which are those of a host's name as well.
+fn is_name(text: &str) -> bool {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.chars().all(is_legal)
+}
+
+/// Whether a text can be a host's name or address; `%` is before the zone of an IPv6 address (RFC 4007, section 11).
+fn is_host(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').unwrap_or((text, ""));
+    is_name(text) || (address.parse::<Ipv6Addr>().is_ok() && is_name(zone))
 }
 
 /// Percent-decodes a text (RFC 3986, section 2.1); an empty one is not set.
@@ -232,7 +255,8 @@ pub(crate) fn parse_host(text: &str, default_port: u16) -> Result<Node, AddressE
         None => text.split_at(text.rfind(':').unwrap_or(text.len())),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    // A parameter of another client (`host,password=…`) must not pass as a host: hosts are shown.
+    if host.is_empty() || !is_host(host) {
         return Err(AddressError::Host);
     }
     let port = match port.strip_prefix(':') {
@@ -322,6 +346,23 @@ mod tests {
             ("redis+sentinel://h/", E::MasterName),
             ("redis://u:%zz@h", E::Encoding),
             ("redis://h?timeout=1", E::Parameters),
+            ("redis://h:1?password=hun@ter2", E::Encoding),
+            ("redis+sentinel://h/m#hun@ter2", E::Encoding),
+            ("redis://h?password=hunter2", E::Parameters),
+            ("redis://h/0?password=hunter2", E::Parameters),
+            ("redis://h#hunter2", E::Host),
+            ("redis://h/0#hunter2", E::Database),
+            ("redis://h/hunter2", E::Database),
+            ("redis://h:6379:hunter2", E::Host),
+            ("redis://h:6379:1234", E::Host),
+            ("redis://h;password=hunter2", E::Host),
+            ("redis://h%3Fpassword%3Dhunter2", E::Host),
+            ("redis+cluster://a,password=hunter2", E::Host),
+            ("redis+sentinel://a/vote#hunter2", E::MasterName),
+            ("redis+sentinel://a/vote,password=hunter2", E::MasterName),
+            ("redis+sentinel://a/vote/hunter2", E::Database),
+            ("redsi://:hunter2@h", E::Scheme),
+            ("h:6379,password=hunter2", E::Scheme),
         ] {
             assert_eq!(text.parse::<Address>().err(), Some(error), "{text}");
             assert!(!error.to_string().contains("hunter2"));
@@ -332,19 +373,29 @@ mod tests {
     fn an_address_shows_without_its_password() {
         for (text, shown) in [
             ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
-            ("redis://u:p@ss@h:1/2", "redis://u:[secret]@h:1/2"),
-            ("redis://:secret@h", "redis://:[secret]@h"),
-            ("redis://user@h", "redis://user@h"),
+            ("redis://u:p@ss@h:1/2", "redis://[secret]@h:1/2"),
+            ("redis://:secret@h", "redis://[secret]@h"),
+            ("redis://hunter2@h", "redis://[secret]@h"),
+            ("redis://hunter2:@h", "redis://[secret]@h"),
+            ("redis://hunter2%40@h", "redis://[secret]@h"),
+            ("redis://@h", "redis://h"),
+            ("redis://u:p/a%3Fs%23s@h", "redis://[secret]@h"),
+            (
+                "rediss+cluster://hunter2@a,b",
+                "rediss+cluster://[secret]@a,b",
+            ),
             ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
             (
                 "rediss+sentinel://u:p@a:1,b:2/m",
-                "rediss+sentinel://u:[secret]@a:1,b:2/m",
+                "rediss+sentinel://[secret]@a:1,b:2/m",
             ),
         ] {
             let address = parse(text);
             assert_eq!(address.to_string(), shown);
             assert_eq!(format!("{address:?}"), shown);
-            assert_eq!(address.has_password(), shown.contains("[secret]"));
+            let is_user_alone = text.contains("//hunter2");
+            let has_password = shown.contains("[secret]") && !is_user_alone;
+            assert_eq!(address.has_password(), has_password, "{text}");
             assert_eq!(address.names_sentinels(), text.contains("sentinel"));
         }
     }

@@ -10,6 +10,9 @@ use crate::address::{Address, AddressError};
 use crate::error::StoreError;
 use crate::units;
 
+/// The longest password, in characters.
+const MAX_PASSWORD: usize = 1024;
+
 /// Where Redis is, as whom we come, and how long to wait for it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,8 +80,20 @@ impl RedisConfig {
         })
     }
 
-    /// Says to `refuse` which setting does not go with the others, and why.
+    /// Says to `refuse` which setting is too long or does not go with the others, and why.
     pub fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        for (name, password) in [
+            ("redis.password", &self.password),
+            ("redis.sentinel_password", &self.sentinel_password),
+        ] {
+            let characters = |password: &Secret| password.expose().chars().count();
+            if password.as_ref().map_or(0, characters) > MAX_PASSWORD {
+                refuse(
+                    name,
+                    &format!("takes secret of at most {MAX_PASSWORD} characters"),
+                );
+            }
+        }
         if self.url.has_password() && self.password.is_some() {
             refuse(
                 "redis.url",

@@ -225,7 +225,7 @@ mod tests {
         ])
         .expect("the options are right");
         let shown = format!("{:?}", only.redis);
-        assert!(shown.contains("redis+cluster://u:[secret]@a,b"), "{shown}");
+        assert!(shown.contains("redis+cluster://[secret]@a,b"), "{shown}");
         assert!(!shown.contains("hunter"), "{shown}");
     }
 

@@ -10,7 +10,7 @@ use crate::definition::violation::{FILE, Violations};
 /// The longest poll file, in bytes: 64 candidates with the longest names and addresses fit.
 pub const MAX_FILE_BYTES: usize = 256 * 1024;
 
-/// What some editors put in front of a text.
+/// What some editors begin a UTF-8 file with. RFC 8259 (section 8.1) and YAML let a reader ignore it.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl TryFrom<Node> for PollDefinition {

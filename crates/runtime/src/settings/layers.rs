@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use config::{Config, Value};
+use config::{Config, Value, ValueKind};
 use vote_domain::Secret;
 
 use super::error::{Origin, Violation};
@@ -34,12 +34,29 @@ impl Layers {
 
     /// A violation of that setting, with its value and origin filled in.
     pub(super) fn violation(&self, name: &str, reason: impl Into<String>) -> Violation {
+        let reason = reason.into();
+        // A secret that came from a file is mended there.
+        let file = format!("{name}_file");
+        let (name, reason) = if self.is_set(&file) && !self.is_set(name) {
+            (
+                file.as_str(),
+                format!("what the file holds is refused: {name} {reason}"),
+            )
+        } else {
+            (name, reason)
+        };
         Violation {
             setting: name.to_owned(),
             given: self.given(name),
             origin: self.origin(name),
-            reason: reason.into(),
+            reason,
         }
+    }
+
+    /// Whether there is such a setting, with another text than an empty one, which means: not set.
+    fn is_set(&self, name: &str) -> bool {
+        let value = self.merged.get::<Value>(name);
+        value.is_ok_and(|value| value.kind != ValueKind::from(""))
     }
 
     /// Reads the secret of that setting from its file, where there is one.

@@ -10,6 +10,7 @@ use super::error::{Origin, SettingsError, Violation};
 use super::layers::Layers;
 use super::reference::{self, DEFAULTS_TOML};
 use super::service_name::ServiceName;
+use super::unique_names;
 use super::values;
 
 /// Variables that start like settings and are none: the file's path is read before there are settings.
@@ -142,15 +143,39 @@ fn read_file(path: &Path) -> Result<Config, SettingsError> {
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| refused(format!("can't be read: {error}")))?;
+    // A byte-order mark, as some editors write it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if text.trim().is_empty() {
         return Config::builder()
             .build()
             .map_err(|error| refused(error.to_string()));
     }
+    if format == FileFormat::Json {
+        // What the reader of JSON would take the last of; those of YAML and TOML refuse it themselves.
+        unique_names::check(text)
+            .map_err(|error| refused(format!("is not understood: {error}")))?;
+    }
     Config::builder()
-        .add_source(File::from_str(&text, format))
+        .add_source(File::from_str(text, format))
         .build()
-        .map_err(|error| refused(format!("is not understood: {error}")))
+        .map_err(|error| refused(format!("is not understood: {}", without_text(&error))))
+}
+
+/// What a reader says of a text, without the lines of it that it shows: they may hold a secret.
+fn without_text(error: &ConfigError) -> String {
+    let said = error.to_string();
+    let is_shown = |line: &&str| {
+        let line = line.trim_start();
+        line.trim_start_matches(|c: char| c.is_ascii_digit())
+            .trim_start()
+            .starts_with('|')
+    };
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|line| !is_shown(line))
+        .map(str::trim)
+        .collect();
+    lines.join(" ")
 }
 
 /// All values of a layer by their dotted names; a list counts as one value.

@@ -11,6 +11,7 @@ mod reference;
 mod schema;
 mod sections;
 mod service_name;
+mod unique_names;
 mod values;
 
 use std::path::Path;

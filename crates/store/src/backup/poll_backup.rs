@@ -68,6 +68,8 @@ impl Backup {
         if bytes.len() > MAX_BACKUP_BYTES {
             return Err(BackupError::TooLarge);
         }
+        // A byte-order mark, of an editor or a shell that it went through.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if bytes.trim_ascii().is_empty() {
             return Err(BackupError::Empty);
         }

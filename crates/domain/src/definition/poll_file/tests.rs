@@ -111,6 +111,18 @@ fn what_is_no_poll_file_at_all_is_told_as_such() {
 }
 
 #[test]
+fn a_byte_order_mark_is_ignored_in_both_formats() {
+    let read = PollDefinition::parse_yaml(PAREDAO).expect("legal");
+    let marked = format!("\u{feff}{PAREDAO}");
+    assert_eq!(PollDefinition::parse_yaml(&marked).as_ref(), Ok(&read));
+    let json = serde_json::to_string(&read).expect("serialises");
+    let marked = format!("\u{feff}{json}");
+    assert_eq!(PollDefinition::parse_json(marked.as_bytes()), Ok(read));
+    let twice = format!("\u{feff}{marked}");
+    assert!(PollDefinition::parse_json(twice.as_bytes()).is_err());
+}
+
+#[test]
 fn hostile_files_are_refused_quickly() {
     let deep = "[".repeat(100_000);
     assert!(PollDefinition::parse_json(deep.as_bytes()).is_err());
