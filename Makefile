@@ -220,6 +220,10 @@ $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
 			"@grafana/schema@$(GRAFANA_SCHEMA_VERSION)" "typescript@$(TYPESCRIPT_VERSION)" >/dev/null && mv $@.new $@; \
 	fi
 
+.PHONY: replicas-measure
+replicas-measure: build needs-python ## Measure how often figures go back behind two results processes
+	cd .ci && python3 -m replicas.measure --bin-dir $(abspath $(BIN))
+
 .PHONY: monitoring-check
 monitoring-check: setup build monitoring-setup $(VENV)/monitoring/requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, pipelines; run the rules on a real Prometheus
 	$(call python,monitoring) -m monitoring.check --bin-dir $(BIN) --node-modules $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION)

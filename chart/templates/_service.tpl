@@ -24,6 +24,14 @@ spec:
   {{- if ne $values.service.type "ClusterIP" }}
   externalTrafficPolicy: {{ $values.service.externalTrafficPolicy }}
   {{- end }}
+  {{- with $values.service.sessionAffinity }}
+  sessionAffinity: {{ . }}
+  {{- if eq . "ClientIP" }}
+  sessionAffinityConfig:
+    clientIP:
+      timeoutSeconds: {{ $values.service.sessionAffinityTimeoutSeconds }}
+  {{- end }}
+  {{- end }}
   selector:
     {{- include "paredao.selectorLabels" . | nindent 4 }}
   ports:

@@ -9,6 +9,7 @@ mod metrics;
 mod reader;
 mod snapshots;
 mod snapshotter;
+mod ticks;
 
 pub use config::SnapshotConfig;
 pub use snapshots::{Confirmed, PollSnapshot, Snapshots};

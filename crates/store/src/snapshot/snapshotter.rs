@@ -7,7 +7,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Clock, Poll, PollId, PollState};
 
@@ -16,6 +15,7 @@ use super::config::{QUIET_EVERY, SnapshotConfig};
 use super::metrics::{Metrics, PollLabels};
 use super::reader::FiguresReader;
 use super::snapshots::{Confirmed, Snapshots};
+use super::ticks::until_tick;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
 use crate::polls::{KnownPolls, Regression, receipt_key};
@@ -73,10 +73,10 @@ impl Snapshotter {
     }
 
     async fn run(mut self) {
-        let mut ticks = tokio::time::interval(self.config.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in 0_u32.. {
-            ticks.tick().await;
+            if tick > 0 {
+                tokio::time::sleep(until_tick(self.clock.now(), self.config.interval)).await;
+            }
             match self.tick(tick).await {
                 Ok(()) => self.failing = false,
                 Err(error) => {

@@ -1,0 +1,122 @@
+"""Measures how often figures go back for a reader that is sent to two replicas of vote-results in turn.
+
+A measurement, and no check: it is run by hand, and its figures depend on the machine. Starts Redis, an ingest process
+and two results processes on free ports of this machine, votes at a steady rate, and lets readers ask both replicas in
+turn, as a proxy without affinity would send them. A read goes back if its revision is below the highest that the same
+reader has seen.
+"""
+
+import argparse
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+from lib.polls import poll
+from lib.processes import ask, free_port, stop
+from lib.wait import until
+
+POLL = "replicas-01"
+READERS = 4
+VOTERS = 6
+
+
+def service(program: pathlib.Path, redis: int, log: pathlib.Path) -> tuple[subprocess.Popen, int]:
+    port = free_port()
+    environment = {
+        "VOTE__REDIS__URL": f"redis://127.0.0.1:{redis}",
+        "VOTE__HTTP__BIND": f"127.0.0.1:{port}",
+        "VOTE__ADMIN__BIND": "127.0.0.1:0",
+        "VOTE__HTTP__WORKERS": "1",
+        "VOTE__SHUTDOWN__GRACE_MS": "0",
+    }
+    with log.open("wb") as out:
+        process = subprocess.Popen([program], stdout=out, stderr=subprocess.STDOUT, env=os.environ | environment)
+    return process, port
+
+
+def vote(port: int, per_second: float, until_s: float) -> int:
+    """Votes at a steady rate; gives how many were recorded."""
+    connection, recorded, due = http.client.HTTPConnection("127.0.0.1", port), 0, time.monotonic()
+    while (now := time.monotonic()) < until_s:
+        if due > now:
+            time.sleep(due - now)
+        due += 1 / per_second
+        body = json.dumps({"candidate": "ana"})
+        connection.request("POST", f"/v1/polls/{POLL}/votes", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        recorded += answer.status < 300
+    return recorded
+
+
+def read(ports: list[int], pause_s: float, until_s: float) -> tuple[int, int]:
+    """How many reads there were, and how many of them went back."""
+    connections = [http.client.HTTPConnection("127.0.0.1", port) for port in ports]
+    reads = back = highest = 0
+    while time.monotonic() < until_s:
+        for connection in connections:
+            connection.request("GET", f"/v1/polls/{POLL}/results")
+            revision = json.loads(connection.getresponse().read())["revision"]
+            reads += 1
+            back += revision < highest
+            highest = max(highest, revision)
+            time.sleep(pause_s)
+    return reads, back
+
+
+def measure(options: argparse.Namespace, folder: pathlib.Path, running: list[subprocess.Popen]) -> None:
+    redis = free_port()
+    with (folder / "redis.log").open("wb") as log:
+        command = ["redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        running.append(subprocess.Popen(command, stdout=log))
+    tool = [options.bin_dir / "votectl", "--redis", f"redis://127.0.0.1:{redis}", "poll"]
+
+    def apply() -> bool:
+        file = json.dumps(poll(POLL))
+        return subprocess.run([*tool, "apply", "-"], input=file, text=True, capture_output=True).returncode == 0
+
+    until("the poll", apply)
+    subprocess.run([*tool, "open", POLL], check=True, capture_output=True)
+    ports = []
+    for name in ("vote-ingest", "vote-results", "vote-results"):
+        process, port = service(options.bin_dir / name, redis, folder / f"{name}-{len(ports)}.log")
+        running.append(process)
+        ports.append(port)
+        path = f"/v1/polls/{POLL}/results" if name == "vote-results" else "/readyz"
+        until(f"{name} on {port}", lambda port=port, path=path: ask(f"http://127.0.0.1:{port}{path}")[0] == 200)
+        # Half a tick apart, the worst that processes which tick by themselves can be.
+        time.sleep(0.125)
+    until_s = time.monotonic() + options.seconds
+    with concurrent.futures.ThreadPoolExecutor(READERS + VOTERS) as threads:
+        votes = [threads.submit(vote, ports[0], options.rate / VOTERS, until_s) for _ in range(VOTERS)]
+        results = ports[1:]
+        asked = [[results[each % 2]] if options.kept else results for each in range(READERS)]
+        readers = [threads.submit(read, each, options.pause_ms / 1000, until_s) for each in asked]
+        recorded = sum(each.result() for each in votes)
+        reads, back = (sum(counts) for counts in zip(*(each.result() for each in readers), strict=True))
+    print(f"{recorded / options.seconds:.0f} votes/s, {reads} reads by {READERS} readers, {back} went back: {back / reads:.2%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rate", type=float, default=300, help="votes per second")
+    parser.add_argument("--pause-ms", type=float, default=20, help="between two reads of a reader")
+    parser.add_argument("--kept", action="store_true", help="each reader at one replica, as a proxy with affinity does")
+    options = parser.parse_args()
+    running: list[subprocess.Popen] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            measure(options, pathlib.Path(folder), running)
+        finally:
+            stop(*running, patience_s=5)
+
+
+if __name__ == "__main__":
+    main()
