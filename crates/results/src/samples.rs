@@ -64,6 +64,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
         votes: total,
         drained: Drained::No,
     };
+    let received_at = minutes.last().map(Minute::start);
     PollSnapshot {
         revision: poll.revision + 3,
         poll,
@@ -71,7 +72,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
         minutes,
         late: Tally::new(2, 2),
         ledger: vec![BTreeMap::from([(WRITER, ledger)])],
-        read_at: opens_at(),
+        received_at,
         sealed: None,
     }
 }

@@ -58,6 +58,9 @@ impl Fence {
         ]
     }
 
+    /// The field beside the fence's own in which `commit.lua` keeps when the latest vote was received.
+    pub(crate) const RECEIVED_AT: &str = "received_at";
+
     /// The hash's fields, in the order that [`Fence::parse`] takes.
     pub(crate) const FIELDS: [&str; 4] = ["state", "opens_at", "closes_at", "revision"];
 }

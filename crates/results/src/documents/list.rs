@@ -9,7 +9,7 @@ use crate::documents::poll::PollDocument;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PollList)]
 pub(crate) struct PollListDocument<'p> {
-    /// When the list was read.
+    /// When the newest change of a listed poll was; the Unix epoch where none is listed.
     #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
     pub(crate) as_of: String,
     /// Whether newer polls and states can't be read at the moment.

@@ -28,7 +28,7 @@ pub(crate) struct PollDocument<'p> {
     pub(crate) state: PollState,
     /// How far its figures can be relied on.
     pub(crate) status: Status,
-    /// When it was read.
+    /// When it last changed: by an operator, or by its opening or closing.
     #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
     pub(crate) as_of: String,
     /// From when on it takes votes.
@@ -59,7 +59,7 @@ impl<'p> PollDocument<'p> {
             visibility: definition.visibility(),
             state: view.state,
             status: view.status,
-            as_of: wire_time::format(view.as_of),
+            as_of: wire_time::format(view.poll_as_of),
             opens_at: wire_time::format(definition.opens_at()),
             closes_at: wire_time::format(poll.closes_at),
             timezone: definition.timezone(),

@@ -54,7 +54,7 @@ impl SeriesPart {
 
 /// Votes by the hour.
 ///
-/// Every hour from the opening to `as_of` (or to the closing) is there; one without votes is zero, one
+/// Every hour from the opening to now (or to the closing) is there; one without votes is zero, one
 /// that has not come yet is absent.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HourlySeries<'s> {
@@ -81,7 +81,7 @@ pub(crate) struct HourlySeries<'s> {
 
 /// Votes by the minute.
 ///
-/// Every minute from the opening to `as_of` (or to the closing) is there; one without votes is zero,
+/// Every minute from the opening to now (or to the closing) is there; one without votes is zero,
 /// one that has not come yet is absent.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MinutelySeries<'s> {
@@ -126,7 +126,7 @@ fn as_map<S: Serializer>(votes: &[(&CandidateId, u128)], serializer: S) -> Resul
 }
 
 impl<'s> HourlySeries<'s> {
-    /// The hours of a poll up to its view's `as_of`: what is later isn't known, and so isn't there.
+    /// The hours of a poll up to the last confirmation of its view: what is later isn't known, and so isn't there.
     pub(crate) fn new(snapshot: &'s PollSnapshot, view: &View, part: &'s SeriesPart) -> Self {
         let definition = &snapshot.poll.definition;
         Self {
@@ -190,7 +190,7 @@ fn range(snapshot: &PollSnapshot, view: &View, bounds: Bounds) -> Option<(Timest
     if !view.has_begun && snapshot.minutes.first().is_none() {
         return None;
     }
-    let (first, last) = series_range(&snapshot.poll, &snapshot.minutes, view.as_of)?;
+    let (first, last) = series_range(&snapshot.poll, &snapshot.minutes, view.read_until)?;
     let from = bounds.from.map_or(first, |from| from.max(first));
     let until = bounds.until.map_or(last, |until| {
         let before = until.checked_sub(SignedDuration::from_millis(1));
@@ -255,7 +255,7 @@ mod tests {
         let expected = json!({
             "poll": "paredao-01", "kind": "live", "direction": "eliminate",
             "timezone": "America/Sao_Paulo", "status": "provisional",
-            "as_of": "2026-11-24T03:10:00.000Z", "revision": 5,
+            "as_of": "2026-11-24T01:01:00.000Z", "revision": 5,
             "hours": [
                 row("2026-11-23T21:00:00-03:00", 5),
                 row("2026-11-23T22:00:00-03:00", 7),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
-use vote_domain::{Clock, Minute, PollState, SealedPoll, Status};
+use vote_domain::{Clock, Minute, Poll, PollState, SealedPoll, Status};
 use vote_runtime::Settings;
 use vote_store::{Confirmed, PollSnapshot, SnapshotConfig};
 
@@ -48,9 +48,14 @@ impl Freshness {
 pub(crate) struct View {
     pub(crate) state: PollState,
     pub(crate) status: Status,
-    /// When Redis last confirmed the figures, at the time of this view.
+    /// The instant of the newest thing that the figures show: a vote, a change of the poll, its opening or closing. It
+    /// comes from Redis alone, so that every process says the same of the same figures.
     pub(crate) as_of: Timestamp,
-    /// The minute of `as_of`, up to the poll's last: the series grow with it, votes or none.
+    /// The same of the poll itself, without its votes.
+    pub(crate) poll_as_of: Timestamp,
+    /// When Redis last confirmed the figures, at the time of this view: the series go up to its minute.
+    pub(crate) read_until: Timestamp,
+    /// That minute, up to the poll's last: the series grow with it, votes or none.
     minute: Minute,
     /// Whether voting may have begun: before, there is no series.
     pub(crate) has_begun: bool,
@@ -59,8 +64,7 @@ pub(crate) struct View {
 impl View {
     /// The view of a poll now; `before` is the one of the same snapshot, if there was one.
     ///
-    /// `as_of` moves only when something else does, so that a body stays the same while nothing is
-    /// new; and it never moves back.
+    /// It stays what it was while nothing is new, and so do the bodies.
     pub(crate) fn new(
         confirmed: &Confirmed,
         before: Option<&Self>,
@@ -88,16 +92,24 @@ impl View {
                 }
             }
         };
-        let as_of = match sealed(snapshot) {
-            Some(sealed) => sealed.standing.as_of,
-            None => confirmed.confirmed_at,
+        let poll_as_of = changed_at(poll, state, phase.status());
+        let (as_of, read_until) = match sealed(snapshot) {
+            Some(sealed) => (sealed.standing.as_of, sealed.standing.as_of),
+            None => {
+                let as_of = snapshot
+                    .received_at
+                    .map_or(poll_as_of, |at| at.max(poll_as_of));
+                (as_of, confirmed.confirmed_at)
+            }
         };
         let last = Minute::from_timestamp(poll.closes_at);
         let view = Self {
             state,
             status,
             as_of,
-            minute: Minute::from_timestamp(as_of).min(last),
+            poll_as_of,
+            read_until,
+            minute: Minute::from_timestamp(read_until).min(last),
             has_begun: phase.status() != Status::NotOpen,
         };
         match before {
@@ -124,6 +136,17 @@ impl View {
 
 /// `Cache-Control` of what may change at any moment.
 pub(crate) const CHANGES: &str = "public, max-age=1, stale-while-revalidate=5, stale-if-error=60";
+
+/// When the newest of what has happened to the poll itself did: a change by an operator, or what the clock does.
+fn changed_at(poll: &Poll, state: PollState, status: Status) -> Timestamp {
+    let changed = poll.log.iter().map(|entry| entry.at);
+    let opened =
+        (state != PollState::Draft && state != PollState::Void && status != Status::NotOpen)
+            .then(|| poll.definition.opens_at());
+    let closed = matches!(state, PollState::Closed | PollState::Sealed).then_some(poll.closes_at);
+    let newest = changed.chain(opened).chain(closed).max();
+    newest.unwrap_or(Timestamp::UNIX_EPOCH)
+}
 
 /// The sealed result of a poll that is sealed.
 pub(crate) fn sealed(snapshot: &PollSnapshot) -> Option<&SealedPoll> {
@@ -229,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn old_figures_are_stale_and_keep_the_time_they_were_confirmed() {
+    fn old_figures_are_stale_and_keep_the_time_of_the_newest_vote() {
         let read_at = after(opens_at(), 60_000);
         assert_eq!(
             view(None, read_at, after(read_at, 2000)).status,
             Status::Provisional
         );
         let stale = view(None, read_at, after(read_at, 2001));
-        assert_eq!((stale.status, stale.as_of), (Status::Stale, read_at));
+        assert_eq!((stale.status, stale.as_of), (Status::Stale, opens_at()));
     }
 
     #[test]
@@ -284,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn as_of_moves_only_with_something_else_and_never_back() {
+    fn as_of_is_that_of_the_data_whoever_reads_it_and_when() {
         let read_at = after(opens_at(), 60_000);
         let snapshot = snapshot(&[(0, 0, 7)]);
         let next = |confirmed_at: Timestamp, now: Timestamp, before: &View| {
@@ -302,15 +325,13 @@ mod tests {
         assert_eq!(second, first);
         // Redis goes away, and comes back.
         let stale = next(after(read_at, 500), after(read_at, 9_000), &second);
-        assert_eq!(
-            (stale.status, stale.as_of),
-            (Status::Stale, after(read_at, 500))
-        );
+        assert_eq!((stale.status, stale.as_of), (Status::Stale, first.as_of));
         let back = next(after(read_at, 10_000), after(read_at, 10_010), &stale);
         assert_eq!(
             (back.status, back.as_of),
-            (Status::Provisional, after(read_at, 10_000))
+            (Status::Provisional, first.as_of)
         );
+        assert_eq!(first.as_of, opens_at(), "the minute of the vote");
         // A minute without votes is news to the series.
         let minute = next(after(read_at, 60_100), after(read_at, 60_200), &back);
         assert_ne!(minute, back);

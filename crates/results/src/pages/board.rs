@@ -11,6 +11,7 @@ use vote_store::PollSnapshot;
 use crate::documents::series::Step;
 use crate::documents::view::View;
 use crate::metrics::PollReads;
+use crate::pages::confirmation::Confirmation;
 use crate::pages::page::Pages;
 use crate::pages::series_cache::SeriesCache;
 
@@ -19,6 +20,8 @@ use crate::pages::series_cache::SeriesCache;
 pub(crate) struct Board {
     /// The list of polls; `None` before it was read for the first time.
     pub(crate) list: Option<Arc<Pages>>,
+    /// When the list was last read.
+    pub(crate) list_confirmed: Arc<Confirmation>,
     pub(crate) polls: BTreeMap<PollId, Arc<PollPages>>,
     /// Polls that are on the list, and of which nothing is known yet.
     pub(crate) unread: Arc<BTreeSet<PollId>>,
@@ -38,6 +41,8 @@ pub(crate) struct PollPages {
     /// The series in other zones and between bounds, made for those who asked.
     pub(crate) cache: SeriesCache,
     pub(crate) reads: Arc<PollReads>,
+    /// When Redis last confirmed the snapshot.
+    pub(crate) confirmed: Arc<Confirmation>,
 }
 
 /// The newest series, made beside the standing so that it never waits for them. Stays while pages come

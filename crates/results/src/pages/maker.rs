@@ -56,6 +56,8 @@ impl PageMaker {
     ) -> io::Result<Arc<PollPages>> {
         let same = known.filter(|known| Arc::ptr_eq(&known.snapshot, &confirmed.snapshot));
         let view = View::new(confirmed, same.map(|same| &same.view), now, self.freshness);
+        let confirmation = known.map_or_else(Arc::default, |known| Arc::clone(&known.confirmed));
+        confirmation.set(confirmed.confirmed_at);
         if let Some(same) = same.filter(|same| same.view == view) {
             return Ok(Arc::clone(same));
         }
@@ -76,6 +78,7 @@ impl PageMaker {
                 || Arc::new(self.metrics.reads(snapshot.poll.definition.id())),
                 |known| Arc::clone(&known.reads),
             ),
+            confirmed: confirmation,
             snapshot,
             view,
         }))
@@ -116,7 +119,6 @@ impl PageMaker {
         &mut self,
         polls: &BTreeMap<PollId, Arc<PollPages>>,
         known: Option<&Arc<Pages>>,
-        read_at: Timestamp,
         is_stale: bool,
     ) -> io::Result<Arc<Pages>> {
         if let Some(known) = known.filter(|_| self.listed.is_of(polls, is_stale)) {
@@ -131,8 +133,9 @@ impl PageMaker {
             self.metrics.rendered("", subject, || {
                 let pages = polls.values();
                 let listed = pages.filter(|pages| is_listed(&pages.snapshot.poll));
+                let newest = listed.clone().map(|pages| pages.view.poll_as_of).max();
                 let document = Document::List(PollListDocument {
-                    as_of: wire_time::format(read_at),
+                    as_of: wire_time::format(newest.unwrap_or(Timestamp::UNIX_EPOCH)),
                     stale: is_stale,
                     polls: listed
                         .map(|pages| PollDocument::new(&pages.snapshot.poll, &pages.view))

@@ -2,6 +2,7 @@
 
 pub(crate) mod board;
 pub(crate) mod body;
+pub(crate) mod confirmation;
 mod maker;
 pub(crate) mod page;
 pub(crate) mod published;

@@ -116,9 +116,11 @@ impl Renderer {
         let polls = pages.collect::<io::Result<_>>()?;
         let is_stale = read.is_incomplete || self.freshness.is_list_stale(read_at, now);
         let known = before.list.as_ref();
-        let list = self.maker.list(&polls, known, read_at, is_stale)?;
+        let list = self.maker.list(&polls, known, is_stale)?;
+        before.list_confirmed.set(read_at);
         self.published.publish(Board {
             list: Some(list),
+            list_confirmed: Arc::clone(&before.list_confirmed),
             polls,
             unread: Arc::clone(&read.unread),
             receipt_key: read.receipt_key.clone(),

@@ -31,7 +31,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         description = "Publishes the polls' standings and series, and says what a receipt proves. Read-only.\n\n\
             Figures are read from the store a few times per second and made into bodies once; every \
             answer has a strong `ETag`. While the store can't be read, the last figures go on being \
-            answered with `status: stale` and the `as_of` at which they were last confirmed.\n\n\
+            answered with `status: stale`; the field `Figures-Confirmed-At` says when they last were confirmed.\n\n\
             Every error is an `application/problem+json` whose `code` is listed at `/problems`.",
     ),
     paths(

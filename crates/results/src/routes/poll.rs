@@ -41,5 +41,6 @@ pub(crate) async fn get_poll(
     let board = api.board.load()?;
     let poll = poll_of_request(&board, &request, audience)?;
     let reads = &poll.reads.poll;
-    respond(&request, &poll.pages, Subject::Poll, audience, reads)
+    let (pages, confirmed) = (&poll.pages, &poll.confirmed);
+    respond(&request, pages, Subject::Poll, audience, reads, confirmed)
 }

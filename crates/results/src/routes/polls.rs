@@ -49,5 +49,13 @@ pub(crate) async fn list_polls(
         Audience::Public if lists.has(Subject::AnnouncedPolls) => Subject::AnnouncedPolls,
         _ => Subject::AllPolls,
     };
-    respond(&request, lists, subject, audience, &api.list_reads)
+    let confirmed = &board.list_confirmed;
+    respond(
+        &request,
+        lists,
+        subject,
+        audience,
+        &api.list_reads,
+        confirmed,
+    )
 }

@@ -52,5 +52,6 @@ pub(crate) async fn get_results(
         subject,
         audience,
         &poll.reads.results,
+        &poll.confirmed,
     )
 }

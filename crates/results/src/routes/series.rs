@@ -19,7 +19,7 @@ use crate::serve::respond::{respond, respond_with};
 
 /// A poll's votes by the hour
 ///
-/// Every hour from the opening to `as_of`, in the poll's time zone or in that of `tz`. An hour without
+/// Every hour from the opening to now, in the poll's time zone or in that of `tz`. An hour without
 /// votes is zero; one that has not come yet is absent. The hour in which clocks are put back is there
 /// twice, once for each offset. Public only where the poll's `visibility` is `public`.
 #[utoipa::path(
@@ -59,7 +59,7 @@ pub(crate) async fn get_hourly(
 
 /// A poll's votes by the minute
 ///
-/// Every minute from the opening to `as_of`. A minute without votes is zero; one that has not come yet
+/// Every minute from the opening to now. A minute without votes is zero; one that has not come yet
 /// is absent. A poll of two days has 2,880 of them: ask for a part with `from` and `until` where that
 /// is enough. Public only where the poll's `visibility` is `public`.
 #[utoipa::path(
@@ -108,7 +108,8 @@ async fn answer(request: &HttpRequest, api: &Api, step: Step) -> Result<HttpResp
     if query.is_for_all_in(definition.timezone())
         && let Some(ahead) = poll.series.by(step).load_full()
     {
-        return respond(request, &ahead, Subject::Series(step), audience, reads);
+        let subject = Subject::Series(step);
+        return respond(request, &ahead, subject, audience, reads, &poll.confirmed);
     }
     let key = SeriesKey {
         step,
@@ -116,5 +117,11 @@ async fn answer(request: &HttpRequest, api: &Api, step: Step) -> Result<HttpResp
         format: choose_format(request),
     };
     let body = api.series.get(&poll, key).await?;
-    Ok(respond_with(request, &body, audience, reads))
+    Ok(respond_with(
+        request,
+        &body,
+        audience,
+        reads,
+        &poll.confirmed,
+    ))
 }

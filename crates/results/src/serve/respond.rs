@@ -8,6 +8,7 @@ use vote_http::{Problem, ProblemCode};
 
 use crate::metrics::ReadCounters;
 use crate::pages::body::{Body, Coding};
+use crate::pages::confirmation::{CONFIRMED_AT, Confirmation};
 use crate::pages::page::{PageKey, Pages, Subject};
 use crate::serve::access::Audience;
 use crate::serve::negotiate::{VARY_BY, choose, choose_format, is_known};
@@ -22,13 +23,14 @@ pub(crate) fn respond(
     subject: Subject,
     audience: Audience,
     reads: &ReadCounters,
+    confirmed: &Confirmation,
 ) -> Result<HttpResponse, Problem> {
     let key = PageKey {
         subject,
         format: choose_format(request),
     };
     let body = pages.get(key).ok_or(ProblemCode::SnapshotUnavailable)?;
-    Ok(respond_with(request, body, audience, reads))
+    Ok(respond_with(request, body, audience, reads, confirmed))
 }
 
 /// Answers with a body, or with 304 where the client has it.
@@ -37,6 +39,7 @@ pub(crate) fn respond_with(
     body: &Body,
     audience: Audience,
     reads: &ReadCounters,
+    confirmed: &Confirmation,
 ) -> HttpResponse {
     let (coding, variant) = choose(request, body);
     let is_known = is_known(request, variant);
@@ -53,6 +56,7 @@ pub(crate) fn respond_with(
     response
         .insert_header((ETAG, variant.etag.clone()))
         .insert_header((CACHE_CONTROL, cache_control))
+        .insert_header((CONFIRMED_AT, confirmed.header()))
         .insert_header((VARY, HeaderValue::from_static(VARY_BY)));
     if is_known {
         return response.finish();

@@ -6,6 +6,7 @@ mod bad_input;
 mod http;
 mod lifecycle;
 mod receipts;
+mod replicas;
 mod series;
 mod support;
 mod unread;

@@ -84,7 +84,7 @@ async fn while_redis_is_away_the_last_figures_are_stale_and_then_provisional_aga
     let stale = answer.json();
     assert_eq!(
         stale["as_of"], "2026-11-24T01:02:03.000Z",
-        "the last time it was confirmed"
+        "the time of the newest vote"
     );
     for figures in ["total_votes", "candidates", "channels", "revision", "state"] {
         assert_eq!(stale[figures], fresh[figures]);
@@ -115,7 +115,7 @@ async fn while_redis_is_away_the_last_figures_are_stale_and_then_provisional_aga
         .await
         .json();
     assert_eq!(back["total_votes"], 2);
-    assert_eq!(back["as_of"], "2026-11-24T01:03:03.000Z");
+    assert_eq!(back["as_of"], "2026-11-24T01:02:03.000Z");
     app.until("/v1/polls", |list| list["stale"] == false).await;
 }
 

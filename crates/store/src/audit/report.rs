@@ -158,6 +158,7 @@ mod tests {
                 drained: Drained::Ended,
             };
             ShardFigures {
+                received_at_ms: None,
                 shard,
                 fence: Some(Fence::of(poll)),
                 tally,

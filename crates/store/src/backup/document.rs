@@ -149,6 +149,7 @@ impl ShardDocument {
             }
         }
         Ok(ShardFigures {
+            received_at_ms: None,
             shard: self.shard,
             fence: Some(self.fence),
             tally: self.tally.clone(),

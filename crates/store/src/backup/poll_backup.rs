@@ -39,10 +39,14 @@ impl Backup {
     /// [`BackupError::Content`] where they do not agree, as `votectl audit` would say.
     pub fn new(
         poll: Poll,
-        shards: Vec<ShardFigures>,
+        mut shards: Vec<ShardFigures>,
         sealed: Option<SealedPoll>,
         taken: Taken,
     ) -> Result<Self, BackupError> {
+        for shard in &mut shards {
+            // No part of the document: the minutes say it well enough.
+            shard.received_at_ms = None;
+        }
         let totals = Totals::of(&shards);
         let mut backup = Self {
             taken: Taken {

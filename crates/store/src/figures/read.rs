@@ -86,14 +86,16 @@ pub(crate) async fn shard(
         .arg(keys.late())
         .arg(keys.writers())
         .arg(minutes_keys)
-        .arg(&Fence::FIELDS);
+        .arg(&Fence::FIELDS)
+        .arg(Fence::RECEIVED_AT);
     let answers: Vec<redis::Value> = nodes.run(&FIGURES, &keys.state(), &command).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(redis::Value::Nil);
 
-    let fence = Fence::parse(
-        &Vec::<Option<String>>::from_redis_value(next()).map_err(redis::RedisError::from)?,
-    );
+    let mut fields =
+        Vec::<Option<String>>::from_redis_value(next()).map_err(redis::RedisError::from)?;
+    let received_at = fields.pop().flatten();
+    let fence = Fence::parse(&fields);
     let tally = parse_tally(poll, &keys.tally(), next())?;
     let late = parse_tally(poll, &keys.late(), next())?;
     let writers = parse_ledger(&keys.writers(), next())?;
@@ -111,6 +113,7 @@ pub(crate) async fn shard(
     Ok(ShardFigures {
         shard: number,
         fence,
+        received_at_ms: received_at.and_then(|ms| ms.parse().ok()),
         tally,
         minutes,
         late,

@@ -47,6 +47,9 @@ pub struct ShardFigures {
     pub shard: u16,
     /// The fence; `None` where the shard has none.
     pub fence: Option<Fence>,
+    /// When the latest vote of all batches was received, in milliseconds since the Unix epoch; `None` before the first
+    /// batch, and of a shard that was written by an older version or restored from a backup.
+    pub received_at_ms: Option<i64>,
     /// Votes by channel and candidate.
     pub tally: Tally,
     /// The same votes by minute.

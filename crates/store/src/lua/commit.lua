@@ -1,6 +1,7 @@
 -- Records one batch of votes of one lane, exactly once. See ARCHITECTURE.md, "A vote's way".
 --
--- KEYS  1 state     hash    the fence: state, opens_at, closes_at (milliseconds since the epoch)
+-- KEYS  1 state     hash    the fence: state, opens_at, closes_at (milliseconds since the epoch); received_at: when
+--                           the latest vote of all batches so far was received, by the clock of its writer
 --       2 tally     hash    <channel>/<candidate> -> votes
 --       3 minutes   hash    <minute>/<channel>/<candidate> -> votes, of the batch's hour
 --       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger; <writer>/drained: the
@@ -89,7 +90,7 @@ elseif sequence > last + 1 or asks then
   return 'G' .. string.format('%.0f', last)
 end
 
-local fence = redis.call('HMGET', state_key, 'state', 'opens_at', 'closes_at')
+local fence = redis.call('HMGET', state_key, 'state', 'opens_at', 'closes_at', 'received_at')
 local state, opens_at, closes_at = fence[1], tonumber(fence[2] or '0'), tonumber(fence[3] or '0')
 -- Forgotten, with all else of the shard: nothing can be said of a vote, and nothing is written, before it is there again.
 if not state then return 'Wabsent' end
@@ -250,6 +251,7 @@ if reply ~= 'A' then redis.call('HLEN', replies_key) end
 -- out of memory: after any other one (a PEXPIRE) it would take all the rest as well, beyond `maxmemory`.
 redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2],
   writer .. '/votes', string.format('%.0f', votes_before + total))
+if latest > tonumber(fence[4] or '0') then redis.call('HSET', state_key, 'received_at', ARGV[5]) end
 if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
 if #tally > 0 then redis.call('HSET', tally_key, unpack(tally)) end
 if #minutes > 0 then redis.call('HSET', minutes_key, unpack(minutes)) end

@@ -42,7 +42,6 @@ pub(super) fn assemble(
     shards: Vec<ShardFigures>,
     minutes: MinuteSeries,
     sealed: Option<Arc<SealedPoll>>,
-    now: Timestamp,
 ) -> Result<PollSnapshot, StoreError> {
     let shape = (
         poll.definition.channels().len(),
@@ -52,10 +51,14 @@ pub(super) fn assemble(
     let mut late = Tally::new(shape.0, shape.1);
     let mut ledger = Vec::with_capacity(shards.len());
     let mut revision = poll.revision;
+    let mut received_at = minutes.last().map(|minute| minute.start());
     for shard in shards {
         tally.merge(&shard.tally).map_err(overflow)?;
         late.merge(&shard.late).map_err(overflow)?;
         revision += shard.sequences();
+        let latest = shard.received_at_ms;
+        let latest = latest.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        received_at = received_at.max(latest);
         ledger.push(shard.writers);
     }
     Ok(PollSnapshot {
@@ -65,7 +68,7 @@ pub(super) fn assemble(
         late,
         ledger,
         revision,
-        read_at: now,
+        received_at,
         sealed,
     })
 }

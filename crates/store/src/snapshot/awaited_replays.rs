@@ -65,7 +65,6 @@ fn has_less(read: &PollSnapshot, known: &PollSnapshot) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use vote_domain::{Eligibility, MinuteSeries, Tally, WriterId};
     use vote_testkit::fixtures::demo_poll;
 
@@ -88,7 +87,7 @@ mod tests {
             late: Tally::new(1, 2),
             ledger: vec![BTreeMap::from([(WriterId::from_bytes([1; 8]), ledger)])],
             revision: 1,
-            read_at: Timestamp::UNIX_EPOCH,
+            received_at: None,
             sealed: None,
         }
     }

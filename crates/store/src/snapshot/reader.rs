@@ -90,7 +90,7 @@ impl FiguresReader {
             PollState::Sealed => self.sealed(id).await?,
             _ => None,
         };
-        assemble(poll, shards, minutes, sealed, now)
+        assemble(poll, shards, minutes, sealed)
     }
 
     /// The figures of all shards, with the minutes of `hours`, where all shards are known to be what

@@ -24,8 +24,9 @@ pub struct PollSnapshot {
     /// Grows with every batch that was committed and every change of the poll; the same number in
     /// every process that reads the same figures.
     pub revision: u64,
-    /// When these figures were first read.
-    pub read_at: Timestamp,
+    /// When the latest vote of these figures was received; of old and of restored data the beginning of its minute.
+    /// The same in every process at the same revision. `None` without votes.
+    pub received_at: Option<Timestamp>,
     /// The sealed result, once there is one.
     pub sealed: Option<Arc<SealedPoll>>,
 }
