@@ -21,6 +21,7 @@ mod figures;
 #[cfg(test)]
 mod fixtures;
 pub mod instant;
+mod line;
 mod names;
 #[cfg(feature = "openapi")]
 mod openapi;

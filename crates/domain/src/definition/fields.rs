@@ -13,6 +13,7 @@ use crate::definition::node::Node;
 use crate::definition::slug::SlugError;
 use crate::definition::violation::{FILE, Violation};
 use crate::instant::InstantError;
+use crate::line::{belongs_into_a_line, is_visible};
 use crate::names::UnknownName;
 use crate::shown::shown;
 use crate::{instant, wire_time, zone};
@@ -116,17 +117,27 @@ impl Check {
         }
     }
 
-    /// One line of text that isn't blank.
+    /// One line of text that shows something, without the blanks around it.
     pub(super) fn line(&mut self, map: &Fields<'_>, name: &str, max: usize) -> Option<String> {
         let node = self.required(map, name)?;
-        let text = self.text(map, name, node)?;
+        let text = self.text(map, name, node)?.trim();
         let chars = text.chars().count();
-        if text.trim().is_empty() || chars > max {
+        if text.is_empty() || chars > max {
             let rule = format!("must have 1 to {max} characters, not all blank; has {chars}");
             return self.refuse(map.field(name), rule);
         }
         if text.chars().any(char::is_control) {
             let rule = format!("must not hold control characters, is `{}`", shown(text));
+            return self.refuse(map.field(name), rule);
+        }
+        if let Some(found) = text.chars().find(|c| !belongs_into_a_line(*c)) {
+            let code = u32::from(found);
+            let rule =
+                format!("must be one line, without marks of text direction; has U+{code:04X}");
+            return self.refuse(map.field(name), rule);
+        }
+        if !is_visible(text) {
+            let rule = "must have a character that can be seen; has only invisible ones";
             return self.refuse(map.field(name), rule);
         }
         Some(text.to_owned())

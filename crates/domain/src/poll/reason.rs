@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::line::belongs_into_a_line;
+
 /// The longest reason, in characters.
 const MOST_CHARS: usize = 500;
 
@@ -53,17 +55,6 @@ impl Reason {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Neither a control, nor an end of line or paragraph, nor a mark that turns the direction of what follows (Unicode
-/// Standard Annex 9).
-fn belongs_into_a_line(c: char) -> bool {
-    let ends_line = matches!(c, '\u{2028}' | '\u{2029}');
-    let turns = matches!(
-        c,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
-    !c.is_control() && !ends_line && !turns
 }
 
 impl fmt::Display for Reason {

@@ -437,6 +437,37 @@ fn titles_and_names_are_one_line_of_text() {
 }
 
 #[test]
+fn a_name_shows_something_and_turns_no_text() {
+    let named = |name: &str| PAREDAO.replace("name: Ana", &format!("name: \"{name}\""));
+    for name in [r"\u200B", r"\u200D\uFE0F", r"\u3164", r"\u2800", r"\uFEFF"] {
+        assert_eq!(
+            wrong(&named(name)),
+            ["candidates[0].name: must have a character that can be seen; has only invisible ones"],
+            "{name}"
+        );
+    }
+    for code in [
+        "2028", "2029", "202E", "202A", "2066", "2069", "200F", "061C",
+    ] {
+        assert_eq!(
+            wrong(&named(&format!(r"A\u{code}B"))),
+            [format!(
+                "candidates[0].name: must be one line, without marks of text direction; has U+{code}"
+            )]
+        );
+    }
+    for (name, read) in [
+        (r" \u00A0Ana\u3000 ", "Ana"),
+        ("👩\u{200d}🚀", "👩\u{200d}🚀"),
+        ("❤\u{fe0f} Bia", "❤\u{fe0f} Bia"),
+        ("עדן", "עדן"),
+    ] {
+        let poll = PollDefinition::parse_yaml(&named(name)).expect("the name is right");
+        assert_eq!(poll.candidates()[0].name, read);
+    }
+}
+
+#[test]
 fn unknown_missing_repeated_and_null_fields_are_named() {
     assert_eq!(
         wrong_with("visibility", "visibilty: public"),
