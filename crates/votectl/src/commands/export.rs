@@ -4,6 +4,7 @@ use crate::commands::definition;
 use crate::commands::figures::{Figures, sealed_result};
 use crate::commands::poll_arg::PollArg;
 use crate::commands::progress::Shards;
+use crate::commands::spreadsheet::{Spreadsheet, for_spreadsheet};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
@@ -30,6 +31,10 @@ pub struct ExportArgs {
     /// a definition
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+
+    /// Writes the CSV for people: as this spreadsheet opens it, and without formulas
+    #[arg(long = "for", value_enum, value_name = "SPREADSHEET")]
+    pub spreadsheet: Option<Spreadsheet>,
 
     /// Which figures
     #[arg(long, value_enum, default_value_t)]
@@ -78,9 +83,17 @@ pub enum What {
 /// can't be read or the file not written.
 pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let form = form(&args, context.json())?;
+    if args.spreadsheet.is_some() && form != Format::Csv {
+        return Err(Failure::usage(
+            "--for: a spreadsheet opens the CSV of results, hourly, minutely and ledger; give --format csv, or leave out --for",
+        ));
+    }
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll.poll).await?;
-    let export = export(&operator, &poll, args.what, form, context).await?;
+    let mut export = export(&operator, &poll, args.what, form, context).await?;
+    if let Some(spreadsheet) = args.spreadsheet {
+        export.text = for_spreadsheet(&export.text, spreadsheet)?;
+    }
     write(args.file.as_deref(), &export.text, context)?;
     if let Some(remark) = export.remark {
         context.terminal.note(&remark);

@@ -10,3 +10,4 @@ pub mod poll;
 pub mod poll_arg;
 mod progress;
 pub mod receipt;
+pub mod spreadsheet;

@@ -26,6 +26,32 @@ async fn an_export_follows_output_unless_it_has_a_format() {
 }
 
 #[tokio::test]
+async fn an_export_for_a_spreadsheet_is_csv_with_its_mark_and_separator() {
+    let (server, _dir) = applied().await;
+    for (what, heading) in [
+        ("results", "poll;kind;"),
+        ("hourly", "start;total_votes;"),
+        ("minutely", "start;total_votes;"),
+        ("ledger", ""),
+    ] {
+        let export = format!("export paredao-01 --what {what}");
+        let excel = run(&server, &format!("{export} --for excel")).await;
+        let start = format!("\u{feff}{heading}");
+        assert!(
+            excel.stdout().starts_with(&start),
+            "{what}: {}",
+            excel.stdout()
+        );
+        let plain = run(&server, &export).await;
+        assert!(!plain.stdout().starts_with('\u{feff}'), "{what}");
+    }
+    for what in ["sealed", "backup", "definition", "results --format json"] {
+        let export = format!("export paredao-01 --what {what} --for excel");
+        assert!(fails(&server, &export, 2).await.contains("--for"), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_cannot_be_written_to_is_wrong_input() {
     let (server, dir) = applied().await;
     let below_a_file = dir.path().join("poll.yaml/x");

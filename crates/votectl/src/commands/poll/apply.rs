@@ -1,5 +1,6 @@
 //! `votectl poll apply FILE`
 
+use crate::commands::poll::candidates;
 use crate::commands::poll::change::without_channel;
 use crate::commands::poll::file;
 use crate::commands::poll::visibility::confirm_showing;
@@ -152,7 +153,8 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
     let closed = without_channel(poll)
         .filter(|_| draft)
         .map(|why| format!("poll {id} can't be opened: {why}"));
-    kept.chain(past).chain(closed).collect()
+    let names = candidates::remarks(definition);
+    kept.chain(past).chain(closed).chain(names).collect()
 }
 
 fn report(change: &Change, dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `votectl poll …`: polls and their states.
 
 mod apply;
+mod candidates;
 mod change;
 mod close;
 mod delete;

@@ -1,6 +1,7 @@
 //! `votectl poll show POLL`
 
 use crate::commands::figures::{Figures, standing_text};
+use crate::commands::poll::candidates;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -15,6 +16,9 @@ use vote_domain::{Poll, wire_time};
 pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), Failure> {
     let operator = context.operator()?;
     let poll = context.poll(&operator, &args.poll).await?;
+    for remark in candidates::remarks(&poll.definition) {
+        context.terminal.note(&remark);
+    }
     let now = context.now();
     let figures = Figures::read(&operator, &poll, now).await?;
     if context.json() {
@@ -92,5 +96,6 @@ fn definition_text(poll: &Poll) -> String {
             "channel", channel.id, channel.weight, channel.eligibility
         );
     }
+    text.push_str(&candidates::lines(definition));
     text
 }
