@@ -32,8 +32,8 @@ pub struct ExportArgs {
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
-    /// Writes the CSV for people: as this spreadsheet opens it, and without formulas
-    #[arg(long = "for", value_enum, value_name = "SPREADSHEET")]
+    /// Write the CSV for people: as this spreadsheet opens it, and without formulas
+    #[arg(long = "for", value_enum, value_name = "APP")]
     pub spreadsheet: Option<Spreadsheet>,
 
     /// Which figures
