@@ -15,11 +15,11 @@ use vote_domain::{ChannelId, PollId};
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "A run ends at the latest --timeout after its last vote was due, whatever the service does: what was \
-                  not sent until then is not sent, and what was not answered is of unknown outcome. It ends at once \
-                  where every vote is answered as if there were no such poll, or none any more (404, 405, 410).\n\n\
-                  Ctrl-C and SIGTERM do the same: the first one sends nothing more, neither new votes nor any \
-                  again, waits for the votes in flight, at most for --timeout, and reports. A second Ctrl-C waits for nothing any more: votes in flight are of \
-                  unknown outcome, and so is a tally that can't be read at once."
+                  not sent until then is not sent, and what was not answered is of unknown outcome. It stops where for \
+                  two seconds every vote is answered as if there were no such poll, or none any more (404, 405, 410).\
+                  \n\nCtrl-C and SIGTERM end it with a report: the first one sends nothing more, neither new votes nor \
+                  any again, and waits for the votes in flight, at most for --timeout. A second one waits for nothing \
+                  any more: votes in flight are of unknown outcome, and so is a tally that can't be read at once."
 )]
 pub struct LoadArgs {
     /// What else than sending
