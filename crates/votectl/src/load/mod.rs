@@ -33,7 +33,7 @@ use vote_client::plan::Plan;
 use vote_client::reconcile::{NotRead, Reconciliation, TallySource as _, reconcile};
 use vote_client::stats::Progress;
 use vote_client::stop::Stop;
-use vote_domain::Kind;
+use vote_domain::{Kind, Poll};
 
 /// How long the tally may take when the run is to be reported at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -70,11 +70,7 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let mut interrupts = Interrupts::new()?;
     let seconds = plan.pace.length().as_secs_f64();
     let poll_id = poll.definition.id();
-    if poll.definition.kind() == Kind::Live {
-        context
-            .terminal
-            .note(&format!("poll {poll_id} is live: these votes count"));
-    }
+    note_live(&poll, context);
     let (votes, rate) = (plan.pace.votes(), plan.pace.mean_rate());
     context.terminal.note(&format!(
         "{votes} votes at {rate} per second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
@@ -128,6 +124,16 @@ async fn reconciled(
         }
     };
     reconcile(tally, before, &completed.stats, patience, enough).await
+}
+
+/// Whoever names a live poll by mistake reads it before the first vote.
+fn note_live(poll: &Poll, context: &mut Context<'_>) {
+    if poll.definition.kind() == Kind::Live {
+        let id = poll.definition.id();
+        context
+            .terminal
+            .note(&format!("poll {id} is live: these votes count"));
+    }
 }
 
 /// Sends all votes while showing the progress. Also says why it has ended.
