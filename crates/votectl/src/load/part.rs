@@ -122,8 +122,13 @@ impl Part {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err("is empty: has its load ended? It is written at the end".to_owned());
         }
-        let version: Version = serde_json::from_slice(bytes)
-            .map_err(|error| format!("is no part that `load --part` has written: {error}"))?;
+        let no_part = |why: &str| format!("is no part that `load --part` has written: {why}");
+        // A list would be read as the fields in their order.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(no_part("it does not begin as one"));
+        }
+        let version: Version =
+            serde_json::from_slice(bytes).map_err(|error| no_part(&error.to_string()))?;
         if version.paredao_load_part != VERSION {
             return Err(format!(
                 "is a part of version {}, this votectl reads version {VERSION}: take the same votectl for all",

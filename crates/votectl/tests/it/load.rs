@@ -294,7 +294,10 @@ async fn a_second_ctrl_c_reports_at_once_whatever_hangs() {
 async fn a_run_ends_by_itself_when_the_service_hangs_and_sigterm_ends_it_with_a_report() {
     let server = redis_with_poll().await;
     let service = Hanging::start().await;
-    let line = format!("--url {} --rate 100 --connections 8", service.url());
+    let line = format!(
+        "--poll paredao-01 --url {} --rate 100 --connections 8",
+        service.url()
+    );
     // One vote's answer would be waited for ten times as long as this test has patience.
     let run = format!("{line} --duration 1s --timeout 2s --attempts 100");
     let exit = begun(&server, &run).await.wait(PATIENCE).await;
@@ -308,7 +311,10 @@ async fn a_run_ends_by_itself_when_the_service_hangs_and_sigterm_ends_it_with_a_
     assert_eq!(found["sent"], found["unknown"], "{found}");
 
     let mut service = Hanging::start().await;
-    let line = format!("--url {} --rate 100 --connections 8", service.url());
+    let line = format!(
+        "--poll paredao-01 --url {} --rate 100 --connections 8",
+        service.url()
+    );
     let mut load = begun(&server, &format!("{line} --duration 10m --timeout 1s")).await;
     service.requests(8).await;
     load.signal(Signal::TERM);
@@ -341,7 +347,7 @@ async fn a_run_stops_where_no_vote_has_a_place_and_says_why() {
         "{exit:?}"
     );
     assert!(exit.stderr().contains("is --url right?"), "{exit:?}");
-    json(&server, "poll close paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
     json(&server, "poll seal paredao-01 --now --yes").await;
     let exit = run(&server, &load("")).await;
     assert_eq!(
