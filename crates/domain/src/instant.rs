@@ -91,7 +91,7 @@ pub fn parse(text: &str) -> Result<Timestamp, InstantError> {
 /// [`InstantError`] with what is wrong, and what would be right.
 pub fn parse_in(text: &str, zone: &TimeZone) -> Result<Timestamp, InstantError> {
     if let Some(local) = local(text) {
-        return at_local(local.parse().map_err(value)?, zone);
+        return at_local(local.parse().map_err(InstantError::from)?, zone);
     }
     let written = written(text).map_err(|error| match error {
         InstantError::Shape => InstantError::LocalShape { zone: name(zone) },
@@ -114,13 +114,13 @@ pub fn parse_next(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timesta
     if !is_shape(text.as_bytes(), b"00:00") && !is_shape(text.as_bytes(), b"00:00:00") {
         return parse_in(text, zone);
     }
-    let time: Time = text.parse().map_err(value)?;
+    let time: Time = text.parse().map_err(InstantError::from)?;
     let today = now.to_zoned_datetime(zone.clone()).date();
     let at = at_local(today.to_datetime(time), zone)?;
     if at > now {
         return Ok(at);
     }
-    let tomorrow = today.checked_add(1.day()).map_err(value)?;
+    let tomorrow = today.checked_add(1.day()).map_err(InstantError::from)?;
     at_local(tomorrow.to_datetime(time), zone)
 }
 
@@ -143,7 +143,9 @@ fn written(text: &str) -> Result<Written, InstantError> {
     } else {
         offset
     };
-    let at: Timestamp = format!("{local}{offset_text}").parse().map_err(value)?;
+    let at: Timestamp = format!("{local}{offset_text}")
+        .parse()
+        .map_err(InstantError::from)?;
     let offset = match offset_text {
         "Z" | "-00:00" => None,
         numeric => Some(numeric_offset(numeric)?),
@@ -209,7 +211,7 @@ fn is_shape(text: &[u8], shape: &[u8]) -> bool {
 fn at_local(local: DateTime, zone: &TimeZone) -> Result<Timestamp, InstantError> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     match ambiguous.offset() {
-        AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible().map_err(value),
+        AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible().map_err(InstantError::from),
         AmbiguousOffset::Gap { before, after } => Err(InstantError::Skipped {
             zone: name(zone),
             before,
@@ -298,8 +300,10 @@ fn numeric_offset(text: &str) -> Result<Offset, InstantError> {
         .ok_or(InstantError::Shape)
 }
 
-fn value(error: jiff::Error) -> InstantError {
-    InstantError::Value(error.to_string())
+impl From<jiff::Error> for InstantError {
+    fn from(error: jiff::Error) -> Self {
+        Self::Value(error.to_string())
+    }
 }
 
 fn name(zone: &TimeZone) -> String {

@@ -20,7 +20,7 @@ pub(super) fn complete(document: &mut Document) {
         for operation in operations(item) {
             for parameter in operation.parameters.iter_mut().flatten() {
                 if let RefOr::T(parameter) = parameter {
-                    never_null(parameter.schema.as_mut());
+                    parameter.schema.iter_mut().for_each(never_null);
                 }
             }
         }
@@ -38,7 +38,7 @@ pub(super) fn complete(document: &mut Document) {
         }
         for (name, property) in &mut object.properties {
             if !object.required.contains(name) {
-                never_null(Some(property));
+                never_null(property);
             }
         }
     }
@@ -60,8 +60,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// What a parameter or a member may lack is left out, and never `null`: `Option` would say both.
-fn never_null(schema: Option<&mut RefOr<Schema>>) {
-    if let Some(RefOr::T(Schema::Object(object))) = schema
+fn never_null(schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = schema
         && let SchemaType::Array(types) = &mut object.schema_type
     {
         types.retain(|kind| *kind != Type::Null);

@@ -54,7 +54,7 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let operator = context.operator()?;
     let poll = match &args.poll {
         Some(id) => context.poll(&operator, id).await?,
-        None => the_open_poll(operator.list().await?, context.now())?,
+        None => the_open_poll(&operator.list().await?, context.now())?,
     };
     let plan = planned::plan(&args, &poll).await?;
     let tally = PollTally {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use vote_domain::{Kind, Phase, Poll};
 
 /// The one poll that takes votes at this instant: an open one whose time has not come or is over would refuse them all.
-pub(super) fn the_open_poll(polls: Vec<Poll>, now: Timestamp) -> Result<Poll, Failure> {
+pub(super) fn the_open_poll(polls: &[Poll], now: Timestamp) -> Result<Poll, Failure> {
     if polls.is_empty() {
         return Err(no_such_poll("(any)", &[]));
     }
@@ -70,7 +70,7 @@ mod tests {
                 opened("final-01", "live"),
             ]
         };
-        let poll = the_open_poll(polls(), at("2026-11-24T00:00:00Z")).expect("one poll is open");
+        let poll = the_open_poll(&polls(), at("2026-11-24T00:00:00Z")).expect("one poll is open");
         assert_eq!(poll.definition.id().as_str(), "paredao-01");
         for (now, said) in [
             (
@@ -82,16 +82,16 @@ mod tests {
                 "paredao-01 (closed), final-01 (closed)",
             ),
         ] {
-            let error = the_open_poll(polls(), at(now)).expect_err("it is refused");
+            let error = the_open_poll(&polls(), at(now)).expect_err("it is refused");
             assert!(error.to_string().ends_with(said), "{error}");
         }
         let three = ["a-01", "b-01", "c-01"].map(|id| opened(id, "rehearsal"));
         let three = three.to_vec();
-        let error = the_open_poll(three, at("2026-11-24T00:00:00Z")).expect_err("it is refused");
+        let error = the_open_poll(&three, at("2026-11-24T00:00:00Z")).expect_err("it is refused");
         assert!(error.to_string().ends_with(": a-01, b-01, c-01"), "{error}");
         let live = vec![opened("a-01", "live"), opened("b-01", "live")];
         for polls in [live.clone(), live[..1].to_vec()] {
-            let error = the_open_poll(polls, at("2026-11-24T00:00:00Z")).expect_err("votes count");
+            let error = the_open_poll(&polls, at("2026-11-24T00:00:00Z")).expect_err("votes count");
             assert!(error.to_string().contains("live poll count"), "{error}");
         }
     }
