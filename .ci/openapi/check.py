@@ -57,8 +57,10 @@ def parse() -> argparse.Namespace:
 def prepare(bin_dir: pathlib.Path, folder: pathlib.Path, addresses: dict) -> None:
     """A second poll, a draft that the public doesn't see, and a vote with a genuine receipt."""
     apply = [bin_dir / "votectl", "--redis", addresses["redis"], "--output", "json", "poll", "apply"]
-    applied = subprocess.run([*apply, REHEARSAL], check=True, stdout=subprocess.PIPE, text=True)
-    polls = [addresses["poll"], json.loads(applied.stdout)["poll"]]
+    # A draft beside those that are open: one that only production sees.
+    draft = REHEARSAL.read_text().replace("id: ensaio-01", "id: ensaio-geral")
+    applied = subprocess.run([*apply, "-"], check=True, input=draft, stdout=subprocess.PIPE, text=True)
+    polls = [addresses["poll"], addresses["rehearsal"], json.loads(applied.stdout)["poll"]]
     _, answer = ask_json(f"{addresses['vote']}/v1/polls/{addresses['poll']}/votes", {"candidate": "ana"})
     shutil.copy(CONFIGURATION, folder)
     dictionary(folder / "polls.dict", polls)
