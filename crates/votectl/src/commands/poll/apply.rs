@@ -80,8 +80,8 @@ pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<()
 
 fn plan(current: Option<&Poll>, file: &PollFile, context: &Context<'_>) -> Result<Change, Failure> {
     let (now, by) = (context.now(), &context.global.by);
-    let left_out = |names: &[&'static str]| {
-        let names = names.iter().copied();
+    let left_out = || {
+        let names = OPTIONAL.iter().copied();
         names.filter(|name| !file.names(name)).collect()
     };
     let Some(current) = current else {
@@ -90,7 +90,7 @@ fn plan(current: Option<&Poll>, file: &PollFile, context: &Context<'_>) -> Resul
             from: 0,
             differences: Vec::new(),
             kept: Vec::new(),
-            defaults: left_out(OPTIONAL),
+            defaults: left_out(),
         });
     };
     let id = current.definition.id();
@@ -109,11 +109,7 @@ fn plan(current: Option<&Poll>, file: &PollFile, context: &Context<'_>) -> Resul
         from: current.revision,
         differences,
         kept,
-        defaults: if held.unnamed {
-            Vec::new()
-        } else {
-            left_out(OPTIONAL)
-        },
+        defaults: if held.unnamed { Vec::new() } else { left_out() },
     })
 }
 
