@@ -1,6 +1,6 @@
 //! What an operator changes of a poll while it runs: what asks first, what a file leaves alone, which times are taken.
 
-use crate::support::{fails, json, poll_file, run};
+use crate::support::{fails, json, opened, poll_file, run};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use vote_domain::{Clock, wire_time};
@@ -8,18 +8,6 @@ use vote_runtime::SystemClock;
 use vote_testkit::RedisServer;
 
 const POLL: &str = "paredao-01";
-
-/// A poll that takes votes for 47 hours more, and its file.
-async fn open() -> (RedisServer, tempfile::TempDir, String) {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    let file = poll_file(dir.path());
-    json(&server, &format!("poll apply {file}")).await;
-    json(&server, &format!("poll open {POLL}")).await;
-    (server, dir, file)
-}
 
 /// The file with a text of it replaced.
 fn edited(file: &str, from: &str, to: &str) -> String {
@@ -40,7 +28,7 @@ async fn shown(server: &RedisServer) -> Value {
 
 #[tokio::test]
 async fn closing_a_poll_that_runs_asks_and_names_what_is_milder() {
-    let (server, _dir, _file) = open().await;
+    let (server, _dir, _file) = opened().await;
     let question = fails(&server, &format!("poll close {POLL}"), 2).await;
     for part in ["poll pause paredao-01", "--yes", "America/Sao_Paulo"] {
         assert!(question.contains(part), "{part}: {question}");
@@ -56,7 +44,7 @@ async fn closing_a_poll_that_runs_asks_and_names_what_is_milder() {
 
 #[tokio::test]
 async fn an_embargo_is_lifted_by_a_command_and_stays_lifted_when_the_file_is_applied_again() {
-    let (server, _dir, file) = open().await;
+    let (server, _dir, file) = opened().await;
     let embargo = json(&server, &format!("poll visibility {POLL} embargoed")).await;
     assert_eq!(embargo["visibility"], "embargoed");
     // The file says public: what a command has changed stays, and is said.
@@ -96,7 +84,7 @@ async fn an_embargo_is_lifted_by_a_command_and_stays_lifted_when_the_file_is_app
 
 #[tokio::test]
 async fn a_file_shows_nothing_that_it_does_not_name_and_asks_before_it_shows_more() {
-    let (server, _dir, file) = open().await;
+    let (server, _dir, file) = opened().await;
     let embargoed = edited(&file, "visibility: public\n", "visibility: embargoed\n");
     json(&server, &format!("poll apply {embargoed}")).await;
     let silent = edited(&file, "visibility: public\n", "");
@@ -118,7 +106,7 @@ async fn a_file_shows_nothing_that_it_does_not_name_and_asks_before_it_shows_mor
 
 #[tokio::test]
 async fn a_file_applied_again_leaves_a_closing_time_that_was_moved() {
-    let (server, _dir, file) = open().await;
+    let (server, _dir, file) = opened().await;
     let extended = json(
         &server,
         &format!("poll extend {POLL} --for 30m --reason atraso"),
@@ -140,7 +128,7 @@ async fn a_file_applied_again_leaves_a_closing_time_that_was_moved() {
 
 #[tokio::test]
 async fn a_poll_is_shortened_again_but_not_to_where_votes_were_accepted() {
-    let (server, _dir, _file) = open().await;
+    let (server, _dir, _file) = opened().await;
     let before = shown(&server).await["closes_at"].clone();
     let asked = fails(&server, &format!("poll extend {POLL} --for 25h"), 2).await;
     assert!(asked.contains("more than a day"), "{asked}");
@@ -171,7 +159,7 @@ async fn a_poll_is_shortened_again_but_not_to_where_votes_were_accepted() {
 
 #[tokio::test]
 async fn a_time_of_day_is_the_polls_own_and_is_shown_with_its_zone_and_utc() {
-    let (server, _dir, _file) = open().await;
+    let (server, _dir, _file) = opened().await;
     let closes_at = instant(&shown(&server).await["closes_at"]);
     let sao_paulo = SignedDuration::from_hours(-3);
     let local = wire_time::format(closes_at + SignedDuration::from_mins(1) + sao_paulo);

@@ -1,15 +1,7 @@
 //! Drafts that are deleted, ids that are taken, and files that are had back.
 
-use crate::support::{fails, json, poll_file, run};
-use vote_testkit::{RedisServer, eventually};
-
-async fn applied() -> (RedisServer, tempfile::TempDir, String) {
-    let server = RedisServer::start().await;
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let file = poll_file(dir.path());
-    json(&server, &format!("poll apply {file}")).await;
-    (server, dir, file)
-}
+use crate::support::{applied, fails, json, run};
+use vote_testkit::eventually;
 
 #[tokio::test]
 async fn a_draft_is_deleted_after_a_yes_and_its_id_is_free() {

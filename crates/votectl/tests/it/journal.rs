@@ -1,6 +1,6 @@
 //! Reasons, and the journal that keeps them.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
+use crate::support::{PATIENCE, applied, fails, json, run, votectl};
 use vote_testkit::{Exit, RedisServer};
 
 async fn because(server: &RedisServer, line: &str, reason: &str) -> Exit {
@@ -13,9 +13,7 @@ async fn because(server: &RedisServer, line: &str, reason: &str) -> Exit {
 
 #[tokio::test]
 async fn the_journal_keeps_who_did_what_when_and_why() {
-    let server = RedisServer::start().await;
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    let (server, _dir, _file) = applied().await;
     let lines = [
         ("open", "poll open paredao-01", "o programa começou"),
         (
@@ -75,9 +73,7 @@ async fn the_journal_keeps_who_did_what_when_and_why() {
 
 #[tokio::test]
 async fn a_reason_that_is_none_changes_nothing() {
-    let server = RedisServer::start().await;
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    let (server, _dir, _file) = applied().await;
     for reason in [
         "",
         " ",

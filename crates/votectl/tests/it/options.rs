@@ -1,20 +1,11 @@
 //! What the options that many commands share take and refuse, and where results go.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
+use crate::support::{PATIENCE, applied, fails, json, run, votectl};
 use vote_testkit::{ChildProcess, RedisServer, free_port};
-
-async fn applied() -> (RedisServer, tempfile::TempDir) {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
-    (server, dir)
-}
 
 #[tokio::test]
 async fn an_export_follows_output_unless_it_has_a_format() {
-    let (server, _dir) = applied().await;
+    let (server, _dir, _file) = applied().await;
     for what in ["results", "hourly", "minutely", "ledger"] {
         let export = format!("export paredao-01 --what {what}");
         assert!(json(&server, &export).await.is_object(), "{what}");
@@ -27,7 +18,7 @@ async fn an_export_follows_output_unless_it_has_a_format() {
 
 #[tokio::test]
 async fn an_export_for_a_spreadsheet_is_csv_with_its_mark_and_separator() {
-    let (server, _dir) = applied().await;
+    let (server, _dir, _file) = applied().await;
     for (what, heading) in [
         ("results", "poll;kind;"),
         ("hourly", "start;total_votes;"),
@@ -53,7 +44,7 @@ async fn an_export_for_a_spreadsheet_is_csv_with_its_mark_and_separator() {
 
 #[tokio::test]
 async fn a_path_that_cannot_be_written_to_is_wrong_input() {
-    let (server, dir) = applied().await;
+    let (server, dir, _file) = applied().await;
     let below_a_file = dir.path().join("poll.yaml/x");
     for path in [
         "/nonexistent/x",
@@ -71,7 +62,7 @@ async fn a_path_that_cannot_be_written_to_is_wrong_input() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_output_that_takes_no_more_is_named() {
-    let (server, _dir) = applied().await;
+    let (server, _dir, _file) = applied().await;
     for line in ["poll list", "poll list -o json", "export paredao-01"] {
         let script = format!(
             "{} --redis {} {line} > /dev/full",
@@ -94,7 +85,7 @@ async fn an_output_that_takes_no_more_is_named() {
 
 #[tokio::test]
 async fn who_does_it_is_a_line_of_the_log_and_no_more() {
-    let (server, _dir) = applied().await;
+    let (server, _dir, _file) = applied().await;
     let open = |by: String, user: &'static str| {
         let command = votectl()
             .env("USER", user)
@@ -160,7 +151,7 @@ async fn a_wrong_password_is_asked_for_and_not_the_address() {
 
 #[tokio::test]
 async fn a_wrong_duration_is_told_what_is_right() {
-    let (server, _dir) = applied().await;
+    let (server, _dir, _file) = applied().await;
     json(&server, "poll open paredao-01").await;
     for (line, wrong) in [
         ("poll extend paredao-01 --for 1d", "1d"),

@@ -1,6 +1,6 @@
 //! Polls and their states, without any service.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
+use crate::support::{PATIENCE, applied, fails, json, poll_file, run, votectl};
 use vote_testkit::RedisServer;
 
 #[tokio::test]
@@ -71,11 +71,7 @@ async fn a_wrong_file_writes_nothing_and_exits_2() {
 
 #[tokio::test]
 async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    let (server, _dir, _file) = applied().await;
     assert!(
         fails(&server, "poll pause paredao-01", 1)
             .await
@@ -117,11 +113,7 @@ async fn a_poll_goes_through_its_states_and_refuses_wrong_ways() {
 
 #[tokio::test]
 async fn voiding_needs_a_yes() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    let (server, _dir, _file) = applied().await;
     assert!(
         fails(&server, "poll void paredao-01", 2)
             .await
@@ -138,11 +130,7 @@ async fn voiding_needs_a_yes() {
 
 #[tokio::test]
 async fn an_audit_names_the_first_difference_and_exits_1() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
+    let (server, _dir, _file) = applied().await;
     json(&server, "audit paredao-01").await;
     // What no script of ours does: a tally that gains a vote by itself.
     let mut connection = server.connection().await;

@@ -1,16 +1,11 @@
 //! Sealing: what it waits for, what it refuses, and that its result stays what it was.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, service, vote, votectl};
+use crate::support::{PATIENCE, fails, json, opened, poll_file, run, service, vote, votectl};
 use vote_testkit::{RedisServer, eventually};
 
 #[tokio::test]
 async fn sealing_waits_for_the_grace_asks_and_proves_its_figures() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
-    json(&server, "poll open paredao-01").await;
+    let (server, _dir, _file) = opened().await;
     json(&server, "poll close paredao-01 --yes").await;
     assert!(
         fails(&server, "poll seal paredao-01 --yes", 1)
@@ -57,12 +52,7 @@ async fn write_ledger(server: &RedisServer, fields: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn sealing_names_the_writers_it_waits_for_and_abandons_those_it_is_told_to() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
-    json(&server, "poll open paredao-01").await;
+    let (server, _dir, _file) = opened().await;
     json(&server, "poll close paredao-01 --yes").await;
     let (killed, ended) = ("00000000000000aa", "00000000000000bb");
     write_ledger(
@@ -120,12 +110,7 @@ async fn sealing_names_the_writers_it_waits_for_and_abandons_those_it_is_told_to
 
 #[tokio::test]
 async fn sealing_goes_on_as_soon_as_the_last_writer_is_drained() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
-    json(&server, "poll open paredao-01").await;
+    let (server, _dir, _file) = opened().await;
     json(&server, "poll close paredao-01 --yes").await;
     write_ledger(&server, &[("00000000000000aa/sequence", "7")]).await;
     let mut sealing = votectl()
@@ -216,12 +201,7 @@ async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
 
 #[tokio::test]
 async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    json(&server, &format!("poll apply {}", poll_file(dir.path()))).await;
-    json(&server, "poll open paredao-01").await;
+    let (server, _dir, _file) = opened().await;
     json(&server, "poll close paredao-01 --yes").await;
     json(&server, "poll seal paredao-01 --now --yes").await;
     let mut connection = server.connection().await;

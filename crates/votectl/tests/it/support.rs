@@ -109,6 +109,22 @@ pub(crate) fn poll_file(dir: &Path) -> String {
     file.to_str().expect("the path is UTF-8").to_owned()
 }
 
+/// A Redis with the poll of [`poll_file`] as a draft; and that file, which is gone with its directory.
+pub(crate) async fn applied() -> (RedisServer, tempfile::TempDir, String) {
+    let server = RedisServer::start().await;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = poll_file(dir.path());
+    json(&server, &format!("poll apply {file}")).await;
+    (server, dir, file)
+}
+
+/// The same, after it was opened.
+pub(crate) async fn opened() -> (RedisServer, tempfile::TempDir, String) {
+    let (server, dir, file) = applied().await;
+    json(&server, "poll open paredao-01").await;
+    (server, dir, file)
+}
+
 /// Posts one vote, and gives its answer, which must be `201`.
 pub(crate) async fn vote(address: SocketAddr, poll: &str) -> Value {
     let mut connection = Connection::open(&address.into())
