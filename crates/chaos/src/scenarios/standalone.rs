@@ -13,7 +13,7 @@ use redis::aio::MultiplexedConnection;
 use std::time::{Duration, Instant};
 use vote_testkit::{FaultProxy, RandomFaults, free_port};
 
-/// Longer than `commit.accept_timeout_ms` (2 s): votes are withdrawn, and outcomes left open.
+/// Longer than `commit.accept_timeout_ms` (2 s): votes are recalled, and outcomes left open.
 const LONG: Duration = Duration::from_millis(3_500);
 const LONG_QUICK: Duration = Duration::from_millis(2_500);
 

@@ -120,7 +120,7 @@ problems! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded", Some(1),
         "Too many votes are waiting; this one was not recorded. Try again.";
     NotRecorded = "not-recorded", SERVICE_UNAVAILABLE, "Not recorded", Some(1),
-        "The vote could not be sent in time, and was withdrawn: it was not recorded. Try again.";
+        "The vote could not be sent in time, and was recalled: it was not recorded. Try again.";
     StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, "Store unavailable", Some(2),
         "The store can't be reached; nothing was recorded. Try again.";
     SnapshotUnavailable = "snapshot-unavailable", SERVICE_UNAVAILABLE, "No figures yet", Some(1),

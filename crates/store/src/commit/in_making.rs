@@ -65,7 +65,7 @@ impl BatchInMaking {
         }
     }
 
-    /// Marks all votes as sent, drops those that were withdrawn or must not be sent any more, and sums the
+    /// Marks all votes as sent, drops those that were recalled or must not be sent any more, and sums the
     /// batch anew. Returns whether there is anything to send.
     pub(super) fn send(&mut self, idempotency_window: Duration) -> bool {
         let now = Instant::now();
@@ -102,7 +102,7 @@ impl BatchInMaking {
         self.len() > 0
     }
 
-    /// The last attempt was not applied: unless an earlier one may have been, its votes can be withdrawn until
+    /// The last attempt was not applied: unless an earlier one may have been, its votes can be recalled until
     /// [`BatchInMaking::send_again`].
     pub(super) fn take_back(&self) {
         if self.is_uncertain {
@@ -130,7 +130,7 @@ impl BatchInMaking {
         votes.any(|pending| pending.outlives_its_key(now, idempotency_window))
     }
 
-    /// The votes that it has, withdrawn ones included.
+    /// The votes that it has, recalled ones included.
     pub(super) fn len(&self) -> usize {
         self.plain.len() + self.checked.len()
     }
@@ -231,16 +231,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_withdrawn_or_has_waited_too_long_for_its_key_is_not_sent() {
+    async fn what_was_recalled_or_has_waited_too_long_for_its_key_is_not_sent() {
         let window = Duration::from_secs(10);
         let mut backlog = backlog([vote(0), vote(1), keyed(2)]);
         let tickets: Vec<_> = backlog.iter().map(|p| Arc::clone(&p.ticket)).collect();
         let mut making = BatchInMaking::take(&mut backlog, NEVER, 10);
-        tickets[0].withdraw();
+        tickets[0].recall();
         tokio::time::advance(Duration::from_secs(6)).await;
         assert!(making.send(window));
         assert_eq!((making.batch.votes(), making.batch.earliest_ms), (1, 1));
-        assert!(matches!(tickets[2].withdraw(), Outcome::NotRecorded));
+        assert!(matches!(tickets[2].recall(), Outcome::NotRecorded));
         assert_eq!(making.age(), Duration::from_secs(6));
     }
 
@@ -253,7 +253,7 @@ mod tests {
         assert!(making.send(window));
         making.is_uncertain = true;
         making.take_back();
-        assert!(matches!(ticket.withdraw(), Outcome::Unknown));
+        assert!(matches!(ticket.recall(), Outcome::Unknown));
         assert!(making.send_again(window));
         assert_eq!(making.batch.votes(), 2);
     }

@@ -40,7 +40,7 @@ pub enum Outcome<A = Acceptance> {
     Refused(Refusal),
     /// The lane's queue is full. Not recorded.
     QueueFull,
-    /// Waited the accept timeout without being sent, and was withdrawn. Not recorded.
+    /// Waited the accept timeout without being sent, and was recalled. Not recorded.
     NotRecorded,
     /// Sent, but the answer is still out: it may be recorded or not. Counted once more when its outcome
     /// comes to be known.

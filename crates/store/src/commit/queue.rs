@@ -35,14 +35,14 @@ impl Pending {
         self.vote.key.is_some() && now.duration_since(self.since) > idempotency_window / 2
     }
 
-    /// Marks the vote as sent; `false` where its client has withdrawn it.
+    /// Marks the vote as sent; `false` where its client has recalled it.
     pub(crate) fn send(&self) -> bool {
         self.ticket.send()
     }
 
     /// Nobody will learn more of the vote: tells its client what is known.
     pub(crate) fn give_up(&self) {
-        self.ticket.resolve(self.ticket.withdraw());
+        self.ticket.resolve(self.ticket.recall());
     }
 }
 

@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 
 /// Where one vote is. Shared by the request that waits and the lane that carries the vote.
 ///
-/// It decides the race that matters: a vote is either withdrawn before it was sent (and then the
+/// It decides the race that matters: a vote is either recalled before it was sent (and then the
 /// lane drops it), or it was sent (and then nobody may say that it was not recorded).
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -22,7 +22,7 @@ pub(crate) struct Ticket {
 enum State {
     Queued(Option<Waker>),
     Sent(Option<Waker>),
-    Withdrawn,
+    Recalled,
     Done(Outcome),
 }
 
@@ -33,7 +33,7 @@ impl Ticket {
         })
     }
 
-    /// Marks the vote as sent; `false` where its client has withdrawn it.
+    /// Marks the vote as sent; `false` where its client has recalled it.
     pub(crate) fn send(&self) -> bool {
         let mut state = self.state.lock();
         match &mut *state {
@@ -42,7 +42,7 @@ impl Ticket {
                 true
             }
             State::Sent(_) => true,
-            State::Withdrawn | State::Done(_) => false,
+            State::Recalled | State::Done(_) => false,
         }
     }
 
@@ -59,7 +59,7 @@ impl Ticket {
         let mut state = self.state.lock();
         let waker = match &mut *state {
             State::Queued(waker) | State::Sent(waker) => waker.take(),
-            State::Withdrawn | State::Done(_) => return,
+            State::Recalled | State::Done(_) => return,
         };
         *state = State::Done(outcome);
         drop(state);
@@ -69,11 +69,11 @@ impl Ticket {
     }
 
     /// The client's time is up: what can it be told?
-    pub(crate) fn withdraw(&self) -> Outcome {
+    pub(crate) fn recall(&self) -> Outcome {
         let mut state = self.state.lock();
         match &*state {
-            State::Queued(_) | State::Withdrawn => {
-                *state = State::Withdrawn;
+            State::Queued(_) | State::Recalled => {
+                *state = State::Recalled;
                 Outcome::NotRecorded
             }
             State::Sent(_) => Outcome::Unknown,
@@ -93,7 +93,7 @@ impl Future for Waiting {
         let mut state = self.0.state.lock();
         match &mut *state {
             State::Done(outcome) => Poll::Ready(outcome.clone()),
-            State::Withdrawn => Poll::Ready(Outcome::NotRecorded),
+            State::Recalled => Poll::Ready(Outcome::NotRecorded),
             State::Queued(waker) | State::Sent(waker) => {
                 match waker {
                     Some(known) => known.clone_from(context.waker()),
@@ -110,9 +110,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vote_withdrawn_before_it_was_sent_is_never_sent() {
+    fn a_vote_recalled_before_it_was_sent_is_never_sent() {
         let ticket = Ticket::new();
-        assert!(matches!(ticket.withdraw(), Outcome::NotRecorded));
+        assert!(matches!(ticket.recall(), Outcome::NotRecorded));
         assert!(!ticket.send());
     }
 
@@ -120,17 +120,17 @@ mod tests {
     fn a_vote_that_was_sent_is_never_called_not_recorded() {
         let ticket = Ticket::new();
         assert!(ticket.send());
-        assert!(matches!(ticket.withdraw(), Outcome::Unknown));
+        assert!(matches!(ticket.recall(), Outcome::Unknown));
         ticket.resolve(Outcome::Duplicate);
-        assert!(matches!(ticket.withdraw(), Outcome::Duplicate));
+        assert!(matches!(ticket.recall(), Outcome::Duplicate));
     }
 
     #[test]
-    fn a_vote_whose_every_attempt_failed_for_certain_can_be_withdrawn_again() {
+    fn a_vote_whose_every_attempt_failed_for_certain_can_be_recalled_again() {
         let ticket = Ticket::new();
         assert!(ticket.send());
         ticket.unsend();
-        assert!(matches!(ticket.withdraw(), Outcome::NotRecorded));
+        assert!(matches!(ticket.recall(), Outcome::NotRecorded));
         assert!(!ticket.send());
     }
 }

@@ -73,7 +73,7 @@ async fn with_redis_stalled_a_vote_in_flight_is_unknown_and_found_by_its_key() {
         matches!(voting.cast(keyed(ANA, "k1")).await, Outcome::Duplicate)
     })
     .await;
-    // What was withdrawn was not recorded behind the client's back.
+    // What was recalled was not recorded behind the client's back.
     assert!(is_accepted(&voting.cast(keyed(ANA, "k2")).await));
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 3)]));
     assert!(show.audit().await.passed);

@@ -85,7 +85,7 @@ async fn a_keyed_vote_that_waits_until_its_key_is_forgotten_is_not_recorded() {
     assert_eq!(trial.show.tally().await, tally_of(&[("torcida/ana", 1)]));
 }
 
-/// As when the client's connection is cut: nobody withdraws its vote.
+/// As when the client's connection is cut: nobody recalls its vote.
 #[tokio::test]
 async fn a_keyed_vote_whose_request_is_gone_counts_once() {
     let mut trial = CutOff::with_a_vote().await;
@@ -100,7 +100,7 @@ async fn a_keyed_vote_whose_request_is_gone_counts_once() {
     );
 }
 
-/// The batch that found a gap was not applied: its votes can be withdrawn until the gap is repaired.
+/// The batch that found a gap was not applied: its votes can be recalled until the gap is repaired.
 #[tokio::test]
 async fn a_keyed_vote_behind_a_gap_that_is_long_in_repair_counts_once() {
     let show = Show::open().await;

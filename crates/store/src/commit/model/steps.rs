@@ -93,7 +93,7 @@ pub(super) enum Step {
         which: u8,
     },
     /// All clients that wait at a writer lose their patience.
-    Withdraw {
+    Recall {
         writer: usize,
     },
     /// A second passes at an idle writer.
@@ -270,7 +270,7 @@ impl ReferenceStateMachine for Protocol {
             12 => (writer(), vec(cast(), 1..4)).prop_map(|(writer, votes)| Step::Cast { writer, votes }),
             16 => (writer(), fate()).prop_map(|(writer, fate)| Step::Request { writer, fate }),
             4 => any::<u8>().prop_map(|which| Step::Late { which }),
-            1 => writer().prop_map(|writer| Step::Withdraw { writer }),
+            1 => writer().prop_map(|writer| Step::Recall { writer }),
             2 => writer().prop_map(|writer| Step::Heartbeat { writer }),
             1 => (writer(), fate()).prop_map(|(writer, fate)| Step::KillWriter { writer, fate }),
             1 => writer().prop_map(|writer| Step::StopWriter { writer }),

@@ -100,11 +100,11 @@ impl<'a> System<'a> {
                     self.late(which);
                 }
             }
-            Step::Withdraw { writer } => {
+            Step::Recall { writer } => {
                 let process = self.current[*writer];
                 for vote in &self.votes {
                     if vote.process == process {
-                        vote.ticket.withdraw();
+                        vote.ticket.recall();
                     }
                 }
             }

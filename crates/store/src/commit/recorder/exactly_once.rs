@@ -52,7 +52,7 @@ impl Recorder {
     }
 
     /// Sends the batch until its reply is known. `None`: it never will be, or every client has
-    /// withdrawn meanwhile; each vote's ticket knows which.
+    /// recalled meanwhile; each vote's ticket knows which.
     pub(in crate::commit) async fn record(
         &mut self,
         making: &mut BatchInMaking,

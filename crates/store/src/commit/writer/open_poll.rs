@@ -54,7 +54,7 @@ impl OpenPoll {
         match tokio::time::timeout(self.accept_timeout, waiting).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let outcome = ticket.withdraw();
+                let outcome = ticket.recall();
                 if matches!(outcome, Outcome::NotRecorded | Outcome::Unknown) {
                     lane.metrics.vote(channel, candidate, &outcome);
                 }
