@@ -52,7 +52,7 @@ export function setup() {
   return {
     id,
     run: `k6-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`,
-    candidates: poll.candidates.map((candidate) => candidate.id),
+    candidates: poll.candidates.filter((candidate) => !candidate.withdrawn_at).map((candidate) => candidate.id),
     channel: poll.channels[0].id,
   };
 }

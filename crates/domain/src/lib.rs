@@ -55,6 +55,7 @@ pub use poll::reason::{Reason, ReasonError};
 pub use poll::redefine::RedefineError;
 pub use poll::schedule::{ExtendError, NOTICE, RescheduleError};
 pub use poll::state::{IllegalTransition, PollState, Transition};
+pub use poll::withdrawal::{WithdrawError, Withdrawal};
 pub use poll::{DeleteError, OpenError, Poll};
 pub use secret::Secret;
 pub use vote::admission::{Refusal, admit};

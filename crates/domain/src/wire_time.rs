@@ -75,6 +75,36 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timesta
     parse(&text).map_err(serde::de::Error::custom)
 }
 
+/// The same of an instant that may be missing, for members that are left out then.
+pub mod optional {
+    use jiff::Timestamp;
+    use serde::{Deserializer, Serializer};
+
+    /// Writes an instant, or `null`.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(
+        at: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => super::serialize(at, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads an instant.
+    ///
+    /// # Errors
+    /// Where it is no RFC 3339 instant.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

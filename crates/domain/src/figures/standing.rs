@@ -77,11 +77,22 @@ pub struct CandidateStanding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false))]
     pub votes: Option<u128>,
-    /// Its share. All candidates' add up to 100.00, or are all 0 where there are no votes.
-    pub percent: Percent,
-    /// Its rank by the exact share, most votes first, from 1; equals share one (1, 1, 3).
-    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
-    pub rank: u32,
+    /// Its share. All candidates' add up to 100.00, or are all 0 where there are no votes. Absent where it is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Percent, required = false))]
+    pub percent: Option<Percent>,
+    /// Its rank by the exact share, most votes first, from 1; equals share one (1, 1, 3). Absent where it is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, required = false, minimum = 1))]
+    pub rank: Option<u32>,
+    /// Since when it is out of the poll: it keeps its votes, and is in no percentage and no rank.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "wire_time::optional"
+    )]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false, format = DateTime))]
+    pub withdrawn_at: Option<Timestamp>,
 }
 
 /// How the candidates stand in one channel.
@@ -129,7 +140,8 @@ impl Standing {
 /// The standing that a tally makes.
 ///
 /// `as_of` is when the tally was read, and decides what `state` says. Without any votes every percentage
-/// is 0.00 and every rank 1.
+/// is 0.00 and every rank 1. Withdrawn candidates keep their votes, which the totals have too; shares and ranks are those
+/// of the others alone.
 #[must_use]
 pub fn standing(
     poll: &Poll,
@@ -141,17 +153,18 @@ pub fn standing(
     let definition = &poll.definition;
     let as_of = wire_time::floor(as_of);
     let tally = of_poll(tally, definition);
+    let remaining = of_remaining(&tally, poll);
     let weights: Vec<u32> = definition.channels().iter().map(|c| c.weight).collect();
     let channels = definition
         .channels()
         .iter()
-        .zip(tally.rows())
+        .zip(tally.rows().zip(remaining.rows()))
         .enumerate()
-        .map(|(index, (channel, row))| ChannelStanding {
+        .map(|(index, (channel, (row, remaining)))| ChannelStanding {
             id: channel.id.clone(),
             weight: channel.weight,
             total_votes: Some(tally.channel_total(index)),
-            candidates: candidates(definition, &plain_shares(row), |c| u128::from(row[c])),
+            candidates: candidates(poll, plain_shares(remaining), |c| u128::from(row[c])),
         });
     Standing {
         poll: definition.id().clone(),
@@ -163,7 +176,7 @@ pub fn standing(
         as_of,
         revision: Some(revision),
         total_votes: Some(tally.total()),
-        candidates: candidates(definition, &weighted_shares(&tally, &weights), |c| {
+        candidates: candidates(poll, weighted_shares(&remaining, &weights), |c| {
             tally.candidate_total(c)
         }),
         channels: channels.collect(),
@@ -182,28 +195,49 @@ fn of_poll<'t>(tally: &'t Tally, definition: &PollDefinition) -> Cow<'t, Tally> 
     Cow::Owned(Tally::from_rows(&rows).unwrap_or_else(|| Tally::new(channels, candidates)))
 }
 
+/// The poll's tally without the candidates that are withdrawn.
+fn of_remaining<'t>(tally: &'t Tally, poll: &Poll) -> Cow<'t, Tally> {
+    if poll.withdrawn.is_empty() {
+        return Cow::Borrowed(tally);
+    }
+    let remaining: Vec<usize> = poll
+        .remaining_candidates()
+        .map(|(index, _)| index)
+        .collect();
+    let rows: Vec<Vec<u64>> = tally
+        .rows()
+        .map(|row| remaining.iter().map(|&index| row[index]).collect())
+        .collect();
+    let empty = || Tally::new(tally.channels(), remaining.len());
+    Cow::Owned(Tally::from_rows(&rows).unwrap_or_else(empty))
+}
+
+/// The poll's candidates; `shares` are of those alone that are not withdrawn.
 fn candidates(
-    definition: &PollDefinition,
-    shares: &Shares,
+    poll: &Poll,
+    shares: Shares,
     votes: impl Fn(usize) -> u128,
 ) -> Vec<CandidateStanding> {
-    let figures = shares.percents.iter().zip(&shares.ranks);
-    definition
-        .candidates()
-        .iter()
-        .zip(figures)
-        .enumerate()
-        .map(
-            |(index, (candidate, (&percent, &rank)))| CandidateStanding {
+    let mut figures = shares.percents.into_iter().zip(shares.ranks);
+    let candidates = poll.definition.candidates().iter().enumerate();
+    candidates
+        .map(|(index, candidate)| {
+            let withdrawn_at = poll.withdrawn_at(&candidate.id);
+            let figures = match withdrawn_at {
+                None => figures.next(),
+                Some(_) => None,
+            };
+            CandidateStanding {
                 id: candidate.id.clone(),
                 name: candidate.name.clone(),
                 image_url: candidate.image_url.clone(),
                 color: candidate.color.clone(),
                 votes: Some(votes(index)),
-                percent,
-                rank,
-            },
-        )
+                percent: figures.map(|(percent, _)| percent),
+                rank: figures.map(|(_, rank)| rank),
+                withdrawn_at,
+            }
+        })
         .collect()
 }
 

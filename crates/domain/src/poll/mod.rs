@@ -6,6 +6,7 @@ pub(crate) mod reason;
 pub(crate) mod redefine;
 pub(crate) mod schedule;
 pub(crate) mod state;
+pub(crate) mod withdrawal;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::poll::journal::AuditEntry;
 use crate::poll::phase::Phase;
 use crate::poll::reason::Reason;
 use crate::poll::state::{IllegalTransition, PollState, Transition};
+use crate::poll::withdrawal::Withdrawal;
 use crate::wire_time;
 
 /// A poll: its definition, its state, and the trail of what was done to it.
@@ -30,6 +32,9 @@ pub struct Poll {
     /// When it really closes: the definition's instant, or an earlier one at which it was closed.
     #[serde(with = "wire_time")]
     pub closes_at: Timestamp,
+    /// The candidates who are out of it, in the order of their leaving.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<Withdrawal>,
     /// What was done to it, oldest first.
     pub log: Vec<AuditEntry>,
 }
@@ -86,6 +91,7 @@ impl Poll {
             revision: 1,
             closes_at: definition.closes_at(),
             definition,
+            withdrawn: Vec::new(),
             log: vec![entry],
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::poll::phase::Phase;
 
-/// Why a poll takes no vote at the moment.
+/// Why a poll takes no vote at the moment, or not this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// Voting hasn't begun.
@@ -20,6 +20,9 @@ pub enum Refusal {
     /// The poll was voided.
     #[error("the poll is void")]
     Void,
+    /// The vote's candidate is out of the poll.
+    #[error("the candidate is withdrawn")]
+    Withdrawn,
 }
 
 /// Whether a poll in this phase takes a vote.

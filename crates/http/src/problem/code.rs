@@ -109,6 +109,8 @@ problems! {
         "The body must not be compressed: send it without Content-Encoding.";
     UnknownCandidate = "unknown-candidate", UNPROCESSABLE_ENTITY, "Unknown candidate", None,
         "The poll has no candidate of that id.";
+    CandidateWithdrawn = "candidate-withdrawn", UNPROCESSABLE_ENTITY, "Candidate withdrawn", None,
+        "The candidate has left the poll; the vote was not recorded. Votes for the others are taken.";
     UnknownChannel = "unknown-channel", UNPROCESSABLE_ENTITY, "Unknown channel", None,
         "The poll has no channel of that id.";
     DirectionMismatch = "direction-mismatch", UNPROCESSABLE_ENTITY, "Direction mismatch", None,
@@ -120,7 +122,7 @@ problems! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded", Some(1),
         "Too many votes are waiting; this one was not recorded. Try again.";
     NotRecorded = "not-recorded", SERVICE_UNAVAILABLE, "Not recorded", Some(1),
-        "The vote could not be sent in time, and was recalled: it was not recorded. Try again.";
+        "The vote could not be sent in time: it was not recorded. Try again.";
     StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, "Store unavailable", Some(2),
         "The store can't be reached; nothing was recorded. Try again.";
     SnapshotUnavailable = "snapshot-unavailable", SERVICE_UNAVAILABLE, "No figures yet", Some(1),

@@ -47,6 +47,18 @@ const MEMBERS: &[Member] = &[
         description: "When the poll closed, where that is known.",
     },
     Member {
+        name: "candidate",
+        codes: &[ProblemCode::CandidateWithdrawn],
+        kind: Kind::Text,
+        description: "The candidate's id.",
+    },
+    Member {
+        name: "withdrawn_at",
+        codes: &[ProblemCode::CandidateWithdrawn],
+        kind: Kind::Instant,
+        description: "When the candidate left the poll.",
+    },
+    Member {
         name: "direction",
         codes: &[ProblemCode::DirectionMismatch],
         kind: Kind::Named("Direction"),

@@ -91,6 +91,7 @@ pub(super) fn vote_accepted<'a>(
         Outcome::Duplicate => (VoteStatus::AlreadyAccepted, None),
         Outcome::Mismatch => return Err(ProblemCode::IdempotencyKeyReused.into()),
         Outcome::LimitReached => return Err(ProblemCode::VoteLimitReached.into()),
+        Outcome::Refused(Refusal::Withdrawn) => return Err(withdrawn(poll, candidate)),
         Outcome::Refused(refusal) => return Err(refused(poll, *refusal, received_at)),
         Outcome::QueueFull => return Err(ProblemCode::Overloaded.into()),
         Outcome::NotRecorded => return Err(ProblemCode::NotRecorded.into()),
@@ -144,5 +145,22 @@ fn refused(poll: &Poll, refusal: Refusal, received_at: Timestamp) -> Problem {
                 .member("closed_at", closed_at)
         }
         Refusal::Void => ProblemCode::PollVoid.into(),
+        Refusal::Withdrawn => ProblemCode::CandidateWithdrawn.into(),
     }
+}
+
+/// The problem of a vote whose candidate is out of the poll.
+fn withdrawn(poll: &Poll, candidate: u8) -> Problem {
+    let candidate = &poll.definition.candidates()[usize::from(candidate)].id;
+    let problem =
+        Problem::new(ProblemCode::CandidateWithdrawn).member("candidate", candidate.as_str());
+    // Taken back meanwhile, it has no such time any more.
+    let Some(at) = poll.withdrawn_at(candidate).map(wire_time::format) else {
+        return problem;
+    };
+    problem
+        .detail(format!(
+            "candidate: {candidate} left the poll at {at}; the vote was not recorded."
+        ))
+        .member("withdrawn_at", at)
 }

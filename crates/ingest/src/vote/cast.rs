@@ -4,16 +4,19 @@ use jiff::Timestamp;
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use vote_domain::{Refusal, admit};
+use vote_domain::{Phase, Refusal, admit};
 use vote_store::{Acceptance, OpenPoll, Outcome, VoteToCast};
 
 /// Casts a vote and waits for its outcome. The request's span is linked to that of the vote's batch.
 pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Timestamp) -> Outcome {
     let span = Span::current();
     vote.span = sampled(&span);
-    let outcome = match admit(open.poll().phase(received_at)) {
-        Ok(()) => open.cast(vote).await,
-        Err(refusal) => refuse(open, vote, refusal).await,
+    let outcome = match refused_at_once(&vote, open.poll().phase(received_at)) {
+        None => open.cast(vote).await,
+        Some(refusal) => {
+            open.count_refused(vote.channel, vote.candidate);
+            Outcome::Refused(refusal)
+        }
     };
     if let Outcome::Accepted(Acceptance {
         batch: Some(batch), ..
@@ -24,17 +27,17 @@ pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Tim
     outcome
 }
 
-/// A vote that the poll does not take now, as far as this process knows. One that is late is Redis'
-/// to judge and to count: its fence knows of an extension first. One with a key may be the repeat of
-/// a vote that was recorded, and only Redis knows that.
-async fn refuse(open: &OpenPoll, vote: VoteToCast, refusal: Refusal) -> Outcome {
-    match refusal {
-        Refusal::Closed => open.cast(vote).await,
-        Refusal::Paused if vote.key.is_some() => open.cast(vote).await,
-        Refusal::Paused | Refusal::NotOpenYet | Refusal::Sealed | Refusal::Void => {
-            open.count_refused(vote.channel, vote.candidate);
-            Outcome::Refused(refusal)
+/// Why the poll does not take the vote, where this process knows that. One that is late is Redis' to judge and to
+/// count: its fence knows of an extension first. One with a key may be the repeat of a vote that was recorded, and only
+/// Redis knows that.
+fn refused_at_once(vote: &VoteToCast, phase: Phase) -> Option<Refusal> {
+    let may_be_repeat = vote.key.is_some();
+    match admit(phase) {
+        Ok(()) | Err(Refusal::Closed) => {
+            (vote.is_withdrawn && !may_be_repeat).then_some(Refusal::Withdrawn)
         }
+        Err(Refusal::Paused) if may_be_repeat => None,
+        Err(refusal) => Some(refusal),
     }
 }
 

@@ -5,7 +5,7 @@ vote_http::problem_groups! {
     pub(crate) VoteProblems = [
         MalformedBody, MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired,
         EligibilityNotAvailable, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen, PollPaused,
-        PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnsupportedContentEncoding, UnknownCandidate, UnknownChannel,
+        PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnsupportedContentEncoding, UnknownCandidate, CandidateWithdrawn, UnknownChannel,
         DirectionMismatch, IdempotencyKeyReused, Overloaded, NotRecorded, StoreUnavailable, OutcomeUnknown,
     ];
 }

@@ -45,6 +45,9 @@ fn vote_to_cast(
         received_at_ms: received_at.as_millisecond(),
         key: key.map(|key| KeyDigest::new(definition.id(), key)),
         voter: None,
+        is_withdrawn: poll
+            .withdrawn_at(&definition.candidates()[choice.candidate].id)
+            .is_some(),
         span: None,
     })
 }

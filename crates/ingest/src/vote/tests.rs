@@ -148,7 +148,7 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
 }
 
 /// Outcomes of votes that were not recorded, and what they are answered.
-const UNRECORDED: [(Outcome, ProblemCode); 10] = [
+const UNRECORDED: [(Outcome, ProblemCode); 11] = [
     (Outcome::Mismatch, ProblemCode::IdempotencyKeyReused),
     (Outcome::LimitReached, ProblemCode::VoteLimitReached),
     (
@@ -159,6 +159,10 @@ const UNRECORDED: [(Outcome, ProblemCode); 10] = [
     (Outcome::Refused(Refusal::Closed), ProblemCode::PollClosed),
     (Outcome::Refused(Refusal::Sealed), ProblemCode::PollClosed),
     (Outcome::Refused(Refusal::Void), ProblemCode::PollVoid),
+    (
+        Outcome::Refused(Refusal::Withdrawn),
+        ProblemCode::CandidateWithdrawn,
+    ),
     (Outcome::QueueFull, ProblemCode::Overloaded),
     (Outcome::NotRecorded, ProblemCode::NotRecorded),
     (Outcome::Unknown, ProblemCode::OutcomeUnknown),

@@ -41,11 +41,23 @@ pub(crate) struct PollDocument<'p> {
     #[schema(example = "America/Sao_Paulo")]
     pub(crate) timezone: &'p str,
     /// Its candidates, in the order that ties are broken by.
-    pub(crate) candidates: &'p [Candidate],
+    pub(crate) candidates: Vec<PollCandidate<'p>>,
     /// Its channels; a vote that names none uses the first.
     pub(crate) channels: &'p [Channel],
     /// Grows with every change of the poll itself. (A standing's revision grows with votes, too.)
     pub(crate) revision: u64,
+}
+
+/// A candidate of a poll.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PollCandidate<'p> {
+    #[serde(flatten)]
+    #[schema(inline = false)]
+    pub(crate) candidate: &'p Candidate,
+    /// Since when it is out of the poll, and votes for it are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, required = false, example = "2026-11-24T20:15:00.000Z")]
+    pub(crate) withdrawn_at: Option<String>,
 }
 
 impl<'p> PollDocument<'p> {
@@ -63,7 +75,14 @@ impl<'p> PollDocument<'p> {
             opens_at: wire_time::format(definition.opens_at()),
             closes_at: wire_time::format(poll.closes_at),
             timezone: definition.timezone(),
-            candidates: definition.candidates(),
+            candidates: definition
+                .candidates()
+                .iter()
+                .map(|candidate| PollCandidate {
+                    candidate,
+                    withdrawn_at: poll.withdrawn_at(&candidate.id).map(wire_time::format),
+                })
+                .collect(),
             channels: definition.channels(),
             revision: poll.revision,
         }
@@ -112,5 +131,20 @@ mod tests {
         assert_eq!(json["candidates"][0]["color"], "#e4572e");
         assert_eq!(json["channels"][1]["votes_per_voter"], 1);
         assert!(!json.to_string().contains("4711"));
+    }
+
+    #[test]
+    fn a_withdrawn_candidate_is_there_and_said_to_be_out() {
+        let mut snapshot = snapshot(&[]);
+        let bia = snapshot.poll.definition.candidates()[0].id.clone();
+        let out = snapshot.poll.withdraw(&bia, opens_at(), "test");
+        snapshot.poll = out.expect("legal");
+        let confirmed = confirmed(snapshot, opens_at());
+        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
+        let document = PollDocument::new(&confirmed.snapshot.poll, &view);
+        let json = serde_json::to_value(&document).expect("serialises");
+        let withdrawn_at = |index: usize| json["candidates"][index].get("withdrawn_at").cloned();
+        assert_eq!(withdrawn_at(0), Some("2026-11-24T00:00:00.000Z".into()));
+        assert_eq!(withdrawn_at(1), None);
     }
 }

@@ -1,12 +1,14 @@
 //! Votes over time as they are published, by the hour or by the minute.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use vote_domain::{
-    CandidateId, Direction, Kind, PollDefinition, PollId, Status, dense_hours, dense_minutes,
-    series_range, wire_time,
+    CandidateId, Direction, Kind, Poll, PollDefinition, PollId, Status, Withdrawal, dense_hours,
+    dense_minutes, series_range, wire_time,
 };
 use vote_store::PollSnapshot;
 
@@ -77,6 +79,10 @@ pub(crate) struct HourlySeries<'s> {
     pub(crate) revision: u64,
     /// The hours, in order.
     pub(crate) hours: Vec<SeriesBucket<'s>>,
+    /// Who is out of the poll, and since when: their votes are in the series, and in no percentage.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({}))]
+    pub(crate) withdrawn: BTreeMap<&'s str, String>,
 }
 
 /// Votes by the minute.
@@ -104,6 +110,10 @@ pub(crate) struct MinutelySeries<'s> {
     pub(crate) revision: u64,
     /// The minutes, in order.
     pub(crate) minutes: Vec<SeriesBucket<'s>>,
+    /// Who is out of the poll, and since when: their votes are in the series, and in no percentage.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({}))]
+    pub(crate) withdrawn: BTreeMap<&'s str, String>,
 }
 
 /// The votes of an hour or a minute, through all channels.
@@ -138,6 +148,7 @@ impl<'s> HourlySeries<'s> {
             as_of: wire_time::format(view.as_of),
             revision: snapshot.revision,
             hours: buckets(snapshot, view, Step::Hour, part),
+            withdrawn: withdrawn(&snapshot.poll),
         }
     }
 }
@@ -155,8 +166,17 @@ impl<'s> MinutelySeries<'s> {
             as_of: wire_time::format(view.as_of),
             revision: snapshot.revision,
             minutes: buckets(snapshot, view, Step::Minute, part),
+            withdrawn: withdrawn(&snapshot.poll),
         }
     }
+}
+
+fn withdrawn(poll: &Poll) -> BTreeMap<&str, String> {
+    let withdrawn = poll.withdrawn.iter();
+    let since = |one: &Withdrawal| wire_time::format(one.at);
+    withdrawn
+        .map(|one| (one.candidate.as_str(), since(one)))
+        .collect()
 }
 
 fn buckets<'s>(
@@ -264,6 +284,29 @@ mod tests {
             ]
         });
         assert_eq!(series, expected);
+    }
+
+    #[test]
+    fn a_withdrawn_candidate_keeps_its_votes_and_is_named() {
+        let open = poll(Visibility::Public);
+        let ana = open.definition.candidates()[1].id.clone();
+        let out = open.withdraw(&ana, opens_at(), "test").expect("legal");
+        let snapshot = snapshot_of(out, &[(0, (0, 1, 5))]);
+        let confirmed = confirmed(snapshot, opens_at());
+        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
+        let part = SeriesPart::own(&confirmed.snapshot.poll.definition);
+        for (step, member) in [(Step::Hour, "hours"), (Step::Minute, "minutes")] {
+            let series = Document::series(&confirmed.snapshot, &view, step, &part);
+            let series = serde_json::to_value(&series).expect("serialises");
+            assert_eq!(
+                series["withdrawn"],
+                json!({ "ana": "2026-11-24T00:00:00.000Z" })
+            );
+            assert_eq!(
+                series[member][0]["candidates"],
+                json!({ "bia": 0, "ana": 5 })
+            );
+        }
     }
 
     #[test]

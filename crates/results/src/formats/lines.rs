@@ -16,11 +16,12 @@ fn write(document: &Document<'_>) -> io::Result<Vec<u8>> {
         Document::Poll(poll) => poll
             .candidates
             .iter()
-            .map(|candidate| candidate.name.clone())
+            .map(|candidate| candidate.candidate.name.clone())
             .collect(),
         Document::Standing(standing) => {
             let row = |candidate: &vote_domain::CandidateStanding| {
-                format!("{} {}", candidate.id, candidate.percent)
+                let percent = candidate.percent.map(|percent| percent.to_string());
+                format!("{} {}", candidate.id, percent.unwrap_or_default())
             };
             standing.candidates.iter().map(row).collect()
         }

@@ -214,6 +214,7 @@ pub(crate) fn vote(candidate: u8, when: Timestamp) -> VoteToCast {
             &IdempotencyKey::parse(&key).expect("valid"),
         )),
         voter: None,
+        is_withdrawn: false,
         span: None,
     }
 }

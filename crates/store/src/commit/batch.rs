@@ -11,6 +11,8 @@ pub(crate) struct CheckedVote {
     pub(super) candidate: u8,
     pub(super) key: Option<KeyDigest>,
     pub(super) voter: Option<VoterDigest>,
+    /// Its candidate is out of the poll: it is only looked up, for it may be the repeat of one that was recorded.
+    pub(super) is_withdrawn: bool,
 }
 
 /// The writer that a batch had been acknowledged to, and the sequence that it had.
@@ -116,6 +118,7 @@ mod tests {
                 candidate,
                 key: None,
                 voter: None,
+                is_withdrawn: false,
             })
             .collect();
         batch

@@ -14,6 +14,9 @@ use crate::script::COMMIT;
 /// Stands for a key or a voter that a vote does not have.
 const NO_DIGEST: &[u8] = &[0; 16];
 
+/// Stands for a voter's limit where the candidate is out of the poll.
+const WITHDRAWN: i64 = -1;
+
 /// How the script is to take a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode<'a> {
@@ -111,12 +114,23 @@ impl<'a> Call<'a> {
             .arg(checked.codes)
             .arg(checked.voters)
             .arg(checked.buckets);
-        for (channel, candidate, votes) in pairs(batch) {
+        for Pair {
+            channel,
+            candidate,
+            votes,
+            is_withdrawn,
+        } in pairs(batch)
+        {
+            let limit = if is_withdrawn {
+                WITHDRAWN
+            } else {
+                i64::from(target.limit(channel))
+            };
             command
                 .arg(target.field(channel, candidate))
                 .arg(&[channel, candidate])
                 .arg(votes)
-                .arg(target.limit(channel));
+                .arg(limit);
         }
         command
     }
@@ -178,15 +192,40 @@ impl Packed {
     }
 }
 
-/// Every channel and candidate of the batch, with its plain votes.
-fn pairs(batch: &Batch) -> Vec<(u8, u8, u64)> {
-    let mut pairs = batch.plain.clone();
+/// A channel and a candidate that votes of the batch are for.
+#[derive(Debug, PartialEq, Eq)]
+struct Pair {
+    channel: u8,
+    candidate: u8,
+    /// Votes that need no look-up.
+    votes: u64,
+    /// Whether those that do are looked up, and no more.
+    is_withdrawn: bool,
+}
+
+/// Every channel and candidate of the batch.
+fn pairs(batch: &Batch) -> Vec<Pair> {
+    let plain = batch.plain.iter();
+    let mut pairs: Vec<Pair> = plain
+        .map(|&(channel, candidate, votes)| Pair {
+            channel,
+            candidate,
+            votes,
+            is_withdrawn: false,
+        })
+        .collect();
     for vote in &batch.checked {
-        let is_known = pairs
-            .iter()
-            .any(|(ch, ca, _)| (*ch, *ca) == (vote.channel, vote.candidate));
-        if !is_known {
-            pairs.push((vote.channel, vote.candidate, 0));
+        let known = pairs
+            .iter_mut()
+            .find(|pair| (pair.channel, pair.candidate) == (vote.channel, vote.candidate));
+        match known {
+            Some(pair) => pair.is_withdrawn |= vote.is_withdrawn,
+            None => pairs.push(Pair {
+                channel: vote.channel,
+                candidate: vote.candidate,
+                votes: 0,
+                is_withdrawn: vote.is_withdrawn,
+            }),
         }
     }
     pairs
@@ -225,6 +264,7 @@ mod tests {
             candidate: 1,
             key: None,
             voter: voter.map(|name| VoterDigest::new(&[7; 32], &poll, name)),
+            is_withdrawn: false,
         }
     }
 
@@ -250,7 +290,15 @@ mod tests {
         let mut batch = Batch::starting(0);
         batch.add_plain(0, 0, 5);
         batch.checked = vec![vote(None), vote(None)];
-        assert_eq!(pairs(&batch), [(0, 0, 5), (0, 1, 0)]);
+        let pair = |candidate, votes, is_withdrawn| Pair {
+            channel: 0,
+            candidate,
+            votes,
+            is_withdrawn,
+        };
+        assert_eq!(pairs(&batch), [pair(0, 5, false), pair(1, 0, false)]);
+        batch.checked[1].is_withdrawn = true;
+        assert_eq!(pairs(&batch), [pair(0, 5, false), pair(1, 0, true)]);
     }
 
     #[test]

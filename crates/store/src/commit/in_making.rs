@@ -92,6 +92,7 @@ impl BatchInMaking {
                 candidate: vote.candidate,
                 key: vote.key,
                 voter: vote.voter,
+                is_withdrawn: vote.is_withdrawn,
             });
         }
         self.batch = batch;
@@ -176,6 +177,7 @@ mod tests {
             received_at_ms,
             key: None,
             voter: None,
+            is_withdrawn: false,
             span: None,
         }
     }

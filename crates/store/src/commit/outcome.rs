@@ -88,6 +88,7 @@ impl Verdict {
             b'd' => Self::Duplicate,
             b'm' => Self::Mismatch,
             b'l' => Self::LimitReached,
+            b'w' => Self::Refused(Refusal::Withdrawn),
             b'x' => Self::Refused(Refusal::Closed),
             b'r' => Self::Refused(refusal),
             _ => return None,

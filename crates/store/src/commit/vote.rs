@@ -17,6 +17,8 @@ pub struct VoteToCast {
     pub key: Option<KeyDigest>,
     /// Digest of the voter, where the channel knows one.
     pub voter: Option<VoterDigest>,
+    /// Whether the candidate is out of the poll: the vote is not recorded then, but it may be the repeat of one that was.
+    pub is_withdrawn: bool,
     /// The span of the request, where it is traced.
     pub span: Option<Box<SpanContext>>,
 }

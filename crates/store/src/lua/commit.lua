@@ -23,7 +23,8 @@
 --       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
 --       11 buckets, 2 bytes per checked vote, big-endian: which of KEYS 10.. holds its voter
 --       12.. four for each channel and candidate of the batch: field, code, votes that need no
---            check, votes a voter has in that channel (0 = no limit)
+--            check, votes a voter has in that channel (0 = no limit, -1 = the candidate is withdrawn: no
+--            checked vote for it counts any more, but one that did before is still a duplicate)
 -- Returns one of
 --       A<outcomes>               applied
 --       L<outcomes>               late: counted as such, not in the tally
@@ -36,7 +37,7 @@
 --       G<last>  a gap: this server knows the writer only up to <last>; nothing was done
 --       B<last>  behind: this server knows the writer beyond this batch; nothing was done
 -- <outcomes> has a letter per checked vote (a accepted, d duplicate, m mismatch, l limit reached,
--- x late, r refused) and is left empty where every vote has the letter of its reply.
+-- w candidate withdrawn, x late, r refused) and is left empty where every vote has the letter of its reply.
 --
 -- A batch that was evaluated has used its sequence, refused ones too: an attempt that was given
 -- up and reaches the server afterwards then finds its sequence taken and does nothing.
@@ -184,7 +185,9 @@ if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
     elseif kind == 'A' then
       local voter = #voters > 0 and string.sub(voters, i * 16 - 15, i * 16) or NO_DIGEST
       local limit = limit_by_code[code]
-      if voter ~= NO_DIGEST and limit > 0 then
+      if limit < 0 then
+        outcome = 'w'
+      elseif voter ~= NO_DIGEST and limit > 0 then
         local high, low = string.byte(buckets, i * 2 - 1, i * 2)
         local bucket = KEYS[FIRST_BUCKET + high * 256 + low]
         local votes, id = votes_used(bucket, voter)

@@ -265,6 +265,7 @@ pub(crate) fn vote(candidate: u8) -> VoteToCast {
         received_at_ms: voting_ms(),
         key: None,
         voter: None,
+        is_withdrawn: false,
         span: None,
     }
 }

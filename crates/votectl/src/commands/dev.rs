@@ -196,10 +196,11 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let ourselves = std::env::args()
         .next()
         .unwrap_or_else(|| "votectl".to_owned());
-    let candidate = definition
-        .candidates()
-        .first()
-        .map_or("", |candidate| candidate.id.as_str());
+    let candidate = demo
+        .poll
+        .remaining_candidates()
+        .next()
+        .map_or("", |(_, candidate)| candidate.id.as_str());
     format!(
         "poll      {}\n\
          rehearsal {}\n\n\

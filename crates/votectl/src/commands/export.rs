@@ -288,8 +288,10 @@ struct ResultRow<'a> {
     candidate: &'a str,
     name: &'a str,
     votes: u128,
+    /// Empty where the candidate is withdrawn, as its rank.
     percent: String,
-    rank: u32,
+    rank: Option<u32>,
+    withdrawn_at: Option<String>,
 }
 
 fn results(standing: &Standing) -> Vec<ResultRow<'_>> {
@@ -324,8 +326,12 @@ fn row<'a>(
         candidate: candidate.id.as_str(),
         name: &candidate.name,
         votes: candidate.votes.unwrap_or(0),
-        percent: candidate.percent.to_string(),
+        percent: candidate
+            .percent
+            .map(|percent| percent.to_string())
+            .unwrap_or_default(),
         rank: candidate.rank,
+        withdrawn_at: candidate.withdrawn_at.map(wire_time::format),
     }
 }
 
@@ -374,9 +380,15 @@ fn series_json(poll: &Poll, buckets: &[Bucket]) -> serde_json::Value {
             "candidates": votes,
         })
     });
+    let withdrawn: std::collections::BTreeMap<&str, String> = poll
+        .withdrawn
+        .iter()
+        .map(|one| (one.candidate.as_str(), wire_time::format(one.at)))
+        .collect();
     json!({
         "poll": poll.definition.id(),
         "timezone": poll.definition.timezone(),
+        "withdrawn": withdrawn,
         "rows": rows.collect::<Vec<_>>(),
     })
 }

@@ -123,14 +123,18 @@ pub fn standing_text(standing: &Standing) -> String {
 fn candidates_text(candidates: &[CandidateStanding]) -> String {
     let mut table = table(["RANK", "CANDIDATE", "NAME", "VOTES", "PERCENT"]);
     let mut ranked: Vec<&CandidateStanding> = candidates.iter().collect();
-    ranked.sort_by_key(|candidate| candidate.rank);
+    ranked.sort_by_key(|candidate| candidate.rank.unwrap_or(u32::MAX));
     for candidate in ranked {
+        let percent = candidate.percent.map(|percent| percent.to_string());
         table.add_row([
-            candidate.rank.to_string(),
+            candidate
+                .rank
+                .map(|rank| rank.to_string())
+                .unwrap_or_default(),
             candidate.id.to_string(),
             candidate.name.clone(),
             candidate.votes.unwrap_or(0).to_string(),
-            candidate.percent.to_string(),
+            percent.unwrap_or_else(|| "withdrawn".to_owned()),
         ]);
     }
     rendered(table, 3..5)

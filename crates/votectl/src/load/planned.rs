@@ -31,10 +31,9 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
         true => None,
         false => Some(keys::fresh("load").map_err(anyhow::Error::from)?),
     };
-    let candidates: Vec<&str> = definition
-        .candidates()
-        .iter()
-        .map(|candidate| candidate.id.as_str())
+    let candidates: Vec<&str> = poll
+        .remaining_candidates()
+        .map(|(_, candidate)| candidate.id.as_str())
         .collect();
     let ballot = Ballot {
         target: &args.url,

@@ -314,6 +314,6 @@ fn ballot(poll: &Poll, candidate: impl Into<Value>) -> Value {
 }
 
 fn first_ballot(poll: &Poll) -> Value {
-    let first = poll.definition.candidates().first();
-    ballot(poll, first.map(|candidate| candidate.id.as_str()))
+    let first = poll.remaining_candidates().next();
+    ballot(poll, first.map(|(_, candidate)| candidate.id.as_str()))
 }

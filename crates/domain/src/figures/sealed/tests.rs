@@ -61,7 +61,13 @@ fn figures_are_added_up_over_the_shards() {
     assert_eq!(sealed.standing.revision, Some(4711));
     assert_eq!(sealed.standing.status.as_str(), "final");
     assert_eq!(sealed.standing.state, PollState::Sealed);
-    assert_eq!(sealed.standing.candidates[0].percent.to_string(), "40.88");
+    assert_eq!(
+        sealed.standing.candidates[0]
+            .percent
+            .map(|percent| percent.to_string())
+            .as_deref(),
+        Some("40.88")
+    );
     let writers: Vec<_> = sealed.shards[0]
         .writers
         .iter()

@@ -1,7 +1,10 @@
 //! The wire form of a standing, and what it says.
 
 use crate::fixtures::{PAREDAO, at, poll_after, tally};
-use crate::{Poll, PollDefinition, PollState, Standing, Status, Tally, Transition, standing};
+use crate::{
+    CandidateId, Percent, Poll, PollDefinition, PollState, Standing, Status, Tally, Transition,
+    standing,
+};
 
 const READ: &str = "2026-11-24T01:02:03.250999Z";
 
@@ -119,12 +122,8 @@ fn without_votes_all_have_nothing() {
     assert_eq!(standing.total_votes, Some(0));
     for candidate in &standing.candidates {
         assert_eq!(
-            (
-                candidate.votes,
-                candidate.percent.hundredths(),
-                candidate.rank
-            ),
-            (Some(0), 0, 1)
+            (candidate.votes, candidate.percent, candidate.rank),
+            (Some(0), Some(Percent::ZERO), Some(1))
         );
     }
 }
@@ -146,8 +145,88 @@ fn a_tally_that_is_too_small_counts_as_no_votes_where_it_ends() {
     let percents: Vec<_> = standing
         .candidates
         .iter()
-        .map(|c| c.percent.to_string())
+        .map(|c| c.percent.expect("it stands").to_string())
         .collect();
     assert_eq!(percents, ["100.00", "0.00"]);
     assert_eq!(standing.candidates.len(), 2);
+}
+
+/// The documented poll with a third candidate, of whom one is withdrawn.
+fn without(withdrawn: &str) -> Poll {
+    let file = PAREDAO.replace(
+        "  - { id: bia, name: Bia }\n",
+        "  - { id: bia, name: Bia }\n  - { id: caio, name: Caio }\n",
+    );
+    let definition = PollDefinition::parse_yaml(&file).expect("legal");
+    let open = Poll::draft(definition, at(READ), "ines")
+        .transition(Transition::Open, at(READ), "ines")
+        .expect("legal");
+    let withdrawn = CandidateId::parse(withdrawn).expect("an id");
+    open.withdraw(&withdrawn, at(READ), "ines").expect("legal")
+}
+
+#[test]
+fn a_withdrawn_candidate_keeps_its_votes_and_is_in_no_percentage_and_no_rank() {
+    // Without ana it is the documented result: 935 to 265 by one channel, 200 to 600 by the other.
+    let votes = tally(&[&[5000, 935, 265], &[1, 200, 600]]);
+    let standing = standing(&without("ana"), &votes, at(READ), 815, Status::Provisional);
+    assert_eq!(
+        serde_json::to_string(&standing.candidates).expect("serialises"),
+        concat!(
+            r#"[{"id":"ana","name":"Ana","votes":5001,"withdrawn_at":"2026-11-24T01:02:03.250Z"},"#,
+            r#"{"id":"bia","name":"Bia","votes":1135,"percent":40.88,"rank":2},"#,
+            r#"{"id":"caio","name":"Caio","votes":865,"percent":59.12,"rank":1}]"#,
+        )
+    );
+    assert_eq!(standing.total_votes, Some(7001));
+    let torcida = &standing.channels[0];
+    let percents: Vec<_> = torcida.candidates.iter().map(|c| c.percent).collect();
+    assert_eq!(
+        percents,
+        [
+            None,
+            Percent::from_hundredths(7792),
+            Percent::from_hundredths(2208)
+        ]
+    );
+    assert_eq!(torcida.total_votes, Some(6200));
+    let json = serde_json::to_string(&standing).expect("serialises");
+    assert_eq!(
+        serde_json::from_str::<Standing>(&json).expect("reads"),
+        standing
+    );
+}
+
+#[test]
+fn a_channel_that_has_votes_for_the_withdrawn_alone_weighs_nothing() {
+    let votes = tally(&[&[7, 0, 0], &[0, 1, 3]]);
+    let standing = standing(&without("ana"), &votes, at(READ), 1, Status::Provisional);
+    let percents: Vec<_> = standing.candidates.iter().map(|c| c.percent).collect();
+    assert_eq!(
+        percents,
+        [
+            None,
+            Percent::from_hundredths(2500),
+            Percent::from_hundredths(7500)
+        ]
+    );
+    let alone: Vec<_> = standing.channels[0]
+        .candidates
+        .iter()
+        .map(|c| (c.percent, c.rank))
+        .collect();
+    let nothing = (Some(Percent::ZERO), Some(1));
+    assert_eq!(alone, [(None, None), nothing, nothing]);
+}
+
+#[test]
+fn without_counts_a_withdrawn_candidate_says_that_it_is_and_no_more() {
+    let votes = tally(&[&[5000, 935, 265], &[1, 200, 600]]);
+    let standing = standing(&without("ana"), &votes, at(READ), 815, Status::Provisional);
+    let public = serde_json::to_string(&standing.without_counts()).expect("serialises");
+    assert!(!public.contains("votes"), "{public}");
+    assert!(
+        public.contains(r#"{"id":"ana","name":"Ana","withdrawn_at":"2026-11-24T01:02:03.250Z"}"#),
+        "{public}"
+    );
 }

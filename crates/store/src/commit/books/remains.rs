@@ -77,6 +77,7 @@ mod tests {
                 candidate,
                 key: None,
                 voter: None,
+                is_withdrawn: false,
             })
             .collect();
         batch

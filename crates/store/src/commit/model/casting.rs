@@ -54,6 +54,7 @@ impl System<'_> {
             received_at_ms: BOUNDARY_MS + cast.at,
             key,
             voter,
+            is_withdrawn: cast.is_withdrawn,
             span: None,
         };
         let pending = Pending::new(vote, Arc::clone(&ticket));
@@ -65,6 +66,7 @@ impl System<'_> {
         self.votes.push(Vote {
             ballot: cast.ballot,
             at: cast.at,
+            is_withdrawn: cast.is_withdrawn,
             process,
             pair,
             outcome: None,

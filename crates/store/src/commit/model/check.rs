@@ -165,6 +165,7 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
     let why = || format!("{} was not to be expected: {}", named(outcome), shown(vote));
     match outcome {
         Outcome::Accepted(_) => {
+            assert!(!vote.is_withdrawn, "{}", why());
             assert!(
                 (-HALF_OPEN_MS..HALF_OPEN_MS).contains(&vote.at),
                 "{}",
@@ -200,6 +201,12 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
         Outcome::Refused(Refusal::Sealed | Refusal::Void) => {
             assert!(system.phase.is_over(), "{}", why());
         }
+        // One that is in a batch with such a vote for the same candidate is taken for one as well.
+        Outcome::Refused(Refusal::Withdrawn) => assert!(
+            vote.is_withdrawn || others().filter(same_pair).any(|other| other.is_withdrawn),
+            "{}",
+            why()
+        ),
         Outcome::QueueFull => panic!("{}", why()),
         Outcome::NotRecorded | Outcome::Unknown => {}
     }

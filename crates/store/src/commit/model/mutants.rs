@@ -117,6 +117,11 @@ pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
         "if votes > limit then",
     ),
     (
+        "a withdrawn candidate's votes count",
+        "if limit < 0 then",
+        "if false then",
+    ),
+    (
         "votes of voters are not recorded",
         "for id, place in pairs(new_used) do",
         "for id, place in pairs({}) do",

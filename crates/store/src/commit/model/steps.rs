@@ -59,6 +59,9 @@ pub(super) enum Ballot {
 pub(super) struct Cast {
     pub(super) ballot: Ballot,
     pub(super) at: i64,
+    /// Its writer knows that the candidate is out of the poll. Said of votes with a key or a voter alone: others do not
+    /// come to a lane then.
+    pub(super) is_withdrawn: bool,
 }
 
 /// What becomes of the request that a writer has out.
@@ -206,7 +209,11 @@ fn cast() -> impl Strategy<Value = Cast> {
         3 => (0..2_u8).prop_map(|voter| Ballot::Voter { voter }),
         1 => (0..4_u8, 0..2_u8).prop_map(|(key, voter)| Ballot::KeyedVoter { key, voter }),
     ];
-    (ballot, moment()).prop_map(|(ballot, at)| Cast { ballot, at })
+    (ballot, moment(), prop::bool::weighted(0.15)).prop_map(|(ballot, at, withdrawn)| Cast {
+        ballot,
+        at,
+        is_withdrawn: withdrawn && !matches!(ballot, Ballot::Plain | Ballot::Crowd),
+    })
 }
 
 fn fate() -> impl Strategy<Value = Fate> {

@@ -31,6 +31,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Vote {
     pub(super) ballot: Ballot,
     pub(super) at: i64,
+    /// As in its [`Cast`].
+    pub(super) is_withdrawn: bool,
     /// The process that took it: an index of [`System::processes`].
     pub(super) process: usize,
     /// Channel and candidate: its own, but for repeats of a key.
@@ -146,6 +148,7 @@ impl<'a> System<'a> {
                 Cast {
                     ballot: Ballot::Plain,
                     at: HALF_OPEN_MS,
+                    is_withdrawn: false,
                 },
             );
         }
@@ -156,6 +159,7 @@ impl<'a> System<'a> {
                 Cast {
                     ballot: Ballot::Plain,
                     at: 0,
+                    is_withdrawn: false,
                 },
             );
         }

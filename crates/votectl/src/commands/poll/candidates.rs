@@ -1,15 +1,18 @@
 //! What production sees of a poll's candidates, and what it is warned of.
 
 use std::collections::BTreeMap;
-use vote_domain::PollDefinition;
+use vote_domain::{Poll, PollDefinition};
 
-/// A line for each candidate: id, name, colour and photo.
-pub(super) fn lines(definition: &PollDefinition) -> String {
+/// A line for each candidate: id, name, colour and photo, and since when it is out of the poll.
+pub(super) fn lines(poll: &Poll) -> String {
+    let definition = &poll.definition;
     let lines = definition.candidates().iter().map(|candidate| {
+        let withdrawn_at = poll.withdrawn_at(&candidate.id);
         let parts = [
             Some(format!("{} {}", candidate.id, candidate.name)),
             candidate.color.clone(),
             candidate.image_url.clone(),
+            withdrawn_at.map(|at| format!("withdrawn at {}", definition.shown(at))),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         format!("  {:<11}{}\n", "candidate", parts.join("  "))
@@ -59,7 +62,8 @@ fn as_read(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{lines, remarks};
-    use vote_domain::PollDefinition;
+    use jiff::Timestamp;
+    use vote_domain::{Poll, PollDefinition};
 
     fn poll(first: &str, second: &str, photo: &str) -> PollDefinition {
         let file = serde_json::json!({
@@ -94,7 +98,7 @@ mod tests {
     fn photos_and_colours_are_shown_and_a_photo_without_https_is_said() {
         let poll = poll("Ana", "Bia", "http://x.example/a.png");
         assert_eq!(
-            lines(&poll),
+            lines(&Poll::draft(poll.clone(), Timestamp::UNIX_EPOCH, "ines")),
             "  candidate  a Ana  #ff8800  http://x.example/a.png\n  candidate  b Bia\n"
         );
         assert_eq!(

@@ -25,6 +25,8 @@ struct Changed<'a> {
     closes_at: Timestamp,
     timezone: &'a str,
     visibility: &'a str,
+    /// Candidates that are out of it.
+    withdrawn: Vec<&'a str>,
 }
 
 /// Reads a time that production gives for a poll: of its day, local to its zone, or an instant.
@@ -196,6 +198,7 @@ pub(super) fn report(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failu
             closes_at: poll.closes_at,
             timezone: definition.timezone(),
             visibility: definition.visibility().as_str(),
+            withdrawn: withdrawn(poll),
         });
     }
     let text = text(poll, context.now());
@@ -221,11 +224,20 @@ fn text(poll: &Poll, now: Timestamp) -> String {
         PollState::Closed => format!(" since {}", definition.shown(poll.closes_at)),
         _ => String::new(),
     };
+    let without = match withdrawn(poll).as_slice() {
+        [] => String::new(),
+        withdrawn => format!(", without {}", withdrawn.join(", ")),
+    };
     format!(
-        "poll {} is {}{until} ({} for the audience, revision {})",
+        "poll {} is {}{until}{without} ({} for the audience, revision {})",
         definition.id(),
         poll.state,
         definition.visibility(),
         poll.revision
     )
+}
+
+fn withdrawn(poll: &Poll) -> Vec<&str> {
+    let withdrawn = poll.withdrawn.iter();
+    withdrawn.map(|one| one.candidate.as_str()).collect()
 }

@@ -19,6 +19,7 @@ mod seal;
 mod show;
 mod visibility;
 mod void;
+mod withdraw;
 mod writers;
 
 use crate::commands::poll_arg::PollArg;
@@ -57,6 +58,8 @@ pub enum PollCommand {
     Reschedule(reschedule::RescheduleArgs),
     /// Change what the audience sees of the figures: the way to lift an embargo, after sealing too
     Visibility(visibility::VisibilityArgs),
+    /// Take a candidate who leaves the show out of the poll: no more votes, no percentage, no rank; `--undo` takes it back
+    Withdraw(withdraw::WithdrawArgs),
     /// Make sure that a poll made from a file is open: the one that still runs, or else the next by number
     Demo(demo::DemoArgs),
 }
@@ -81,6 +84,7 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::Extend(args) => extend::run(args, context).await,
         PollCommand::Reschedule(args) => reschedule::run(args, context).await,
         PollCommand::Visibility(args) => visibility::run(args, context).await,
+        PollCommand::Withdraw(args) => withdraw::run(args, context).await,
         PollCommand::Demo(args) => demo::run(args, context).await,
     }
 }

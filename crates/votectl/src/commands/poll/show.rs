@@ -96,6 +96,6 @@ fn definition_text(poll: &Poll) -> String {
             "channel", channel.id, channel.weight, channel.eligibility
         );
     }
-    text.push_str(&candidates::lines(definition));
+    text.push_str(&candidates::lines(poll));
     text
 }
