@@ -9,3 +9,4 @@ mod outage;
 mod servers;
 mod tracing_export;
 mod votes;
+mod withdrawal;

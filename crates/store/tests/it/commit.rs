@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use vote_domain::Refusal;
 use vote_store::{Acceptance, LaneConfig, Outcome, VoteToCast};
 use vote_testkit::RedisServer;
 
@@ -136,6 +137,63 @@ async fn a_key_is_known_to_another_process_and_across_windows_and_clocks() {
         Outcome::Duplicate
     ));
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 2)]));
+}
+
+/// A vote for a candidate of whom its process knows that it has left the poll.
+fn withdrawn(vote: VoteToCast) -> VoteToCast {
+    VoteToCast {
+        is_withdrawn: true,
+        ..vote
+    }
+}
+
+#[tokio::test]
+async fn a_vote_for_a_withdrawn_candidate_is_looked_up_and_never_counted() {
+    let show = Show::open().await;
+    let (one, other) = (show.voting().await, show.voting().await);
+    let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(Refusal::Withdrawn));
+    assert!(is_accepted(&one.cast(keyed(ANA, "k1")).await));
+    for voting in [&one, &other] {
+        let repeat = voting.cast(withdrawn(keyed(ANA, "k1"))).await;
+        assert!(matches!(repeat, Outcome::Duplicate), "{repeat:?}");
+        let reused = voting.cast(withdrawn(keyed(BIA, "k1"))).await;
+        assert!(matches!(reused, Outcome::Mismatch), "{reused:?}");
+        let new = voting.cast(withdrawn(keyed(ANA, "k2"))).await;
+        assert!(is_refused(&new), "{new:?}");
+    }
+    // In one batch with votes for others, and by a voter: neither key nor limit is used up.
+    let outcomes = join_all((0..200).map(|n| {
+        let key = format!("of-{n}");
+        one.cast(match n % 2 {
+            0 => withdrawn(keyed(ANA, &key)),
+            _ => keyed(BIA, &key),
+        })
+    }))
+    .await;
+    let refused = outcomes
+        .iter()
+        .filter(|outcome| is_refused(outcome))
+        .count();
+    let accepted = outcomes
+        .iter()
+        .filter(|outcome| is_accepted(outcome))
+        .count();
+    assert_eq!((refused, accepted), (100, 100));
+    assert!(is_refused(
+        &one.cast(withdrawn(by_voter(ANA, "maria"))).await
+    ));
+    for _ in 0..2 {
+        assert!(is_accepted(&one.cast(by_voter(BIA, "maria")).await));
+    }
+    assert!(
+        is_accepted(&other.cast(keyed(ANA, "k2")).await),
+        "taken back"
+    );
+    assert_eq!(
+        show.tally().await,
+        tally_of(&[("torcida/ana", 2), ("torcida/bia", 100), ("unico/bia", 2)])
+    );
+    assert!(show.audit().await.passed);
 }
 
 #[tokio::test]

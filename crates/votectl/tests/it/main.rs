@@ -19,3 +19,4 @@ mod receipts;
 mod sealing;
 mod smoke;
 mod support;
+mod withdrawal;
