@@ -121,8 +121,8 @@ mod tests {
         let ticket = Ticket::new();
         assert!(ticket.send());
         assert!(matches!(ticket.withdraw(), Outcome::Unknown));
-        ticket.resolve(Outcome::Duplicate);
-        assert!(matches!(ticket.withdraw(), Outcome::Duplicate));
+        ticket.resolve(Outcome::Duplicate(None));
+        assert!(matches!(ticket.withdraw(), Outcome::Duplicate(_)));
     }
 
     #[test]
