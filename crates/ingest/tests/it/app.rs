@@ -20,16 +20,26 @@ use vote_testkit::{RedisServer, eventually};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) const POLL: &str = "paredao-01";
 
-/// The problems that a request may meet: those that the document names for a vote, and those of requests that
-/// are for no operation.
-static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+/// The problems that a request may meet: those that the document names for its operations, and those of requests
+/// that are for no operation.
+pub(crate) static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let document = serde_json::to_value(Ingest::openapi()).expect("JSON");
-    let answers = document["paths"]["/v1/polls/{poll}/votes"]["post"]["responses"]
-        .as_object()
-        .expect("answers");
-    let examples = answers
-        .values()
-        .filter_map(|answer| answer["content"]["application/problem+json"]["examples"].as_object());
+    let members = |value: &Value| {
+        value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, v)| v.clone())
+            .collect::<Vec<_>>()
+    };
+    let operations = members(&document["paths"])
+        .into_iter()
+        .flat_map(|path| members(&path));
+    let answers = operations.flat_map(|operation| members(&operation["responses"]));
+    let examples: Vec<_> = answers
+        .map(|answer| answer["content"]["application/problem+json"]["examples"].clone())
+        .collect();
+    let examples = examples.iter().filter_map(Value::as_object);
     let of_no_operation = ["not-found", "method-not-allowed"].map(str::to_owned);
     examples
         .flat_map(|examples| examples.keys().cloned())
