@@ -97,6 +97,7 @@ def check_first_votes(system: System) -> None:
     require((status, answer.get("status")) == (201, "accepted"), f"a vote through the proxy: {status} {told(answer)}")
     status, answer = system.vote(key)
     require((status, answer.get("status")) == (200, "already_accepted"), f"the same again: {status} {told(answer)}")
+    require("receipt" in answer, "with a receipt of its own")
     system.expect(1)
     passed("the standing has it, from the same origin")
     status, _ = system.ask(f"/v1/polls/{POLL}/votes")

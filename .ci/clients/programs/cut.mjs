@@ -27,12 +27,12 @@ const proxy = createServer(async (request, response) => {
 await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
 const url = `http://127.0.0.1:${proxy.address().port}`;
 
-const { status } = await cast(url, poll, { candidate: "ana" });
+const { status, receipt } = await cast(url, poll, { candidate: "ana" });
 const requests = keys.length;
 const distinct = new Set(keys).size;
 const refused = await cast(url, poll, { candidate: "nobody" }).catch((error) => error);
 if (!(refused instanceof VoteRefused)) throw refused;
 if (keys.length !== requests + 1) throw new Error("a refused vote was sent again");
-console.log(JSON.stringify({ status, requests, keys: distinct, gave_up: refused.code }));
+console.log(JSON.stringify({ status, receipt, requests, keys: distinct, gave_up: refused.code }));
 proxy.close();
 proxy.closeAllConnections();

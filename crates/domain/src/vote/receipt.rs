@@ -54,7 +54,7 @@ impl fmt::Debug for ReceiptKey {
     }
 }
 
-/// Where and when a vote was recorded.
+/// Where and when a vote was recorded, or was found to have been recorded before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// In which poll.
@@ -67,7 +67,7 @@ pub struct Receipt {
     pub sequence: u64,
     /// At which place in the batch, from 0.
     pub place: u32,
-    /// When it was accepted; a signed receipt keeps milliseconds.
+    /// When it was accepted, or, of a repeat, when that was received; a signed receipt keeps milliseconds.
     pub at: Timestamp,
 }
 

@@ -13,7 +13,8 @@ use crate::vote::{CastVote, VoteAccepted, VoteProblems, answer, cast, find_poll,
 ///
 /// A vote answered with `201` is recorded exactly once, whatever happens afterwards. Send a fresh
 /// `Idempotency-Key` with each vote and repeat the request with the same key for as long as the
-/// answer is `503`, `504` or none at all: `200` then says that the vote had been recorded before.
+/// answer is `503`, `504` or none at all: `200` then says that the vote had been recorded before, with
+/// a receipt that is as good as the first.
 #[utoipa::path(
     operation_id = "castVote",
     tag = "votes",
@@ -33,7 +34,8 @@ use crate::vote::{CastVote, VoteAccepted, VoteProblems, answer, cast, find_poll,
         (status = 200, description = "Recorded before, under the same Idempotency-Key", body = VoteAccepted<'_>,
             example = json!({
                 "status": "already_accepted", "poll": "paredao-01", "candidate": "ana",
-                "channel": "torcida", "direction": "eliminate"
+                "channel": "torcida", "direction": "eliminate",
+                "receipt": "v1.AAECAwQFBgcAAAAAAAAAAAACAAAAAAAAAZqzr1Uy.EBESExQVFhcYGRobHB0eHw"
             })),
         VoteProblems,
     )

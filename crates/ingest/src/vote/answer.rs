@@ -42,8 +42,9 @@ pub(crate) struct VoteAccepted<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime, required = false)]
     pub(crate) accepted_at: Option<String>,
-    /// Proves later that the vote is in the tally, without saying whose it is or for whom. A repeat
-    /// has none: the first answer had it.
+    /// Proves later that the vote is in the tally, without saying whose it is or for whom. That of a repeat
+    /// is another text and proves the same; its time is the repeat's, by which the vote was recorded. Only a
+    /// repeat to a poll that is void or sealed has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub(crate) receipt: Option<String>,
@@ -83,12 +84,9 @@ pub(super) fn vote_accepted<'a>(
     receipt_key: &ReceiptKey,
 ) -> Result<VoteAccepted<'a>, Problem> {
     let definition = &poll.definition;
-    let (status, receipt) = match outcome {
-        Outcome::Accepted(Acceptance { place, .. }) => {
-            let receipt = receipt(poll, place, received_at);
-            (VoteStatus::Accepted, Some(receipt.sign(receipt_key)))
-        }
-        Outcome::Duplicate => (VoteStatus::AlreadyAccepted, None),
+    let (status, acceptance) = match outcome {
+        Outcome::Accepted(acceptance) => (VoteStatus::Accepted, Some(acceptance)),
+        Outcome::Duplicate(acceptance) => (VoteStatus::AlreadyAccepted, acceptance.as_ref()),
         Outcome::Mismatch => return Err(ProblemCode::IdempotencyKeyReused.into()),
         Outcome::LimitReached => return Err(ProblemCode::VoteLimitReached.into()),
         Outcome::Refused(Refusal::Withdrawn) => return Err(withdrawn(poll, candidate)),
@@ -103,8 +101,9 @@ pub(super) fn vote_accepted<'a>(
         candidate: definition.candidates()[usize::from(candidate)].id.as_str(),
         channel: definition.channels()[usize::from(channel)].id.as_str(),
         direction: definition.direction(),
-        accepted_at: receipt.is_some().then(|| wire_time::format(received_at)),
-        receipt,
+        accepted_at: (status == VoteStatus::Accepted).then(|| wire_time::format(received_at)),
+        receipt: acceptance
+            .map(|Acceptance { place, .. }| receipt(poll, place, received_at).sign(receipt_key)),
     })
 }
 

@@ -5,7 +5,7 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use vote_domain::{Phase, Refusal, admit};
-use vote_store::{Acceptance, OpenPoll, Outcome, VoteToCast};
+use vote_store::{OpenPoll, Outcome, VoteToCast};
 
 /// Casts a vote and waits for its outcome. The request's span is linked to that of the vote's batch.
 pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Timestamp) -> Outcome {
@@ -18,9 +18,8 @@ pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Tim
             Outcome::Refused(refusal)
         }
     };
-    if let Outcome::Accepted(Acceptance {
-        batch: Some(batch), ..
-    }) = &outcome
+    if let Outcome::Accepted(acceptance) | Outcome::Duplicate(Some(acceptance)) = &outcome
+        && let Some(batch) = &acceptance.batch
     {
         span.add_link((**batch).clone());
     }

@@ -11,7 +11,7 @@ use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode};
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 use vote_testkit::fixtures::{self, demo_poll};
 
-use super::answer::vote_accepted;
+use super::answer::{VoteStatus, vote_accepted};
 use super::{VoteProblems, answer, read_vote};
 
 /// Those that a server meets: their tests are in `tests/it`.
@@ -218,7 +218,7 @@ fn a_closing_time_is_told_only_once_it_has_come() {
 }
 
 #[test]
-fn a_recorded_vote_is_answered_with_its_receipt_and_a_repeat_without() {
+fn a_recorded_vote_is_answered_with_its_receipt() {
     let (poll, key) = (poll(), ReceiptKey::from_bytes([7; 32]));
     let place = Place {
         writer: WriterId::from_bytes([1; 8]),
@@ -236,9 +236,37 @@ fn a_recorded_vote_is_answered_with_its_receipt_and_a_repeat_without() {
 
     let response = answer(&poll, 0, 1, at(1), &outcome, &key).expect("recorded");
     assert_eq!(response.status(), StatusCode::CREATED);
-    let repeat = answer(&poll, 0, 1, at(1), &Outcome::Duplicate, &key).expect("recorded");
-    assert_eq!(repeat.status(), StatusCode::OK);
-    let repeat = vote_accepted(&poll, 0, 1, at(1), &Outcome::Duplicate, &key);
-    let repeat = repeat.expect("recorded");
-    assert!(repeat.receipt.is_none() && repeat.accepted_at.is_none());
+}
+
+#[test]
+fn a_repeat_is_answered_with_the_receipt_of_the_batch_that_found_it() {
+    let (poll, key) = (poll(), ReceiptKey::from_bytes([7; 32]));
+    let place = Place {
+        writer: WriterId::from_bytes([2; 8]),
+        shard: 5,
+        sequence: 6,
+        place: 7,
+    };
+    let outcome = Outcome::Duplicate(Some(Acceptance { place, batch: None }));
+    let response = answer(&poll, 0, 1, at(9), &outcome, &key).expect("recorded");
+    assert_eq!(response.status(), StatusCode::OK);
+    let repeat = vote_accepted(&poll, 0, 1, at(9), &outcome, &key).expect("recorded");
+    let receipt = Receipt::verify(repeat.receipt.as_deref().expect("a receipt"), &key);
+    let expected = Receipt {
+        poll: poll.definition.id().clone(),
+        writer: place.writer,
+        shard: 5,
+        sequence: 6,
+        place: 7,
+        // When the vote itself came is not known any more; by then it was recorded.
+        at: at(9),
+    };
+    assert_eq!(receipt, Ok(expected));
+    assert!(repeat.accepted_at.is_none());
+
+    // No batch of a poll that is over for good is in its ledger.
+    let unproved = vote_accepted(&poll, 0, 1, at(9), &Outcome::Duplicate(None), &key);
+    let unproved = unproved.expect("recorded");
+    assert_eq!(unproved.status, VoteStatus::AlreadyAccepted);
+    assert!(unproved.receipt.is_none() && unproved.accepted_at.is_none());
 }

@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use vote_domain::{Clock as _, Eligibility, Poll, PollDefinition, PollId, Transition};
+use vote_domain::{CandidateId, Clock as _, Eligibility, Poll, PollDefinition, PollId, Transition};
 use vote_http::Service as _;
 use vote_ingest::Ingest;
 use vote_runtime::{ServiceName, Settings, SystemClock};
@@ -20,16 +20,26 @@ use vote_testkit::{RedisServer, eventually};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) const POLL: &str = "paredao-01";
 
-/// The problems that a request may meet: those that the document names for a vote, and those of requests that
-/// are for no operation.
-static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+/// The problems that a request may meet: those that the document names for its operations, and those of requests
+/// that are for no operation.
+pub(crate) static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let document = serde_json::to_value(Ingest::openapi()).expect("JSON");
-    let answers = document["paths"]["/v1/polls/{poll}/votes"]["post"]["responses"]
-        .as_object()
-        .expect("answers");
-    let examples = answers
-        .values()
-        .filter_map(|answer| answer["content"]["application/problem+json"]["examples"].as_object());
+    let members = |value: &Value| {
+        value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, v)| v.clone())
+            .collect::<Vec<_>>()
+    };
+    let operations = members(&document["paths"])
+        .into_iter()
+        .flat_map(|path| members(&path));
+    let answers = operations.flat_map(|operation| members(&operation["responses"]));
+    let examples: Vec<_> = answers
+        .map(|answer| answer["content"]["application/problem+json"]["examples"].clone())
+        .collect();
+    let examples = examples.iter().filter_map(Value::as_object);
     let of_no_operation = ["not-found", "method-not-allowed"].map(str::to_owned);
     examples
         .flat_map(|examples| examples.keys().cloned())
@@ -95,10 +105,27 @@ impl Show {
     pub(crate) async fn change(&self, transition: Transition) -> Poll {
         let poll = self.poll().await;
         let next = poll.transition(transition, now(), "test").expect("legal");
-        self.operator
-            .save(&next, poll.revision)
-            .await
-            .expect("saved");
+        self.save(next, poll.revision).await
+    }
+
+    /// The poll without one of its candidates.
+    pub(crate) async fn withdraw(&self, candidate: &str) -> Poll {
+        let candidate = CandidateId::parse(candidate).expect("an id");
+        let poll = self.poll().await;
+        let next = poll.withdraw(&candidate, now(), "test").expect("legal");
+        self.save(next, poll.revision).await
+    }
+
+    /// The poll with that candidate again.
+    pub(crate) async fn readmit(&self, candidate: &str) -> Poll {
+        let candidate = CandidateId::parse(candidate).expect("an id");
+        let poll = self.poll().await;
+        let next = poll.readmit(&candidate, now(), "test").expect("legal");
+        self.save(next, poll.revision).await
+    }
+
+    async fn save(&self, next: Poll, revision: u64) -> Poll {
+        self.operator.save(&next, revision).await.expect("saved");
         next
     }
 

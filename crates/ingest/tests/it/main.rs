@@ -3,6 +3,7 @@
 
 mod app;
 mod bad_input;
+mod cors;
 mod draining;
 mod forgotten;
 mod outage;

@@ -2,33 +2,17 @@
 
 use reqwest::StatusCode;
 use serde_json::json;
-use vote_domain::{CandidateId, Poll, Transition};
+use vote_domain::Transition;
 use vote_testkit::eventually;
 
-use crate::app::{App, DEADLINE, Show, now};
-
-/// The poll without ana, or with her again, in Redis.
-async fn change(show: &Show, is_undone: bool) -> Poll {
-    let poll = show.poll().await;
-    let ana = CandidateId::parse("ana").expect("an id");
-    let next = match is_undone {
-        true => poll.readmit(&ana, now(), "test"),
-        false => poll.withdraw(&ana, now(), "test"),
-    };
-    let next = next.expect("legal");
-    show.operator
-        .save(&next, poll.revision)
-        .await
-        .expect("saved");
-    next
-}
+use crate::app::{App, DEADLINE, Show};
 
 #[tokio::test]
 async fn a_vote_for_a_withdrawn_candidate_is_refused_and_says_since_when() {
     let show = Show::open().await;
     let app = show.app().await;
     assert!(app.vote("ana", None).await.is_accepted());
-    let poll = change(&show, false).await;
+    let poll = show.withdraw("ana").await;
     let answer = app.sees("candidate-withdrawn").await;
     let before = show.total().await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -57,7 +41,7 @@ async fn a_repeat_of_a_recorded_vote_is_still_told_that_it_counts() {
     let show = Show::open().await;
     let (one, other) = (show.app().await, show.app().await);
     assert!(one.vote("ana", Some("first")).await.is_accepted());
-    change(&show, false).await;
+    show.withdraw("ana").await;
     for app in [&one, &other] {
         app.sees("candidate-withdrawn").await;
         let repeat = app.vote("ana", Some("first")).await;
@@ -75,9 +59,9 @@ async fn a_repeat_of_a_recorded_vote_is_still_told_that_it_counts() {
 async fn taken_back_a_candidate_takes_votes_again() {
     let show = Show::open().await;
     let app = show.app().await;
-    change(&show, false).await;
+    show.withdraw("ana").await;
     app.sees("candidate-withdrawn").await;
-    change(&show, true).await;
+    show.readmit("ana").await;
     eventually(DEADLINE, || async {
         app.vote("ana", None).await.is_accepted()
     })
@@ -89,7 +73,7 @@ async fn taken_back_a_candidate_takes_votes_again() {
 async fn the_poll_is_judged_before_the_candidate_and_others_names_are_no_less_unknown() {
     let show = Show::open().await;
     let app = show.app().await;
-    change(&show, false).await;
+    show.withdraw("ana").await;
     app.sees("candidate-withdrawn").await;
     let unknown = app.send(json!({ "candidate": "zoe" })).await;
     assert_eq!(unknown.code(), "unknown-candidate");

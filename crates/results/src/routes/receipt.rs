@@ -39,7 +39,8 @@ pub(crate) struct ReceiptReport {
     /// When those figures were read.
     #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
     as_of: String,
-    /// When the vote was accepted.
+    /// When the vote was accepted; of a repeat's receipt, when the repeat was received: the vote had been accepted by
+    /// then.
     #[schema(format = DateTime, example = "2026-11-24T01:02:02.987Z")]
     accepted_at: String,
     /// In which shard.
@@ -93,7 +94,8 @@ fn in_tally(receipt: &Receipt, snapshot: &PollSnapshot) -> bool {
 /// Whether a receipt is genuine and its vote is in the tally
 ///
 /// A receipt names the batch that a vote was recorded with. The batch is in the tally as soon as the
-/// ledger has come as far, which it says about itself, and also after the poll has been sealed. A
+/// ledger has come as far, which it says about itself, and also after the poll has been sealed. The
+/// receipt of a repeat names the batch in which the vote's key was found, and proves as much. A
 /// receipt says nothing of the candidate or the voter, and neither does this answer.
 #[utoipa::path(
     tag = "receipts",

@@ -3,6 +3,7 @@
 
 mod access;
 mod bad_input;
+mod cors;
 mod http;
 mod lifecycle;
 mod receipts;

@@ -5,7 +5,7 @@ use vote_domain::{PollId, ReceiptKey, WriterId};
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
-    ANA, App, DEADLINE, ID, Producer, RECEIPT_KEY, problem, receipt_of, results, voting,
+    ANA, App, DEADLINE, ID, Producer, RECEIPT_KEY, problem, receipt_of, results, vote, voting,
 };
 
 fn settings_key() -> ReceiptKey {
@@ -64,6 +64,36 @@ async fn a_receipt_is_in_the_tally_once_its_batch_is_also_after_sealing() {
     );
     for path in &not_yet {
         assert_eq!(app.get(path).await.json()["in_tally"], false);
+    }
+}
+
+#[tokio::test]
+async fn the_receipt_of_a_repeat_elsewhere_is_in_the_tally_too_also_after_sealing() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({})).await;
+    let app = App::start_with(&redis.url(), &[("VOTE__RECEIPTS__KEY", RECEIPT_KEY)]).await;
+    let (one, other) = (producer.voting().await, producer.voting().await);
+    let vote = vote(ANA, voting());
+    let first = one.cast(ID, vote.clone()).await;
+    let mut paths = Vec::new();
+    for voters in [&one, &other, &other] {
+        let place = voters.cast(ID, vote.clone()).await;
+        assert_ne!(place, first);
+        paths.push(format!(
+            "/v1/receipts/{}",
+            receipt_of(place).sign(&settings_key())
+        ));
+    }
+    for path in &paths {
+        app.until(path, |report| report["in_tally"] == true).await;
+    }
+    app.until_votes(1).await;
+    producer.seal(ID, voting()).await;
+    app.until(&results(), |standing| standing["status"] == "final")
+        .await;
+    for path in &paths {
+        assert_eq!(app.get(path).await.json()["in_tally"], true);
     }
 }
 

@@ -182,7 +182,8 @@ impl Voting {
         // Votes are taken as soon as the writer has seen the poll open.
         eventually(DEADLINE, || async {
             match open.cast(vote.clone()).await {
-                Outcome::Accepted(Acceptance { place, .. }) => Ok(place),
+                Outcome::Accepted(Acceptance { place, .. })
+                | Outcome::Duplicate(Some(Acceptance { place, .. })) => Ok(place),
                 other => Err(format!("{other:?}")),
             }
         })

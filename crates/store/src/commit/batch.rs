@@ -133,7 +133,11 @@ mod tests {
 
     #[test]
     fn what_was_accepted_lacks_the_votes_that_were_not() {
-        let checked = [Verdict::Duplicate, Verdict::Accepted(()), Verdict::Mismatch];
+        let checked = [
+            Verdict::Duplicate(()),
+            Verdict::Accepted(()),
+            Verdict::Mismatch,
+        ];
         let accepted = batch().into_accepted(Verdict::Accepted(()), &checked);
         assert_eq!(accepted.plain, batch().plain);
         assert_eq!(accepted.checked, batch().checked[1..2]);

@@ -248,7 +248,8 @@ impl Lane {
         span: Option<&SpanContext>,
     ) {
         let batch = std::mem::replace(&mut making.batch, Batch::starting(0));
-        if reply.uses_sequence() {
+        let is_on_record = reply.uses_sequence();
+        if is_on_record {
             let accepted = match &reply {
                 Reply::Judged { plain, checked } => batch.into_accepted(*plain, checked),
                 _ => batch.into_nothing(),
@@ -256,7 +257,9 @@ impl Lane {
             self.recorder.books.acknowledge(sequence, accepted);
         }
         match reply {
-            Reply::Judged { plain, checked } => self.tell(making, sequence, plain, checked, span),
+            Reply::Judged { plain, checked } => {
+                self.tell(making, sequence, is_on_record, plain, checked, span);
+            }
             Reply::Split {
                 opens_at_ms,
                 closes_at_ms,
@@ -276,6 +279,7 @@ impl Lane {
         &self,
         making: BatchInMaking,
         sequence: u64,
+        is_on_record: bool,
         plain: Verdict,
         checked: Vec<Verdict>,
         span: Option<&SpanContext>,
@@ -289,7 +293,7 @@ impl Lane {
         let votes = making.plain.into_iter().map(|pending| (pending, plain));
         for (pending, verdict) in votes.chain(making.checked.into_iter().zip(checked)) {
             self.count(&pending, verdict);
-            pending.ticket.resolve(verdict.told(|| {
+            pending.ticket.resolve(verdict.told(is_on_record, || {
                 Acceptance {
                     place,
                     batch: span

@@ -214,7 +214,7 @@ pub(crate) struct LaneMetrics {
 
 impl LaneMetrics {
     /// Counts a vote.
-    pub(super) fn vote<A>(&self, channel: u8, candidate: u8, outcome: &Outcome<A>) {
+    pub(super) fn vote<A, D>(&self, channel: u8, candidate: u8, outcome: &Outcome<A, D>) {
         let pair = usize::from(channel) * self.candidates + usize::from(candidate);
         self.votes[pair * Verdict::LABELS.len() + outcome.label()].inc();
     }

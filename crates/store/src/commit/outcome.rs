@@ -16,22 +16,23 @@ pub struct Place {
     pub place: u32,
 }
 
-/// What the client of an accepted vote learns.
+/// What the client of a recorded vote learns.
 #[derive(Debug, Clone)]
 pub struct Acceptance {
-    /// Its place in the ledger.
+    /// Its place in the ledger; that of a repeat is the repeat's own.
     pub place: Place,
     /// The span of its batch, where the vote is traced.
     pub batch: Option<Box<SpanContext>>,
 }
 
-/// How a vote ended. What is known of an accepted one is an [`Acceptance`] for its client.
+/// How a vote ended. What is known of a recorded one is an [`Acceptance`] for its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome<A = Acceptance> {
+pub enum Outcome<A = Acceptance, D = Option<A>> {
     /// Recorded, and acknowledged by Redis.
     Accepted(A),
-    /// Its key had been recorded before, for the same channel and candidate.
-    Duplicate,
+    /// Its key had been recorded before, for the same channel and candidate. The batch that found it proves
+    /// so, where the ledger has that batch: it has none of a poll that is over for good.
+    Duplicate(D),
     /// Its key had been recorded before, for another vote.
     Mismatch,
     /// The voter has used all votes of this channel.
@@ -48,9 +49,9 @@ pub enum Outcome<A = Acceptance> {
 }
 
 /// How a vote ended, where no more is asked: what the script says of each vote of a batch.
-pub(super) type Verdict = Outcome<()>;
+pub(super) type Verdict = Outcome<(), ()>;
 
-impl<A> Outcome<A> {
+impl<A, D> Outcome<A, D> {
     /// The values of the metrics' label `outcome`.
     pub(super) const LABELS: [&'static str; 9] = [
         "accepted",
@@ -68,7 +69,7 @@ impl<A> Outcome<A> {
     pub(super) const fn label(&self) -> usize {
         match self {
             Self::Accepted(_) => 0,
-            Self::Duplicate => 1,
+            Self::Duplicate(_) => 1,
             Self::Mismatch => 2,
             Self::LimitReached => 3,
             Self::Refused(Refusal::Closed) => 4,
@@ -85,7 +86,7 @@ impl Verdict {
     pub(super) fn of_letter(letter: u8, refusal: Refusal) -> Option<Self> {
         Some(match letter {
             b'a' => Self::Accepted(()),
-            b'd' => Self::Duplicate,
+            b'd' => Self::Duplicate(()),
             b'm' => Self::Mismatch,
             b'l' => Self::LimitReached,
             b'w' => Self::Refused(Refusal::Withdrawn),
@@ -95,11 +96,15 @@ impl Verdict {
         })
     }
 
-    /// The same for the client of the vote.
-    pub(super) fn told(self, acceptance: impl FnOnce() -> Acceptance) -> Outcome {
+    /// The same for the client of the vote; `is_on_record` where the ledger has its batch.
+    pub(super) fn told(
+        self,
+        is_on_record: bool,
+        acceptance: impl FnOnce() -> Acceptance,
+    ) -> Outcome {
         match self {
             Self::Accepted(()) => Outcome::Accepted(acceptance()),
-            Self::Duplicate => Outcome::Duplicate,
+            Self::Duplicate(()) => Outcome::Duplicate(is_on_record.then(acceptance)),
             Self::Mismatch => Outcome::Mismatch,
             Self::LimitReached => Outcome::LimitReached,
             Self::Refused(refusal) => Outcome::Refused(refusal),
@@ -118,7 +123,7 @@ mod tests {
     fn every_outcome_has_the_label_that_the_metrics_promise() {
         let labels = [
             (Verdict::Accepted(()), "accepted"),
-            (Verdict::Duplicate, "duplicate"),
+            (Verdict::Duplicate(()), "duplicate"),
             (Verdict::Mismatch, "mismatch"),
             (Verdict::LimitReached, "limit_reached"),
             (Verdict::Refused(Refusal::Closed), "late"),

@@ -130,7 +130,7 @@ mod tests {
                 accepted,
                 &[
                     accepted,
-                    Verdict::Duplicate,
+                    Verdict::Duplicate(()),
                     Verdict::Mismatch,
                     Verdict::LimitReached
                 ]
@@ -139,11 +139,11 @@ mod tests {
         let late = Verdict::Refused(Refusal::Closed);
         assert_eq!(
             Reply::parse(b"Ldx", 2),
-            judged(late, &[Verdict::Duplicate, late])
+            judged(late, &[Verdict::Duplicate(()), late])
         );
         assert_eq!(
             Reply::parse(b"Rpaused;dr", 2),
-            judged(paused, &[Verdict::Duplicate, paused])
+            judged(paused, &[Verdict::Duplicate(()), paused])
         );
         assert_eq!(
             Reply::parse(b"S10;20", 0),

@@ -121,8 +121,8 @@ mod tests {
         let ticket = Ticket::new();
         assert!(ticket.send());
         assert!(matches!(ticket.recall(), Outcome::Unknown));
-        ticket.resolve(Outcome::Duplicate);
-        assert!(matches!(ticket.recall(), Outcome::Duplicate));
+        ticket.resolve(Outcome::Duplicate(None));
+        assert!(matches!(ticket.recall(), Outcome::Duplicate(_)));
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use vote_domain::Refusal;
-use vote_store::{Acceptance, LaneConfig, Outcome, VoteToCast};
+use vote_store::{Acceptance, LaneConfig, Outcome, Place, VoteToCast};
 use vote_testkit::RedisServer;
 
 use crate::support::{
-    ANA, BIA, Show, by_voter, is_accepted, keyed, lane_config, tally_of, vote, voter, voting_ms,
+    ANA, BIA, Show, by_voter, is_accepted, keyed, lane_config, repeated, tally_of, vote, voter,
+    voting_ms,
 };
 
 #[tokio::test]
@@ -71,10 +72,41 @@ async fn a_repeated_key_is_counted_once() {
     assert!(is_accepted(&voting.cast(keyed(ANA, "k1")).await));
     assert!(matches!(
         voting.cast(keyed(ANA, "k1")).await,
-        Outcome::Duplicate
+        Outcome::Duplicate(_)
     ));
     assert!(matches!(
         voting.cast(keyed(BIA, "k1")).await,
+        Outcome::Mismatch
+    ));
+    assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_repeat_and_its_repeat_are_proved_by_the_batch_that_found_them() {
+    let show = Show::open().await;
+    let (one, other) = (show.voting().await, show.voting().await);
+    let first = one.cast(keyed(ANA, "k1")).await;
+    let Outcome::Accepted(Acceptance { place: first, .. }) = first else {
+        panic!("{first:?}");
+    };
+    let mut places = vec![first];
+    for voting in [&one, &other, &other] {
+        let place = repeated(&voting.cast(keyed(ANA, "k1")).await);
+        assert!(!places.contains(&place), "{place:?}");
+        assert!(show.proves(place).await, "{place:?}");
+        let beyond = Place {
+            sequence: place.sequence + 1,
+            ..place
+        };
+        assert!(!show.proves(beyond).await, "{beyond:?}");
+        places.push(place);
+    }
+    assert_eq!((places[1].writer, places[1].sequence), (first.writer, 2));
+    assert_ne!(places[2].writer, first.writer);
+    assert_eq!((places[2].sequence, places[3].sequence), (1, 2));
+    assert!(matches!(
+        other.cast(keyed(BIA, "k1")).await,
         Outcome::Mismatch
     ));
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
@@ -93,7 +125,7 @@ async fn a_key_repeated_within_one_batch_is_counted_once() {
         .count();
     let duplicates = outcomes
         .iter()
-        .filter(|outcome| matches!(outcome, Outcome::Duplicate))
+        .filter(|outcome| matches!(outcome, Outcome::Duplicate(_)))
         .count();
     assert_eq!((accepted, duplicates), (100, 200));
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 100)]));
@@ -109,7 +141,7 @@ async fn more_keys_than_lua_can_unpack_and_than_a_batch_may_hold_are_all_counted
     assert!(
         again
             .iter()
-            .all(|outcome| matches!(outcome, Outcome::Duplicate))
+            .all(|outcome| matches!(outcome, Outcome::Duplicate(_)))
     );
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 10_000)]));
 }
@@ -128,13 +160,13 @@ async fn a_key_is_known_to_another_process_and_across_windows_and_clocks() {
     assert!(is_accepted(&one.cast(at("k1", boundary - 1)).await));
     assert!(matches!(
         other.cast(at("k1", boundary + window_ms - 1)).await,
-        Outcome::Duplicate
+        Outcome::Duplicate(_)
     ));
     // Recorded by a process whose clock is ahead, repeated at one whose clock is behind.
     assert!(is_accepted(&one.cast(at("k2", boundary + 1)).await));
     assert!(matches!(
         other.cast(at("k2", boundary - 1)).await,
-        Outcome::Duplicate
+        Outcome::Duplicate(_)
     ));
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 2)]));
 }
@@ -155,7 +187,7 @@ async fn a_vote_for_a_withdrawn_candidate_is_looked_up_and_never_counted() {
     assert!(is_accepted(&one.cast(keyed(ANA, "k1")).await));
     for voting in [&one, &other] {
         let repeat = voting.cast(withdrawn(keyed(ANA, "k1"))).await;
-        assert!(matches!(repeat, Outcome::Duplicate), "{repeat:?}");
+        assert!(matches!(repeat, Outcome::Duplicate(_)), "{repeat:?}");
         let reused = voting.cast(withdrawn(keyed(BIA, "k1"))).await;
         assert!(matches!(reused, Outcome::Mismatch), "{reused:?}");
         let new = voting.cast(withdrawn(keyed(ANA, "k2"))).await;

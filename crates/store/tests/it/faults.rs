@@ -56,7 +56,7 @@ async fn outcomes_of_keyed_votes_survive_a_lost_reply() {
         proxy.schedule([Fault::CutBeforeReply]);
         assert!(matches!(
             voting.cast(keyed(ANA, "k1")).await,
-            Outcome::Duplicate
+            Outcome::Duplicate(_)
         ));
         proxy.schedule([Fault::CutMidReply, Fault::CutBeforeReply]);
         assert!(matches!(
@@ -105,7 +105,7 @@ async fn under_load_and_random_cuts_every_vote_is_counted_once() {
                 if n % 10 == 0 {
                     let vote = keyed(candidate, &format!("c{client}-{n}"));
                     assert!(is_accepted(&mine.cast(vote.clone()).await));
-                    assert!(matches!(others.cast(vote).await, Outcome::Duplicate));
+                    assert!(matches!(others.cast(vote).await, Outcome::Duplicate(_)));
                 } else {
                     assert!(is_accepted(&mine.cast(vote(candidate)).await));
                 }

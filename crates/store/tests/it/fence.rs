@@ -8,7 +8,8 @@ use vote_store::{LaneConfig, Outcome, VoteToCast};
 use vote_testkit::eventually;
 
 use crate::support::{
-    ANA, DEADLINE, Show, at, closes_at, is_accepted, keyed, lane_config, tally_of, vote, voting_ms,
+    ANA, DEADLINE, Show, at, closes_at, is_accepted, keyed, lane_config, repeated, tally_of, vote,
+    voting_ms,
 };
 
 #[tokio::test]
@@ -99,10 +100,8 @@ async fn a_poll_that_takes_no_votes_still_knows_the_keys_it_has_recorded() {
     assert!(is_accepted(&voting.cast(keyed(ANA, "k1")).await));
     let paused = show.change(Transition::Pause, opens(5)).await;
     voting.sees(paused.revision).await;
-    assert!(matches!(
-        voting.cast(keyed(ANA, "k1")).await,
-        Outcome::Duplicate
-    ));
+    let place = repeated(&voting.cast(keyed(ANA, "k1")).await);
+    assert!(show.proves(place).await, "a refused batch is on record too");
     assert!(matches!(
         voting.cast(keyed(ANA, "k2")).await,
         Outcome::Refused(Refusal::Paused)
@@ -131,8 +130,30 @@ async fn a_poll_that_takes_no_votes_still_knows_the_keys_it_has_recorded() {
         received_at_ms: voting_ms() + 2_000,
         ..keyed(ANA, "k1")
     };
-    assert!(matches!(voting.cast(retry).await, Outcome::Duplicate));
+    let place = repeated(&voting.cast(retry).await);
+    assert!(show.proves(place).await, "and so is a late one");
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 2)]));
+}
+
+#[tokio::test]
+async fn a_repeat_to_a_poll_that_is_void_or_sealed_has_nothing_to_prove_it_by() {
+    for state in ["void", "sealed"] {
+        let show = Show::open().await;
+        let voting = show.voting().await;
+        assert!(is_accepted(&voting.cast(keyed(ANA, "k1")).await));
+        // The fence alone: the process has seen nothing of it yet.
+        redis::cmd("HSET")
+            .arg("vote:{paredao-01/0}:state")
+            .arg(&["state", state])
+            .exec_async(&mut show.redis.connection().await)
+            .await
+            .expect("written");
+        let repeat = voting.cast(keyed(ANA, "k1")).await;
+        assert!(
+            matches!(repeat, Outcome::Duplicate(None)),
+            "{state}: {repeat:?}"
+        );
+    }
 }
 
 #[tokio::test]

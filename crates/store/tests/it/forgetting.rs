@@ -10,7 +10,8 @@ use vote_store::{Acceptance, LaneConfig, Outcome};
 use vote_testkit::{Fault, FaultProxy, eventually};
 
 use crate::support::{
-    ANA, BIA, DEADLINE, Show, by_voter, is_accepted, keyed, lane_config, opens_at, tally_of, vote,
+    ANA, BIA, DEADLINE, Show, by_voter, is_accepted, keyed, lane_config, opens_at, repeated,
+    tally_of, vote,
 };
 
 /// Everything that a Redis holds, to be brought back later.
@@ -65,15 +66,18 @@ async fn forgotten_batches_are_recorded_again_by_the_next_vote() {
         voting.cast(keyed(BIA, "k1")).await,
         Outcome::Mismatch
     ));
+    let repeat = repeated(&voting.cast(keyed(ANA, "k1")).await);
     backup.restore(show.redis.connection().await).await;
+    assert!(!show.proves(repeat).await);
     assert!(is_accepted(&voting.cast(vote(ANA)).await));
     assert_eq!(
         show.tally().await,
         tally_of(&[("torcida/ana", 22), ("torcida/bia", 20), ("unico/bia", 20)])
     );
+    assert!(show.proves(repeat).await, "a batch of repeats comes back");
     assert!(matches!(
         voting.cast(keyed(ANA, "k19")).await,
-        Outcome::Duplicate
+        Outcome::Duplicate(_)
     ));
     assert!(is_accepted(&voting.cast(by_voter(ANA, "v3")).await));
     assert!(matches!(

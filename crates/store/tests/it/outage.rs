@@ -70,7 +70,7 @@ async fn with_redis_stalled_a_vote_in_flight_is_unknown_and_found_by_its_key() {
     assert!(matches!(second, Outcome::NotRecorded), "{second:?}");
     show.redis.resume();
     eventually(DEADLINE, || async {
-        matches!(voting.cast(keyed(ANA, "k1")).await, Outcome::Duplicate)
+        matches!(voting.cast(keyed(ANA, "k1")).await, Outcome::Duplicate(_))
     })
     .await;
     // What was recalled was not recorded behind the client's back.

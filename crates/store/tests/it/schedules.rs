@@ -75,7 +75,7 @@ impl Backup {
 async fn cast(voting: &Voting, candidate: u8, key: &str) {
     for _ in 0..20 {
         let outcome = voting.cast(keyed(candidate, key)).await;
-        if is_accepted(&outcome) || matches!(outcome, Outcome::Duplicate) {
+        if is_accepted(&outcome) || matches!(outcome, Outcome::Duplicate(_)) {
             return;
         }
         assert!(
@@ -129,7 +129,10 @@ async fn run(steps: Vec<Step>) {
         let outcome = writer
             .cast(keyed([ANA, BIA][n % 2], &format!("k{n}")))
             .await;
-        assert!(matches!(outcome, Outcome::Duplicate), "k{n}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Duplicate(_)),
+            "k{n}: {outcome:?}"
+        );
     }
     assert_eq!(show.tally().await, votes);
     let audit = show.audit().await;

@@ -10,8 +10,8 @@ use vote_domain::{
     IdempotencyKey, KeyDigest, Poll, PollDefinition, PollId, SealedPoll, Transition, VoterDigest,
 };
 use vote_store::{
-    AuditReport, LaneConfig, OpenPoll, Outcome, PollOperator, RedisConfig, SealingError, Store,
-    VoteToCast, VoteWriter, VoteWriterConfig,
+    Acceptance, AuditReport, LaneConfig, OpenPoll, Outcome, Place, PollOperator, RedisConfig,
+    SealingError, Store, VoteToCast, VoteWriter, VoteWriterConfig,
 };
 use vote_testkit::fixtures::{demo_poll, random_bytes};
 use vote_testkit::{RedisServer, eventually};
@@ -170,6 +170,16 @@ impl<R> Show<R> {
         sums
     }
 
+    /// Whether the ledger has the batch of this place.
+    pub(crate) async fn proves(&self, place: Place) -> bool {
+        let figures = self.operator.figures(&self.poll().await).await;
+        figures.expect("figures").iter().any(|shard| {
+            let ledger = shard.writers.get(&place.writer);
+            shard.shard == place.shard
+                && ledger.is_some_and(|ledger| place.sequence <= ledger.last_sequence)
+        })
+    }
+
     pub(crate) async fn voting(&self) -> Voting {
         self.voting_with(&self.url, lane_config()).await
     }
@@ -297,6 +307,14 @@ pub(crate) fn by_voter(candidate: u8, name: &str) -> VoteToCast {
 
 pub(crate) fn is_accepted(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Accepted(_))
+}
+
+/// What a repeat is told: the place by which its vote can be proved.
+pub(crate) fn repeated(outcome: &Outcome) -> Place {
+    match outcome {
+        Outcome::Duplicate(Some(Acceptance { place, .. })) => *place,
+        other => panic!("{other:?}"),
+    }
 }
 
 pub(crate) fn tally_of(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {

@@ -22,7 +22,7 @@ async fn cast_all<R>(show: &Show<R>, voting: &Voting, name: &str, votes: usize) 
                     .cast(keyed(candidate, &format!("{name}-{number}")))
                     .await
                 {
-                    Outcome::Accepted(_) | Outcome::Duplicate => return,
+                    Outcome::Accepted(_) | Outcome::Duplicate(_) => return,
                     Outcome::Unknown | Outcome::NotRecorded => {}
                     other => panic!("{name}-{number}: {other:?}"),
                 }

@@ -43,6 +43,7 @@ struct Finding {
     shard: u16,
     sequence: u64,
     place: u32,
+    /// Of a repeat's receipt, when that was received: the vote had been accepted by then.
     accepted_at: String,
     /// The last batch of this writer that the ledger holds; absent when it holds none.
     last_sequence: Option<u64>,

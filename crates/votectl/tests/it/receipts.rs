@@ -1,6 +1,6 @@
-//! `votectl receipt verify` with a key of its own, against a Redis without TLS.
+//! `votectl receipt verify` against a Redis without TLS: with a key of its own, and of repeats.
 
-use crate::support::{PATIENCE, fails, json, poll_file, run, votectl};
+use crate::support::{PATIENCE, fails, json, opened, poll_file, run, service, vote_with, votectl};
 use vote_domain::{PollId, Receipt, ReceiptKey, WriterId, wire_time};
 use vote_testkit::RedisServer;
 
@@ -54,4 +54,35 @@ async fn a_receipt_is_verified_with_the_key_in_a_file() {
             exit.stderr()
         );
     }
+}
+
+#[tokio::test]
+async fn a_repeats_receipt_is_counted_like_the_first_one_also_after_sealing() {
+    let (server, _dir, _file) = opened().await;
+    let (_service, address) = service("vote-ingest", &server).await;
+    let mut receipts = Vec::new();
+    for expected in [201, 200, 200] {
+        let key = "idempotency-key: k\r\n";
+        let (status, answer) = vote_with(address, "paredao-01", key).await;
+        assert_eq!(status, expected, "{answer}");
+        receipts.push(answer["receipt"].as_str().expect("it is text").to_owned());
+    }
+    for sealed in [false, true] {
+        if sealed {
+            json(&server, "poll close paredao-01 --yes").await;
+            json(&server, "poll seal paredao-01 --now --yes").await;
+        }
+        for (sequence, receipt) in (1..).zip(&receipts) {
+            let found = json(&server, &format!("receipt verify {receipt}")).await;
+            assert_eq!(
+                (&found["counted"], &found["sealed"], &found["sequence"]),
+                (&true.into(), &sealed.into(), &sequence.into())
+            );
+        }
+    }
+    let audit = json(&server, "audit paredao-01").await;
+    assert_eq!(
+        (&audit["passed"], &audit["total"]),
+        (&true.into(), &1.into())
+    );
 }

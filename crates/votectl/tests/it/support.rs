@@ -127,26 +127,28 @@ pub(crate) async fn opened() -> (RedisServer, tempfile::TempDir, String) {
 
 /// Posts one vote, and gives its answer, which must be `201`.
 pub(crate) async fn vote(address: SocketAddr, poll: &str) -> Value {
+    let (status, answer) = vote_with(address, poll, "").await;
+    assert_eq!(status, 201, "{answer}");
+    answer
+}
+
+/// Posts one vote with these header lines besides, and gives the status and the answer.
+pub(crate) async fn vote_with(address: SocketAddr, poll: &str, headers: &str) -> (u16, Value) {
     let mut connection = Connection::open(&address.into())
         .await
         .expect("the server takes connections");
     let body = r#"{"candidate":"ana"}"#;
     let request = format!(
         "POST /v1/polls/{poll}/votes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{body}",
+         {headers}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     let answer = connection
         .exchange(request.as_bytes())
         .await
         .expect("there is an answer");
-    assert_eq!(
-        answer.status,
-        201,
-        "{}",
-        String::from_utf8_lossy(answer.body)
-    );
-    serde_json::from_slice(answer.body).expect("it is JSON")
+    let body = serde_json::from_slice(answer.body).expect("it is JSON");
+    (answer.status, body)
 }
 
 /// Stands in front of a service and speaks TLS for it, with the certificate of `localhost`; gives its base URL.

@@ -135,7 +135,7 @@ async fn figures_for_people_and_backups_have_the_withdrawal() {
     )
     .await;
     let elsewhere = vote_testkit::RedisServer::start().await;
-    json(&elsewhere, &format!("import {backup} --yes")).await;
+    json(&elsewhere, &format!("import {backup}")).await;
     let restored = json(&elsewhere, &format!("poll show {POLL}")).await;
     assert_eq!(restored["poll"]["withdrawn"], shown["poll"]["withdrawn"]);
     assert!(

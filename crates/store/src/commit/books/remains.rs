@@ -19,13 +19,13 @@ impl Remains {
     /// Of a batch that was applied, by the verdicts of its checked votes.
     pub(in crate::commit) fn after(mut batch: Batch, verdicts: &[Verdict]) -> Self {
         let votes = batch.votes();
-        let elsewhere = verdicts.iter().filter(|v| **v == Verdict::Duplicate);
+        let elsewhere = verdicts.iter().filter(|v| **v == Verdict::Duplicate(()));
         let elsewhere = elsewhere.count() as u64;
         let mut verdicts = verdicts.iter();
         batch.checked.retain(|_| {
             matches!(
                 verdicts.next(),
-                Some(Verdict::Accepted(()) | Verdict::Duplicate) | None
+                Some(Verdict::Accepted(()) | Verdict::Duplicate(())) | None
             )
         });
         let left = batch.votes();
@@ -87,7 +87,7 @@ mod tests {
     fn votes_that_another_batch_has_recorded_stay_and_are_not_counted_here() {
         let verdicts = [
             Verdict::Accepted(()),
-            Verdict::Duplicate,
+            Verdict::Duplicate(()),
             Verdict::Mismatch,
             Verdict::LimitReached,
         ];

@@ -28,6 +28,7 @@ impl Check {
         minutes_are_right(system, &figures);
         for vote in &system.votes {
             outcome_is_true(system, vote, &tally);
+            receipt_is_true(system, vote, &figures, &tally);
         }
         if system.phase.is_over() {
             let sealed = self.sealed.get_or_insert_with(|| figures.clone());
@@ -177,7 +178,7 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
                 shown(vote)
             );
         }
-        Outcome::Duplicate => assert!(
+        Outcome::Duplicate(_) => assert!(
             others().filter(same_key).any(|o| same_pair(&o)),
             "{}",
             why()
@@ -215,11 +216,43 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
     }
 }
 
+/// Who was told of a place can prove by it, as long as Redis forgets nothing, that the vote is in the tally.
+fn receipt_is_true(
+    system: &System<'_>,
+    vote: &Vote,
+    figures: &Figures,
+    tally: &impl Fn(&Vote) -> u64,
+) {
+    let place = match &vote.outcome {
+        Some(Outcome::Accepted(Acceptance { place, .. })) => place,
+        Some(Outcome::Duplicate(Some(Acceptance { place, .. }))) => place,
+        Some(Outcome::Duplicate(None)) => {
+            assert!(system.phase.is_over(), "no receipt: {}", shown(vote));
+            return;
+        }
+        _ => return,
+    };
+    if vote.crashes < system.crashes {
+        return;
+    }
+    let last = figures.ledger.get(&format!("{}/sequence", place.writer));
+    assert!(
+        last.is_some_and(|last| *last >= place.sequence),
+        "the ledger, at {last:?}, does not prove {}",
+        shown(vote)
+    );
+    assert!(
+        tally(vote) > 0,
+        "proved, and not in the tally: {}",
+        shown(vote)
+    );
+}
+
 /// A vote that shares its candidate with no other counts only if it may have been accepted.
 fn counts_nothing_alone(vote: &Vote, outcome: &Outcome, votes: u64) {
     let may_count = matches!(
         outcome,
-        Outcome::Accepted(_) | Outcome::Unknown | Outcome::Duplicate
+        Outcome::Accepted(_) | Outcome::Unknown | Outcome::Duplicate(_)
     );
     assert!(
         may_count || votes == 0,
@@ -300,6 +333,9 @@ fn named(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Accepted(Acceptance { place, .. }) => {
             format!("accepted as {}:{}", place.writer, place.sequence)
+        }
+        Outcome::Duplicate(Some(Acceptance { place, .. })) => {
+            format!("found again by {}:{}", place.writer, place.sequence)
         }
         other => format!("{other:?}"),
     }

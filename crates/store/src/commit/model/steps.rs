@@ -258,8 +258,8 @@ impl ReferenceStateMachine for Protocol {
             ]
             .boxed(),
             Phase::Paused => prop_oneof![
-                4 => Just(Step::Resume),
-                1 => closing().prop_map(|at| Step::Close { at }),
+                3 => Just(Step::Resume),
+                2 => closing().prop_map(|at| Step::Close { at }),
             ]
             .boxed(),
             Phase::Closed => prop_oneof![

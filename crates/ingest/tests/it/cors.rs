@@ -1,0 +1,224 @@
+//! What a page of another origin can read of each problem: all of it, whichever part of the service answers.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use vote_domain::Transition;
+use vote_testkit::eventually;
+
+use crate::app::{Answer, App, DEADLINE, DOCUMENTED, POLL, Show, ago, definition};
+
+const PAGE: &str = "https://page.example";
+const ORIGINS: (&str, &str) = ("VOTE__HTTP__CORS_ALLOWED_ORIGINS", PAGE);
+const FIELDS: [(&str, &str); 2] = [
+    ("access-control-allow-origin", PAGE),
+    (
+        "access-control-expose-headers",
+        "Accept-Encoding, Allow, Date, ETag, Figures-Confirmed-At, Retry-After, WWW-Authenticate",
+    ),
+];
+
+/// Documented, and out of every client's reach; with the reason.
+const OUT_OF_REACH: [(&str, &str); 1] = [(
+    "vote-limit-reached",
+    "a channel with a limit asks for a voter's token, and is refused with eligibility-not-available before",
+)];
+
+/// The codes of the problems that the page has read.
+#[derive(Default)]
+struct Read(BTreeSet<String>);
+
+impl Read {
+    async fn problem(&mut self, code: &str, request: RequestBuilder) {
+        let answer = Answer::of(request.header("Origin", PAGE)).await;
+        assert_eq!(answer.code(), code, "{answer:?}");
+        self.note(&answer);
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        for (name, value) in FIELDS {
+            assert!(
+                answer.headers.get(name).is_some_and(|field| field == value),
+                "{name}: {answer:?}"
+            );
+        }
+        self.0.insert(answer.code().to_owned());
+    }
+}
+
+fn ballot(app: &App, body: &Value) -> RequestBuilder {
+    app.post(POLL).json(body)
+}
+
+fn ana(app: &App) -> RequestBuilder {
+    ballot(app, &json!({ "candidate": "ana" }))
+}
+
+#[tokio::test]
+async fn a_page_can_read_every_problem_of_the_document() {
+    let mut read = Read::default();
+    of_requests(&mut read).await;
+    of_settings(&mut read).await;
+    of_states(&mut read).await;
+    of_outages(&mut read).await;
+    for (code, why) in OUT_OF_REACH {
+        assert!(DOCUMENTED.contains(code), "{code} is not documented");
+        assert!(read.0.insert(code.to_owned()), "{code} was met: {why}");
+    }
+    assert_eq!(read.0, *DOCUMENTED, "each is to be met, or out of reach");
+}
+
+/// Of what a request says.
+async fn of_requests(read: &mut Read) {
+    let show = Show::open().await;
+    let app = show.app_with(&[ORIGINS]).await;
+    let to = |method, path: &str| app.client.request(method, format!("{}{path}", app.url));
+    let body = json!({ "candidate": "ana" });
+    for (code, request) in [
+        ("not-found", to(Method::GET, "/v1/polls")),
+        (
+            "method-not-allowed",
+            to(Method::GET, "/v1/polls/paredao-01/votes"),
+        ),
+        (
+            "invalid-query",
+            to(Method::POST, "/v1/polls/paredao-01/votes?x=1").json(&body),
+        ),
+        ("malformed-poll-id", app.post("Paredao").json(&body)),
+        ("unknown-poll", app.post("paredao-99").json(&body)),
+        ("malformed-body", ballot(&app, &json!([]))),
+        ("body-too-large", app.post(POLL).body(vec![b' '; 1 << 20])),
+        ("unsupported-media-type", app.post(POLL).body("ana")),
+        (
+            "unsupported-content-encoding",
+            ana(&app).header("Content-Encoding", "gzip"),
+        ),
+        (
+            "invalid-idempotency-key",
+            ana(&app).header("Idempotency-Key", "two words"),
+        ),
+        (
+            "unknown-candidate",
+            ballot(&app, &json!({ "candidate": "zoe" })),
+        ),
+        (
+            "unknown-channel",
+            ballot(&app, &json!({ "candidate": "ana", "channel": "x" })),
+        ),
+        (
+            "direction-mismatch",
+            ballot(&app, &json!({ "candidate": "ana", "direction": "save" })),
+        ),
+        (
+            "eligibility-not-available",
+            ballot(&app, &json!({ "candidate": "ana", "channel": "unico" })),
+        ),
+    ] {
+        read.problem(code, request).await;
+    }
+    assert!(app.vote("bia", Some("k")).await.is_accepted());
+    let other = ana(&app).header("Idempotency-Key", "k");
+    read.problem("idempotency-key-reused", other).await;
+}
+
+/// Of what only some services ask for, or are patient with.
+async fn of_settings(read: &mut Read) {
+    let show = Show::open().await;
+    let app = show
+        .app_with(&[
+            ORIGINS,
+            ("VOTE__COMMIT__IDEMPOTENCY_KEY_REQUIRED", "true"),
+            ("VOTE__HTTP__CLIENT_REQUEST_TIMEOUT_MS", "300"),
+        ])
+        .await;
+    read.problem("idempotency-key-required", ana(&app)).await;
+
+    let address = app.url.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await.expect("connected");
+    let unfinished = format!(
+        "POST /v1/polls/{POLL}/votes HTTP/1.1\r\nhost: vote\r\norigin: {PAGE}\r\n\
+         content-type: application/json\r\ncontent-length: 19\r\n\r\n{{"
+    );
+    connection
+        .write_all(unfinished.as_bytes())
+        .await
+        .expect("sent");
+    let mut answer = String::new();
+    let whole = connection.read_to_string(&mut answer);
+    timeout(DEADLINE, whole)
+        .await
+        .expect("closed")
+        .expect("read");
+    assert!(answer.contains("\"code\":\"request-timeout\""), "{answer}");
+    for (name, value) in FIELDS {
+        assert!(answer.contains(&format!("{name}: {value}\r\n")), "{answer}");
+    }
+    read.0.insert("request-timeout".to_owned());
+}
+
+/// Of what the poll is at.
+async fn of_states(read: &mut Read) {
+    let tomorrow = definition(ago(-600), ago(-3_600));
+    let early = Show::with(tomorrow, Some(Transition::Open)).await;
+    let app = early.app_with(&[ORIGINS]).await;
+    read.problem("poll-not-open", ana(&app)).await;
+
+    let show = Show::open().await;
+    let app = show.app_with(&[ORIGINS]).await;
+    show.withdraw("ana").await;
+    app.sees("candidate-withdrawn").await;
+    read.problem("candidate-withdrawn", ana(&app)).await;
+    show.readmit("ana").await;
+    for (transition, code) in [
+        (Transition::Pause, "poll-paused"),
+        (Transition::Resume, ""),
+        (Transition::Close, "poll-closed"),
+        (Transition::Void, "poll-void"),
+    ] {
+        show.change(transition).await;
+        app.sees(code).await;
+        if !code.is_empty() {
+            read.problem(code, ana(&app)).await;
+        }
+    }
+}
+
+/// Of a Redis that stands still, and one that was never there.
+async fn of_outages(read: &mut Read) {
+    let mut show = Show::open().await;
+    let app = show
+        .app_with(&[
+            ORIGINS,
+            ("VOTE__COMMIT__ACCEPT_TIMEOUT_MS", "300"),
+            ("VOTE__COMMIT__QUEUE_CAPACITY", "16"),
+        ])
+        .await;
+    show.redis.pause();
+    let mut missing = BTreeSet::from(["outcome-unknown", "not-recorded", "overloaded"]);
+    let all_met = async {
+        while !missing.is_empty() {
+            let votes = (0..64).map(|_| Answer::of(ana(&app).header("Origin", PAGE)));
+            for answer in join_all(votes).await {
+                missing.remove(answer.code());
+                read.note(&answer);
+            }
+        }
+    };
+    let all_met = timeout(DEADLINE, all_met).await;
+    all_met.unwrap_or_else(|_| panic!("not met: {missing:?}"));
+    show.redis.resume();
+    app.stop().await;
+
+    show.redis.stop().await;
+    let app = App::start(&show.redis.url(), &[ORIGINS]).await;
+    let unknown = || async {
+        let answer = Answer::of(ana(&app).header("Origin", PAGE)).await;
+        (answer.code() == "store-unavailable").then_some(answer)
+    };
+    read.note(&eventually(DEADLINE, unknown).await);
+}
