@@ -222,7 +222,7 @@ $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
 
 .PHONY: replicas-measure
 replicas-measure: build needs-python ## Measure how often figures go back behind two results processes
-	cd .ci && python3 -m replicas.measure --bin-dir $(abspath $(BIN))
+	cd .ci && python3 -m replicas.measure --bin-dir $(abspath $(BIN)) $(ARGS)
 
 .PHONY: monitoring-check
 monitoring-check: setup build monitoring-setup $(VENV)/monitoring/requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, pipelines; run the rules on a real Prometheus

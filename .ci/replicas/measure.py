@@ -1,9 +1,10 @@
-"""Measures how often figures go back for a reader that is sent to two replicas of vote-results in turn.
+"""Measures how often figures go back for a reader of two replicas of vote-results.
 
 A measurement, and no check: it is run by hand, and its figures depend on the machine. Starts Redis, an ingest process
-and two results processes on free ports of this machine, votes at a steady rate, and lets readers ask both replicas in
-turn, as a proxy without affinity would send them. A read goes back if its revision is below the highest that the same
-reader has seen.
+and two results processes on free ports of this machine, votes at a steady rate, and lets readers ask: both replicas in
+turn, as a proxy without affinity would send them; or, with --haproxy, through a real HAProxy with the configuration of
+deploy/compose, each reader from an address of its own. A read goes back if its revision is below the highest that the
+same reader has seen.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import time
@@ -21,7 +23,8 @@ from lib.processes import ask, free_port, stop
 from lib.wait import until
 
 POLL = "replicas-01"
-READERS = 4
+HAPROXY = pathlib.Path(__file__).parents[2] / "deploy/compose/haproxy"
+READERS = 8
 VOTERS = 6
 
 
@@ -54,9 +57,27 @@ def vote(port: int, per_second: float, until_s: float) -> int:
     return recorded
 
 
-def read(ports: list[int], pause_s: float, until_s: float) -> tuple[int, int]:
+def proxy(program: pathlib.Path, ingest: int, results: list[int], folder: pathlib.Path) -> tuple[subprocess.Popen, int]:
+    """HAProxy as it is deployed, but for the names of the servers and its own addresses."""
+    port, text = free_port(), (HAPROXY / "haproxy.cfg").read_text()
+    text = re.sub(r"^resolvers .*?\n\n", "", text, flags=re.M | re.S)
+    text = text.replace(" resolvers docker resolve-prefer ipv4 init-addr none", "")
+    text = text.replace("/usr/local/etc/haproxy/errors", str(HAPROXY / "errors"))
+    for name, ports in (("ingest", [ingest]), ("results", results)):
+        servers = "\n".join(f"    server {name}-{each} 127.0.0.1:{each}" for each in ports)
+        text, found = re.subn(rf"^    server-template {name}-.*$", servers, text, flags=re.M)
+        assert found == 1, f"haproxy.cfg has no servers of {name}"
+    text = text.replace("bind :8080", f"bind 127.0.0.1:{port}").replace("bind :8404", f"bind 127.0.0.1:{free_port()}")
+    configuration = folder / "haproxy.cfg"
+    configuration.write_text(text)
+    with (folder / "haproxy.log").open("wb") as log:
+        process = subprocess.Popen([program, "-f", configuration], stdout=log, stderr=subprocess.STDOUT)
+    return process, port
+
+
+def read(ports: list[int], source: str, pause_s: float, until_s: float) -> tuple[int, int]:
     """How many reads there were, and how many of them went back."""
-    connections = [http.client.HTTPConnection("127.0.0.1", port) for port in ports]
+    connections = [http.client.HTTPConnection("127.0.0.1", port, source_address=(source, 0)) for port in ports]
     reads = back = highest = 0
     while time.monotonic() < until_s:
         for connection in connections:
@@ -91,12 +112,18 @@ def measure(options: argparse.Namespace, folder: pathlib.Path, running: list[sub
         until(f"{name} on {port}", lambda port=port, path=path: ask(f"http://127.0.0.1:{port}{path}")[0] == 200)
         # Half a tick apart, the worst that processes which tick by themselves can be.
         time.sleep(0.125)
+    results = ports[1:]
+    if options.haproxy:
+        process, port = proxy(options.haproxy, ports[0], results, folder)
+        running.append(process)
+        until("the proxy", lambda: ask(f"http://127.0.0.1:{port}/v1/polls/{POLL}/results")[0] == 200)
+        results = [port]
     until_s = time.monotonic() + options.seconds
     with concurrent.futures.ThreadPoolExecutor(READERS + VOTERS) as threads:
         votes = [threads.submit(vote, ports[0], options.rate / VOTERS, until_s) for _ in range(VOTERS)]
-        results = ports[1:]
-        asked = [[results[each % 2]] if options.kept else results for each in range(READERS)]
-        readers = [threads.submit(read, each, options.pause_ms / 1000, until_s) for each in asked]
+        readers = [
+            threads.submit(read, results, f"127.0.0.{each + 2}", options.pause_ms / 1000, until_s) for each in range(READERS)
+        ]
         recorded = sum(each.result() for each in votes)
         reads, back = (sum(counts) for counts in zip(*(each.result() for each in readers), strict=True))
     print(f"{recorded / options.seconds:.0f} votes/s, {reads} reads by {READERS} readers, {back} went back: {back / reads:.2%}")
@@ -108,7 +135,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rate", type=float, default=300, help="votes per second")
     parser.add_argument("--pause-ms", type=float, default=20, help="between two reads of a reader")
-    parser.add_argument("--kept", action="store_true", help="each reader at one replica, as a proxy with affinity does")
+    parser.add_argument("--haproxy", type=pathlib.Path, metavar="PROGRAM", help="send the readers through it")
     options = parser.parse_args()
     running: list[subprocess.Popen] = []
     with tempfile.TemporaryDirectory() as folder:
