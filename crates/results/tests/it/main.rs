@@ -5,6 +5,7 @@ mod access;
 mod bad_input;
 mod http;
 mod lifecycle;
+mod overdue;
 mod receipts;
 mod replicas;
 mod series;
