@@ -81,7 +81,7 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let (completed, ending) = send(&plan, context, &mut interrupts).await?;
     let asked = Asked::of(poll_id.as_str(), &args.url.to_string(), &plan);
     if let (Some(file), Some(path)) = (part, &args.part) {
-        let run = part::Run {
+        let part = Part {
             run: keys::fresh("run").map_err(anyhow::Error::from)?,
             poll: asked.poll.clone(),
             url: asked.url.clone(),
@@ -92,8 +92,9 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
             connections: plan.connections,
             stopped: completed.stopped,
             tally_before: before,
+            ..Part::of(&completed.stats)
         };
-        Part::new(run, &completed.stats).write(file, path)?;
+        part.write(file, path)?;
     }
     let reconciliation = reconciled(&tally, before, &completed, ending, &mut interrupts).await;
     let mut report = Report::of(asked, &completed.stats, completed.elapsed, reconciliation);
