@@ -1,6 +1,7 @@
 """Starts and stops what the live check needs: Redis with a replica, both services, exporter, Prometheus."""
 
 import contextlib
+import datetime
 import http.server
 import json
 import os
@@ -146,6 +147,10 @@ class System:
         file = poll(POLL, kind="live", shards=2, channels=channels)
         self.votectl(redis, "poll", "apply", "-", stdin=json.dumps(file))
         self.votectl(redis, "poll", "open", POLL)
+        # A draft beside it, whose time is still to come: drafts have a metric of their own.
+        closes = datetime.datetime.fromisoformat(file["closes_at"]) + datetime.timedelta(hours=1)
+        draft = poll(f"{POLL}-draft", kind="live", opens_at=file["closes_at"], closes_at=f"{closes:%Y-%m-%dT%H:%M:%SZ}")
+        self.votectl(redis, "poll", "apply", "-", stdin=json.dumps(draft))
         until(
             "results shows the open poll",
             lambda: '"state":"open"' in ask(f"http://{results}/v1/polls/{POLL}")[2],

@@ -1,19 +1,22 @@
 //! What the answer to a vote says about the vote: what load, smoke test and fault suite go by.
 
 use crate::connection::{Broken, Connection};
+use crate::route::RouteError;
 use std::time::Duration;
 
 /// The name of a request that nobody took.
 pub const NO_CONNECTION: &str = "no connection";
 
-/// The name of a request that nobody took for this reason: where TLS is to blame, an operator has to know why.
+/// The name of a request that nobody took for this reason: where TLS or a proxy is to blame, an operator has to
+/// know why.
 #[must_use]
 pub fn no_connection(error: &std::io::Error) -> String {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(tls) => format!("{NO_CONNECTION}: {tls}"),
+    let inner = error.get_ref();
+    if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return format!("{NO_CONNECTION}: {tls}");
+    }
+    match inner.and_then(|inner| inner.downcast_ref::<RouteError>()) {
+        Some(route) => format!("{NO_CONNECTION}: {route}"),
         None => NO_CONNECTION.to_owned(),
     }
 }
@@ -112,6 +115,8 @@ pub fn named(status: u16, body: &[u8]) -> String {
         .and_then(|code| code.as_str())
     {
         Some(code) => format!("{status} {code}"),
+        // No service answers so.
+        None if status == 407 => "407 of the proxy".to_owned(),
         None => status.to_string(),
     }
 }

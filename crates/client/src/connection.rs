@@ -44,9 +44,12 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// No connection was made, or TLS does not trust it: nothing was sent.
+    /// No connection was made, the proxy made none, or TLS does not trust it: nothing was sent.
     pub async fn open(endpoint: &Endpoint) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(endpoint.address).await?;
+        let stream = match &endpoint.route {
+            None => TcpStream::connect(endpoint.address).await?,
+            Some(route) => route.connect(endpoint.address).await?,
+        };
         // Requests are small and whole: waiting for more would only add to the latency.
         stream.set_nodelay(true)?;
         let stream = match &endpoint.tls {

@@ -2,7 +2,9 @@
 
 use crate::endpoint::Endpoint;
 use crate::pacer::{Pace, Schedule};
+use crate::route::Route;
 use crate::target::Target;
+use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
@@ -31,10 +33,17 @@ pub struct Plan {
 }
 
 /// The bytes of a vote for one candidate around its key.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Request {
     head: Vec<u8>,
     tail: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    /// A proxy's password may be in its head.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").finish_non_exhaustive()
+    }
 }
 
 /// What is sent where, see [`Plan::new`].
@@ -57,6 +66,8 @@ impl Plan {
         let path = ballot
             .target
             .path(&format!("/v1/polls/{}/votes", ballot.poll));
+        let through = endpoint.route.as_ref();
+        let (before, header) = through.map(Route::in_requests).unwrap_or_default();
         let requests = ballot.candidates.iter().map(|candidate| {
             let mut body = serde_json::json!({ "candidate": candidate });
             if let Some(channel) = ballot.channel {
@@ -64,8 +75,8 @@ impl Plan {
             }
             let body = body.to_string();
             let head = format!(
-                "POST {path} HTTP/1.1\r\nhost: {}\r\nuser-agent: votectl-load\r\ncontent-type: application/json\r\n\
-                 content-length: {}\r\n",
+                "POST {before}{path} HTTP/1.1\r\nhost: {}\r\nuser-agent: votectl-load\r\ncontent-type: application/json\r\n\
+                 {header}content-length: {}\r\n",
                 ballot.target.authority(),
                 body.len()
             );

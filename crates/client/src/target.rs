@@ -1,6 +1,6 @@
 //! Where a service is, as an operator names it.
 
-use crate::tls::Tls;
+use crate::tls::{Authorities, Tls};
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -110,14 +110,20 @@ impl Target {
         format!("{}{suffix}", self.prefix)
     }
 
-    /// How TLS is spoken there, for `https`; reads the authorities that this machine trusts.
+    /// Whether TLS is spoken there.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
+    /// How TLS is spoken there, for `https`; reads the authorities that this machine trusts, beside which these are.
     ///
     /// # Errors
     /// As [`Tls::of_machine`].
-    pub fn tls(&self) -> std::io::Result<Option<Tls>> {
+    pub fn tls(&self, also: &Authorities) -> std::io::Result<Option<Tls>> {
         match self.scheme {
             Scheme::Http => Ok(None),
-            Scheme::Https => Tls::of_machine(self.bare_host()).map(Some),
+            Scheme::Https => Tls::of_machine(self.bare_host(), also).map(Some),
         }
     }
 
@@ -134,7 +140,7 @@ impl Target {
     }
 
     /// An IPv6 address without its brackets.
-    fn bare_host(&self) -> &str {
+    pub(crate) fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 }

@@ -1,9 +1,11 @@
 //! TLS: who is trusted, and as whom a service must show itself.
 
 use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -24,15 +26,43 @@ impl std::fmt::Debug for Tls {
     }
 }
 
+/// Authorities that are trusted beside those of the machine; none by default.
+#[derive(Debug, Clone, Default)]
+pub struct Authorities(Vec<CertificateDer<'static>>);
+
+impl Authorities {
+    /// Reads a file of certificates (PEM).
+    ///
+    /// # Errors
+    /// When it can't be read, no certificate is in it, or one is no authority's.
+    pub fn read(file: &Path) -> io::Result<Self> {
+        let text = std::fs::read(file)?;
+        let found = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+        let found = found.map_err(|error| io::Error::other(format!("it is no PEM: {error}")))?;
+        if found.is_empty() {
+            return Err(io::Error::other("no certificate (PEM) is in it"));
+        }
+        let mut roots = RootCertStore::empty();
+        for certificate in &found {
+            roots.add(certificate.clone()).map_err(|error| {
+                io::Error::other(format!("a certificate in it can't be trusted: {error}"))
+            })?;
+        }
+        Ok(Self(found))
+    }
+}
+
 impl Tls {
-    /// Trusts the authorities of this machine, or those that the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    /// Trusts the authorities of this machine, or those that the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name, and
+    /// these beside them.
     ///
     /// # Errors
     /// When there are none, or the host can't be named in a certificate.
-    pub(crate) fn of_machine(host: &str) -> io::Result<Self> {
+    pub(crate) fn of_machine(host: &str, also: &Authorities) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
+        roots.add_parsable_certificates(also.0.iter().cloned());
         if roots.is_empty() {
             return Err(io::Error::other(
                 "this machine trusts no authority: SSL_CERT_FILE names a file of certificates (PEM)",
@@ -66,7 +96,7 @@ impl Tls {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::Tls;
     use crate::answer::no_connection;
     use crate::connection::Connection;
@@ -81,7 +111,7 @@ mod tests {
     use vote_testkit::Certificates;
 
     /// A server that answers what comes in one read, for as long as it is asked.
-    async fn server(certificates: &Certificates) -> SocketAddr {
+    pub(crate) async fn server(certificates: &Certificates) -> SocketAddr {
         let acceptor = TlsAcceptor::from(certificates.server_config());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("a listener has an address");
@@ -109,6 +139,7 @@ mod tests {
         Endpoint {
             address,
             tls: Some(Tls::trusting(host, roots).expect("a host's name")),
+            route: None,
         }
     }
 

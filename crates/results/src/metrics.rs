@@ -253,8 +253,36 @@ impl Collector for OfSnapshots {
             ];
             ConstGauge::new(1_i64).encode(states.encode_family(&labels)?)?;
         }
+        let mut overdue = encoder.encode_descriptor(
+            "vote_draft_overdue",
+            "Time since a draft was to open, 0 before: one series for each draft that can still be opened.",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for (id, confirmed) in polls.iter() {
+            let poll = &confirmed.snapshot.poll;
+            let Some(seconds) = draft_overdue_s(poll, now) else {
+                continue;
+            };
+            let labels = [
+                ("poll", id.as_str()),
+                ("kind", poll.definition.kind().as_str()),
+            ];
+            ConstGauge::new(seconds).encode(overdue.encode_family(&labels)?)?;
+        }
         Ok(())
     }
+}
+
+/// How long ago a draft was to open. Nothing of one that is being deleted, or whose end has come: nobody can open
+/// those any more.
+fn draft_overdue_s(poll: &Poll, now: Timestamp) -> Option<f64> {
+    let can_be_opened =
+        poll.state == PollState::Draft && !poll.is_over(now) && !poll.is_being_deleted();
+    can_be_opened.then(|| {
+        let overdue = now.duration_since(poll.definition.opens_at());
+        overdue.as_secs_f64().max(0.0)
+    })
 }
 
 /// The state that answers show, but for a poll that was opened ahead of `opens_at`: it takes no votes yet,

@@ -1,5 +1,5 @@
 //! For tests only: a real `redis-server` per test, also under Sentinel and as a cluster, a proxy that cuts its
-//! connections, binaries as child processes, a receiver of OTLP traces, and waiting for conditions instead of for time.
+//! connections, an HTTP proxy, binaries as child processes, a receiver of OTLP traces, and waiting for conditions instead of for time.
 //!
 //! Everything here panics with a message that says what was missing: a test has nobody to hand an error to.
 //! Everything that was started is gone when its value is dropped, also when the test panics.
@@ -10,6 +10,7 @@ mod child;
 mod cluster;
 mod eventually;
 pub mod fixtures;
+mod http_proxy;
 mod newer;
 mod otlp;
 mod port;
@@ -23,6 +24,7 @@ pub use child::{ChildProcess, ChildProcessBuilder, Exit, OutputLine, Stream};
 pub use cluster::slot_move::SlotMove;
 pub use cluster::{RedisCluster, RedisClusterBuilder};
 pub use eventually::{Condition, eventually};
+pub use http_proxy::HttpProxy;
 pub use newer::newer_redis_server;
 pub use otlp::{CollectedSpan, OtlpReceiver};
 pub use port::free_port;

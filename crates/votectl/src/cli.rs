@@ -38,7 +38,7 @@ pub enum Command {
     /// Restore a poll from a backup, where Redis holds nothing of it
     Import(import::ImportArgs),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
-    Load(LoadArgs),
+    Load(Box<LoadArgs>),
     /// Test a deployment by one vote in a rehearsal of its own: in by ingest, out by results, proven in Redis
     Smoke(SmokeArgs),
     /// Run everything on this machine: Redis, both services, a demo poll

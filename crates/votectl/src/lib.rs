@@ -36,7 +36,7 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
         Command::Audit(args) => commands::audit::run(args, &mut context).await,
         Command::Export(args) => commands::export::run(args, &mut context).await,
         Command::Import(args) => commands::import::run(args, &mut context).await,
-        Command::Load(args) => load::run(args, &mut context).await,
+        Command::Load(args) => load::run(*args, &mut context).await,
         Command::Smoke(args) => smoke::run(args, &mut context).await,
         Command::Dev(args) => commands::dev::run(args, &mut context).await,
         Command::Receipt(command) => commands::receipt::run(command, &mut context).await,

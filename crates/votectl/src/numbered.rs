@@ -63,7 +63,7 @@ impl NumberedPolls {
     /// A new poll is written open at once: of two that do this at the same time one opens it, and the other finds it.
     ///
     /// # Errors
-    /// [`Failure::Usage`] where the number or the time makes the file a wrong one; otherwise as [`PollOperator::save`].
+    /// [`Failure::Usage`] where the number or the time makes the file a wrong one, or no vote could be cast in its poll; otherwise as [`PollOperator::save`].
     pub async fn ensure(
         &self,
         operator: &PollOperator,
@@ -106,9 +106,11 @@ impl NumberedPolls {
             }));
         }
         let definition = self.numbered(self.next_number(&polls), now, open_for)?;
-        let open = Poll::draft(definition, now, by)
-            .open(now, by)
-            .map_err(Failure::usage)?;
+        let draft = Poll::draft(definition, now, by);
+        let open = draft.open(now, by).map_err(|error| {
+            let id = draft.definition.id();
+            Failure::usage(format!("poll `{id}`: {error}"))
+        })?;
         match operator.save(&open, 0).await {
             Ok(()) => Ok(Ok(RunningPoll {
                 poll: open,

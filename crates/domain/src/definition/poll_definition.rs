@@ -193,11 +193,28 @@ impl PollDefinition {
     }
 
     /// Whether a vote can be cast in it today: by one channel at least.
-    #[must_use]
-    pub fn can_take_votes(&self) -> bool {
+    ///
+    /// # Errors
+    /// What its channels ask for, where no vote can.
+    pub fn check_takes_votes(&self) -> Result<(), TakesNoVotes> {
         let mut channels = self.channels.iter();
-        channels.any(|channel| channel.eligibility == Eligibility::Open)
+        if channels.any(|channel| channel.eligibility == Eligibility::Open) {
+            return Ok(());
+        }
+        let channels = self.channels.iter();
+        Err(TakesNoVotes {
+            asked: channels
+                .map(|channel| format!("{} asks for {}", channel.id, channel.eligibility))
+                .collect(),
+        })
     }
+}
+
+/// Why a poll can take no vote: none of its channels can be voted through today.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open", asked.join(", "))]
+pub struct TakesNoVotes {
+    asked: Vec<String>,
 }
 
 #[cfg(test)]

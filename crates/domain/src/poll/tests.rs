@@ -116,6 +116,34 @@ fn a_poll_whose_end_has_come_is_not_opened() {
 }
 
 #[test]
+fn a_poll_that_can_take_no_vote_is_not_opened() {
+    let draft = |channel: &str| {
+        let file = paredao_with("- { id: torcida", channel);
+        let definition = PollDefinition::parse_yaml(&file).expect("the file is right");
+        Poll::draft(definition, at(OPENS), "ines")
+    };
+    let closed = draft("  - { id: torcida, weight: 30, eligibility: proof_of_work }");
+    let refused = closed.open(at(OPENS), "ines").expect_err("no channel");
+    assert!(matches!(refused, OpenError::TakesNoVotes(_)), "{refused:?}");
+    assert_eq!(
+        refused.to_string(),
+        "can't open it: no vote can be cast in it: torcida asks for proof_of_work, unico asks for voter, \
+         which can't be checked yet. Give it a channel with eligibility open"
+    );
+    // One channel is enough, and a poll that is no draft is refused for its state.
+    draft("  - { id: torcida, weight: 30, eligibility: open }")
+        .open(at(OPENS), "ines")
+        .expect("one channel is open");
+    let void = closed
+        .transition(Transition::Void, at(OPENS), "ines")
+        .expect("legal");
+    assert!(matches!(
+        void.open(at(OPENS), "ines"),
+        Err(OpenError::State(_))
+    ));
+}
+
+#[test]
 fn reads_back_as_it_was_written() {
     let poll = poll_after(&[Transition::Open, Transition::Pause]);
     let json = serde_json::to_string(&poll).expect("serialises");

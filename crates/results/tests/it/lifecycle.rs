@@ -10,7 +10,7 @@ use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
     ANA, App, BIA, DEADLINE, ID, PRODUCTION, Producer, closes_at, lasting_redis, opens_at, problem,
-    results, voting,
+    published, results, voting,
 };
 
 #[tokio::test]
@@ -152,9 +152,7 @@ async fn each_poll_has_one_series_for_the_state_that_it_is_in_by_the_clock() {
 #[tokio::test]
 async fn a_sealed_poll_is_final_and_never_stale() {
     let mut redis = lasting_redis().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (producer, app) = published(&redis).await;
     let voters = producer.voting().await;
     for candidate in [ANA, ANA, BIA] {
         voters.vote(candidate, voting()).await;
@@ -201,9 +199,7 @@ async fn a_sealed_poll_is_final_and_never_stale() {
 #[tokio::test]
 async fn the_clock_opens_and_closes_a_poll() {
     let redis = RedisServer::start().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (_, app) = published(&redis).await;
     let poll = format!("/v1/polls/{ID}");
     let wanted = |state: &'static str, status: &'static str| {
         move |json: &Value| json["state"] == state && json["status"] == status
@@ -227,9 +223,7 @@ async fn the_clock_opens_and_closes_a_poll() {
 #[tokio::test]
 async fn an_operators_changes_show() {
     let redis = RedisServer::start().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (producer, app) = published(&redis).await;
     let voters = producer.voting().await;
     voters.vote(ANA, voting()).await;
     app.until_votes(1).await;

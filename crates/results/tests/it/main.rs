@@ -6,6 +6,7 @@ mod bad_input;
 mod cors;
 mod http;
 mod lifecycle;
+mod overdue;
 mod receipts;
 mod replicas;
 mod series;

@@ -5,7 +5,8 @@ use vote_domain::{PollId, ReceiptKey, WriterId};
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
-    ANA, App, DEADLINE, ID, Producer, RECEIPT_KEY, problem, receipt_of, results, vote, voting,
+    ANA, App, DEADLINE, ID, Producer, RECEIPT_KEY, problem, published, receipt_of, results, vote,
+    voting,
 };
 
 fn settings_key() -> ReceiptKey {
@@ -100,9 +101,7 @@ async fn the_receipt_of_a_repeat_elsewhere_is_in_the_tally_too_also_after_sealin
 #[tokio::test]
 async fn the_key_that_the_services_share_is_taken_where_none_is_set() {
     let redis = RedisServer::start().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (producer, app) = published(&redis).await;
     // The writer draws the key at its start.
     let place = producer.voting().await.vote(ANA, voting()).await;
     app.until_votes(1).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use vote_domain::Transition;
 use vote_testkit::RedisServer;
 
-use crate::support::{ANA, App, BIA, ID, PRODUCTION, Producer, results, voting};
+use crate::support::{ANA, App, BIA, ID, PRODUCTION, Producer, published, results, voting};
 
 /// All pages of a poll and the list, as bytes and entity tags.
 async fn pages(app: &App) -> Vec<(String, String, Vec<u8>)> {
@@ -91,9 +91,7 @@ async fn the_same_revision_is_the_same_bytes_whenever_a_process_has_started() {
 #[tokio::test]
 async fn the_time_of_the_last_confirmation_is_in_a_header_field() {
     let redis = RedisServer::start().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (_, app) = published(&redis).await;
     let before = app.until_votes(0).await;
     assert_eq!(
         before.header("figures-confirmed-at"),

@@ -168,6 +168,14 @@ impl Producer {
     }
 }
 
+/// The demo poll, open on this Redis, and the service that publishes it.
+pub(crate) async fn published(redis: &RedisServer) -> (Producer, App) {
+    let producer = Producer::new(redis);
+    producer.open(&json!({})).await;
+    let app = App::start(&redis.url()).await;
+    (producer, app)
+}
+
 /// A process that takes votes.
 pub(crate) struct Voting(Arc<VoteWriter>);
 

@@ -7,7 +7,7 @@ use vote_testkit::{RedisServer, eventually};
 
 use crate::lifecycle::redis_command;
 use crate::support::{
-    ANA, App, BIA, DEADLINE, ID, Producer, lasting_redis, problem, results, voting,
+    ANA, App, BIA, DEADLINE, ID, Producer, lasting_redis, problem, published, results, voting,
 };
 
 #[tokio::test]
@@ -63,9 +63,7 @@ async fn without_redis_there_are_no_figures_and_with_it_there_are() {
 #[tokio::test]
 async fn while_redis_is_away_the_last_figures_are_stale_and_then_provisional_again() {
     let mut redis = lasting_redis().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (producer, app) = published(&redis).await;
     let voters = producer.voting().await;
     voters.vote(ANA, voting()).await;
     voters.vote(BIA, voting()).await;
@@ -122,9 +120,7 @@ async fn while_redis_is_away_the_last_figures_are_stale_and_then_provisional_aga
 #[tokio::test]
 async fn a_shard_that_redis_forgot_leaves_the_last_figures_until_it_is_repaired() {
     let redis = RedisServer::start().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (producer, app) = published(&redis).await;
     let voters = producer.voting().await;
     let mut shards = [0; 2];
     for _ in 0..20 {
@@ -189,9 +185,7 @@ async fn a_shard_that_redis_forgot_leaves_the_last_figures_until_it_is_repaired(
 #[tokio::test]
 async fn a_poll_that_redis_forgot_is_stale_and_not_unknown() {
     let redis = RedisServer::start().await;
-    let producer = Producer::new(&redis);
-    producer.open(&json!({})).await;
-    let app = App::start(&redis.url()).await;
+    let (producer, app) = published(&redis).await;
     let voters = producer.voting().await;
     voters.vote(ANA, voting()).await;
     app.until_votes(1).await;

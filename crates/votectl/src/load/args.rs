@@ -6,9 +6,10 @@ use crate::load::merge::MergeArgs;
 use crate::load::stages::Stages;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use vote_client::target::Target;
-use vote_domain::{ChannelId, PollId};
+use vote_domain::{ChannelId, PollId, Secret};
 
 /// What load to put on what.
 #[derive(Debug, Args)]
@@ -30,6 +31,15 @@ pub struct LoadArgs {
     /// SSL_CERT_FILE names
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(super) url: Target,
+
+    /// Trust the authorities in this file (PEM) as well
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+
+    /// The HTTP proxy to go through, http://[user[:password]@]host[:port], an empty one for none; if left out, what
+    /// http_proxy says for http://, HTTPS_PROXY for https://, or ALL_PROXY. Hosts in NO_PROXY are excepted. All as with curl
+    #[arg(long, value_name = "URL", value_parser = proxy)]
+    pub(super) proxy: Option<Secret>,
 
     /// The poll to vote in; may be left out while exactly one rehearsal takes votes. A live poll must be named
     #[arg(long, value_parser = PollId::parse)]
@@ -91,6 +101,11 @@ pub struct LoadArgs {
     /// Another seed votes for another sequence of candidates; the same one repeats it
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
+}
+
+/// Takes any text: an error of the command line would show it, and a password may be in it.
+fn proxy(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// What else than sending.

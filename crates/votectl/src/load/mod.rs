@@ -73,14 +73,15 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     note_live(&poll, context);
     let (votes, rate) = (plan.pace.votes(), plan.pace.mean_rate());
     context.terminal.note(&format!(
-        "{votes} votes at {rate} per second ({seconds:.1} s) in poll {poll_id} at {}; Ctrl-C ends it early and reconciles",
-        args.url
+        "{votes} votes at {rate} per second ({seconds:.1} s) in poll {poll_id} at {}{}; Ctrl-C ends it early and reconciles",
+        args.url,
+        through(&plan)
     ));
     let started_at = context.now();
     let (completed, ending) = send(&plan, context, &mut interrupts).await?;
     let asked = Asked::of(poll_id.as_str(), &args.url.to_string(), &plan);
     if let (Some(file), Some(path)) = (part, &args.part) {
-        let run = part::Run {
+        let part = Part {
             run: keys::fresh("run").map_err(anyhow::Error::from)?,
             poll: asked.poll.clone(),
             url: asked.url.clone(),
@@ -91,8 +92,9 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
             connections: plan.connections,
             stopped: completed.stopped,
             tally_before: before,
+            ..Part::of(&completed.stats)
         };
-        Part::new(run, &completed.stats).write(file, path)?;
+        part.write(file, path)?;
     }
     let reconciliation = reconciled(&tally, before, &completed, ending, &mut interrupts).await;
     let mut report = Report::of(asked, &completed.stats, completed.elapsed, reconciliation);
@@ -124,6 +126,14 @@ async fn reconciled(
         }
     };
     reconcile(tally, before, &completed.stats, patience, enough).await
+}
+
+/// Whoever has a proxy in the environment may not think of it.
+fn through(plan: &Plan) -> String {
+    let route = plan.endpoint.route.as_ref();
+    route.map_or_else(String::new, |route| {
+        format!(" through the proxy {}", route.proxy())
+    })
 }
 
 /// Whoever names a live poll by mistake reads it before the first vote.

@@ -17,11 +17,11 @@ const VERSION: u64 = 1;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// A part, version 1. Each name is that of the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Part {
     /// The version of this form.
-    paredao_load_part: u64,
+    pub(super) paredao_load_part: u64,
     /// New with every run.
     pub(super) run: String,
     pub(super) poll: String,
@@ -34,38 +34,23 @@ pub(super) struct Part {
     pub(super) stopped: bool,
     /// The tally when this run began.
     pub(super) tally_before: u128,
-    sent: u64,
-    accepted: u64,
-    repeated: u64,
-    refused: u64,
-    no_connection: u64,
-    unknown: u64,
-    attempts: u64,
+    pub(super) sent: u64,
+    pub(super) accepted: u64,
+    pub(super) repeated: u64,
+    pub(super) refused: u64,
+    pub(super) no_connection: u64,
+    pub(super) unknown: u64,
+    pub(super) attempts: u64,
     /// Attempts and votes by error.
-    errors: BTreeMap<String, (u64, u64)>,
+    pub(super) errors: BTreeMap<String, (u64, u64)>,
     /// Microseconds and how often, for each value of the histogram that occurs.
-    latency_us: Vec<(u64, u64)>,
-    start_delay_us: Vec<(u64, u64)>,
-}
-
-/// What is in a [`Part`] beside the figures.
-#[derive(Debug, Clone)]
-pub(super) struct Run {
-    pub(super) run: String,
-    pub(super) poll: String,
-    pub(super) url: String,
-    pub(super) started_at: Timestamp,
-    pub(super) ended_at: Timestamp,
-    pub(super) rate: u32,
-    pub(super) votes: u64,
-    pub(super) connections: usize,
-    pub(super) stopped: bool,
-    pub(super) tally_before: u128,
+    pub(super) latency_us: Vec<(u64, u64)>,
+    pub(super) start_delay_us: Vec<(u64, u64)>,
 }
 
 impl Part {
-    /// Of these figures.
-    pub(super) fn new(run: Run, stats: &Stats) -> Self {
+    /// The figures alone: whoever has run fills in the rest.
+    pub(super) fn of(stats: &Stats) -> Self {
         let pairs = |histogram: &vote_client::stats::Micros| {
             histogram
                 .iter_recorded()
@@ -75,16 +60,6 @@ impl Part {
         let errors = stats.errors.iter();
         Self {
             paredao_load_part: VERSION,
-            run: run.run,
-            poll: run.poll,
-            url: run.url,
-            started_at: run.started_at,
-            ended_at: run.ended_at,
-            rate: run.rate,
-            votes: run.votes,
-            connections: run.connections,
-            stopped: run.stopped,
-            tally_before: run.tally_before,
             sent: stats.sent,
             accepted: stats.accepted,
             repeated: stats.repeated,
@@ -97,6 +72,7 @@ impl Part {
                 .collect(),
             latency_us: pairs(&stats.latency),
             start_delay_us: pairs(&stats.start_delay),
+            ..Self::default()
         }
     }
 
@@ -220,7 +196,7 @@ pub(super) fn create(path: &Path) -> Result<File, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, Run};
+    use super::Part;
     use std::time::Duration;
     use vote_client::latency::Latency;
     use vote_client::stats::{Stats, Verdict};
@@ -235,7 +211,7 @@ mod tests {
         stats.finish(Verdict::Unknown, 2, Duration::from_millis(1));
         stats.start_delay.saturating_record(1);
         stats.error("504 outcome_unknown", true);
-        let run = Run {
+        let part = Part {
             run: "load-1".to_owned(),
             poll: "ensaio-01".to_owned(),
             url: "http://127.0.0.1:8080".to_owned(),
@@ -246,8 +222,9 @@ mod tests {
             connections: 4,
             stopped: false,
             tally_before: 7,
+            ..Part::of(&stats)
         };
-        (Part::new(run, &stats), stats)
+        (part, stats)
     }
 
     #[test]

@@ -8,8 +8,10 @@ use vote_client::endpoint::Endpoint;
 use vote_client::keys;
 use vote_client::pacer::{Pace, Schedule};
 use vote_client::plan::{Ballot, Plan};
-use vote_client::target::Target;
-use vote_domain::{ChannelId, Poll, PollDefinition};
+use vote_client::proxy::Proxy;
+use vote_client::route::Route;
+use vote_client::tls::Authorities;
+use vote_domain::{ChannelId, Poll, PollDefinition, Secret};
 
 /// How long votes are sent where nobody says it.
 const DURATION: SignedDuration = SignedDuration::from_secs(10);
@@ -26,7 +28,7 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
     }
     let timeout = longer_than_zero("--timeout", args.timeout)?;
     let pace = pace(args)?;
-    let endpoint = endpoint(&args.url).await?;
+    let endpoint = endpoint(args).await?;
     let keys = match args.no_keys {
         true => None,
         false => Some(keys::fresh("load").map_err(anyhow::Error::from)?),
@@ -67,16 +69,46 @@ fn check_channel(definition: &PollDefinition, channel: &str) -> Result<(), Failu
     )))
 }
 
-/// Where to send to.
-async fn endpoint(url: &Target) -> Result<Endpoint, Failure> {
-    let address = url
-        .resolve()
-        .await
-        .map_err(|error| Failure::usage(format!("--url: can't find the host of {url}: {error}")))?;
+/// Where to send to. Through a proxy it is that one's matter to find the host.
+async fn endpoint(args: &LoadArgs) -> Result<Endpoint, Failure> {
+    let url = &args.url;
+    let authorities = match &args.ca_file {
+        None => Authorities::default(),
+        Some(file) => Authorities::read(file).map_err(|error| {
+            Failure::usage(format!("--ca-file: can't use {}: {error}", file.display()))
+        })?,
+    };
     let tls = url
-        .tls()
+        .tls(&authorities)
         .map_err(|error| Failure::usage(format!("--url: no TLS to {url}: {error}")))?;
-    Ok(Endpoint { address, tls })
+    let given = args.proxy.as_ref().map(Secret::expose);
+    let proxy = Proxy::choose(url, given, variable).map_err(Failure::usage)?;
+    let (found, whose) = match &proxy {
+        None => (
+            url.resolve().await,
+            format!("--url: can't find the host of {url}"),
+        ),
+        Some(proxy) => (
+            proxy.resolve().await,
+            format!("can't find the host of the proxy {proxy}"),
+        ),
+    };
+    let address = found.map_err(|error| Failure::usage(format!("{whose}: {error}")))?;
+    let route = proxy.map(|proxy| Route::new(proxy, url));
+    Ok(Endpoint {
+        address,
+        tls,
+        route,
+    })
+}
+
+/// A variable of every program that goes through a proxy.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "they are curl's, and no settings of ours"
+)]
+fn variable(name: &'static str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The stages, or so many votes as are named, or as the rate gives in the duration.

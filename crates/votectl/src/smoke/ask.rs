@@ -7,7 +7,7 @@ use vote_client::answer::{CUT, NO_ANSWER, NO_CONNECTION, NO_HTTP, no_connection}
 use vote_client::connection::{Broken, Connection};
 use vote_client::endpoint::Endpoint;
 use vote_client::target::Target;
-use vote_client::tls::Tls;
+use vote_client::tls::{Authorities, Tls};
 
 /// How long one answer may take: longer than ingest's accept timeout, after which it answers in any case.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ impl Service {
     /// [`Failure::Usage`] where it needs TLS, and nobody can be trusted.
     pub(super) fn new(name: &'static str, target: Target) -> Result<Self, Failure> {
         let tls = target
-            .tls()
+            .tls(&Authorities::default())
             .map_err(|error| Failure::usage(format!("--{name}: no TLS to {target}: {error}")))?;
         Ok(Self { name, target, tls })
     }
@@ -103,6 +103,7 @@ impl Service {
         let endpoint = Endpoint {
             address,
             tls: self.tls.clone(),
+            route: None,
         };
         Connection::open(&endpoint)
             .await

@@ -198,6 +198,52 @@ async fn an_import_says_what_it_did_and_how_to_go_on() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_before_a_backup_is_ignored_from_a_file_and_from_standard_input() {
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
+    poll(&server, dir.path(), &["open", "close"]).await;
+    let backup = export(&server, dir.path()).await;
+    let good = fs::read_to_string(dir.path().join(FILE)).expect("the file can be read");
+    let file = dir.path().join("marked.json");
+    let target = RedisServer::start().await;
+    // As an editor or a shell of Windows writes it, with its ends of lines as well.
+    for text in [
+        format!("\u{feff}{good}"),
+        format!("\u{feff}{}\r\n", good.trim_end()),
+    ] {
+        fs::write(&file, text).expect("the file can be written");
+        let dry = json(&target, &format!("import {} --dry-run", file.display())).await;
+        assert_eq!(dry["sha256"], backup["sha256"]);
+    }
+    let line = format!(
+        "'{}' --redis {} import - < '{}'",
+        env!("CARGO_BIN_EXE_votectl"),
+        target.url(),
+        file.display()
+    );
+    let exit = ChildProcess::builder("sh")
+        .args(["-c", &line])
+        .spawn()
+        .wait(PATIENCE)
+        .await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    assert_eq!(json(&target, "poll list").await[0]["state"], "closed");
+
+    // The mark alone is nothing, and a second one is no mark.
+    let empty = RedisServer::start().await;
+    for (text, says) in [
+        ("\u{feff}\n".to_owned(), "it is empty"),
+        (format!("\u{feff}\u{feff}{good}"), "is no backup"),
+    ] {
+        fs::write(&file, text).expect("the file can be written");
+        let error = fails(&empty, &format!("import {}", file.display()), 2).await;
+        assert!(error.contains(says), "{says}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_file_is_refused_before_anything_is_written() {
     let (server, dir) = (
         RedisServer::start().await,

@@ -21,9 +21,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The binary, without the settings that the test itself may be run with.
 pub(crate) fn votectl() -> ChildProcessBuilder {
-    ChildProcess::builder(env!("CARGO_BIN_EXE_votectl"))
+    let votectl = ChildProcess::builder(env!("CARGO_BIN_EXE_votectl"))
         .env_remove("VOTE__REDIS__URL")
-        .env("USER", "tester")
+        .env("USER", "tester");
+    // The way to the internet of the machine that runs the tests.
+    ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]
+        .into_iter()
+        .fold(votectl, |votectl, name| {
+            votectl
+                .env_remove(name)
+                .env_remove(&name.to_ascii_uppercase())
+        })
 }
 
 /// A binary of another crate: cargo puts them beside ours.

@@ -1,7 +1,6 @@
 //! `votectl poll apply FILE`
 
 use crate::commands::poll::candidates;
-use crate::commands::poll::change::without_channel;
 use crate::commands::poll::file;
 use crate::commands::poll::visibility::confirm_showing;
 use crate::context::Context;
@@ -146,7 +145,9 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
             definition.shown(poll.closes_at)
         )
     });
-    let closed = without_channel(poll)
+    let closed = definition
+        .check_takes_votes()
+        .err()
         .filter(|_| draft)
         .map(|why| format!("poll {id} can't be opened: {why}"));
     let names = candidates::remarks(definition);
@@ -226,7 +227,7 @@ fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String 
             };
             text.push_str(&format!("+ {field}: {value}{default}\n"));
         }
-        if !change.next.is_over(now) && without_channel(&change.next).is_none() {
+        if !change.next.is_over(now) && definition.check_takes_votes().is_ok() {
             text.push_str(&format!("{}\n", when_it_opens(definition, now)));
         }
     }

@@ -1,7 +1,7 @@
 //! What production sees of a poll's candidates, and what it is warned of.
 
-use std::collections::BTreeMap;
-use vote_domain::{Poll, PollDefinition};
+use unicode_security::skeleton;
+use vote_domain::{Candidate, Poll, PollDefinition};
 
 /// A line for each candidate: id, name, colour and photo, and since when it is out of the poll.
 pub(super) fn lines(poll: &Poll) -> String {
@@ -24,18 +24,29 @@ pub(super) fn lines(poll: &Poll) -> String {
 /// that pages served over HTTPS don't load.
 pub(super) fn remarks(definition: &PollDefinition) -> Vec<String> {
     let id = definition.id();
-    let mut first = BTreeMap::new();
+    let mut earlier: Vec<(&Candidate, AsSeen)> = Vec::new();
     let mut remarks = Vec::new();
     for candidate in definition.candidates() {
-        let earlier = *first
-            .entry(as_read(&candidate.name))
-            .or_insert(&candidate.id);
-        if *earlier != candidate.id {
+        let name = AsSeen::of(&candidate.name);
+        // One remark for each: the first that it is like says enough.
+        if let Some((other, alike)) = earlier
+            .iter()
+            .find_map(|(other, seen)| Some((other, seen.alike(&name)?)))
+        {
             remarks.push(format!(
-                "poll {id}: candidates {earlier} and {} have the same name, {}",
-                candidate.id, candidate.name
+                "poll {id}: candidates {} and {} {}",
+                other.id,
+                candidate.id,
+                match alike {
+                    Alike::Same => format!("have the same name, {}", candidate.name),
+                    Alike::Confusable => format!(
+                        "have names that look the same, {} and {}: one is spelt with other characters",
+                        other.name, candidate.name
+                    ),
+                }
             ));
         }
+        earlier.push((candidate, name));
         if let Some(url) = candidate
             .image_url
             .as_ref()
@@ -48,6 +59,39 @@ pub(super) fn remarks(definition: &PollDefinition) -> Vec<String> {
         }
     }
     remarks
+}
+
+/// How two names are taken for one.
+enum Alike {
+    /// By their letters.
+    Same,
+    /// By their looks alone: an `А` of the Cyrillic letters for an `A`, a small `l` for a capital `I`.
+    Confusable,
+}
+
+/// A name as the audience sees it.
+struct AsSeen {
+    read: String,
+    /// What Unicode takes it for by its looks (UTS #39, skeleton): as it is written, since `I` looks like `l` and `i`
+    /// doesn't, and in small letters, since `ANA` is read as `Ana`.
+    looks: [String; 2],
+}
+
+impl AsSeen {
+    fn of(name: &str) -> Self {
+        let read = as_read(name);
+        let written: String = name.chars().filter(|c| !c.is_whitespace()).collect();
+        let looks = [&written, &read].map(|name| skeleton(name).collect());
+        Self { read, looks }
+    }
+
+    fn alike(&self, other: &Self) -> Option<Alike> {
+        if self.read == other.read {
+            return Some(Alike::Same);
+        }
+        let mut looks = self.looks.iter().zip(&other.looks);
+        looks.any(|(a, b)| a == b).then_some(Alike::Confusable)
+    }
 }
 
 /// A name without what tells no two names apart: case, blanks, and characters of no width.
@@ -91,6 +135,37 @@ mod tests {
         for second in ["Ana Lú", "Bia"] {
             let poll = poll("Ana Lu", second, "https://x.example/a.png");
             assert!(remarks(&poll).is_empty(), "{second}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_the_same_in_other_letters_are_said() {
+        for (first, second) in [
+            ("Ana", "\u{410}na"),
+            ("ANA", "\u{410}na"),
+            ("Ana", "\u{ff21}na"),
+            ("Ana", "\u{391}na"),
+            ("Rosa", "R\u{43e}s\u{430}"),
+            ("Dupla I", "Dupla l"),
+            ("Jo\u{e3}o", "J\u{43e}\u{e3}o"),
+            ("Jo\u{e3}o", "Joa\u{303}o"),
+        ] {
+            assert_eq!(
+                remarks(&poll(first, second, "https://x.example/a.png")),
+                [format!(
+                    "poll p: candidates a and b have names that look the same, {first} and {second}: \
+                     one is spelt with other characters"
+                )]
+            );
+        }
+        for (first, second) in [
+            ("Ana", "Anna"),
+            ("Jo\u{e3}o", "Joao"),
+            ("\u{410}\u{43d}\u{43d}\u{430}", "Anna"),
+            ("Dupla 1", "Dupla 2"),
+        ] {
+            let poll = poll(first, second, "https://x.example/a.png");
+            assert!(remarks(&poll).is_empty(), "{first} {second}");
         }
     }
 

@@ -62,10 +62,7 @@ pub(super) async fn transition(
     let poll = context.poll(&operator, &args.poll).await?;
     let (now, by) = (context.now(), &context.global.by);
     let next = match transition {
-        Transition::Open => {
-            check_channels(&poll)?;
-            poll.open(now, by)
-        }
+        Transition::Open => poll.open(now, by),
         other => poll.transition(other, now, by).map_err(OpenError::State),
     };
     let next = match next {
@@ -87,32 +84,6 @@ pub(super) async fn transition(
     };
     operator.save(&next, poll.revision).await?;
     report(&next, context)
-}
-
-/// Why it would be a mistake to open the poll: no vote can be cast in it.
-pub(super) fn without_channel(poll: &Poll) -> Option<String> {
-    let definition = &poll.definition;
-    if definition.can_take_votes() {
-        return None;
-    }
-    let channels = definition.channels().iter();
-    let asked: Vec<String> = channels
-        .map(|channel| format!("{} asks for {}", channel.id, channel.eligibility))
-        .collect();
-    Some(format!(
-        "no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open",
-        asked.join(", ")
-    ))
-}
-
-fn check_channels(poll: &Poll) -> Result<(), Failure> {
-    match without_channel(poll) {
-        Some(why) => Err(Failure::refused(format!(
-            "poll `{}` is not opened: {why}",
-            poll.definition.id()
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Closes a poll that is open or paused and whose end has come, as `votectl poll close` does; gives it closed. If one of
