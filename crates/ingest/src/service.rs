@@ -50,6 +50,12 @@ impl Service for Ingest {
             receipt_key: settings.receipts.key_bytes().map(ReceiptKey::from_bytes),
             random,
         };
+        vote_store::watch(
+            &store,
+            settings.commit.durability,
+            &mut context.metrics,
+            context.lifecycle.stopped(),
+        );
         let writer = VoteWriter::start(&store, config, &mut context.metrics);
         let ready = Arc::clone(&writer);
         context.ready_when(ready_check("lanes", move || ready.ready()));

@@ -9,7 +9,7 @@ use vote_domain::ReceiptKey;
 use vote_http::health::ready_check;
 use vote_http::{BoxError, Context, Service};
 use vote_runtime::ServiceName;
-use vote_store::{SnapshotConfig, Snapshotter, Store};
+use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
 
 use crate::api::Api;
 use crate::documents::view::Freshness;
@@ -47,6 +47,12 @@ impl Service for Results {
             &store,
             Arc::clone(&clock),
             reading,
+            &mut context.metrics,
+            stopped.clone(),
+        );
+        vote_store::watch(
+            &store,
+            Durability::Memory,
             &mut context.metrics,
             stopped.clone(),
         );

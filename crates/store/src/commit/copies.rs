@@ -1,13 +1,15 @@
 //! The wait for a batch's copies: its command, and what the server answers.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue as _, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, RedisResult, Value};
 
 use super::config::LaneConfig;
 use super::durability::{Durability, ReplicasMissing};
 use crate::error::StoreError;
-use crate::keys;
+use crate::nodes::{Link, Nodes};
+use crate::server::Greeting;
 use crate::store::Store;
 
 /// The wait for replicas that are known to be missing: just long enough to notice that they are back.
@@ -49,6 +51,15 @@ impl CopiesWait {
     /// The longest wait behind a batch.
     pub(super) const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Whether a server that was just connected to can make them. It may be another one than was asked at the start, or
+    /// have been configured anew.
+    pub(super) async fn check(&self, link: &mut Link, nodes: &Nodes) -> Result<(), StoreError> {
+        match self.durability {
+            Durability::Memory | Durability::Replicas { .. } => Ok(()),
+            Durability::Fsync => fsync_refusal(link, nodes.response_timeout()).await,
+        }
     }
 
     /// Whether votes are accepted without their copies.
@@ -108,26 +119,67 @@ impl Durability {
     /// Whether the servers of `store` can do this, as far as they can be reached now.
     ///
     /// # Errors
-    /// [`StoreError::Unsupported`] where one can't: a server before Redis 7.2, or one without an append-only
-    /// file. Any other error says that a server could not be asked.
+    /// [`StoreError::Unsupported`] where one can't: see [`fsync_refusal`]. Any other error says that a server could not
+    /// be asked.
     pub async fn check(&self, store: &Store) -> Result<(), StoreError> {
         if *self != Self::Fsync {
             return Ok(());
         }
-        let mut command = redis::cmd("WAITAOF");
-        command.arg(1).arg(0).arg(1);
-        match store.nodes().query::<Value>(keys::POLLS, &command).await {
-            Ok(_) => Ok(()),
-            Err(StoreError::Redis(error))
-                if error.kind()
-                    == redis::ErrorKind::Server(redis::ServerErrorKind::ResponseError) =>
-            {
-                Err(StoreError::Unsupported(format!(
-                    "the durability `fsync` needs WAITAOF (Redis 7.2) and `appendonly yes`, and the server says: {error}"
-                )))
-            }
-            Err(error) => Err(error),
+        let nodes = store.nodes();
+        for node in nodes.masters().await? {
+            let mut link = nodes.connection_to(&node).await?;
+            fsync_refusal(&mut link, nodes.response_timeout()).await?;
         }
+        Ok(())
+    }
+}
+
+/// Whether a vote is on disk when the server's `WAITAOF` says so. It is where `appendfsync` is `always`; with
+/// `everysec` only on Redis 8.0 and later, which wait for the second to pass, where others confirm before the fsync;
+/// with `no` nobody knows when it will be.
+///
+/// # Errors
+/// [`StoreError::Unsupported`] where it isn't, or the server does not say. Any other error says that it could not be
+/// asked.
+pub(crate) async fn fsync_refusal(link: &mut Link, patience: Duration) -> Result<(), StoreError> {
+    let unsupported = |why: String| {
+        Err(StoreError::Unsupported(format!(
+            "the durability `fsync` needs `appendonly yes` and `appendfsync always` (or, with votes that wait up to a \
+             second, `everysec` on Redis 8.0 or later): {why}"
+        )))
+    };
+    let is_answer = |error: &RedisError| matches!(error.kind(), ErrorKind::Server(_));
+    let mut wait = redis::cmd("WAITAOF");
+    let milliseconds = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+    wait.arg(1).arg(0).arg((milliseconds / 2).max(1));
+    let waited: RedisResult<Value> = wait.query_async(&mut **link).await;
+    match waited {
+        Err(error) if is_answer(&error) => {
+            return unsupported(format!("the server says to WAITAOF (Redis 7.2): {error}"));
+        }
+        waited => waited?,
+    };
+    let mut ask = redis::cmd("CONFIG");
+    ask.arg("GET").arg("appendfsync");
+    let policy: RedisResult<HashMap<String, String>> = ask.query_async(&mut **link).await;
+    let policy = match policy {
+        Err(error) if is_answer(&error) => {
+            return unsupported(format!(
+                "whether it is can't be asked, allow our user +config|get: {error}"
+            ));
+        }
+        policy => policy?,
+    };
+    let policy = policy.get("appendfsync").map_or("", String::as_str);
+    let greeting = Greeting::ask(link).await?;
+    let waits = greeting.server == "redis" && !greeting.is_redis_before((8, 0));
+    match policy {
+        "always" => Ok(()),
+        "everysec" if waits => Ok(()),
+        other => unsupported(format!(
+            "{} {} has appendfsync {other}",
+            greeting.server, greeting.version
+        )),
     }
 }
 

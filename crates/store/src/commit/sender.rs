@@ -206,6 +206,10 @@ impl Sender {
             self.asking = None;
         }
         let mut link = link.map_err(|error| error.to_string())?;
+        if let Err(error) = self.copies_wait.check(&mut link, &self.nodes).await {
+            link.discard();
+            return Err(error.to_string());
+        }
         let patience = self.nodes.response_timeout() + self.copies_wait.timeout();
         link.set_response_timeout(patience);
         Ok(link)

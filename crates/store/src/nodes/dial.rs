@@ -4,12 +4,13 @@ use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime, Timeouts};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo as _, RedisError, TlsCertificates, Value,
+    IntoConnectionInfo as _, RedisError, TlsCertificates,
 };
 
 use crate::address::{Address, Node};
 use crate::config::RedisConfig;
 use crate::error::StoreError;
+use crate::server::Greeting;
 
 /// Makes connections to any of the servers behind one address.
 pub(super) struct Dialer {
@@ -47,20 +48,19 @@ impl Dialer {
     pub(super) fn pool(&self, node: &Node) -> Result<Pool, StoreError> {
         let info = self.info(node, Login::Data)?;
         let manager = Manager::new_with_config(info, self.timeouts()).map_err(unusable)?;
-        let mut builder = Pool::builder(manager)
+        let builder = Pool::builder(manager)
             .max_size(self.config.pool_size)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts {
                 wait: Some(self.config.connect_timeout),
                 create: Some(self.config.connect_timeout),
                 recycle: Some(self.config.response_timeout),
-            });
-        if self.config.url.topology.names_masters() {
-            // What was a master when the sentinels were asked may be a replica by now.
-            builder = builder.post_create(Hook::async_fn(|connection, _| {
-                Box::pin(async { is_master(connection).await })
+            })
+            // What was a master when the sentinels were asked may be a replica by now, and an address without
+            // sentinels may lead to anything.
+            .post_create(Hook::async_fn(|connection, _| {
+                Box::pin(async { is_usable(connection).await })
             }));
-        }
         builder
             .build()
             .map_err(|error| StoreError::Address(error.to_string()))
@@ -180,13 +180,11 @@ fn certificates(config: &RedisConfig) -> Result<Option<TlsCertificates>, StoreEr
     }))
 }
 
-async fn is_master(connection: &mut MultiplexedConnection) -> Result<(), HookError> {
-    let role: Vec<Value> = redis::cmd("ROLE")
-        .query_async(connection)
+async fn is_usable(connection: &mut MultiplexedConnection) -> Result<(), HookError> {
+    let greeting = Greeting::ask(connection)
         .await
         .map_err(HookError::Backend)?;
-    match role.first() {
-        Some(Value::BulkString(role)) if role == b"master" => Ok(()),
-        _ => Err(HookError::message("the server is not a master (any more)")),
-    }
+    greeting
+        .refusal()
+        .map_or(Ok(()), |refusal| Err(HookError::message(refusal)))
 }

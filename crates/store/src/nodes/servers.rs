@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use deadpool_redis::Pool;
+use deadpool_redis::{Pool, PoolError};
 use parking_lot::Mutex;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -18,6 +18,7 @@ use super::link::Link;
 use crate::address::{Node, Topology, parse_host};
 use crate::config::RedisConfig;
 use crate::error::StoreError;
+use crate::server::Greeting;
 
 /// How often sentinels are asked while everything seems well: an old master that is cut off from
 /// them answers as ever.
@@ -112,7 +113,12 @@ impl Nodes {
             Ok(connection) => Ok(Link::new(connection, node.clone())),
             Err(error) => {
                 self.suspect();
-                Err(StoreError::Connect(format!("{node}: {error}")))
+                if matches!(error, PoolError::PostCreateHook(_)) {
+                    // Its other connections lead to the same server.
+                    self.0.pools.lock().remove(node);
+                }
+                let error = error.to_string();
+                Err(StoreError::Connect(format!("{node}: {}", error.trim_end())))
             }
         }
     }
@@ -171,11 +177,22 @@ impl Nodes {
         self.0.layout.load().node_of(key).cloned()
     }
 
-    /// Asks the sentinels in the background when it is time.
+    /// All masters, asked for where nobody has yet.
+    pub(crate) async fn masters(&self) -> Result<Vec<Node>, StoreError> {
+        if self.0.layout.load().nodes().is_empty() {
+            self.learn().await?;
+        }
+        Ok(self.0.layout.load().nodes().to_vec())
+    }
+
+    /// Asks in the background, when it is time, whether the master still is one: the sentinels, or the one server
+    /// itself. In a cluster the others' answers say it.
     fn recheck(&self) {
-        if !self.0.dialer.address().topology.names_masters() {
+        let topology = &self.0.dialer.address().topology;
+        if *topology == Topology::Cluster {
             return;
         }
+        let has_sentinels = topology.names_masters();
         {
             let mut due = self.0.recheck_due.lock();
             if Instant::now() < *due {
@@ -185,10 +202,30 @@ impl Nodes {
         }
         let nodes = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = nodes.learn().await {
+            if !has_sentinels {
+                nodes.greet_again().await;
+            } else if let Err(error) = nodes.learn().await {
                 tracing::debug!(%error, "no sentinel says where the master is");
             }
         });
+    }
+
+    /// Lets go of all connections to a server that has become a replica: it would answer as ever, with what is old.
+    /// New ones are refused for as long as it is one.
+    async fn greet_again(&self) {
+        let layout = self.0.layout.load_full();
+        for node in layout.nodes() {
+            let Ok(mut link) = self.connection_to(node).await else {
+                continue;
+            };
+            if let Ok(greeting) = Greeting::ask(&mut link).await
+                && let Some(refusal) = greeting.refusal()
+            {
+                tracing::error!(server = %node, refusal, "the Redis server can't be used any more");
+                link.discard();
+                self.0.pools.lock().remove(node);
+            }
+        }
     }
 
     /// Asks who serves what, unless somebody else has asked meanwhile.

@@ -174,3 +174,52 @@ async fn a_vote_is_on_disk_before_it_is_accepted() {
     show.redis.restart().await;
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 20)]));
 }
+
+/// A vote would be confirmed before it is on disk, or nobody knows when it is.
+#[tokio::test]
+async fn an_append_only_file_that_is_written_later_is_refused_at_start_and_at_each_connection() {
+    let Some(newer) = newer_redis_server() else {
+        println!("left out: no server that knows WAITAOF is here (`make setup` brings one)");
+        return;
+    };
+    let redis = RedisServer::builder()
+        .binary(&newer)
+        .append_only(true)
+        .config("appendfsync", "everysec")
+        .start()
+        .await;
+    let refused = Durability::Fsync.check(&store(&redis.url())).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Unsupported(why)) if why.contains("appendfsync always")
+            && why.contains("has appendfsync everysec")),
+        "{refused:?}"
+    );
+    let connection = redis.connection().await;
+    let set = |policy: &'static str| {
+        let mut connection = connection.clone();
+        async move {
+            redis::cmd("CONFIG")
+                .arg(&["SET", "appendfsync", policy])
+                .exec_async(&mut connection)
+                .await
+                .expect("set");
+        }
+    };
+    set("always").await;
+    Durability::Fsync
+        .check(&store(&redis.url()))
+        .await
+        .expect("it can");
+    set("no").await;
+    let show = Show::open_on(redis, 1).await;
+    let config = LaneConfig {
+        durability: Durability::Fsync,
+        accept_timeout: Duration::from_millis(400),
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.url, config).await;
+    let outcome = voting.cast(vote(ANA)).await;
+    assert!(matches!(outcome, Outcome::NotRecorded), "{outcome:?}");
+    let blocked = eventually(DEADLINE, || async { voting.writer.ready().err() }).await;
+    assert!(blocked.contains("blocked"), "{blocked}");
+}

@@ -17,6 +17,7 @@ mod outage;
 mod outlived_keys;
 mod schedules;
 mod sealing;
+mod servers;
 mod snapshots;
 mod support;
 mod topologies;

@@ -1,0 +1,80 @@
+//! Looks at the servers behind an address.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::facts::Facts;
+use super::findings::{Finding, Problem, findings};
+use super::greeting::Greeting;
+use crate::commit::{Durability, fsync_refusal};
+use crate::error::StoreError;
+use crate::nodes::{Link, Nodes};
+use crate::store::Store;
+
+/// What is known of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// Its address, `host:port`.
+    pub server: String,
+    /// What it is, such as `redis 7.0.15`; empty where it could not be asked.
+    pub version: String,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at every server of `store` that holds votes, for votes that count as `durability` says.
+///
+/// # Errors
+/// Where nobody says which servers there are.
+pub async fn inspect(store: &Store, durability: Durability) -> Result<Vec<Inspection>, StoreError> {
+    let nodes = store.nodes();
+    let mut inspections = Vec::new();
+    for node in nodes.masters().await? {
+        let link = nodes.connection_to(&node).await;
+        let (version, findings) = match link {
+            Ok(mut link) => look_at(&mut link, &nodes, durability).await,
+            Err(error) => (String::new(), vec![unusable(&error.to_string())]),
+        };
+        inspections.push(Inspection {
+            server: node.to_string(),
+            version,
+            findings,
+        });
+    }
+    Ok(inspections)
+}
+
+async fn look_at(link: &mut Link, nodes: &Nodes, durability: Durability) -> (String, Vec<Finding>) {
+    let greeting = match Greeting::ask(link).await {
+        Ok(greeting) => greeting,
+        Err(error) => return (String::new(), vec![unusable(&error.to_string())]),
+    };
+    let version = format!("{} {}", greeting.server, greeting.version);
+    let mut command = redis::cmd("INFO");
+    command.arg(&["replication", "memory", "persistence"]);
+    let info: Result<String, RedisError> = command.query_async(&mut **link).await;
+    let mut found = match info {
+        Ok(info) => findings(&Facts::parse(&info), durability),
+        Err(error) if is_forbidden(&error) => vec![Finding::new(
+            Problem::Forbidden,
+            "our user may not ask INFO: whether it keeps what it acknowledges is not known",
+            "allow the user +info",
+        )],
+        Err(error) => vec![unusable(&error.to_string())],
+    };
+    if durability == Durability::Fsync
+        && let Err(error) = fsync_refusal(link, nodes.response_timeout()).await
+    {
+        let remedy = "set appendonly to yes and appendfsync to always, or change commit.durability";
+        found.push(Finding::new(Problem::Fsync, error.to_string(), remedy));
+    }
+    (version, found)
+}
+
+fn unusable(why: &str) -> Finding {
+    Finding::new(Problem::Unusable, why, "see redis.url and the server's log")
+}
+
+/// Whether a server says that our user may not do that.
+pub(super) fn is_forbidden(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+}

@@ -1,0 +1,12 @@
+//! What a server must be: asked of it, compared with what we need, and said to whoever runs it.
+
+mod facts;
+mod findings;
+mod greeting;
+mod inspect;
+mod watch;
+
+pub use self::findings::{Finding, Problem};
+pub(crate) use self::greeting::Greeting;
+pub use self::inspect::{Inspection, inspect};
+pub use self::watch::watch;
