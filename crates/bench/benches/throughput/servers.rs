@@ -8,7 +8,7 @@ use std::sync::Arc;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
 use vote_http::{BoxError, Context, Problem, ProblemCode, Service};
-use vote_ingest::{answer, read_vote};
+use vote_ingest::{Asked, answer, read_vote};
 use vote_runtime::ServiceName;
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
@@ -72,14 +72,8 @@ impl Shared {
             place: 0,
         };
         let outcome = Outcome::Accepted(Acceptance { place, batch: None });
-        answer(
-            &self.poll,
-            vote.channel,
-            vote.candidate,
-            received_at,
-            &outcome,
-            &self.receipt_key,
-        )
+        let asked = Asked::of(vote, received_at);
+        answer(&self.poll, asked, &outcome, &self.receipt_key)
     }
 }
 

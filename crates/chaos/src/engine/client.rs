@@ -138,6 +138,7 @@ mod tests {
             shard: 258,
             sequence: 9,
             place: 3,
+            is_repeat: false,
             at: "2026-11-24T00:00:00Z".parse().expect("a time"),
         };
         let text = receipt.sign(&ReceiptKey::from_bytes([1; 32]));

@@ -1,7 +1,8 @@
 //! Receipts: a short text that proves where a vote was recorded, and never for whom.
 //!
 //! `v1.<payload>.<mac>`, both in base64url without padding. The payload is, big-endian: writer (8 bytes),
-//! shard (2), sequence (8), place in the batch (4), milliseconds since the epoch (8), and the poll's id.
+//! shard (2), sequence (8), place in the batch (4, of which the first bit is set for a repeat), milliseconds since the epoch
+//! (8), and the poll's id.
 //! The MAC is the first half of an HMAC-SHA-256 over `receipt v1`, a zero byte, and the payload.
 
 use std::fmt;
@@ -20,6 +21,8 @@ use crate::wire_time;
 const VERSION: &str = "v1";
 const DOMAIN: &[u8] = b"receipt v1\0";
 const FIXED: usize = 30;
+/// The bit of the place that says that the vote was a repeat. No batch has so many votes.
+const REPEAT: u32 = 1 << 31;
 const MAC: usize = 16;
 /// The longest text that is looked at, in bytes; a genuine receipt has at most 152.
 const MAX_TEXT: usize = 300;
@@ -67,6 +70,9 @@ pub struct Receipt {
     pub sequence: u64,
     /// At which place in the batch, from 0.
     pub place: u32,
+    /// Whether it was found to have been recorded before: the batch is that of the repeat then, and the vote was in the
+    /// tally by then.
+    pub is_repeat: bool,
     /// When it was accepted, or, of a repeat, when that was received; a signed receipt keeps milliseconds.
     pub at: Timestamp,
 }
@@ -94,7 +100,8 @@ impl Receipt {
         payload.extend_from_slice(self.writer.as_bytes());
         payload.extend_from_slice(&self.shard.to_be_bytes());
         payload.extend_from_slice(&self.sequence.to_be_bytes());
-        payload.extend_from_slice(&self.place.to_be_bytes());
+        let repeat = if self.is_repeat { REPEAT } else { 0 };
+        payload.extend_from_slice(&(self.place & !REPEAT | repeat).to_be_bytes());
         payload.extend_from_slice(&wire_time::floor(self.at).as_millisecond().to_be_bytes());
         payload.extend_from_slice(poll);
 
@@ -152,7 +159,8 @@ impl Receipt {
             writer: WriterId::from_bytes(*writer),
             shard: u16::from_be_bytes(*shard),
             sequence: u64::from_be_bytes(*sequence),
-            place: u32::from_be_bytes(*place),
+            place: u32::from_be_bytes(*place) & !REPEAT,
+            is_repeat: u32::from_be_bytes(*place) & REPEAT != 0,
             at: Timestamp::from_millisecond(i64::from_be_bytes(*at)).ok()?,
         })
     }

@@ -7,7 +7,9 @@ use vote_http::{Problem, ProblemCode, TimelyBody};
 use vote_runtime::Settings;
 use vote_store::VoteWriter;
 
-use crate::vote::{CastVote, VoteAccepted, VoteProblems, answer, cast, find_poll, read_vote};
+use crate::vote::{
+    Asked, CastVote, VoteAccepted, VoteProblems, answer, cast, find_poll, read_vote,
+};
 
 /// Cast a vote
 ///
@@ -60,14 +62,7 @@ pub(crate) async fn cast_vote(
         received_at,
         key_required,
     )?;
-    let (channel, candidate) = (vote.channel, vote.candidate);
+    let asked = Asked::of(&vote, received_at);
     let outcome = cast(&open, vote, received_at).await;
-    answer(
-        open.poll(),
-        channel,
-        candidate,
-        received_at,
-        &outcome,
-        &receipt_key,
-    )
+    answer(open.poll(), asked, &outcome, &receipt_key)
 }

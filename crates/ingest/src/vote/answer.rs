@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vote_domain::{Direction, Poll, Receipt, ReceiptKey, Refusal, wire_time};
 use vote_http::{Problem, ProblemCode};
-use vote_store::{Acceptance, Outcome, Place};
+use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
 /// How a vote ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -50,19 +50,39 @@ pub(crate) struct VoteAccepted<'a> {
     pub(crate) receipt: Option<String>,
 }
 
+/// What is to be told of a vote once it is cast.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    channel: u8,
+    candidate: u8,
+    has_key: bool,
+    received_at: Timestamp,
+}
+
+impl Asked {
+    /// Of a vote that was received then.
+    #[must_use]
+    pub const fn of(vote: &VoteToCast, received_at: Timestamp) -> Self {
+        Self {
+            channel: vote.channel,
+            candidate: vote.candidate,
+            has_key: vote.key.is_some(),
+            received_at,
+        }
+    }
+}
+
 /// The answer to a vote that ended with `outcome`.
 ///
 /// # Errors
 /// The problem of every outcome but a recorded vote.
 pub fn answer(
     poll: &Poll,
-    channel: u8,
-    candidate: u8,
-    received_at: Timestamp,
+    asked: Asked,
     outcome: &Outcome,
     receipt_key: &ReceiptKey,
 ) -> Result<HttpResponse, Problem> {
-    let accepted = vote_accepted(poll, channel, candidate, received_at, outcome, receipt_key)?;
+    let accepted = vote_accepted(poll, asked, outcome, receipt_key)?;
     let mut response = match accepted.status {
         VoteStatus::Accepted => HttpResponse::Created(),
         VoteStatus::AlreadyAccepted => HttpResponse::Ok(),
@@ -77,9 +97,7 @@ pub fn answer(
 /// What the client is told: that its vote is recorded, or a problem.
 pub(super) fn vote_accepted<'a>(
     poll: &'a Poll,
-    channel: u8,
-    candidate: u8,
-    received_at: Timestamp,
+    asked: Asked,
     outcome: &Outcome,
     receipt_key: &ReceiptKey,
 ) -> Result<VoteAccepted<'a>, Problem> {
@@ -89,38 +107,42 @@ pub(super) fn vote_accepted<'a>(
         Outcome::Duplicate(acceptance) => (VoteStatus::AlreadyAccepted, acceptance.as_ref()),
         Outcome::Mismatch => return Err(ProblemCode::IdempotencyKeyReused.into()),
         Outcome::LimitReached => return Err(ProblemCode::VoteLimitReached.into()),
-        Outcome::Refused(Refusal::Withdrawn) => return Err(withdrawn(poll, candidate)),
-        Outcome::Refused(refusal) => return Err(refused(poll, *refusal, received_at)),
+        Outcome::Refused(Refusal::Withdrawn) => return Err(withdrawn(poll, asked.candidate)),
+        Outcome::Refused(refusal) => return Err(refused(poll, *refusal, asked)),
         Outcome::QueueFull => return Err(ProblemCode::Overloaded.into()),
         Outcome::NotRecorded => return Err(ProblemCode::NotRecorded.into()),
         Outcome::Unknown => return Err(ProblemCode::OutcomeUnknown.into()),
     };
-    Ok(VoteAccepted {
-        status,
-        poll: definition.id().as_str(),
-        candidate: definition.candidates()[usize::from(candidate)].id.as_str(),
-        channel: definition.channels()[usize::from(channel)].id.as_str(),
-        direction: definition.direction(),
-        accepted_at: (status == VoteStatus::Accepted).then(|| wire_time::format(received_at)),
-        receipt: acceptance
-            .map(|Acceptance { place, .. }| receipt(poll, place, received_at).sign(receipt_key)),
-    })
-}
-
-fn receipt(poll: &Poll, place: &Place, received_at: Timestamp) -> Receipt {
-    Receipt {
-        poll: poll.definition.id().clone(),
+    let is_repeat = status == VoteStatus::AlreadyAccepted;
+    let receipt = |place: &Place| Receipt {
+        poll: definition.id().clone(),
         writer: place.writer,
         shard: place.shard,
         sequence: place.sequence,
         place: place.place,
-        at: received_at,
-    }
+        is_repeat,
+        at: asked.received_at,
+    };
+    Ok(VoteAccepted {
+        status,
+        poll: definition.id().as_str(),
+        candidate: definition.candidates()[usize::from(asked.candidate)]
+            .id
+            .as_str(),
+        channel: definition.channels()[usize::from(asked.channel)]
+            .id
+            .as_str(),
+        direction: definition.direction(),
+        accepted_at: (!is_repeat).then(|| wire_time::format(asked.received_at)),
+        receipt: acceptance.map(|Acceptance { place, .. }| receipt(place).sign(receipt_key)),
+    })
 }
 
 /// The problem of a vote that the poll did not take.
-fn refused(poll: &Poll, refusal: Refusal, received_at: Timestamp) -> Problem {
+fn refused(poll: &Poll, refusal: Refusal, asked: Asked) -> Problem {
     match refusal {
+        // Its lanes are gone, and with them whoever could look up a repeat's key.
+        Refusal::Sealed | Refusal::Void if asked.has_key => over_for_good(poll, refusal),
         Refusal::NotOpenYet => {
             let opens_at = wire_time::format(poll.definition.opens_at());
             Problem::new(ProblemCode::PollNotOpen)
@@ -132,7 +154,7 @@ fn refused(poll: &Poll, refusal: Refusal, received_at: Timestamp) -> Problem {
         Refusal::Paused => ProblemCode::PollPaused.into(),
         // The shards know of an early closing before this process does; the time that it knows then
         // is still to come, and wrong.
-        Refusal::Closed | Refusal::Sealed if poll.closes_at > received_at => {
+        Refusal::Closed | Refusal::Sealed if poll.closes_at > asked.received_at => {
             ProblemCode::PollClosed.into()
         }
         Refusal::Closed | Refusal::Sealed => {
@@ -145,6 +167,22 @@ fn refused(poll: &Poll, refusal: Refusal, received_at: Timestamp) -> Problem {
         }
         Refusal::Void => ProblemCode::PollVoid.into(),
         Refusal::Withdrawn => ProblemCode::CandidateWithdrawn.into(),
+    }
+}
+
+/// The problem of a vote with a key that comes when nothing is recorded any more. An earlier attempt may have been.
+fn over_for_good(poll: &Poll, refusal: Refusal) -> Problem {
+    let (code, why) = match refusal {
+        Refusal::Void => (ProblemCode::PollVoid, "was declared void"),
+        _ => (ProblemCode::PollClosed, "has its final result"),
+    };
+    let problem = Problem::new(code).detail(format!(
+        "The poll {why}: this request recorded nothing. Whether an earlier one with this Idempotency-Key did is not known \
+         here any more; the receipt of that one says so."
+    ));
+    match code {
+        ProblemCode::PollClosed => problem.member("closed_at", wire_time::format(poll.closes_at)),
+        _ => problem,
     }
 }
 

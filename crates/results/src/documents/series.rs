@@ -56,8 +56,8 @@ impl SeriesPart {
 
 /// Votes by the hour.
 ///
-/// Every hour from the opening to now (or to the closing) is there; one without votes is zero, one
-/// that has not come yet is absent.
+/// Every hour from the opening to that of `as_of` is there; one without votes is zero. Between `as_of` and the time in
+/// `Figures-Confirmed-At` no vote has come.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HourlySeries<'s> {
     /// Which poll.
@@ -87,8 +87,8 @@ pub(crate) struct HourlySeries<'s> {
 
 /// Votes by the minute.
 ///
-/// Every minute from the opening to now (or to the closing) is there; one without votes is zero,
-/// one that has not come yet is absent.
+/// Every minute from the opening to that of `as_of` is there; one without votes is zero. Between `as_of` and the time in
+/// `Figures-Confirmed-At` no vote has come.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MinutelySeries<'s> {
     /// Which poll.
@@ -136,7 +136,7 @@ fn as_map<S: Serializer>(votes: &[(&CandidateId, u128)], serializer: S) -> Resul
 }
 
 impl<'s> HourlySeries<'s> {
-    /// The hours of a poll up to the last confirmation of its view: what is later isn't known, and so isn't there.
+    /// The hours of a poll up to `as_of`: every process says the same of the same figures. Since then no vote has come.
     pub(crate) fn new(snapshot: &'s PollSnapshot, view: &View, part: &'s SeriesPart) -> Self {
         let definition = &snapshot.poll.definition;
         Self {
@@ -210,7 +210,7 @@ fn range(snapshot: &PollSnapshot, view: &View, bounds: Bounds) -> Option<(Timest
     if !view.has_begun && snapshot.minutes.first().is_none() {
         return None;
     }
-    let (first, last) = series_range(&snapshot.poll, &snapshot.minutes, view.read_until)?;
+    let (first, last) = series_range(&snapshot.poll, &snapshot.minutes, view.as_of)?;
     let from = bounds.from.map_or(first, |from| from.max(first));
     let until = bounds.until.map_or(last, |until| {
         let before = until.checked_sub(SignedDuration::from_millis(1));
@@ -237,7 +237,8 @@ mod tests {
             .iter()
             .map(|(minute, n)| (*minute, (0, 1, *n)))
             .collect();
-        let snapshot = snapshot_of(poll(Visibility::Public), &votes);
+        let mut snapshot = snapshot_of(poll(Visibility::Public), &votes);
+        snapshot.received_at = Some(at(as_of));
         let confirmed = confirmed(snapshot, at(as_of));
         let view = View::new(&confirmed, None, at(as_of), tests_freshness());
         let part = SeriesPart {
@@ -275,7 +276,7 @@ mod tests {
         let expected = json!({
             "poll": "paredao-01", "kind": "live", "direction": "eliminate",
             "timezone": "America/Sao_Paulo", "status": "provisional",
-            "as_of": "2026-11-24T01:01:00.000Z", "revision": 5,
+            "as_of": "2026-11-24T03:10:00.000Z", "revision": 5,
             "hours": [
                 row("2026-11-23T21:00:00-03:00", 5),
                 row("2026-11-23T22:00:00-03:00", 7),

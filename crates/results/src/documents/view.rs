@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
-use vote_domain::{Clock, Minute, Poll, PollState, SealedPoll, Status};
+use vote_domain::{Clock, Poll, PollState, SealedPoll, Status};
 use vote_runtime::Settings;
 use vote_store::{Confirmed, PollSnapshot, SnapshotConfig};
 
@@ -53,10 +53,6 @@ pub(crate) struct View {
     pub(crate) as_of: Timestamp,
     /// The same of the poll itself, without its votes.
     pub(crate) poll_as_of: Timestamp,
-    /// When Redis last confirmed the figures, at the time of this view: the series go up to its minute.
-    pub(crate) read_until: Timestamp,
-    /// That minute, up to the poll's last: the series grow with it, votes or none.
-    minute: Minute,
     /// Whether voting may have begun: before, there is no series.
     pub(crate) has_begun: bool,
 }
@@ -93,33 +89,26 @@ impl View {
             }
         };
         let poll_as_of = changed_at(poll, state, phase.status());
-        let (as_of, read_until) = match sealed(snapshot) {
-            Some(sealed) => (sealed.standing.as_of, sealed.standing.as_of),
-            None => {
-                let as_of = snapshot
-                    .received_at
-                    .map_or(poll_as_of, |at| at.max(poll_as_of));
-                (as_of, confirmed.confirmed_at)
-            }
+        let as_of = match (sealed(snapshot), snapshot.received_at) {
+            (Some(sealed), _) => sealed.standing.as_of,
+            (None, Some(received_at)) => received_at.max(poll_as_of),
+            (None, None) => poll_as_of,
         };
-        let last = Minute::from_timestamp(poll.closes_at);
         let view = Self {
             state,
             status,
             as_of,
             poll_as_of,
-            read_until,
-            minute: Minute::from_timestamp(read_until).min(last),
             has_begun: phase.status() != Status::NotOpen,
         };
         match before {
-            Some(before) if before.is_same(&view) && before.minute == view.minute => *before,
+            Some(before) if before.is_same(&view) => *before,
             _ => view,
         }
     }
 
-    /// Whether a standing says the same.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// Whether the same is said with it of the same snapshot.
+    fn is_same(&self, other: &Self) -> bool {
         self.state == other.state && self.status == other.status
     }
 
@@ -175,7 +164,6 @@ pub(crate) fn tests_freshness() -> Freshness {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use vote_domain::Transition;
 
     use super::*;
     use crate::samples::{closes_at, confirmed, opens_at, sealed_snapshot, snapshot};
@@ -332,10 +320,9 @@ mod tests {
             (Status::Provisional, first.as_of)
         );
         assert_eq!(first.as_of, opens_at(), "the minute of the vote");
-        // A minute without votes is news to the series.
+        // A minute without votes is no news, to the series neither.
         let minute = next(after(read_at, 60_100), after(read_at, 60_200), &back);
-        assert_ne!(minute, back);
-        assert!(minute.is_same(&back));
+        assert_eq!(minute, back);
     }
 
     #[test]
@@ -350,20 +337,5 @@ mod tests {
         for status in [Status::NotOpen, Status::Provisional, Status::Void] {
             assert_eq!(of(status), CHANGES);
         }
-    }
-
-    #[test]
-    fn closing_early_ends_the_growing_series() {
-        let now = after(opens_at(), 600_000);
-        let mut snapshot = snapshot(&[]);
-        snapshot.poll = snapshot
-            .poll
-            .transition(Transition::Close, now, "test")
-            .expect("legal");
-        let view = |at| View::new(&confirmed(snapshot.clone(), at), None, at, freshness());
-        assert_eq!(
-            view(after(now, 60_000)).minute,
-            view(after(now, 6_000_000)).minute
-        );
     }
 }

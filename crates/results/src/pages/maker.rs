@@ -62,14 +62,8 @@ impl PageMaker {
             return Ok(Arc::clone(same));
         }
         let snapshot = Arc::clone(&confirmed.snapshot);
-        let pages = match same.filter(|same| same.view.is_same(&view)) {
-            // Only the series grow.
-            Some(same) => Arc::clone(&same.pages),
-            None => {
-                let poll = self.poll_itself(&snapshot, &view)?;
-                Arc::new(poll.and(self.standings(&snapshot, &view)?))
-            }
-        };
+        let poll = self.poll_itself(&snapshot, &view)?;
+        let pages = Arc::new(poll.and(self.standings(&snapshot, &view)?));
         Ok(Arc::new(PollPages {
             pages,
             series: known.map_or_else(Arc::default, |known| Arc::clone(&known.series)),

@@ -39,10 +39,14 @@ pub(crate) struct ReceiptReport {
     /// When those figures were read.
     #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
     as_of: String,
-    /// When the vote was accepted; of a repeat's receipt, when the repeat was received: the vote had been accepted by
-    /// then.
-    #[schema(format = DateTime, example = "2026-11-24T01:02:02.987Z")]
-    accepted_at: String,
+    /// When the vote was accepted. Absent for the receipt of a repeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, required = false, example = "2026-11-24T01:02:02.987Z")]
+    accepted_at: Option<String>,
+    /// Only for the receipt of a repeat: when that was received. The vote had been accepted before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, required = false, example = "2026-11-24T01:02:09.112Z")]
+    repeated_at: Option<String>,
     /// In which shard.
     #[schema(example = 0)]
     shard: u16,
@@ -60,6 +64,11 @@ pub(crate) struct ReceiptReport {
 impl ReceiptReport {
     fn new(receipt: Receipt, pages: &PollPages) -> Self {
         let definition = &pages.snapshot.poll.definition;
+        let at = wire_time::format(receipt.at);
+        let (accepted_at, repeated_at) = match receipt.is_repeat {
+            true => (None, Some(at)),
+            false => (Some(at), None),
+        };
         Self {
             genuine: true,
             in_tally: in_tally(&receipt, &pages.snapshot),
@@ -68,7 +77,8 @@ impl ReceiptReport {
             state: pages.view.state,
             status: pages.view.status,
             as_of: wire_time::format(pages.view.as_of),
-            accepted_at: wire_time::format(receipt.at),
+            accepted_at,
+            repeated_at,
             shard: receipt.shard,
             writer: receipt.writer,
             sequence: receipt.sequence,
@@ -163,6 +173,7 @@ mod tests {
             shard,
             sequence,
             place: 0,
+            is_repeat: false,
             at: opens_at(),
         }
     }

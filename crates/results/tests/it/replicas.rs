@@ -8,9 +8,15 @@ use vote_testkit::RedisServer;
 
 use crate::support::{ANA, App, BIA, ID, PRODUCTION, Producer, published, results, voting};
 
-/// All pages of a poll and the list, as bytes and entity tags.
+/// All pages of a poll and the list, as bytes and entity tags. Series are made a moment after the standing.
 async fn pages(app: &App) -> Vec<(String, String, Vec<u8>)> {
     let results = results();
+    let revision = app.get_as(PRODUCTION, &results).await.json()["revision"].clone();
+    for series in ["hourly", "minutely"] {
+        let path = format!("{results}/{series}");
+        app.until(&path, |series| series["revision"] == revision)
+            .await;
+    }
     let mut pages = Vec::new();
     for path in [
         "/v1/polls".to_owned(),

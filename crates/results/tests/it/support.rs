@@ -235,6 +235,7 @@ pub(crate) fn receipt_of(place: Place) -> Receipt {
         shard: place.shard,
         sequence: place.sequence,
         place: place.place,
+        is_repeat: false,
         at: voting(),
     }
 }

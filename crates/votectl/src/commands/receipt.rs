@@ -43,8 +43,12 @@ struct Finding {
     shard: u16,
     sequence: u64,
     place: u32,
-    /// Of a repeat's receipt, when that was received: the vote had been accepted by then.
-    accepted_at: String,
+    /// Absent for the receipt of a repeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_at: Option<String>,
+    /// When a repeat was received: the vote had been accepted before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeated_at: Option<String>,
     /// The last batch of this writer that the ledger holds; absent when it holds none.
     last_sequence: Option<u64>,
     sealed: bool,
@@ -72,6 +76,11 @@ async fn verify(args: VerifyArgs, context: &mut Context<'_>) -> Result<(), Failu
     };
     let receipt = Receipt::verify(args.receipt.trim(), &key).map_err(Failure::refused)?;
     let (last_sequence, sealed) = last_sequence(&operator, &receipt, context).await?;
+    let at = wire_time::format(receipt.at);
+    let when = match receipt.is_repeat {
+        true => format!("accepted before it was repeated at {at}"),
+        false => format!("accepted at {at}"),
+    };
     let finding = Finding {
         genuine: true,
         counted: last_sequence.is_some_and(|last| receipt.sequence <= last),
@@ -80,7 +89,8 @@ async fn verify(args: VerifyArgs, context: &mut Context<'_>) -> Result<(), Failu
         shard: receipt.shard,
         sequence: receipt.sequence,
         place: receipt.place,
-        accepted_at: wire_time::format(receipt.at),
+        accepted_at: (!receipt.is_repeat).then(|| at.clone()),
+        repeated_at: receipt.is_repeat.then_some(at),
         last_sequence,
         sealed,
     };
@@ -88,13 +98,8 @@ async fn verify(args: VerifyArgs, context: &mut Context<'_>) -> Result<(), Failu
         context.write_json(&finding)?;
     } else {
         context.terminal.line(&format!(
-            "genuine: a vote in poll {}, accepted at {} (writer {}, shard {}, batch {}, place {})",
-            finding.poll,
-            finding.accepted_at,
-            finding.writer,
-            finding.shard,
-            finding.sequence,
-            finding.place
+            "genuine: a vote in poll {}, {when} (writer {}, shard {}, batch {}, place {})",
+            finding.poll, finding.writer, finding.shard, finding.sequence, finding.place
         ))?;
     }
     let ledger = if sealed { "sealed ledger" } else { "ledger" };

@@ -13,6 +13,7 @@ fn receipt() -> String {
         shard: 0,
         sequence: 1,
         place: 0,
+        is_repeat: false,
         at: wire_time::parse("2026-11-24T01:02:03Z").expect("the time is right"),
     };
     receipt.sign(&ReceiptKey::from_bytes(KEY))

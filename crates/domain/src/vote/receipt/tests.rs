@@ -14,6 +14,7 @@ fn receipt() -> Receipt {
         shard: 3,
         sequence: 815,
         place: 4711,
+        is_repeat: false,
         at: wire_time::parse("2026-11-24T01:02:03.250Z").expect("legal"),
     }
 }
@@ -133,7 +134,8 @@ proptest! {
         writer in any::<[u8; 8]>(),
         shard in any::<u16>(),
         sequence in any::<u64>(),
-        place in any::<u32>(),
+        place in 0..1_u32 << 31,
+        is_repeat in any::<bool>(),
         ms in -62_000_000_000_000_i64..253_000_000_000_000,
         secret in any::<[u8; 32]>(),
     ) {
@@ -143,6 +145,7 @@ proptest! {
             shard,
             sequence,
             place,
+            is_repeat,
             at: Timestamp::from_millisecond(ms).expect("in range"),
         };
         let key = ReceiptKey::from_bytes(secret);
