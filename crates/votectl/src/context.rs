@@ -56,6 +56,16 @@ impl Context<'_> {
         self.terminal.line("")
     }
 
+    /// The capability to change polls, and the poll of this id.
+    ///
+    /// # Errors
+    /// As [`Self::operator`] and [`Self::poll`].
+    pub async fn find(&self, id: &PollId) -> Result<(PollOperator, Poll), Failure> {
+        let operator = self.operator()?;
+        let poll = self.poll(&operator, id).await?;
+        Ok((operator, poll))
+    }
+
     /// The poll of this id.
     ///
     /// # Errors

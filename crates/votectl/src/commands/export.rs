@@ -88,8 +88,7 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             "--for: a spreadsheet opens the CSV of results, hourly, minutely and ledger; give --format csv, or leave out --for",
         ));
     }
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, &args.poll.poll).await?;
+    let (operator, poll) = context.find(&args.poll.poll).await?;
     let mut export = export(&operator, &poll, args.what, form, context).await?;
     if let Some(spreadsheet) = args.spreadsheet {
         export.text = for_spreadsheet(&export.text, spreadsheet)?;
