@@ -3,7 +3,6 @@
 use crate::target::Target;
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -11,7 +10,9 @@ use std::str::FromStr;
 const PORT: u16 = 1080;
 
 /// A proxy: `[http://][user[:password]@]host[:port]`. What shows it leaves its user and password out.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Display, derive_more::Debug)]
+#[display("http://{host}:{port}")]
+#[debug("Proxy({self})")]
 pub struct Proxy {
     /// Host name or address, IPv6 in brackets.
     host: String,
@@ -31,18 +32,6 @@ pub struct ProxyError(&'static str);
 pub struct ChoiceError {
     source_name: &'static str,
     error: ProxyError,
-}
-
-impl fmt::Display for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}", self.host, self.port)
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Proxy({self})")
-    }
 }
 
 impl FromStr for Proxy {

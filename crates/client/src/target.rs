@@ -1,12 +1,12 @@
 //! Where a service is, as an operator names it.
 
 use crate::tls::{Authorities, Tls};
-use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
 /// Where the service is: `http://host[:port][/prefix]`, or the same with `https`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, derive_more::Display)]
+#[display("{}{host}:{port}{prefix}", scheme.begins())]
 pub struct Target {
     scheme: Scheme,
     /// Host name or address, IPv6 in brackets.
@@ -87,13 +87,6 @@ impl FromStr for Target {
             port,
             prefix: path.trim_end_matches('/').to_owned(),
         })
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let begins = self.scheme.begins();
-        write!(f, "{begins}{}:{}{}", self.host, self.port, self.prefix)
     }
 }
 

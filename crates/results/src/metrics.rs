@@ -209,15 +209,11 @@ impl PollReads {
 }
 
 /// The age and the state of every poll, computed when they are asked for.
+#[derive(derive_more::Debug)]
+#[debug("OfSnapshots {{ .. }}")]
 struct OfSnapshots {
     snapshots: watch::Receiver<Snapshots>,
     clock: Arc<dyn Clock>,
-}
-
-impl fmt::Debug for OfSnapshots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OfSnapshots").finish_non_exhaustive()
-    }
 }
 
 impl Collector for OfSnapshots {

@@ -48,7 +48,8 @@ macro_rules! slug {
         ///
         /// 1 to 64 characters of `a-z`, `0-9`, `-` and `_`, the first a letter or digit. Cloning
         /// copies no text.
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, derive_more::Debug, derive_more::Display)]
+        #[debug("{}({_0})", stringify!($name))]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -64,24 +65,6 @@ macro_rules! slug {
             /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self.0)
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
                 &self.0
             }
         }

@@ -1,6 +1,5 @@
 //! Why something was done to a poll.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ const MOST_CHARS: usize = 500;
 
 /// Why an operator did something to a poll: one line of 1 to 500 characters, without blanks at its ends. It is read on
 /// terminals and in reports, so that nothing in it moves a cursor or turns the direction of the text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, derive_more::Display)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reason(String);
 
@@ -54,12 +53,6 @@ impl Reason {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }
 

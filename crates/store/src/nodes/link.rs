@@ -1,14 +1,14 @@
 //! One connection, and the server at its other end.
 
-use std::ops::{Deref, DerefMut};
-
 use deadpool_redis::Connection;
-use redis::aio::MultiplexedConnection;
 
 use crate::address::Node;
 
 /// A connection, and the server that it leads to.
+#[derive(derive_more::Deref, derive_more::DerefMut)]
 pub(crate) struct Link {
+    #[deref(forward)]
+    #[deref_mut(forward)]
     connection: Connection,
     node: Node,
 }
@@ -26,19 +26,5 @@ impl Link {
     /// The server that it leads to.
     pub(crate) fn node(&self) -> &Node {
         &self.node
-    }
-}
-
-impl Deref for Link {
-    type Target = MultiplexedConnection;
-
-    fn deref(&self) -> &MultiplexedConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Link {
-    fn deref_mut(&mut self) -> &mut MultiplexedConnection {
-        &mut self.connection
     }
 }

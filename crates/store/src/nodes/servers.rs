@@ -1,7 +1,6 @@
 //! The servers behind one address: their pools, and who serves what.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -24,7 +23,8 @@ use crate::error::StoreError;
 const RECHECK: Duration = Duration::from_secs(1);
 
 /// The servers behind one address. Cheap to clone; all clones share pools and knowledge.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Nodes {{ .. }}")]
 pub(crate) struct Nodes(Arc<Inner>);
 
 struct Inner {
@@ -40,13 +40,6 @@ struct Inner {
     /// The same, to look at without waiting.
     recheck_due: Mutex<Instant>,
     asked: AtomicUsize,
-}
-
-impl fmt::Debug for Nodes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address may carry a password.
-        f.debug_struct("Nodes").finish_non_exhaustive()
-    }
 }
 
 impl Nodes {
