@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -73,14 +72,6 @@ macro_rules! slug {
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = SlugError;
-
-            fn from_str(text: &str) -> Result<Self, SlugError> {
-                Self::parse(text)
             }
         }
 

@@ -45,20 +45,6 @@ impl Violations {
     pub fn as_slice(&self) -> &[Violation] {
         &self.0
     }
-
-    /// The violations, in the order of a poll's fields.
-    pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
-        self.0.iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Violations {
-    type Item = &'a Violation;
-    type IntoIter = std::slice::Iter<'a, Violation>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
 }
 
 impl fmt::Display for Violations {

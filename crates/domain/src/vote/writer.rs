@@ -1,7 +1,6 @@
 //! Who wrote a batch: an id drawn anew at each start of an ingest process.
 
 use std::fmt;
-use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -51,14 +50,6 @@ impl WriterId {
 impl fmt::Display for WriterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&HEXLOWER.encode(&self.0))
-    }
-}
-
-impl FromStr for WriterId {
-    type Err = WriterIdError;
-
-    fn from_str(text: &str) -> Result<Self, WriterIdError> {
-        Self::parse(text)
     }
 }
 
