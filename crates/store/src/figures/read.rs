@@ -146,19 +146,14 @@ fn parse_ledger(
         .map_err(|error| StoreError::corrupt(key, &error))?;
     for (field, value) in ledger {
         let wrong = || StoreError::corrupt(key, &format!("the field {field:?} reads {value:?}"));
-        match fields::parse_ledger(&field).ok_or_else(|| unknown_field(key, &field))? {
-            LedgerField::Sequence(writer) => {
-                let sequence = value.parse().map_err(|_| wrong())?;
-                writers.entry(writer).or_default().last_sequence = sequence;
-            }
-            LedgerField::Votes(writer) => {
-                let votes = value.parse().map_err(|_| wrong())?;
-                writers.entry(writer).or_default().votes = votes;
-            }
-            LedgerField::Drained(writer) => {
-                let drained = parse_drained(&value).ok_or_else(wrong)?;
-                writers.entry(writer).or_default().drained = drained;
-            }
+        let number = || value.parse().map_err(|_| wrong());
+        let (writer, figure) =
+            fields::parse_ledger(&field).ok_or_else(|| unknown_field(key, &field))?;
+        let entry = writers.entry(writer).or_default();
+        match figure {
+            LedgerField::Sequence => entry.last_sequence = number()?,
+            LedgerField::Votes => entry.votes = number()?,
+            LedgerField::Drained => entry.drained = parse_drained(&value).ok_or_else(wrong)?,
         }
     }
     Ok(writers)
