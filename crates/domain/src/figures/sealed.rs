@@ -258,10 +258,7 @@ fn figures(
             given: shards.len(),
         });
     }
-    let mut tally = Tally::new(
-        poll.definition.channels().len(),
-        poll.definition.candidates().len(),
-    );
+    let mut tally = Tally::empty(&poll.definition);
     for totals in shards {
         if !tally.same_shape(&totals.tally) || !tally.same_shape(&totals.late) {
             let shard = totals.shard;

@@ -99,7 +99,7 @@ pub(crate) async fn shard(
     let tally = parse_tally(poll, &keys.tally(), next())?;
     let late = parse_tally(poll, &keys.late(), next())?;
     let writers = parse_ledger(&keys.writers(), next())?;
-    let mut minutes = MinuteSeries::new(poll.channels().len(), poll.candidates().len());
+    let mut minutes = MinuteSeries::empty(poll);
     for hour in hours {
         let key = keys.minutes(hour);
         for (field, votes) in figures(&key, next())? {
@@ -126,7 +126,7 @@ fn parse_tally(
     key: &str,
     answer: redis::Value,
 ) -> Result<Tally, StoreError> {
-    let mut tally = Tally::new(poll.channels().len(), poll.candidates().len());
+    let mut tally = Tally::empty(poll);
     for (field, votes) in figures(key, answer)? {
         let (channel, candidate) =
             fields::parse_pair(poll, &field).ok_or_else(|| unknown_field(key, &field))?;
