@@ -10,7 +10,8 @@ pub(crate) struct Link {
     #[deref(forward)]
     #[deref_mut(forward)]
     connection: Connection,
-    node: Node,
+    /// The server that it leads to.
+    pub(super) node: Node,
 }
 
 impl Link {
@@ -21,10 +22,5 @@ impl Link {
     /// Ends the connection: whatever it still carries must not be mixed up with what comes next.
     pub(crate) fn discard(self) {
         drop(Connection::take(self.connection));
-    }
-
-    /// The server that it leads to.
-    pub(crate) fn node(&self) -> &Node {
-        &self.node
     }
 }

@@ -113,7 +113,7 @@ impl Nodes {
     /// Whether `link` still leads to the master that serves `key`, as far as is known.
     pub(crate) fn is_current(&self, link: &Link, key: &str) -> bool {
         self.recheck();
-        self.0.layout.load().node_of(key) == Some(link.node())
+        self.0.layout.load().node_of(key) == Some(&link.node)
     }
 
     /// Takes note of what an error says about who serves `key`; gives the node that an `ASK` names.

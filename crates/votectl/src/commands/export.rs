@@ -4,7 +4,7 @@ use crate::commands::definition;
 use crate::commands::figures::{Figures, sealed_result};
 use crate::commands::poll_arg::PollArg;
 use crate::commands::progress::Shards;
-use crate::commands::spreadsheet::{Spreadsheet, for_spreadsheet};
+use crate::commands::spreadsheet::{Spreadsheet, finish, for_spreadsheet};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
@@ -417,13 +417,6 @@ fn to_csv<T: Serialize>(rows: &[T]) -> Result<String, Failure> {
         writer.serialize(row).map_err(anyhow::Error::from)?;
     }
     finish(writer)
-}
-
-fn finish(writer: csv::Writer<Vec<u8>>) -> Result<String, Failure> {
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| anyhow::Error::msg(error.to_string()))?;
-    Ok(String::from_utf8(bytes).map_err(anyhow::Error::from)?)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
