@@ -31,13 +31,9 @@ pub async fn run(args: AuditArgs, context: &mut Context<'_>) -> Result<(), Failu
         context.terminal.line(&text(&report))?;
     }
     match report.differences.first() {
-        _ if report.passed => Ok(()),
+        None => Ok(()),
         Some(first) => Err(Failure::refused(format!(
             "poll `{}` does not pass: {first}",
-            report.poll
-        ))),
-        None => Err(Failure::refused(format!(
-            "poll `{}` does not pass",
             report.poll
         ))),
     }
