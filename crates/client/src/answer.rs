@@ -1,6 +1,6 @@
 //! What the answer to a vote says about the vote: what load, smoke test and fault suite go by.
 
-use crate::connection::{Broken, Connection};
+use crate::connection::{Broken, Connection, Response};
 use crate::route::RouteError;
 use std::time::Duration;
 
@@ -64,25 +64,39 @@ pub async fn vote<'a>(
     request: &[u8],
     timeout: Duration,
 ) -> Seen<'a> {
-    let error = match tokio::time::timeout(timeout, connection.exchange(request)).await {
-        Ok(Ok(answer)) => {
+    match exchange(connection, request, timeout).await {
+        Ok(answer) => {
             let (shown, error) = judge(answer.status, answer.body);
-            return Seen {
+            Seen {
                 shown,
                 retry_after: answer.retry_after,
                 error,
                 body: Some(answer.body),
-            };
+            }
         }
-        Ok(Err(Broken::Cut)) => CUT,
-        Ok(Err(Broken::Garbled)) => NO_HTTP,
-        Err(_) => NO_ANSWER,
-    };
-    Seen {
-        shown: Shown::Open,
-        retry_after: None,
-        error: error.to_owned(),
-        body: None,
+        Err(error) => Seen {
+            shown: Shown::Open,
+            retry_after: None,
+            error: error.to_owned(),
+            body: None,
+        },
+    }
+}
+
+/// Sends a request that is rendered, and gives its answer.
+///
+/// # Errors
+/// What happened to the connection, in the words of the report.
+pub async fn exchange<'a>(
+    connection: &'a mut Connection,
+    request: &[u8],
+    timeout: Duration,
+) -> Result<Response<'a>, &'static str> {
+    match tokio::time::timeout(timeout, connection.exchange(request)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(Broken::Cut)) => Err(CUT),
+        Ok(Err(Broken::Garbled)) => Err(NO_HTTP),
+        Err(_) => Err(NO_ANSWER),
     }
 }
 

@@ -4,7 +4,6 @@ use crate::endpoint::Endpoint;
 use crate::pacer::{Pace, Schedule};
 use crate::route::Route;
 use crate::target::Target;
-use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
@@ -33,17 +32,11 @@ pub struct Plan {
 }
 
 /// The bytes of a vote for one candidate around its key.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Request {{ .. }}")]
 struct Request {
     head: Vec<u8>,
     tail: Vec<u8>,
-}
-
-impl fmt::Debug for Request {
-    /// A proxy's password may be in its head.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").finish_non_exhaustive()
-    }
 }
 
 /// What is sent where, see [`Plan::new`].

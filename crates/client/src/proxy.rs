@@ -1,9 +1,8 @@
 //! An HTTP proxy on the way to a service, as an operator names it, and which one is taken: as curl chooses.
 
-use crate::target::Target;
+use crate::target::{Target, bare, host_and_port, resolve};
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -11,7 +10,9 @@ use std::str::FromStr;
 const PORT: u16 = 1080;
 
 /// A proxy: `[http://][user[:password]@]host[:port]`. What shows it leaves its user and password out.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Display, derive_more::Debug)]
+#[display("http://{host}:{port}")]
+#[debug("Proxy({self})")]
 pub struct Proxy {
     /// Host name or address, IPv6 in brackets.
     host: String,
@@ -31,18 +32,6 @@ pub struct ProxyError(&'static str);
 pub struct ChoiceError {
     source_name: &'static str,
     error: ProxyError,
-}
-
-impl fmt::Display for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}", self.host, self.port)
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Proxy({self})")
-    }
 }
 
 impl FromStr for Proxy {
@@ -66,18 +55,9 @@ impl FromStr for Proxy {
         {
             return Err(ProxyError("after its user it must be host and port only"));
         }
-        let after_address = address.rfind(']').map_or(0, |end| end + 1);
-        let (host, port) = match address[after_address..].rfind(':') {
-            Some(colon) => {
-                let (host, port) = address.split_at(after_address + colon);
-                let port = port[1..].parse().ok().filter(|port| *port > 0);
-                (
-                    host,
-                    port.ok_or(ProxyError("the port must be a number from 1 to 65535"))?,
-                )
-            }
-            None => (address, PORT),
-        };
+        let (host, port) = host_and_port(address, PORT)
+            .filter(|(_, port)| *port > 0)
+            .ok_or(ProxyError("the port must be a number from 1 to 65535"))?;
         if host.is_empty() {
             return Err(ProxyError("the host is missing"));
         }
@@ -139,11 +119,7 @@ impl Proxy {
     /// # Errors
     /// When the name doesn't resolve.
     pub async fn resolve(&self) -> std::io::Result<SocketAddr> {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let mut addresses = tokio::net::lookup_host((host, self.port)).await?;
-        addresses
-            .next()
-            .ok_or_else(|| std::io::Error::other(format!("{host} has no address")))
+        resolve(bare(&self.host), self.port).await
     }
 
     /// The header that says who asks, with the end of its line; empty where nobody does.
@@ -184,8 +160,7 @@ fn names_address(entry: &str, address: IpAddr) -> bool {
         Some((network, bits)) => (network, Some(bits)),
         None => (entry, None),
     };
-    let network = network.trim_start_matches('[').trim_end_matches(']');
-    let (a, b, width) = match (network.parse(), address) {
+    let (a, b, width) = match (bare(network).parse(), address) {
         (Ok(IpAddr::V4(a)), IpAddr::V4(b)) => (u128::from(a.to_bits()), b.to_bits().into(), 32),
         (Ok(IpAddr::V6(a)), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
         _ => return false,

@@ -148,8 +148,8 @@ impl NotRead {
         Self {
             before,
             after: (),
-            accepted: stats.accepted,
-            unknown: stats.unknown,
+            accepted: stats.counts.accepted,
+            unknown: stats.counts.unknown,
             difference: (),
             finding: "not_read",
             reason,
@@ -194,8 +194,8 @@ pub async fn reconcile(
                 Ok(after) => Ok(Reconciliation::new(
                     before,
                     after,
-                    stats.accepted,
-                    stats.unknown,
+                    stats.counts.accepted,
+                    stats.counts.unknown,
                 )),
                 Err(error) => Err(format!("{error:#}")),
             };

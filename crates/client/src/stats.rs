@@ -1,6 +1,7 @@
 //! What a load run has seen: counts, errors by type, latencies.
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,9 +36,9 @@ pub struct ErrorCount {
     pub votes: u64,
 }
 
-/// Figures of a run; one for each thread, merged at the end.
-#[derive(Debug, Clone)]
-pub struct Stats {
+/// How votes have ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
     /// Votes that were sent at least once.
     pub sent: u64,
     /// See [`Verdict::Accepted`].
@@ -52,6 +53,13 @@ pub struct Stats {
     pub unknown: u64,
     /// Attempts, first ones and repeated ones, with a connection or without.
     pub attempts: u64,
+}
+
+/// Figures of a run; one for each thread, merged at the end.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// How its votes have ended.
+    pub counts: Counts,
     /// By status and problem code, or by what happened to the connection.
     pub errors: BTreeMap<String, ErrorCount>,
     /// Microseconds from the intended time of an accepted vote to its answer.
@@ -65,13 +73,7 @@ impl Stats {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            sent: 0,
-            accepted: 0,
-            repeated: 0,
-            refused: 0,
-            no_connection: 0,
-            unknown: 0,
-            attempts: 0,
+            counts: Counts::default(),
             errors: BTreeMap::new(),
             latency: histogram(),
             start_delay: histogram(),
@@ -80,24 +82,24 @@ impl Stats {
 
     /// Counts a vote's end after so many attempts.
     pub fn finish(&mut self, verdict: Verdict, attempts: u32, latency: Duration) {
-        self.sent += u64::from(verdict != Verdict::NoConnection);
-        self.attempts += u64::from(attempts);
+        self.counts.sent += u64::from(verdict != Verdict::NoConnection);
+        self.counts.attempts += u64::from(attempts);
         match verdict {
             Verdict::Accepted => {
-                self.accepted += 1;
+                self.counts.accepted += 1;
                 self.latency.saturating_record(micros(latency));
             }
-            Verdict::Repeated => self.repeated += 1,
-            Verdict::Refused => self.refused += 1,
-            Verdict::NoConnection => self.no_connection += 1,
-            Verdict::Unknown => self.unknown += 1,
+            Verdict::Repeated => self.counts.repeated += 1,
+            Verdict::Refused => self.counts.refused += 1,
+            Verdict::NoConnection => self.counts.no_connection += 1,
+            Verdict::Unknown => self.counts.unknown += 1,
         }
     }
 
     /// Votes that had their turn, sent or not.
     #[must_use]
     pub fn begun(&self) -> u64 {
-        self.sent + self.no_connection
+        self.counts.sent + self.counts.no_connection
     }
 
     /// Counts an attempt that ended in `error`, and whether it was the vote's last.
@@ -113,13 +115,13 @@ impl Stats {
 
     /// Adds another thread's figures.
     pub fn merge(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.accepted += other.accepted;
-        self.repeated += other.repeated;
-        self.refused += other.refused;
-        self.no_connection += other.no_connection;
-        self.unknown += other.unknown;
-        self.attempts += other.attempts;
+        self.counts.sent += other.counts.sent;
+        self.counts.accepted += other.counts.accepted;
+        self.counts.repeated += other.counts.repeated;
+        self.counts.refused += other.counts.refused;
+        self.counts.no_connection += other.counts.no_connection;
+        self.counts.unknown += other.counts.unknown;
+        self.counts.attempts += other.counts.attempts;
         for (error, count) in &other.errors {
             let sum = self.errors.entry(error.clone()).or_default();
             sum.attempts += count.attempts;
@@ -137,16 +139,12 @@ impl Default for Stats {
     }
 }
 
-fn histogram() -> Histogram<u64> {
-    // The bounds are constants that the library takes; its fallback is a histogram that grows by itself.
-    Histogram::new_with_bounds(1, LONGEST, 3).unwrap_or_else(|_| growing())
-}
-
-fn growing() -> Histogram<u64> {
-    match Histogram::new(3) {
-        Ok(histogram) => histogram,
-        Err(error) => panic!("three significant digits are allowed: {error}"),
-    }
+#[expect(
+    clippy::expect_used,
+    reason = "the bounds are constants that the library takes"
+)]
+fn histogram() -> Micros {
+    Histogram::new_with_bounds(1, LONGEST, 3).expect("legal bounds")
 }
 
 /// Whole microseconds, at least 1.
@@ -197,9 +195,20 @@ mod tests {
         second.error("503 overloaded", true);
         second.error("connection cut", true);
         first.merge(&second);
-        assert_eq!((first.sent, first.accepted, first.unknown), (3, 2, 1));
         assert_eq!(
-            (first.no_connection, first.begun(), first.attempts),
+            (
+                first.counts.sent,
+                first.counts.accepted,
+                first.counts.unknown
+            ),
+            (3, 2, 1)
+        );
+        assert_eq!(
+            (
+                first.counts.no_connection,
+                first.begun(),
+                first.counts.attempts
+            ),
             (1, 4, 5)
         );
         assert_eq!(

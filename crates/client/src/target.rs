@@ -1,12 +1,12 @@
 //! Where a service is, as an operator names it.
 
 use crate::tls::{Authorities, Tls};
-use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
 /// Where the service is: `http://host[:port][/prefix]`, or the same with `https`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, derive_more::Display)]
+#[display("{}{host}:{port}{prefix}", scheme.begins())]
 pub struct Target {
     scheme: Scheme,
     /// Host name or address, IPv6 in brackets.
@@ -65,19 +65,8 @@ impl FromStr for Target {
             return Err(error("it must be host, port and path only"));
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let after_address = authority.rfind(']').map_or(0, |end| end + 1);
-        let (host, port) = match authority[after_address..].rfind(':') {
-            Some(colon) => {
-                let (host, port) = authority.split_at(after_address + colon);
-                (
-                    host,
-                    port[1..]
-                        .parse()
-                        .map_err(|_| error("the port must be a number from 1 to 65535"))?,
-                )
-            }
-            None => (authority, scheme.port()),
-        };
+        let (host, port) = host_and_port(authority, scheme.port())
+            .ok_or_else(|| error("the port must be a number from 1 to 65535"))?;
         if host.is_empty() {
             return Err(error("the host is missing"));
         }
@@ -87,13 +76,6 @@ impl FromStr for Target {
             port,
             prefix: path.trim_end_matches('/').to_owned(),
         })
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let begins = self.scheme.begins();
-        write!(f, "{begins}{}:{}{}", self.host, self.port, self.prefix)
     }
 }
 
@@ -132,17 +114,36 @@ impl Target {
     /// # Errors
     /// When the name doesn't resolve.
     pub async fn resolve(&self) -> std::io::Result<SocketAddr> {
-        let host = self.bare_host();
-        let mut addresses = tokio::net::lookup_host((host, self.port)).await?;
-        addresses
-            .next()
-            .ok_or_else(|| std::io::Error::other(format!("{host} has no address")))
+        resolve(self.bare_host(), self.port).await
     }
 
     /// An IPv6 address without its brackets.
     pub(crate) fn bare_host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        bare(&self.host)
     }
+}
+
+/// A host, an IPv6 address in brackets, and its port; `None` where that is none.
+pub(crate) fn host_and_port(authority: &str, default: u16) -> Option<(&str, u16)> {
+    let after_address = authority.rfind(']').map_or(0, |end| end + 1);
+    let Some(colon) = authority[after_address..].rfind(':') else {
+        return Some((authority, default));
+    };
+    let (host, port) = authority.split_at(after_address + colon);
+    Some((host, port[1..].parse().ok()?))
+}
+
+/// An IPv6 address without its brackets.
+pub(crate) fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// The first address that a bare host resolves to.
+pub(crate) async fn resolve(host: &str, port: u16) -> std::io::Result<SocketAddr> {
+    let mut addresses = tokio::net::lookup_host((host, port)).await?;
+    addresses
+        .next()
+        .ok_or_else(|| std::io::Error::other(format!("{host} has no address")))
 }
 
 #[cfg(test)]

@@ -171,9 +171,9 @@ async fn accepted_votes_reconcile_to_the_vote() {
     let outcome = run(server.plan(true, 500)).await;
     assert_eq!(
         (
-            outcome.stats.sent,
-            outcome.stats.accepted,
-            outcome.stats.attempts
+            outcome.stats.counts.sent,
+            outcome.stats.counts.accepted,
+            outcome.stats.counts.attempts
         ),
         (500, 500, 500)
     );
@@ -203,13 +203,13 @@ async fn with_keys_every_failure_is_sent_again_until_it_is_known_and_counts_once
     let outcome = run(plan).await;
     assert_eq!(
         (
-            outcome.stats.accepted,
-            outcome.stats.unknown,
-            outcome.stats.refused
+            outcome.stats.counts.accepted,
+            outcome.stats.counts.unknown,
+            outcome.stats.counts.refused
         ),
         (300, 0, 0)
     );
-    assert!(outcome.stats.attempts > 300);
+    assert!(outcome.stats.counts.attempts > 300);
     for error in ["503 overloaded", "504 outcome_unknown", "connection cut"] {
         assert!(outcome.stats.errors[error].attempts > 0, "{error}");
         assert_eq!(outcome.stats.errors[error].votes, 0, "{error}");
@@ -229,12 +229,15 @@ async fn without_keys_an_unknown_outcome_stays_unknown() {
     .await;
     let outcome = run(server.plan(false, 200)).await;
     let stats = &outcome.stats;
-    assert!(stats.unknown > 0 && stats.refused == 0, "{stats:?}");
-    assert_eq!(stats.accepted + stats.unknown, 200);
+    assert!(
+        stats.counts.unknown > 0 && stats.counts.refused == 0,
+        "{stats:?}"
+    );
+    assert_eq!(stats.counts.accepted + stats.counts.unknown, 200);
     let found = reconciled(&server, stats, Duration::from_millis(100)).await;
     // Those that were answered 504 are in the tally, those that were cut are not.
     assert_eq!(found.finding, Finding::WithinUnknown);
-    assert!(found.difference > 0 && found.difference < i128::from(stats.unknown));
+    assert!(found.difference > 0 && found.difference < i128::from(stats.counts.unknown));
 }
 
 #[tokio::test]
@@ -249,7 +252,10 @@ async fn votes_answered_and_not_counted_are_found() {
 async fn refused_votes_are_not_sent_again() {
     let server = Server::start(|_| Act::Refuse).await;
     let outcome = run(server.plan(true, 50)).await;
-    assert_eq!((outcome.stats.refused, outcome.stats.attempts), (50, 50));
+    assert_eq!(
+        (outcome.stats.counts.refused, outcome.stats.counts.attempts),
+        (50, 50)
+    );
     assert_eq!(outcome.stats.errors["410 poll_closed"].votes, 50);
 }
 
@@ -260,8 +266,8 @@ async fn a_service_that_is_not_there_gets_nothing_and_has_refused_nothing() {
     plan.attempts = 2;
     let outcome = run(plan).await;
     let stats = &outcome.stats;
-    assert_eq!((stats.no_connection, stats.sent), (5, 0));
-    assert_eq!((stats.refused, stats.unknown), (0, 0));
+    assert_eq!((stats.counts.no_connection, stats.counts.sent), (5, 0));
+    assert_eq!((stats.counts.refused, stats.counts.unknown), (0, 0));
     assert!(!outcome.stopped);
     assert_eq!(stats.errors["no connection"].attempts, 10);
 }
@@ -291,10 +297,14 @@ async fn a_vote_that_was_sent_is_judged_by_that_also_where_the_service_is_gone_t
         let stats = &outcome.stats;
         assert_eq!(stats.errors["no connection"].attempts, 2, "{stats:?}");
         assert_eq!(
-            (stats.sent, stats.refused, stats.unknown),
+            (
+                stats.counts.sent,
+                stats.counts.refused,
+                stats.counts.unknown
+            ),
             (1, refused, unknown)
         );
-        assert_eq!(stats.no_connection, 0, "{stats:?}");
+        assert_eq!(stats.counts.no_connection, 0, "{stats:?}");
     }
 }
 
@@ -337,8 +347,8 @@ async fn a_stopped_run_sends_no_more_and_still_knows_what_it_sent() {
         .await
         .expect("the run comes to its end")
         .expect("the run comes to its end");
-    assert!(outcome.stopped && outcome.stats.sent < 1_000_000);
-    assert_eq!(outcome.stats.sent, outcome.stats.accepted);
+    assert!(outcome.stopped && outcome.stats.counts.sent < 1_000_000);
+    assert_eq!(outcome.stats.counts.sent, outcome.stats.counts.accepted);
     let found = reconciled(&server, &outcome.stats, Duration::from_secs(5)).await;
     assert_eq!(found.finding, Finding::Reconciled);
 }
@@ -365,7 +375,14 @@ async fn a_stopped_run_sends_no_vote_again_and_waits_for_no_pause() {
         "{:?}",
         outcome.elapsed
     );
-    assert_eq!((stats.sent, stats.refused, stats.attempts), (16, 16, 16));
+    assert_eq!(
+        (
+            stats.counts.sent,
+            stats.counts.refused,
+            stats.counts.attempts
+        ),
+        (16, 16, 16)
+    );
     // The attempt before the stop was each vote's last.
     assert_eq!(stats.errors["503 overloaded"].votes, 16);
 }

@@ -12,18 +12,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// How to speak TLS to one host.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
 pub struct Tls {
+    #[debug(skip)]
     connector: TlsConnector,
     name: ServerName<'static>,
-}
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Authorities that are trusted beside those of the machine; none by default.

@@ -53,6 +53,7 @@ pub(crate) fn paredao_with(beginning: &str, line: &str) -> String {
 pub(crate) fn wrong(yaml: &str) -> Vec<String> {
     PollDefinition::parse_yaml(yaml)
         .expect_err(yaml)
+        .as_slice()
         .iter()
         .map(ToString::to_string)
         .collect()

@@ -1,12 +1,11 @@
 //! A text that must not be shown.
 
-use std::fmt;
-
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
 /// A text that no log, error or debug output shows.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, derive_more::Debug, derive_more::From)]
+#[debug("[secret]")]
 pub struct Secret(String);
 
 impl Secret {
@@ -26,18 +25,6 @@ impl Secret {
     #[must_use]
     pub fn matches(&self, candidate: &str) -> bool {
         self.0.as_bytes().ct_eq(candidate.as_bytes()).into()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
     }
 }
 

@@ -12,23 +12,9 @@ use crate::lifecycle::Lifecycle;
 use crate::query::QueryProblems;
 
 /// A condition without which the service should get no requests.
-pub struct ReadyCheck {
-    name: &'static str,
-    check: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
-}
-
-/// A [`ReadyCheck`] made of what is checked, such as `redis`, and a function that says why the service is not ready.
-///
-/// It is asked at every probe, and must answer at once from what the process knows already. What it says is
-/// for operators, and shown on the public port: it names no secret.
-pub fn ready_check(
-    name: &'static str,
-    check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-) -> ReadyCheck {
-    ReadyCheck {
-        name,
-        check: Box::new(check),
-    }
+pub(crate) struct ReadyCheck {
+    pub(crate) name: &'static str,
+    pub(crate) check: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
 }
 
 /// The health of this process; cheap to clone.

@@ -19,7 +19,7 @@
 //!     }
 //!
 //!     async fn start(context: &mut Context) -> Result<Self, BoxError> {
-//!         context.ready_when(vote_http::health::ready_check("lanes", || Ok(())));
+//!         context.ready_when("lanes", || Ok(()));
 //!         Ok(Self)
 //!     }
 //!
@@ -50,7 +50,7 @@ mod run;
 mod server;
 mod service;
 
-pub mod health;
+mod health;
 pub mod openapi;
 pub mod problem;
 pub mod query;

@@ -49,8 +49,17 @@ pub struct Context {
 }
 
 impl Context {
-    /// Adds a condition of `/readyz`; see [`crate::health::ready_check`].
-    pub fn ready_when(&mut self, check: ReadyCheck) {
-        self.checks.push(check);
+    /// Adds a condition of `/readyz`: what is checked, such as `redis`, and a function that says why the service is not
+    /// ready.
+    ///
+    /// It is asked at every probe, and must answer at once from what the process knows already. What it says is
+    /// for operators, and shown on the public port: it names no secret.
+    pub fn ready_when(
+        &mut self,
+        name: &'static str,
+        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        let check = Box::new(check);
+        self.checks.push(ReadyCheck { name, check });
     }
 }

@@ -6,7 +6,6 @@ use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::health::ready_check;
 use vote_http::{BoxError, Context, Service};
 use vote_runtime::{ServiceName, Settings, entropy};
 use vote_store::{Durability, Store, StoreError, VoteWriter, VoteWriterConfig};
@@ -58,7 +57,7 @@ impl Service for Ingest {
         );
         let writer = VoteWriter::start(&store, config, &mut context.metrics);
         let ready = Arc::clone(&writer);
-        context.ready_when(ready_check("lanes", move || ready.ready()));
+        context.ready_when("lanes", move || ready.ready());
         Ok(Self {
             writer,
             settings,

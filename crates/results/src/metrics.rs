@@ -112,8 +112,7 @@ impl Metrics {
         PollReads {
             poll: of(Subject::Poll),
             results: of(Subject::Standing(Sight::All)),
-            hourly: of(Subject::Series(Step::Hour)),
-            minutely: of(Subject::Series(Step::Minute)),
+            series: Step::ALL.map(|step| of(Subject::Series(step))),
         }
     }
 
@@ -195,29 +194,21 @@ impl ReadCounters {
 pub(crate) struct PollReads {
     pub(crate) poll: ReadCounters,
     pub(crate) results: ReadCounters,
-    hourly: ReadCounters,
-    minutely: ReadCounters,
+    series: [ReadCounters; 2],
 }
 
 impl PollReads {
     pub(crate) fn series(&self, step: Step) -> &ReadCounters {
-        match step {
-            Step::Hour => &self.hourly,
-            Step::Minute => &self.minutely,
-        }
+        &self.series[step as usize]
     }
 }
 
 /// The age and the state of every poll, computed when they are asked for.
+#[derive(derive_more::Debug)]
+#[debug("OfSnapshots {{ .. }}")]
 struct OfSnapshots {
     snapshots: watch::Receiver<Snapshots>,
     clock: Arc<dyn Clock>,
-}
-
-impl fmt::Debug for OfSnapshots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OfSnapshots").finish_non_exhaustive()
-    }
 }
 
 impl Collector for OfSnapshots {

@@ -6,7 +6,6 @@ use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::health::ready_check;
 use vote_http::{BoxError, Context, Service};
 use vote_runtime::ServiceName;
 use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
@@ -66,7 +65,7 @@ impl Service for Results {
         // Redis away later is no reason to take the service out: what it knows, marked as stale, is
         // better than no answer from anybody.
         let known = Arc::clone(&board);
-        context.ready_when(ready_check("snapshot", move || known.ready()));
+        context.ready_when("snapshot", move || known.ready());
         let receipt_key = settings.receipts.key_bytes().map(ReceiptKey::from_bytes);
         Ok(Self {
             api: Data::new(Api {

@@ -57,7 +57,9 @@ impl fmt::Display for Node {
 /// `redis+cluster://[user[:password]@]host[:port],…`. `rediss` instead of `redis` for TLS. User and password are
 /// percent-encoded. `Debug` and `Display` show where the servers are, and nothing that stands before an `@`: others put a
 /// password where we have the user.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug, derive_more::Display)]
+#[debug("{shown}")]
+#[display("{shown}")]
 pub struct Address {
     pub(crate) topology: Topology,
     pub(crate) tls: bool,
@@ -77,18 +79,6 @@ impl Address {
     /// Whether its hosts are sentinels.
     pub(crate) const fn names_sentinels(&self) -> bool {
         self.topology.names_masters()
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
     }
 }
 

@@ -34,9 +34,9 @@ pub(crate) fn parse_minute(
 /// What a field of the ledger says of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LedgerField {
-    Sequence(WriterId),
-    Votes(WriterId),
-    Drained(WriterId),
+    Sequence,
+    Votes,
+    Drained,
 }
 
 /// The sequence of a writer's last batch.
@@ -55,13 +55,13 @@ pub(crate) fn drained(writer: &WriterId) -> String {
 }
 
 /// The writer and the figure that `<writer>/sequence`, `<writer>/votes` or `<writer>/drained` names.
-pub(crate) fn parse_ledger(field: &str) -> Option<LedgerField> {
+pub(crate) fn parse_ledger(field: &str) -> Option<(WriterId, LedgerField)> {
     let (writer, figure) = field.split_once('/')?;
-    let writer = WriterId::parse(writer).ok()?;
-    match figure {
-        "sequence" => Some(LedgerField::Sequence(writer)),
-        "votes" => Some(LedgerField::Votes(writer)),
-        "drained" => Some(LedgerField::Drained(writer)),
-        _ => None,
-    }
+    let figure = match figure {
+        "sequence" => LedgerField::Sequence,
+        "votes" => LedgerField::Votes,
+        "drained" => LedgerField::Drained,
+        _ => return None,
+    };
+    Some((WriterId::parse(writer).ok()?, figure))
 }

@@ -1,64 +1,58 @@
 //! The Lua scripts: each is called by its digest, and loaded where a server does not know it.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, Value};
 
 /// Records a batch of votes.
-pub(crate) static COMMIT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/commit.lua")));
+pub(crate) static COMMIT: Script = Script::new(include_str!("lua/commit.lua"));
 /// Writes the fence of a shard.
-pub(crate) static FENCE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/fence.lua")));
+pub(crate) static FENCE: Script = Script::new(include_str!("lua/fence.lua"));
 /// Replaces a poll's document.
-pub(crate) static SAVE_POLL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/save_poll.lua")));
+pub(crate) static SAVE_POLL: Script = Script::new(include_str!("lua/save_poll.lua"));
 /// Removes the fence of a shard of a draft.
-pub(crate) static DELETE_FENCE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/delete_fence.lua")));
+pub(crate) static DELETE_FENCE: Script = Script::new(include_str!("lua/delete_fence.lua"));
 /// Removes a draft's document.
-pub(crate) static DELETE_POLL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/delete_poll.lua")));
+pub(crate) static DELETE_POLL: Script = Script::new(include_str!("lua/delete_poll.lua"));
 /// Claims a shard for a backup that is being restored.
-pub(crate) static RESTORE_CLAIM: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/restore_claim.lua")));
+pub(crate) static RESTORE_CLAIM: Script = Script::new(include_str!("lua/restore_claim.lua"));
 /// Writes a part of a backup to a shard.
-pub(crate) static RESTORE_FILL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/restore_fill.lua")));
+pub(crate) static RESTORE_FILL: Script = Script::new(include_str!("lua/restore_fill.lua"));
 /// Writes the fence of a shard that has all of a backup.
-pub(crate) static RESTORE_FENCE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/restore_fence.lua")));
+pub(crate) static RESTORE_FENCE: Script = Script::new(include_str!("lua/restore_fence.lua"));
 
 /// Reads the figures of a shard.
-pub(crate) static FIGURES: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/figures.lua")));
+pub(crate) static FIGURES: Script = Script::new(include_str!("lua/figures.lua"));
 
 /// A script and its SHA-1, by which Redis knows it.
 pub(crate) struct Script {
     code: &'static str,
-    sha1: String,
+    sha1: OnceLock<String>,
 }
 
 impl Script {
-    fn new(code: &'static str) -> Self {
-        Self {
-            code,
-            sha1: redis::Script::new(code).get_hash().to_owned(),
-        }
+    const fn new(code: &'static str) -> Self {
+        let sha1 = OnceLock::new();
+        Self { code, sha1 }
+    }
+
+    fn sha1(&self) -> &str {
+        let hash = || redis::Script::new(self.code).get_hash().to_owned();
+        self.sha1.get_or_init(hash)
     }
 
     /// `EVALSHA` with the number of keys; keys and arguments follow.
     pub(crate) fn command(&self, keys: usize) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.sha1).arg(keys);
+        command.arg(self.sha1()).arg(keys);
         command
     }
 
     /// As [`Script::command`], for a script that only reads: the server keeps it to that.
     pub(crate) fn read_command(&self, keys: usize) -> Cmd {
         let mut command = redis::cmd("EVALSHA_RO");
-        command.arg(&self.sha1).arg(keys);
+        command.arg(self.sha1()).arg(keys);
         command
     }
 

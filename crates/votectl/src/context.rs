@@ -9,21 +9,16 @@ use vote_domain::{Clock, Poll, PollId};
 use vote_store::{PollOperator, Store};
 
 /// The surroundings of one command.
+#[derive(derive_more::Debug)]
 pub struct Context<'a> {
     /// The options that all commands share.
     pub global: Global,
     /// Its streams.
+    #[debug(skip)]
     pub terminal: &'a mut Terminal,
     /// Its clock.
+    #[debug(skip)]
     pub clock: &'a dyn Clock,
-}
-
-impl std::fmt::Debug for Context<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context")
-            .field("global", &self.global)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Context<'_> {
@@ -54,6 +49,16 @@ impl Context<'_> {
     pub fn write_json<T: Serialize>(&mut self, value: &T) -> Result<(), Failure> {
         serde_json::to_writer_pretty(self.terminal.out(), value)?;
         self.terminal.line("")
+    }
+
+    /// The capability to change polls, and the poll of this id.
+    ///
+    /// # Errors
+    /// As [`Self::operator`] and [`Self::poll`].
+    pub async fn find(&self, id: &PollId) -> Result<(PollOperator, Poll), Failure> {
+        let operator = self.operator()?;
+        let poll = self.poll(&operator, id).await?;
+        Ok((operator, poll))
     }
 
     /// The poll of this id.

@@ -15,7 +15,7 @@ pub enum Failure {
     Usage(String),
     /// Exit code 3: the work could not be done: Redis or a service is away, the output can't be written.
     #[error("{0:#}")]
-    Broken(anyhow::Error),
+    Broken(#[from] anyhow::Error),
     /// Nobody reads our output any more (`votectl … | head`): no failure to speak of.
     #[error("the output was closed")]
     Closed,
@@ -70,12 +70,6 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Broken(_) => 3,
         }
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Broken(error)
     }
 }
 

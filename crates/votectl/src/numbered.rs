@@ -195,7 +195,11 @@ fn is_number(text: &str) -> bool {
 }
 
 fn unfit(violations: &Violations) -> Failure {
-    let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    let violations: Vec<String> = violations
+        .as_slice()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     Failure::usage(format!(
         "the file's next poll would break a rule: {}",
         violations.join("; ")

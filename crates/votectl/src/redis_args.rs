@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use clap::Args;
-use std::fmt;
 use std::path::PathBuf;
 use vote_domain::Secret;
 use vote_runtime::secret_file;
@@ -16,7 +15,7 @@ const HEADING: &str = "Redis, for every command";
 const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
 
 /// Where Redis is, and who we are there.
-#[derive(Clone, Args)]
+#[derive(Clone, Args, derive_more::Debug)]
 pub struct RedisArgs {
     /// Address of Redis: redis://…, redis+sentinel://…/master or redis+cluster://…, rediss… for TLS
     #[arg(
@@ -28,6 +27,7 @@ pub struct RedisArgs {
         hide_env_values = true,
         default_value = DEFAULT_URL
     )]
+    #[debug("{:?}", redis.parse::<Address>())]
     pub redis: String,
 
     /// ACL user
@@ -53,6 +53,7 @@ pub struct RedisArgs {
         hide_env_values = true,
         conflicts_with = "redis-password-file"
     )]
+    #[debug("{:?}", password.as_deref().map(Secret::new))]
     password: Option<String>,
 
     /// File that holds the user's password (or VOTE__REDIS__PASSWORD)
@@ -90,6 +91,7 @@ pub struct RedisArgs {
         hide_env_values = true,
         conflicts_with = "redis-sentinel-password-file"
     )]
+    #[debug("{:?}", sentinel_password.as_deref().map(Secret::new))]
     sentinel_password: Option<String>,
 
     /// File that holds the password at the sentinels (or VOTE__REDIS__SENTINEL_PASSWORD)
@@ -140,23 +142,6 @@ pub struct RedisArgs {
         env = "VOTE__REDIS__TLS_KEY_FILE"
     )]
     key_file: Option<PathBuf>,
-}
-
-impl fmt::Debug for RedisArgs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.redis.parse::<Address>();
-        f.debug_struct("RedisArgs")
-            .field("url", &url)
-            .field("username", &self.username)
-            .field("password", &self.password.as_deref().map(Secret::new))
-            .field("password_file", &self.password_file)
-            .field("sentinel_username", &self.sentinel_username)
-            .field(
-                "sentinel_password",
-                &self.sentinel_password.as_deref().map(Secret::new),
-            )
-            .finish_non_exhaustive()
-    }
 }
 
 impl RedisArgs {

@@ -4,21 +4,16 @@ use crate::failure::Failure;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// The streams of one invocation, passed to every command: no command prints by itself, and tests read what it wrote.
+#[derive(derive_more::Debug)]
 pub struct Terminal {
+    #[debug(skip)]
     out: Box<dyn Write + Send>,
+    #[debug(skip)]
     err: Box<dyn Write + Send>,
+    #[debug(skip)]
     input: Box<dyn BufRead + Send>,
     interactive: bool,
     live: bool,
-}
-
-impl std::fmt::Debug for Terminal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Terminal")
-            .field("interactive", &self.interactive)
-            .field("live", &self.live)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Terminal {

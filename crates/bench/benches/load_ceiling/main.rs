@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
     writeln!(
         std::io::stdout(),
         "{} of {votes} accepted in {:.2?} over {connections} connections; p50 {} µs behind a rate of a million a second",
-        completed.stats.accepted,
+        completed.stats.counts.accepted,
         completed.elapsed,
         latency.p50
     )?;

@@ -26,7 +26,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What the public sees of a running poll.
+    /// What the public sees of a running poll, in the order from all to nothing.
     #[cfg_attr(feature = "openapi", schema(examples("public")))]
     pub enum Visibility as "visibility" {
         /// Counts and percentages.
@@ -41,16 +41,8 @@ wire_enum! {
 impl Visibility {
     /// Whether the audience sees more of the figures by this one than by the other.
     #[must_use]
-    pub const fn shows_more_than(self, other: Self) -> bool {
-        self.shown() > other.shown()
-    }
-
-    const fn shown(self) -> u8 {
-        match self {
-            Self::Public => 2,
-            Self::Percentages => 1,
-            Self::Embargoed => 0,
-        }
+    pub fn shows_more_than(self, other: Self) -> bool {
+        self < other
     }
 }
 

@@ -40,7 +40,8 @@ impl PollDefinition {
 }
 
 /// One field in which two definitions differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, derive_more::Display)]
+#[display("{field} from {from} to {to}")]
 pub struct Difference {
     /// Which field, for example `candidates[1].name`; the index is that in the newer definition.
     pub field: String,
@@ -48,12 +49,6 @@ pub struct Difference {
     pub from: String,
     /// What it is to be; `-` where it is absent.
     pub to: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from {} to {}", self.field, self.from, self.to)
-    }
 }
 
 struct Differences(Vec<Difference>);

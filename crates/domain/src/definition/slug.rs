@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -48,7 +47,8 @@ macro_rules! slug {
         ///
         /// 1 to 64 characters of `a-z`, `0-9`, `-` and `_`, the first a letter or digit. Cloning
         /// copies no text.
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, derive_more::Debug, derive_more::Display)]
+        #[debug("{}({_0})", stringify!($name))]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -68,36 +68,10 @@ macro_rules! slug {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self.0)
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
         // Lets a map keyed by ids be asked with a `&str`: `Hash` and `Ord` are those of the text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = SlugError;
-
-            fn from_str(text: &str) -> Result<Self, SlugError> {
-                Self::parse(text)
             }
         }
 

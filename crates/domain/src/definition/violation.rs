@@ -9,18 +9,13 @@ pub(crate) const FILE: &str = "poll file";
 const LISTED: usize = 50;
 
 /// One rule that one field breaks.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, derive_more::Display)]
+#[display("{field}: {rule}")]
 pub struct Violation {
     /// Where: a path such as `channels[1].weight`.
     pub field: String,
     /// What the field must be, and what it is.
     pub rule: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.rule)
-    }
 }
 
 /// All that is wrong with a poll file; never empty.
@@ -49,20 +44,6 @@ impl Violations {
     #[must_use]
     pub fn as_slice(&self) -> &[Violation] {
         &self.0
-    }
-
-    /// The violations, in the order of a poll's fields.
-    pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
-        self.0.iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Violations {
-    type Item = &'a Violation;
-    type IntoIter = std::slice::Iter<'a, Violation>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }
 

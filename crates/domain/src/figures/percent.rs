@@ -19,12 +19,8 @@ impl Percent {
 
     /// So many hundredths of a percent; `None` above 10 000.
     #[must_use]
-    pub(crate) const fn from_hundredths(hundredths: u16) -> Option<Self> {
-        if hundredths <= Self::HUNDRED.0 {
-            Some(Self(hundredths))
-        } else {
-            None
-        }
+    pub(crate) fn from_hundredths(hundredths: u16) -> Option<Self> {
+        (hundredths <= Self::HUNDRED.0).then_some(Self(hundredths))
     }
 
     /// In hundredths of a percent: 5673 for 56.73 %.

@@ -215,6 +215,15 @@ impl SealedPoll {
         check_abandoned(&self.abandoned, &self.shards)?;
         Ok(())
     }
+
+    /// The sequence of a writer's last batch in a shard, if that is in the result.
+    #[must_use]
+    pub fn last_sequence(&self, shard: u16, writer: &WriterId) -> Option<u64> {
+        let shards = self.shards.iter().filter(|totals| totals.shard == shard);
+        let mut writers = shards.flat_map(|totals| &totals.writers);
+        let entry = writers.find(|entry| entry.writer == *writer)?;
+        Some(entry.last_sequence)
+    }
 }
 
 /// Abandoned writers are in order, once each, and have written something.
@@ -258,10 +267,7 @@ fn figures(
             given: shards.len(),
         });
     }
-    let mut tally = Tally::new(
-        poll.definition.channels().len(),
-        poll.definition.candidates().len(),
-    );
+    let mut tally = Tally::empty(&poll.definition);
     for totals in shards {
         if !tally.same_shape(&totals.tally) || !tally.same_shape(&totals.late) {
             let shard = totals.shard;

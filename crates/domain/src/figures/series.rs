@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::definition::poll_definition::PollDefinition;
 use crate::figures::minute::Minute;
 use crate::figures::tally::{Tally, TallyOverflow};
 
@@ -14,6 +15,12 @@ pub struct MinuteSeries {
 }
 
 impl MinuteSeries {
+    /// No votes yet in a poll.
+    #[must_use]
+    pub fn empty(poll: &PollDefinition) -> Self {
+        Self::new(poll.channels().len(), poll.candidates().len())
+    }
+
     /// No votes yet, for so many channels and candidates.
     #[must_use]
     pub const fn new(channels: usize, candidates: usize) -> Self {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::definition::poll_definition::PollDefinition;
+
 /// A count that can't be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TallyOverflow {
@@ -44,6 +46,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// No votes yet in a poll.
+    #[must_use]
+    pub fn empty(poll: &PollDefinition) -> Self {
+        Self::new(poll.channels().len(), poll.candidates().len())
+    }
+
     /// No votes yet, for so many channels and candidates.
     #[must_use]
     pub fn new(channels: usize, candidates: usize) -> Self {

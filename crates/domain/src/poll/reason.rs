@@ -1,8 +1,5 @@
 //! Why something was done to a poll.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::line::belongs_into_a_line;
@@ -12,8 +9,8 @@ const MOST_CHARS: usize = 500;
 
 /// Why an operator did something to a poll: one line of 1 to 500 characters, without blanks at its ends. It is read on
 /// terminals and in reports, so that nothing in it moves a cursor or turns the direction of the text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, derive_more::Display)]
+#[serde(try_from = "String")]
 pub struct Reason(String);
 
 /// Why a text is no reason.
@@ -57,31 +54,11 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl FromStr for Reason {
-    type Err = ReasonError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
-    }
-}
-
 impl TryFrom<String> for Reason {
     type Error = ReasonError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Self::parse(&text)
-    }
-}
-
-impl From<Reason> for String {
-    fn from(reason: Reason) -> Self {
-        reason.0
     }
 }
 

@@ -1,8 +1,6 @@
 //! Sixteen-byte digests that stand for an idempotency key or a voter, and the shard that follows from
 //! them. What they stand for isn't kept anywhere.
 
-use std::fmt;
-
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -13,7 +11,8 @@ use crate::vote::idempotency_key::IdempotencyKey;
 macro_rules! digest {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, derive_more::Debug)]
+        #[debug("{}({})", stringify!($name), HEXLOWER.encode(_0))]
         pub struct $name([u8; 16]);
 
         impl $name {
@@ -39,12 +38,6 @@ macro_rules! digest {
                 let mut bytes = [0; 16];
                 bytes.copy_from_slice(&hash[..16]);
                 Self(bytes)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), HEXLOWER.encode(&self.0))
             }
         }
     };

@@ -5,8 +5,6 @@
 //! (8), and the poll's id.
 //! The MAC is the first half of an HMAC-SHA-256 over `receipt v1`, a zero byte, and the payload.
 
-use std::fmt;
-
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;
@@ -30,7 +28,8 @@ const MAX_TEXT: usize = 300;
 /// The secret that receipts are signed with; `Debug` shows nothing of it.
 ///
 /// It holds the MAC's state after the key, so that signing a vote costs no key schedule.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("ReceiptKey([secret])")]
 pub struct ReceiptKey(Hmac<Sha256>);
 
 impl ReceiptKey {
@@ -48,12 +47,6 @@ impl ReceiptKey {
         let mut half = [0; MAC];
         half.copy_from_slice(&mac.finalize().into_bytes()[..MAC]);
         half
-    }
-}
-
-impl fmt::Debug for ReceiptKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReceiptKey([secret])")
     }
 }
 

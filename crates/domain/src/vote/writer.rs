@@ -1,7 +1,6 @@
 //! Who wrote a batch: an id drawn anew at each start of an ingest process.
 
 use std::fmt;
-use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::shown::shown;
 
 /// A writer of batches, new at each process start: eight random bytes, shown as 16 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, derive_more::Debug)]
+#[debug("WriterId({self})")]
 pub struct WriterId([u8; 8]);
 
 /// A text that isn't a writer's id.
@@ -50,20 +50,6 @@ impl WriterId {
 impl fmt::Display for WriterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for WriterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WriterId({self})")
-    }
-}
-
-impl FromStr for WriterId {
-    type Err = WriterIdError;
-
-    fn from_str(text: &str) -> Result<Self, WriterIdError> {
-        Self::parse(text)
     }
 }
 

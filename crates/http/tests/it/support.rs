@@ -11,7 +11,6 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use utoipa::OpenApi as _;
-use vote_http::health::ready_check;
 use vote_http::{BoxError, Context, Problem, ProblemCode, Running, Service, TimelyBody, launch};
 use vote_runtime::{ServiceName, Settings, SystemClock};
 
@@ -80,13 +79,13 @@ impl Service for Sample {
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let ready = Arc::new(AtomicBool::new(true));
         let flag = Arc::clone(&ready);
-        context.ready_when(ready_check("sample", move || {
+        context.ready_when("sample", move || {
             if flag.load(Ordering::Relaxed) {
                 Ok(())
             } else {
                 Err("switched off".to_owned())
             }
-        }));
+        });
         // Only the tests of a drain that hangs set this number, which no other setting minds.
         let drain_time = match context.settings.commit.queue_capacity {
             7 => Duration::from_secs(60),

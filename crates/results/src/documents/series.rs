@@ -14,7 +14,7 @@ use vote_store::PollSnapshot;
 
 use crate::documents::view::View;
 
-/// What a bucket of a series is.
+/// What a bucket of a series is; its number is its place where there is one of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Hour,

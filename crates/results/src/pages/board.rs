@@ -48,17 +48,11 @@ pub(crate) struct PollPages {
 /// The newest series, made beside the standing so that it never waits for them. Stays while pages come
 /// and go.
 #[derive(Debug, Default)]
-pub(crate) struct OwnSeries {
-    hourly: ArcSwapOption<Pages>,
-    minutely: ArcSwapOption<Pages>,
-}
+pub(crate) struct OwnSeries([ArcSwapOption<Pages>; 2]);
 
 impl OwnSeries {
     pub(crate) fn by(&self, step: Step) -> &ArcSwapOption<Pages> {
-        match step {
-            Step::Hour => &self.hourly,
-            Step::Minute => &self.minutely,
-        }
+        &self.0[step as usize]
     }
 }
 
@@ -103,9 +97,5 @@ impl Board {
 }
 
 fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-        (None, None) => true,
-        _ => false,
-    }
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }

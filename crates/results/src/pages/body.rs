@@ -65,11 +65,13 @@ pub(crate) struct Variant {
 /// A body in all the codings it is served in.
 #[derive(Debug)]
 pub(crate) struct Body {
-    identity: Variant,
+    /// As it is, which is always served.
+    pub(crate) identity: Variant,
     gzip: Option<Variant>,
     brotli: Option<Variant>,
-    content_type: HeaderValue,
-    cache_control: HeaderValue,
+    pub(crate) content_type: HeaderValue,
+    /// How long caches may keep it.
+    pub(crate) cache_control: HeaderValue,
 }
 
 impl Body {
@@ -113,20 +115,6 @@ impl Body {
             Coding::Gzip => self.gzip.as_ref(),
             Coding::Brotli => self.brotli.as_ref(),
         }
-    }
-
-    /// The body as it is, which is always served.
-    pub(crate) fn identity(&self) -> &Variant {
-        &self.identity
-    }
-
-    pub(crate) fn content_type(&self) -> &HeaderValue {
-        &self.content_type
-    }
-
-    /// How long caches may keep it.
-    pub(crate) fn cache_control(&self) -> &HeaderValue {
-        &self.cache_control
     }
 }
 
@@ -185,7 +173,7 @@ mod tests {
     fn every_coding_decodes_to_the_same_bytes() {
         for rows in [20, 20_000] {
             let body = body(rows, Effort::Ahead);
-            let plain = &body.identity().bytes;
+            let plain = &body.identity.bytes;
             let gzip = &body.variant(Coding::Gzip).expect("gzip").bytes;
             let mut decoded = Vec::new();
             flate2::read::GzDecoder::new(&gzip[..])
@@ -219,8 +207,8 @@ mod tests {
     #[test]
     fn a_tag_changes_with_the_content() {
         assert_ne!(
-            body(20, Effort::Ahead).identity().etag,
-            body(21, Effort::Ahead).identity().etag
+            body(20, Effort::Ahead).identity.etag,
+            body(21, Effort::Ahead).identity.etag
         );
     }
 

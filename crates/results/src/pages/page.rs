@@ -129,16 +129,12 @@ mod tests {
         let pages = Pages::in_formats(&formats, subject, &document, &cache_control).expect("made");
         let body = |format| pages.get(PageKey { subject, format }).expect("a page");
         let json = body(formats::DEFAULT);
-        assert_eq!(json.content_type(), "application/json");
-        assert!(
-            json.identity()
-                .bytes
-                .starts_with(b"{\"poll\":\"paredao-01\"")
-        );
+        assert_eq!(json.content_type, "application/json");
+        assert!(json.identity.bytes.starts_with(b"{\"poll\":\"paredao-01\""));
         let lines = body(&LINES);
-        assert_eq!(lines.content_type(), "text/plain; charset=utf-8");
-        assert_eq!(lines.identity().bytes, "bia 0.00\nana 100.00");
-        assert_ne!(lines.identity().etag, json.identity().etag);
+        assert_eq!(lines.content_type, "text/plain; charset=utf-8");
+        assert_eq!(lines.identity.bytes, "bia 0.00\nana 100.00");
+        assert_ne!(lines.identity.etag, json.identity.etag);
         assert!(pages.has(subject) && !pages.has(Subject::Poll));
         let percentages = Subject::Standing(Sight::Percentages);
         let key = PageKey {

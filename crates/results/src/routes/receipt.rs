@@ -90,15 +90,12 @@ impl ReceiptReport {
 
 /// Whether the ledger, the sealed one if there is one, has the receipt's batch.
 fn in_tally(receipt: &Receipt, snapshot: &PollSnapshot) -> bool {
-    let Some(sealed) = sealed(snapshot) else {
-        return snapshot.has_batch(receipt.shard, &receipt.writer, receipt.sequence);
-    };
-    sealed
-        .shards
-        .iter()
-        .filter(|totals| totals.shard == receipt.shard)
-        .flat_map(|totals| &totals.writers)
-        .any(|entry| entry.writer == receipt.writer && receipt.sequence <= entry.last_sequence)
+    match sealed(snapshot) {
+        Some(sealed) => sealed
+            .last_sequence(receipt.shard, &receipt.writer)
+            .is_some_and(|last| receipt.sequence <= last),
+        None => snapshot.has_batch(receipt.shard, &receipt.writer, receipt.sequence),
+    }
 }
 
 /// Whether a receipt is genuine and its vote is in the tally

@@ -50,7 +50,7 @@ pub(crate) fn respond_with(
         HttpResponse::Ok()
     };
     let cache_control = match audience {
-        Audience::Public => body.cache_control().clone(),
+        Audience::Public => body.cache_control.clone(),
         Audience::Staff => HeaderValue::from_static("private, no-store"),
     };
     response
@@ -65,6 +65,6 @@ pub(crate) fn respond_with(
         response.insert_header((CONTENT_ENCODING, HeaderValue::from_static(coding.as_str())));
     }
     response
-        .insert_header((CONTENT_TYPE, body.content_type().clone()))
+        .insert_header((CONTENT_TYPE, body.content_type.clone()))
         .body(variant.bytes.clone())
 }

@@ -22,24 +22,17 @@ pub enum SettingsError {
 }
 
 /// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
 pub enum Origin {
     /// The embedded defaults.
+    #[display("by default")]
     Default,
     /// The settings file.
+    #[display("in the settings file")]
     File,
     /// An environment variable.
+    #[display("in the environment")]
     Environment,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Default => "by default",
-            Self::File => "in the settings file",
-            Self::Environment => "in the environment",
-        })
-    }
 }
 
 /// One wrong setting.

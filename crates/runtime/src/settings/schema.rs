@@ -24,20 +24,16 @@ struct Document<'a> {
     dialect: &'static str,
     title: String,
     description: &'static str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    additional_properties: bool,
-    properties: Ordered<'a, Section<'a>>,
+    #[serde(flatten)]
+    sections: Object<'a, Object<'a, Setting<'a>>>,
 }
 
-/// A section of the settings.
+/// All settings, or a section of them.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Section<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
+#[serde(tag = "type", rename = "object", rename_all = "camelCase")]
+struct Object<'a, T> {
     additional_properties: bool,
-    properties: Ordered<'a, Setting<'a>>,
+    properties: Ordered<'a, T>,
 }
 
 /// One setting. What begins with `x-` is ours: the variable of the environment, and another default.
@@ -96,13 +92,14 @@ struct Items {
 /// # Errors
 /// A default in `defaults.toml` that is no JSON; a test finds that.
 pub fn schema_json() -> serde_json::Result<String> {
-    let mut sections: Vec<(&str, Section<'_>)> = Vec::new();
+    let mut sections = Object::new();
     for doc in reference() {
         let (section, key) = doc.name.split_once('.').unwrap_or_default();
-        if sections.last().is_none_or(|(last, _)| *last != section) {
-            sections.push((section, Section::new()));
+        let known = &mut sections.properties.0;
+        if known.last().is_none_or(|(last, _)| *last != section) {
+            known.push((section, Object::new()));
         }
-        if let Some((_, section)) = sections.last_mut() {
+        if let Some((_, section)) = known.last_mut() {
             section.properties.0.push((key, Setting::new(doc)?));
         }
     }
@@ -112,17 +109,14 @@ pub fn schema_json() -> serde_json::Result<String> {
         title: format!("Settings of {ingest} and {results}"),
         description: "A settings file, in TOML, YAML or JSON. Both services read the same settings, so one file \
                       serves both. An empty text means: not set.",
-        kind: "object",
-        additional_properties: false,
-        properties: Ordered(sections),
+        sections,
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
-impl Section<'_> {
+impl<T> Object<'_, T> {
     const fn new() -> Self {
         Self {
-            kind: "object",
             additional_properties: false,
             properties: Ordered(Vec::new()),
         }

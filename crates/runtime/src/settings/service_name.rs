@@ -1,9 +1,8 @@
 //! The two services, by name.
 
-use std::fmt;
-
 /// Which of the two services the settings are for: some of their defaults differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
+#[display("{}", self.as_str())]
 pub enum ServiceName {
     /// `vote-ingest`, the write-only service.
     Ingest,
@@ -19,11 +18,5 @@ impl ServiceName {
             Self::Ingest => "vote-ingest",
             Self::Results => "vote-results",
         }
-    }
-}
-
-impl fmt::Display for ServiceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -1,14 +1,13 @@
 //! The writers that sealing waits for: those that have not said yet that all they had accepted is recorded.
 
-use std::fmt;
-
 use serde::Serialize;
 use vote_domain::{Poll, WriterId};
 
 use crate::figures::ShardFigures;
 
 /// A writer of one shard that is not drained.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, derive_more::Display)]
+#[display("shard {shard}: writer {writer} (last batch {last_sequence}, {votes} votes)")]
 pub struct Undrained {
     /// The shard.
     pub shard: u16,
@@ -18,16 +17,6 @@ pub struct Undrained {
     pub last_sequence: u64,
     /// Its votes on record.
     pub votes: u64,
-}
-
-impl fmt::Display for Undrained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "shard {}: writer {} (last batch {}, {} votes)",
-            self.shard, self.writer, self.last_sequence, self.votes
-        )
-    }
 }
 
 /// The writers of a closed poll that are not drained, by shard.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use vote_domain::{
-    Minute, MinuteSeries, Poll, SealedPoll, Tally, TallyOverflow, WriterId, canonical_json,
-    wire_time,
+    Minute, MinuteSeries, Poll, PollDefinition, SealedPoll, Tally, TallyOverflow, WriterId,
+    canonical_json, wire_time,
 };
 
 use super::totals::Totals;
@@ -116,12 +116,8 @@ impl ShardDocument {
     ///
     /// # Errors
     /// What is wrong with them, without the shard's number.
-    pub(super) fn figures(
-        &self,
-        channels: usize,
-        candidates: usize,
-    ) -> Result<ShardFigures, String> {
-        let shape = Tally::new(channels, candidates);
+    pub(super) fn figures(&self, poll: &PollDefinition) -> Result<ShardFigures, String> {
+        let shape = Tally::empty(poll);
         for (name, tally) in [("tally", &self.tally), ("late", &self.late)] {
             if !tally.same_shape(&shape) {
                 return Err(format!(
@@ -129,7 +125,7 @@ impl ShardDocument {
                 ));
             }
         }
-        let mut minutes = MinuteSeries::new(channels, candidates);
+        let mut minutes = MinuteSeries::empty(poll);
         for (&since_epoch, votes) in &self.minutes {
             let within_hour = u8::try_from(since_epoch.rem_euclid(60)).unwrap_or_default();
             let minute = Minute::from_parts(since_epoch.div_euclid(60), within_hour)

@@ -97,12 +97,10 @@ impl Backup {
     }
 
     fn of(document: Document) -> Result<Self, BackupError> {
-        let definition = &document.poll.definition;
-        let (channels, candidates) = (definition.channels().len(), definition.candidates().len());
         let mut shards = Vec::with_capacity(document.shards.len());
         let mut mistakes = Vec::new();
         for (place, shard) in document.shards.iter().enumerate() {
-            match shard.figures(channels, candidates) {
+            match shard.figures(&document.poll.definition) {
                 Ok(figures) => shards.push(figures),
                 Err(mistake) => mistakes.push(format!("shards[{place}].{mistake}")),
             }

@@ -99,7 +99,7 @@ pub(crate) async fn shard(
     let tally = parse_tally(poll, &keys.tally(), next())?;
     let late = parse_tally(poll, &keys.late(), next())?;
     let writers = parse_ledger(&keys.writers(), next())?;
-    let mut minutes = MinuteSeries::new(poll.channels().len(), poll.candidates().len());
+    let mut minutes = MinuteSeries::empty(poll);
     for hour in hours {
         let key = keys.minutes(hour);
         for (field, votes) in figures(&key, next())? {
@@ -126,7 +126,7 @@ fn parse_tally(
     key: &str,
     answer: redis::Value,
 ) -> Result<Tally, StoreError> {
-    let mut tally = Tally::new(poll.channels().len(), poll.candidates().len());
+    let mut tally = Tally::empty(poll);
     for (field, votes) in figures(key, answer)? {
         let (channel, candidate) =
             fields::parse_pair(poll, &field).ok_or_else(|| unknown_field(key, &field))?;
@@ -146,19 +146,14 @@ fn parse_ledger(
         .map_err(|error| StoreError::corrupt(key, &error))?;
     for (field, value) in ledger {
         let wrong = || StoreError::corrupt(key, &format!("the field {field:?} reads {value:?}"));
-        match fields::parse_ledger(&field).ok_or_else(|| unknown_field(key, &field))? {
-            LedgerField::Sequence(writer) => {
-                let sequence = value.parse().map_err(|_| wrong())?;
-                writers.entry(writer).or_default().last_sequence = sequence;
-            }
-            LedgerField::Votes(writer) => {
-                let votes = value.parse().map_err(|_| wrong())?;
-                writers.entry(writer).or_default().votes = votes;
-            }
-            LedgerField::Drained(writer) => {
-                let drained = parse_drained(&value).ok_or_else(wrong)?;
-                writers.entry(writer).or_default().drained = drained;
-            }
+        let number = || value.parse().map_err(|_| wrong());
+        let (writer, figure) =
+            fields::parse_ledger(&field).ok_or_else(|| unknown_field(key, &field))?;
+        let entry = writers.entry(writer).or_default();
+        match figure {
+            LedgerField::Sequence => entry.last_sequence = number()?,
+            LedgerField::Votes => entry.votes = number()?,
+            LedgerField::Drained => entry.drained = parse_drained(&value).ok_or_else(wrong)?,
         }
     }
     Ok(writers)

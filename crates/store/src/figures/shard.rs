@@ -70,7 +70,8 @@ impl ShardFigures {
     }
 
     /// The sum of all writers' last sequences: grows with each batch.
-    pub(crate) fn sequences(&self) -> u64 {
+    #[must_use]
+    pub fn sequences(&self) -> u64 {
         self.writers
             .values()
             .map(|writer| writer.last_sequence)

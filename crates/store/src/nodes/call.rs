@@ -127,7 +127,7 @@ impl Nodes {
         let mut confirmations: Vec<Confirmation> = Vec::new();
         for key in keys {
             let mut link = self.connection(&key).await?;
-            if confirmations.iter().any(|known| known.node == *link.node()) {
+            if confirmations.iter().any(|known| known.node == link.node) {
                 continue;
             }
             link.set_response_timeout(self.response_timeout() + CONFIRM);
@@ -143,7 +143,7 @@ impl Nodes {
                     .await?
             };
             confirmations.push(Confirmation {
-                node: link.node().clone(),
+                node: link.node.clone(),
                 replicas: replicas.len(),
                 confirmed,
             });

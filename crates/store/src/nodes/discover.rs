@@ -37,13 +37,9 @@ pub(super) async fn discover(
     let mut asked = FuturesUnordered::new();
     let mut candidates = candidates.into_iter();
     loop {
-        let more = match candidates.next() {
-            Some(node) => {
-                asked.push(ask(dialer, node));
-                true
-            }
-            None => false,
-        };
+        let next = candidates.next();
+        let more = next.is_some();
+        asked.extend(next.map(|node| ask(dialer, node)));
         let answer = if more {
             tokio::time::timeout(HEAD_START, asked.next()).await
         } else {

@@ -49,19 +49,12 @@ impl Layout {
 }
 
 /// The masters of a cluster, by slot.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
 pub(crate) struct SlotMap {
     nodes: Vec<Node>,
     /// An index of `nodes` per slot.
+    #[debug(skip)]
     slots: Box<[u16]>,
-}
-
-impl std::fmt::Debug for SlotMap {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SlotMap")
-            .field("nodes", &self.nodes)
-            .finish_non_exhaustive()
-    }
 }
 
 impl SlotMap {

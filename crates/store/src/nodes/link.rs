@@ -1,16 +1,17 @@
 //! One connection, and the server at its other end.
 
-use std::ops::{Deref, DerefMut};
-
 use deadpool_redis::Connection;
-use redis::aio::MultiplexedConnection;
 
 use crate::address::Node;
 
 /// A connection, and the server that it leads to.
+#[derive(derive_more::Deref, derive_more::DerefMut)]
 pub(crate) struct Link {
+    #[deref(forward)]
+    #[deref_mut(forward)]
     connection: Connection,
-    node: Node,
+    /// The server that it leads to.
+    pub(super) node: Node,
 }
 
 impl Link {
@@ -21,24 +22,5 @@ impl Link {
     /// Ends the connection: whatever it still carries must not be mixed up with what comes next.
     pub(crate) fn discard(self) {
         drop(Connection::take(self.connection));
-    }
-
-    /// The server that it leads to.
-    pub(crate) fn node(&self) -> &Node {
-        &self.node
-    }
-}
-
-impl Deref for Link {
-    type Target = MultiplexedConnection;
-
-    fn deref(&self) -> &MultiplexedConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Link {
-    fn deref_mut(&mut self) -> &mut MultiplexedConnection {
-        &mut self.connection
     }
 }

@@ -1,7 +1,6 @@
 //! The servers behind one address: their pools, and who serves what.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,7 +24,8 @@ use crate::server::Greeting;
 const RECHECK: Duration = Duration::from_secs(1);
 
 /// The servers behind one address. Cheap to clone; all clones share pools and knowledge.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Nodes {{ .. }}")]
 pub(crate) struct Nodes(Arc<Inner>);
 
 struct Inner {
@@ -41,13 +41,6 @@ struct Inner {
     /// The same, to look at without waiting.
     recheck_due: Mutex<Instant>,
     asked: AtomicUsize,
-}
-
-impl fmt::Debug for Nodes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address may carry a password.
-        f.debug_struct("Nodes").finish_non_exhaustive()
-    }
 }
 
 impl Nodes {
@@ -126,7 +119,7 @@ impl Nodes {
     /// Whether `link` still leads to the master that serves `key`, as far as is known.
     pub(crate) fn is_current(&self, link: &Link, key: &str) -> bool {
         self.recheck();
-        self.0.layout.load().node_of(key) == Some(link.node())
+        self.0.layout.load().node_of(key) == Some(&link.node)
     }
 
     /// Takes note of what an error says about who serves `key`; gives the node that an `ASK` names.

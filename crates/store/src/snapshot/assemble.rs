@@ -43,12 +43,8 @@ pub(super) fn assemble(
     minutes: MinuteSeries,
     sealed: Option<Arc<SealedPoll>>,
 ) -> Result<PollSnapshot, StoreError> {
-    let shape = (
-        poll.definition.channels().len(),
-        poll.definition.candidates().len(),
-    );
-    let mut tally = Tally::new(shape.0, shape.1);
-    let mut late = Tally::new(shape.0, shape.1);
+    let mut tally = Tally::empty(&poll.definition);
+    let mut late = tally.clone();
     let mut ledger = Vec::with_capacity(shards.len());
     let mut revision = poll.revision;
     let mut received_at = minutes.last().map(|minute| minute.start());

@@ -20,13 +20,10 @@ pub struct AuditArgs {
 /// # Errors
 /// [`Failure::Refused`] with the first difference, after the report was written.
 pub async fn run(args: AuditArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let operator = context.operator()?;
-    context.poll(&operator, &args.poll.poll).await?;
-    let Some(report) = operator.audit(&args.poll.poll).await? else {
-        return Err(Failure::usage(format!(
-            "poll `{}` has just been removed",
-            args.poll.poll
-        )));
+    let id = &args.poll.poll;
+    let (operator, _poll) = context.find(id).await?;
+    let Some(report) = operator.audit(id).await? else {
+        return Err(Failure::usage(format!("poll `{id}` has just been removed")));
     };
     if context.json() {
         context.write_json(&report)?;
@@ -34,13 +31,9 @@ pub async fn run(args: AuditArgs, context: &mut Context<'_>) -> Result<(), Failu
         context.terminal.line(&text(&report))?;
     }
     match report.differences.first() {
-        _ if report.passed => Ok(()),
+        None => Ok(()),
         Some(first) => Err(Failure::refused(format!(
             "poll `{}` does not pass: {first}",
-            report.poll
-        ))),
-        None => Err(Failure::refused(format!(
-            "poll `{}` does not pass",
             report.poll
         ))),
     }

@@ -4,7 +4,7 @@ use crate::commands::definition;
 use crate::commands::figures::{Figures, sealed_result};
 use crate::commands::poll_arg::PollArg;
 use crate::commands::progress::Shards;
-use crate::commands::spreadsheet::{Spreadsheet, for_spreadsheet};
+use crate::commands::spreadsheet::{Spreadsheet, finish, for_spreadsheet};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
@@ -88,8 +88,7 @@ pub async fn run(args: ExportArgs, context: &mut Context<'_>) -> Result<(), Fail
             "--for: a spreadsheet opens the CSV of results, hourly, minutely and ledger; give --format csv, or leave out --for",
         ));
     }
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, &args.poll.poll).await?;
+    let (operator, poll) = context.find(&args.poll.poll).await?;
     let mut export = export(&operator, &poll, args.what, form, context).await?;
     if let Some(spreadsheet) = args.spreadsheet {
         export.text = for_spreadsheet(&export.text, spreadsheet)?;
@@ -418,13 +417,6 @@ fn to_csv<T: Serialize>(rows: &[T]) -> Result<String, Failure> {
         writer.serialize(row).map_err(anyhow::Error::from)?;
     }
     finish(writer)
-}
-
-fn finish(writer: csv::Writer<Vec<u8>>) -> Result<String, Failure> {
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| anyhow::Error::msg(error.to_string()))?;
-    Ok(String::from_utf8(bytes).map_err(anyhow::Error::from)?)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {

@@ -31,25 +31,15 @@ impl Figures {
         poll: &Poll,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let (channels, candidates) = (
-            poll.definition.channels().len(),
-            poll.definition.candidates().len(),
-        );
-        let (mut tally, mut late) = (
-            Tally::new(channels, candidates),
-            Tally::new(channels, candidates),
-        );
-        let mut minutes = MinuteSeries::new(channels, candidates);
+        let mut tally = Tally::empty(&poll.definition);
+        let mut late = tally.clone();
+        let mut minutes = MinuteSeries::empty(&poll.definition);
         let mut revision = poll.revision;
         for shard in operator.figures(poll).await? {
             tally.merge(&shard.tally).map_err(anyhow::Error::from)?;
             late.merge(&shard.late).map_err(anyhow::Error::from)?;
             minutes.merge(&shard.minutes).map_err(anyhow::Error::from)?;
-            revision += shard
-                .writers
-                .values()
-                .map(|writer| writer.last_sequence)
-                .sum::<u64>();
+            revision += shard.sequences();
         }
         let sealed = match poll.state {
             PollState::Sealed => Some(final_result(operator, poll.definition.id()).await?),

@@ -128,17 +128,8 @@ async fn last_sequence(
     context: &Context<'_>,
 ) -> Result<(Option<u64>, bool), Failure> {
     if let Some(sealed) = sealed_result(operator, &receipt.poll).await? {
-        let shard = sealed
-            .shards
-            .iter()
-            .find(|totals| totals.shard == receipt.shard);
-        let writer = shard.and_then(|totals| {
-            totals
-                .writers
-                .iter()
-                .find(|totals| totals.writer == receipt.writer)
-        });
-        return Ok((writer.map(|totals| totals.last_sequence), true));
+        let last = sealed.last_sequence(receipt.shard, &receipt.writer);
+        return Ok((last, true));
     }
     let poll = context.poll(operator, &receipt.poll).await?;
     let shards = operator.figures(&poll).await?;

@@ -45,6 +45,14 @@ pub(super) fn for_spreadsheet(csv: &str, spreadsheet: Spreadsheet) -> Result<Str
         });
         writer.write_record(cells).map_err(anyhow::Error::from)?;
     }
+    finish(writer)
+}
+
+/// The CSV as a text.
+///
+/// # Errors
+/// None, in memory.
+pub(super) fn finish(writer: csv::Writer<Vec<u8>>) -> Result<String, Failure> {
     let bytes = writer
         .into_inner()
         .map_err(|error| anyhow::Error::msg(error.to_string()))?;

@@ -63,8 +63,7 @@ pub(super) async fn run(args: &MergeArgs, context: &mut Context<'_>) -> Result<(
         joint.parts.push(part);
     }
     let poll_id = joint.poll()?;
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, &poll_id).await?;
+    let (operator, poll) = context.find(&poll_id).await?;
     let tally = PollTally {
         operator: &operator,
         poll: &poll,

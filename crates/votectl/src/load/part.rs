@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use vote_client::stats::{ErrorCount, Stats};
+use vote_client::stats::{Counts, ErrorCount, Stats};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
@@ -60,13 +60,13 @@ impl Part {
         let errors = stats.errors.iter();
         Self {
             paredao_load_part: VERSION,
-            sent: stats.sent,
-            accepted: stats.accepted,
-            repeated: stats.repeated,
-            refused: stats.refused,
-            no_connection: stats.no_connection,
-            unknown: stats.unknown,
-            attempts: stats.attempts,
+            sent: stats.counts.sent,
+            accepted: stats.counts.accepted,
+            repeated: stats.counts.repeated,
+            refused: stats.counts.refused,
+            no_connection: stats.counts.no_connection,
+            unknown: stats.counts.unknown,
+            attempts: stats.counts.attempts,
             errors: errors
                 .map(|(error, count)| (error.clone(), (count.attempts, count.votes)))
                 .collect(),
@@ -122,13 +122,15 @@ impl Part {
     /// The figures, if they agree with each other.
     fn stats(&self) -> Option<Stats> {
         let mut stats = Stats::new();
-        stats.sent = self.sent;
-        stats.accepted = self.accepted;
-        stats.repeated = self.repeated;
-        stats.refused = self.refused;
-        stats.no_connection = self.no_connection;
-        stats.unknown = self.unknown;
-        stats.attempts = self.attempts;
+        stats.counts = Counts {
+            sent: self.sent,
+            accepted: self.accepted,
+            repeated: self.repeated,
+            refused: self.refused,
+            no_connection: self.no_connection,
+            unknown: self.unknown,
+            attempts: self.attempts,
+        };
         for (error, (attempts, votes)) in &self.errors {
             let count = ErrorCount {
                 attempts: *attempts,
@@ -233,7 +235,7 @@ mod tests {
         let text = serde_json::to_vec(&part).expect("a part is JSON");
         let (read, figures) = Part::parse(&text).expect("it is a part");
         assert_eq!(read, part);
-        assert_eq!((figures.accepted, figures.unknown), (5, 1));
+        assert_eq!((figures.counts.accepted, figures.counts.unknown), (5, 1));
         assert_eq!(figures.errors, stats.errors);
         assert_eq!(
             Latency::of(&figures.latency).p99,

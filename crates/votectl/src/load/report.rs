@@ -8,7 +8,7 @@ use std::time::Duration;
 use vote_client::latency::{Distribution, Latency};
 use vote_client::plan::Plan;
 use vote_client::reconcile::{Finding, NotRead, Reconciliation};
-use vote_client::stats::{Stats, micros};
+use vote_client::stats::{Counts, Stats, micros};
 
 /// One kind of error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +24,38 @@ pub(super) struct ErrorLine {
 /// The whole report; its JSON form is what `--output json` prints.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Report {
+    /// What was asked for.
+    #[serde(flatten)]
+    pub(super) asked: Asked,
+    /// Whether the run was stopped early.
+    pub(super) stopped: bool,
+    /// Why it has ended.
+    pub(super) ended: Ending,
+    /// Limits that were not kept, a sentence each.
+    pub(super) breaches: Vec<String>,
+    /// Seconds from the first vote's time to the last answer.
+    pub(super) elapsed_s: f64,
+    /// Accepted votes per second.
+    pub(super) accepted_per_second: f64,
+    /// How the votes have ended.
+    #[serde(flatten)]
+    pub(super) counts: Counts,
+    /// Errors by type, the most frequent first.
+    pub(super) errors: Vec<ErrorLine>,
+    /// From the intended send time to the answer, of accepted votes, in microseconds.
+    pub(super) latency_us: Latency,
+    /// From the intended to the real send time, in microseconds.
+    pub(super) start_delay_us: Latency,
+    /// Tally against answers, if it could be read.
+    #[serde(serialize_with = "whichever")]
+    pub(super) reconciliation: Result<Reconciliation, NotRead>,
+    #[serde(skip)]
+    pub(super) distribution: Distribution,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Asked {
     /// The poll.
     pub(super) poll: String,
     /// The service's base URL.
@@ -40,62 +72,6 @@ pub(super) struct Report {
     /// Votes per second that were asked for, the mean of all stages.
     pub(super) rate: u32,
     /// Votes that were asked for.
-    pub(super) votes: u64,
-    /// How many could be in flight.
-    pub(super) connections: usize,
-    /// Whether the run was stopped early.
-    pub(super) stopped: bool,
-    /// Why it has ended.
-    pub(super) ended: Ending,
-    /// Limits that were not kept, a sentence each.
-    pub(super) breaches: Vec<String>,
-    /// Seconds from the first vote's time to the last answer.
-    pub(super) elapsed_s: f64,
-    /// Accepted votes per second.
-    pub(super) accepted_per_second: f64,
-    /// Votes sent at least once.
-    pub(super) sent: u64,
-    /// Votes answered as accepted.
-    pub(super) accepted: u64,
-    /// Votes whose key was known before the run.
-    pub(super) repeated: u64,
-    /// Votes sent and certainly not recorded.
-    pub(super) refused: u64,
-    /// Votes that were never sent, for want of a connection; they are not among those sent.
-    pub(super) no_connection: u64,
-    /// Votes of unknown completed.
-    pub(super) unknown: u64,
-    /// Attempts to send a vote, first ones and repeated ones.
-    pub(super) attempts: u64,
-    /// Errors by type, the most frequent first.
-    pub(super) errors: Vec<ErrorLine>,
-    /// From the intended send time to the answer, of accepted votes, in microseconds.
-    pub(super) latency_us: Latency,
-    /// From the intended to the real send time, in microseconds.
-    pub(super) start_delay_us: Latency,
-    /// Tally against answers, if it could be read.
-    #[serde(serialize_with = "whichever")]
-    pub(super) reconciliation: Result<Reconciliation, NotRead>,
-    #[serde(skip)]
-    pub(super) distribution: Distribution,
-}
-
-/// What was asked for, see [`Report::of`].
-#[derive(Debug, Clone)]
-pub(super) struct Asked {
-    /// The poll.
-    pub(super) poll: String,
-    /// The service's base URL.
-    pub(super) url: String,
-    /// How many parts were joined.
-    pub(super) parts: Option<usize>,
-    /// First part of the keys.
-    pub(super) keys: Option<String>,
-    /// Seed of the candidates.
-    pub(super) seed: Option<u64>,
-    /// Votes per second.
-    pub(super) rate: u32,
-    /// Votes in all.
     pub(super) votes: u64,
     /// How many could be in flight.
     pub(super) connections: usize,
@@ -125,16 +101,6 @@ impl Report {
         elapsed: Duration,
         reconciliation: Result<Reconciliation, NotRead>,
     ) -> Self {
-        let Stats {
-            sent,
-            accepted,
-            repeated,
-            refused,
-            no_connection,
-            unknown,
-            attempts,
-            ..
-        } = *stats;
         let elapsed_s = elapsed.as_secs_f64();
         let mut errors: Vec<ErrorLine> = stats
             .errors
@@ -147,26 +113,13 @@ impl Report {
             .collect();
         errors.sort_by_key(|line| std::cmp::Reverse(line.attempts));
         Self {
-            poll: asked.poll,
-            url: asked.url,
-            parts: asked.parts,
-            keys: asked.keys,
-            seed: asked.seed,
-            rate: asked.rate,
-            votes: asked.votes,
-            connections: asked.connections,
             stopped: stats.begun() < asked.votes,
+            asked,
             ended: Ending::Whole,
             breaches: Vec::new(),
             elapsed_s,
-            accepted_per_second: per_second(accepted, elapsed),
-            sent,
-            accepted,
-            repeated,
-            refused,
-            no_connection,
-            unknown,
-            attempts,
+            accepted_per_second: per_second(stats.counts.accepted, elapsed),
+            counts: stats.counts,
             errors,
             latency_us: Latency::of(&stats.latency),
             start_delay_us: Latency::of(&stats.start_delay),
@@ -183,10 +136,10 @@ impl Report {
                 unread.reason
             ))),
             // Whatever the tally says: nothing of this run can be in it.
-            Ok(_) if self.sent == 0 && self.no_connection > 0 => {
+            Ok(_) if self.counts.sent == 0 && self.counts.no_connection > 0 => {
                 Some(Failure::Broken(anyhow::anyhow!(
                     "no vote got a connection to {}; is the ingest service where --url says?",
-                    self.url
+                    self.asked.url
                 )))
             }
             Ok(found) if !self.agrees(found) => {
@@ -196,16 +149,16 @@ impl Report {
                 "stopped, for every vote is answered {}: does the poll take votes there, and is --url right?",
                 self.gone_error()
             ))),
-            Ok(_) if self.accepted == 0 && self.sent > 0 => {
+            Ok(_) if self.counts.accepted == 0 && self.counts.sent > 0 => {
                 Some(Failure::refused("no vote was accepted"))
             }
             Ok(_) if !self.breaches.is_empty() => Some(Failure::refused(self.breaches.join("; "))),
             Ok(_) if self.ended == Ending::TimeUp && self.stopped => {
                 Some(Failure::refused(format!(
                     "{} of {} votes were not sent in time: the service, or {} connections, did not keep up",
-                    self.votes - self.begun(),
-                    self.votes,
-                    self.connections
+                    self.asked.votes - self.begun(),
+                    self.asked.votes,
+                    self.asked.connections
                 )))
             }
             Ok(_) => None,
@@ -218,33 +171,33 @@ impl Report {
         // Whoever ends a run early knows that the rest was not sent.
         let votes = match ended {
             Ending::Asked | Ending::AtOnce => self.begun(),
-            _ => self.votes,
+            _ => self.asked.votes,
         };
         self.breaches = limits.breaches(Measured {
             rate: self.accepted_per_second,
             p99: self.latency_us.p99,
             votes,
-            errors: votes.saturating_sub(self.accepted),
+            errors: votes.saturating_sub(self.counts.accepted),
         });
     }
 
     /// Whether the rate that was asked for was missed by a tenth or more. A run of less than a second says nothing: its
     /// last answer counts too much.
     pub(super) fn has_missed_its_rate(&self) -> bool {
-        self.accepted_per_second < f64::from(self.rate) * 0.9
-            && self.votes >= u64::from(self.rate)
-            && self.parts.is_none()
+        self.accepted_per_second < f64::from(self.asked.rate) * 0.9
+            && self.asked.votes >= u64::from(self.asked.rate)
+            && self.asked.parts.is_none()
     }
 
     /// Votes that had their turn.
     fn begun(&self) -> u64 {
-        self.sent + self.no_connection
+        self.counts.sent + self.counts.no_connection
     }
 
     /// Whether the tally has what was answered. A single run can't know of the votes of others: more is no failure of
     /// its own. All parts together have to account for every vote.
     fn agrees(&self, found: &Reconciliation) -> bool {
-        found.holds() || (self.parts.is_none() && found.finding == Finding::Surplus)
+        found.holds() || (self.asked.parts.is_none() && found.finding == Finding::Surplus)
     }
 
     /// The most frequent of the errors that say that votes have no place there.

@@ -38,35 +38,47 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     } else {
         ""
     };
-    writeln!(out, "poll        {} at {}{early}", report.poll, report.url)?;
-    if let Some(parts) = report.parts {
+    writeln!(
+        out,
+        "poll        {} at {}{early}",
+        report.asked.poll, report.asked.url
+    )?;
+    if let Some(parts) = report.asked.parts {
         writeln!(out, "parts       {parts}, joined")?;
     }
     writeln!(
         out,
         "votes       {} of {} sent in {:.1} s; {:.0} per second accepted, {} asked for",
-        report.sent, report.votes, report.elapsed_s, report.accepted_per_second, report.rate
+        report.counts.sent,
+        report.asked.votes,
+        report.elapsed_s,
+        report.accepted_per_second,
+        report.asked.rate
     )?;
     writeln!(
         out,
         "answers     {} accepted, {} refused, {} unknown, {} already known; {} attempts",
-        report.accepted, report.refused, report.unknown, report.repeated, report.attempts
+        report.counts.accepted,
+        report.counts.refused,
+        report.counts.unknown,
+        report.counts.repeated,
+        report.counts.attempts
     )?;
     if report.has_missed_its_rate() {
         writeln!(
             out,
             "MISSED      {:.0} votes per second were accepted, {} were asked for",
-            report.accepted_per_second, report.rate
+            report.accepted_per_second, report.asked.rate
         )?;
     }
     for breach in &report.breaches {
         writeln!(out, "BREACH      {breach}")?;
     }
-    if report.no_connection > 0 {
+    if report.counts.no_connection > 0 {
         writeln!(
             out,
             "not sent    {} votes got no connection",
-            report.no_connection
+            report.counts.no_connection
         )?;
     }
     Ok(())
@@ -92,7 +104,7 @@ fn write_latency(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "  (of it until sent: p99 {}, max {}; grows when {} connections are too few)\n",
         human(report.start_delay_us.p99),
         human(report.start_delay_us.max),
-        report.connections
+        report.asked.connections
     )
 }
 

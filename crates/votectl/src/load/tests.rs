@@ -43,8 +43,8 @@ fn report(after: Result<u128, &str>) -> Report {
         Ok(after) => Ok(Reconciliation::new(
             10,
             after,
-            stats.accepted,
-            stats.unknown,
+            stats.counts.accepted,
+            stats.counts.unknown,
         )),
         Err(reason) => Err(NotRead::new(10, &stats, reason.to_owned())),
     };
@@ -113,7 +113,7 @@ fn votes_of_others_fail_no_single_run_but_all_parts_together() {
         text.contains("OTHERS      the tally gained 7 more"),
         "{text}"
     );
-    report.parts = Some(2);
+    report.asked.parts = Some(2);
     assert_eq!(report.failure().expect("it has failed").code(), 1);
 }
 

@@ -3,8 +3,8 @@
 
 use crate::failure::Failure;
 use std::time::Duration;
-use vote_client::answer::{CUT, NO_ANSWER, NO_CONNECTION, NO_HTTP, no_connection};
-use vote_client::connection::{Broken, Connection};
+use vote_client::answer::{self, NO_CONNECTION, no_connection};
+use vote_client::connection::Connection;
 use vote_client::endpoint::Endpoint;
 use vote_client::target::Target;
 use vote_client::tls::{Authorities, Tls};
@@ -82,15 +82,13 @@ impl Service {
             Ok(connected) => connected.map_err(Silence::NotSent)?,
             Err(_) => return Err(Silence::NotSent(format!("{NO_CONNECTION}: timed out"))),
         };
-        match tokio::time::timeout(ANSWER, connection.exchange(request.as_bytes())).await {
-            Ok(Ok(answer)) => Ok(Answer {
-                status: answer.status,
-                body: answer.body.to_vec(),
-            }),
-            Ok(Err(Broken::Cut)) => Err(Silence::Open(CUT)),
-            Ok(Err(Broken::Garbled)) => Err(Silence::Open(NO_HTTP)),
-            Err(_) => Err(Silence::Open(NO_ANSWER)),
-        }
+        let answer = answer::exchange(&mut connection, request.as_bytes(), ANSWER)
+            .await
+            .map_err(Silence::Open)?;
+        Ok(Answer {
+            status: answer.status,
+            body: answer.body.to_vec(),
+        })
     }
 
     /// The name is looked up each time: what it leads to may just be changing.

@@ -169,7 +169,7 @@ proptest! {
         let file: String = file.into_iter().collect();
         if let Err(error) = PollDefinition::parse_yaml(&file) {
             prop_assert!(!error.as_slice().is_empty());
-            prop_assert!(error.iter().all(|v| !v.field.is_empty() && !v.rule.is_empty()));
+            prop_assert!(error.as_slice().iter().all(|v| !v.field.is_empty() && !v.rule.is_empty()));
         }
     }
 

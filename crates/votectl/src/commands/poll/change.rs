@@ -1,7 +1,6 @@
 //! What all changes of a poll's state share: read, change, save, say so.
 
-use crate::commands::poll::reason::ReasonArg;
-use crate::commands::poll_arg::PollArg;
+use crate::commands::poll::reason::ChangeArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use jiff::Timestamp;
@@ -53,20 +52,19 @@ pub(super) fn time(
 /// [`Failure::Refused`] when the poll's state doesn't allow it, it is to be opened and its end has come, or somebody
 /// else has changed the poll meanwhile.
 pub(super) async fn transition(
-    args: &PollArg,
-    why: &ReasonArg,
+    args: &ChangeArgs,
     transition: Transition,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, &args.poll).await?;
+    let id = &args.poll.poll;
+    let (operator, poll) = context.find(id).await?;
     let (now, by) = (context.now(), &context.global.by);
     let next = match transition {
         Transition::Open => poll.open(now, by),
         other => poll.transition(other, now, by).map_err(OpenError::State),
     };
     let next = match next {
-        Ok(next) => next.because(why.reason.clone()),
+        Ok(next) => next.because(args.why.reason.clone()),
         Err(error) => {
             // An earlier attempt may have failed between the document and the last shard's fence, or Redis has
             // forgotten a fence since.
@@ -76,10 +74,7 @@ pub(super) async fn transition(
             } else {
                 ""
             };
-            return Err(Failure::refused(format!(
-                "poll `{}`: {error}{again}",
-                args.poll
-            )));
+            return Err(Failure::refused(format!("poll `{id}`: {error}{again}")));
         }
     };
     operator.save(&next, poll.revision).await?;

@@ -11,21 +11,13 @@ use vote_domain::{Poll, Transition};
 /// # Errors
 /// [`Failure::Refused`] when the poll's state doesn't allow it.
 pub(super) async fn run(args: AskedArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let operator = context.operator()?;
-    let id = &args.change.poll.poll;
-    let poll = context.poll(&operator, id).await?;
+    let (_operator, poll) = context.find(&args.change.poll.poll).await?;
     // One that can't be closed is refused, or fenced again, without a question.
     let closes = poll.state.apply(Transition::Close).is_ok();
     if closes && !poll.is_over(context.now()) {
         context.terminal.confirm(&question(&poll), args.yes)?;
     }
-    change::transition(
-        &args.change.poll,
-        &args.change.why,
-        Transition::Close,
-        context,
-    )
-    .await
+    change::transition(&args.change, Transition::Close, context).await
 }
 
 fn question(poll: &Poll) -> String {

@@ -23,8 +23,7 @@ pub struct DeleteArgs {
 /// [`Failure::Refused`] when the poll is no draft, or somebody changes it meanwhile; also when it wasn't confirmed.
 pub(super) async fn run(args: DeleteArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let id = &args.poll.poll;
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, id).await?;
+    let (operator, poll) = context.find(id).await?;
     let marked = poll
         .deleted(context.now(), &context.global.by)
         .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;

@@ -47,8 +47,8 @@ struct To {
 /// # Errors
 /// [`Failure::Refused`] when the poll's state doesn't allow it.
 pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, &args.poll.poll).await?;
+    let id = &args.poll.poll;
+    let (operator, poll) = context.find(id).await?;
     let now = context.now();
     let until = change::time("--until", args.to.until.as_deref(), &poll, now)?;
     let until = match (until, args.to.longer) {
@@ -73,10 +73,7 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
             operator.fence(&poll).await?;
             change::report(&poll, context)
         }
-        Err(error) => Err(Failure::refused(format!(
-            "poll `{}`: {error}",
-            args.poll.poll
-        ))),
+        Err(error) => Err(Failure::refused(format!("poll `{id}`: {error}"))),
     }
 }
 

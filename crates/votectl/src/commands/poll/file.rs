@@ -50,6 +50,7 @@ pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<PollFile, Failure> {
             count => format!("{count} mistakes"),
         };
         let lines: String = violations
+            .as_slice()
             .iter()
             .map(|violation| format!("\n  {violation}"))
             .collect();

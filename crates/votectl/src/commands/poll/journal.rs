@@ -12,8 +12,7 @@ use vote_domain::Poll;
 /// # Errors
 /// When there is no such poll, or Redis can't be read.
 pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), Failure> {
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, &args.poll).await?;
+    let (_operator, poll) = context.find(&args.poll).await?;
     if context.json() {
         return context.write_json(&json!({
             "poll": poll.definition.id(),

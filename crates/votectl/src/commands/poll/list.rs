@@ -21,10 +21,6 @@ struct Row<'a> {
     #[serde(with = "wire_time")]
     closes_at: Timestamp,
     timezone: &'a str,
-    #[serde(skip)]
-    opens: String,
-    #[serde(skip)]
-    closes: String,
     candidates: usize,
     channels: usize,
     shards: u16,
@@ -58,15 +54,15 @@ pub(super) async fn run(context: &mut Context<'_>) -> Result<(), Failure> {
         "CANDIDATES",
         "CHANNELS",
     ]);
-    for row in rows {
+    for (row, poll) in rows.iter().zip(&polls) {
         table.add_row([
             row.poll.to_owned(),
             row.title.to_owned(),
             row.kind.to_owned(),
             row.state.to_owned(),
             row.phase.to_owned(),
-            row.opens,
-            row.closes,
+            poll.definition.shown(row.opens_at),
+            poll.definition.shown(row.closes_at),
             row.candidates.to_string(),
             row.channels.to_string(),
         ]);
@@ -86,8 +82,6 @@ fn row(poll: &Poll, now: Timestamp) -> Row<'_> {
         opens_at: definition.opens_at(),
         closes_at: poll.closes_at,
         timezone: definition.timezone(),
-        opens: definition.shown(definition.opens_at()),
-        closes: definition.shown(poll.closes_at),
         candidates: definition.candidates().len(),
         channels: definition.channels().len(),
         shards: definition.shards(),

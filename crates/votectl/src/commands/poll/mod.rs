@@ -10,11 +10,8 @@ mod extend;
 pub(crate) mod file;
 mod journal;
 mod list;
-mod open;
-mod pause;
 pub(crate) mod reason;
 mod reschedule;
-mod resume;
 mod seal;
 mod show;
 mod visibility;
@@ -26,6 +23,7 @@ use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Subcommand;
+use vote_domain::Transition;
 
 /// Commands about polls.
 #[derive(Debug, Subcommand)]
@@ -74,9 +72,9 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::List => list::run(context).await,
         PollCommand::Show(args) => show::run(args, context).await,
         PollCommand::Journal(args) => journal::run(args, context).await,
-        PollCommand::Open(args) => open::run(args, context).await,
-        PollCommand::Pause(args) => pause::run(args, context).await,
-        PollCommand::Resume(args) => resume::run(args, context).await,
+        PollCommand::Open(args) => change::transition(&args, Transition::Open, context).await,
+        PollCommand::Pause(args) => change::transition(&args, Transition::Pause, context).await,
+        PollCommand::Resume(args) => change::transition(&args, Transition::Resume, context).await,
         PollCommand::Close(args) => close::run(args, context).await,
         PollCommand::Seal(args) => seal::run(args, context).await,
         PollCommand::Void(args) => void::run(args, context).await,

@@ -38,9 +38,8 @@ pub(super) async fn run(args: RescheduleArgs, context: &mut Context<'_>) -> Resu
         asked: AskedArgs { change, yes },
         to,
     } = args;
-    let operator = context.operator()?;
     let id = &change.poll.poll;
-    let poll = context.poll(&operator, id).await?;
+    let (operator, poll) = context.find(id).await?;
     let now = context.now();
     let opens_at = change::time("--opens-at", to.opens_at.as_deref(), &poll, now)?;
     let closes_at = change::time("--until", to.until.as_deref(), &poll, now)?;

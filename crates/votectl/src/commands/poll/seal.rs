@@ -60,8 +60,7 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
     }
     let patience = Duration::try_from(args.wait)
         .map_err(|_| Failure::usage("--wait: must not be negative"))?;
-    let operator = context.operator()?;
-    let mut poll = context.poll(&operator, id).await?;
+    let (operator, mut poll) = context.find(id).await?;
     if poll.state == PollState::Sealed {
         return repeat(&operator, &poll, context).await;
     }

@@ -14,8 +14,7 @@ use vote_domain::{Poll, wire_time};
 /// # Errors
 /// When there is no such poll, or Redis can't be read.
 pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), Failure> {
-    let operator = context.operator()?;
-    let poll = context.poll(&operator, &args.poll).await?;
+    let (operator, poll) = context.find(&args.poll).await?;
     for remark in candidates::remarks(&poll.definition) {
         context.terminal.note(&remark);
     }

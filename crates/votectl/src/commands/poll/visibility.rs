@@ -31,9 +31,8 @@ pub(super) async fn run(args: VisibilityArgs, context: &mut Context<'_>) -> Resu
         asked: AskedArgs { change, yes },
         visibility,
     } = args;
-    let operator = context.operator()?;
     let id = &change.poll.poll;
-    let poll = context.poll(&operator, id).await?;
+    let (operator, poll) = context.find(id).await?;
     let next = poll
         .show(visibility, context.now(), &context.global.by)
         .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;

@@ -11,13 +11,12 @@ use vote_domain::{PollState, Transition};
 /// # Errors
 /// As [`change::transition`]; also when it wasn't confirmed.
 pub(super) async fn run(args: AskedArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let operator = context.operator()?;
     let AskedArgs { change, yes } = args;
     let id = &change.poll.poll;
-    let poll = context.poll(&operator, id).await?;
+    let (_operator, poll) = context.find(id).await?;
     if poll.state == PollState::Void {
         // Fenced again, for an earlier attempt may have failed half-way.
-        return change::transition(&change.poll, &change.why, Transition::Void, context).await;
+        return change::transition(&change, Transition::Void, context).await;
     }
     // Asked only where it can be done.
     poll.transition(Transition::Void, context.now(), &context.global.by)
@@ -29,5 +28,5 @@ pub(super) async fn run(args: AskedArgs, context: &mut Context<'_>) -> Result<()
         poll.state
     );
     context.terminal.confirm(&question, yes)?;
-    change::transition(&change.poll, &change.why, Transition::Void, context).await
+    change::transition(&change, Transition::Void, context).await
 }

@@ -35,9 +35,8 @@ pub struct WithdrawArgs {
 /// # Errors
 /// [`Failure::Refused`] where the poll's state doesn't allow it, there is no such candidate, or it was not confirmed.
 pub(super) async fn run(args: WithdrawArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let operator = context.operator()?;
     let id = &args.poll.poll;
-    let poll = context.poll(&operator, id).await?;
+    let (operator, poll) = context.find(id).await?;
     let (now, by) = (context.now(), &context.global.by);
     let next = match args.undo {
         true => poll.readmit(&args.candidate, now, by),
