@@ -8,4 +8,4 @@ mod service;
 mod vote;
 
 pub use service::Ingest;
-pub use vote::{Asked, answer, read_vote};
+pub use vote::{Received, answer, read_vote};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
 use vote_http::{BoxError, Context, Problem, ProblemCode, Service};
-use vote_ingest::{Asked, answer, read_vote};
+use vote_ingest::{Received, answer, read_vote};
 use vote_runtime::ServiceName;
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
@@ -72,7 +72,7 @@ impl Shared {
             place: 0,
         };
         let outcome = Outcome::Accepted(Acceptance { place, batch: None });
-        let asked = Asked::of(vote, received_at);
+        let asked = Received::of(vote, received_at);
         answer(&self.poll, asked, &outcome, &self.receipt_key)
     }
 }

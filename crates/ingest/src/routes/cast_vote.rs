@@ -8,7 +8,7 @@ use vote_runtime::Settings;
 use vote_store::VoteWriter;
 
 use crate::vote::{
-    Asked, CastVote, VoteAccepted, VoteProblems, answer, cast, find_poll, read_vote,
+    CastVote, Received, VoteAccepted, VoteProblems, answer, cast, find_poll, read_vote,
 };
 
 /// Cast a vote
@@ -62,7 +62,7 @@ pub(crate) async fn cast_vote(
         received_at,
         key_required,
     )?;
-    let asked = Asked::of(&vote, received_at);
+    let received = Received::of(&vote, received_at);
     let outcome = cast(&open, vote, received_at).await;
-    answer(open.poll(), asked, &outcome, &receipt_key)
+    answer(open.poll(), received, &outcome, &receipt_key)
 }

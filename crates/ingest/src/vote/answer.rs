@@ -52,14 +52,14 @@ pub(crate) struct VoteAccepted<'a> {
 
 /// What is to be told of a vote once it is cast.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct Received {
     channel: u8,
     candidate: u8,
     has_key: bool,
     received_at: Timestamp,
 }
 
-impl Asked {
+impl Received {
     /// Of a vote that was received then.
     #[must_use]
     pub const fn of(vote: &VoteToCast, received_at: Timestamp) -> Self {
@@ -78,11 +78,11 @@ impl Asked {
 /// The problem of every outcome but a recorded vote.
 pub fn answer(
     poll: &Poll,
-    asked: Asked,
+    received: Received,
     outcome: &Outcome,
     receipt_key: &ReceiptKey,
 ) -> Result<HttpResponse, Problem> {
-    let accepted = vote_accepted(poll, asked, outcome, receipt_key)?;
+    let accepted = vote_accepted(poll, received, outcome, receipt_key)?;
     let mut response = match accepted.status {
         VoteStatus::Accepted => HttpResponse::Created(),
         VoteStatus::AlreadyAccepted => HttpResponse::Ok(),
@@ -97,7 +97,7 @@ pub fn answer(
 /// What the client is told: that its vote is recorded, or a problem.
 pub(super) fn vote_accepted<'a>(
     poll: &'a Poll,
-    asked: Asked,
+    received: Received,
     outcome: &Outcome,
     receipt_key: &ReceiptKey,
 ) -> Result<VoteAccepted<'a>, Problem> {
@@ -107,8 +107,8 @@ pub(super) fn vote_accepted<'a>(
         Outcome::Duplicate(acceptance) => (VoteStatus::AlreadyAccepted, acceptance.as_ref()),
         Outcome::Mismatch => return Err(ProblemCode::IdempotencyKeyReused.into()),
         Outcome::LimitReached => return Err(ProblemCode::VoteLimitReached.into()),
-        Outcome::Refused(Refusal::Withdrawn) => return Err(withdrawn(poll, asked.candidate)),
-        Outcome::Refused(refusal) => return Err(refused(poll, *refusal, asked)),
+        Outcome::Refused(Refusal::Withdrawn) => return Err(withdrawn(poll, received.candidate)),
+        Outcome::Refused(refusal) => return Err(refused(poll, *refusal, received)),
         Outcome::QueueFull => return Err(ProblemCode::Overloaded.into()),
         Outcome::NotRecorded => return Err(ProblemCode::NotRecorded.into()),
         Outcome::Unknown => return Err(ProblemCode::OutcomeUnknown.into()),
@@ -121,28 +121,28 @@ pub(super) fn vote_accepted<'a>(
         sequence: place.sequence,
         place: place.place,
         is_repeat,
-        at: asked.received_at,
+        at: received.received_at,
     };
     Ok(VoteAccepted {
         status,
         poll: definition.id().as_str(),
-        candidate: definition.candidates()[usize::from(asked.candidate)]
+        candidate: definition.candidates()[usize::from(received.candidate)]
             .id
             .as_str(),
-        channel: definition.channels()[usize::from(asked.channel)]
+        channel: definition.channels()[usize::from(received.channel)]
             .id
             .as_str(),
         direction: definition.direction(),
-        accepted_at: (!is_repeat).then(|| wire_time::format(asked.received_at)),
+        accepted_at: (!is_repeat).then(|| wire_time::format(received.received_at)),
         receipt: acceptance.map(|Acceptance { place, .. }| receipt(place).sign(receipt_key)),
     })
 }
 
 /// The problem of a vote that the poll did not take.
-fn refused(poll: &Poll, refusal: Refusal, asked: Asked) -> Problem {
+fn refused(poll: &Poll, refusal: Refusal, received: Received) -> Problem {
     match refusal {
         // Its lanes are gone, and with them whoever could look up a repeat's key.
-        Refusal::Sealed | Refusal::Void if asked.has_key => over_for_good(poll, refusal),
+        Refusal::Sealed | Refusal::Void if received.has_key => over_for_good(poll, refusal),
         Refusal::NotOpenYet => {
             let opens_at = wire_time::format(poll.definition.opens_at());
             Problem::new(ProblemCode::PollNotOpen)
@@ -154,7 +154,7 @@ fn refused(poll: &Poll, refusal: Refusal, asked: Asked) -> Problem {
         Refusal::Paused => ProblemCode::PollPaused.into(),
         // The shards know of an early closing before this process does; the time that it knows then
         // is still to come, and wrong.
-        Refusal::Closed | Refusal::Sealed if poll.closes_at > asked.received_at => {
+        Refusal::Closed | Refusal::Sealed if poll.closes_at > received.received_at => {
             ProblemCode::PollClosed.into()
         }
         Refusal::Closed | Refusal::Sealed => {

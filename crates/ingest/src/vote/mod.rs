@@ -14,7 +14,7 @@ mod read;
 mod tests;
 
 pub(crate) use self::answer::VoteAccepted;
-pub use self::answer::{Asked, answer};
+pub use self::answer::{Received, answer};
 pub(crate) use self::body::CastVote;
 pub(crate) use self::cast::cast;
 pub(crate) use self::open_poll::find_poll;

@@ -12,7 +12,7 @@ use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 use vote_testkit::fixtures::{self, demo_poll};
 
 use super::answer::{VoteStatus, vote_accepted};
-use super::{Asked, VoteProblems, answer, read_vote};
+use super::{Received, VoteProblems, answer, read_vote};
 
 /// Those that a server meets: their tests are in `tests/it`.
 const OF_THE_SERVER: [ProblemCode; 7] = [
@@ -36,7 +36,7 @@ fn poll() -> Poll {
 }
 
 /// A vote without a key through the first channel.
-fn asked(candidate: u8, received_at: Timestamp) -> Asked {
+fn received(candidate: u8, received_at: Timestamp) -> Received {
     let vote = VoteToCast {
         channel: 0,
         candidate,
@@ -46,7 +46,7 @@ fn asked(candidate: u8, received_at: Timestamp) -> Asked {
         is_withdrawn: false,
         span: None,
     };
-    Asked::of(&vote, received_at)
+    Received::of(&vote, received_at)
 }
 
 fn headers(content_types: &[&str], keys: &[&str]) -> HeaderMap {
@@ -194,7 +194,7 @@ fn the_first_rule_that_a_request_breaks_is_named() {
 fn a_vote_that_was_not_recorded_is_a_problem() {
     let key = ReceiptKey::from_bytes([7; 32]);
     for (outcome, expected) in UNRECORDED {
-        let refused = code(answer(&poll(), asked(0, at(1)), &outcome, &key));
+        let refused = code(answer(&poll(), received(0, at(1)), &outcome, &key));
         assert_eq!(refused, Some(expected), "{outcome:?}");
     }
 }
@@ -225,7 +225,8 @@ fn a_closing_time_is_told_only_once_it_has_come() {
     let key = ReceiptKey::from_bytes([7; 32]);
     let closed = Outcome::Refused(Refusal::Closed);
     for (received_at, is_told) in [(at(1), false), (at(3_600), true), (at(3_601), true)] {
-        let problem = answer(&poll(), asked(0, received_at), &closed, &key).expect_err("refused");
+        let problem =
+            answer(&poll(), received(0, received_at), &closed, &key).expect_err("refused");
         let body = String::from_utf8_lossy(&problem.body()).into_owned();
         assert_eq!(body.contains("\"closed_at\":"), is_told, "{body}");
     }
@@ -241,14 +242,14 @@ fn a_recorded_vote_is_answered_with_its_receipt() {
         place: 4,
     };
     let outcome = Outcome::Accepted(Acceptance { place, batch: None });
-    let accepted = vote_accepted(&poll, asked(1, at(1)), &outcome, &key).expect("recorded");
+    let accepted = vote_accepted(&poll, received(1, at(1)), &outcome, &key).expect("recorded");
     let receipt = Receipt::verify(accepted.receipt.as_deref().expect("a receipt"), &key);
     let receipt = receipt.expect("genuine");
     assert_eq!((receipt.shard, receipt.sequence, receipt.place), (2, 3, 4));
     assert_eq!((accepted.candidate, accepted.channel), ("bia", "torcida"));
     assert!(accepted.accepted_at.is_some());
 
-    let response = answer(&poll, asked(1, at(1)), &outcome, &key).expect("recorded");
+    let response = answer(&poll, received(1, at(1)), &outcome, &key).expect("recorded");
     assert_eq!(response.status(), StatusCode::CREATED);
 }
 
@@ -262,9 +263,9 @@ fn a_repeat_is_answered_with_the_receipt_of_the_batch_that_found_it() {
         place: 7,
     };
     let outcome = Outcome::Duplicate(Some(Acceptance { place, batch: None }));
-    let response = answer(&poll, asked(1, at(9)), &outcome, &key).expect("recorded");
+    let response = answer(&poll, received(1, at(9)), &outcome, &key).expect("recorded");
     assert_eq!(response.status(), StatusCode::OK);
-    let repeat = vote_accepted(&poll, asked(1, at(9)), &outcome, &key).expect("recorded");
+    let repeat = vote_accepted(&poll, received(1, at(9)), &outcome, &key).expect("recorded");
     let receipt = Receipt::verify(repeat.receipt.as_deref().expect("a receipt"), &key);
     let expected = Receipt {
         poll: poll.definition.id().clone(),
@@ -280,7 +281,7 @@ fn a_repeat_is_answered_with_the_receipt_of_the_batch_that_found_it() {
     assert!(repeat.accepted_at.is_none());
 
     // No batch of a poll that is over for good is in its ledger.
-    let unproved = vote_accepted(&poll, asked(1, at(9)), &Outcome::Duplicate(None), &key);
+    let unproved = vote_accepted(&poll, received(1, at(9)), &Outcome::Duplicate(None), &key);
     let unproved = unproved.expect("recorded");
     assert_eq!(unproved.status, VoteStatus::AlreadyAccepted);
     assert!(unproved.receipt.is_none() && unproved.accepted_at.is_none());
@@ -294,19 +295,19 @@ fn a_vote_with_a_key_is_not_told_that_it_was_not_recorded_where_nobody_knows() {
         (Refusal::Sealed, ProblemCode::PollClosed),
         (Refusal::Void, ProblemCode::PollVoid),
     ] {
-        let said = |asked| {
-            let problem = answer(&poll, asked, &Outcome::Refused(refusal), &key);
+        let said = |received| {
+            let problem = answer(&poll, received, &Outcome::Refused(refusal), &key);
             let problem = problem.expect_err("refused");
             assert_eq!(problem.code(), code);
             String::from_utf8_lossy(&problem.body()).into_owned()
         };
-        let keyed = said(Asked::of(&vote, at(3_601)));
+        let keyed = said(Received::of(&vote, at(3_601)));
         assert!(!keyed.contains("the vote was not recorded"), "{keyed}");
         assert!(
             keyed.contains("an earlier one with this Idempotency-Key"),
             "{keyed}"
         );
-        let plain = said(asked(0, at(3_601)));
+        let plain = said(received(0, at(3_601)));
         assert!(plain.contains("the vote was not recorded"), "{plain}");
     }
 }
