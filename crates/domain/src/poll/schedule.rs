@@ -54,7 +54,8 @@ pub enum RescheduleError {
         closed_at: Timestamp,
     },
     /// It takes votes already, or is about to.
-    #[error("opens_at: can't be moved any more, the poll {} at {}", if *opened { "opened" } else { "opens" }, wire_time::format(*opens_at))]
+    #[error("opens_at: can't be moved any more, the poll {} at {}", if *opened { "opened" } else { "opens" },
+        if *opened { wire_time::format(*opens_at) } else { format!("{}, and all processes must know of another time {} s before", wire_time::format(*opens_at), NOTICE.as_secs()) })]
     Opened {
         /// When it opened, or opens.
         opens_at: Timestamp,

@@ -1,5 +1,7 @@
 //! A candidate leaves the show: takes no more votes, keeps those that were cast, and is in no percentage and no rank.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +119,33 @@ impl Poll {
         candidates.filter(|(_, candidate)| self.withdrawn_at(&candidate.id).is_none())
     }
 
+    /// What of [`Self::withdrawn`] no command could have made; `None` where nothing is.
+    #[must_use]
+    pub fn withdrawal_mistake(&self) -> Option<String> {
+        let candidates = self.definition.candidates();
+        let mut seen = BTreeSet::new();
+        for Withdrawal { candidate, at } in &self.withdrawn {
+            if !candidates.iter().any(|known| known.id == *candidate) {
+                return Some(format!("the poll has no candidate {candidate}"));
+            }
+            if !seen.insert(candidate) {
+                return Some(format!("{candidate} is there twice"));
+            }
+            let is_logged = self
+                .log
+                .iter()
+                .any(|entry| entry.action == WITHDRAW && entry.at == *at);
+            if !is_logged {
+                let at = wire_time::format(*at);
+                return Some(format!(
+                    "the log has no withdrawal at {at}, when {candidate} is said to have left"
+                ));
+            }
+        }
+        let is_nobody_left = seen.len() == candidates.len();
+        is_nobody_left.then(|| "it leaves no candidate".to_owned())
+    }
+
     fn check_withdrawable(&self, candidate: &CandidateId) -> Result<(), WithdrawError> {
         let state = self.state;
         if matches!(
@@ -211,6 +240,24 @@ mod tests {
             last.expect_err("the last").to_string(),
             "bia is the only candidate left: void or close the poll instead"
         );
+    }
+
+    #[test]
+    fn what_no_command_makes_is_a_mistake() {
+        let poll = poll_after(&[Transition::Open]);
+        let out = poll.withdraw(&id("ana"), at(NOW), "ines").expect("legal");
+        assert_eq!(poll.withdrawal_mistake(), None);
+        assert_eq!(out.withdrawal_mistake(), None);
+        let with = |candidate: &str, when: &str| {
+            let mut wrong = out.clone();
+            let (candidate, at) = (id(candidate), wire_time::floor(at(when)));
+            wrong.withdrawn.push(Withdrawal { candidate, at });
+            wrong.withdrawal_mistake().unwrap_or_default()
+        };
+        assert_eq!(with("zoe", NOW), "the poll has no candidate zoe");
+        assert_eq!(with("ana", NOW), "ana is there twice");
+        assert!(with("bia", "2126-11-25T00:00:00Z").contains("no withdrawal at 2126"));
+        assert_eq!(with("bia", NOW), "it leaves no candidate");
     }
 
     #[test]

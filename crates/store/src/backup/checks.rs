@@ -31,6 +31,9 @@ pub(super) fn mistakes(
             "totals: they are {totals:?}, the shards make {found:?}"
         ));
     }
+    if let Some(mistake) = poll.withdrawal_mistake() {
+        mistakes.push(format!("poll.withdrawn: {mistake}"));
+    }
     check_sizes(poll, shards, &mut mistakes);
     check_hours(poll, shards, &mut mistakes);
     match (sealed, poll.state) {

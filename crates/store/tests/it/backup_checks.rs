@@ -40,6 +40,10 @@ async fn an_edited_backup_is_refused_even_with_its_digest_made_anew() {
             v["shards"][1]["writers"][0]["votes"] = 99.into();
         }),
         ("totals", |v| v["totals"]["votes"] = 99.into()),
+        ("poll.withdrawn: the poll has no candidate zoe", |v| {
+            v["poll"]["withdrawn"] =
+                serde_json::json!([{ "candidate": "zoe", "at": "2025-11-24T01:02:03.000Z" }]);
+        }),
         ("in order", |v| {
             v["shards"].as_array_mut().expect("a list").reverse();
         }),

@@ -159,7 +159,10 @@ async fn export(
             let figures = Figures::read(operator, poll, now).await?;
             let buckets = buckets(poll, &figures, what, now);
             match csv {
-                true => series_csv(poll, &buckets)?,
+                true => {
+                    remark = withdrawn_remark(poll);
+                    series_csv(poll, &buckets)?
+                }
                 false => to_json(&series_json(poll, &buckets))?,
             }
         }
@@ -177,12 +180,31 @@ async fn export(
             remark = Some(backup_remark(&backup, now));
             backup.to_json().map_err(anyhow::Error::from)?
         }
-        What::Definition => match form {
-            Format::Json => to_json(&poll.definition)?,
-            Format::Yaml | Format::Csv => definition::yaml(&poll.definition)?,
-        },
+        What::Definition => {
+            remark = withdrawn_remark(poll);
+            match form {
+                Format::Json => to_json(&poll.definition)?,
+                Format::Yaml | Format::Csv => definition::yaml(&poll.definition)?,
+            }
+        }
     };
     Ok(Export { text, remark })
+}
+
+/// Who is out of the poll, for what has no place to say it.
+fn withdrawn_remark(poll: &Poll) -> Option<String> {
+    let withdrawn: Vec<String> = poll
+        .withdrawn
+        .iter()
+        .map(|one| format!("{} at {}", one.candidate, poll.definition.shown(one.at)))
+        .collect();
+    (!withdrawn.is_empty()).then(|| {
+        format!(
+            "withdrawn from poll {}, and still in what is written here: {}",
+            poll.definition.id(),
+            withdrawn.join(", ")
+        )
+    })
 }
 
 fn write(file: Option<&Path>, text: &str, context: &mut Context<'_>) -> Result<(), Failure> {

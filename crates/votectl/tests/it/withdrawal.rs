@@ -38,8 +38,13 @@ async fn a_withdrawal_asks_is_in_the_journal_and_can_be_taken_back_until_the_pol
     let withdraw = format!("poll withdraw {POLL} ana --reason saiu --yes");
     let out = json(&server, &withdraw).await;
     assert_eq!(out["withdrawn"], serde_json::json!(["ana"]));
-    let again = json(&server, &withdraw).await;
+    let again = run(&server, &format!("{withdraw} --output json")).await;
+    assert!(again.stderr().contains("left the poll at"), "{again:?}");
+    let again: Value = serde_json::from_str(&again.stdout()).expect("JSON");
     assert_eq!(again["revision"], out["revision"]);
+    let not_out = format!("poll withdraw {POLL} bia --undo --reason voltou");
+    let not_out = fails(&server, &not_out, 1).await;
+    assert!(not_out.contains("bia is not withdrawn"), "{not_out}");
     let shown = run(&server, &format!("poll show {POLL}")).await.stdout();
     assert!(shown.contains("withdrawn at 20"), "{shown}");
     let journal = json(&server, &format!("poll journal {POLL}"))
@@ -118,6 +123,10 @@ async fn figures_for_people_and_backups_have_the_withdrawal() {
         )
         .await;
         assert_eq!(series["withdrawn"]["ana"], at);
+    }
+    for what in ["hourly", "definition"] {
+        let said = run(&server, &format!("export {POLL} --what {what}")).await;
+        assert!(said.stderr().contains("withdrawn from poll"), "{said:?}");
     }
     let text = run(&server, &format!("poll show {POLL}")).await.stdout();
     assert!(

@@ -2,6 +2,7 @@
 
 use crate::commands::poll::candidates;
 use crate::commands::poll::file;
+use crate::commands::poll::said::{in_zone, refused};
 use crate::commands::poll::visibility::confirm_showing;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -92,15 +93,14 @@ fn plan(current: Option<&Poll>, file: &PollFile, context: &Context<'_>) -> Resul
             defaults: left_out(),
         });
     };
-    let id = current.definition.id();
     let held = current.held();
     let Reapplied { definition, kept } = file
         .onto(&current.definition, &held)
-        .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
+        .map_err(|error| refused(&current.definition, error))?;
     let mut differences = current.definition.differences(&definition);
     let next = current.redefine(definition, now, by).map_err(|error| {
         let hint = another_id(current.effective_state(now));
-        Failure::refused(format!("poll `{id}`: {error}{hint}"))
+        refused(&current.definition, format!("{error}{hint}"))
     })?;
     differences.retain(|difference| difference.from != difference.to);
     Ok(Change {
@@ -128,6 +128,7 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
     let definition = &poll.definition;
     let id = definition.id();
     let kept = change.kept.iter().map(|Difference { field, from, to }| {
+        let (from, to) = (in_zone(from, definition), in_zone(to, definition));
         let command = match field.as_str() {
             "visibility" => "visibility",
             _ => "reschedule",
@@ -232,6 +233,7 @@ fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String 
         }
     }
     for Difference { field, from, to } in &change.differences {
+        let (from, to) = (in_zone(from, definition), in_zone(to, definition));
         text.push_str(&format!("- {field}: {from}\n+ {field}: {to}\n"));
     }
     text.trim_end().to_owned()

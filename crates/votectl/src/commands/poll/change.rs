@@ -1,6 +1,7 @@
 //! What all changes of a poll's state share: read, change, save, say so.
 
 use crate::commands::poll::reason::ChangeArgs;
+use crate::commands::poll::said::refused;
 use crate::context::Context;
 use crate::failure::Failure;
 use jiff::Timestamp;
@@ -74,7 +75,7 @@ pub(super) async fn transition(
             } else {
                 ""
             };
-            return Err(Failure::refused(format!("poll `{id}`: {error}{again}")));
+            return Err(refused(&poll.definition, format!("{error}{again}")));
         }
     };
     operator.save(&next, poll.revision).await?;

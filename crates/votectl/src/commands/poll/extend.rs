@@ -2,6 +2,7 @@
 
 use crate::commands::poll::change;
 use crate::commands::poll::reason::ReasonArg;
+use crate::commands::poll::said::refused;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::duration;
@@ -73,7 +74,7 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
             operator.fence(&poll).await?;
             change::report(&poll, context)
         }
-        Err(error) => Err(Failure::refused(format!("poll `{id}`: {error}"))),
+        Err(error) => Err(refused(&poll.definition, error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `votectl poll journal POLL`
 
+use crate::commands::poll::said::in_zone;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -31,7 +32,7 @@ fn text(poll: &Poll) -> String {
             poll.definition.shown(entry.at),
             entry.action.clone(),
             entry.by.clone(),
-            entry.detail.clone(),
+            in_zone(&entry.detail, &poll.definition),
             reason.map(ToString::to_string).unwrap_or_default(),
         ]);
     }

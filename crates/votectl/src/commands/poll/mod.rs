@@ -12,6 +12,7 @@ mod journal;
 mod list;
 pub(crate) mod reason;
 mod reschedule;
+mod said;
 mod seal;
 mod show;
 mod visibility;

@@ -3,6 +3,7 @@
 use crate::commands::poll::change;
 use crate::commands::poll::extend::confirm_extension;
 use crate::commands::poll::reason::AskedArgs;
+use crate::commands::poll::said::refused;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
@@ -45,7 +46,7 @@ pub(super) async fn run(args: RescheduleArgs, context: &mut Context<'_>) -> Resu
     let closes_at = change::time("--until", to.until.as_deref(), &poll, now)?;
     let next = poll
         .reschedule(opens_at, closes_at, now, &context.global.by)
-        .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
+        .map_err(|error| refused(&poll.definition, error))?;
     if next.revision == poll.revision {
         // An earlier attempt may have failed between the document and the last shard's fence.
         operator.fence(&poll).await?;

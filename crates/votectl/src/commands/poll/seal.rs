@@ -3,6 +3,7 @@
 use crate::commands::figures::{final_result, standing_text};
 use crate::commands::poll::change;
 use crate::commands::poll::reason::ReasonArg;
+use crate::commands::poll::said::refused;
 use crate::commands::poll::writers;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
@@ -67,7 +68,7 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
     let ended = poll.state != poll.effective_state(context.now());
     if !ended {
         poll.transition(Transition::Seal, context.now(), &context.global.by)
-            .map_err(|illegal| Failure::refused(format!("poll `{id}`: {illegal}")))?;
+            .map_err(|illegal| refused(&poll.definition, illegal))?;
     }
     if !args.now {
         check_grace(&poll, args.grace, context.now())?;

@@ -2,12 +2,13 @@
 
 use crate::commands::figures::{Figures, standing_text};
 use crate::commands::poll::candidates;
+use crate::commands::poll::said::in_zone;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
 use serde_json::json;
 use std::fmt::Write;
-use vote_domain::{Poll, wire_time};
+use vote_domain::Poll;
 
 /// Shows one poll: what it is, its figures, what was done to it.
 ///
@@ -49,10 +50,10 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
     for entry in &poll.log {
         text.push_str(&format!(
             "  {}  {:<8} {:<12} {}{}\n",
-            wire_time::format(entry.at),
+            poll.definition.shown(entry.at),
             entry.action,
             entry.by,
-            entry.detail,
+            in_zone(&entry.detail, &poll.definition),
             entry
                 .reason
                 .as_ref()

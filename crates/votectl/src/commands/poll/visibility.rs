@@ -2,6 +2,7 @@
 
 use crate::commands::poll::change;
 use crate::commands::poll::reason::AskedArgs;
+use crate::commands::poll::said::refused;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
@@ -35,7 +36,7 @@ pub(super) async fn run(args: VisibilityArgs, context: &mut Context<'_>) -> Resu
     let (operator, poll) = context.find(id).await?;
     let next = poll
         .show(visibility, context.now(), &context.global.by)
-        .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
+        .map_err(|error| refused(&poll.definition, error))?;
     if next.revision == poll.revision {
         // An earlier attempt may have failed between the document and the last shard's fence.
         operator.fence(&poll).await?;

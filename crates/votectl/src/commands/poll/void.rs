@@ -2,6 +2,7 @@
 
 use crate::commands::poll::change;
 use crate::commands::poll::reason::AskedArgs;
+use crate::commands::poll::said::refused;
 use crate::context::Context;
 use crate::failure::Failure;
 use vote_domain::{PollState, Transition};
@@ -20,7 +21,7 @@ pub(super) async fn run(args: AskedArgs, context: &mut Context<'_>) -> Result<()
     }
     // Asked only where it can be done.
     poll.transition(Transition::Void, context.now(), &context.global.by)
-        .map_err(|illegal| Failure::refused(format!("poll `{id}`: {illegal}")))?;
+        .map_err(|illegal| refused(&poll.definition, illegal))?;
     let question = format!(
         "Void poll {id} ({}, {})? Its votes never count, and nothing brings it back. \
          `votectl poll pause {id}` only refuses votes for the time being.",

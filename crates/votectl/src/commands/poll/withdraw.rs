@@ -1,6 +1,7 @@
 //! `votectl poll withdraw POLL CANDIDATE`
 
 use crate::commands::poll::change;
+use crate::commands::poll::said::refused;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -42,10 +43,20 @@ pub(super) async fn run(args: WithdrawArgs, context: &mut Context<'_>) -> Result
         true => poll.readmit(&args.candidate, now, by),
         false => poll.withdraw(&args.candidate, now, by),
     };
-    let next = next.map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
+    let next = next.map_err(|error| refused(&poll.definition, error))?;
     if next.revision == poll.revision {
         // An earlier attempt may have failed between the document and the last shard's fence.
         operator.fence(&poll).await?;
+        let Some(at) = poll.withdrawn_at(&args.candidate) else {
+            let why = format!("{} is not withdrawn; nothing was changed", args.candidate);
+            return Err(refused(&poll.definition, why));
+        };
+        let at = poll.definition.shown(at);
+        let remark = format!(
+            "{} left the poll at {at} already; nothing was changed",
+            args.candidate
+        );
+        context.terminal.note(&remark);
         return change::report(&poll, context);
     }
     if !args.undo {
