@@ -14,7 +14,7 @@ import yaml
 
 from lib.report import passed, wrong
 
-from . import alloy
+from . import alloy, stage_match
 
 # What our components take, from Alloy's reference. A name that is not here is a slip, or belongs here.
 ALLOY = {
@@ -80,7 +80,11 @@ class Pipeline:
         self.expressions = {
             name: jmespath.compile(text) for name, text in self.stage("stage.json", "expressions").items()
         }
-        self.match = self.stage("stage.match", "selector", "")
+        self.match: stage_match.Selector | None = None
+        try:
+            self.match = stage_match.parse(self.stage("stage.match", "selector", "") or "")
+        except stage_match.SelectorError as error:
+            wrong(f"{self.where}, stage.match", f"Alloy does not start with its selector: {error}")
         self.timestamp = self.stage("stage.timestamp", "source", "")
 
     def stage(self, name: str, attribute: str, default=None):
@@ -139,10 +143,9 @@ class Pipeline:
                         f"one of {sorted(self.expressions)}",
                     )
 
-    def run(self, line: str) -> tuple[dict, dict, datetime.datetime | None] | None:
-        """Labels, metadata and time of a line; `None` where the pipeline lets it pass as it is."""
-        pattern = re.search(r"\|~ `(.*)`", self.match)
-        if not pattern or not re.search(pattern.group(1), line):
+    def run(self, labels: dict[str, str], line: str) -> tuple[dict, dict, datetime.datetime | None] | None:
+        """Labels, metadata and time of a container's line; `None` where the pipeline lets it pass as it is."""
+        if not (self.match and self.match.takes(labels, line)):
             return None
         document = json.loads(line)
         extracted = {name: expression.search(document) for name, expression in self.expressions.items()}
@@ -174,11 +177,13 @@ def references(value):
 
 def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
     """The pipeline on the lines that real services have written."""
+    if pipeline.run({"service": "redis"}, "1:M 24 Nov 2026 20:00:00.000 * Ready to accept connections"):
+        wrong(pipeline.where, "the pipeline takes a line of Redis for one of ours")
     count = with_trace = 0
     for service, lines in logs.items():
         for line in lines:
             where = f"a log line of {service}"
-            result = pipeline.run(line)
+            result = pipeline.run({"service": service, "container": f"paredao-{service}-1"}, line)
             if result is None:
                 wrong(
                     where,
