@@ -251,11 +251,29 @@ def check_files(deploy: pathlib.Path, sources: dict[str, dict]) -> None:
         wrong("deploy/loki/loki.yaml", "retention has no delete_request_store")
 
     check_collector(collector)
+    handed_on(deploy)
     addresses(deploy, sources, loki, tempo, collector)
     provisioning(deploy, sources)
     passed(
         "Loki, Tempo, OpenTelemetry Collector: YAML, sections, pipelines, addresses of each other; Alloy: its syntax, components, references"
     )
+
+
+def handed_on(deploy: pathlib.Path) -> None:
+    """What Compose's profile sets reaches the services: compose.yaml names it, and its protocol is that of the port."""
+    lines = (deploy / "compose/observability.env").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if line.startswith("OTEL_"))
+    environment = yaml.safe_load((deploy.parent / "compose.yaml").read_text())["x-vote-environment"]
+    for name in settings:
+        if environment.get(name, "").startswith(f"${{{name}:-") is False:
+            wrong("compose.yaml, x-vote-environment", f"does not hand on {name}", f"{name}: ${{{name}:-}}")
+    protocol = {"4317": "grpc", "4318": "http/protobuf"}.get(settings["OTEL_EXPORTER_OTLP_ENDPOINT"].rpartition(":")[2])
+    if settings.get("OTEL_EXPORTER_OTLP_PROTOCOL") != protocol:
+        wrong(
+            "deploy/compose/observability.env",
+            f"the protocol is {settings.get('OTEL_EXPORTER_OTLP_PROTOCOL')}",
+            f"{protocol}, which the collector takes on that port",
+        )
 
 
 def check_collector(collector: dict) -> None:

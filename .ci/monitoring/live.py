@@ -282,7 +282,7 @@ class Live:
                 break
         self.load.terminate()
         until("spans arrive by OTLP", lambda: self.system.spans > 0, 10)
-        passed(f"traces: {self.system.spans} exports by OTLP over HTTP")
+        passed(f"traces: {self.system.spans} exports by OTLP, with what Compose sets")
         self.ingest.kill()
         self.ingest.wait()
         self.fires("IngestDown", "ingest was killed")

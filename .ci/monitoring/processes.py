@@ -10,7 +10,11 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
+
+from lib import ROOT
 from lib.polls import poll
 from lib.processes import ask, free_port, stop
 from lib.report import Ended, Failed
@@ -26,6 +30,7 @@ class System:
         self.bin_dir, self.folder = bin_dir, folder
         self.running: list[subprocess.Popen] = []
         self.spans = 0
+        self.collector: grpc.Server | None = None
         self.reading = threading.Event()
 
     def __enter__(self) -> "System":
@@ -34,6 +39,8 @@ class System:
     def __exit__(self, *_) -> None:
         self.reading.set()
         stop(*self.running, patience_s=5)
+        if self.collector:
+            self.collector.stop(None)
 
     def start(self, name: str, command: list, environment: dict | None = None) -> subprocess.Popen:
         with (self.folder / f"{name}.log").open("wb") as log:
@@ -94,12 +101,8 @@ class System:
                 "VOTE__LOG__FORMAT": "json",
                 "VOTE__HTTP__WORKERS": "2",
                 "VOTE__SHUTDOWN__GRACE_MS": "0",
-                # Every vote is traced here, so that the first lane that fails does so within a trace.
-                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{spans}",
-                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-                "OTEL_TRACES_SAMPLER": "always_on",
-                "OTEL_BSP_SCHEDULE_DELAY": "500",
-            },
+            }
+            | traces(spans),
         )
 
         def listening():
@@ -112,12 +115,20 @@ class System:
         return process, until(f"{name} listens", listening)
 
     def span_sink(self) -> int:
-        """Takes OTLP over HTTP and counts what came; gives its port."""
+        """Takes OTLP over gRPC, as the collector of Compose does on that port, and counts what came; gives its port."""
 
-        def count(path: str, body: bytes) -> None:
-            self.spans += path == "/v1/traces" and len(body) > 0
+        def export(body: bytes, _: grpc.ServicerContext) -> bytes:
+            self.spans += len(body) > 0
+            return b""
 
-        return sink(200, count)
+        take = grpc.unary_unary_rpc_method_handler(export)
+        service = "opentelemetry.proto.collector.trace.v1.TraceService"
+        server = grpc.server(ThreadPoolExecutor(2))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": take}),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.collector = server
+        return port
 
     @staticmethod
     def sink() -> tuple[int, list[str]]:
@@ -247,6 +258,13 @@ class System:
 
         until("Prometheus", ready)
         return f"http://127.0.0.1:{port}"
+
+
+def traces(collector: int) -> dict[str, str]:
+    """What Compose's profile sets, and nothing more, for a collector on another port: every vote is traced."""
+    lines = (ROOT / "deploy/compose/observability.env").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if line.startswith("OTEL_"))
+    return settings | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}"}
 
 
 def sink(status: int, take: Callable[[str, bytes], None]) -> int:

@@ -296,7 +296,6 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
     let mut process = Process::start(&[
         ("VOTE__SHUTDOWN__GRACE_MS", "0"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ("OTEL_SERVICE_NAME", "renamed-service"),
         (
             "OTEL_RESOURCE_ATTRIBUTES",
