@@ -200,8 +200,7 @@ impl Export {
         tracing::info!(
             otlp.endpoint = self.endpoint,
             otlp.protocol = self.protocol.as_str(),
-            otlp.sampler =
-                variable(env, "OTEL_TRACES_SAMPLER").unwrap_or("parentbased_always_on"),
+            otlp.sampler = variable(env, "OTEL_TRACES_SAMPLER").unwrap_or("parentbased_always_on"),
             otlp.sampler_arg = variable(env, "OTEL_TRACES_SAMPLER_ARG"),
             "traces are exported by OTLP"
         );
@@ -246,8 +245,7 @@ fn provider(
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .build(),
     };
-    let exporter = exporter
-        .map_err(|error| TelemetryError::Exporter(error.to_string()))?;
+    let exporter = exporter.map_err(|error| TelemetryError::Exporter(error.to_string()))?;
     // What is added later goes over what was there.
     let mut resource = Resource::builder_empty()
         .with_attributes([
@@ -327,7 +325,10 @@ mod tests {
         let both = [http, named("http/protobuf"), of_traces("grpc")];
         assert_eq!(protocol(&both), Protocol::Grpc);
         let error = wanted(&[http, named("http/json")]).expect_err("no such protocol");
-        assert!(error.to_string().contains("grpc or http/protobuf"), "{error}");
+        assert!(
+            error.to_string().contains("grpc or http/protobuf"),
+            "{error}"
+        );
     }
 
     #[test]
