@@ -46,6 +46,7 @@ def check(arguments: argparse.Namespace) -> None:
     with ThreadPoolExecutor(2) as pool:
         title("files")
         rules.check_files(all_rules)
+        receivers.check_syntax(all_rules.folder)
         rules.check_runbook(all_rules)
         tests = rules.start_tests(all_rules, pool)
         tests.append(pool.submit(receivers.check, all_rules))

@@ -15,6 +15,7 @@ import yaml
 from lib.report import passed, wrong
 
 from . import alloy, stage_match
+from .processes import POLL
 
 # What our components take, from Alloy's reference. A name that is not here is a slip, or belongs here.
 ALLOY = {
@@ -179,7 +180,7 @@ def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
     """The pipeline on the lines that real services have written."""
     if pipeline.run({"service": "redis"}, "1:M 24 Nov 2026 20:00:00.000 * Ready to accept connections"):
         wrong(pipeline.where, "the pipeline takes a line of Redis for one of ours")
-    count = with_trace = 0
+    count = with_trace = blocked = 0
     for service, lines in logs.items():
         for line in lines:
             where = f"a log line of {service}"
@@ -192,6 +193,11 @@ def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
                 )
                 continue
             count += 1
+            document = json.loads(line)
+            if document["message"] in ("lane blocked", "lane unblocked"):
+                blocked += 1
+                if document.get("poll") != POLL:
+                    wrong(where, f"it does not name the poll: {line[:300]}", f'"poll":"{POLL}"')
             labels, metadata, time = result
             if labels.get("service") != service or labels.get("level") not in (
                 "ERROR",
@@ -215,6 +221,8 @@ def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
             with_trace += "trace_id" in metadata
             if '"trace_id"' in line and "trace_id" not in metadata:
                 wrong(where, f"its trace_id is not extracted: {line[:300]}")
+    if blocked == 0:
+        wrong("the services' logs", "no lane says that it is blocked", "`lane blocked`, while Redis hangs")
     if with_trace == 0:
         wrong(
             "the services' logs",
@@ -252,6 +260,7 @@ def check_files(deploy: pathlib.Path, sources: dict[str, dict]) -> None:
 
     check_collector(collector)
     handed_on(deploy)
+    linked_back(deploy)
     addresses(deploy, sources, loki, tempo, collector)
     provisioning(deploy, sources)
     passed(
@@ -274,6 +283,15 @@ def handed_on(deploy: pathlib.Path) -> None:
             f"the protocol is {settings.get('OTEL_EXPORTER_OTLP_PROTOCOL')}",
             f"{protocol}, which the collector takes on that port",
         )
+
+
+def linked_back(deploy: pathlib.Path) -> None:
+    """What links in alerts lead to is where people are, and not the name of a container."""
+    services = yaml.safe_load((deploy.parent / "compose.yaml").read_text())["services"]
+    for name in ("prometheus", "alertmanager"):
+        urls = [word for word in services[name]["command"] if word.startswith("--web.external-url=")]
+        if len(urls) != 1 or f"{name.upper()}_URL" not in urls[0]:
+            wrong(f"compose.yaml, {name}", f"its external URL is {urls}", f"--web.external-url=${{{name.upper()}_URL:-…}}")
 
 
 def check_collector(collector: dict) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import yaml
 
 from lib import ROOT
 from lib.polls import poll
@@ -131,11 +132,11 @@ class System:
         return port
 
     @staticmethod
-    def sink() -> tuple[int, list[str]]:
-        """Takes what is posted; gives its port, and what came."""
-        bodies: list[str] = []
+    def sink() -> tuple[int, list[tuple[str, str]]]:
+        """Takes what is posted; gives its port, and what came where."""
+        bodies: list[tuple[str, str]] = []
         # PagerDuty's word for taken, which Slack's is too.
-        return sink(202, lambda _, body: bodies.append(body.decode())), bodies
+        return sink(202, lambda path, body: bodies.append((path, body.decode()))), bodies
 
     def votectl(self, redis: int, *arguments: str, stdin: str | None = None) -> None:
         command = [
@@ -225,9 +226,13 @@ class System:
         threading.Thread(target=forever, daemon=True).start()
 
     def exporter(self, redis: int) -> int:
+        """A Redis exporter with Compose's own settings, but for where Redis is and how to log in."""
         port = free_port()
+        services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+        environment = services["redis-exporter"]["environment"]
+        settings = {name: value for name, value in environment.items() if name.startswith("REDIS_EXPORTER_")}
         self.start(
-            "redis-exporter",
+            f"redis-exporter-{port}",
             [
                 "prometheus-redis-exporter",
                 "-redis.addr",
@@ -235,17 +240,35 @@ class System:
                 "-web.listen-address",
                 f"127.0.0.1:{port}",
             ],
+            settings,
         )
         until("redis exporter", lambda: "redis_up 1" in ask(f"http://127.0.0.1:{port}/metrics")[2])
         return port
 
-    def prometheus(self, configuration: pathlib.Path, port: int) -> str:
+    def proxy(self) -> int:
+        """Compose's proxy with its ports on this machine, and nobody behind it; gives the port of its metrics."""
+        port = free_port()
+        folder = ROOT / "deploy/compose/haproxy"
+        configuration = (folder / "haproxy.cfg").read_text()
+        for here, there in {
+            "bind :8080": f"bind 127.0.0.1:{free_port()}",
+            "bind :8404": f"bind 127.0.0.1:{port}",
+            "/usr/local/etc/haproxy/errors": str(folder / "errors"),
+        }.items():
+            configuration = configuration.replace(here, there)
+        path = self.folder / "haproxy.cfg"
+        path.write_text(configuration)
+        self.start("proxy", ["haproxy", "-db", "-f", path])
+        until("the proxy", lambda: ask(f"http://127.0.0.1:{port}/metrics?no-maint=")[0] == 200)
+        return port
+
+    def prometheus(self, name: str, configuration: pathlib.Path, port: int) -> str:
         process = self.start(
-            "prometheus",
+            name,
             [
                 "prometheus",
                 f"--config.file={configuration}",
-                f"--storage.tsdb.path={self.folder}/tsdb",
+                f"--storage.tsdb.path={configuration.parent}/tsdb",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=warn",
             ],
@@ -253,10 +276,10 @@ class System:
 
         def ready():
             if process.poll() is not None:
-                raise self.ended("prometheus", process)
+                raise self.ended(name, process)
             return ask(f"http://127.0.0.1:{port}/-/ready")[0] == 200
 
-        until("Prometheus", ready)
+        until(name, ready)
         return f"http://127.0.0.1:{port}"
 
 
