@@ -17,7 +17,7 @@ import yaml
 
 from lib import ROOT, report
 from lib.report import Failed, title, wrong
-from monitoring import collectors, dashboards, receivers, rules
+from monitoring import collectors, dashboards, receivers, rules, runbook
 from monitoring.inventory import Inventory
 from monitoring.live import Live
 from monitoring.processes import POLL
@@ -89,6 +89,7 @@ def live(all_rules, boards, pipeline, bin_dir: pathlib.Path) -> None:
             run.start()
             run.scrape(listed)
             compare(all_rules, boards, inventory, listed)
+            runbook.check(bin_dir / "votectl", all_rules, boards, inventory)
             run.health(all_rules)
             run.panels(boards, all_rules, listed)
             run.outage()
