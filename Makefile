@@ -211,6 +211,7 @@ setup-faketime:
 monitoring-setup:
 	@$(PACKAGES) prometheus
 	@$(PACKAGES) redis-exporter || true
+	@$(PACKAGES) proxy || true
 
 # Grafana's own types for dashboards. Without npm the check leaves that part out, and says so.
 $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):

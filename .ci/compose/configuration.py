@@ -88,7 +88,11 @@ def check_with(compose: str) -> None:
         settings.write_text("VOTE_LOG_LEVEL=debug\nVOTE_REDIS_URL=redis://mine:6379")
         both = apply("cluster", "observability")
         ingest = both["ingest"]["environment"]
-        expected = {"VOTE__LOG__LEVEL": "debug", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel-collector:4317"}
+        expected = {
+            "VOTE__LOG__LEVEL": "debug",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel-collector:4317",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        }
         for service in ("ingest", "results", "polls"):
             url = both[service]["environment"]["VOTE__REDIS__URL"]
             if not url.startswith("redis+cluster://redis-1:6379"):

@@ -32,6 +32,7 @@ has() {
   faketime) any_file /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/{lib,lib64,local/lib}/faketime/libfaketimeMT.so.1 ;;
   prometheus) there promtool prometheus amtool ;;
   redis-exporter) there prometheus-redis-exporter ;;
+  proxy) there haproxy ;;
   engine) there dockerd iptables mmdebstrap ;;
   *) return 1 ;;
   esac >/dev/null 2>&1
@@ -47,6 +48,7 @@ debian() {
   browser) [ -n "${CHROMIUM:-}" ] || echo chromium fonts-dejavu-core ;;
   prometheus) echo prometheus prometheus-alertmanager ;;
   redis-exporter) echo prometheus-redis-exporter ;;
+  proxy) echo haproxy ;;
   engine) echo docker.io iptables mmdebstrap ;;
   make | wrk | jq | faketime) echo "$1" ;;
   esac
@@ -83,6 +85,7 @@ advice() {
     echo "monitoring-check needs promtool, prometheus and amtool in PATH (Debian: apt-get install prometheus prometheus-alertmanager)" ;;
   redis-exporter)
     echo "prometheus-redis-exporter is missing (Debian, Ubuntu: apt-get install prometheus-redis-exporter)" ;;
+  proxy) echo "haproxy is missing (Debian, Ubuntu: apt-get install haproxy)" ;;
   engine) echo "dockerd, iptables or mmdebstrap is missing (Debian: apt-get install docker.io iptables mmdebstrap)" ;;
   *) echo "packages.sh knows no $1" ;;
   esac

@@ -17,7 +17,7 @@ import yaml
 
 from lib import ROOT, report
 from lib.report import Failed, title, wrong
-from monitoring import collectors, dashboards, receivers, rules
+from monitoring import collectors, dashboards, receivers, rules, runbook
 from monitoring.inventory import Inventory
 from monitoring.live import Live
 from monitoring.processes import POLL
@@ -46,6 +46,7 @@ def check(arguments: argparse.Namespace) -> None:
     with ThreadPoolExecutor(2) as pool:
         title("files")
         rules.check_files(all_rules)
+        receivers.check_syntax(all_rules.folder)
         rules.check_runbook(all_rules)
         tests = rules.start_tests(all_rules, pool)
         tests.append(pool.submit(receivers.check, all_rules))
@@ -88,6 +89,7 @@ def live(all_rules, boards, pipeline, bin_dir: pathlib.Path) -> None:
             run.start()
             run.scrape(listed)
             compare(all_rules, boards, inventory, listed)
+            runbook.check(bin_dir / "votectl", all_rules, boards, inventory)
             run.health(all_rules)
             run.panels(boards, all_rules, listed)
             run.outage()

@@ -14,7 +14,8 @@ import yaml
 
 from lib.report import passed, wrong
 
-from . import alloy
+from . import alloy, stage_match
+from .processes import POLL
 
 # What our components take, from Alloy's reference. A name that is not here is a slip, or belongs here.
 ALLOY = {
@@ -80,7 +81,11 @@ class Pipeline:
         self.expressions = {
             name: jmespath.compile(text) for name, text in self.stage("stage.json", "expressions").items()
         }
-        self.match = self.stage("stage.match", "selector", "")
+        self.match: stage_match.Selector | None = None
+        try:
+            self.match = stage_match.parse(self.stage("stage.match", "selector", "") or "")
+        except stage_match.SelectorError as error:
+            wrong(f"{self.where}, stage.match", f"Alloy does not start with its selector: {error}")
         self.timestamp = self.stage("stage.timestamp", "source", "")
 
     def stage(self, name: str, attribute: str, default=None):
@@ -139,10 +144,9 @@ class Pipeline:
                         f"one of {sorted(self.expressions)}",
                     )
 
-    def run(self, line: str) -> tuple[dict, dict, datetime.datetime | None] | None:
-        """Labels, metadata and time of a line; `None` where the pipeline lets it pass as it is."""
-        pattern = re.search(r"\|~ `(.*)`", self.match)
-        if not pattern or not re.search(pattern.group(1), line):
+    def run(self, labels: dict[str, str], line: str) -> tuple[dict, dict, datetime.datetime | None] | None:
+        """Labels, metadata and time of a container's line; `None` where the pipeline lets it pass as it is."""
+        if not (self.match and self.match.takes(labels, line)):
             return None
         document = json.loads(line)
         extracted = {name: expression.search(document) for name, expression in self.expressions.items()}
@@ -174,11 +178,13 @@ def references(value):
 
 def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
     """The pipeline on the lines that real services have written."""
-    count = with_trace = 0
+    if pipeline.run({"service": "redis"}, "1:M 24 Nov 2026 20:00:00.000 * Ready to accept connections"):
+        wrong(pipeline.where, "the pipeline takes a line of Redis for one of ours")
+    count = with_trace = blocked = 0
     for service, lines in logs.items():
         for line in lines:
             where = f"a log line of {service}"
-            result = pipeline.run(line)
+            result = pipeline.run({"service": service, "container": f"paredao-{service}-1"}, line)
             if result is None:
                 wrong(
                     where,
@@ -187,6 +193,11 @@ def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
                 )
                 continue
             count += 1
+            document = json.loads(line)
+            if document["message"] in ("lane blocked", "lane unblocked"):
+                blocked += 1
+                if document.get("poll") != POLL:
+                    wrong(where, f"it does not name the poll: {line[:300]}", f'"poll":"{POLL}"')
             labels, metadata, time = result
             if labels.get("service") != service or labels.get("level") not in (
                 "ERROR",
@@ -210,6 +221,8 @@ def check_lines(pipeline: Pipeline, logs: dict[str, list[str]]) -> None:
             with_trace += "trace_id" in metadata
             if '"trace_id"' in line and "trace_id" not in metadata:
                 wrong(where, f"its trace_id is not extracted: {line[:300]}")
+    if blocked == 0:
+        wrong("the services' logs", "no lane says that it is blocked", "`lane blocked`, while Redis hangs")
     if with_trace == 0:
         wrong(
             "the services' logs",
@@ -246,11 +259,39 @@ def check_files(deploy: pathlib.Path, sources: dict[str, dict]) -> None:
         wrong("deploy/loki/loki.yaml", "retention has no delete_request_store")
 
     check_collector(collector)
+    handed_on(deploy)
+    linked_back(deploy)
     addresses(deploy, sources, loki, tempo, collector)
     provisioning(deploy, sources)
     passed(
         "Loki, Tempo, OpenTelemetry Collector: YAML, sections, pipelines, addresses of each other; Alloy: its syntax, components, references"
     )
+
+
+def handed_on(deploy: pathlib.Path) -> None:
+    """What Compose's profile sets reaches the services: compose.yaml names it, and its protocol is that of the port."""
+    lines = (deploy / "compose/observability.env").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if line.startswith("OTEL_"))
+    environment = yaml.safe_load((deploy.parent / "compose.yaml").read_text())["x-vote-environment"]
+    for name in settings:
+        if environment.get(name, "").startswith(f"${{{name}:-") is False:
+            wrong("compose.yaml, x-vote-environment", f"does not hand on {name}", f"{name}: ${{{name}:-}}")
+    protocol = {"4317": "grpc", "4318": "http/protobuf"}.get(settings["OTEL_EXPORTER_OTLP_ENDPOINT"].rpartition(":")[2])
+    if settings.get("OTEL_EXPORTER_OTLP_PROTOCOL") != protocol:
+        wrong(
+            "deploy/compose/observability.env",
+            f"the protocol is {settings.get('OTEL_EXPORTER_OTLP_PROTOCOL')}",
+            f"{protocol}, which the collector takes on that port",
+        )
+
+
+def linked_back(deploy: pathlib.Path) -> None:
+    """What links in alerts lead to is where people are, and not the name of a container."""
+    services = yaml.safe_load((deploy.parent / "compose.yaml").read_text())["services"]
+    for name in ("prometheus", "alertmanager"):
+        urls = [word for word in services[name]["command"] if word.startswith("--web.external-url=")]
+        if len(urls) != 1 or f"{name.upper()}_URL" not in urls[0]:
+            wrong(f"compose.yaml, {name}", f"its external URL is {urls}", f"--web.external-url=${{{name.upper()}_URL:-…}}")
 
 
 def check_collector(collector: dict) -> None:

@@ -141,8 +141,11 @@ def check_panel(where: str, dashboards: Dashboards, panel: dict) -> None:
         if panel["type"] == "heatmap"
         else panel["fieldConfig"]["defaults"].get("unit")
     )
+    custom = panel["fieldConfig"]["defaults"].get("custom", {})
     if not unit or (unit not in UNITS and not FREE_UNIT.match(unit)):
         wrong(where, f"the unit is {unit!r}", f"one of {sorted(UNITS)}, or count:…, suffix:…")
+    if counts_failures(panel) and custom["scaleDistribution"]["type"] == "linear":
+        wrong(where, "one failure a second is not seen beside what goes well", "scaleDistribution symlog")
     references = [target["refId"] for target in panel["targets"]]
     if len(set(references)) != len(references) or not references:
         wrong(where, f"its queries are {references}", "at least one, each with its own letter")
@@ -154,6 +157,12 @@ def check_panel(where: str, dashboards: Dashboards, panel: dict) -> None:
                 f"the data source {source} is not provisioned",
                 f"one of {[(s['type'], uid) for uid, s in dashboards.sources.items()]}",
             )
+
+
+def counts_failures(panel: dict) -> bool:
+    """Whether failures are drawn over time on one scale with what goes well."""
+    text = " ".join(target.get("legendFormat", "") for target in panel["targets"])
+    return panel["type"] == "timeseries" and re.search(r"\{\{(status|outcome)\}\}", text) is not None
 
 
 def overlaps(where: str, panels: list[dict]) -> None:

@@ -4,6 +4,7 @@ import json
 import pathlib
 import shutil
 import signal
+import subprocess
 import time
 import urllib.parse
 
@@ -17,43 +18,59 @@ from . import dashboards as boards
 from . import promql
 from .inventory import Inventory
 from .processes import POLL, System
+from .real_time import objectives
 
 # `for` and intervals of the same rule files, shortened: what a rule says stays, how long it hesitates does not.
 INTERVAL, LONGEST_FOR = "1s", "2s"
-LOAD_S = 90
+LOAD_S = 150
 
 
 def test_configuration(
-    source: pathlib.Path, folder: pathlib.Path, targets: dict[str, list[str]]
+    source: pathlib.Path, folder: pathlib.Path, targets: dict[str, list[str]], *, hurried: bool
 ) -> pathlib.Path:
-    """prometheus.yml with targets on this machine, and its rules with short intervals."""
+    """prometheus.yml with targets on this machine; in a hurry also with short intervals, its rules' too."""
+    folder.mkdir()
     configuration = yaml.safe_load((source / "prometheus.yml").read_text())
     configuration.pop("alerting")
+    for scrape in configuration["scrape_configs"]:
+        for key in [key for key in scrape if key.endswith("_sd_configs") or key == "static_configs"]:
+            scrape.pop(key)
+        scrape["static_configs"] = [{"targets": targets.get(scrape["job_name"], [])}]
+    (folder / "rules").mkdir()
+    for file in source.glob("rules/*.yaml"):
+        (folder / "rules" / file.name).write_text(file.read_text())
+    if hurried:
+        hurry(configuration, folder)
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(configuration))
+    return path
+
+
+def hurry(configuration: dict, folder: pathlib.Path) -> None:
+    """Shortens every interval, and every `for`."""
     configuration["global"] = {
         "scrape_interval": INTERVAL,
         "scrape_timeout": INTERVAL,
         "evaluation_interval": INTERVAL,
     }
     for scrape in configuration["scrape_configs"]:
-        for key in [
-            key
-            for key in scrape
-            if key.endswith("_sd_configs") or key in ("scrape_interval", "scrape_timeout", "static_configs")
-        ]:
-            scrape.pop(key)
-        scrape["static_configs"] = [{"targets": targets.get(scrape["job_name"], [])}]
-    (folder / "rules").mkdir()
-    for file in source.glob("rules/*.yaml"):
+        for key in ("scrape_interval", "scrape_timeout"):
+            scrape.pop(key, None)
+    for file in folder.glob("rules/*.yaml"):
         document = yaml.safe_load(file.read_text())
         for group in document["groups"]:
             group["interval"] = INTERVAL
             for rule in group["rules"]:
                 if "for" in rule:
                     rule["for"] = LONGEST_FOR
-        (folder / "rules" / file.name).write_text(yaml.safe_dump(document))
-    path = folder / "prometheus.yml"
-    path.write_text(yaml.safe_dump(configuration))
-    return path
+        file.write_text(yaml.safe_dump(document))
+
+
+def lint(job: str, text: str) -> None:
+    """Whoever names no format gets text 0.0.4, which promtool reads."""
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, timeout=20)
+    if done.returncode == 1 or text.endswith("# EOF\n"):
+        wrong(f"/metrics of {job}", f"it is no text format: {done.stderr.strip() or 'it ends with # EOF'}")
 
 
 class Api:
@@ -102,33 +119,42 @@ class Live:
         self.public = ingest["public"]
         self.admin = {"vote-ingest": ingest["admin"], "vote-results": results["admin"]}
         exporter = system.exporter(self.redis_port) if shutil.which("prometheus-redis-exporter") else None
-        self.exporter_urls = (
-            [
+        self.exporter_urls: dict[str, list[str]] = {}
+        if exporter:
+            self.exporter_urls["redis"] = [
                 f"http://127.0.0.1:{exporter}/metrics",
                 f"http://127.0.0.1:{exporter}/scrape?target=redis://127.0.0.1:{replica}",
             ]
-            if exporter
-            else []
-        )
         port = free_port()
         targets = {job: [address] for job, address in self.admin.items()} | {
             "prometheus": [f"127.0.0.1:{port}"]
         }
         if exporter:
             targets["redis"] = [f"127.0.0.1:{exporter}"]
+        if shutil.which("haproxy"):
+            targets["proxy"] = [f"127.0.0.1:{system.proxy()}"]
+            self.exporter_urls["proxy"] = [f"http://{targets['proxy'][0]}/metrics?no-maint="]
         self.targets = targets
         system.open_poll(self.redis_port, results["public"])
         system.read(self.public, results["public"])
         self.load = system.load(self.redis_port, self.public, LOAD_S)
-        self.api = Api(
-            system.prometheus(test_configuration(self.deploy / "prometheus", self.folder, targets), port)
-        )
+        source = self.deploy / "prometheus"
+        fast = test_configuration(source, self.folder / "hurried", targets, hurried=True)
+        self.api = Api(system.prometheus("prometheus", fast, port))
+        slow = free_port()
+        targets = targets | {"prometheus": [f"127.0.0.1:{slow}"]}
+        if exporter:
+            # An exporter asks once at a time, and one that hangs would have a queue of those in a hurry.
+            targets["redis"] = [f"127.0.0.1:{system.exporter(self.redis_port)}"]
+        real = test_configuration(source, self.folder / "as-it-is", targets, hurried=False)
+        self.real_time = Api(system.prometheus("prometheus-as-it-is", real, slow))
         self.started = time.monotonic()
         passed(
             f"running: Redis and a replica, both services, {'a Redis exporter, ' if exporter else ''}Prometheus, 200 votes a second, readers"
         )
         passed(
-            f"the rule files are those of deploy/prometheus/rules, with every interval {INTERVAL} and every `for` {LONGEST_FOR}"
+            f"the rule files are those of deploy/prometheus/rules: in one Prometheus with every interval {INTERVAL} and every"
+            f" `for` {LONGEST_FOR}, in another one as they are"
         )
 
     def scrape(self, listed: dict[str, dict]) -> None:
@@ -142,34 +168,36 @@ class Live:
 
         until("the load has come through", load_is_there)
         for job, address in self.admin.items():
-            names = self.inventory.scraped(job, ask(f"http://{address}/metrics")[2])
-            passed(f"{job} exports {len(names)} names")
+            text = ask(f"http://{address}/metrics")[2]
+            names = self.inventory.scraped(job, text)
+            lint(job, text)
+            passed(f"{job} exports {len(names)} names, in the text format by promtool")
         self.inventory.scraped("prometheus", ask(f"{self.api.url}/metrics")[2])
         exported = Inventory(set())
-        for url in self.exporter_urls:
-            exported.scraped("redis", ask(url)[2])
+        for job, urls in self.exporter_urls.items():
+            for url in urls:
+                exported.scraped(job, ask(url)[2])
         where = "deploy/prometheus/exporters.yaml"
         for job, metrics in listed.items():
             for name, entry in metrics.items():
                 labels = set((entry or {}).get("labels", []))
                 self.inventory.listed(job, name, labels)
                 real = exported.metrics.get(name)
-                if job != "redis" or not self.exporter_urls:
+                if job not in self.exporter_urls:
                     continue
                 if real is None:
-                    wrong(where, f"a real redis_exporter has no {name}", exported.nearest(name))
+                    wrong(where, f"a real exporter of {job} has no {name}", exported.nearest(name))
                 elif not labels <= real.labels:
                     wrong(
                         where,
                         f"{name} has the labels {sorted(labels)}",
                         f"{sorted(real.labels - {'job', 'instance'})}",
                     )
-        if self.exporter_urls:
-            passed(
-                f"exporters.yaml: {len(listed['redis'])} metrics compared with a real redis_exporter on a primary and a replica"
-            )
-        else:
-            passed("exporters.yaml: not compared, prometheus-redis-exporter is not installed")
+        for job, package in {"redis": "prometheus-redis-exporter", "proxy": "haproxy"}.items():
+            if job in self.exporter_urls:
+                passed(f"exporters.yaml: {len(listed[job])} metrics of {job} compared with a real {package}")
+            else:
+                passed(f"exporters.yaml: {job} not compared, {package} is not installed")
 
     def health(self, rules) -> None:
         """Targets up, every recording rule with a value, no rule in error, nothing that pages."""
@@ -180,7 +208,7 @@ class Live:
                     f"target {target['labels']}", f"is {target['health']}: {target['lastError']}", "up"
                 )
         waiting = set(rules.recording)
-        if not self.exporter_urls:
+        if "redis" not in self.exporter_urls:
             waiting -= {name for name in rules.recording if "redis" in name}
         valued = set()
 
@@ -250,12 +278,12 @@ class Live:
 
     def panels(self, dashboards: boards.Dashboards, rules, listed: dict[str, dict]) -> None:
         """Every panel's query, asked of the real server. One without data is wrong, unless it can have none here."""
-        redis = listed["redis"]
-        quiet = (
-            {name for name, entry in redis.items() if entry.get("seen_on")}
-            if self.exporter_urls
-            else set(redis)
-        )
+        quiet = {
+            name
+            for job, metrics in listed.items()
+            for name, entry in metrics.items()
+            if job not in self.exporter_urls or entry.get("seen_on")
+        }
         quiet = self.resting_on(rules, quiet | {"ALERTS"})
         count = without = 0
         for where, _, expression in dashboards.expressions({"poll": POLL}):
@@ -271,26 +299,42 @@ class Live:
                 promql.name_of(selector) for selector in promql.selectors(promql.parse(expression))
             }:
                 wrong(where, f"{expression!r} has no data while both services are under load")
+        for sample in self.api.query('count(haproxy_server_status{state="MAINT"} == 1)'):
+            wrong("deploy/prometheus/prometheus.yml, proxy", f"{sample['value'][1]} empty places are scraped", "none")
         passed(
             f"panels: {count} queries asked of the server, {count - without} with data, {without} without (alerts, replicas)"
         )
 
     def outage(self) -> None:
-        """Redis stands still until a lane logs it within a trace, ingest is killed, then Redis."""
+        """Redis hangs, then stands still until a lane logs it within a trace, ingest is killed, then Redis."""
+        self.hang()
         for _ in range(6):
             if self.stall_is_traced():
                 break
         self.load.terminate()
         until("spans arrive by OTLP", lambda: self.system.spans > 0, 10)
-        passed(f"traces: {self.system.spans} exports by OTLP over HTTP")
+        passed(f"traces: {self.system.spans} exports by OTLP, with what Compose sets")
         self.ingest.kill()
         self.ingest.wait()
         self.fires("IngestDown", "ingest was killed")
         self.redis.kill()
         self.redis.wait()
         self.fires("SnapshotStale", "Redis was killed")
-        if self.exporter_urls:
+        if "redis" in self.exporter_urls:
             self.fires("RedisDown", "Redis was killed")
+        objectives(self.real_time)
+
+    def hang(self) -> None:
+        """Redis hangs, as long as it takes to be told by the rules as they are; then votes go on."""
+        self.redis.send_signal(signal.SIGSTOP)
+        try:
+            if "redis" in self.exporter_urls:
+                self.fires("RedisDown", "Redis hangs", self.real_time, 50)
+            else:
+                time.sleep(15)
+        finally:
+            self.redis.send_signal(signal.SIGCONT)
+        until("votes are accepted again", lambda: self.system.vote(self.public)[0] == 201)
 
     def stall_is_traced(self) -> bool:
         """Stops Redis for some seconds: a batch in flight that carries a traced vote says so, a heartbeat doesn't."""
@@ -308,14 +352,13 @@ class Live:
             # The lanes get going again, so that the next stall meets a batch.
             time.sleep(1)
 
-    def fires(self, alert: str, because: str) -> None:
+    def fires(self, alert: str, because: str, api: Api | None = None, patience_s: int = 25) -> None:
+        api = api or self.api
         started = time.monotonic()
         try:
-            found = until(alert, lambda: self.api.alerts().get(alert), 25)
+            found = until(alert, lambda: api.alerts().get(alert), patience_s)
         except TooLate:
-            wrong(
-                f"alert {alert}", f"does not fire although {because}; firing: {sorted(self.api.alerts())}"
-            )
+            wrong(f"alert {alert}", f"does not fire although {because}; firing: {sorted(api.alerts())}")
             return
         passed(
             f"{alert} fires {time.monotonic() - started:.0f} s after {because}: {found['annotations']['summary']!r}"

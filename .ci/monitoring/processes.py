@@ -10,7 +10,12 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
+import yaml
+
+from lib import ROOT
 from lib.polls import poll
 from lib.processes import ask, free_port, stop
 from lib.report import Ended, Failed
@@ -26,6 +31,7 @@ class System:
         self.bin_dir, self.folder = bin_dir, folder
         self.running: list[subprocess.Popen] = []
         self.spans = 0
+        self.collector: grpc.Server | None = None
         self.reading = threading.Event()
 
     def __enter__(self) -> "System":
@@ -34,6 +40,8 @@ class System:
     def __exit__(self, *_) -> None:
         self.reading.set()
         stop(*self.running, patience_s=5)
+        if self.collector:
+            self.collector.stop(None)
 
     def start(self, name: str, command: list, environment: dict | None = None) -> subprocess.Popen:
         with (self.folder / f"{name}.log").open("wb") as log:
@@ -94,12 +102,8 @@ class System:
                 "VOTE__LOG__FORMAT": "json",
                 "VOTE__HTTP__WORKERS": "2",
                 "VOTE__SHUTDOWN__GRACE_MS": "0",
-                # Every vote is traced here, so that the first lane that fails does so within a trace.
-                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{spans}",
-                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-                "OTEL_TRACES_SAMPLER": "always_on",
-                "OTEL_BSP_SCHEDULE_DELAY": "500",
-            },
+            }
+            | traces(spans),
         )
 
         def listening():
@@ -112,19 +116,27 @@ class System:
         return process, until(f"{name} listens", listening)
 
     def span_sink(self) -> int:
-        """Takes OTLP over HTTP and counts what came; gives its port."""
+        """Takes OTLP over gRPC, as the collector of Compose does on that port, and counts what came; gives its port."""
 
-        def count(path: str, body: bytes) -> None:
-            self.spans += path == "/v1/traces" and len(body) > 0
+        def export(body: bytes, _: grpc.ServicerContext) -> bytes:
+            self.spans += len(body) > 0
+            return b""
 
-        return sink(200, count)
+        take = grpc.unary_unary_rpc_method_handler(export)
+        service = "opentelemetry.proto.collector.trace.v1.TraceService"
+        server = grpc.server(ThreadPoolExecutor(2))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": take}),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.collector = server
+        return port
 
     @staticmethod
-    def sink() -> tuple[int, list[str]]:
-        """Takes what is posted; gives its port, and what came."""
-        bodies: list[str] = []
+    def sink() -> tuple[int, list[tuple[str, str]]]:
+        """Takes what is posted; gives its port, and what came where."""
+        bodies: list[tuple[str, str]] = []
         # PagerDuty's word for taken, which Slack's is too.
-        return sink(202, lambda _, body: bodies.append(body.decode())), bodies
+        return sink(202, lambda path, body: bodies.append((path, body.decode()))), bodies
 
     def votectl(self, redis: int, *arguments: str, stdin: str | None = None) -> None:
         command = [
@@ -214,9 +226,13 @@ class System:
         threading.Thread(target=forever, daemon=True).start()
 
     def exporter(self, redis: int) -> int:
+        """A Redis exporter with Compose's own settings, but for where Redis is and how to log in."""
         port = free_port()
+        services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+        environment = services["redis-exporter"]["environment"]
+        settings = {name: value for name, value in environment.items() if name.startswith("REDIS_EXPORTER_")}
         self.start(
-            "redis-exporter",
+            f"redis-exporter-{port}",
             [
                 "prometheus-redis-exporter",
                 "-redis.addr",
@@ -224,17 +240,35 @@ class System:
                 "-web.listen-address",
                 f"127.0.0.1:{port}",
             ],
+            settings,
         )
         until("redis exporter", lambda: "redis_up 1" in ask(f"http://127.0.0.1:{port}/metrics")[2])
         return port
 
-    def prometheus(self, configuration: pathlib.Path, port: int) -> str:
+    def proxy(self) -> int:
+        """Compose's proxy with its ports on this machine, and nobody behind it; gives the port of its metrics."""
+        port = free_port()
+        folder = ROOT / "deploy/compose/haproxy"
+        configuration = (folder / "haproxy.cfg").read_text()
+        for here, there in {
+            "bind :8080": f"bind 127.0.0.1:{free_port()}",
+            "bind :8404": f"bind 127.0.0.1:{port}",
+            "/usr/local/etc/haproxy/errors": str(folder / "errors"),
+        }.items():
+            configuration = configuration.replace(here, there)
+        path = self.folder / "haproxy.cfg"
+        path.write_text(configuration)
+        self.start("proxy", ["haproxy", "-db", "-f", path])
+        until("the proxy", lambda: ask(f"http://127.0.0.1:{port}/metrics?no-maint=")[0] == 200)
+        return port
+
+    def prometheus(self, name: str, configuration: pathlib.Path, port: int) -> str:
         process = self.start(
-            "prometheus",
+            name,
             [
                 "prometheus",
                 f"--config.file={configuration}",
-                f"--storage.tsdb.path={self.folder}/tsdb",
+                f"--storage.tsdb.path={configuration.parent}/tsdb",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=warn",
             ],
@@ -242,11 +276,18 @@ class System:
 
         def ready():
             if process.poll() is not None:
-                raise self.ended("prometheus", process)
+                raise self.ended(name, process)
             return ask(f"http://127.0.0.1:{port}/-/ready")[0] == 200
 
-        until("Prometheus", ready)
+        until(name, ready)
         return f"http://127.0.0.1:{port}"
+
+
+def traces(collector: int) -> dict[str, str]:
+    """What Compose's profile sets, and nothing more, for a collector on another port: every vote is traced."""
+    lines = (ROOT / "deploy/compose/observability.env").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if line.startswith("OTEL_"))
+    return settings | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}"}
 
 
 def sink(status: int, take: Callable[[str, bytes], None]) -> int:

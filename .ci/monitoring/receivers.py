@@ -1,8 +1,14 @@
-"""What a real Alertmanager sends to whom, by alertmanager.yml: each message has a link to the runbook."""
+"""What a real Alertmanager sends to whom, by alertmanager.yml.
+
+Each message has a link to the runbook, and says what is wrong: also where two alerts of a group differ, which then have
+no summary in common.
+"""
 
 import json
 import pathlib
+import re
 import shutil
+import subprocess
 import tempfile
 
 import yaml
@@ -27,36 +33,84 @@ def check(all_rules: rules.Rules) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="vote-alertmanager-") as folder, System(pathlib.Path(), pathlib.Path(folder)) as system:
         try:
-            for alert in ("IngestDown", "ReplayGap"):
-                send(system, all_rules, program, alert, base)
+            # One that pages and one that does not; each as one alert, and as two of a group.
+            for alert in ("RedisDown", "IngestInstanceDown"):
+                for count in (1, 2):
+                    send(system, all_rules, program, alert, base, count)
+            switch(system, all_rules, program)
         except Failed as error:
             wrong("deploy/prometheus/alertmanager.yml", f"no Alertmanager runs by it: {error}")
 
 
-def send(system: System, all_rules: rules.Rules, program: str, alert: str, base: str) -> None:
+def send(system: System, all_rules: rules.Rules, program: str, alert: str, base: str, count: int) -> None:
     rule = all_rules.alerts[alert]
     severity = rule["labels"]["severity"]
+    sent = [firing(rule, f"server-{number}") for number in range(1, count + 1)]
+    path, body = first_message(system, all_rules, program, f"{alert}-{count}", sent)
+    where = f"deploy/prometheus/alertmanager.yml, {alert} of {count} to {path}"
+    link = base + rule["annotations"]["runbook_url"]
+    if f'"{link}"' not in body:
+        wrong(where, f"what is sent has no link {link}: {body}")
+    texts = {"/pagerduty": page_texts, "/slack": chat_texts}[path](json.loads(body))
+    for name, text in texts.items():
+        for one in sent:
+            summary = one["annotations"]["summary"]
+            if name != "title" and summary not in text:
+                wrong(where, f"{name} is {text!r}", f"with {summary!r}")
+        if not text.strip().strip(":"):
+            wrong(where, f"{name} is empty", "what is wrong: PagerDuty refuses a page without")
+    passed(f"a real Alertmanager sends {alert} of {count} as {severity}, with the link {link}: {next(iter(texts.values()))!r}")
+
+
+def page_texts(body: dict) -> dict[str, str]:
+    payload = body["payload"]
+    return {"summary": payload["summary"]}
+
+
+def chat_texts(body: dict) -> dict[str, str]:
+    attachment = body["attachments"][0]
+    return {name: attachment.get(name, "") for name in ("fallback", "title")}
+
+
+def switch(system: System, all_rules: rules.Rules, program: str) -> None:
+    """The alert that always fires goes to who calls when it ends, and to nobody else."""
+    alert = "DeadMansSwitch"
+    path, _ = first_message(system, all_rules, program, alert, [firing(all_rules.alerts[alert], "")])
+    if path != "/switch":
+        wrong("deploy/prometheus/alertmanager.yml", f"{alert} is sent to {path}", "dead-mans-switch")
+    passed(f"a real Alertmanager sends {alert} to who calls when it ends")
+
+
+def firing(rule: dict, instance: str) -> dict:
+    """An alert as Prometheus sends it: with its labels in its texts."""
+    labels = {"alertname": rule["alert"], "instance": instance} | rule["labels"]
+    annotations = {
+        name: re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda label: labels[label[1]], text)
+        for name, text in rule["annotations"].items()
+    }
+    return {"labels": labels, "annotations": annotations}
+
+
+def first_message(
+    system: System, all_rules: rules.Rules, program: str, name: str, alerts: list[dict]
+) -> tuple[str, str]:
+    """Where an Alertmanager by alertmanager.yml sends these first, and what."""
     port, (sink, bodies) = free_port(), system.sink()
-    path = system.folder / f"{alert}.yml"
+    path = system.folder / f"{name}.yml"
     path.write_text(configuration(all_rules.folder, system.folder, f"http://127.0.0.1:{sink}"))
     system.start(
-        alert,
+        name,
         [
-            program, f"--config.file={path}", f"--storage.path={system.folder}/{alert}", "--cluster.listen-address=",
+            program, f"--config.file={path}", f"--storage.path={system.folder}/{name}", "--cluster.listen-address=",
             f"--web.listen-address=127.0.0.1:{port}",
         ],
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     until("Alertmanager", lambda: ask(f"{url}/-/ready")[0] == 200, 20)
-    alerts = [{"labels": {"alertname": alert} | rule["labels"], "annotations": rule["annotations"]}]
     status, _, said = ask(f"{url}/api/v2/alerts", {"content-type": "application/json"}, json.dumps(alerts).encode())
     if status != 200:
         raise Failed(f"it refuses an alert: {said}")
-    body = until(f"{alert} is sent", lambda: bodies, 20)[0]
-    link = base + rule["annotations"]["runbook_url"]
-    if f'"{link}"' not in body:
-        wrong("deploy/prometheus/alertmanager.yml", f"what is sent of {alert} has no link {link}: {body}")
-    passed(f"a real Alertmanager sends {alert} as {severity}, with the link {link}")
+    return until(f"{name} is sent", lambda: bodies, 20)[0]
 
 
 def configuration(source: pathlib.Path, folder: pathlib.Path, sink: str) -> str:
@@ -70,4 +124,21 @@ def configuration(source: pathlib.Path, folder: pathlib.Path, sink: str) -> str:
     for receiver in document["receivers"]:
         for one in receiver.get("pagerduty_configs", []):
             one["routing_key_file"] = str(folder / "key")
+        for one in receiver.get("webhook_configs", []):
+            del one["url_file"]
+            one["url"] = f"{sink}/switch"
     return yaml.safe_dump(document)
+
+
+def check_syntax(source: pathlib.Path) -> None:
+    """By amtool. One older than 0.26, as Debian 12 has, knows no `url_file` of a webhook: it is given a `url`."""
+    done = subprocess.run(["amtool", "--version"], capture_output=True, text=True)
+    version = re.search(r"version (\d+)\.(\d+)", done.stdout + done.stderr)
+    text = (source / "alertmanager.yml").read_text()
+    if version and (int(version[1]), int(version[2])) < (0, 26):
+        text = re.sub(r"- url_file: .*", "- url: http://127.0.0.1/", text)
+    with tempfile.TemporaryDirectory(prefix="vote-amtool-") as folder:
+        (pathlib.Path(folder) / "alertmanager.yml").write_text(text)
+        rules.tool(
+            "deploy/prometheus/alertmanager.yml", ["amtool", "check-config", "alertmanager.yml"], pathlib.Path(folder)
+        )

@@ -41,6 +41,7 @@ mod cors;
 mod edge;
 mod error;
 mod exit;
+mod exposition;
 mod healthcheck;
 mod http_metrics;
 mod lifecycle;

@@ -11,7 +11,7 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, get};
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi as Document;
@@ -21,6 +21,7 @@ use crate::bodies;
 use crate::cors::Cors;
 use crate::edge::Edge;
 use crate::error::StartError;
+use crate::exposition;
 use crate::health::{self, Health};
 use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
@@ -31,9 +32,6 @@ use crate::request_span::request_spans;
 
 /// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
 const BACKLOG: u32 = 4096;
-
-/// The content type of the OpenMetrics text format.
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Listens on an address. Done before a service starts, so that a taken port is the first thing known.
 pub(crate) fn listen(setting: &'static str, address: SocketAddr) -> Result<Listener, StartError> {
@@ -143,7 +141,7 @@ pub(crate) fn admin(
             .app_data(Data::from(Arc::clone(&registry)))
             .service(health::healthz)
             .service(health::readyz)
-            .service(openmetrics)
+            .service(exposition::metrics)
             .default_service(web::to(admin_fallback))
             .wrap(from_fn(head_as_get))
     };
@@ -200,12 +198,4 @@ async fn head_as_get(
         request.head_mut().method = Method::GET;
     }
     next.call(request).await
-}
-
-/// All metrics in the OpenMetrics text format.
-#[get("/metrics")]
-async fn openmetrics(registry: Data<Registry>) -> Result<HttpResponse, Problem> {
-    let mut text = String::with_capacity(16 * 1024);
-    prometheus_client::encoding::text::encode(&mut text, &registry).map_err(Problem::internal)?;
-    Ok(HttpResponse::Ok().content_type(OPENMETRICS).body(text))
 }

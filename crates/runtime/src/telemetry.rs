@@ -1,9 +1,9 @@
 //! Logs, and traces by OTLP where an endpoint is configured.
 //!
 //! The OpenTelemetry SDK itself reads `OTEL_TRACES_SAMPLER(_ARG)`, `OTEL_SERVICE_NAME`,
-//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, and the exporter `OTEL_EXPORTER_OTLP_(TRACES_)*`: protocol
-//! (`grpc` or `http/protobuf`), headers and timeout included. Here it is only decided whether there are
-//! traces at all.
+//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, and the exporter `OTEL_EXPORTER_OTLP_(TRACES_)*`:
+//! headers and timeout included. Here it is only decided whether there are traces at all, and by which protocol:
+//! an endpoint takes one of the two, and the exporter would not say that it speaks the other one.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -35,6 +36,14 @@ pub enum TelemetryError {
     /// The OTLP exporter refused its `OTEL_…` variables.
     #[error("OTLP export of traces: {0}")]
     Exporter(String),
+    /// `OTEL_EXPORTER_OTLP_(TRACES_)PROTOCOL` is none that there is.
+    #[error("{name} is {value:?}: it takes grpc or http/protobuf")]
+    Protocol {
+        /// The variable.
+        name: &'static str,
+        /// What it says.
+        value: String,
+    },
     /// Something else has taken the process' logs already.
     #[error("logs are set up already: {0}")]
     Taken(String),
@@ -83,9 +92,11 @@ impl Telemetry {
                 .with_filter(filter)
                 .boxed()
         };
-        let provider = traces_wanted(env)
-            .then(|| provider(service, version, env))
-            .transpose()?;
+        let export = Export::wanted(env)?;
+        let provider = match &export {
+            Some(export) => Some(provider(service, version, env, export.protocol)?),
+            None => None,
+        };
         let traces = provider.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer(service.as_str()))
@@ -100,6 +111,9 @@ impl Telemetry {
             .try_init()
             .map_err(|error| TelemetryError::Taken(error.to_string()))?;
         log_panics();
+        if let Some(export) = &export {
+            export.log(env);
+        }
         Ok(Self { provider })
     }
 
@@ -119,14 +133,90 @@ impl Telemetry {
     }
 }
 
-/// Whether the standard variables ask for traces: an endpoint is set, and nothing turns it off.
-fn traces_wanted(env: &[(String, String)]) -> bool {
-    let endpoint = variable(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-        .or_else(|| variable(env, "OTEL_EXPORTER_OTLP_ENDPOINT"));
-    let is_disabled =
-        variable(env, "OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let is_none = variable(env, "OTEL_TRACES_EXPORTER") == Some("none");
-    endpoint.is_some() && !is_disabled && !is_none
+/// How spans travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Grpc,
+    Http,
+}
+
+impl Protocol {
+    fn parse(name: &'static str, value: &str) -> Result<Self, TelemetryError> {
+        match value.to_ascii_lowercase().as_str() {
+            "grpc" => Ok(Self::Grpc),
+            "http/protobuf" => Ok(Self::Http),
+            _ => Err(TelemetryError::Protocol {
+                name,
+                value: value.to_owned(),
+            }),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http/protobuf",
+        }
+    }
+}
+
+/// Where spans go and how.
+#[derive(Debug, PartialEq, Eq)]
+struct Export {
+    endpoint: String,
+    protocol: Protocol,
+}
+
+impl Export {
+    /// What the standard variables ask for: nothing, unless an endpoint is set and nothing turns it off.
+    ///
+    /// Where no protocol is named it is `http/protobuf`, as OpenTelemetry has it, but for the port that is gRPC's.
+    fn wanted(env: &[(String, String)]) -> Result<Option<Self>, TelemetryError> {
+        const PROTOCOLS: [&str; 2] = [
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+        ];
+        let is_disabled = variable(env, "OTEL_SDK_DISABLED")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let is_none = variable(env, "OTEL_TRACES_EXPORTER") == Some("none");
+        let endpoint = variable(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            .or_else(|| variable(env, "OTEL_EXPORTER_OTLP_ENDPOINT"));
+        let Some(endpoint) = endpoint.filter(|_| !is_disabled && !is_none) else {
+            return Ok(None);
+        };
+        let endpoint = without_secrets(endpoint);
+        let named = PROTOCOLS
+            .into_iter()
+            .find_map(|name| Some((name, variable(env, name)?)));
+        let protocol = match named {
+            Some((name, value)) => Protocol::parse(name, value)?,
+            None if endpoint.trim_end_matches('/').ends_with(":4317") => Protocol::Grpc,
+            None => Protocol::Http,
+        };
+        Ok(Some(Self { endpoint, protocol }))
+    }
+
+    fn log(&self, env: &[(String, String)]) {
+        tracing::info!(
+            otlp.endpoint = self.endpoint,
+            otlp.protocol = self.protocol.as_str(),
+            otlp.sampler = variable(env, "OTEL_TRACES_SAMPLER").unwrap_or("parentbased_always_on"),
+            otlp.sampler_arg = variable(env, "OTEL_TRACES_SAMPLER_ARG"),
+            "traces are exported by OTLP"
+        );
+    }
+}
+
+/// An endpoint as it may be logged: without a user, a password or a token.
+fn without_secrets(endpoint: &str) -> String {
+    let endpoint = endpoint.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = endpoint.split_once("://") else {
+        return endpoint.to_owned();
+    };
+    let path = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(path);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 /// A variable that is set; by OpenTelemetry's rule an empty one is not.
@@ -142,10 +232,20 @@ fn provider(
     service: ServiceName,
     version: &'static str,
     env: &[(String, String)],
+    protocol: Protocol,
 ) -> Result<SdkTracerProvider, TelemetryError> {
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .build()
-        .map_err(|error| TelemetryError::Exporter(error.to_string()))?;
+    let exporter = opentelemetry_otlp::SpanExporter::builder();
+    let exporter = match protocol {
+        Protocol::Grpc => exporter
+            .with_tonic()
+            .with_protocol(opentelemetry_otlp::Protocol::Grpc)
+            .build(),
+        Protocol::Http => exporter
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .build(),
+    };
+    let exporter = exporter.map_err(|error| TelemetryError::Exporter(error.to_string()))?;
     // What is added later goes over what was there.
     let mut resource = Resource::builder_empty()
         .with_attributes([
@@ -183,25 +283,62 @@ fn log_panics() {
 mod tests {
     use super::*;
 
+    fn wanted(pairs: &[(&str, &str)]) -> Result<Option<Export>, TelemetryError> {
+        let env: Vec<(String, String)> = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        Export::wanted(&env)
+    }
+
+    fn protocol(pairs: &[(&str, &str)]) -> Protocol {
+        let export = wanted(pairs).expect("a protocol that there is");
+        export.expect("traces").protocol
+    }
+
     #[test]
     fn traces_are_on_only_with_an_endpoint_and_nothing_against_it() {
-        let wanted = |pairs: &[(&str, &str)]| {
-            let env: Vec<(String, String)> = pairs
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect();
-            traces_wanted(&env)
-        };
+        let is_wanted = |pairs: &[(&str, &str)]| wanted(pairs).expect("no protocol").is_some();
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
-        assert!(!wanted(&[]));
-        assert!(!wanted(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]));
-        assert!(wanted(&[endpoint]));
-        assert!(wanted(&[(
+        assert!(!is_wanted(&[]));
+        assert!(!is_wanted(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]));
+        assert!(is_wanted(&[endpoint]));
+        assert!(is_wanted(&[(
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
             "http://127.0.0.1:4318/v1/traces"
         )]));
-        assert!(wanted(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
-        assert!(!wanted(&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")]));
-        assert!(!wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]));
+        assert!(is_wanted(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
+        assert!(!is_wanted(&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")]));
+        assert!(!is_wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]));
+    }
+
+    #[test]
+    fn the_port_of_grpc_is_asked_by_grpc_unless_a_protocol_is_named() {
+        let grpc = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
+        let http = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        assert_eq!(protocol(&[grpc]), Protocol::Grpc);
+        assert_eq!(protocol(&[http]), Protocol::Http);
+        let named = |value| ("OTEL_EXPORTER_OTLP_PROTOCOL", value);
+        let of_traces = |value| ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", value);
+        assert_eq!(protocol(&[http, named("grpc")]), Protocol::Grpc);
+        assert_eq!(protocol(&[grpc, named("HTTP/protobuf")]), Protocol::Http);
+        let both = [http, named("http/protobuf"), of_traces("grpc")];
+        assert_eq!(protocol(&both), Protocol::Grpc);
+        let error = wanted(&[http, named("http/json")]).expect_err("no such protocol");
+        assert!(
+            error.to_string().contains("grpc or http/protobuf"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn where_traces_go_is_logged_without_what_is_secret() {
+        for (endpoint, shown) in [
+            ("http://collector:4317", "http://collector:4317"),
+            ("https://me:key@host/otlp?token=1", "https://host/otlp"),
+            ("https://host/a@b", "https://host/a@b"),
+        ] {
+            assert_eq!(without_secrets(endpoint), shown);
+        }
     }
 }

@@ -111,7 +111,7 @@ impl OtlpReceiver {
         }
     }
 
-    /// For `OTEL_EXPORTER_OTLP_ENDPOINT` (with `OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`).
+    /// For `OTEL_EXPORTER_OTLP_ENDPOINT`: `http/protobuf` is spoken where no other protocol is named.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

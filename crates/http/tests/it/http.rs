@@ -40,7 +40,21 @@ async fn health_is_on_both_ports_and_metrics_on_the_admin_port_alone() {
         r#"{"status":"not_ready","checks":[{"name":"sample","status":"failed","detail":"switched off"}]}"#
     );
     assert_eq!(ask(service.address(), "GET /metrics").await.status, 404);
-    let metrics = ask(service.admin_address(), "GET /metrics").await;
+    let text = ask(service.admin_address(), "GET /metrics").await;
+    assert_eq!(
+        text.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert!(
+        text.body.contains("# TYPE vote_build_info gauge\n"),
+        "{}",
+        text.body
+    );
+    let gzip = "accept-encoding: gzip\r\n";
+    let short = ask_with(service.admin_address(), "HEAD /metrics", gzip, "").await;
+    assert_eq!(short.header("content-encoding"), Some("gzip"));
+    let accept = "accept: application/openmetrics-text;version=1.0.0\r\n";
+    let metrics = ask_with(service.admin_address(), "GET /metrics", accept, "").await;
     assert_eq!(metrics.status, 200);
     assert_eq!(
         metrics.header("content-type"),
@@ -125,7 +139,7 @@ async fn the_process_is_measured_when_it_is_asked() {
     };
     let first = read().await;
     for (name, kind) in [
-        ("process_cpu_seconds", "counter"),
+        ("process_cpu_seconds_total", "counter"),
         ("process_resident_memory_bytes", "gauge"),
         ("process_open_fds", "gauge"),
         ("process_max_fds", "gauge"),

@@ -296,14 +296,19 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
     let mut process = Process::start(&[
         ("VOTE__SHUTDOWN__GRACE_MS", "0"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ("OTEL_SERVICE_NAME", "renamed-service"),
         (
             "OTEL_RESOURCE_ATTRIBUTES",
             "deployment.environment.name=test-place",
         ),
     ]);
+    let traces = process.line("traces are exported by OTLP");
+    assert_eq!(traces["otlp.endpoint"], endpoint.as_str());
+    assert_eq!(traces["otlp.protocol"], "http/protobuf");
     let address = process.address();
+    for probe in ["GET /readyz", "GET /healthz"] {
+        assert_eq!(ask_with(address, probe, "", "").await.status, 200);
+    }
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let parent = format!("traceparent: 00-{trace}-b7ad6b7169203331-01\r\n");
     assert_eq!(
@@ -340,6 +345,10 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
     let contains = |needle: &[u8]| body.windows(needle.len()).any(|window| window == needle);
     assert!(contains(&id), "the caller's trace id");
     assert!(contains(b"GET /v1/boom"), "the span's name");
+    assert!(
+        !contains(b"/readyz") && !contains(b"/healthz"),
+        "probes make no spans"
+    );
     assert!(
         contains(b"renamed-service") && contains(b"test-place"),
         "the standard variables"

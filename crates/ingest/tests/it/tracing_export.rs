@@ -18,7 +18,6 @@ async fn the_span_of_a_vote_has_the_callers_parent_and_a_link_to_its_batch() {
         .env("VOTE__ADMIN__BIND", "127.0.0.1:0")
         .env("VOTE__SHUTDOWN__GRACE_MS", "0")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         .spawn();
     let client = reqwest::Client::new();
     eventually(DEADLINE, || async {
@@ -50,6 +49,7 @@ async fn the_span_of_a_vote_has_the_callers_parent_and_a_link_to_its_batch() {
         .iter()
         .find(|span| span.name() == "commit batch")
         .unwrap_or_else(|| panic!("no span of a batch: {spans:#?}"));
+    assert_eq!(batch.attributes()["poll"], POLL);
     assert!(
         vote.links().contains(&(batch.trace_id(), batch.span_id())),
         "{:?} is not linked to {batch:?}",

@@ -204,6 +204,7 @@ impl Lane {
         let span = if making.is_traced() {
             tracing::info_span!(
                 "commit batch",
+                poll = %self.recorder.sender.poll(),
                 shard = self.recorder.sender.shard(),
                 votes = making.batch.votes()
             )

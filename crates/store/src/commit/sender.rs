@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
-use vote_domain::WriterId;
+use vote_domain::{PollId, WriterId};
 
 use super::call::Call;
 use super::copies::{Copies, CopiesWait};
@@ -60,6 +60,11 @@ impl Sender {
             asking: None,
             degraded: false,
         }
+    }
+
+    /// Whose votes it sends, for log lines and spans.
+    pub(super) const fn poll(&self) -> &PollId {
+        &self.target.poll
     }
 
     pub(super) const fn shard(&self) -> u16 {
@@ -177,11 +182,11 @@ impl Sender {
         if std::mem::replace(&mut self.degraded, degraded) != degraded {
             match missing {
                 Some(why) => tracing::error!(
-                    shard = self.target.shard, %writer, why,
+                    poll = %self.target.poll, shard = self.target.shard, %writer, why,
                     "replicas are missing: votes are accepted without them"
                 ),
                 None => tracing::info!(
-                    shard = self.target.shard, %writer,
+                    poll = %self.target.poll, shard = self.target.shard, %writer,
                     "replicas are back: votes are accepted with them"
                 ),
             }

@@ -1,12 +1,13 @@
 //! What a lane's batches are written to.
 
-use vote_domain::PollDefinition;
+use vote_domain::{PollDefinition, PollId};
 
 use crate::keys::ShardKeys;
 
 /// The shard's keys and the poll's fields.
 #[derive(Debug)]
 pub(crate) struct Target {
+    pub(super) poll: PollId,
     pub(super) shard: u16,
     pub(super) keys: ShardKeys,
     /// How long one `seen` set takes new keys.
@@ -28,6 +29,7 @@ impl Target {
             })
             .collect();
         Self {
+            poll: poll.id().clone(),
             shard,
             keys: ShardKeys::new(poll.id(), shard),
             key_window_ms,

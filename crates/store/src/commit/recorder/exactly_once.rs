@@ -138,14 +138,14 @@ impl Recorder {
         self.metrics.retries.inc();
         if !self.shared.blocked.swap(true, Ordering::Relaxed) {
             let (shard, writer) = (self.sender.shard(), self.books.writer());
-            tracing::warn!(shard, %writer, reason, "lane blocked");
+            tracing::warn!(poll = %self.sender.poll(), shard, %writer, reason, "lane blocked");
         }
     }
 
     pub(super) fn unblock(&self) {
         if self.shared.blocked.swap(false, Ordering::Relaxed) {
             let (shard, writer) = (self.sender.shard(), self.books.writer());
-            tracing::info!(shard, %writer, "lane unblocked");
+            tracing::info!(poll = %self.sender.poll(), shard, %writer, "lane unblocked");
         }
     }
 
@@ -160,7 +160,8 @@ impl Recorder {
         let votes = missing.unsigned_abs();
         self.metrics.unexpected_votes.inc_by(votes);
         tracing::error!(
-            %writer, shard = self.sender.shard(), votes, votes.acknowledged = expected, votes.recorded = found, why,
+            poll = %self.sender.poll(), shard = self.sender.shard(), %writer,
+            votes, votes.acknowledged = expected, votes.recorded = found, why,
             "Redis has votes that it had not acknowledged"
         );
     }
@@ -172,7 +173,7 @@ impl Recorder {
         }
         self.metrics.unrecoverable_votes.inc_by(votes);
         tracing::error!(
-            %writer, shard = self.sender.shard(), votes, why,
+            poll = %self.sender.poll(), shard = self.sender.shard(), %writer, votes, why,
             "acknowledged votes can't be recovered"
         );
     }

@@ -56,7 +56,8 @@ impl Recorder {
             && self.ask_for_predecessors().await.is_ok_and(|asked| asked);
         if !stands {
             tracing::warn!(
-                writer = %self.books.writer(), shard = self.sender.shard(), votes = self.books.votes_after(0),
+                poll = %self.sender.poll(), shard = self.sender.shard(), writer = %self.books.writer(),
+                votes = self.books.votes_after(0),
                 "the lane ends without knowing whether Redis still has its last acknowledged votes: \
                  its writer is not marked as ended"
             );

@@ -28,7 +28,7 @@ impl Recorder {
         let (writer, shard) = (self.books.writer(), self.sender.shard());
         self.metrics.gaps.inc();
         tracing::warn!(
-            %writer, shard, redis.last = last, lane.last = self.books.last(),
+            poll = %self.sender.poll(), shard, %writer, redis.last = last, lane.last = self.books.last(),
             "Redis has forgotten acknowledged batches"
         );
         if !self.books.reach(last) {
@@ -63,7 +63,7 @@ impl Recorder {
             reached = batch.sequence;
         }
         self.metrics.repaired_votes.inc_by(repaired);
-        tracing::warn!(%writer, shard, votes = repaired, "gap repaired");
+        tracing::warn!(poll = %self.sender.poll(), shard, %writer, votes = repaired, "gap repaired");
         Ok(())
     }
 

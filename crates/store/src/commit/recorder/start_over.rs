@@ -35,7 +35,8 @@ impl Recorder {
             (recorded_last, recorded) = self.on_record(old.writer).await?;
         }
         tracing::error!(
-            writer = %old.writer, new_writer = %self.books.writer(), shard = self.sender.shard(), why,
+            poll = %self.sender.poll(), shard = self.sender.shard(),
+            writer = %old.writer, new_writer = %self.books.writer(), why,
             redis.last = redis_last, lane.last = old.last,
             votes.acknowledged = old.votes, votes.recorded = recorded, votes.resent = resent,
             "the lane starts over as a new writer"

@@ -1,0 +1,123 @@
+"""What RUNBOOK.md and OPERATIONS.md tell somebody to do: each command, option, setting, metric, panel and log line exists."""
+
+import functools
+import json
+import pathlib
+import re
+import subprocess
+
+from lib import ROOT
+from lib.report import passed, wrong
+
+PAGES = ("deploy/prometheus/RUNBOOK.md", "OPERATIONS.md")
+SPAN = re.compile(r"`([^`]+)`")
+FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# "the log line `lane blocked`", "the log of results says `no snapshot could be read`"
+LOGGED = re.compile(r"(?:log line|log of (?:results|ingest) says|its log for)\s+`([^`]+)`")
+# *Ingest*, panel "Votes by how they end"; *Redis*, "CPU"; on *Ingest*, "Commit latency"
+PANEL = re.compile(r'\*([A-Z][\w ]+)\*,\s+(?:panel\s+)?"([^"]+)"')
+METRIC = re.compile(r"^(vote|http_server|process|redis|slo)_[a-z_0-9]+$")
+# What is planned, and nobody can do yet: an entry goes when it comes.
+LATER = re.compile(r"\bquarantin\w*|\bask for a proof\b", re.IGNORECASE)
+# What stands for the reader's own.
+OWN = re.compile(r"^[^a-z]*$|…")
+
+
+@functools.cache
+def helped(votectl: pathlib.Path, *commands: str) -> str:
+    """What the tool says of itself; nothing where it has no such command."""
+    done = subprocess.run([votectl, *commands, "--help"], capture_output=True, text=True, timeout=20)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def subcommands(text: str) -> set[str]:
+    listed = re.search(r"^Commands:\n((?:  .*\n)+)", text, re.MULTILINE)
+    return set(re.findall(r"^  (\w[\w-]*)", listed[1], re.MULTILINE)) if listed else set()
+
+
+def check_call(where: str, votectl: pathlib.Path, call: str) -> None:
+    """One `votectl …`: its commands one after the other, and its options."""
+    commands: list[str] = []
+    words = re.split(r"\s[<>]\s", call)[0].split()[1:]
+    asked: list[str] = []
+    while words:
+        word = words.pop(0)
+        known = subcommands(helped(votectl, *commands))
+        if word.startswith("--"):
+            asked.append(word)
+            # Its value, where it takes one: options of all commands are in the help of each.
+            if words and re.search(rf"{word} (?:\[=)?<", helped(votectl, *commands, *words_that_are_commands(votectl, words))):
+                words.pop(0)
+        elif known and not OWN.search(word):
+            alternatives = set(word.split("|"))
+            # `load` takes options of its own, or a command.
+            if not alternatives <= known:
+                wrong(where, f"{call!r}: votectl {' '.join(commands)} has no {word}", f"one of {sorted(known)}")
+                return
+            commands.append(min(alternatives))
+    for option in asked:
+        if option not in re.findall(r"--[\w-]+", helped(votectl, *commands)):
+            wrong(where, f"{call!r}: votectl {' '.join(commands)} takes no {option}", "an option of its help")
+
+
+def words_that_are_commands(votectl: pathlib.Path, words: list[str]) -> list[str]:
+    """The command that is still to come, behind an option that goes before it."""
+    return [word for word in words if word in subcommands(helped(votectl))][:1]
+
+
+def check(votectl: pathlib.Path, rules, boards, inventory) -> None:
+    """After the services were asked for their metrics."""
+    settings = {
+        f"{section}.{key}"
+        for section, schema in json.loads((ROOT / "openapi/settings.schema.json").read_text())["properties"].items()
+        for key in schema["properties"]
+    }
+    sections = {name.split(".")[0] for name in settings}
+    panels = {(document["title"], panel["title"]) for _, document, panel in boards.panels()}
+    titles = {document["title"] for document in boards.documents.values()}
+    source = "\n".join(file.read_text() for file in ROOT.glob("crates/*/src/**/*.rs"))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    counts = dict.fromkeys(("calls", "settings", "metrics", "panels", "log lines", "paths"), 0)
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        lines = [line for block in FENCE.findall(text) for line in block.splitlines()]
+        prose = FENCE.sub("", text)
+        spans = [" ".join(span.split()) for span in SPAN.findall(prose)]
+        for span in spans + lines:
+            if span.startswith("votectl ") and "=" not in span.split()[0]:
+                counts["calls"] += 1
+                check_call(page, votectl, span)
+            elif (name := span.split(" ")[0]).split(".")[0] in sections and re.fullmatch(r"[a-z_]+\.[a-z_]+", name):
+                counts["settings"] += 1
+                if name not in settings:
+                    wrong(page, f"there is no setting {name}", "one of docs/settings.md")
+            elif METRIC.match(span) and not span.startswith("redis_"):
+                counts["metrics"] += 1
+                if not inventory.exists(span) and not inventory.exists(f"{span}_bucket"):
+                    wrong(page, f"nothing exports {span}", inventory.nearest(span))
+            elif span.startswith("make ") and span.split()[1] not in targets:
+                wrong(page, f"there is no {span!r}", "a target of the Makefile")
+            elif re.match(r"^(deploy|docs|docker|chart|\.github)/[\w./-]+", span):
+                counts["paths"] += 1
+                path = span.split()[0]
+                # Secrets are made where it is installed.
+                if "/secrets/" not in path and not (ROOT / path).exists():
+                    wrong(page, f"there is no {path}", "a path in this repository")
+            elif re.fullmatch(r"(?:[A-Z][a-z]+){2,}", span) and span not in rules.alerts and f"{span}:" not in source:
+                if span not in ("LimitNOFILE",):
+                    wrong(page, f"there is no alert {span}", "an alert of rules/")
+        for word in LATER.findall(" ".join(prose.split())):
+            wrong(page, f"it tells to do what can't be done yet: {word!r}", "what there is")
+        for line in LOGGED.findall(prose):
+            counts["log lines"] += 1
+            if f'"{" ".join(line.split())}' not in re.sub(r"\s+", " ", source):
+                wrong(page, f"no service logs {line!r}", "the message of a log line")
+        for board, panel in PANEL.findall(prose):
+            counts["panels"] += 1
+            panel = " ".join(panel.split())
+            if board not in titles or (board, panel) not in panels:
+                wrong(page, f"there is no panel {panel!r} on {board}", f"one of {sorted(p for b, p in panels if b == board)}")
+    passed(
+        "runbook and operations name only what there is: "
+        + ", ".join(f"{count} {what}" for what, count in counts.items())
+    )
