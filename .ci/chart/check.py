@@ -23,7 +23,7 @@ import helm_python as helm
 import jsonschema
 import yaml
 
-from chart import docs, manifests, redis
+from chart import docs, manifests, programs, redis
 from chart.manifests import KUBERNETES, Problems
 from chart.mistakes import MISTAKES
 from chart.render import CHART, NAMESPACE, RELEASE, SNAPSHOTS, Rendered, merged, render, scenarios
@@ -37,8 +37,8 @@ REFUSALS = pathlib.Path(__file__).resolve().parent / "refusals.yaml"
 class Check:
     """Everything that checks look at: the chart, and what its scenarios render to."""
 
-    def __init__(self, bin_dir: pathlib.Path | None):
-        self.bin_dir = bin_dir
+    def __init__(self, bin_dir: pathlib.Path | None, tools: pathlib.Path | None):
+        self.bin_dir, self.tools = bin_dir, tools
         self.chart = helm.Chart.load(CHART)
         self.values = scenarios()
         self.rendered = {name: render(self.chart, name, values) for name, values in self.values.items()}
@@ -267,6 +267,9 @@ class Check:
     def acl(self) -> tuple[Problems, str]:
         return redis.users(self.rendered["minimal"])
 
+    def programs(self) -> tuple[Problems, str]:
+        return programs.programs(self.tools, self.rendered)
+
     def services(self) -> tuple[Problems, str]:
         """The services themselves take the settings files that the scenarios render."""
         built = [self.bin_dir / f"vote-{name}" for name in SERVICES] if self.bin_dir else []
@@ -289,7 +292,7 @@ class Check:
 
 CHECKS = (
     "lint", "documents", "schema", "refusals", "package", "snapshots", "kubernetes", "rules", "self_test", "independence",
-    "routes", "metrics", "acl", "services", "checkov",
+    "routes", "metrics", "acl", "services", "programs", "checkov",
 )  # fmt: skip
 
 def open_objects(schema: dict, path: str = "") -> list[str]:
@@ -339,13 +342,14 @@ def main() -> int:
     parser.add_argument(
         "--bin-dir", type=pathlib.Path, help="where the built services are, to give them their settings"
     )
+    parser.add_argument("--tools", type=pathlib.Path, help="where helm-4, helm-3 and kubectl are")
     arguments = parser.parse_args()
     return report.main("chart-check", lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> None:
     try:
-        check = Check(arguments.bin_dir)
+        check = Check(arguments.bin_dir, arguments.tools)
     except helm.HelmError as error:
         raise Failed(f"the chart does not render: {error}") from None
     if arguments.snapshots:
