@@ -23,7 +23,7 @@ import helm_python as helm
 import jsonschema
 import yaml
 
-from chart import docs, manifests, programs, redis
+from chart import cluster, docs, manifests, programs, redis
 from chart.manifests import KUBERNETES, Problems
 from chart.mistakes import MISTAKES
 from chart.render import CHART, NAMESPACE, RELEASE, SNAPSHOTS, Rendered, merged, render, scenarios
@@ -270,6 +270,10 @@ class Check:
     def programs(self) -> tuple[Problems, str]:
         return programs.programs(self.tools, self.rendered)
 
+    def lookups(self) -> tuple[Problems, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            return cluster.lookups(self.tools, pathlib.Path(folder))
+
     def services(self) -> tuple[Problems, str]:
         """The services themselves take the settings files that the scenarios render."""
         built = [self.bin_dir / f"vote-{name}" for name in SERVICES] if self.bin_dir else []
@@ -292,7 +296,7 @@ class Check:
 
 CHECKS = (
     "lint", "documents", "schema", "refusals", "package", "snapshots", "kubernetes", "rules", "self_test", "independence",
-    "routes", "metrics", "acl", "services", "programs", "checkov",
+    "routes", "metrics", "acl", "services", "programs", "lookups", "checkov",
 )  # fmt: skip
 
 def open_objects(schema: dict, path: str = "") -> list[str]:

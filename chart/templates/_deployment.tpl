@@ -13,6 +13,12 @@ metadata:
 spec:
   {{- if not $values.autoscaling.enabled }}
   replicas: {{ $values.replicas }}
+  {{- else }}
+  {{- /* Not left out where it was there before: Kubernetes would make it 1 until the autoscaler looks. */}}
+  {{- with (lookup "apps/v1" "Deployment" .root.Release.Namespace $fullname).spec }}
+  # As many as there are: the autoscaler's number.
+  replicas: {{ .replicas }}
+  {{- end }}
   {{- end }}
   revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
   selector:

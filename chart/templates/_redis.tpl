@@ -4,6 +4,88 @@
 {{- include "paredao.component.fullname" (dict "root" . "component" "redis") -}}
 {{- end -}}
 
+{{/* The StatefulSet of the embedded Redis as it is now; empty at an install, and where no cluster is asked. */}}
+{{- define "paredao.redis.live" -}}
+{{- lookup "apps/v1" "StatefulSet" .Release.Namespace (include "paredao.redis.fullname" .) | toYaml -}}
+{{- end -}}
+
+{{/* What the values say of the volume. */}}
+{{- define "paredao.redis.claims" -}}
+{{- $persistence := .Values.redis.embedded.persistence -}}
+{{- if $persistence.enabled -}}
+- apiVersion: v1
+  kind: PersistentVolumeClaim
+  metadata:
+    name: data
+    labels:
+      {{- include "paredao.selectorLabels" (dict "root" . "component" "redis") | nindent 6 }}
+  spec:
+    accessModes: [ReadWriteOnce]
+    {{- with $persistence.storageClass }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ $persistence.size }}
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+
+{{/*
+Fields of a StatefulSet that can't be changed. Kubernetes would refuse another value when Deployments have changed
+already, so those that are there are kept; the notes say where the values ask for others.
+*/}}
+{{- define "paredao.redis.kept" -}}
+{{- $wanted := include "paredao.redis.claims" . | fromYamlArray -}}
+{{- with include "paredao.redis.live" . | fromYaml -}}
+{{- $claims := list -}}
+{{- range dig "spec" "volumeClaimTemplates" list . -}}
+{{- $metadata := omit .metadata "creationTimestamp" -}}
+{{- $claims = append $claims (merge (dict "metadata" $metadata) (omit . "status" "metadata")) -}}
+{{- end -}}
+{{- dict "podManagementPolicy" (dig "spec" "podManagementPolicy" "Parallel" .) "volumeClaimTemplates" $claims | toYaml -}}
+{{- else -}}
+{{- dict "podManagementPolicy" "Parallel" "volumeClaimTemplates" $wanted | toYaml -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What is wanted of a volume, in a few words that can be compared. */}}
+{{- define "paredao.redis.volume" -}}
+{{- with first . -}}
+{{- $size := dig "spec" "resources" "requests" "storage" "" . -}}
+{{- printf "a volume of %s%s" $size (dig "spec" "storageClassName" "" . | printf " %s" | trimSuffix " ") -}}
+{{- else -}}
+no volume
+{{- end -}}
+{{- end -}}
+
+{{/* Another name would make a new and empty Redis beside the one that has the votes. */}}
+{{- define "paredao.redis.check" -}}
+{{- $name := include "paredao.redis.fullname" . -}}
+{{- with include "paredao.redis.live" . | fromYaml -}}
+{{- $before := dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" . -}}
+{{- $now := index (include "paredao.selectorLabels" (dict "root" $ "component" "redis") | fromYaml) "app.kubernetes.io/name" -}}
+{{- if and $before (ne $before $now) -}}
+{{- fail (printf "nameOverride: selectors can't be changed, and those of this release say %s, not %s: leave it as it was" $before $now) -}}
+{{- end -}}
+{{- else -}}
+{{- if .Release.IsUpgrade -}}
+{{- range (lookup "apps/v1" "StatefulSet" .Release.Namespace "").items -}}
+{{- $labels := default dict .metadata.labels -}}
+{{- $is := dict "instance" $.Release.Name "component" "redis" "part-of" "paredao" -}}
+{{- $ours := true -}}
+{{- range $key, $value := $is -}}
+{{- if ne $value (index $labels (printf "app.kubernetes.io/%s" $key) | default "") -}}{{- $ours = false -}}{{- end -}}
+{{- end -}}
+{{- if $ours -}}
+{{- fail (printf "nameOverride, fullnameOverride: the votes of this release are in StatefulSet/%s, and with these names a new, empty StatefulSet/%s would take its place: set fullnameOverride to %s" .metadata.name $name (trimSuffix "-redis" .metadata.name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The address without credentials: those come from a file, or for votectl from a Secret. */}}
 {{- define "paredao.redis.url" -}}
 {{- if .Values.redis.embedded.enabled -}}
