@@ -165,6 +165,11 @@ exporter: exporter
 {{- toYaml $settings -}}
 {{- end -}}
 
+{{/* Seconds that the hook waits for Redis: all that it has, but for half a minute to be scheduled and to apply. */}}
+{{- define "paredao.votectl.patience" -}}
+{{- sub (int64 .Values.votectl.activeDeadlineSeconds) 30 -}}
+{{- end -}}
+
 {{/* votectl takes the same by its environment. */}}
 {{- define "paredao.votectl.env" -}}
 - name: USER

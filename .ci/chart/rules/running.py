@@ -319,7 +319,7 @@ def _(rendered):
     pod(rendered, "ingest")["metadata"]["annotations"]["prometheus.io/scrape"] = "true"
 
 
-@rule("every poll of the values has a file and a container of the hook that applies it")
+@rule("every poll of the values has a file, and one container applies all, waiting for Redis within its deadline")
 def polls(rendered: Rendered) -> Iterator[str]:
     jobs, wanted = rendered.of_kind("Job"), [poll["id"] for poll in rendered.values.get("polls", [])]
     if bool(jobs) != bool(wanted):
@@ -327,8 +327,11 @@ def polls(rendered: Rendered) -> Iterator[str]:
     for job in jobs:
         files = rendered.named("ConfigMap", f"{rendered.prefix}-votectl-polls")["data"]
         applied = [made["args"] for made in job["spec"]["template"]["spec"]["containers"]]
-        if applied != [["poll", "apply", f"/etc/paredao/polls/{poll}.yaml"] for poll in wanted]:
-            yield f"{name_of(job)}: applies {applied}, not {wanted}"
+        patience = f"--wait-for-redis={job['spec']['activeDeadlineSeconds'] - 30}s"
+        if applied != [["poll", "apply", *(f"/etc/paredao/polls/{poll}.yaml" for poll in wanted), patience]]:
+            yield f"{name_of(job)}: applies {applied}, not {wanted} after {patience}"
+        if not job["spec"].get("ttlSecondsAfterFinished"):
+            yield f"{name_of(job)}: stays for ever"
         if {name: yaml.load(text, yaml.BaseLoader)["id"] for name, text in files.items()} != {
             f"{poll}.yaml": poll for poll in wanted
         }:
@@ -339,4 +342,28 @@ def polls(rendered: Rendered) -> Iterator[str]:
 
 @breaks("production", "a poll that is not applied")
 def _(rendered):
-    rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["containers"].pop()
+    rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["containers"][0]["args"].pop(2)
+
+
+@breaks("observability", "a hook that gives up before Redis is there")
+def _(rendered):
+    rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["containers"][0]["args"].pop()
+
+
+@breaks("observability", "a hook that is never cleared away")
+def _(rendered):
+    del rendered.of_kind("Job")[0]["spec"]["ttlSecondsAfterFinished"]
+
+
+@rule("what containers get is what the values say, init containers' too")
+def resources(rendered: Rendered) -> Iterator[str]:
+    given = rendered.values.get("redis", {}).get("embedded", {}).get("initResources", {})
+    for name, found in pods(rendered):
+        for made in found["spec"].get("initContainers", []):
+            if made["name"] == "render-acl" and not given.items() <= made["resources"].items():
+                yield f"{name}: {made['name']} gets {made['resources']}, not {given}"
+
+
+@breaks("observability", "an init container that a LimitRange refuses")
+def _(rendered):
+    pod(rendered, "redis")["spec"]["initContainers"][0]["resources"] = {"requests": {"cpu": "10m"}}
