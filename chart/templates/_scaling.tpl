@@ -37,6 +37,9 @@ spec:
           averageValue: {{ $custom.averageValue | quote }}
     {{- end }}
     {{- end }}
+    {{- with .extraMetrics }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   behavior:
     {{- toYaml .behavior | nindent 4 }}
 {{- end -}}
@@ -52,7 +55,11 @@ kind: PodDisruptionBudget
 metadata:
   {{- include "paredao.metadata" $ | nindent 2 }}
 spec:
+  {{- if eq (toString .minAvailable) "" }}
   maxUnavailable: {{ .maxUnavailable }}
+  {{- else }}
+  minAvailable: {{ .minAvailable }}
+  {{- end }}
   # A pod that isn't ready serves nobody: it may always be evicted.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:

@@ -83,7 +83,8 @@ def reach(rendered: Rendered) -> Iterator[str]:
         open_ports = {
             port["port"] for part in policy["spec"]["egress"] for port in part.get("ports", [{"port": "any"}])
         }
-        wanted = dns | redis | collector
+        extra = rendered.values.get(name, {}).get("networkPolicy", {}).get("extraEgress", [])
+        wanted = dns | redis | collector | {port["port"] for part in extra for port in part["ports"]}
         if open_ports != wanted:
             yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis and collector: {wanted}"
         for part in policy["spec"]["egress"]:
@@ -110,7 +111,7 @@ def redis_ports(rendered: Rendered) -> set[int]:
     external = rendered.values.get("redis", {}).get("external", {})
     url = external.get("url", "")
     if not url:
-        return {6379}
+        return set(external.get("extraPorts", [])) or {6379}
     hosts = url.split("://")[1].split("/")[0].split(",")
     found = {int(port) for port in re.findall(r":(\d+)$", "\n".join(hosts), flags=re.MULTILINE)}
     return found | set(external.get("extraPorts", [])) | ({6379} if "sentinel" in url else set())
