@@ -17,7 +17,7 @@ from chart.render import CHART, NAMESPACE, RELEASE
 Problems = list[str]
 
 # Its openapi isn't there, and manifests are validated elsewhere.
-UPGRADE = ("--dry-run=server", "--is-upgrade", "--disable-openapi-validation")
+SERVER = ("--dry-run=server", "--disable-openapi-validation")
 
 # The groups of what the cases render.
 GROUPS = {
@@ -38,6 +38,8 @@ class Case(NamedTuple):
     renders: tuple[str, ...] = ()
     refuses: str = ""
     lacks: tuple[str, ...] = ()
+    # What the notes must say; without any they aren't looked at.
+    notes: tuple[str, ...] = ()
 
 
 def live(kind: str, name: str, spec: dict | None = None, **more: object) -> dict:
@@ -78,7 +80,7 @@ CASES = [
         [],
         {},
         renders=("podManagementPolicy: Parallel", "storage: 10Gi"),
-        lacks=("NOTE: .*StatefulSet",),
+        lacks=("volumeName",),
     ),
     Case(
         "a Redis of an older chart keeps what can't be changed of it",
@@ -86,6 +88,7 @@ CASES = [
         {},
         renders=("podManagementPolicy: OrderedReady", "storage: 7Gi", "was: there"),
         lacks=("phase: Pending", "creationTimestamp"),
+        notes=("asks for a volume of 10Gi, and .* a volume of 7Gi", "of an older chart.*--cascade=orphan"),
     ),
     Case(
         "another size or class of the volume",
@@ -100,6 +103,7 @@ CASES = [
         {"redis": {"embedded": {"persistence": {"enabled": False}}}},
         renders=("storage: 7Gi",),
         lacks=(r"name: data\n +emptyDir",),
+        notes=("asks for no volume, and .* a volume of 7Gi",),
     ),
     Case(
         "nor given to a Redis that has none",
@@ -107,6 +111,7 @@ CASES = [
         {},
         renders=(r"name: data\n +emptyDir",),
         lacks=("volumeClaimTemplates",),
+        notes=("asks for a volume of 10Gi, and .* no volume", "WARNING: this Redis has no volume"),
     ),
     Case(
         "a nameOverride beside whose new Redis the old one would stay",
@@ -219,9 +224,18 @@ def lookups(tools: pathlib.Path | None, folder: pathlib.Path) -> tuple[Problems,
         with api(case.objects) as url:
             values.write_text(yaml.safe_dump(case.values))
             for helm in HELMS:
-                words = ("template", RELEASE, CHART, "--namespace", NAMESPACE, "--values", values)
-                done = run(tools / helm, *words, *UPGRADE, "--kube-apiserver", url)
+                words = (RELEASE, CHART, "--namespace", NAMESPACE, "--values", values, "--kube-apiserver", url)
+                done = run(tools / helm, "template", *words, *SERVER, "--is-upgrade")
                 problems += [f"{case.says}: {helm}: {text}" for text in wrong(case, done.stdout, done.stderr)]
+                if case.notes:
+                    # `template` has no notes. What is there is of no release yet.
+                    done = run(tools / helm, "install", *words, *SERVER, "--take-ownership")
+                    notes = done.stdout.partition("NOTES:")[2]
+                    for text in case.notes:
+                        if not re.search(text, notes, re.DOTALL):
+                            problems.append(
+                                f"{case.says}: {helm}: the notes don't say /{text}/: {done.stderr.strip()}{notes}"
+                            )
     return problems, f"helm 4 and 3 keep what {len(CASES)} clusters have, or refuse to change it"
 
 
