@@ -73,7 +73,13 @@ def redis(name: str = f"{RELEASE}-redis", *, claims: bool = True, **spec: object
     return live("StatefulSet", name, spec | ({"volumeClaimTemplates": [claim]} if claims else {}))
 
 
-PERSISTENCE = "redis.embedded.persistence"
+def scaled(*managers: dict) -> dict:
+    found = live("Deployment", f"{RELEASE}-ingest", {"replicas": 6})
+    found["metadata"]["managedFields"] = [{"apiVersion": "apps/v1", **manager} for manager in managers]
+    return found
+
+
+HOLDS = {"manager": "kube-controller-manager", "operation": "Update", "subresource": "scale"}
 CASES = [
     Case(
         "a first install",
@@ -144,6 +150,18 @@ CASES = [
         renders=(rf"name: {RELEASE}-ingest\n(?:.*\n)+?spec:\n +#.*\n  replicas: 6\n",),
     ),
     Case(
+        "an autoscaler that holds the number of what is applied on the server is not spoken for",
+        [scaled({"manager": "helm", "operation": "Apply"}, HOLDS)],
+        {"ingest": {"autoscaling": {"enabled": True}}},
+        lacks=("replicas: 6",),
+    ),
+    Case(
+        "what is applied by the client would take the number back, if it were left out",
+        [scaled({"manager": "helm", "operation": "Update"}, HOLDS)],
+        {"ingest": {"autoscaling": {"enabled": True}}},
+        renders=("\n  replicas: 6\n",),
+    ),
+    Case(
         "a Deployment that is not there yet is left to its autoscaler",
         [],
         {"ingest": {"autoscaling": {"enabled": True}}, "results": {"autoscaling": {"enabled": True}}},
@@ -151,9 +169,15 @@ CASES = [
     ),
     Case(
         "a password that was made is kept, and can't be changed by who makes another",
+        [live("Secret", f"{RELEASE}-redis-ingest", data={"password": "a2VwdA=="}, immutable=True)],
+        {},
+        renders=(r"immutable: true\ndata:\n  password: a2VwdA==\n",),
+    ),
+    Case(
+        "one of an older chart is kept as it is, or a rollback to that chart would be refused",
         [live("Secret", f"{RELEASE}-redis-ingest", data={"password": "a2VwdA=="})],
         {},
-        renders=(r"immutable: true\n(?:.*\n)*?data:\n  password: a2VwdA==\n",),
+        renders=(r"type: Opaque\ndata:\n  password: a2VwdA==\n",),
     ),
     Case(
         "another key in a Secret that can't be changed",

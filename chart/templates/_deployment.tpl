@@ -10,10 +10,9 @@ spec:
   {{- if not $values.autoscaling.enabled }}
   replicas: {{ $values.replicas }}
   {{- else }}
-  {{- /* Not left out where it was there before: Kubernetes would make it 1 until the autoscaler looks. */}}
-  {{- with (lookup "apps/v1" "Deployment" .root.Release.Namespace $fullname).spec }}
-  # As many as there are: the autoscaler's number.
-  replicas: {{ .replicas }}
+  {{- with include "paredao.replicas.live" . }}
+  # As many as there are, until the autoscaler holds the number.
+  replicas: {{ . }}
   {{- end }}
   {{- end }}
   revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
