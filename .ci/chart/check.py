@@ -322,6 +322,7 @@ CHECKS = (
     "lint", "documents", "schema", "refusals", "package", "snapshots", "kubernetes", "rules", "self_test", "independence",
     "names", "routes", "metrics", "acl", "services", "programs", "lookups", "checkov",
 )  # fmt: skip
+BESIDE = ("checkov", "programs", "lookups")
 
 # The longest that Helm takes, ones with dots where the chart cuts them, one that has the chart's name in it.
 RELEASES = ("a" * 53, "show.2026", f"{'show' * 9}.2.3-{'a' * 11}", f"{'show' * 9}abc.2", "paredao.live")
@@ -413,12 +414,12 @@ def run(arguments: argparse.Namespace) -> None:
         write_snapshots(check)
         return
     names = ["self_test"] if arguments.self_test else CHECKS
-    # checkov is a process of its own and takes longest: it runs beside the others.
+    # What are processes of their own, and take longest, run beside the others.
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
-        slow = beside.submit(check.checkov) if "checkov" in names else None
+        slow = {name: beside.submit(getattr(check, name)) for name in BESIDE if name in names}
         for name in names:
             try:
-                problems, did = slow.result() if name == "checkov" else getattr(check, name)()
+                problems, did = slow[name].result() if name in slow else getattr(check, name)()
             except (LookupError, TypeError, AttributeError, RuntimeError) as error:
                 # What is checked is so wrong that the check stumbles over it.
                 traceback.print_exc()
