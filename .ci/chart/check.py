@@ -23,7 +23,7 @@ import helm_python as helm
 import jsonschema
 import yaml
 
-from chart import docs, manifests, redis
+from chart import cluster, docs, manifests, programs, redis
 from chart.manifests import KUBERNETES, Problems
 from chart.mistakes import MISTAKES
 from chart.render import CHART, NAMESPACE, RELEASE, SNAPSHOTS, Rendered, merged, render, scenarios
@@ -37,8 +37,8 @@ REFUSALS = pathlib.Path(__file__).resolve().parent / "refusals.yaml"
 class Check:
     """Everything that checks look at: the chart, and what its scenarios render to."""
 
-    def __init__(self, bin_dir: pathlib.Path | None):
-        self.bin_dir = bin_dir
+    def __init__(self, bin_dir: pathlib.Path | None, tools: pathlib.Path | None):
+        self.bin_dir, self.tools = bin_dir, tools
         self.chart = helm.Chart.load(CHART)
         self.values = scenarios()
         self.rendered = {name: render(self.chart, name, values) for name, values in self.values.items()}
@@ -63,9 +63,13 @@ class Check:
         schema = json.loads(docs.SCHEMA.read_text())
         values = yaml.safe_load((CHART / "values.yaml").read_text())
         rows = docs.rows(schema, schema, values)
+        problems = docs.problems()
+        for path, _, _ in rows:
+            if not any(gives(given, path) for given in self.values.values()):
+                problems.append(f"chart/ci: no scenario gives {path}: nobody knows whether it does anything")
         return (
-            docs.problems(),
-            f"{len(rows)} values in schema, values.yaml and README; settings as in defaults.toml",
+            problems,
+            f"{len(rows)} values in schema, values.yaml, README and a scenario; settings as in defaults.toml",
         )
 
     def schema(self) -> tuple[Problems, str]:
@@ -223,6 +227,26 @@ class Check:
             f"{tried} changes of one service's scale, settings and image leave the other and Redis as they were",
         )
 
+    def names(self) -> tuple[Problems, str]:
+        """Whatever a release may be called, its objects have names that Kubernetes takes, or it says what to do."""
+        problems = []
+        for name in RELEASES:
+            for scenario in ("minimal", "observability", "platform"):
+                found = render(self.chart, scenario, self.values[scenario], name)
+                problems += [f"the release {name}, {scenario}: {text}" for text in bad_names(found)]
+        for name, values in (("2026-show", {}), ("2026-show", {"nameOverride": "votes"})):
+            try:
+                render(self.chart, name, values, name)
+                problems.append(f"the release {name} is taken, and no Service may begin with a digit")
+            except helm.HelmError as error:
+                if "set fullnameOverride" not in str(error):
+                    problems.append(f"the release {name} is refused without a way out: {error}")
+        render(self.chart, "2026-show", {"fullnameOverride": "show-2026"}, "2026-show")
+        return (
+            problems,
+            f"{len(RELEASES)} names of releases, with dots and of {len(RELEASES[0])} characters; digits are refused",
+        )
+
     def routes(self) -> tuple[Problems, str]:
         """The regular expression sends every path of ingest's API to ingest, and none of the results'."""
         problems, paths = [], 0
@@ -267,6 +291,13 @@ class Check:
     def acl(self) -> tuple[Problems, str]:
         return redis.users(self.rendered["minimal"])
 
+    def programs(self) -> tuple[Problems, str]:
+        return programs.programs(self.tools, self.rendered)
+
+    def lookups(self) -> tuple[Problems, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            return cluster.lookups(self.tools, pathlib.Path(folder))
+
     def services(self) -> tuple[Problems, str]:
         """The services themselves take the settings files that the scenarios render."""
         built = [self.bin_dir / f"vote-{name}" for name in SERVICES] if self.bin_dir else []
@@ -289,8 +320,38 @@ class Check:
 
 CHECKS = (
     "lint", "documents", "schema", "refusals", "package", "snapshots", "kubernetes", "rules", "self_test", "independence",
-    "routes", "metrics", "acl", "services", "checkov",
+    "names", "routes", "metrics", "acl", "services", "programs", "lookups", "checkov",
 )  # fmt: skip
+BESIDE = ("checkov", "programs", "lookups")
+
+# The longest that Helm takes, ones with dots where the chart cuts them, one that has the chart's name in it.
+RELEASES = ("a" * 53, "show.2026", f"{'show' * 9}.2.3-{'a' * 11}", f"{'show' * 9}abc.2", "paredao.live")
+
+
+def bad_names(rendered: Rendered) -> list[str]:
+    problems = []
+    for one in rendered.resources:
+        name, kind = one["metadata"]["name"], one["kind"]
+        if kind == "Service" and not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name):
+            problems.append(f"Service/{name} is no name of a Service")
+        # Pods get labels with the name, and what tells revisions apart after it.
+        longest = {"StatefulSet": 52, "Deployment": 52, "Job": 63}.get(kind, 253)
+        if len(name) > longest or not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name):
+            problems.append(f"{kind}/{name} is no name, or too long")
+        for key, value in one["metadata"].get("labels", {}).items():
+            if len(value) > 63 or not re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?", value):
+                problems.append(f"{kind}/{name}: {key}: {value} is no label")
+    return problems
+
+
+def gives(values: object, path: str) -> bool:
+    """Whether these values have something of that dotted name."""
+    for name in path.split("."):
+        if not isinstance(values, dict) or name not in values:
+            return False
+        values = values[name]
+    return True
+
 
 def open_objects(schema: dict, path: str = "") -> list[str]:
     """Objects of ours whose keys are not closed: those with properties. The others are Kubernetes' own."""
@@ -339,25 +400,26 @@ def main() -> int:
     parser.add_argument(
         "--bin-dir", type=pathlib.Path, help="where the built services are, to give them their settings"
     )
+    parser.add_argument("--tools", type=pathlib.Path, help="where helm-4, helm-3 and kubectl are")
     arguments = parser.parse_args()
     return report.main("chart-check", lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> None:
     try:
-        check = Check(arguments.bin_dir)
+        check = Check(arguments.bin_dir, arguments.tools)
     except helm.HelmError as error:
         raise Failed(f"the chart does not render: {error}") from None
     if arguments.snapshots:
         write_snapshots(check)
         return
     names = ["self_test"] if arguments.self_test else CHECKS
-    # checkov is a process of its own and takes longest: it runs beside the others.
+    # What are processes of their own, and take longest, run beside the others.
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
-        slow = beside.submit(check.checkov) if "checkov" in names else None
+        slow = {name: beside.submit(getattr(check, name)) for name in BESIDE if name in names}
         for name in names:
             try:
-                problems, did = slow.result() if name == "checkov" else getattr(check, name)()
+                problems, did = slow[name].result() if name in slow else getattr(check, name)()
             except (LookupError, TypeError, AttributeError, RuntimeError) as error:
                 # What is checked is so wrong that the check stumbles over it.
                 traceback.print_exc()

@@ -26,7 +26,8 @@ class Rendered:
     @property
     def prefix(self) -> str:
         """What names of objects begin with."""
-        return self.values.get("fullnameOverride") or RELEASE
+        name = self.values.get("nameOverride", "")
+        return self.values.get("fullnameOverride") or (f"{RELEASE}-{name}" if name not in RELEASE else RELEASE)
 
     def of_kind(self, *kinds: str) -> list[dict]:
         return [resource for resource in self.resources if resource["kind"] in kinds]
@@ -72,9 +73,9 @@ def scenarios() -> dict[str, dict]:
     return found
 
 
-def render(chart: helm.Chart, name: str, values: dict) -> Rendered:
+def render(chart: helm.Chart, name: str, values: dict, release: str = RELEASE) -> Rendered:
     """Renders; raises `helm.HelmError` where schema or templates refuse the values."""
-    texts = chart.render(values, name=RELEASE, namespace=NAMESPACE)
+    texts = chart.render(values, name=release, namespace=NAMESPACE)
     resources = []
     for path, text in texts.items():
         if not path.endswith("NOTES.txt"):

@@ -5,14 +5,15 @@
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  {{- include "paredao.metadata" . | nindent 2 }}
-  {{- with $values.annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "paredao.metadata" (dict "root" .root "component" .component "labels" $values.labels "annotations" $values.annotations) | nindent 2 }}
 spec:
   {{- if not $values.autoscaling.enabled }}
   replicas: {{ $values.replicas }}
+  {{- else }}
+  {{- with include "paredao.replicas.live" . }}
+  # As many as there are, until the autoscaler holds the number.
+  replicas: {{ . }}
+  {{- end }}
   {{- end }}
   revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
   selector:
@@ -26,21 +27,15 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "paredao.podLabels" . | nindent 8 }}
-        {{- with $values.podLabels }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- include "paredao.podLabels" (dict "root" .root "component" .component "labels" $values.podLabels) | nindent 8 }}
+      {{- /* A pod reads its settings at start: other settings, other pods. */}}
+      {{- $annotations := merge (dict "checksum/settings" (include "paredao.settings" . | sha256sum)) $values.podAnnotations }}
+      {{- if eq .root.Values.metrics.scrape "annotations" }}
+      {{- $scrape := dict "scrape" "true" "port" (include "paredao.adminPort" .) "path" "/metrics" }}
+      {{- range $key, $value := $scrape }}{{ $annotations = merge $annotations (dict (printf "prometheus.io/%s" $key) $value) }}{{ end }}
+      {{- end }}
       annotations:
-        # A pod reads its settings at start: other settings, other pods.
-        checksum/settings: {{ include "paredao.settings" . | sha256sum }}
-        {{- if eq .root.Values.metrics.scrape "annotations" }}
-        prometheus.io/scrape: "true"
-        prometheus.io/port: {{ include "paredao.adminPort" . | quote }}
-        prometheus.io/path: /metrics
-        {{- end }}
-        {{- with $values.podAnnotations }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- toYaml $annotations | nindent 8 }}
     spec:
       serviceAccountName: {{ include "paredao.serviceAccountName" . }}
       automountServiceAccountToken: false
@@ -50,31 +45,37 @@ spec:
       {{- with $values.topologySpread }}
       topologySpreadConstraints:
         {{- range . }}
-        - topologyKey: {{ .topologyKey }}
-          maxSkew: {{ .maxSkew }}
-          whenUnsatisfiable: {{ .whenUnsatisfiable }}
-          # By revision, so that the pods of a rollout are spread without regard to those they replace.
-          matchLabelKeys: [pod-template-hash]
-          labelSelector:
-            matchLabels:
-              {{- include "paredao.selectorLabels" $ | nindent 14 }}
+        {{- $spread := deepCopy . }}
+        {{- /* By revision, so that the pods of a rollout are spread without regard to those they replace. */}}
+        {{- if not (hasKey $spread "matchLabelKeys") }}{{ $_ := set $spread "matchLabelKeys" (list "pod-template-hash") }}{{ end }}
+        {{- if not $spread.matchLabelKeys }}{{ $_ := unset $spread "matchLabelKeys" }}{{ end }}
+        {{- if not $spread.labelSelector }}
+        {{- $_ := set $spread "labelSelector" (dict "matchLabels" (include "paredao.selectorLabels" $ | fromYaml)) }}
+        {{- end }}
+        - {{ toYaml $spread | nindent 10 | trim }}
         {{- end }}
       {{- end }}
       securityContext:
         {{- include "paredao.podSecurityContext" .root | nindent 8 }}
       # shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s, and preStopSleepSeconds before it.
       terminationGracePeriodSeconds: {{ include "paredao.terminationGracePeriodSeconds" (dict "values" $values) }}
+      {{- with $values.extraInitContainers }}
+      initContainers:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       containers:
         - name: {{ .component }}
           image: {{ include "paredao.image" (dict "root" .root "image" $values.image) | quote }}
           imagePullPolicy: {{ .root.Values.image.pullPolicy }}
           env:
-            - name: VOTE__CONFIG_FILE
-              value: /etc/paredao/settings/settings.yaml
-            {{- with include "paredao.tracing.env" . }}{{ . | trim | nindent 12 }}{{ end }}
-            {{- with $values.extraEnv }}
+            {{- $own := list (dict "name" "VOTE__CONFIG_FILE" "value" "/etc/paredao/settings/settings.yaml") }}
+            {{- $own = concat $own (include "paredao.redis.env" (dict "root" .root "user" .component) | fromYamlArray) }}
+            {{- $own = concat $own (include "paredao.tracing.env" . | fromYamlArray) }}
+            {{- include "paredao.env" (dict "own" $own "extra" $values.extraEnv "where" .component) | nindent 12 }}
+          {{- with $values.extraEnvFrom }}
+          envFrom:
             {{- toYaml . | nindent 12 }}
-            {{- end }}
+          {{- end }}
           ports:
             - name: http
               containerPort: {{ include "paredao.httpPort" . }}
@@ -99,7 +100,7 @@ spec:
           resources:
             {{- toYaml $values.resources | nindent 12 }}
           securityContext:
-            {{- include "paredao.containerSecurityContext" . | nindent 12 }}
+            {{- include "paredao.containerSecurityContext" .root | nindent 12 }}
           volumeMounts:
             - name: settings
               mountPath: /etc/paredao/settings
@@ -108,6 +109,9 @@ spec:
             {{- with $values.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
+        {{- with $values.extraContainers }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       volumes:
         - name: settings
           configMap:

@@ -49,10 +49,16 @@ spec:
               {{- include "paredao.selectorLabels" (dict "root" $.root "component" "votectl") | nindent 14 }}
         {{- end }}
       {{- end }}
+    {{- with .root.Values.metrics.networkPolicyFrom }}
     - ports:
         - { port: admin, protocol: TCP }
       from:
-        {{- toYaml .root.Values.metrics.networkPolicyFrom | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
+    {{- else }}
+    {{- if ne .root.Values.metrics.scrape "none" }}
+    {{- fail "metrics.networkPolicyFrom: nobody may reach the admin ports, and metrics.scrape wants them read: name the pods of Prometheus" }}
+    {{- end }}
+    {{- end }}
   egress:
     {{- include "paredao.networkPolicy.egress" .root | nindent 4 }}
     {{- with .root.Values.tracing }}

@@ -4,8 +4,97 @@
 {{- include "paredao.component.fullname" (dict "root" . "component" "redis") -}}
 {{- end -}}
 
+{{/* The StatefulSet of the embedded Redis as it is now; empty at an install, and where no cluster is asked. */}}
+{{- define "paredao.redis.live" -}}
+{{- lookup "apps/v1" "StatefulSet" .Release.Namespace (include "paredao.redis.fullname" .) | toYaml -}}
+{{- end -}}
+
+{{/* What the values say of the volume. */}}
+{{- define "paredao.redis.claims" -}}
+{{- $persistence := .Values.redis.embedded.persistence -}}
+{{- if and $persistence.enabled (not $persistence.existingClaim) -}}
+- apiVersion: v1
+  kind: PersistentVolumeClaim
+  metadata:
+    name: data
+    labels:
+      {{- merge (include "paredao.selectorLabels" (dict "root" . "component" "redis") | fromYaml) $persistence.labels | toYaml | nindent 6 }}
+    {{- with $persistence.annotations }}
+    annotations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  spec:
+    accessModes: [ReadWriteOnce]
+    {{- with $persistence.storageClass }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ $persistence.size }}
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+
+{{/*
+Fields of a StatefulSet that can't be changed. Kubernetes would refuse another value when Deployments have changed
+already, so those that are there are kept; the notes say where the values ask for others.
+*/}}
+{{- define "paredao.redis.kept" -}}
+{{- $wanted := include "paredao.redis.claims" . | fromYamlArray -}}
+{{- with include "paredao.redis.live" . | fromYaml -}}
+{{- $claims := list -}}
+{{- range dig "spec" "volumeClaimTemplates" list . -}}
+{{- $metadata := omit .metadata "creationTimestamp" -}}
+{{- $claims = append $claims (merge (dict "metadata" $metadata) (omit . "status" "metadata")) -}}
+{{- end -}}
+{{- dict "podManagementPolicy" (dig "spec" "podManagementPolicy" "Parallel" .) "volumeClaimTemplates" $claims | toYaml -}}
+{{- else -}}
+{{- dict "podManagementPolicy" "Parallel" "volumeClaimTemplates" $wanted | toYaml -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What is wanted of a volume, in a few words that can be compared. */}}
+{{- define "paredao.redis.volume" -}}
+{{- with first . -}}
+{{- $size := dig "spec" "resources" "requests" "storage" "" . -}}
+{{- printf "a volume of %s%s" $size (dig "spec" "storageClassName" "" . | printf " %s" | trimSuffix " ") -}}
+{{- else -}}
+no volume
+{{- end -}}
+{{- end -}}
+
+{{/* Another name would make a new and empty Redis beside the one that has the votes. */}}
+{{- define "paredao.redis.check" -}}
+{{- $name := include "paredao.redis.fullname" . -}}
+{{- with include "paredao.redis.live" . | fromYaml -}}
+{{- $before := dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" . -}}
+{{- $now := index (include "paredao.selectorLabels" (dict "root" $ "component" "redis") | fromYaml) "app.kubernetes.io/name" -}}
+{{- if and $before (ne $before $now) -}}
+{{- fail (printf "nameOverride: selectors can't be changed, and those of this release say %s, not %s: leave it as it was" $before $now) -}}
+{{- end -}}
+{{- else -}}
+{{- if .Release.IsUpgrade -}}
+{{- range (lookup "apps/v1" "StatefulSet" .Release.Namespace "").items -}}
+{{- $labels := default dict .metadata.labels -}}
+{{- $is := dict "instance" $.Release.Name "component" "redis" "part-of" "paredao" -}}
+{{- $ours := true -}}
+{{- range $key, $value := $is -}}
+{{- if ne $value (index $labels (printf "app.kubernetes.io/%s" $key) | default "") -}}{{- $ours = false -}}{{- end -}}
+{{- end -}}
+{{- if $ours -}}
+{{- fail (printf "nameOverride, fullnameOverride: the votes of this release are in StatefulSet/%s, and with these names a new, empty StatefulSet/%s would take its place: set fullnameOverride to %s" .metadata.name $name (trimSuffix "-redis" .metadata.name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The address without credentials: those come from a file, or for votectl from a Secret. */}}
 {{- define "paredao.redis.url" -}}
+{{- if and (not .Values.redis.embedded.enabled) (not .Values.redis.external.url) (not .Values.redis.external.existingSecret) -}}
+{{- fail "redis.external: the embedded Redis is off, and there is no other: give its url, or in existingSecret the Secret that has it" -}}
+{{- end -}}
 {{- if .Values.redis.embedded.enabled -}}
 redis://{{ include "paredao.redis.fullname" . }}:6379
 {{- else -}}
@@ -35,6 +124,42 @@ exporter: exporter
 {{- end -}}
 {{- end -}}
 
+{{/* What of the way to Redis comes from Secrets by variables: the URL, and the user's name. Takes "user". */}}
+{{- define "paredao.redis.env" -}}
+{{- $env := list -}}
+{{- $external := .root.Values.redis.external -}}
+{{- with $external.existingSecret -}}
+{{- $from := dict "secretKeyRef" (dict "name" . "key" $external.urlKey) -}}
+{{- $env = append $env (dict "name" "VOTE__REDIS__URL" "valueFrom" $from) -}}
+{{- end -}}
+{{- $user := index .root.Values.redis.users .user -}}
+{{- with $user.nameKey -}}
+{{- $from := dict "secretKeyRef" (dict "name" $user.existingSecret "key" .) -}}
+{{- $env = append $env (dict "name" "VOTE__REDIS__USERNAME" "valueFrom" $from) -}}
+{{- end -}}
+{{- toYaml $env -}}
+{{- end -}}
+
+{{/* Of Redis' users what a schema can't say. */}}
+{{- define "paredao.redis.users.check" -}}
+{{- range $name, $user := .Values.redis.users -}}
+{{- if and $.Values.redis.embedded.enabled (or $user.passwordFile $user.nameKey) -}}
+{{- fail (printf "redis.users.%s: passwordFile and nameKey are for an external Redis: the embedded one reads its users' Secrets" $name) -}}
+{{- end -}}
+{{- if and $user.passwordFile $user.existingSecret -}}
+{{- fail (printf "redis.users.%s: its password is in passwordFile or in existingSecret, not in both" $name) -}}
+{{- end -}}
+{{- if and $user.nameKey (not $user.existingSecret) -}}
+{{- fail (printf "redis.users.%s.nameKey: name the Secret in existingSecret" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.redis.external -}}
+{{- if and .existingSecret (not .extraPorts) $.Values.networkPolicy.enabled -}}
+{{- fail "redis.external.extraPorts: the URL is in a Secret, where the NetworkPolicies can't read its ports: name them" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The ports of Redis as a list of numbers: those in the URL, and those that Sentinel or a cluster may name later. */}}
 {{- define "paredao.redis.ports" -}}
 {{- if .Values.redis.embedded.enabled -}}
@@ -44,7 +169,9 @@ exporter: exporter
 {{- $ports := list -}}
 {{- range splitList "," (regexReplaceAll "/.*$" (regexReplaceAll "^[a-z+]+://" $url "") "") -}}
 {{- $port := regexFind ":[0-9]+$" . | trimPrefix ":" -}}
+{{- if $url -}}
 {{- $ports = append $ports (default (ternary "26379" "6379" (contains "sentinel" $url)) $port | int) -}}
+{{- end -}}
 {{- end -}}
 {{- if contains "sentinel" $url -}}{{- $ports = append $ports 6379 -}}{{- end -}}
 {{- range .Values.redis.external.extraPorts -}}{{- $ports = append $ports (int .) -}}{{- end -}}
@@ -54,14 +181,19 @@ exporter: exporter
 
 {{/* How a client comes to Redis, as settings of the section `redis`; credentials by file. Takes "user". */}}
 {{- define "paredao.redis.settings" -}}
-{{- $settings := dict "url" (include "paredao.redis.url" .root) -}}
-{{- if include "paredao.redis.secretName" . -}}
-{{- $name := (index .root.Values.redis.users .user).name -}}
-{{- $settings = merge $settings (dict "username" $name "password_file" "/etc/paredao/redis/password") -}}
+{{- include "paredao.redis.users.check" .root -}}
+{{- $settings := dict -}}
+{{- with include "paredao.redis.url" .root -}}{{- $settings = dict "url" . -}}{{- end -}}
+{{- $user := index .root.Values.redis.users .user -}}
+{{- $file := $user.passwordFile -}}
+{{- if include "paredao.redis.secretName" . -}}{{- $file = "/etc/paredao/redis/password" -}}{{- end -}}
+{{- if $file -}}
+{{- $settings = merge $settings (dict "password_file" $file) -}}
+{{- if not $user.nameKey -}}{{- $_ := set $settings "username" $user.name -}}{{- end -}}
 {{- end -}}
 {{- with .root.Values.redis.external.tls -}}
 {{- if .existingSecret -}}
-{{- if not (hasPrefix "rediss" $.root.Values.redis.external.url) -}}
+{{- if not (hasPrefix "rediss" (default "rediss" $.root.Values.redis.external.url)) -}}
 {{- fail "redis.external.tls: the URL does not ask for TLS: it has to begin with rediss" -}}
 {{- end -}}
 {{- range $name, $file := dict "tls_ca_file" (list .caKey "ca.crt") "tls_cert_file" (list .certKey "tls.crt") "tls_key_file" (list .keyKey "tls.key") -}}
@@ -71,7 +203,7 @@ exporter: exporter
 {{- end -}}
 {{- with .root.Values.redis.external.sentinel -}}
 {{- if .existingSecret -}}
-{{- if not (contains "+sentinel://" $.root.Values.redis.external.url) -}}
+{{- if and (not (contains "+sentinel://" $.root.Values.redis.external.url)) (not $.root.Values.redis.external.existingSecret) -}}
 {{- fail "redis.external.sentinel: the URL names no Sentinels: it has to begin with redis+sentinel or rediss+sentinel" -}}
 {{- end -}}
 {{- $_ := set $settings "sentinel_password_file" "/etc/paredao/redis-sentinel/password" -}}
@@ -83,17 +215,19 @@ exporter: exporter
 {{- toYaml $settings -}}
 {{- end -}}
 
+{{/* Seconds that the hook waits for Redis: all that it has, but for half a minute to be scheduled and to apply. */}}
+{{- define "paredao.votectl.patience" -}}
+{{- sub (int64 .Values.votectl.activeDeadlineSeconds) 30 -}}
+{{- end -}}
+
 {{/* votectl takes the same by its environment. */}}
 {{- define "paredao.votectl.env" -}}
-- name: USER
-  value: helm/{{ .Release.Name }}
-{{- range $name, $value := include "paredao.redis.settings" (dict "root" . "user" "votectl") | fromYaml }}
-- name: VOTE__REDIS__{{ upper $name }}
-  value: {{ $value | quote }}
-{{- end }}
-{{- with .Values.votectl.extraEnv }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := list (dict "name" "USER" "value" (printf "helm/%s" .Release.Name)) -}}
+{{- range $name, $value := include "paredao.redis.settings" (dict "root" . "user" "votectl") | fromYaml -}}
+{{- $own = append $own (dict "name" (printf "VOTE__REDIS__%s" (upper $name)) "value" (toString $value)) -}}
+{{- end -}}
+{{- $own = concat $own (include "paredao.redis.env" (dict "root" . "user" "votectl") | fromYamlArray) -}}
+{{- include "paredao.env" (dict "own" $own "extra" .Values.votectl.extraEnv "where" "votectl") -}}
 {{- end -}}
 
 {{/* Redis' files: its configuration, who its users are and what they may do. Nothing secret. */}}

@@ -8,8 +8,8 @@ path, so under one host only a regular expression tells them apart. `sharedHost:
 
 {{/* Two services can't both own all of a host. Takes "ingest" and "results": lists of hosts; "kind". */}}
 {{- define "paredao.routing.check" -}}
-{{- range $host := .ingest -}}
-{{- if has $host $.results -}}
+{{- range $host := default (list "any host") .ingest -}}
+{{- if has $host (default (list "any host") $.results) -}}
 {{- fail (printf "%s: %s is given to ingest and to results, and ingest would take all of it: set ingest.%s.sharedHost, or give each its own host" $.kind $host $.kind) -}}
 {{- end -}}
 {{- end -}}
@@ -20,31 +20,27 @@ path, so under one host only a regular expression tells them apart. `sharedHost:
 {{- with $values.ingress -}}
 {{- if .enabled -}}
 {{- $other := $.root.Values.results.ingress -}}
-{{- if and (eq $.component "ingest") (not .sharedHost) $other.enabled -}}
+{{- if and (eq $.component "ingest") (not .sharedHost) $other.enabled (eq .pathPrefix $other.pathPrefix) -}}
 {{- include "paredao.routing.check" (dict "kind" "ingress" "ingest" .hosts "results" $other.hosts) -}}
 {{- end -}}
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
-  {{- include "paredao.metadata" $ | nindent 2 }}
-  {{- with .annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "paredao.metadata" (dict "root" $.root "component" $.component "labels" .labels "annotations" .annotations) | nindent 2 }}
 spec:
   {{- with .className }}
   ingressClassName: {{ . }}
   {{- end }}
   rules:
-    {{- range .hosts }}
-    - host: {{ . | quote }}
-      http:
+    {{- range $host := default (list "") .hosts }}
+    - {{ with $host }}host: {{ . | quote }}
+      {{ end }}http:
         paths:
           {{- if $values.ingress.sharedHost }}
-          - path: {{ include "paredao.ingestPath" $ }}
+          - path: {{ trimSuffix "/" $values.ingress.pathPrefix }}{{ include "paredao.ingestPath" $ }}
             pathType: ImplementationSpecific
           {{- else }}
-          - path: /
+          - path: {{ $values.ingress.pathPrefix }}
             pathType: Prefix
           {{- end }}
             backend:
@@ -75,11 +71,7 @@ spec:
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
-  {{- include "paredao.metadata" $ | nindent 2 }}
-  {{- with .annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "paredao.metadata" (dict "root" $.root "component" $.component "labels" .labels "annotations" .annotations) | nindent 2 }}
 spec:
   parentRefs:
     {{- toYaml .parentRefs | nindent 4 }}
@@ -100,9 +92,18 @@ spec:
       backendRefs:
         - name: {{ include "paredao.component.fullname" $ }}
           port: {{ $values.service.port }}
-      {{- with .requestTimeout }}
+      {{- with .filters }}
+      filters:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- if or .requestTimeout .backendRequestTimeout }}
       timeouts:
+        {{- with .requestTimeout }}
         request: {{ . }}
+        {{- end }}
+        {{- with .backendRequestTimeout }}
+        backendRequest: {{ . }}
+        {{- end }}
       {{- end }}
 {{- end -}}
 {{- end -}}

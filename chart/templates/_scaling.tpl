@@ -1,5 +1,21 @@
 {{/* How many pods there are, and how many may be away. */}}
 
+{{/*
+The number of pods where an autoscaler is in charge. Kubernetes makes it 1 until the autoscaler looks, where it is left out
+after it was there, unless somebody else holds it, which the API knows of what is applied on the server (Helm 4). There it
+is left out from then on, so that neither upgrade nor rollback disagrees with the autoscaler.
+*/}}
+{{- define "paredao.replicas.live" -}}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace (include "paredao.component.fullname" .) -}}
+{{- $applied := false -}}
+{{- $held := false -}}
+{{- range dig "metadata" "managedFields" list $live -}}
+{{- if eq (default "" .operation) "Apply" -}}{{- $applied = true -}}{{- end -}}
+{{- if eq (default "" .subresource) "scale" -}}{{- $held = true -}}{{- end -}}
+{{- end -}}
+{{- if and $live (not (and $applied $held)) -}}{{ $live.spec.replicas }}{{- end -}}
+{{- end -}}
+
 {{- define "paredao.hpa" -}}
 {{- $values := index .root.Values .component -}}
 {{- with $values.autoscaling -}}
@@ -37,6 +53,9 @@ spec:
           averageValue: {{ $custom.averageValue | quote }}
     {{- end }}
     {{- end }}
+    {{- with .extraMetrics }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   behavior:
     {{- toYaml .behavior | nindent 4 }}
 {{- end -}}
@@ -52,7 +71,11 @@ kind: PodDisruptionBudget
 metadata:
   {{- include "paredao.metadata" $ | nindent 2 }}
 spec:
+  {{- if eq (toString .minAvailable) "" }}
   maxUnavailable: {{ .maxUnavailable }}
+  {{- else }}
+  minAvailable: {{ .minAvailable }}
+  {{- end }}
   # A pod that isn't ready serves nobody: it may always be evicted.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:

@@ -5,13 +5,10 @@
 apiVersion: v1
 kind: Service
 metadata:
-  {{- include "paredao.metadata" . | nindent 2 }}
-  {{- with $values.service.annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "paredao.metadata" (dict "root" .root "component" .component "labels" $values.service.labels "annotations" $values.service.annotations) | nindent 2 }}
 spec:
   type: {{ $values.service.type }}
+  {{- with include "paredao.ipFamilies" .root }}{{ . | trim | nindent 2 }}{{ end }}
   {{- if eq $values.service.type "LoadBalancer" }}
   {{- with $values.service.loadBalancerClass }}
   loadBalancerClass: {{ . }}
@@ -50,11 +47,11 @@ spec:
 apiVersion: v1
 kind: Service
 metadata:
-  {{- include "paredao.metadata" (dict "root" .root "component" .component "suffix" "admin") | nindent 2 }}
-    paredao/service: admin
+  {{- include "paredao.metadata" (dict "root" .root "component" .component "suffix" "admin" "labels" (dict "paredao/service" "admin")) | nindent 2 }}
 spec:
   type: ClusterIP
   clusterIP: None
+  {{- with include "paredao.ipFamilies" .root }}{{ . | trim | nindent 2 }}{{ end }}
   # Scraped until its end: the last votes of a pod are in its metrics while it drains.
   publishNotReadyAddresses: true
   selector:
@@ -83,10 +80,7 @@ spec:
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
 metadata:
-  {{- include "paredao.metadata" . | nindent 2 }}
-    {{- with .root.Values.metrics.labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- include "paredao.metadata" (dict "root" .root "component" .component "labels" .root.Values.metrics.labels) | nindent 2 }}
 spec:
   selector:
     matchLabels:
@@ -101,6 +95,13 @@ spec:
       relabelings:
         - targetLabel: job
           replacement: vote-{{ .component }}
+        {{- with .root.Values.metrics.relabelings }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .root.Values.metrics.metricRelabelings }}
+      metricRelabelings:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -110,10 +111,7 @@ spec:
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:
-  {{- include "paredao.metadata" . | nindent 2 }}
-    {{- with .root.Values.metrics.labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- include "paredao.metadata" (dict "root" .root "component" .component "labels" .root.Values.metrics.labels) | nindent 2 }}
 spec:
   selector:
     matchLabels:
@@ -127,5 +125,12 @@ spec:
       relabelings:
         - targetLabel: job
           replacement: vote-{{ .component }}
+        {{- with .root.Values.metrics.relabelings }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .root.Values.metrics.metricRelabelings }}
+      metricRelabelings:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
 {{- end -}}
 {{- end -}}

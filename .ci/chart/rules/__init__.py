@@ -64,4 +64,4 @@ def port_names(found: dict) -> dict[str, int]:
 
 
 # Each registers its rules.
-from . import monitoring, network, objects, running  # noqa: E402, F401
+from . import monitoring, network, objects, passed_on, running  # noqa: E402, F401

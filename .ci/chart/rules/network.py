@@ -83,7 +83,8 @@ def reach(rendered: Rendered) -> Iterator[str]:
         open_ports = {
             port["port"] for part in policy["spec"]["egress"] for port in part.get("ports", [{"port": "any"}])
         }
-        wanted = dns | redis | collector
+        extra = rendered.values.get(name, {}).get("networkPolicy", {}).get("extraEgress", [])
+        wanted = dns | redis | collector | {port["port"] for part in extra for port in part["ports"]}
         if open_ports != wanted:
             yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis and collector: {wanted}"
         for part in policy["spec"]["egress"]:
@@ -94,7 +95,7 @@ def reach(rendered: Rendered) -> Iterator[str]:
     if bool(policy) != bool(rendered.of_kind("StatefulSet")):
         yield f"NetworkPolicy/{rendered.prefix}-redis: must be there with the embedded Redis, and only with it"
     if policy:
-        if policy["spec"]["egress"]:
+        if policy["spec"].get("egress"):
             yield f"{name_of(policy)}: Redis needs to reach nobody"
         extra = rendered.values.get("redis", {}).get("embedded", {}).get("networkPolicyFrom", [])
         ours = [peer for peer in peers(policy) if peer not in extra]
@@ -110,7 +111,7 @@ def redis_ports(rendered: Rendered) -> set[int]:
     external = rendered.values.get("redis", {}).get("external", {})
     url = external.get("url", "")
     if not url:
-        return {6379}
+        return set(external.get("extraPorts", [])) or {6379}
     hosts = url.split("://")[1].split("/")[0].split(",")
     found = {int(port) for port in re.findall(r":(\d+)$", "\n".join(hosts), flags=re.MULTILINE)}
     return found | set(external.get("extraPorts", [])) | ({6379} if "sentinel" in url else set())
@@ -131,6 +132,56 @@ def _(rendered):
     rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")["spec"]["ingress"][0]["from"].append(
         {"namespaceSelector": {}}
     )
+
+
+@rule("admin ports are open to whom the values name, and to nobody else")
+def admin(rendered: Rendered) -> Iterator[str]:
+    named = rendered.values.get("metrics", {}).get("networkPolicyFrom", [])
+    for name in SERVICES:
+        policy = rendered.named("NetworkPolicy", f"{rendered.prefix}-{name}")
+        for part in policy["spec"]["ingress"] if policy else []:
+            is_admin = any(port["port"] != "http" for port in part.get("ports", [{"port": "any"}]))
+            if is_admin and (not named or part.get("from") != named):
+                yield f"{name_of(policy)}: lets {part.get('from', 'everybody')} come to {part.get('ports')}, not {named}"
+
+
+@breaks("minimal", "an admin port that every pod reaches")
+def _(rendered):
+    opened = {"ports": [{"port": "admin", "protocol": "TCP"}], "from": [{"namespaceSelector": {}}]}
+    rendered.named("NetworkPolicy", f"{rendered.prefix}-ingest")["spec"]["ingress"].append(opened)
+
+
+@rule("DNS is reached as pods, by NodeLocal DNSCache and at the address of clouds, unless the values say otherwise")
+def dns(rendered: Rendered) -> Iterator[str]:
+    named = rendered.values.get("networkPolicy", {}).get("dnsTo")
+    for policy in rendered.of_kind("NetworkPolicy"):
+        for part in policy["spec"].get("egress", []):
+            if {port["protocol"] for port in part.get("ports", []) if "protocol" in port} != {"TCP", "UDP"}:
+                continue
+            blocks = {peer["ipBlock"]["cidr"] for peer in part["to"] if "ipBlock" in peer}
+            if named is None and not blocks >= {"169.254.20.10/32", "169.254.169.254/32"}:
+                yield f"{name_of(policy)}: reaches DNS at {sorted(blocks)} alone"
+            if named is not None and part["to"] != named:
+                yield f"{name_of(policy)}: reaches DNS at {part['to']}, not at {named}"
+
+
+@breaks("minimal", "a policy that NodeLocal DNSCache is not in")
+def _(rendered):
+    egress = rendered.named("NetworkPolicy", f"{rendered.prefix}-ingest")["spec"]["egress"]
+    egress[0]["to"] = egress[0]["to"][:1]
+
+
+@rule("no policy has an empty list, which Kubernetes leaves out: it would be another one at each upgrade")
+def no_empty_lists(rendered: Rendered) -> Iterator[str]:
+    for policy in rendered.of_kind("NetworkPolicy"):
+        for field, value in policy["spec"].items():
+            if value == []:
+                yield f"{name_of(policy)}: {field} is an empty list: leave it out, policyTypes names it"
+
+
+@breaks("minimal", "an egress to nowhere as a list")
+def _(rendered):
+    rendered.named("NetworkPolicy", f"{rendered.prefix}-redis")["spec"]["egress"] = []
 
 
 @rule("`helm test` votes and reads by both Services, and policies let it")

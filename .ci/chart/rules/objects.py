@@ -15,6 +15,8 @@ def objects(rendered: Rendered) -> Iterator[str]:
         if name in seen:
             yield f"{name} is there twice: names must differ by component"
         seen.add(name)
+        if any(metadata["name"] == one["metadata"]["name"] for one in rendered.values.get("extraObjects", [])):
+            continue
         if metadata.get("namespace") != NAMESPACE:
             yield f"{name}: metadata.namespace is {metadata.get('namespace')}, not the release's ({NAMESPACE})"
         for label in ("name", "instance", "component", "part-of", "managed-by", "version"):

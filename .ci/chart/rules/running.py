@@ -103,6 +103,9 @@ def restricted(rendered: Rendered) -> Iterator[str]:
     for name, found in pods(rendered):
         spec, context = found["spec"], found["spec"].get("securityContext", {})
         user = rendered.values.get("runAsUser", 65532)
+        given = rendered.values.get("podSecurityContext", {})
+        if not given.items() <= context.items():
+            yield f"{name}: has not all of the values' podSecurityContext: {given}"
         if context.get("runAsNonRoot") is not True or context.get("runAsUser", 0) != user:
             yield f"{name}: must have runAsNonRoot and the runAsUser {user}"
         if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
@@ -114,7 +117,7 @@ def restricted(rendered: Rendered) -> Iterator[str]:
                 yield f"{name}: {field} is not restricted"
         for volume in spec.get("volumes", []):
             kinds = set(volume) - {"name"}
-            if not kinds <= {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}:
+            if not kinds <= {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim", "csi"}:
                 yield f"{name}: the volume {volume['name']} is of a kind that is not restricted: {kinds}"
         for made in containers(found):
             yield from restricted_container(f"{name}: {made['name']}", made)
@@ -166,6 +169,9 @@ def secrets(rendered: Rendered) -> Iterator[str]:
             if with_password.search(" ".join(made.get("command", []) + made.get("args", []))):
                 yield f"{name}: {made['name']} has a password in its arguments"
             for variable in made.get("env", []):
+                # An address and a name: what a password is said with, and none.
+                if variable["name"] in ("VOTE__REDIS__URL", "VOTE__REDIS__USERNAME"):
+                    continue
                 if "secretKeyRef" in variable.get("valueFrom", {}):
                     yield f"{name}: {variable['name']} comes from a Secret: mount it and name the file"
                 if with_password.search(variable.get("value", "")):
@@ -215,7 +221,8 @@ def own_password(rendered: Rendered) -> Iterator[str]:
     with_users = rendered.of_kind("StatefulSet") or any("existingSecret" in user for user in given.values())
     for name, found in pods(rendered):
         component = found["metadata"]["labels"]["app.kubernetes.io/component"]
-        wanted = {component} if with_users else set()
+        in_file = given.get(component, {}).get("passwordFile")
+        wanted = {component} if with_users and not in_file else set()
         if component == "redis":
             wanted = {"ingest", "results", "votectl", "admin", "exporter"}
             mounts = [mount for mount in found["spec"]["containers"][0]["volumeMounts"] if mount["name"] == "passwords"]
@@ -243,11 +250,27 @@ def _(rendered):
     del next(mount for mount in mounts if mount["name"] == "passwords")["subPath"]
 
 
+def url_from(rendered: Rendered, source: dict) -> Iterator[str]:
+    """Every client takes its URL from this key of a Secret, and from nowhere else."""
+    for service in SERVICES:
+        if "url" in settings_of(rendered, service)["redis"]:
+            yield f"{service}: has a redis.url beside the Secret's"
+    for name, found in pods(rendered):
+        variables = {one["name"]: one for one in found["spec"]["containers"][0].get("env", [])}
+        if variables.get("VOTE__REDIS__URL", {}).get("valueFrom") != {"secretKeyRef": source}:
+            yield f"{name}: does not take the URL of Redis from {source}"
+
+
 @rule("Redis is embedded or external, never both, and settings and votectl come to the same one")
 def one_redis(rendered: Rendered) -> Iterator[str]:
-    external = rendered.values.get("redis", {}).get("external", {}).get("url", "")
-    if bool(external) == bool(rendered.of_kind("StatefulSet")):
+    given = rendered.values.get("redis", {}).get("external", {})
+    external = given.get("url", "")
+    secret = given.get("existingSecret", "")
+    if bool(external or secret) == bool(rendered.of_kind("StatefulSet")):
         yield "there is a StatefulSet and an external URL, or neither"
+    if secret:
+        yield from url_from(rendered, {"name": secret, "key": given.get("urlKey", "url")})
+        return
     wanted = external or f"redis://{rendered.prefix}-redis:6379"
     for service in SERVICES:
         url = settings_of(rendered, service)["redis"]["url"]
@@ -267,6 +290,12 @@ def _(rendered):
     found["settings.yaml"] = found["settings.yaml"].replace("-redis:", "-valkey:")
 
 
+@breaks("vault", "a service that doesn't know the Secret of the URL")
+def _(rendered):
+    pod(rendered, "results")["spec"]["containers"][0]["env"].pop()
+    pod(rendered, "results")["spec"]["containers"][0]["env"].pop()
+
+
 @breaks("production", "a StatefulSet beside an external Redis")
 def _(rendered):
     rendered.resources.append(workload(rendered, "ingest") | {"kind": "StatefulSet"})
@@ -284,6 +313,8 @@ def same_way(rendered: Rendered) -> Iterator[str]:
         for made in containers(found):
             given = {variable["name"]: variable.get("value", "") for variable in made.get("env", [])}
             if "VOTE__REDIS__URL" in given:
+                # One from a Secret is a matter of the rule above.
+                given = {key: value for key, value in given.items() if (key, value) != ("VOTE__REDIS__URL", "")}
                 named = {key: given.get(f"VOTE__REDIS__{key.upper()}") for key in WAY - own}
                 ways[f"{name}: {made['name']}"] = {key: value for key, value in named.items() if value is not None}
     for name, way in ways.items():
@@ -319,7 +350,7 @@ def _(rendered):
     pod(rendered, "ingest")["metadata"]["annotations"]["prometheus.io/scrape"] = "true"
 
 
-@rule("every poll of the values has a file and a container of the hook that applies it")
+@rule("every poll of the values has a file, and one container applies all, waiting for Redis within its deadline")
 def polls(rendered: Rendered) -> Iterator[str]:
     jobs, wanted = rendered.of_kind("Job"), [poll["id"] for poll in rendered.values.get("polls", [])]
     if bool(jobs) != bool(wanted):
@@ -327,8 +358,11 @@ def polls(rendered: Rendered) -> Iterator[str]:
     for job in jobs:
         files = rendered.named("ConfigMap", f"{rendered.prefix}-votectl-polls")["data"]
         applied = [made["args"] for made in job["spec"]["template"]["spec"]["containers"]]
-        if applied != [["poll", "apply", f"/etc/paredao/polls/{poll}.yaml"] for poll in wanted]:
-            yield f"{name_of(job)}: applies {applied}, not {wanted}"
+        patience = f"--wait-for-redis={job['spec']['activeDeadlineSeconds'] - 30}s"
+        if applied != [["poll", "apply", *(f"/etc/paredao/polls/{poll}.yaml" for poll in wanted), patience]]:
+            yield f"{name_of(job)}: applies {applied}, not {wanted} after {patience}"
+        if not job["spec"].get("ttlSecondsAfterFinished"):
+            yield f"{name_of(job)}: stays for ever"
         if {name: yaml.load(text, yaml.BaseLoader)["id"] for name, text in files.items()} != {
             f"{poll}.yaml": poll for poll in wanted
         }:
@@ -339,4 +373,28 @@ def polls(rendered: Rendered) -> Iterator[str]:
 
 @breaks("production", "a poll that is not applied")
 def _(rendered):
-    rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["containers"].pop()
+    rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["containers"][0]["args"].pop(2)
+
+
+@breaks("observability", "a hook that gives up before Redis is there")
+def _(rendered):
+    rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["containers"][0]["args"].pop()
+
+
+@breaks("observability", "a hook that is never cleared away")
+def _(rendered):
+    del rendered.of_kind("Job")[0]["spec"]["ttlSecondsAfterFinished"]
+
+
+@rule("what containers get is what the values say, init containers' too")
+def resources(rendered: Rendered) -> Iterator[str]:
+    given = rendered.values.get("redis", {}).get("embedded", {}).get("initResources", {})
+    for name, found in pods(rendered):
+        for made in found["spec"].get("initContainers", []):
+            if made["name"] == "render-acl" and not given.items() <= made["resources"].items():
+                yield f"{name}: {made['name']} gets {made['resources']}, not {given}"
+
+
+@breaks("observability", "an init container that a LimitRange refuses")
+def _(rendered):
+    pod(rendered, "redis")["spec"]["initContainers"][0]["resources"] = {"requests": {"cpu": "10m"}}

@@ -112,6 +112,7 @@ mod tests {
     fn right_lines_are_taken() {
         for line in [
             "votectl poll apply demo.yaml --dry-run --output json",
+            "votectl poll apply one.yaml two.yaml --wait-for-redis 3m30s",
             "votectl --redis redis+sentinel://h:1,h:2/vote --redis-password-file /run/secrets/redis poll list",
             "votectl --redis redis://h:1 poll seal paredao-01 --grace 1m30s --yes",
             "votectl poll extend paredao-01 --until 2026-11-26T02:30:00-03:00",
@@ -143,6 +144,8 @@ mod tests {
         for (line, says) in [
             ("votectl poll show Paredão", "POLL"),
             ("votectl poll show ../x", "POLL"),
+            ("votectl poll apply", "<FILE>"),
+            ("votectl poll list --wait-for-redis 0s", "longer than zero"),
             ("votectl poll extend paredao-01", "--until"),
             ("votectl load --rate 0", "1..=1000000"),
             (

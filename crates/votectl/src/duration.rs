@@ -18,6 +18,15 @@ pub fn parse(text: &str) -> Result<SignedDuration, String> {
     })
 }
 
+/// Reads a duration that is longer than zero.
+///
+/// # Errors
+/// What would be right, in words for whoever typed it.
+pub fn positive(text: &str) -> Result<Duration, String> {
+    let given = parse(text)?;
+    longer_than_zero("duration", given).map_err(|error| error.to_string())
+}
+
 /// A duration that must be longer than zero.
 ///
 /// # Errors

@@ -109,12 +109,25 @@ impl From<vote_store::StoreError> for Failure {
     }
 }
 
+/// What Redis says, or its client, of a wrong password.
+const LOGIN: [&str; 3] = ["AuthenticationFailed", "WRONGPASS", "NOAUTH"];
+/// What they say of a user who may not do that.
+const RIGHTS: [&str; 2] = ["NoPerm", "NOPERM"];
+
+fn says(error: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| error.contains(word))
+}
+
+/// Whether it is about who asks, and not about whether Redis is there.
+pub(crate) fn is_about_the_user(error: &str) -> bool {
+    says(error, &LOGIN) || says(error, &RIGHTS)
+}
+
 /// Where to look. Who could not log in has found Redis; the pool passes on the text of its error alone.
 fn hint(error: &str) -> String {
-    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
-    let question = if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH"]) {
+    let question = if says(error, &LOGIN) {
         "are user and password right"
-    } else if says(&["NoPerm", "NOPERM"]) {
+    } else if says(error, &RIGHTS) {
         "is it the right user"
     } else {
         return "is Redis where --redis (or VOTE__REDIS__URL) says?".to_owned();

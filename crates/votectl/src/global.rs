@@ -1,7 +1,9 @@
 //! The options that all commands share.
 
+use crate::duration;
 use crate::redis_args::RedisArgs;
 use clap::{Args, ValueEnum};
+use std::time::Duration;
 
 /// Their heading.
 const EVERYWHERE: &str = "Options of every command";
@@ -22,6 +24,16 @@ pub struct Global {
     /// Form of the result: for people, or one JSON document
     #[arg(long, short, global = true, help_heading = EVERYWHERE, value_enum, default_value_t)]
     pub output: OutputFormat,
+
+    /// Wait for a Redis that doesn't answer yet, so long at most, before the command begins
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        value_name = "DURATION",
+        value_parser = duration::positive
+    )]
+    pub wait_for_redis: Option<Duration>,
 
     /// Who does it, for the poll's log
     #[arg(

@@ -14,6 +14,7 @@ pub mod redis_args;
 pub mod smoke;
 pub mod table;
 pub mod terminal;
+mod wait;
 
 use cli::{Cli, Command};
 use context::Context;
@@ -31,6 +32,14 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
         terminal,
         clock,
     };
+    let waited = match context.global.wait_for_redis {
+        None => Ok(()),
+        Some(patience) => wait::for_redis(&mut context, patience).await,
+    };
+    if let Err(failure) = waited {
+        context.terminal.flush()?;
+        return Err(failure);
+    }
     let done = match cli.command {
         Command::Poll(command) => commands::poll::run(command, &mut context).await,
         Command::Audit(args) => commands::audit::run(args, &mut context).await,

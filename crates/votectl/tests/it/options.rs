@@ -59,6 +59,40 @@ async fn a_path_that_cannot_be_written_to_is_wrong_input() {
     }
 }
 
+#[tokio::test]
+async fn redis_is_waited_for_until_it_is_there_and_no_longer_than_said() {
+    let mut server = RedisServer::start().await;
+    let url = server.url();
+    let list = |wait| {
+        let words = [
+            "--redis",
+            &url,
+            "--wait-for-redis",
+            wait,
+            "poll",
+            "list",
+            "-o",
+            "json",
+        ];
+        votectl().args(words).spawn()
+    };
+    server.stop().await;
+    let exit = list("1s").wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(3));
+    let error = exit.stderr();
+    assert!(
+        error.contains("isn't there yet") && error.contains("waited 1s"),
+        "{error}"
+    );
+
+    let mut waiting = list("80s");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    server.restart().await;
+    let exit = waiting.wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+    assert_eq!(exit.stdout().trim(), "[]");
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_output_that_takes_no_more_is_named() {

@@ -39,6 +39,51 @@ async fn applying_is_idempotent_and_shows_what_differs() {
 }
 
 #[tokio::test]
+async fn of_several_files_none_is_applied_where_one_is_refused() {
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
+    let first = poll_file(dir.path());
+    let text = std::fs::read_to_string(&first).expect("the file can be read");
+    let second = dir.path().join("second.yaml");
+    let second = second.to_str().expect("the path is UTF-8");
+    let write = |text: String| std::fs::write(second, text).expect("the file can be written");
+    let both = format!("poll apply {first} {second}");
+
+    write(
+        text.replace("id: paredao-01", "id: paredao-02")
+            .replace("weight: 30", "weight: 0"),
+    );
+    let error = fails(&server, &both, 2).await;
+    assert!(error.contains("channels[0].weight"), "{error}");
+    write(text.clone());
+    let error = fails(&server, &both, 2).await;
+    assert!(error.contains("two of the files"), "{error}");
+    assert_eq!(json(&server, "poll list").await, serde_json::json!([]));
+
+    write(text.replace("id: paredao-01", "id: paredao-02"));
+    let done = json(&server, &both).await;
+    assert_eq!(done[0]["poll"], "paredao-01");
+    assert_eq!(
+        (&done[1]["poll"], &done[1]["action"]),
+        (&"paredao-02".into(), &"created".into())
+    );
+
+    run(&server, "poll void paredao-02 --reason test --yes").await;
+    std::fs::write(&first, text.replace("name: Ana", "name: Ana Maria"))
+        .expect("the file can be written");
+    write(
+        text.replace("id: paredao-01", "id: paredao-02")
+            .replace("name: Bia", "name: Bianca"),
+    );
+    let error = fails(&server, &both, 1).await;
+    assert!(error.contains("paredao-02"), "{error}");
+    let shown = json(&server, "poll list").await;
+    assert_eq!(shown[0]["revision"], 1, "the first is as it was: {shown}");
+}
+
+#[tokio::test]
 async fn a_wrong_file_writes_nothing_and_exits_2() {
     let (server, dir) = (
         RedisServer::start().await,

@@ -1,4 +1,4 @@
-//! `votectl poll apply FILE`
+//! `votectl poll apply FILE…`
 
 use crate::commands::poll::candidates;
 use crate::commands::poll::file;
@@ -8,19 +8,21 @@ use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use vote_domain::{Difference, Poll, PollDefinition, PollFile, PollState, Reapplied};
+use vote_store::PollOperator;
 
 /// What a poll's file may leave out.
 const OPTIONAL: &[&str] = &["kind", "timezone", "visibility", "shards", "channels"];
 
-/// Which file to apply.
+/// Which files to apply.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// The poll's file in YAML or JSON; `-` reads standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The poll's file in YAML or JSON; `-` reads standard input. Of several all are checked before one is applied
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
 
     /// Only show what would change
     #[arg(long)]
@@ -45,37 +47,90 @@ struct Change {
     defaults: Vec<&'static str>,
 }
 
-/// Creates or changes a poll from its file.
+/// Creates or changes polls, each from its file. Nothing is written where one of them is wrong or refused.
 ///
 /// # Errors
-/// [`Failure::Usage`] with every rule that the file breaks; [`Failure::Refused`] when the poll's state doesn't allow the
+/// [`Failure::Usage`] with every rule that a file breaks; [`Failure::Refused`] when a poll's state doesn't allow the
 /// change.
 pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let file = file::read(&args.file)?;
+    let files = all(args.files.iter().map(|file| file::read(file)))?;
+    each_once(&files)?;
     let operator = context.operator()?;
-    let current = operator.get(file.definition().id()).await?;
-    let change = plan(current.as_ref(), &file, context)?;
-    for remark in remarks(&change, context.now()) {
-        context.terminal.note(&remark);
+    let mut planned = Vec::new();
+    for file in &files {
+        let current = operator.get(file.definition().id()).await?;
+        let change = plan(current.as_ref(), file, context);
+        planned.push(change.map(|change| (current, change)));
     }
-    if args.dry_run {
-        return report(&change, true, context);
+    let planned = all(planned.into_iter())?;
+    for (_, change) in &planned {
+        for remark in remarks(change, context.now()) {
+            context.terminal.note(&remark);
+        }
     }
-    if let Some(current) = &current {
-        confirm_showing(
-            current,
-            change.next.definition.visibility(),
-            args.yes,
-            context,
-        )?;
+    if !args.dry_run {
+        for (current, change) in &planned {
+            let visibility = change.next.definition.visibility();
+            if let Some(current) = current {
+                confirm_showing(current, visibility, args.yes, context)?;
+            }
+        }
+        for (_, change) in &planned {
+            write(&operator, change, context).await?;
+        }
     }
+    let changes: Vec<_> = planned.into_iter().map(|(_, change)| change).collect();
+    report(&changes, args.dry_run, context)
+}
+
+/// All of them, or what is wrong with any.
+fn all<T>(results: impl Iterator<Item = Result<T, Failure>>) -> Result<Vec<T>, Failure> {
+    let (mut good, mut failures) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(one) => good.push(one),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if failures.len() < 2 {
+        return failures.pop().map_or(Ok(good), Err);
+    }
+    let texts: Vec<String> = failures.iter().map(Failure::to_string).collect();
+    let text = texts.join("\n");
+    let wrong_input = |failure: &Failure| matches!(failure, Failure::Usage(_));
+    Err(if failures.iter().any(wrong_input) {
+        Failure::usage(text)
+    } else {
+        Failure::refused(text)
+    })
+}
+
+fn each_once(files: &[PollFile]) -> Result<(), Failure> {
+    let mut ids = BTreeSet::new();
+    match files
+        .iter()
+        .find(|file| !ids.insert(file.definition().id()))
+    {
+        None => Ok(()),
+        Some(file) => Err(Failure::usage(format!(
+            "two of the files are of the poll `{}`; nothing was written",
+            file.definition().id()
+        ))),
+    }
+}
+
+async fn write(
+    operator: &PollOperator,
+    change: &Change,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
     if change.next.revision != change.from {
         operator.save(&change.next, change.from).await?;
     } else if !matches!(change.next.state, PollState::Sealed | PollState::Void) {
         // An earlier attempt may have failed between the document and the last shard's fence.
-        super::change::fence_again(&operator, &change.next, context).await?;
+        super::change::fence_again(operator, &change.next, context).await?;
     }
-    report(&change, false, context)
+    Ok(())
 }
 
 fn plan(current: Option<&Poll>, file: &PollFile, context: &Context<'_>) -> Result<Change, Failure> {
@@ -155,26 +210,43 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
     kept.chain(past).chain(closed).chain(names).collect()
 }
 
-fn report(change: &Change, dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
-    let action = match change.from {
+fn report(changes: &[Change], dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
+    if context.json() {
+        let documents: Vec<Value> = changes
+            .iter()
+            .map(|change| document(change, dry_run))
+            .collect();
+        return match documents.as_slice() {
+            [one] => context.write_json(one),
+            several => context.write_json(&several),
+        };
+    }
+    for change in changes {
+        let text = text(change, action(change), dry_run, context.now());
+        context.terminal.line(&text)?;
+    }
+    Ok(())
+}
+
+fn action(change: &Change) -> &'static str {
+    match change.from {
         0 => "created",
         from if from == change.next.revision => "unchanged",
         _ => "changed",
-    };
-    if context.json() {
-        return context.write_json(&json!({
-            "poll": change.next.definition.id(),
-            "action": action,
-            "dry_run": dry_run,
-            "state": change.next.state,
-            "revision": change.next.revision,
-            "differences": change.differences,
-            "kept": change.kept,
-            "defaults": change.defaults,
-        }));
     }
-    let text = text(change, action, dry_run, context.now());
-    context.terminal.line(&text)
+}
+
+fn document(change: &Change, dry_run: bool) -> Value {
+    json!({
+        "poll": change.next.definition.id(),
+        "action": action(change),
+        "dry_run": dry_run,
+        "state": change.next.state,
+        "revision": change.next.revision,
+        "differences": change.differences,
+        "kept": change.kept,
+        "defaults": change.defaults,
+    })
 }
 
 fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String {
@@ -253,7 +325,7 @@ fn when_it_opens(definition: &PollDefinition, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{plan, text};
+    use super::{action, plan, text};
     use crate::built_in::DEMO_FILE;
     use crate::commands::poll::file::parse;
     use crate::context::Context;
@@ -271,12 +343,7 @@ mod tests {
         };
         let file = parse("demo.yaml", file.as_bytes()).map_err(|error| error.to_string())?;
         let change = plan(current, &file, &context).map_err(|error| error.to_string())?;
-        let action = match change.from {
-            0 => "created",
-            from if from == change.next.revision => "unchanged",
-            _ => "changed",
-        };
-        Ok(text(&change, action, false, context.now()))
+        Ok(text(&change, action(&change), false, context.now()))
     }
 
     fn demo() -> Poll {
