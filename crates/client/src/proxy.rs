@@ -1,5 +1,6 @@
 //! An HTTP proxy on the way to a service, as an operator names it, and which one is taken: as curl chooses.
 
+use crate::host::is_host;
 use crate::target::Target;
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
@@ -80,6 +81,9 @@ impl FromStr for Proxy {
         };
         if host.is_empty() {
             return Err(ProxyError("the host is missing"));
+        }
+        if !is_host(host) {
+            return Err(ProxyError("the host has a character that no host has"));
         }
         Ok(Self {
             host: host.to_owned(),

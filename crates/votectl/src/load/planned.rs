@@ -10,6 +10,7 @@ use vote_client::pacer::{Pace, Schedule};
 use vote_client::plan::{Ballot, Plan};
 use vote_client::proxy::Proxy;
 use vote_client::route::Route;
+use vote_client::target::Target;
 use vote_client::tls::Authorities;
 use vote_domain::{ChannelId, Poll, PollDefinition, Secret};
 
@@ -20,7 +21,7 @@ const DURATION: SignedDuration = SignedDuration::from_secs(10);
 ///
 /// # Errors
 /// [`Failure::Usage`] where an option does not go with the poll, or the host is not found.
-pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {
+pub(super) async fn plan(args: &LoadArgs, url: &Target, poll: &Poll) -> Result<Plan, Failure> {
     let definition = &poll.definition;
     let channel = args.channel.as_ref().map(ChannelId::as_str);
     if let Some(channel) = channel {
@@ -28,7 +29,7 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
     }
     let timeout = longer_than_zero("--timeout", args.timeout)?;
     let pace = pace(args)?;
-    let endpoint = endpoint(args).await?;
+    let endpoint = endpoint(args, url).await?;
     let keys = match args.no_keys {
         true => None,
         false => Some(keys::fresh("load").map_err(anyhow::Error::from)?),
@@ -38,7 +39,7 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
         .map(|(_, candidate)| candidate.id.as_str())
         .collect();
     let ballot = Ballot {
-        target: &args.url,
+        target: url,
         poll: definition.id().as_str(),
         channel,
         candidates: &candidates,
@@ -70,8 +71,7 @@ fn check_channel(definition: &PollDefinition, channel: &str) -> Result<(), Failu
 }
 
 /// Where to send to. Through a proxy it is that one's matter to find the host.
-async fn endpoint(args: &LoadArgs) -> Result<Endpoint, Failure> {
-    let url = &args.url;
+async fn endpoint(args: &LoadArgs, url: &Target) -> Result<Endpoint, Failure> {
     let authorities = match &args.ca_file {
         None => Authorities::default(),
         Some(file) => Authorities::read(file).map_err(|error| {
