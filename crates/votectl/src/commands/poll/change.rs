@@ -1,5 +1,6 @@
 //! What all changes of a poll's state share: read, change, save, say so.
 
+use crate::commands::poll::channels;
 use crate::commands::poll::reason::ReasonArg;
 use crate::commands::poll_arg::PollArg;
 use crate::context::Context;
@@ -83,6 +84,11 @@ pub(super) async fn transition(
         }
     };
     operator.save(&next, poll.revision).await?;
+    if transition == Transition::Open
+        && let Some(remark) = channels::remark(&next.definition, false)
+    {
+        context.terminal.note(&remark);
+    }
     report(&next, context)
 }
 
