@@ -130,12 +130,18 @@ impl Proxy {
         let Some((source_name, text)) = named.filter(|(_, text)| !text.is_empty()) else {
             return Ok(None);
         };
-        let excepted = first(&["no_proxy", "NO_PROXY"]);
-        if excepted.is_some_and(|(_, list)| excepts(&list, target.bare_host())) {
+        if Self::is_excepted(target, &variable) {
             return Ok(None);
         }
         let parsed = text.parse().map(Some);
         parsed.map_err(|error| ChoiceError { source_name, error })
+    }
+
+    /// Whether `no_proxy`, or else `NO_PROXY`, excepts the target.
+    pub fn is_excepted(target: &Target, variable: impl Fn(&'static str) -> Option<String>) -> bool {
+        let mut lists = ["no_proxy", "NO_PROXY"].into_iter().filter_map(variable);
+        let list = lists.find(|list| !list.is_empty());
+        list.is_some_and(|list| excepts(&list, target.bare_host()))
     }
 
     /// The address of the proxy: the first that its name resolves to.

@@ -51,7 +51,7 @@ impl FromStr for Target {
         let (scheme, rest) = [Scheme::Http, Scheme::Https]
             .into_iter()
             .find_map(|scheme| Some((scheme, text.strip_prefix(scheme.begins())?)))
-            .ok_or_else(|| TargetError("it must start with http:// or https://"))?;
+            .ok_or(TargetError("it must start with http:// or https://"))?;
         if rest
             .chars()
             .any(|c| !c.is_ascii_graphic() || "?#@\\\"".contains(c))

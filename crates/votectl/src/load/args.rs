@@ -45,7 +45,7 @@ pub struct LoadArgs {
     #[arg(long, value_parser = PollId::parse)]
     pub(super) poll: Option<PollId>,
 
-    /// The channel to vote through; the poll's first if left out
+    /// The channel to vote through; if left out, the poll's first that takes votes
     #[arg(long, value_parser = ChannelId::parse)]
     pub(super) channel: Option<ChannelId>,
 

@@ -75,7 +75,7 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let (votes, rate) = (plan.pace.votes(), plan.pace.mean_rate());
     context.terminal.note(&format!(
         "{votes} votes at {rate} per second ({seconds:.1} s) in poll {poll_id} at {url}{}; Ctrl-C ends it early and reconciles",
-        through(&plan)
+        planned::through(&args, &url, &plan)
     ));
     let started_at = context.now();
     let (completed, ending) = send(&plan, context, &mut interrupts).await?;
@@ -126,14 +126,6 @@ async fn reconciled(
         }
     };
     reconcile(tally, before, &completed.stats, patience, enough).await
-}
-
-/// Whoever has a proxy in the environment may not think of it.
-fn through(plan: &Plan) -> String {
-    let route = plan.endpoint.route.as_ref();
-    route.map_or_else(String::new, |route| {
-        format!(" through the proxy {}", route.proxy())
-    })
 }
 
 /// Whoever names a live poll by mistake reads it before the first vote.
