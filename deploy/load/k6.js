@@ -1,4 +1,5 @@
-// Votes in a rehearsal, by k6. The poll, its candidates and its first channel come from the results service.
+// Votes in a rehearsal, by k6. The poll, its candidates and its first channel that takes votes come from the results
+// service.
 //
 //   k6 run -e POLL=ensaio-01 -e RATE=1000 -e DURATION=30s deploy/load/k6.js
 //
@@ -53,7 +54,8 @@ export function setup() {
     id,
     run: `k6-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`,
     candidates: poll.candidates.filter((candidate) => !candidate.withdrawn_at).map((candidate) => candidate.id),
-    channel: poll.channels[0].id,
+    // Only a channel with eligibility open takes votes.
+    channel: (poll.channels.find((channel) => channel.eligibility === "open") || poll.channels[0]).id,
   };
 }
 

@@ -13,7 +13,11 @@ pub const NO_CONNECTION: &str = "no connection";
 pub fn no_connection(error: &std::io::Error) -> String {
     let inner = error.get_ref();
     if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return format!("{NO_CONNECTION}: {tls}");
+        // What answers a greeting with something else is most likely plain HTTP.
+        return match tls {
+            rustls::Error::InvalidMessage(_) => format!("{NO_CONNECTION}: that port speaks no TLS"),
+            tls => format!("{NO_CONNECTION}: {tls}"),
+        };
     }
     match inner.and_then(|inner| inner.downcast_ref::<RouteError>()) {
         Some(route) => format!("{NO_CONNECTION}: {route}"),

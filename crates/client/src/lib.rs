@@ -24,6 +24,7 @@ pub mod tls;
 
 mod get;
 mod head;
+mod host;
 mod stream;
 mod vote;
 

@@ -1,5 +1,6 @@
 //! An HTTP proxy on the way to a service, as an operator names it, and which one is taken: as curl chooses.
 
+use crate::host::is_host;
 use crate::target::{Target, bare, host_and_port, resolve};
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
@@ -61,6 +62,9 @@ impl FromStr for Proxy {
         if host.is_empty() {
             return Err(ProxyError("the host is missing"));
         }
+        if !is_host(host) {
+            return Err(ProxyError("the host has a character that no host has"));
+        }
         Ok(Self {
             host: host.to_owned(),
             port,
@@ -106,12 +110,18 @@ impl Proxy {
         let Some((source_name, text)) = named.filter(|(_, text)| !text.is_empty()) else {
             return Ok(None);
         };
-        let excepted = first(&["no_proxy", "NO_PROXY"]);
-        if excepted.is_some_and(|(_, list)| excepts(&list, target.bare_host())) {
+        if Self::is_excepted(target, &variable) {
             return Ok(None);
         }
         let parsed = text.parse().map(Some);
         parsed.map_err(|error| ChoiceError { source_name, error })
+    }
+
+    /// Whether `no_proxy`, or else `NO_PROXY`, excepts the target.
+    pub fn is_excepted(target: &Target, variable: impl Fn(&'static str) -> Option<String>) -> bool {
+        let mut lists = ["no_proxy", "NO_PROXY"].into_iter().filter_map(variable);
+        let list = lists.find(|list| !list.is_empty());
+        list.is_some_and(|list| excepts(&list, target.bare_host()))
     }
 
     /// The address of the proxy: the first that its name resolves to.

@@ -1,5 +1,6 @@
 //! Where a service is, as an operator names it.
 
+use crate::host::is_host;
 use crate::tls::{Authorities, Tls};
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -38,37 +39,33 @@ impl Scheme {
     }
 }
 
-/// Why a text is no [`Target`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is no base URL: {rule} (for example http://127.0.0.1:8080)")]
-pub struct TargetError {
-    given: String,
-    rule: &'static str,
-}
+/// Why a text is no [`Target`]. The text is not repeated, since a password may be in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is no base URL: {0} (for example http://127.0.0.1:8080)")]
+pub struct TargetError(&'static str);
 
 impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let error = |rule| TargetError {
-            given: text.to_owned(),
-            rule,
-        };
         let (scheme, rest) = [Scheme::Http, Scheme::Https]
             .into_iter()
             .find_map(|scheme| Some((scheme, text.strip_prefix(scheme.begins())?)))
-            .ok_or_else(|| error("it must start with http:// or https://"))?;
+            .ok_or(TargetError("it must start with http:// or https://"))?;
         if rest
             .chars()
             .any(|c| !c.is_ascii_graphic() || "?#@\\\"".contains(c))
         {
-            return Err(error("it must be host, port and path only"));
+            return Err(TargetError("it must be host, port and path only"));
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = host_and_port(authority, scheme.port())
-            .ok_or_else(|| error("the port must be a number from 1 to 65535"))?;
+            .ok_or_else(|| TargetError("the port must be a number from 1 to 65535"))?;
         if host.is_empty() {
-            return Err(error("the host is missing"));
+            return Err(TargetError("the host is missing"));
+        }
+        if !is_host(host) {
+            return Err(TargetError("the host has a character that no host has"));
         }
         Ok(Self {
             scheme,
@@ -174,12 +171,17 @@ mod tests {
             ("http://:80", "host is missing"),
             ("http://a:99999", "port must be"),
             ("http://a/?x=1", "host, port and path"),
+            ("http://u:hunter2@a", "host, port and path"),
+            ("http://[hunter2", "the host has a character"),
+            ("http://[hunter2]", "the host has a character"),
+            ("http://hunter2]:80", "the host has a character"),
+            ("http://a;hunter2", "the host has a character"),
         ] {
             let error = text
                 .parse::<Target>()
                 .expect_err("it is refused")
                 .to_string();
-            assert!(error.contains(rule) && error.contains(text), "{error}");
+            assert!(error.contains(rule) && !error.contains(text), "{error}");
         }
     }
 }

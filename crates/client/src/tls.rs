@@ -153,6 +153,24 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn a_port_of_plain_http_is_said_to_speak_no_tls() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("a listener has an address");
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut buffer = [0; 1024];
+            let _greeting = stream.read(&mut buffer).await;
+            let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.expect("it is sent");
+        });
+        let endpoint = endpoint(address, "localhost", &Certificates::generate());
+        let opened = Connection::open(&endpoint).await;
+        let error = no_connection(&opened.expect_err("it is no TLS"));
+        assert_eq!(error, "no connection: that port speaks no TLS");
+        answering.await.expect("it has answered");
+    }
+
+    #[tokio::test]
     async fn nobody_is_trusted_under_another_name_or_by_another_authority_and_the_error_says_so() {
         let certificates = Certificates::generate();
         let address = server(&certificates).await;

@@ -14,6 +14,12 @@ use crate::zone;
 /// Digits of a second's fraction that are read; RFC 3339 allows any number.
 const FRACTION_DIGITS: usize = 9;
 
+/// Where the second of `2026-11-26T02:00:00` begins, with its colon.
+const SECOND_OF_INSTANT: usize = 16;
+
+/// Where the second of `02:00:00` begins, with its colon.
+const SECOND_OF_TIME: usize = 5;
+
 /// Why a text is no instant, as a sentence's end: `must be …`, `is …`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InstantError {
@@ -75,6 +81,15 @@ pub enum InstantError {
     Suffix(String),
 }
 
+/// Refuses a second 60 at this place: our clocks have no leap second (POSIX.1-2024, section 4.19), and the reader would
+/// take the one before for it without a word.
+fn check_second(text: &str, place: usize) -> Result<(), InstantError> {
+    match text.get(place..place + 3) {
+        Some(":60") => Err(InstantError::Value("there is no second 60".to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// Reads an RFC 3339 instant, with RFC 9557's suffix: `2026-11-25T23:00:00-03:00[America/Sao_Paulo]`. A zone in the
 /// suffix must have the offset that is written before it.
 ///
@@ -91,6 +106,7 @@ pub fn parse(text: &str) -> Result<Timestamp, InstantError> {
 /// [`InstantError`] with what is wrong, and what would be right.
 pub fn parse_in(text: &str, zone: &TimeZone) -> Result<Timestamp, InstantError> {
     if let Some(local) = local(text) {
+        check_second(local, SECOND_OF_INSTANT)?;
         return at_local(local.parse().map_err(InstantError::from)?, zone);
     }
     let written = written(text).map_err(|error| match error {
@@ -114,6 +130,7 @@ pub fn parse_next(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timesta
     if !is_shape(text.as_bytes(), b"00:00") && !is_shape(text.as_bytes(), b"00:00:00") {
         return parse_in(text, zone);
     }
+    check_second(text, SECOND_OF_TIME)?;
     let time: Time = text.parse().map_err(InstantError::from)?;
     let today = now.to_zoned_datetime(zone.clone()).date();
     let at = at_local(today.to_datetime(time), zone)?;
@@ -138,6 +155,7 @@ fn written(text: &str) -> Result<Written, InstantError> {
         Some(_) => InstantError::NoZone,
         None => InstantError::Shape,
     })?;
+    check_second(&local, SECOND_OF_INSTANT)?;
     let offset_text = if offset.eq_ignore_ascii_case("z") {
         "Z"
     } else {

@@ -58,6 +58,7 @@ pub use poll::state::{IllegalTransition, PollState, Transition};
 pub use poll::withdrawal::{WithdrawError, Withdrawal};
 pub use poll::{DeleteError, OpenError, Poll};
 pub use secret::Secret;
+pub use shown::escaped;
 pub use vote::admission::{Refusal, admit};
 pub use vote::digest::{KeyDigest, VoterDigest};
 pub use vote::idempotency_key::{IdempotencyKey, IdempotencyKeyError};

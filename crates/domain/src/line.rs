@@ -1,5 +1,7 @@
 //! What may be in one line of text that people read on screens and terminals.
 
+use unicode_normalization::char::is_combining_mark;
+
 /// Whether a character is neither a control, nor an end of line or paragraph, nor a mark that turns the direction of
 /// what follows (Unicode Standard Annex 9).
 pub(crate) fn belongs_into_a_line(c: char) -> bool {
@@ -13,11 +15,11 @@ pub(crate) fn belongs_into_a_line(c: char) -> bool {
 
 /// Whether a text has a character that shows by itself: no blank, and none that Unicode has programs leave out where
 /// they have nothing to show for it (`Default_Ignorable_Code_Point`, such as a joiner or a variation selector). The
-/// blank of Braille is one of the blanks.
+/// blank of Braille is one of the blanks, and a mark that is put on the letter before it shows on nothing without one.
 pub(crate) fn is_visible(text: &str) -> bool {
     text.chars().any(|c| {
         let blank = c.is_whitespace() || c.is_control() || c == '\u{2800}';
-        !blank && !is_ignorable(c)
+        !blank && !is_ignorable(c) && !is_combining_mark(c)
     })
 }
 
@@ -59,6 +61,8 @@ mod tests {
             "\u{2800}",
             "\u{fe0f}",
             "\u{ad} \u{feff}",
+            "\u{301}",
+            "\u{301} \u{20dd}\u{93f}",
         ] {
             assert!(!is_visible(text), "{text:?}");
         }

@@ -27,7 +27,7 @@ use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::{self, AllowTable, ServedDocument};
 use crate::problem::{Problem, ProblemCode};
-use crate::query::QueryTable;
+use crate::query::{QueryTable, parameters};
 use crate::request_span::request_spans;
 
 /// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
@@ -143,7 +143,7 @@ pub(crate) fn admin(
             .service(health::readyz)
             .service(exposition::metrics)
             .default_service(web::to(admin_fallback))
-            .wrap(from_fn(head_as_get))
+            .wrap(from_fn(as_on_the_public_port))
     };
     let server = HttpServer::new(factory)
         .workers(1)
@@ -189,13 +189,19 @@ async fn admin_fallback(request: HttpRequest) -> Problem {
     }
 }
 
-/// Answers HEAD as GET; the encoder already knows not to send a body.
-async fn head_as_get(
+/// Answers HEAD as GET (the encoder already knows not to send a body), and refuses query parameters, of which no
+/// operation of this port has any, as the public port does.
+async fn as_on_the_public_port(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
+    }
+    // What is no operation has another answer.
+    if request.method() == Method::GET && request.match_pattern().is_some() {
+        const NONE: [&str; 0] = [];
+        parameters(request.query_string(), &NONE)?;
     }
     next.call(request).await
 }

@@ -23,7 +23,7 @@ pub enum SecretFileError {
     Empty,
 }
 
-/// Reads the secret in that file. Newlines at its end are no part of it.
+/// Reads the secret in that file. Newlines at its end are no part of it, nor is a byte-order mark, as some editors write it.
 ///
 /// # Errors
 /// The file can't be read, is too long, or holds nothing.
@@ -38,6 +38,7 @@ pub fn read(path: &Path) -> Result<Secret, SecretFileError> {
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| SecretFileError::Unreadable(std::io::ErrorKind::InvalidData.into()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     match text.trim_end_matches(['\r', '\n']) {
         "" => Err(SecretFileError::Empty),
         secret => Ok(Secret::new(secret)),

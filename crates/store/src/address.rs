@@ -55,8 +55,8 @@ impl fmt::Display for Node {
 /// One server, `redis://[user[:password]@]host[:port][/database]`; the sentinels of one,
 /// `redis+sentinel://[user[:password]@]host[:port],…/master-name[/database]`; or some nodes of a cluster,
 /// `redis+cluster://[user[:password]@]host[:port],…`. `rediss` instead of `redis` for TLS. User and password are
-/// percent-encoded. `Debug` and `Display` show where the servers are, and nothing that stands before an `@`: others put a
-/// password where we have the user.
+/// percent-encoded. `Debug` and `Display` show where the servers are, and neither what stands before an `@` nor a master's
+/// name: others put a password there.
 #[derive(Clone, PartialEq, Eq, derive_more::Debug, derive_more::Display)]
 #[debug("{shown}")]
 #[display("{shown}")]
@@ -147,10 +147,8 @@ impl FromStr for Address {
             return Err(AddressError::ClusterDatabase);
         }
         let (name, password) = user.split_once(':').unwrap_or((user, ""));
-        let shown = match user {
-            "" => format!("{scheme}://{rest}"),
-            _ => format!("{scheme}://[secret]@{rest}"),
-        };
+        let who = if user.is_empty() { "" } else { "[secret]@" };
+        let shown = format!("{scheme}://{who}{}", shown_place(&topology, rest));
         Ok(Self {
             topology,
             tls,
@@ -168,6 +166,16 @@ impl<'de> Deserialize<'de> for Address {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
+    }
+}
+
+/// Where the servers are, for others to see, without the name of a master: some put the password there by mistake.
+fn shown_place<'t>(topology: &Topology, place: &'t str) -> Cow<'t, str> {
+    match topology {
+        Topology::Sentinel { master } => {
+            place.replacen(&format!("/{master}"), "/[master]", 1).into()
+        }
+        _ => place.into(),
     }
 }
 
@@ -218,10 +226,15 @@ fn is_name(text: &str) -> bool {
     text.chars().all(is_legal)
 }
 
-/// Whether a text can be a host's name or address; `%` is before the zone of an IPv6 address (RFC 4007, section 11).
+/// Whether a text can be a host's name or address.
 fn is_host(text: &str) -> bool {
+    is_name(text) || is_ipv6(text)
+}
+
+/// Whether a text is an IPv6 address; `%` is before its zone (RFC 4007, section 11).
+fn is_ipv6(text: &str) -> bool {
     let (address, zone) = text.split_once('%').unwrap_or((text, ""));
-    is_name(text) || (address.parse::<Ipv6Addr>().is_ok() && is_name(zone))
+    address.parse::<Ipv6Addr>().is_ok() && is_name(zone)
 }
 
 /// Percent-decodes a text (RFC 3986, section 2.1); an empty one is not set.
@@ -240,13 +253,19 @@ fn decode(text: &str) -> Result<Option<String>, AddressError> {
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.
 pub(crate) fn parse_host(text: &str, default_port: u16) -> Result<Node, AddressError> {
-    let (host, port) = match text.rfind(']') {
-        Some(end) => text.split_at(end + 1),
-        None => text.split_at(text.rfind(':').unwrap_or(text.len())),
+    let (host, port, is_legal) = match text.strip_prefix('[') {
+        // A bracket that is not closed may be the beginning of a password, and hosts are shown.
+        Some(rest) => {
+            let (host, port) = rest.rsplit_once(']').ok_or(AddressError::Host)?;
+            (host, port, is_ipv6(host))
+        }
+        None => {
+            let (host, port) = text.split_at(text.rfind(':').unwrap_or(text.len()));
+            (host, port, is_host(host))
+        }
     };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    // A parameter of another client (`host,password=…`) must not pass as a host: hosts are shown.
-    if host.is_empty() || !is_host(host) {
+    // A parameter of another client (`host,password=…`) must not pass as a host.
+    if host.is_empty() || !is_legal {
         return Err(AddressError::Host);
     }
     let port = match port.strip_prefix(':') {
@@ -323,6 +342,16 @@ mod tests {
             ("redis://:6379", E::Host),
             ("redis://u:hunter2@", E::Host),
             ("redis://a b", E::Host),
+            ("redis://[hunter2", E::Host),
+            ("redis://[hunter2:6379", E::Host),
+            ("redis://[hunter2]", E::Host),
+            ("redis://hunter2]", E::Host),
+            ("redis://[[::1]]", E::Host),
+            ("redis://[::1", E::Host),
+            ("redis://::1]", E::Host),
+            ("redis://[127.0.0.1]", E::Host),
+            ("redis+cluster://a,[hunter2", E::Host),
+            ("redis+sentinel://[hunter2/vote", E::Host),
             ("redis+cluster://a,,b", E::Host),
             ("redis://h:0", E::Port),
             ("redis://h:65536", E::Port),
@@ -377,13 +406,17 @@ mod tests {
             ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
             (
                 "rediss+sentinel://u:p@a:1,b:2/m",
-                "rediss+sentinel://[secret]@a:1,b:2/m",
+                "rediss+sentinel://[secret]@a:1,b:2/[master]",
+            ),
+            (
+                "redis+sentinel://hunter2:1/hunter2/3",
+                "redis+sentinel://hunter2:1/[master]/3",
             ),
         ] {
             let address = parse(text);
             assert_eq!(address.to_string(), shown);
             assert_eq!(format!("{address:?}"), shown);
-            let is_user_alone = text.contains("//hunter2");
+            let is_user_alone = text.contains("://hunter2");
             let has_password = shown.contains("[secret]") && !is_user_alone;
             assert_eq!(address.has_password(), has_password, "{text}");
             assert_eq!(address.names_sentinels(), text.contains("sentinel"));

@@ -162,8 +162,6 @@ mod tests {
             ),
             ("votectl load --max-errors 200%", "from 0% to 100%"),
             ("votectl load merge", "<FILE>"),
-            ("votectl load --url ftp://x", "http:// or https://"),
-            ("votectl smoke --results x", "http:// or https://"),
             ("votectl export paredao-01 --format xml", "csv, json"),
             ("votectl poll list --output yaml", "text, json"),
             ("votectl import", "<FILE>"),

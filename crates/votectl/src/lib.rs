@@ -11,6 +11,8 @@ mod input;
 pub mod load;
 pub mod numbered;
 pub mod redis_args;
+pub mod refusal;
+pub mod service_url;
 pub mod smoke;
 pub mod table;
 pub mod terminal;

@@ -227,7 +227,7 @@ mod tests {
             let only = Only::try_parse_from(words);
             only.expect("the options are right").redis.config()
         };
-        let read = config("hunter2\r\n").expect("the file has a password");
+        let read = config("\u{feff}hunter2\r\n").expect("the file has a password");
         assert_eq!(read.password, Some(Secret::new("hunter2")));
         assert_eq!(read.sentinel_password, Some(Secret::new("hunter2")));
         let error = config("\n").expect_err("it is refused").to_string();

@@ -43,6 +43,9 @@ fn what_is_no_proxy_says_why_and_does_not_repeat_a_password() {
         ("http://ana:s3cret@proxy:0", "port must be"),
         ("http://ana:s3cret@proxy:x", "port must be"),
         ("http://ana:s3cret@proxy/path", "host and port only"),
+        ("http://[s3cret", "the host has a character"),
+        ("[s3cret]:80", "the host has a character"),
+        ("ana,s3cret", "the host has a character"),
         ("http://ana:s3cret@pro\r\nxy", "host and port only"),
     ] {
         let error = text.parse::<Proxy>().expect_err("it is refused");

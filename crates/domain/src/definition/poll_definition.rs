@@ -192,13 +192,19 @@ impl PollDefinition {
         wire_time::shown(at, &self.zone)
     }
 
+    /// The first channel that a vote can be cast through today: one that asks for nothing.
+    #[must_use]
+    pub fn open_channel(&self) -> Option<&Channel> {
+        let mut channels = self.channels.iter();
+        channels.find(|channel| channel.eligibility == Eligibility::Open)
+    }
+
     /// Whether a vote can be cast in it today: by one channel at least.
     ///
     /// # Errors
     /// What its channels ask for, where no vote can.
     pub fn check_takes_votes(&self) -> Result<(), TakesNoVotes> {
-        let mut channels = self.channels.iter();
-        if channels.any(|channel| channel.eligibility == Eligibility::Open) {
+        if self.open_channel().is_some() {
             return Ok(());
         }
         let channels = self.channels.iter();

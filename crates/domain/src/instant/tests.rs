@@ -64,10 +64,29 @@ fn an_instant_is_rfc_3339_to_the_letter() {
         "2026-13-01T20:00:00Z",
         "2026-12-01T24:00:00Z",
         "2026-12-01T20:60:00Z",
+        "2026-12-01T23:59:60Z",
+        "2026-12-31T23:59:60.5Z",
+        "2016-12-31T23:59:60Z",
+        "2026-12-01T23:59:60-03:00[America/Sao_Paulo]",
+        "2026-12-01t23:59:61z",
     ] {
         assert!(matches!(parse(text), Err(InstantError::Value(_))), "{text}");
     }
     assert!(parse("2026-12-01T20:00:00+24:00").is_err());
+    let (zone, now) = (TimeZone::UTC, Timestamp::UNIX_EPOCH);
+    for text in [
+        "2026-12-01T23:59:60Z",
+        "2026-12-01T23:59:60",
+        "2026-12-01 23:59:60.25",
+        "23:59:60",
+    ] {
+        let error = parse_next(text, &zone, now).expect_err("it is refused");
+        assert_eq!(
+            error.to_string(),
+            "is no time that there is: there is no second 60",
+            "{text}"
+        );
+    }
     assert_eq!(parse("2026-12-01T20:00:00"), Err(InstantError::NoZone));
 }
 

@@ -106,6 +106,42 @@ async fn a_body_that_is_coded_is_refused_with_what_is_read() {
 }
 
 #[tokio::test]
+async fn the_operators_port_refuses_query_parameters_as_the_public_one_does() {
+    let service = start(&[NO_GRACE]).await;
+    let address = service.admin_address();
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        for query in [
+            "",
+            "?",
+            "?_=1",
+            "?utm_source=a&utm_medium=b&fbclid=x&gclid=y",
+        ] {
+            let taken = ask(address, &format!("GET {path}{query}")).await;
+            assert_eq!(taken.status, 200, "{path}{query}");
+        }
+        for query in ["?x=1", "?_=1&name[]=up", "?x"] {
+            let refused = ask(address, &format!("GET {path}{query}")).await;
+            assert_eq!(refused.status, 400, "{path}{query}");
+            assert!(refused.body.contains("invalid-query"), "{}", refused.body);
+            assert!(
+                refused.body.contains("this operation takes none"),
+                "{}",
+                refused.body
+            );
+            let head = ask(address, &format!("HEAD {path}{query}")).await;
+            assert_eq!(head.status, 400, "{path}{query}");
+        }
+        let other = ask(address, &format!("POST {path}?x=1")).await;
+        assert_eq!(other.status, 405, "{path}");
+    }
+    assert_eq!(ask(address, "GET /nothing?x=1").await.status, 404);
+    service
+        .shutdown(CancellationToken::new())
+        .await
+        .expect("a clean stop");
+}
+
+#[tokio::test]
 async fn the_operators_port_answers_head_and_says_which_methods_it_takes() {
     let service = start(&[NO_GRACE]).await;
     let address = service.admin_address();

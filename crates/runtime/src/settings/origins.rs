@@ -8,6 +8,9 @@ const ANY_PORT: &str = ":*";
 /// The longest host is of 253 characters (RFC 1035, section 2.3.4).
 const MAX_BYTES: usize = 512;
 
+/// What is right, for who has written something else, such as a list of JSON in a variable.
+const RIGHT: &str = "an origin is https://host[:port], without quotes or brackets; several are separated by commas in the environment";
+
 /// An origin as a browser writes it in `Origin`: lower case, an international name in punycode, no default port.
 /// `*` is any origin, and `http://localhost:*` this machine at any port.
 ///
@@ -38,6 +41,9 @@ fn origin(text: &str) -> Result<String, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("an origin has at most {MAX_BYTES} bytes"));
     }
+    if text.contains(['"', '\'', ',', ';']) {
+        return Err(RIGHT.to_owned());
+    }
     if text.contains('*') {
         return Err("a `*` stands alone, or for the port of this machine, as in http://localhost:*; name each origin".to_owned());
     }
@@ -47,13 +53,20 @@ fn origin(text: &str) -> Result<String, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(match origin(&format!("https://{text}")) {
             Ok(right) => format!("it has no scheme: {right} would be right"),
-            Err(_) => "an origin begins with a scheme, such as https://".to_owned(),
+            Err(_) => format!("it begins with no scheme: {RIGHT}"),
         });
     };
+    // RFC 3986, section 3.1.
+    let is_scheme = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '-' | '.');
+    if !scheme.starts_with(|char: char| char.is_ascii_alphabetic())
+        || !scheme.chars().all(is_scheme)
+    {
+        return Err(format!("it begins with no scheme: {RIGHT}"));
+    }
     if rest.is_empty() || rest.starts_with('/') {
         return Err("it has no host".to_owned());
     }
-    let url = Url::parse(text).map_err(|error| format!("it can't be read: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("it can't be read ({error}): {RIGHT}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("an origin has no user or password".to_owned());
     }
@@ -143,12 +156,12 @@ mod tests {
     fn what_no_browser_sends_is_refused_with_what_would_be_right() {
         let long = format!("https://{}", "a".repeat(100_000));
         for (given, said) in [
-            ("", "begins with a scheme"),
+            ("", "begins with no scheme"),
             ("null", "sandboxed"),
             ("example.com", "https://example.com would be right"),
-            ("Example.com:443/", "begins with a scheme"),
+            ("Example.com:443/", "begins with no scheme"),
             ("localhost:3000", "https://localhost:3000 would be right"),
-            ("https:example.com", "begins with a scheme"),
+            ("https:example.com", "begins with no scheme"),
             ("https://", "no host"),
             ("https:///example.com", "no host"),
             ("https://a.example/", "https://a.example would be right"),
@@ -171,6 +184,15 @@ mod tests {
             ("ftp://a.example", "scheme ftp"),
             ("file://a", "scheme file"),
             ("app://%ff", "no host"),
+            (
+                r#"["https://a.example"]"#,
+                "https://host[:port], without quotes",
+            ),
+            (r#"["https://a.example""#, "separated by commas"),
+            (r#""https://b.example"]"#, "separated by commas"),
+            ("https://a.example'", "separated by commas"),
+            ("['*']", "separated by commas"),
+            ("https://a.example;https://b.example", "separated by commas"),
             (&long, "at most 512 bytes"),
         ] {
             let refused = parse_origin(given).expect_err(given);

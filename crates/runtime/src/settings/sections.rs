@@ -79,9 +79,18 @@ fn normalise(
             Ok(normal) => *text = normal,
             Err(reason) => refuse(
                 setting,
-                &format!("{}: {reason}; {}", values::quoted(text), takes(setting)),
+                &format!("{}: {reason}; {}", shown(text), takes(setting)),
             ),
         }
+    }
+}
+
+/// The text for a message; what has an `@` may hold a password.
+fn shown(text: &str) -> String {
+    if text.contains('@') {
+        "one with an @ (not shown)".to_owned()
+    } else {
+        values::quoted(text)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::commands::definition;
 use crate::commands::figures::{Figures, sealed_result};
+use crate::commands::ledger;
 use crate::commands::poll_arg::PollArg;
 use crate::commands::progress::Shards;
 use crate::commands::spreadsheet::{Spreadsheet, finish, for_spreadsheet};
@@ -18,7 +19,7 @@ use vote_domain::{
     Bucket, CandidateStanding, Phase, Poll, PollState, Standing, dense_hours, dense_minutes,
     series_range, wire_time,
 };
-use vote_store::{Backup, PollOperator, ShardFigures, TakeError};
+use vote_store::{Backup, PollOperator, TakeError};
 
 /// What to export, and how.
 #[derive(Debug, Args)]
@@ -138,9 +139,9 @@ async fn export(
     let mut remark = None;
     let text = match what {
         What::Ledger => {
-            let rows = ledger(&operator.figures(poll).await?);
+            let rows = ledger::rows(&operator.figures(poll).await?);
             match csv {
-                true => to_csv(&rows)?,
+                true => ledger::csv(&rows)?,
                 false => to_json(&json!({ "poll": id, "ledger": rows }))?,
             }
         }
@@ -354,27 +355,6 @@ fn row<'a>(
         rank: candidate.rank,
         withdrawn_at: candidate.withdrawn_at.map(wire_time::format),
     }
-}
-
-/// One writer's part of one shard.
-#[derive(Debug, Serialize)]
-struct LedgerRow {
-    shard: u16,
-    writer: String,
-    last_sequence: u64,
-    votes: u64,
-}
-
-fn ledger(shards: &[ShardFigures]) -> Vec<LedgerRow> {
-    let rows = shards.iter().flat_map(|figures| {
-        figures.writers.iter().map(|(writer, ledger)| LedgerRow {
-            shard: figures.shard,
-            writer: writer.to_string(),
-            last_sequence: ledger.last_sequence,
-            votes: ledger.votes,
-        })
-    });
-    rows.collect()
 }
 
 fn buckets(poll: &Poll, figures: &Figures, what: What, now: Timestamp) -> Vec<Bucket> {

@@ -6,6 +6,7 @@ pub mod dev;
 pub mod export;
 pub mod figures;
 pub mod import;
+mod ledger;
 pub mod poll;
 pub mod poll_arg;
 mod progress;

@@ -4,11 +4,11 @@ use crate::duration;
 use crate::load::limits::Limits;
 use crate::load::merge::MergeArgs;
 use crate::load::stages::Stages;
+use crate::service_url::ServiceUrl;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use vote_client::target::Target;
 use vote_domain::{ChannelId, PollId, Secret};
 
 /// What load to put on what.
@@ -30,7 +30,7 @@ pub struct LoadArgs {
     /// The ingest service; where it is https://, the authorities of this machine are trusted, or those in the file that
     /// SSL_CERT_FILE names
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub(super) url: Target,
+    pub(super) url: ServiceUrl,
 
     /// Trust the authorities in this file (PEM) as well
     #[arg(long, value_name = "FILE")]
@@ -45,7 +45,7 @@ pub struct LoadArgs {
     #[arg(long, value_parser = PollId::parse)]
     pub(super) poll: Option<PollId>,
 
-    /// The channel to vote through; the poll's first if left out
+    /// The channel to vote through; if left out, the poll's first that takes votes
     #[arg(long, value_parser = ChannelId::parse)]
     pub(super) channel: Option<ChannelId>,
 

@@ -51,12 +51,13 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     if let Some(LoadCommand::Merge(merge)) = &args.command {
         return merge::run(merge, context).await;
     }
+    let url = args.url.target("--url")?;
     let operator = context.operator()?;
     let poll = match &args.poll {
         Some(id) => context.poll(&operator, id).await?,
         None => the_open_poll(&operator.list().await?, context.now())?,
     };
-    let plan = planned::plan(&args, &poll).await?;
+    let plan = planned::plan(&args, &url, &poll).await?;
     let tally = PollTally {
         operator: &operator,
         poll: &poll,
@@ -73,13 +74,12 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     note_live(&poll, context);
     let (votes, rate) = (plan.pace.votes(), plan.pace.mean_rate());
     context.terminal.note(&format!(
-        "{votes} votes at {rate} per second ({seconds:.1} s) in poll {poll_id} at {}{}; Ctrl-C ends it early and reconciles",
-        args.url,
-        through(&plan)
+        "{votes} votes at {rate} per second ({seconds:.1} s) in poll {poll_id} at {url}{}; Ctrl-C ends it early and reconciles",
+        planned::through(&args, &url, &plan)
     ));
     let started_at = context.now();
     let (completed, ending) = send(&plan, context, &mut interrupts).await?;
-    let asked = Asked::of(poll_id.as_str(), &args.url.to_string(), &plan);
+    let asked = Asked::of(poll_id.as_str(), &url.to_string(), &plan);
     if let (Some(file), Some(path)) = (part, &args.part) {
         let part = Part {
             run: keys::fresh("run").map_err(anyhow::Error::from)?,
@@ -126,14 +126,6 @@ async fn reconciled(
         }
     };
     reconcile(tally, before, &completed.stats, patience, enough).await
-}
-
-/// Whoever has a proxy in the environment may not think of it.
-fn through(plan: &Plan) -> String {
-    let route = plan.endpoint.route.as_ref();
-    route.map_or_else(String::new, |route| {
-        format!(" through the proxy {}", route.proxy())
-    })
 }
 
 /// Whoever names a live poll by mistake reads it before the first vote.

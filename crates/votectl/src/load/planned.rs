@@ -3,6 +3,7 @@
 use crate::duration::longer_than_zero;
 use crate::failure::Failure;
 use crate::load::args::LoadArgs;
+use crate::load::stages::MOST_HOURS;
 use jiff::SignedDuration;
 use vote_client::endpoint::Endpoint;
 use vote_client::keys;
@@ -10,8 +11,9 @@ use vote_client::pacer::{Pace, Schedule};
 use vote_client::plan::{Ballot, Plan};
 use vote_client::proxy::Proxy;
 use vote_client::route::Route;
+use vote_client::target::Target;
 use vote_client::tls::Authorities;
-use vote_domain::{ChannelId, Poll, PollDefinition, Secret};
+use vote_domain::{Poll, PollDefinition, Secret};
 
 /// How long votes are sent where nobody says it.
 const DURATION: SignedDuration = SignedDuration::from_secs(10);
@@ -20,15 +22,18 @@ const DURATION: SignedDuration = SignedDuration::from_secs(10);
 ///
 /// # Errors
 /// [`Failure::Usage`] where an option does not go with the poll, or the host is not found.
-pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> {
+pub(super) async fn plan(args: &LoadArgs, url: &Target, poll: &Poll) -> Result<Plan, Failure> {
     let definition = &poll.definition;
-    let channel = args.channel.as_ref().map(ChannelId::as_str);
-    if let Some(channel) = channel {
-        check_channel(definition, channel)?;
-    }
+    let channel = match &args.channel {
+        Some(channel) => {
+            check_channel(definition, channel.as_str())?;
+            Some(channel.as_str())
+        }
+        None => default_channel(definition),
+    };
     let timeout = longer_than_zero("--timeout", args.timeout)?;
     let pace = pace(args)?;
-    let endpoint = endpoint(args).await?;
+    let endpoint = endpoint(args, url).await?;
     let keys = match args.no_keys {
         true => None,
         false => Some(keys::fresh("load").map_err(anyhow::Error::from)?),
@@ -38,7 +43,7 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
         .map(|(_, candidate)| candidate.id.as_str())
         .collect();
     let ballot = Ballot {
-        target: &args.url,
+        target: url,
         poll: definition.id().as_str(),
         channel,
         candidates: &candidates,
@@ -51,6 +56,14 @@ pub(super) async fn plan(args: &LoadArgs, poll: &Poll) -> Result<Plan, Failure> 
     plan.timeout = timeout;
     plan.seed = args.seed;
     Ok(plan)
+}
+
+/// The channel that votes are to name where nobody says one: none, unless the one that they would be taken for takes no
+/// votes and another one does.
+fn default_channel(definition: &PollDefinition) -> Option<&str> {
+    let open = definition.open_channel()?;
+    let first = definition.channels().first()?;
+    (first.id != open.id).then_some(open.id.as_str())
 }
 
 fn check_channel(definition: &PollDefinition, channel: &str) -> Result<(), Failure> {
@@ -70,8 +83,7 @@ fn check_channel(definition: &PollDefinition, channel: &str) -> Result<(), Failu
 }
 
 /// Where to send to. Through a proxy it is that one's matter to find the host.
-async fn endpoint(args: &LoadArgs) -> Result<Endpoint, Failure> {
-    let url = &args.url;
+async fn endpoint(args: &LoadArgs, url: &Target) -> Result<Endpoint, Failure> {
     let authorities = match &args.ca_file {
         None => Authorities::default(),
         Some(file) => Authorities::read(file).map_err(|error| {
@@ -102,6 +114,23 @@ async fn endpoint(args: &LoadArgs) -> Result<Endpoint, Failure> {
     })
 }
 
+/// How votes get there, where that is no matter of course: whoever has a proxy in the environment may not think of it,
+/// and whoever gives one may not think of `NO_PROXY`.
+pub(super) fn through(args: &LoadArgs, url: &Target, plan: &Plan) -> String {
+    if let Some(route) = &plan.endpoint.route {
+        return format!(" through the proxy {}", route.proxy());
+    }
+    let is_given = args
+        .proxy
+        .as_ref()
+        .is_some_and(|text| !text.expose().is_empty());
+    if is_given && Proxy::is_excepted(url, variable) {
+        " directly, without --proxy, since NO_PROXY excepts the host".to_owned()
+    } else {
+        String::new()
+    }
+}
+
 /// A variable of every program that goes through a proxy.
 #[expect(
     clippy::disallowed_methods,
@@ -120,10 +149,41 @@ fn pace(args: &LoadArgs) -> Result<Schedule, Failure> {
     let votes = match args.votes {
         Some(votes) => votes,
         None => {
-            let duration = longer_than_zero("--duration", args.duration.unwrap_or(DURATION))?;
+            let duration = args.duration.unwrap_or(DURATION);
+            if duration > SignedDuration::from_hours(MOST_HOURS) {
+                return Err(Failure::usage(format!(
+                    "--duration: must be at most {MOST_HOURS}h, is {duration:#}"
+                )));
+            }
+            let duration = longer_than_zero("--duration", duration)?;
             let votes = duration.as_nanos() * u128::from(rate) / 1_000_000_000;
             u64::try_from(votes).unwrap_or(u64::MAX).max(1)
         }
     };
     Ok(Pace { rate, votes }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::default_channel;
+    use crate::built_in::DEMO_FILE;
+    use vote_domain::PollDefinition;
+
+    #[test]
+    fn votes_name_a_channel_by_themselves_only_where_the_first_takes_none() {
+        let (head, _) = DEMO_FILE.split_once("channels:").expect("it has channels");
+        for (channels, named) in [
+            (["open", "open"], None),
+            (["open", "voter"], None),
+            (["proof_of_work", "open"], Some("c1")),
+            (["voter", "proof_of_work"], None),
+        ] {
+            let mut file = format!("{head}channels:\n");
+            for (index, eligibility) in channels.iter().enumerate() {
+                file += &format!("  - {{ id: c{index}, weight: 1, eligibility: {eligibility} }}\n");
+            }
+            let definition = PollDefinition::parse_yaml(&file).expect("the poll file is right");
+            assert_eq!(default_channel(&definition), named, "{channels:?}");
+        }
+    }
 }

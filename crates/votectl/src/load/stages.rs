@@ -1,6 +1,7 @@
 //! The stages of a load, as `--stages` takes them.
 
 use crate::duration;
+use jiff::SignedDuration;
 use std::str::FromStr;
 use vote_client::pacer::{Pace, Schedule};
 
@@ -9,6 +10,9 @@ const MOST: usize = 100;
 
 /// The fastest that `--rate` takes as well.
 const FASTEST: u32 = 1_000_000;
+
+/// Longer than any load, in hours: a longer one is a slip.
+pub(super) const MOST_HOURS: i64 = 24;
 
 /// Rates one after the other: `1000:30s,20000:2m`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,9 @@ fn stage(text: &str) -> Result<Pace, String> {
         .filter(|rate| (1..=FASTEST).contains(rate))
         .ok_or_else(|| wrong("the rate must be from 1 to 1000000 votes per second"))?;
     let length = duration::parse(length).map_err(|rule| wrong(&rule))?;
+    if length > SignedDuration::from_hours(MOST_HOURS) {
+        return Err(wrong(&format!("it must be at most {MOST_HOURS}h long")));
+    }
     let nanos = u128::try_from(length.as_nanos()).unwrap_or(0);
     let votes = u64::try_from(nanos * u128::from(rate) / 1_000_000_000).unwrap_or(u64::MAX);
     match votes {
@@ -80,6 +87,8 @@ mod tests {
             ("1000:0s", "too short"),
             ("1000:-3s", "too short"),
             ("1:10ms", "too short"),
+            ("100:999999h", "must be at most 24h long"),
+            ("100:24h1s", "must be at most 24h long"),
         ] {
             let error = text.parse::<Stages>().expect_err("it is refused");
             assert!(error.contains(says), "{text}: {error}");

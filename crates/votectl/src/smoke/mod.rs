@@ -17,13 +17,13 @@ use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;
 use crate::numbered::{NumberedPolls, OPEN_FOR, RunningPoll, Wanted};
+use crate::service_url::ServiceUrl;
 use clap::Args;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use vote_client::answer::{self, Shown};
 use vote_client::keys;
-use vote_client::target::Target;
 use vote_domain::{Poll, PollDefinition, PollState, wire_time};
 use vote_store::PollOperator;
 
@@ -41,11 +41,11 @@ pub struct SmokeArgs {
     /// The ingest service; where it or the other is https://, the authorities of this machine are trusted, or those in
     /// the file that SSL_CERT_FILE names
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    ingest: Target,
+    ingest: ServiceUrl,
 
     /// The results service
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
-    results: Target,
+    results: ServiceUrl,
 
     /// How long each step may take until it holds
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
@@ -59,6 +59,8 @@ pub struct SmokeArgs {
 /// and what came; [`Failure::Broken`] where Redis or a service is away.
 pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let timeout = duration::longer_than_zero("--timeout", args.timeout)?;
+    let ingest = args.ingest.target("--ingest")?;
+    let results = args.results.target("--results")?;
     let given = match &args.file {
         Some(path) => file::read(path)?,
         None => file::parse("smoke.yaml", SMOKE_FILE.as_bytes())?,
@@ -72,12 +74,12 @@ pub async fn run(args: SmokeArgs, context: &mut Context<'_>) -> Result<(), Failu
         )));
     }
     let operator = context.operator()?;
-    let addresses = (args.ingest.to_string(), args.results.to_string());
+    let addresses = (ingest.to_string(), results.to_string());
     let by = context.global.by.clone();
     let mut test = Test {
         redis: context.global.redis.shown(),
-        ingest: Service::new("ingest", args.ingest)?,
-        results: Service::new("results", args.results)?,
+        ingest: Service::new("ingest", ingest)?,
+        results: Service::new("results", results)?,
         steps: Steps::new(context, timeout, addresses),
         operator,
     };

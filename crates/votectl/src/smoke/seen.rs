@@ -4,7 +4,7 @@ use crate::smoke::ask::{Answer, Silence};
 use crate::smoke::steps::{Instead, Look};
 use jiff::Timestamp;
 use vote_client::answer::{self, Shown};
-use vote_domain::{Eligibility, Kind, PollDefinition, Visibility, wire_time};
+use vote_domain::{Kind, PollDefinition, Visibility, wire_time};
 
 /// Why nobody can vote in this poll for a test.
 pub(super) fn unfit(definition: &PollDefinition) -> Option<String> {
@@ -28,9 +28,7 @@ pub(super) fn unfit(definition: &PollDefinition) -> Option<String> {
 
 /// The first channel that takes votes without proof or token.
 pub(super) fn open_channel(definition: &PollDefinition) -> Option<&str> {
-    let mut channels = definition.channels().iter();
-    let open = channels.find(|channel| channel.eligibility == Eligibility::Open)?;
-    Some(open.id.as_str())
+    definition.open_channel().map(|open| open.id.as_str())
 }
 
 /// An id that no candidate has.

@@ -184,6 +184,10 @@ fn secrets_come_from_a_value_or_a_file_and_never_show() {
             ("VOTE__LOG__LEVEL", "info"),
         ],
         [
+            ("VOTE__REDIS__URL", "redis://[hunter2"),
+            ("VOTE__LOG__LEVEL", "info"),
+        ],
+        [
             ("VOTE__RECEIPTS__KEY", "hunter2"),
             ("VOTE__LOG__LEVEL", "info"),
         ],
@@ -225,6 +229,15 @@ fn secrets_come_from_a_value_or_a_file_and_never_show() {
     let password = settings.redis.sentinel_password.as_ref();
     assert_eq!(password.map(|secret| secret.expose()), Some("hunter2"));
     assert!(!format!("{settings:?}").contains("hunter2"));
+    let misplaced = [("VOTE__REDIS__URL", "redis+sentinel://s1/hunter2")];
+    let settings = load(None, &misplaced).expect("a name");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let origin = "https://u:hunter2@a.example";
+    let error = refused(&[("VOTE__HTTP__CORS_ALLOWED_ORIGINS", origin)]);
+    assert!(
+        error.contains("no user or password") && !error.contains("hunter2"),
+        "{error}"
+    );
     let number = file(&folder, "number.yaml", "redis:\n  password: 123456\n");
     let error = load(Some(&number), &[]).expect_err("refused");
     assert!(

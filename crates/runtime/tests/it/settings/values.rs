@@ -153,6 +153,11 @@ fn values_with_a_type_of_their_own_are_refused_with_what_they_take() {
             "takes list of origins",
         ),
         (
+            "VOTE__HTTP__CORS_ALLOWED_ORIGINS",
+            r#"["https://a.example"]"#,
+            "an origin is https://host[:port], without quotes or brackets; several are separated by commas",
+        ),
+        (
             "VOTE__SNAPSHOT__STALE_AFTER_MS",
             "300",
             "at least twice snapshot.interval_ms: 500",

@@ -1,6 +1,7 @@
 //! `votectl poll apply FILE…`
 
 use crate::commands::poll::candidates;
+use crate::commands::poll::channels;
 use crate::commands::poll::file;
 use crate::commands::poll::said::{in_zone, refused};
 use crate::commands::poll::visibility::confirm_showing;
@@ -207,7 +208,9 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
         .filter(|_| draft)
         .map(|why| format!("poll {id} can't be opened: {why}"));
     let names = candidates::remarks(definition);
-    kept.chain(past).chain(closed).chain(names).collect()
+    let first = draft.then(|| channels::remark(definition, true)).flatten();
+    let remarks = kept.chain(past).chain(closed).chain(first);
+    remarks.chain(names).collect()
 }
 
 fn report(changes: &[Change], dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {

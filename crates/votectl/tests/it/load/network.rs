@@ -77,6 +77,16 @@ async fn votes_go_through_the_proxy_of_the_option_or_of_the_environment_with_its
     ] {
         assert_all_counted(&ended(direct).await);
     }
+    let excepted = load(&server, &url)
+        .args(["--proxy", &named])
+        .env("NO_PROXY", "127.0.0.0/8");
+    let exit = ended(excepted).await;
+    assert_all_counted(&exit);
+    let said = exit.stderr();
+    assert!(
+        said.contains("directly, without --proxy, since NO_PROXY excepts the host"),
+        "{said}"
+    );
     assert_eq!(proxy.seen().len(), 100);
 }
 
