@@ -23,7 +23,7 @@ async fn an_export_for_a_spreadsheet_is_csv_with_its_mark_and_separator() {
         ("results", "poll;kind;"),
         ("hourly", "start;total_votes;"),
         ("minutely", "start;total_votes;"),
-        ("ledger", "shard;writer;last_sequence;votes\r\n"),
+        ("ledger", "shard;writer;last_sequence;votes"),
     ] {
         let export = format!("export paredao-01 --what {what}");
         let excel = run(&server, &format!("{export} --for excel")).await;
