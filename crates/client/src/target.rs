@@ -60,7 +60,7 @@ impl FromStr for Target {
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = host_and_port(authority, scheme.port())
-            .ok_or_else(|| TargetError("the port must be a number from 1 to 65535"))?;
+            .ok_or(TargetError("the port must be a number from 1 to 65535"))?;
         if host.is_empty() {
             return Err(TargetError("the host is missing"));
         }

@@ -1,6 +1,6 @@
 //! The command line: what there is, how it is spelt, what it means.
 
-use crate::commands::{audit, dev, export, import, poll, receipt};
+use crate::commands::{audit, dev, doctor, export, import, poll, receipt};
 use crate::global::Global;
 use crate::load::args::LoadArgs;
 use crate::smoke::SmokeArgs;
@@ -43,6 +43,8 @@ pub enum Command {
     Smoke(SmokeArgs),
     /// Run everything on this machine: Redis, both services, a demo poll
     Dev(dev::DevArgs),
+    /// Look at the Redis servers: what is wrong with them, and what to do
+    Doctor(doctor::DoctorArgs),
     /// Check receipts of votes
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),

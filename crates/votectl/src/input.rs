@@ -17,10 +17,7 @@ pub(crate) fn name(file: &Path) -> String {
     }
 }
 
-/// What some editors and shells of Windows put in front of UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Its bytes without a byte-order mark: one more than `max_bytes` at most, so that what is too long is seen, and no more of it is read.
+/// Its bytes: one more than `max_bytes` at most, so that what is too long is seen, and no more of it is read.
 pub(crate) fn read(file: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(max_bytes)
         .unwrap_or(u64::MAX)
@@ -31,28 +28,5 @@ pub(crate) fn read(file: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     } else {
         File::open(file)?.take(limit).read_to_end(&mut bytes)?;
     }
-    if bytes.starts_with(BYTE_ORDER_MARK) {
-        bytes.drain(..BYTE_ORDER_MARK.len());
-    }
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::read;
-
-    #[test]
-    fn a_byte_order_mark_is_no_part_of_a_file() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let file = dir.path().join("part.json");
-        for (written, text) in [
-            ("\u{feff}{}", "{}"),
-            ("{}", "{}"),
-            ("\u{feff}", ""),
-            ("", ""),
-        ] {
-            std::fs::write(&file, written).expect("the file can be written");
-            assert_eq!(read(&file, 100).expect("it is read"), text.as_bytes());
-        }
-    }
 }

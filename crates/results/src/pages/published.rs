@@ -57,8 +57,13 @@ impl Published {
     /// # Errors
     /// Why there isn't.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        if self.board.load().list.is_none() {
+        let board = self.board.load();
+        if board.list.is_none() {
             return Err("nothing has been read from Redis yet".to_owned());
+        }
+        // One poll that can't be read takes no others out of service.
+        if board.polls.is_empty() && !board.unread.is_empty() {
+            return Err("the figures of no poll have been read yet".to_owned());
         }
         if !self.is_up_to_date() {
             return Err("the pages are not kept up to date".to_owned());
@@ -113,6 +118,30 @@ mod tests {
             unread: Arc::new(BTreeSet::from([unread])),
             ..Board::default()
         }
+    }
+
+    #[test]
+    fn a_process_that_could_read_nothing_of_any_poll_is_not_ready() {
+        let published = Published::new(Duration::from_secs(60));
+        assert!(
+            published
+                .ready()
+                .is_err_and(|why| why.contains("nothing has been read"))
+        );
+        published.publish(Board {
+            list: Some(Arc::default()),
+            ..board("one")
+        });
+        assert!(
+            published
+                .ready()
+                .is_err_and(|why| why.contains("figures of no poll"))
+        );
+        published.publish(Board {
+            list: Some(Arc::default()),
+            ..Board::default()
+        });
+        assert_eq!(published.ready(), Ok(()), "there is no poll");
     }
 
     #[tokio::test]

@@ -136,7 +136,11 @@ async fn export(
 ) -> Result<Export, Failure> {
     let csv = form == Format::Csv;
     let (id, now) = (poll.definition.id(), context.now());
-    let mut remark = None;
+    // For what has no place to name who is out.
+    let mut remark = match (what, csv) {
+        (What::Hourly | What::Minutely, true) | (What::Definition, _) => withdrawn_remark(poll),
+        _ => None,
+    };
     let text = match what {
         What::Ledger => {
             let rows = ledger::rows(&operator.figures(poll).await?);
@@ -160,39 +164,29 @@ async fn export(
             let figures = Figures::read(operator, poll, now).await?;
             let buckets = buckets(poll, &figures, what, now);
             match csv {
-                true => {
-                    remark = withdrawn_remark(poll);
-                    series_csv(poll, &buckets)?
-                }
+                true => series_csv(poll, &buckets)?,
                 false => to_json(&series_json(poll, &buckets))?,
             }
         }
-        What::Sealed => match sealed_result(operator, id).await? {
-            Some(sealed) => to_json(&sealed)?,
-            None => {
-                return Err(Failure::refused(format!(
-                    "poll `{id}` is {}, it has no sealed result yet",
-                    poll.state
-                )));
-            }
-        },
+        What::Sealed => {
+            let sealed = sealed_result(operator, id).await?;
+            let none = format!("poll `{id}` is {}, it has no sealed result yet", poll.state);
+            to_json(&sealed.ok_or_else(|| Failure::refused(none))?)?
+        }
         What::Backup => {
             let backup = backup(operator, poll, context).await?;
             remark = Some(backup_remark(&backup, now));
             backup.to_json().map_err(anyhow::Error::from)?
         }
-        What::Definition => {
-            remark = withdrawn_remark(poll);
-            match form {
-                Format::Json => to_json(&poll.definition)?,
-                Format::Yaml | Format::Csv => definition::yaml(&poll.definition)?,
-            }
-        }
+        What::Definition => match form {
+            Format::Json => to_json(&poll.definition)?,
+            Format::Yaml | Format::Csv => definition::yaml(&poll.definition)?,
+        },
     };
     Ok(Export { text, remark })
 }
 
-/// Who is out of the poll, for what has no place to say it.
+/// Who is out of the poll.
 fn withdrawn_remark(poll: &Poll) -> Option<String> {
     let withdrawn: Vec<String> = poll
         .withdrawn

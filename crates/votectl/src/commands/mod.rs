@@ -3,6 +3,7 @@
 pub mod audit;
 mod definition;
 pub mod dev;
+pub mod doctor;
 pub mod export;
 pub mod figures;
 pub mod import;

@@ -95,6 +95,8 @@ impl Part {
         if bytes.len() > MOST_BYTES {
             return Err(format!("is longer than {MOST_BYTES} bytes: it is no part"));
         }
+        // A byte-order mark, of an editor or a shell that it went through.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err("is empty: has its load ended? It is written at the end".to_owned());
         }
@@ -235,6 +237,8 @@ mod tests {
         let text = serde_json::to_vec(&part).expect("a part is JSON");
         let (read, figures) = Part::parse(&text).expect("it is a part");
         assert_eq!(read, part);
+        let marked = [b"\xef\xbb\xbf", text.as_slice()].concat();
+        assert_eq!(Part::parse(&marked).expect("it is a part").0, part);
         assert_eq!((figures.counts.accepted, figures.counts.unknown), (5, 1));
         assert_eq!(figures.errors, stats.errors);
         assert_eq!(

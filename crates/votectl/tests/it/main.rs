@@ -8,6 +8,7 @@ mod backup;
 mod changes;
 mod demo;
 mod dev;
+mod doctor;
 mod drafts;
 mod ended;
 mod journal;

@@ -296,11 +296,8 @@ fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String 
             ("candidates", candidates.join(", ")),
             ("channels", channels.join(", ")),
         ] {
-            let default = if change.defaults.contains(&field) {
-                " (default)"
-            } else {
-                ""
-            };
+            let is_default = change.defaults.contains(&field);
+            let default = if is_default { " (default)" } else { "" };
             text.push_str(&format!("+ {field}: {value}{default}\n"));
         }
         if !change.next.is_over(now) && definition.check_takes_votes().is_ok() {
