@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_poll_says_all_that_a_page_needs_and_no_figure() {
         let confirmed = confirmed(snapshot(&[(0, 0, 4711)]), opens_at());
-        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
+        let view = View::new(&confirmed, opens_at(), tests_freshness());
         let document = PollDocument::new(&confirmed.snapshot.poll, &view);
         let json = serde_json::to_value(&document).expect("serialises");
         let keys = |value: &serde_json::Value| {
@@ -140,7 +140,7 @@ mod tests {
         let out = snapshot.poll.withdraw(&bia, opens_at(), "test");
         snapshot.poll = out.expect("legal");
         let confirmed = confirmed(snapshot, opens_at());
-        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
+        let view = View::new(&confirmed, opens_at(), tests_freshness());
         let document = PollDocument::new(&confirmed.snapshot.poll, &view);
         let json = serde_json::to_value(&document).expect("serialises");
         let withdrawn_at = |index: usize| json["candidates"][index].get("withdrawn_at").cloned();

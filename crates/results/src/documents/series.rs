@@ -240,7 +240,7 @@ mod tests {
         let mut snapshot = snapshot_of(poll(Visibility::Public), &votes);
         snapshot.received_at = Some(at(as_of));
         let confirmed = confirmed(snapshot, at(as_of));
-        let view = View::new(&confirmed, None, at(as_of), tests_freshness());
+        let view = View::new(&confirmed, at(as_of), tests_freshness());
         let part = SeriesPart {
             zone: TimeZone::get(zone).expect("a zone"),
             zone_name: zone.to_owned(),
@@ -294,7 +294,7 @@ mod tests {
         let out = open.withdraw(&ana, opens_at(), "test").expect("legal");
         let snapshot = snapshot_of(out, &[(0, (0, 1, 5))]);
         let confirmed = confirmed(snapshot, opens_at());
-        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
+        let view = View::new(&confirmed, opens_at(), tests_freshness());
         let part = SeriesPart::own(&confirmed.snapshot.poll.definition);
         for (step, member) in [(Step::Hour, "hours"), (Step::Minute, "minutes")] {
             let series = Document::series(&confirmed.snapshot, &view, step, &part);
@@ -348,7 +348,7 @@ mod tests {
     fn members_and_candidates_are_in_their_order() {
         let snapshot = snapshot_of(poll(Visibility::Public), &[(0, (0, 1, 1))]);
         let confirmed = confirmed(snapshot, opens_at());
-        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
+        let view = View::new(&confirmed, opens_at(), tests_freshness());
         let part = SeriesPart::own(&confirmed.snapshot.poll.definition);
         let series = Document::series(&confirmed.snapshot, &view, Step::Hour, &part);
         let text = serde_json::to_string(&series).expect("serialises");
@@ -416,7 +416,7 @@ mod tests {
         let mut draft = poll(Visibility::Public);
         draft.state = vote_domain::PollState::Draft;
         let confirmed = confirmed(snapshot_of(draft, &[]), closes_at());
-        let view = View::new(&confirmed, None, closes_at(), tests_freshness());
+        let view = View::new(&confirmed, closes_at(), tests_freshness());
         assert!(own_hours(&confirmed.snapshot, &view) == 0);
     }
 
@@ -425,7 +425,7 @@ mod tests {
         let snapshot = snapshot_of(poll(Visibility::Public), &[(0, (0, 0, 1))]);
         let confirmed = confirmed(snapshot, opens_at());
         let much_later = opens_at() + Duration::from_secs(36_000);
-        let view = View::new(&confirmed, None, much_later, tests_freshness());
+        let view = View::new(&confirmed, much_later, tests_freshness());
         assert_eq!(view.status, Status::Stale);
         assert_eq!(own_hours(&confirmed.snapshot, &view), 1);
     }
@@ -437,7 +437,7 @@ mod tests {
             .transition(Transition::Close, closing, "test")
             .expect("legal");
         let confirmed = confirmed(snapshot_of(closed, &[]), closes_at());
-        let view = View::new(&confirmed, None, closes_at(), tests_freshness());
+        let view = View::new(&confirmed, closes_at(), tests_freshness());
         assert_eq!(own_hours(&confirmed.snapshot, &view), 2);
     }
 }

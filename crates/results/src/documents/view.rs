@@ -58,15 +58,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The view of a poll now; `before` is the one of the same snapshot, if there was one.
-    ///
-    /// It stays what it was while nothing is new, and so do the bodies.
-    pub(crate) fn new(
-        confirmed: &Confirmed,
-        before: Option<&Self>,
-        now: Timestamp,
-        freshness: Freshness,
-    ) -> Self {
+    /// The view of a poll now. It is the same while nothing is new, and so the bodies stay.
+    pub(crate) fn new(confirmed: &Confirmed, now: Timestamp, freshness: Freshness) -> Self {
         let snapshot = &confirmed.snapshot;
         let poll = &snapshot.poll;
         let phase = poll.phase(now);
@@ -94,22 +87,13 @@ impl View {
             (None, Some(received_at)) => received_at.max(poll_as_of),
             (None, None) => poll_as_of,
         };
-        let view = Self {
+        Self {
             state,
             status,
             as_of,
             poll_as_of,
             has_begun: phase.status() != Status::NotOpen,
-        };
-        match before {
-            Some(before) if before.is_same(&view) => *before,
-            _ => view,
         }
-    }
-
-    /// Whether the same is said with it of the same snapshot.
-    fn is_same(&self, other: &Self) -> bool {
-        self.state == other.state && self.status == other.status
     }
 
     /// How long caches may keep what this view is said with.
@@ -175,7 +159,7 @@ mod tests {
         if let Some(state) = state {
             snapshot.poll.state = state;
         }
-        View::new(&confirmed(snapshot, read_at), None, now, freshness())
+        View::new(&confirmed(snapshot, read_at), now, freshness())
     }
 
     fn after(at: Timestamp, ms: i64) -> Timestamp {
@@ -268,7 +252,7 @@ mod tests {
             Status::Void
         );
         let confirmed = confirmed(sealed_snapshot(&[(0, 0, 7)]), closes_at());
-        let view = View::new(&confirmed, None, much_later, freshness());
+        let view = View::new(&confirmed, much_later, freshness());
         let sealed = confirmed.snapshot.sealed.as_ref().expect("sealed");
         assert_eq!(
             (view.status, view.as_of),
@@ -298,30 +282,25 @@ mod tests {
     fn as_of_is_that_of_the_data_whoever_reads_it_and_when() {
         let read_at = after(opens_at(), 60_000);
         let snapshot = snapshot(&[(0, 0, 7)]);
-        let next = |confirmed_at: Timestamp, now: Timestamp, before: &View| {
+        let next = |confirmed_at: Timestamp, now: Timestamp| {
             let confirmed = confirmed(snapshot.clone(), confirmed_at);
-            View::new(&confirmed, Some(before), now, freshness())
+            View::new(&confirmed, now, freshness())
         };
-        let first = View::new(
-            &confirmed(snapshot.clone(), read_at),
-            None,
-            read_at,
-            freshness(),
-        );
+        let first = View::new(&confirmed(snapshot.clone(), read_at), read_at, freshness());
         // Confirmed again, nothing new.
-        let second = next(after(read_at, 250), after(read_at, 260), &first);
+        let second = next(after(read_at, 250), after(read_at, 260));
         assert_eq!(second, first);
         // Redis goes away, and comes back.
-        let stale = next(after(read_at, 500), after(read_at, 9_000), &second);
+        let stale = next(after(read_at, 500), after(read_at, 9_000));
         assert_eq!((stale.status, stale.as_of), (Status::Stale, first.as_of));
-        let back = next(after(read_at, 10_000), after(read_at, 10_010), &stale);
+        let back = next(after(read_at, 10_000), after(read_at, 10_010));
         assert_eq!(
             (back.status, back.as_of),
             (Status::Provisional, first.as_of)
         );
         assert_eq!(first.as_of, opens_at(), "the minute of the vote");
         // A minute without votes is no news, to the series neither.
-        let minute = next(after(read_at, 60_100), after(read_at, 60_200), &back);
+        let minute = next(after(read_at, 60_100), after(read_at, 60_200));
         assert_eq!(minute, back);
     }
 

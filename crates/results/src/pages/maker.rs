@@ -55,7 +55,7 @@ impl PageMaker {
         now: Timestamp,
     ) -> io::Result<Arc<PollPages>> {
         let same = known.filter(|known| Arc::ptr_eq(&known.snapshot, &confirmed.snapshot));
-        let view = View::new(confirmed, same.map(|same| &same.view), now, self.freshness);
+        let view = View::new(confirmed, now, self.freshness);
         let confirmation = known.map_or_else(Arc::default, |known| Arc::clone(&known.confirmed));
         confirmation.set(confirmed.confirmed_at);
         if let Some(same) = same.filter(|same| same.view == view) {

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_page_is_made_in_every_format_that_is_listed() {
         let confirmed = confirmed(snapshot(&[(0, 1, 3)]), opens_at());
-        let view = View::new(&confirmed, None, opens_at(), tests_freshness());
+        let view = View::new(&confirmed, opens_at(), tests_freshness());
         let document = Document::Standing(standing_at(&confirmed.snapshot, &view));
         let subject = Subject::Standing(Sight::All);
         let formats: [&'static Format; 2] = [formats::DEFAULT, &LINES];
