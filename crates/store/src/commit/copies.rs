@@ -1,9 +1,10 @@
 //! The wait for a batch's copies: its command, and what the server answers.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, RedisResult, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::config::LaneConfig;
 use super::durability::{Durability, ReplicasMissing};
@@ -58,7 +59,7 @@ impl CopiesWait {
     pub(super) async fn check(&self, link: &mut Link, nodes: &Nodes) -> Result<(), StoreError> {
         match self.durability {
             Durability::Memory | Durability::Replicas { .. } => Ok(()),
-            Durability::Fsync => fsync_refusal(link, nodes.response_timeout()).await,
+            Durability::Fsync => check_fsync(link, nodes.response_timeout()).await,
         }
     }
 
@@ -119,7 +120,7 @@ impl Durability {
     /// Whether the servers of `store` can do this, as far as they can be reached now.
     ///
     /// # Errors
-    /// [`StoreError::Unsupported`] where one can't: see [`fsync_refusal`]. Any other error says that a server could not
+    /// [`StoreError::Unsupported`] where one can't: see [`check_fsync`]. Any other error says that a server could not
     /// be asked.
     pub async fn check(&self, store: &Store) -> Result<(), StoreError> {
         if *self != Self::Fsync {
@@ -128,59 +129,68 @@ impl Durability {
         let nodes = store.nodes();
         for node in nodes.masters().await? {
             let mut link = nodes.connection_to(&node).await?;
-            fsync_refusal(&mut link, nodes.response_timeout()).await?;
+            check_fsync(&mut link, nodes.response_timeout()).await?;
         }
         Ok(())
     }
 }
 
-/// Whether a vote is on disk when the server's `WAITAOF` says so. It is where `appendfsync` is `always`; with
+/// Makes sure that a vote is on disk when the server's `WAITAOF` says so. It is where `appendfsync` is `always`; with
 /// `everysec` only on Redis 8.0 and later, which wait for the second to pass, where others confirm before the fsync;
 /// with `no` nobody knows when it will be.
 ///
 /// # Errors
-/// [`StoreError::Unsupported`] where it isn't, or the server does not say. Any other error says that it could not be
-/// asked.
-pub(crate) async fn fsync_refusal(link: &mut Link, patience: Duration) -> Result<(), StoreError> {
-    let unsupported = |why: String| {
-        Err(StoreError::Unsupported(format!(
-            "the durability `fsync` needs `appendonly yes` and `appendfsync always` (or, with votes that wait up to a \
-             second, `everysec` on Redis 8.0 or later): {why}"
-        )))
-    };
-    let is_answer = |error: &RedisError| matches!(error.kind(), ErrorKind::Server(_));
-    let mut wait = redis::cmd("WAITAOF");
+/// [`StoreError::Unsupported`] where it isn't, or the server does not let us ask. Any other error may pass: the server
+/// could not be asked, or is still loading its data.
+pub(crate) async fn check_fsync(link: &mut Link, patience: Duration) -> Result<(), StoreError> {
     let milliseconds = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+    let mut wait = redis::cmd("WAITAOF");
     wait.arg(1).arg(0).arg((milliseconds / 2).max(1));
-    let waited: RedisResult<Value> = wait.query_async(&mut **link).await;
-    match waited {
-        Err(error) if is_answer(&error) => {
-            return unsupported(format!("the server says to WAITAOF (Redis 7.2): {error}"));
-        }
-        waited => waited?,
-    };
+    let _copies: Value = answer(link, &wait, "the server says to WAITAOF (Redis 7.2)").await?;
     let mut ask = redis::cmd("CONFIG");
     ask.arg("GET").arg("appendfsync");
-    let policy: RedisResult<HashMap<String, String>> = ask.query_async(&mut **link).await;
-    let policy = match policy {
-        Err(error) if is_answer(&error) => {
-            return unsupported(format!(
-                "whether it is can't be asked, allow our user +config|get: {error}"
-            ));
-        }
-        policy => policy?,
-    };
+    let forbidden = "whether it is can't be asked, allow our user +config|get";
+    let policy: HashMap<String, String> = answer(link, &ask, forbidden).await?;
     let policy = policy.get("appendfsync").map_or("", String::as_str);
     let greeting = Greeting::ask(link).await?;
     let waits = greeting.server == "redis" && !greeting.is_redis_before((8, 0));
     match policy {
         "always" => Ok(()),
         "everysec" if waits => Ok(()),
-        other => unsupported(format!(
+        other => Err(no_fsync(format!(
             "{} {} has appendfsync {other}",
             greeting.server, greeting.version
-        )),
+        ))),
     }
+}
+
+/// Runs a command that a server with `fsync` answers; `otherwise` is what it means where this one never will.
+async fn answer<T: FromRedisValue>(
+    link: &mut Link,
+    command: &Cmd,
+    otherwise: &str,
+) -> Result<T, StoreError> {
+    let answer: RedisResult<T> = command.query_async(&mut **link).await;
+    answer.map_err(|error| match is_for_good(&error) {
+        true => no_fsync(format!("{otherwise}: {error}")),
+        false => error.into(),
+    })
+}
+
+/// Whether the server doesn't know the command, or doesn't let our user say it. One that is loading its data, or has just
+/// become another one's replica, may answer later.
+fn is_for_good(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ResponseError | ServerErrorKind::NoPerm)
+    )
+}
+
+fn no_fsync(why: impl Display) -> StoreError {
+    StoreError::Unsupported(format!(
+        "the durability `fsync` needs `appendonly yes` and `appendfsync always` (or, with votes that wait up to a \
+         second, `everysec` on Redis 8.0 or later): {why}"
+    ))
 }
 
 #[cfg(test)]
@@ -204,6 +214,21 @@ mod tests {
     fn words(command: Option<Cmd>) -> String {
         let packed = command.expect("a command").get_packed_command();
         String::from_utf8(packed).expect("text")
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_yet_is_not_one_that_never_will_do() {
+        use ServerErrorKind::{BusyLoading, MasterDown, NoPerm, ReadOnly, ResponseError};
+        for (kind, lasts) in [
+            (ResponseError, true),
+            (NoPerm, true),
+            (BusyLoading, false),
+            (MasterDown, false),
+            (ReadOnly, false),
+        ] {
+            let error = RedisError::from((ErrorKind::Server(kind), "an answer"));
+            assert_eq!(is_for_good(&error), lasts, "{kind:?}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod vote;
 mod writer;
 
 pub use config::LaneConfig;
-pub(crate) use copies::fsync_refusal;
+pub(crate) use copies::check_fsync;
 pub use durability::{Durability, DurabilityError, ReplicasMissing};
 pub use outcome::{Acceptance, Outcome, Place};
 pub use vote::VoteToCast;

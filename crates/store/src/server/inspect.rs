@@ -5,7 +5,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use super::facts::Facts;
 use super::findings::{Finding, Problem, findings};
 use super::greeting::Greeting;
-use crate::commit::{Durability, fsync_refusal};
+use crate::commit::{Durability, check_fsync};
 use crate::error::StoreError;
 use crate::nodes::{Link, Nodes};
 use crate::store::Store;
@@ -62,7 +62,7 @@ async fn look_at(link: &mut Link, nodes: &Nodes, durability: Durability) -> (Str
         Err(error) => vec![unusable(&error.to_string())],
     };
     if durability == Durability::Fsync
-        && let Err(error) = fsync_refusal(link, nodes.response_timeout()).await
+        && let Err(error) = check_fsync(link, nodes.response_timeout()).await
     {
         let remedy = "set appendonly to yes and appendfsync to always, or change commit.durability";
         found.push(Finding::new(Problem::Fsync, error.to_string(), remedy));
@@ -75,6 +75,6 @@ fn unusable(why: &str) -> Finding {
 }
 
 /// Whether a server says that our user may not do that.
-pub(super) fn is_forbidden(error: &RedisError) -> bool {
+fn is_forbidden(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }
