@@ -1,7 +1,7 @@
 //! An HTTP proxy on the way to a service, as an operator names it, and which one is taken: as curl chooses.
 
-use crate::host::is_host;
-use crate::target::{Target, bare, host_and_port, resolve};
+use crate::host::{WRONG_PORT, bare, host_and_port, resolve};
+use crate::target::Target;
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, SocketAddr};
@@ -56,14 +56,9 @@ impl FromStr for Proxy {
         {
             return Err(ProxyError("after its user it must be host and port only"));
         }
-        let (host, port) = host_and_port(address, PORT)
-            .filter(|(_, port)| *port > 0)
-            .ok_or(ProxyError("the port must be a number from 1 to 65535"))?;
-        if host.is_empty() {
-            return Err(ProxyError("the host is missing"));
-        }
-        if !is_host(host) {
-            return Err(ProxyError("the host has a character that no host has"));
+        let (host, port) = host_and_port(address, PORT).map_err(ProxyError)?;
+        if port == 0 {
+            return Err(ProxyError(WRONG_PORT));
         }
         Ok(Self {
             host: host.to_owned(),

@@ -1,6 +1,6 @@
 //! Where a service is, as an operator names it.
 
-use crate::host::is_host;
+use crate::host::{bare, host_and_port, resolve};
 use crate::tls::{Authorities, Tls};
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -59,14 +59,7 @@ impl FromStr for Target {
             return Err(TargetError("it must be host, port and path only"));
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (host, port) = host_and_port(authority, scheme.port())
-            .ok_or(TargetError("the port must be a number from 1 to 65535"))?;
-        if host.is_empty() {
-            return Err(TargetError("the host is missing"));
-        }
-        if !is_host(host) {
-            return Err(TargetError("the host has a character that no host has"));
-        }
+        let (host, port) = host_and_port(authority, scheme.port()).map_err(TargetError)?;
         Ok(Self {
             scheme,
             host: host.to_owned(),
@@ -118,29 +111,6 @@ impl Target {
     pub(crate) fn bare_host(&self) -> &str {
         bare(&self.host)
     }
-}
-
-/// A host, an IPv6 address in brackets, and its port; `None` where that is none.
-pub(crate) fn host_and_port(authority: &str, default: u16) -> Option<(&str, u16)> {
-    let after_address = authority.rfind(']').map_or(0, |end| end + 1);
-    let Some(colon) = authority[after_address..].rfind(':') else {
-        return Some((authority, default));
-    };
-    let (host, port) = authority.split_at(after_address + colon);
-    Some((host, port[1..].parse().ok()?))
-}
-
-/// An IPv6 address without its brackets.
-pub(crate) fn bare(host: &str) -> &str {
-    host.trim_start_matches('[').trim_end_matches(']')
-}
-
-/// The first address that a bare host resolves to.
-pub(crate) async fn resolve(host: &str, port: u16) -> std::io::Result<SocketAddr> {
-    let mut addresses = tokio::net::lookup_host((host, port)).await?;
-    addresses
-        .next()
-        .ok_or_else(|| std::io::Error::other(format!("{host} has no address")))
 }
 
 #[cfg(test)]
