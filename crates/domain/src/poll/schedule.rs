@@ -54,8 +54,7 @@ pub enum RescheduleError {
         closed_at: Timestamp,
     },
     /// It takes votes already, or is about to.
-    #[error("opens_at: can't be moved any more, the poll {} at {}", if *opened { "opened" } else { "opens" },
-        if *opened { wire_time::format(*opens_at) } else { format!("{}, and all processes must know of another time {} s before", wire_time::format(*opens_at), NOTICE.as_secs()) })]
+    #[error("opens_at: can't be moved any more, the poll {}", when_it_opens(*opens_at, *opened))]
     Opened {
         /// When it opened, or opens.
         opens_at: Timestamp,
@@ -73,6 +72,17 @@ pub enum RescheduleError {
     /// Its times would break a rule.
     #[error(transparent)]
     Invalid(#[from] Violations),
+}
+
+fn when_it_opens(opens_at: Timestamp, opened: bool) -> String {
+    let at = wire_time::format(opens_at);
+    if opened {
+        return format!("opened at {at}");
+    }
+    format!(
+        "opens at {at}, and all processes must know of another time {} s before",
+        NOTICE.as_secs()
+    )
 }
 
 impl Poll {

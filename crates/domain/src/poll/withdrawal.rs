@@ -1,6 +1,6 @@
 //! A candidate leaves the show: takes no more votes, keeps those that were cast, and is in no percentage and no rank.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,15 @@ impl Poll {
             .iter()
             .find(|withdrawal| withdrawal.candidate == *candidate)
             .map(|withdrawal| withdrawal.at)
+    }
+
+    /// The candidates who are out of the poll, and since when, as it is written on the wire.
+    #[must_use]
+    pub fn withdrawn_by_candidate(&self) -> BTreeMap<&str, String> {
+        let withdrawn = self.withdrawn.iter();
+        withdrawn
+            .map(|one| (one.candidate.as_str(), wire_time::format(one.at)))
+            .collect()
     }
 
     /// Its candidates who are not withdrawn, in its order, each with its index in the definition.

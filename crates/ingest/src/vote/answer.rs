@@ -172,18 +172,18 @@ fn refused(poll: &Poll, refusal: Refusal, received: Received) -> Problem {
 
 /// The problem of a vote with a key that comes when nothing is recorded any more. An earlier attempt may have been.
 fn over_for_good(poll: &Poll, refusal: Refusal) -> Problem {
-    let (code, why) = match refusal {
-        Refusal::Void => (ProblemCode::PollVoid, "was declared void"),
-        _ => (ProblemCode::PollClosed, "has its final result"),
+    let (problem, why) = match refusal {
+        Refusal::Void => (Problem::new(ProblemCode::PollVoid), "was declared void"),
+        _ => {
+            let closed_at = wire_time::format(poll.closes_at);
+            let problem = Problem::new(ProblemCode::PollClosed).member("closed_at", closed_at);
+            (problem, "has its final result")
+        }
     };
-    let problem = Problem::new(code).detail(format!(
+    problem.detail(format!(
         "The poll {why}: this request recorded nothing. Whether an earlier one with this Idempotency-Key did is not known \
          here any more; the receipt of that one says so."
-    ));
-    match code {
-        ProblemCode::PollClosed => problem.member("closed_at", wire_time::format(poll.closes_at)),
-        _ => problem,
-    }
+    ))
 }
 
 /// The problem of a vote whose candidate is out of the poll.

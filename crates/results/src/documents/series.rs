@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use vote_domain::{
-    CandidateId, Direction, Kind, Poll, PollDefinition, PollId, Status, Withdrawal, dense_hours,
-    dense_minutes, series_range, wire_time,
+    CandidateId, Direction, Kind, PollDefinition, PollId, Status, dense_hours, dense_minutes,
+    series_range, wire_time,
 };
 use vote_store::PollSnapshot;
 
@@ -148,7 +148,7 @@ impl<'s> HourlySeries<'s> {
             as_of: wire_time::format(view.as_of),
             revision: snapshot.revision,
             hours: buckets(snapshot, view, Step::Hour, part),
-            withdrawn: withdrawn(&snapshot.poll),
+            withdrawn: snapshot.poll.withdrawn_by_candidate(),
         }
     }
 }
@@ -166,17 +166,9 @@ impl<'s> MinutelySeries<'s> {
             as_of: wire_time::format(view.as_of),
             revision: snapshot.revision,
             minutes: buckets(snapshot, view, Step::Minute, part),
-            withdrawn: withdrawn(&snapshot.poll),
+            withdrawn: snapshot.poll.withdrawn_by_candidate(),
         }
     }
-}
-
-fn withdrawn(poll: &Poll) -> BTreeMap<&str, String> {
-    let withdrawn = poll.withdrawn.iter();
-    let since = |one: &Withdrawal| wire_time::format(one.at);
-    withdrawn
-        .map(|one| (one.candidate.as_str(), since(one)))
-        .collect()
 }
 
 fn buckets<'s>(

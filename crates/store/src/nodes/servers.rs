@@ -108,7 +108,7 @@ impl Nodes {
                 self.suspect();
                 if matches!(error, PoolError::PostCreateHook(_)) {
                     // Its other connections lead to the same server.
-                    self.0.pools.lock().remove(node);
+                    self.let_go(node);
                 }
                 let error = error.to_string();
                 Err(StoreError::Connect(format!("{node}: {}", error.trim_end())))
@@ -203,6 +203,11 @@ impl Nodes {
         });
     }
 
+    /// Ends all connections to a server, those that are out when they come back.
+    fn let_go(&self, node: &Node) {
+        self.0.pools.lock().remove(node);
+    }
+
     /// Lets go of all connections to a server that has become a replica: it would answer as ever, with what is old.
     /// New ones are refused for as long as it is one.
     async fn greet_again(&self) {
@@ -216,7 +221,7 @@ impl Nodes {
             {
                 tracing::error!(server = %node, refusal, "the Redis server can't be used any more");
                 link.discard();
-                self.0.pools.lock().remove(node);
+                self.let_go(node);
             }
         }
     }

@@ -375,15 +375,10 @@ fn series_json(poll: &Poll, buckets: &[Bucket]) -> serde_json::Value {
             "candidates": votes,
         })
     });
-    let withdrawn: std::collections::BTreeMap<&str, String> = poll
-        .withdrawn
-        .iter()
-        .map(|one| (one.candidate.as_str(), wire_time::format(one.at)))
-        .collect();
     json!({
         "poll": poll.definition.id(),
         "timezone": poll.definition.timezone(),
-        "withdrawn": withdrawn,
+        "withdrawn": poll.withdrawn_by_candidate(),
         "rows": rows.collect::<Vec<_>>(),
     })
 }
