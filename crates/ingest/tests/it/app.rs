@@ -20,6 +20,14 @@ use vote_testkit::{RedisServer, eventually};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) const POLL: &str = "paredao-01";
 
+/// What is done to an open poll, and the problem of a vote then.
+pub(crate) const COURSE: [(Transition, &str); 4] = [
+    (Transition::Pause, "poll-paused"),
+    (Transition::Resume, ""),
+    (Transition::Close, "poll-closed"),
+    (Transition::Void, "poll-void"),
+];
+
 /// The problems that a request may meet: those that the document names for its operations, and those of requests
 /// that are for no operation.
 pub(crate) static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use vote_domain::Transition;
 use vote_testkit::eventually;
 
-use crate::app::{Answer, App, DEADLINE, DOCUMENTED, POLL, Show, ago, definition};
+use crate::app::{Answer, App, COURSE, DEADLINE, DOCUMENTED, POLL, Show, ago, definition};
 
 const PAGE: &str = "https://page.example";
 const ORIGINS: (&str, &str) = ("VOTE__HTTP__CORS_ALLOWED_ORIGINS", PAGE);
@@ -174,12 +174,7 @@ async fn of_states(read: &mut Read) {
     app.sees("candidate-withdrawn").await;
     read.problem("candidate-withdrawn", ana(&app)).await;
     show.readmit("ana").await;
-    for (transition, code) in [
-        (Transition::Pause, "poll-paused"),
-        (Transition::Resume, ""),
-        (Transition::Close, "poll-closed"),
-        (Transition::Void, "poll-void"),
-    ] {
+    for (transition, code) in COURSE {
         show.change(transition).await;
         app.sees(code).await;
         if !code.is_empty() {

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use vote_domain::{Receipt, Transition};
 
-use crate::app::{Answer, DEADLINE, POLL, Show, ago, definition};
+use crate::app::{Answer, COURSE, DEADLINE, POLL, Show, ago, definition};
 
 #[tokio::test]
 async fn an_accepted_vote_is_recorded_and_has_a_genuine_receipt() {
@@ -248,12 +248,7 @@ async fn a_change_of_state_is_seen_within_a_second() {
         .app_with(&[("VOTE__POLLS__REFRESH_INTERVAL_MS", "500")])
         .await;
     assert!(app.vote("ana", Some("first")).await.is_accepted());
-    for (transition, code) in [
-        (Transition::Pause, "poll-paused"),
-        (Transition::Resume, ""),
-        (Transition::Close, "poll-closed"),
-        (Transition::Void, "poll-void"),
-    ] {
+    for (transition, code) in COURSE {
         show.change(transition).await;
         tokio::time::timeout(std::time::Duration::from_secs(2), app.sees(code))
             .await

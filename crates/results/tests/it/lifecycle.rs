@@ -111,22 +111,10 @@ async fn each_poll_has_one_series_for_the_state_that_it_is_in_by_the_clock() {
             format!(r#"vote_poll_state{{poll="{poll}",kind="{kind}",state="{state}"}} 1"#)
         });
         let app = &app;
-        eventually(DEADLINE, move || {
-            let wanted = wanted.clone();
-            async move {
-                let metrics = app.metrics().await;
-                let mut series: Vec<&str> = metrics
-                    .lines()
-                    .filter(|line| line.starts_with("vote_poll_state{"))
-                    .collect();
-                series.sort_unstable();
-                if series == wanted {
-                    Ok(())
-                } else {
-                    Err(format!("{series:#?}"))
-                }
-            }
-        })
+        async move {
+            let wanted = wanted.each_ref().map(String::as_str);
+            app.until_series("vote_poll_state{", &wanted).await;
+        }
     };
     let draft = ("ensaio", "rehearsal", "draft");
     states([draft, (ID, "live", "open"), ("quinta", "live", "not_open")]).await;

@@ -352,6 +352,22 @@ impl App {
         response.text().await.expect("text")
     }
 
+    /// Waits until the samples that start with `prefix` are these, in order, and no other.
+    pub(crate) async fn until_series(&self, prefix: &str, wanted: &[&str]) {
+        eventually(DEADLINE, || async {
+            let metrics = self.metrics().await;
+            let lines = metrics.lines();
+            let mut series: Vec<&str> = lines.filter(|line| line.starts_with(prefix)).collect();
+            series.sort_unstable();
+            if series == wanted {
+                Ok(())
+            } else {
+                Err(format!("{series:#?}"))
+            }
+        })
+        .await;
+    }
+
     /// As [`App::metric`], of counts.
     pub(crate) async fn count(&self, name: &str, labels: &[&str]) -> u64 {
         self.samples::<u64>(name, labels).await.into_iter().sum()

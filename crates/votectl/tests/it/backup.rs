@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use vote_domain::Clock as _;
 use vote_runtime::SystemClock;
-use vote_testkit::{ChildProcess, Fault, FaultProxy, RedisServer};
+use vote_testkit::{ChildProcess, Exit, Fault, FaultProxy, RedisServer};
 
 const FILE: &str = "backup.json";
 
@@ -82,6 +82,18 @@ fn content(mut backup: Value) -> Value {
         backup[field].take();
     }
     backup
+}
+
+/// Imports a file as it comes from another program.
+async fn import_from_standard_input(target: &RedisServer, file: &Path) -> Exit {
+    let line = format!(
+        "'{}' --redis {} import - < '{}'",
+        env!("CARGO_BIN_EXE_votectl"),
+        target.url(),
+        file.display()
+    );
+    let shell = ChildProcess::builder("sh").args(["-c", &line]);
+    shell.spawn().wait(PATIENCE).await
 }
 
 #[tokio::test]
@@ -174,17 +186,7 @@ async fn an_import_says_what_it_did_and_how_to_go_on() {
     assert!(exit.stderr().contains("5 votes") && exit.stderr().contains("it takes votes"));
     // From standard input, as from `gunzip`.
     let target = RedisServer::start().await;
-    let line = format!(
-        "'{}' --redis {} import - < '{}'",
-        env!("CARGO_BIN_EXE_votectl"),
-        target.url(),
-        file.display()
-    );
-    let exit = ChildProcess::builder("sh")
-        .args(["-c", &line])
-        .spawn()
-        .wait(PATIENCE)
-        .await;
+    let exit = import_from_standard_input(&target, &file).await;
     let text = exit.stdout();
     for part in [
         "poll paredao-01 imported",
@@ -217,17 +219,7 @@ async fn a_byte_order_mark_before_a_backup_is_ignored_from_a_file_and_from_stand
         let dry = json(&target, &format!("import {} --dry-run", file.display())).await;
         assert_eq!(dry["sha256"], backup["sha256"]);
     }
-    let line = format!(
-        "'{}' --redis {} import - < '{}'",
-        env!("CARGO_BIN_EXE_votectl"),
-        target.url(),
-        file.display()
-    );
-    let exit = ChildProcess::builder("sh")
-        .args(["-c", &line])
-        .spawn()
-        .wait(PATIENCE)
-        .await;
+    let exit = import_from_standard_input(&target, &file).await;
     assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
     assert_eq!(json(&target, "poll list").await[0]["state"], "closed");
 
