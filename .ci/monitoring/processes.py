@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import yaml
 
-from lib import ROOT
+from lib import ROOT, haproxy
 from lib.polls import poll
 from lib.processes import ask, free_port, stop
 from lib.report import Ended, Failed
@@ -248,16 +248,8 @@ class System:
     def proxy(self) -> int:
         """Compose's proxy with its ports on this machine, and nobody behind it; gives the port of its metrics."""
         port = free_port()
-        folder = ROOT / "deploy/compose/haproxy"
-        configuration = (folder / "haproxy.cfg").read_text()
-        for here, there in {
-            "bind :8080": f"bind 127.0.0.1:{free_port()}",
-            "bind :8404": f"bind 127.0.0.1:{port}",
-            "/usr/local/etc/haproxy/errors": str(folder / "errors"),
-        }.items():
-            configuration = configuration.replace(here, there)
         path = self.folder / "haproxy.cfg"
-        path.write_text(configuration)
+        path.write_text(haproxy.configuration(free_port(), port))
         self.start("proxy", ["haproxy", "-db", "-f", path])
         until("the proxy", lambda: ask(f"http://127.0.0.1:{port}/metrics?no-maint=")[0] == 200)
         return port

@@ -13,17 +13,16 @@ import http.client
 import json
 import os
 import pathlib
-import re
 import subprocess
 import tempfile
 import time
 
+from lib import haproxy
 from lib.polls import poll
 from lib.processes import ask, free_port, stop
 from lib.wait import until
 
 POLL = "replicas-01"
-HAPROXY = pathlib.Path(__file__).parents[2] / "deploy/compose/haproxy"
 READERS = 8
 VOTERS = 6
 
@@ -59,17 +58,8 @@ def vote(port: int, per_second: float, until_s: float) -> int:
 
 def proxy(program: pathlib.Path, ingest: int, results: list[int], folder: pathlib.Path) -> tuple[subprocess.Popen, int]:
     """HAProxy as it is deployed, but for the names of the servers and its own addresses."""
-    port, text = free_port(), (HAPROXY / "haproxy.cfg").read_text()
-    text = re.sub(r"^resolvers .*?\n\n", "", text, flags=re.M | re.S)
-    text = text.replace(" resolvers docker resolve-prefer ipv4 init-addr none", "")
-    text = text.replace("/usr/local/etc/haproxy/errors", str(HAPROXY / "errors"))
-    for name, ports in (("ingest", [ingest]), ("results", results)):
-        servers = "\n".join(f"    server {name}-{each} 127.0.0.1:{each}" for each in ports)
-        text, found = re.subn(rf"^    server-template {name}-.*$", servers, text, flags=re.M)
-        assert found == 1, f"haproxy.cfg has no servers of {name}"
-    text = text.replace("bind :8080", f"bind 127.0.0.1:{port}").replace("bind :8404", f"bind 127.0.0.1:{free_port()}")
-    configuration = folder / "haproxy.cfg"
-    configuration.write_text(text)
+    port, configuration = free_port(), folder / "haproxy.cfg"
+    configuration.write_text(haproxy.configuration(port, free_port(), {"ingest": [ingest], "results": results}))
     with (folder / "haproxy.log").open("wb") as log:
         process = subprocess.Popen([program, "-f", configuration], stdout=log, stderr=subprocess.STDOUT)
     return process, port
