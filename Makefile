@@ -354,6 +354,11 @@ workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and
 bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
 	$(CARGO) bench --locked --package vote-bench --bench throughput
 
+# On an idle machine. Afterwards `make chart-docs` writes the tables of docs/sizing.md.
+.PHONY: sizing-measure
+sizing-measure: build needs-wrk setup needs-python ## Measure what a vote costs, for docs/sizing.md
+	$(CI_PYTHON) python3 -m sizing.measure --bin-dir $(abspath $(BIN))
+
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
 	$(CARGO) bench --locked --package vote-bench --bench load_ceiling

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes what is generated in chart/: settings in values.schema.json, README.md's table of values, copies in files/.
+"""Writes what is generated in chart/: settings in values.schema.json, README.md's table of values, copies in files/; and
+the tables of docs/sizing.md, which say what the presets have.
 
 The settings come from the schema that the services print (`make openapi`), so that `helm` refuses exactly what they
 would refuse at start. The copies are of files in deploy/: a chart is packaged without the rest. They are
@@ -13,9 +14,12 @@ import json
 import pathlib
 import sys
 
+import helm_python as helm
 import yaml
 
+from chart import render
 from lib import ROOT
+from sizing import page as sizing
 
 CHART = ROOT / "chart"
 SETTINGS = ROOT / "openapi" / "settings.schema.json"
@@ -204,6 +208,13 @@ def problems() -> list[str]:
     return found
 
 
+def presets() -> dict[str, render.Rendered]:
+    """What the presets render to, by their scenarios."""
+    chart = helm.Chart.load(CHART)
+    values = render.scenarios()
+    return {name: render.render(chart, name, values[name]) for name in values if name.startswith("preset-")}
+
+
 def main() -> int:
     for path in leftovers():
         path.unlink()
@@ -212,6 +223,7 @@ def main() -> int:
         path.write_bytes(copied(source))
     SCHEMA.write_text(schema_text())
     README.write_text(readme_text())
+    sizing.PAGE.write_text(sizing.text(sizing.plans(presets())))
     return 0
 
 
