@@ -308,7 +308,9 @@ class Check:
         there = {f"preset-{path.stem}" for path in PRESETS.glob("*.yaml")}
         scenarios = {name for name in self.values if name.startswith("preset-")}
         for name in sorted((there | scenarios) ^ known):
-            problems.append(f"{name}: chart/presets, chart/ci and the sizes of docs/sizing.md have not the same presets")
+            problems.append(
+                f"{name}: chart/presets, chart/ci and the sizes of docs/sizing.md have not the same presets"
+            )
         return problems, did
 
     def acl(self) -> tuple[Problems, str]:

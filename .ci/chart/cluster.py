@@ -334,7 +334,9 @@ def lookups(tools: pathlib.Path | None, folder: pathlib.Path) -> tuple[Problems,
     )
 
 
-def looked_up(case: Case, chart: pathlib.Path, tools: pathlib.Path, folder: pathlib.Path, helms: tuple) -> Iterator[str]:
+def looked_up(
+    case: Case, chart: pathlib.Path, tools: pathlib.Path, folder: pathlib.Path, helms: tuple
+) -> Iterator[str]:
     """What is wrong with a case."""
     values = folder / "values.yaml"
     values.write_text(yaml.safe_dump(case.values))

@@ -93,7 +93,11 @@ MISTAKES = [
         "preset-2k",
         "a Redis without room for the keys",
         lambda rendered: rendered.named("ConfigMap", f"{RELEASE}-redis")["data"].update(
-            {"redis.conf": rendered.named("ConfigMap", f"{RELEASE}-redis")["data"]["redis.conf"].replace("512mb", "64mb")}
+            {
+                "redis.conf": rendered.named("ConfigMap", f"{RELEASE}-redis")["data"]["redis.conf"].replace(
+                    "512mb", "64mb"
+                )
+            }
         ),
     ),
     (

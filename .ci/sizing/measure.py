@@ -31,7 +31,9 @@ class Redis:
         self.port = url.rsplit(":", 1)[1].split("/")[0]
 
     def info(self) -> dict[str, str]:
-        said = subprocess.run(["redis-cli", "-p", self.port, "INFO", "everything"], capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            ["redis-cli", "-p", self.port, "INFO", "everything"], capture_output=True, text=True, check=True
+        )
         return dict(line.split(":", 1) for line in said.stdout.splitlines() if ":" in line)
 
     def figures(self) -> dict[str, float]:
@@ -62,16 +64,28 @@ def figures(redis: Redis, admin: str) -> dict[str, float]:
 
 def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> dict:
     name = f"sizing-{rate}-{shards}"
-    subprocess.run([*tool, "poll", "apply", "-"], input=json.dumps(poll(name, shards=shards)), text=True, check=True, capture_output=True)
+    subprocess.run(
+        [*tool, "poll", "apply", "-"],
+        input=json.dumps(poll(name, shards=shards)),
+        text=True,
+        check=True,
+        capture_output=True,
+    )
     subprocess.run([*tool, "poll", "open", name], check=True, capture_output=True)
-    subprocess.run(["redis-cli", "-p", redis.port, "CONFIG", "SET", "auto-aof-rewrite-percentage", "0"], check=True, capture_output=True)
+    subprocess.run(
+        ["redis-cli", "-p", redis.port, "CONFIG", "SET", "auto-aof-rewrite-percentage", "0"],
+        check=True,
+        capture_output=True,
+    )
     url = f"{started['vote']}/v1/polls/{name}/votes"
     until(f"the first vote in {name}", lambda: ask_json(url, {"candidate": "ana"})[0] == 201)
     # The first votes make connections and load the script.
     load = [*tool, "--output", "json", "load", "--url", started["vote"], "--poll", name, "--connections", "128"]
     subprocess.run([*load, "--rate", str(rate), "--votes", "500"], check=False, capture_output=True, text=True)
     before = figures(redis, started["ingest_admin"])
-    done = subprocess.run([*load, "--rate", str(rate), "--duration", f"{SECONDS}s"], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [*load, "--rate", str(rate), "--duration", f"{SECONDS}s"], check=False, capture_output=True, text=True
+    )
     after = figures(redis, started["ingest_admin"])
     if done.returncode:
         raise SystemExit(f"{name}: {done.stdout}{done.stderr}")
@@ -79,7 +93,9 @@ def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> 
     # All are younger than the replay window.
     retained = metric(started["ingest_admin"], "vote_replay_window_bytes", f'poll="{name}"') / (votes + 501)
     spent = {key: after[key] - before[key] for key in before}
-    per_vote = {key: round(spent[key] / votes, 1) for key in ("redis_in_bytes", "redis_out_bytes", "file_bytes", "memory_bytes")}
+    per_vote = {
+        key: round(spent[key] / votes, 1) for key in ("redis_in_bytes", "redis_out_bytes", "file_bytes", "memory_bytes")
+    }
     return {
         "votes_per_second": rate,
         "shards": shards,
@@ -108,7 +124,9 @@ def exchange(url: str, request: str, status: int) -> int:
 
 def answer_bytes(started: dict) -> int:
     body = json.dumps({"candidate": "ana"})
-    head = f"host: a\r\ncontent-type: application/json\r\nidempotency-key: {os.urandom(16).hex()}\r\nconnection: close\r\n"
+    head = (
+        f"host: a\r\ncontent-type: application/json\r\nidempotency-key: {os.urandom(16).hex()}\r\nconnection: close\r\n"
+    )
     request = f"POST /v1/polls/{started['poll']}/votes HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n{body}"
     return exchange(started["vote"], request, 201)
 
@@ -122,7 +140,17 @@ def reads(started: dict) -> dict:
         return metric(admin, "process_cpu_seconds_total"), metric(admin, "vote_reads_total")
 
     cpu, count = so_far()
-    load = ["wrk", "--threads", "1", "--connections", "64", "--duration", f"{SECONDS}s", "--header", "Accept-Encoding: gzip"]
+    load = [
+        "wrk",
+        "--threads",
+        "1",
+        "--connections",
+        "64",
+        "--duration",
+        f"{SECONDS}s",
+        "--header",
+        "Accept-Encoding: gzip",
+    ]
     subprocess.run([*load, started["results"] + path], check=True, capture_output=True)
     cpu, count = (after - before for after, before in zip(so_far(), (cpu, count), strict=True))
     return {

@@ -163,7 +163,10 @@ class Plan:
         return rate * self.costs.at(figure, self.lane(self.ingest.least)) * 8 / 1e6
 
     def quota(self) -> dict[str, float]:
-        wanted = [(found.most + found.surge, found.cpu, found.memory_mib, found.limit_mib) for found in (self.ingest, self.results)]
+        wanted = [
+            (found.most + found.surge, found.cpu, found.memory_mib, found.limit_mib)
+            for found in (self.ingest, self.results)
+        ]
         for resource in self.rendered.of_kind("StatefulSet", "Job", "Pod"):
             spec = resource["spec"] if resource["kind"] == "Pod" else resource["spec"]["template"]["spec"]
             wanted.append((1, *of_pod(spec)))
@@ -177,7 +180,10 @@ class Plan:
     def problems(self) -> Iterator[str]:
         """Where the preset has less than its size needs."""
         where = f"presets/{self.size.name}.yaml"
-        for name, found, needed in (("ingest", self.ingest, self.ingest_cores()), ("results", self.results, self.results_cores())):
+        for name, found, needed in (
+            ("ingest", self.ingest, self.ingest_cores()),
+            ("results", self.results, self.results_cores()),
+        ):
             has = (found.least - 1) * found.cpu
             if has < HEADROOM * needed:
                 yield f"{where}: {name} needs {HEADROOM * needed:.2f} cores with one pod away, and has {has:.2f}"
@@ -191,7 +197,11 @@ class Plan:
         if self.replay_mib > self.ingest.limit_mib / 2:
             yield f"{where}: the replay window may have more than half of ingest's memory"
         config = self.rendered.named("ConfigMap", f"{self.rendered.prefix}-redis")
-        if config and (has := int(re.search(r"^maxmemory (\d+)mb$", config["data"]["redis.conf"], re.MULTILINE)[1])) < self.maxmemory_mib():
+        if (
+            config
+            and (has := int(re.search(r"^maxmemory (\d+)mb$", config["data"]["redis.conf"], re.MULTILINE)[1]))
+            < self.maxmemory_mib()
+        ):
             yield f"{where}: Redis needs maxmemory {self.maxmemory_mib()}mb, and has {has}mb"
         if bool(config) != (self.size.replicas == 0):
             yield f"{where}: the chart's own Redis has no replicas, and an external one has"
@@ -240,31 +250,78 @@ def sizes_table(plans: list[Plan]) -> str:
         ("preset", lambda plan: f"[{plan.size.name}](../chart/presets/{plan.size.name}.yaml)", ""),
         ("`shards:` of the poll", lambda plan: str(plan.size.shards), "chosen"),
         ("Redis", lambda plan: redis(plan.size), "chosen"),
-        ("votes a second and lane", lambda plan: thousands(plan.lane(plan.ingest.least)), "computed: votes ÷ (pods × shards)"),
+        (
+            "votes a second and lane",
+            lambda plan: thousands(plan.lane(plan.ingest.least)),
+            "computed: votes ÷ (pods × shards)",
+        ),
         ("**ingest**: pods, autoscaler", lambda plan: scaling(plan.ingest), "preset"),
         ("cores a pod (request)", lambda plan: f"{plan.ingest.cpu:g}", "preset"),
-        ("cores that the peak takes in all", lambda plan: f"{plan.ingest_cores():.2f}", "computed, CPU a vote measured"),
-        ("memory a pod: request, limit, MiB", lambda plan: f"{plan.ingest.memory_mib:g}, {plan.ingest.limit_mib:g}", "preset"),
-        ("of it replay window: needed, allowed, MiB", lambda plan: f"{plan.replay_needed_mib():.0f}, {plan.replay_mib}", "computed, bytes a vote measured"),
+        (
+            "cores that the peak takes in all",
+            lambda plan: f"{plan.ingest_cores():.2f}",
+            "computed, CPU a vote measured",
+        ),
+        (
+            "memory a pod: request, limit, MiB",
+            lambda plan: f"{plan.ingest.memory_mib:g}, {plan.ingest.limit_mib:g}",
+            "preset",
+        ),
+        (
+            "of it replay window: needed, allowed, MiB",
+            lambda plan: f"{plan.replay_needed_mib():.0f}, {plan.replay_mib}",
+            "computed, bytes a vote measured",
+        ),
         ("**results**: pods, autoscaler", lambda plan: scaling(plan.results), "preset"),
         ("cores a pod (request)", lambda plan: f"{plan.results.cpu:g}", "preset"),
-        ("cores that the reads take in all", lambda plan: f"{plan.results_cores():.2f}", "computed, CPU a read measured"),
-        ("**a Redis master**: of its one core, planned", lambda plan: f"{100 * plan.redis_core(plan.ingest.least):.0f} %", "computed, CPU a vote measured"),
-        ("the same with all pods of the autoscaler", lambda plan: f"{100 * plan.redis_core(plan.ingest.most):.0f} %", "computed, CPU a vote measured"),
+        (
+            "cores that the reads take in all",
+            lambda plan: f"{plan.results_cores():.2f}",
+            "computed, CPU a read measured",
+        ),
+        (
+            "**a Redis master**: of its one core, planned",
+            lambda plan: f"{100 * plan.redis_core(plan.ingest.least):.0f} %",
+            "computed, CPU a vote measured",
+        ),
+        (
+            "the same with all pods of the autoscaler",
+            lambda plan: f"{100 * plan.redis_core(plan.ingest.most):.0f} %",
+            "computed, CPU a vote measured",
+        ),
         ("keys in its memory, MiB", lambda plan: thousands(plan.keys_mib()), "computed, bytes a key measured"),
         ("`maxmemory` at least, MiB", lambda plan: thousands(plan.maxmemory_mib()), "computed"),
         ("memory of its machine, MiB", lambda plan: thousands(2 * plan.maxmemory_mib()), "computed"),
         ("votes to it, Mbit/s", lambda plan: f"{plan.mbit('redis_in_bytes'):.1f}", "computed, bytes a vote measured"),
-        ("to each of its replicas, Mbit/s", lambda plan: f"{plan.mbit('file_bytes'):.1f}" if plan.size.replicas else "none", "computed, bytes a vote measured"),
-        ("append-only file, GiB an hour of peak", lambda plan: f"{plan.mbit('file_bytes') * 3600 / 8 * 1e6 / 1024**3:.1f}", "computed, bytes a vote measured"),
-        ("**clients**: to ingest, Mbit/s", lambda plan: thousands(plan.size.votes * REQUEST_BYTES * 8 / 1e6), f"computed, {REQUEST_BYTES} bytes a request assumed"),
-        ("from ingest, Mbit/s", lambda plan: thousands(plan.size.votes * plan.costs.measured["answer_bytes"] * 8 / 1e6), "computed, bytes an answer measured"),
+        (
+            "to each of its replicas, Mbit/s",
+            lambda plan: f"{plan.mbit('file_bytes'):.1f}" if plan.size.replicas else "none",
+            "computed, bytes a vote measured",
+        ),
+        (
+            "append-only file, GiB an hour of peak",
+            lambda plan: f"{plan.mbit('file_bytes') * 3600 / 8 * 1e6 / 1024**3:.1f}",
+            "computed, bytes a vote measured",
+        ),
+        (
+            "**clients**: to ingest, Mbit/s",
+            lambda plan: thousands(plan.size.votes * REQUEST_BYTES * 8 / 1e6),
+            f"computed, {REQUEST_BYTES} bytes a request assumed",
+        ),
+        (
+            "from ingest, Mbit/s",
+            lambda plan: thousands(plan.size.votes * plan.costs.measured["answer_bytes"] * 8 / 1e6),
+            "computed, bytes an answer measured",
+        ),
         ("**quota**: pods", lambda plan: str(plan.quota()["pods"]), "computed from the preset"),
         ("`requests.cpu`", lambda plan: f"{plan.quota()['requests.cpu']:.2f}", "computed from the preset"),
         ("`requests.memory`, MiB", lambda plan: thousands(plan.quota()["requests.memory"]), "computed from the preset"),
         ("`limits.memory`, MiB", lambda plan: thousands(plan.quota()["limits.memory"]), "computed from the preset"),
     ]
-    lines = ["| | " + " | ".join(plan.size.name for plan in plans) + " | how it is known |", "| --- |" + " ---: |" * len(plans) + " --- |"]
+    lines = [
+        "| | " + " | ".join(plan.size.name for plan in plans) + " | how it is known |",
+        "| --- |" + " ---: |" * len(plans) + " --- |",
+    ]
     for title, figure, known in rows:
         lines.append(f"| {title} | " + " | ".join(figure(plan) for plan in plans) + f" | {known} |")
     return "\n".join(lines) + "\n"
