@@ -12,8 +12,8 @@ use vote_http::{Problem, ProblemCode};
 use crate::pages::board::Board;
 
 /// How long a process that has just started is not ready for want of an open poll's figures. A poll that can't be read at
-/// all must not keep it, and every other process, from showing the others.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// all must not keep it, and every other process, from showing the others. The alert on its age fires before.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The newest board, for as long as somebody sees to it that it is. A request loads it without a lock.
 ///
