@@ -264,7 +264,7 @@ deploy-local-check: $(VENV)/chart/requirements ## Check what deploy-local decide
 	$(call python,chart) -m chart.deploy_local
 
 .PHONY: chart-docs
-chart-docs: $(VENV)/chart/requirements ## Write the chart's settings schema, table of values and copies from their sources
+chart-docs: $(VENV)/chart/requirements ## Write the chart's settings schema, table of values and copies, and the tables of docs/sizing.md
 	$(call python,chart) -m chart.docs
 
 .PHONY: chart-snapshots
