@@ -26,6 +26,10 @@ LOGGED = re.compile(r"(?:log line|log of (?:results|ingest) says|its log for)\s+
 # *Ingest*, panel "Votes by how they end"; *Redis*, "CPU"; on *Ingest*, "Commit latency"
 PANEL = re.compile(r'\*([A-Z][\w ]+)\*,\s+(?:panel\s+)?"([^"]+)"')
 METRIC = re.compile(r"^(vote|http_server|process|redis|slo)_[a-z_0-9]+$")
+# A call of Compose with its options, and the services that it names.
+COMPOSE = re.compile(
+    r"docker compose (?:--\S+ )*(ps|logs|up|exec|run|restart|stop)(?: --?[\w-]+(?:=\S+)?)*((?: [a-z][\w-]*)*)"
+)
 # What is planned, and nobody can do yet: an entry goes when it comes.
 LATER = re.compile(r"\bquarantin\w*|\bask for a proof\b", re.IGNORECASE)
 # What stands for the reader's own.
@@ -88,8 +92,8 @@ class Deployed:
 
     def problems(self, text: str) -> Iterator[str]:
         """What is wrong with a call, or a name; nothing where it is none of these."""
-        if found := re.match(r"docker compose (?:--\S+ )*(ps|logs|up|exec|run|restart|stop)((?: --?[\w-]+(?:=\S+)?)*)((?: [a-z][\w-]*)*)", text):
-            named = found[3].split()
+        if found := COMPOSE.match(text):
+            named = found[2].split()
             for service in named[:1] if found[1] in ("exec", "run") else named:
                 if service not in self.services:
                     yield f"compose.yaml has no service {service}"
