@@ -264,7 +264,7 @@ deploy-local-check: $(VENV)/chart/requirements ## Check what deploy-local decide
 	$(call python,chart) -m chart.deploy_local
 
 .PHONY: chart-docs
-chart-docs: $(VENV)/chart/requirements ## Write the chart's settings schema, table of values and copies from their sources
+chart-docs: $(VENV)/chart/requirements ## Write the chart's settings schema, table of values and copies, and the tables of docs/sizing.md
 	$(call python,chart) -m chart.docs
 
 .PHONY: chart-snapshots
@@ -354,6 +354,11 @@ workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and
 .PHONY: bench
 bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
 	$(CARGO) bench --locked --package vote-bench --bench throughput
+
+# On an idle machine. Afterwards `make chart-docs` writes the tables of docs/sizing.md.
+.PHONY: sizing-measure
+sizing-measure: build needs-wrk setup needs-python ## Measure what a vote costs, for docs/sizing.md
+	$(CI_PYTHON) python3 -m sizing.measure --bin-dir $(abspath $(BIN))
 
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send

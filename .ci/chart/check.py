@@ -25,11 +25,12 @@ import yaml
 
 from chart import cluster, docs, manifests, programs, redis
 from chart.manifests import KUBERNETES, Problems
-from chart.mistakes import MISTAKES
-from chart.render import CHART, NAMESPACE, RELEASE, SNAPSHOTS, Rendered, merged, render, scenarios
+from chart.mistakes import MISTAKES, MISTAKES_OF_NAMES
+from chart.render import CHART, NAMESPACE, PRESETS, RELEASE, SNAPSHOTS, Rendered, merged, render, scenarios
 from chart.rules import RULES, SERVICES
 from lib import ROOT, report
 from lib.report import Failed, passed, wrong
+from sizing import page as sizing
 
 REFUSALS = pathlib.Path(__file__).resolve().parent / "refusals.yaml"
 
@@ -42,6 +43,9 @@ class Check:
         self.chart = helm.Chart.load(CHART)
         self.values = scenarios()
         self.rendered = {name: render(self.chart, name, values) for name, values in self.values.items()}
+        # What is rendered under other names; the self-test takes one of them, and spoils it.
+        self.releases = [(name, scenario) for name in RELEASES for scenario in ("minimal", "observability", "platform")]
+        self.spoil = lambda rendered: None
 
     # ------------------------------------------------------------------------------------------------- the chart
 
@@ -132,6 +136,9 @@ class Check:
                 problems.append(f"{name}: the packaged chart renders something else than the folder: see .helmignore")
         if extra := [name for name in names if name.startswith("ci/")]:
             problems.append(f"the package has {extra}: .helmignore must leave out ci/")
+        for preset in PRESETS.glob("*.yaml"):
+            if f"presets/{preset.name}" not in names:
+                problems.append(f"the package lacks presets/{preset.name}")
         version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
         if self.chart.metadata["appVersion"] != version:
             problems.append(f"Chart.yaml: appVersion is {self.chart.metadata['appVersion']}, Cargo.toml has {version}")
@@ -190,6 +197,13 @@ class Check:
             made += 1
             if not getattr(broken, name)()[0]:
                 problems.append(f"the check {name} does not find: {says}, in {scenario}")
+        for release, scenario, says, change in MISTAKES_OF_NAMES:
+            broken = copy.copy(self)
+            broken.releases, broken.spoil = [(release, scenario)], change
+            made += 1
+            found = broken.names()[0]
+            if len(found) != 1 or not found[0].startswith(f"the release {release}, {scenario}: "):
+                problems.append(f"the check names does not find just one: {says}, of {release} in {scenario}: {found}")
         return problems, f"{made} mistakes made on purpose are found"
 
     def independence(self) -> tuple[Problems, str]:
@@ -230,10 +244,10 @@ class Check:
     def names(self) -> tuple[Problems, str]:
         """Whatever a release may be called, its objects have names that Kubernetes takes, or it says what to do."""
         problems = []
-        for name in RELEASES:
-            for scenario in ("minimal", "observability", "platform"):
-                found = render(self.chart, scenario, self.values[scenario], name)
-                problems += [f"the release {name}, {scenario}: {text}" for text in bad_names(found)]
+        for name, scenario in self.releases:
+            found = render(self.chart, scenario, self.values[scenario], name)
+            self.spoil(found)
+            problems += [f"the release {name}, {scenario}: {text}" for text in bad_names(found)]
         for name, values in (("2026-show", {}), ("2026-show", {"nameOverride": "votes"})):
             try:
                 render(self.chart, name, values, name)
@@ -288,6 +302,17 @@ class Check:
             problems.append(f"chart/README.md: its rules make {sorted(made)}, values.yaml scales by {sorted(used)}")
         return problems, f"{len(used)} metrics of autoscalers, made of series that the services export"
 
+    def sizing(self) -> tuple[Problems, str]:
+        problems, did = sizing.problems(self.rendered)
+        known = {f"preset-{size.name}" for size in sizing.SIZES}
+        there = {f"preset-{path.stem}" for path in PRESETS.glob("*.yaml")}
+        scenarios = {name for name in self.values if name.startswith("preset-")}
+        for name in sorted((there | scenarios) ^ known):
+            problems.append(
+                f"{name}: chart/presets, chart/ci and the sizes of docs/sizing.md have not the same presets"
+            )
+        return problems, did
+
     def acl(self) -> tuple[Problems, str]:
         return redis.users(self.rendered["minimal"])
 
@@ -296,7 +321,8 @@ class Check:
 
     def lookups(self) -> tuple[Problems, str]:
         with tempfile.TemporaryDirectory() as folder:
-            return cluster.lookups(self.tools, pathlib.Path(folder))
+            problems, did = cluster.lookups(self.tools, pathlib.Path(folder))
+            return problems + cluster.self_test(self.tools, pathlib.Path(folder)), did
 
     def services(self) -> tuple[Problems, str]:
         """The services themselves take the settings files that the scenarios render."""
@@ -320,7 +346,7 @@ class Check:
 
 CHECKS = (
     "lint", "documents", "schema", "refusals", "package", "snapshots", "kubernetes", "rules", "self_test", "independence",
-    "names", "routes", "metrics", "acl", "services", "programs", "lookups", "checkov",
+    "names", "routes", "metrics", "sizing", "acl", "services", "programs", "lookups", "checkov",
 )  # fmt: skip
 BESIDE = ("checkov", "programs", "lookups")
 
@@ -370,9 +396,10 @@ def refused_settings(binary: pathlib.Path, settings: str, folder: pathlib.Path) 
     """What a service says against a settings file, whose secrets are replaced by files that are there."""
     made = yaml.safe_load(settings)
     for section, key in [(section, key) for section, keys in made.items() for key in keys if key.endswith("_file")]:
-        # Any secret that every setting takes, and no two the same.
+        # Any secret that every setting takes, and no two the same; an address is one of its own kind.
         secret = folder / f"{section}.{key}"
-        secret.write_text(hashlib.sha256(secret.name.encode()).hexdigest())
+        is_address = key == "url_file"
+        secret.write_text("redis://redis:6379" if is_address else hashlib.sha256(secret.name.encode()).hexdigest())
         made[section][key] = str(secret)
     path = folder / "settings.yaml"
     path.write_text(yaml.safe_dump(made))

@@ -5,6 +5,7 @@ import http.server
 import json
 import pathlib
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -188,6 +189,90 @@ CASES = [
 ]
 
 
+class Mistake(NamedTuple):
+    """One in a template of the chart, and the case that must find it."""
+
+    says: str
+    template: str
+    text: str
+    instead: str
+    case: str
+
+
+MISTAKES = [
+    Mistake(
+        "a management policy that is never kept",
+        "_redis.tpl",
+        '(dig "spec" "podManagementPolicy" "Parallel" .)',
+        '"Parallel"',
+        "a Redis of an older chart keeps what can't be changed of it",
+    ),
+    Mistake(
+        "claims that are those of the values, whatever there is",
+        "_redis.tpl",
+        '"volumeClaimTemplates" $claims',
+        '"volumeClaimTemplates" $wanted',
+        "another size or class of the volume",
+    ),
+    Mistake(
+        "claims with what Kubernetes says of them",
+        "_redis.tpl",
+        '(omit . "status" "metadata")',
+        '(omit . "metadata")',
+        "a Redis of an older chart keeps what can't be changed of it",
+    ),
+    Mistake(
+        "another Redis beside the one with the votes",
+        "_redis.tpl",
+        "{{- if $ours -}}",
+        "{{- if false -}}",
+        "a fullnameOverride that does the same",
+    ),
+    Mistake(
+        "any Redis of the namespace taken for ours",
+        "_redis.tpl",
+        "{{- $ours = false -}}",
+        "",
+        "another release's Redis is no reason",
+    ),
+    Mistake(
+        "selectors that change",
+        "_redis.tpl",
+        "{{- if and $before (ne $before $now) -}}",
+        "{{- if false -}}",
+        "a nameOverride that only the selectors would show",
+    ),
+    Mistake(
+        "a number of pods that is left out",
+        "_scaling.tpl",
+        "{{- if and $live (not (and $applied $held)) -}}",
+        "{{- if false -}}",
+        "autoscaling is switched on while six pods run",
+    ),
+    Mistake(
+        "a number of pods against its autoscaler",
+        "_scaling.tpl",
+        "{{- if and $live (not (and $applied $held)) -}}",
+        "{{- if $live -}}",
+        "an autoscaler that holds the number of what is applied on the server is not spoken for",
+    ),
+    Mistake(
+        "a password that is made anew",
+        "redis/secrets.yaml",
+        "{{- $password = index (default dict .data) $key }}",
+        "",
+        "a password that was made is kept, and can't be changed by who makes another",
+    ),
+    Mistake(
+        "an old Secret that no rollback can take back",
+        "redis/secrets.yaml",
+        "{{- $immutable = default false .immutable }}",
+        "",
+        "one of an older chart is kept as it is, or a rollback to that chart would be refused",
+    ),
+]
+
+
 def plural(kind: str) -> str:
     return kind.lower().removesuffix("y") + ("ies" if kind.endswith("y") else "s")
 
@@ -242,25 +327,50 @@ def api(objects: list[dict]) -> Iterator[str]:
 def lookups(tools: pathlib.Path | None, folder: pathlib.Path) -> tuple[Problems, str]:
     if not tools or not (tools / HELMS[0]).exists():
         return [], "left out: there is no helm for this machine"
-    problems = []
+    problems = [text for case in CASES for text in looked_up(case, CHART, tools, folder, HELMS)]
+    return problems, (
+        f"helm 4 and 3 keep what {len(CASES)} clusters have, or refuse to change it; "
+        f"{len(MISTAKES)} mistakes made on purpose are found"
+    )
+
+
+def looked_up(
+    case: Case, chart: pathlib.Path, tools: pathlib.Path, folder: pathlib.Path, helms: tuple
+) -> Iterator[str]:
+    """What is wrong with a case."""
     values = folder / "values.yaml"
-    for case in CASES:
-        with api(case.objects) as url:
-            values.write_text(yaml.safe_dump(case.values))
-            for helm in HELMS:
-                words = (RELEASE, CHART, "--namespace", NAMESPACE, "--values", values, "--kube-apiserver", url)
-                done = run(tools / helm, "template", *words, *SERVER, "--is-upgrade")
-                problems += [f"{case.says}: {helm}: {text}" for text in wrong(case, done.stdout, done.stderr)]
-                if case.notes:
-                    # `template` has no notes. What is there is of no release yet.
-                    done = run(tools / helm, "install", *words, *SERVER, "--take-ownership")
-                    notes = done.stdout.partition("NOTES:")[2]
-                    for text in case.notes:
-                        if not re.search(text, notes, re.DOTALL):
-                            problems.append(
-                                f"{case.says}: {helm}: the notes don't say /{text}/: {done.stderr.strip()}{notes}"
-                            )
-    return problems, f"helm 4 and 3 keep what {len(CASES)} clusters have, or refuse to change it"
+    values.write_text(yaml.safe_dump(case.values))
+    with api(case.objects) as url:
+        for helm in helms:
+            words = (RELEASE, chart, "--namespace", NAMESPACE, "--values", values, "--kube-apiserver", url)
+            done = run(tools / helm, "template", *words, *SERVER, "--is-upgrade")
+            yield from (f"{case.says}: {helm}: {text}" for text in wrong(case, done.stdout, done.stderr))
+            if case.notes:
+                # `template` has no notes. What is there is of no release yet.
+                done = run(tools / helm, "install", *words, *SERVER, "--take-ownership")
+                notes = done.stdout.partition("NOTES:")[2]
+                for text in case.notes:
+                    if not re.search(text, notes, re.DOTALL):
+                        yield f"{case.says}: {helm}: the notes don't say /{text}/: {done.stderr.strip()}{notes}"
+
+
+def self_test(tools: pathlib.Path | None, folder: pathlib.Path) -> Problems:
+    """Each mistake in a copy of the chart must be found by its case."""
+    if not tools or not (tools / HELMS[0]).exists():
+        return []
+    problems, cases = [], {case.says: case for case in CASES}
+    for number, mistake in enumerate(MISTAKES):
+        chart = folder / f"broken-{number}"
+        shutil.copytree(CHART, chart)
+        template = chart / "templates" / mistake.template
+        if mistake.text not in (before := template.read_text()):
+            problems.append(f"{mistake.template}: has no {mistake.text!r}, in which {mistake.says} would be made")
+            continue
+        template.write_text(before.replace(mistake.text, mistake.instead))
+        found = [*looked_up(cases[mistake.case], chart, tools, folder, HELMS[:1])]
+        if not found:
+            problems.append(f"the check lookups does not find: {mistake.says}, by {mistake.case!r}")
+    return problems
 
 
 def wrong(case: Case, rendered: str, error: str) -> Iterator[str]:

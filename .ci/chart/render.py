@@ -11,6 +11,7 @@ from lib import ROOT
 
 CHART = ROOT / "chart"
 SNAPSHOTS = CHART / "ci" / "snapshots"
+PRESETS = CHART / "presets"
 RELEASE, NAMESPACE = "paredao", "show"
 
 
@@ -66,10 +67,15 @@ def name_of(resource: dict) -> str:
 
 
 def scenarios() -> dict[str, dict]:
-    """The values of each scenario by its name, read as Helm reads them."""
+    """The values of each scenario by its name, read as Helm reads them; those of a preset over the preset itself."""
     found = {}
     for path in sorted((CHART / "ci").glob("*-values.yaml")):
-        found[path.name.removesuffix("-values.yaml")] = helm.values_from_yaml(path.read_text()) or {}
+        name = path.name.removesuffix("-values.yaml")
+        values = helm.values_from_yaml(path.read_text()) or {}
+        if name.startswith("preset-"):
+            preset = PRESETS / f"{name.removeprefix('preset-')}.yaml"
+            values = merged(helm.values_from_yaml(preset.read_text()), values)
+        found[name] = values
     return found
 
 

@@ -56,7 +56,7 @@ spec:
         {{- end }}
       {{- end }}
       securityContext:
-        {{- include "paredao.podSecurityContext" .root | nindent 8 }}
+        {{- include "paredao.podSecurityContext" (dict "root" .root "values" $values) | nindent 8 }}
       # shutdown.grace_ms + 1.25 * shutdown.drain_timeout_ms + 5 s, and preStopSleepSeconds before it.
       terminationGracePeriodSeconds: {{ include "paredao.terminationGracePeriodSeconds" (dict "values" $values) }}
       {{- with $values.extraInitContainers }}
@@ -100,7 +100,7 @@ spec:
           resources:
             {{- toYaml $values.resources | nindent 12 }}
           securityContext:
-            {{- include "paredao.containerSecurityContext" .root | nindent 12 }}
+            {{- include "paredao.containerSecurityContext" (dict "root" .root "values" $values) | nindent 12 }}
           volumeMounts:
             - name: settings
               mountPath: /etc/paredao/settings

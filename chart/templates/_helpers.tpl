@@ -129,18 +129,28 @@ automountServiceAccountToken: false
 {{- end -}}
 {{- end -}}
 
-{{/* PodSecurity `restricted`, and what the values add. Our binaries and redis-server run as any user, and so does sh. */}}
+{{/*
+PodSecurity `restricted`, and what the values add: those of the component ("values") over those of the release. A field
+that both have is the component's as a whole. Our binaries and redis-server run as any user, and so does sh.
+*/}}
 {{- define "paredao.podSecurityContext" -}}
 {{- $context := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- with .Values.runAsUser -}}
+{{- with .root.Values.runAsUser -}}
 {{- $context = merge $context (dict "runAsUser" (int64 .) "runAsGroup" (int64 .)) -}}
 {{- end -}}
-{{- mergeOverwrite $context .Values.podSecurityContext | toYaml -}}
+{{- include "paredao.overlaid" (list $context .root.Values.podSecurityContext .values.podSecurityContext) -}}
 {{- end -}}
 
 {{- define "paredao.containerSecurityContext" -}}
 {{- $context := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
-{{- mergeOverwrite $context .Values.containerSecurityContext | toYaml -}}
+{{- include "paredao.overlaid" (list $context .root.Values.containerSecurityContext .values.containerSecurityContext) -}}
+{{- end -}}
+
+{{/* Maps over one another: of each key the last one's value, whole. */}}
+{{- define "paredao.overlaid" -}}
+{{- $all := dict -}}
+{{- range . -}}{{- range $key, $value := . -}}{{- $_ := set $all $key $value -}}{{- end -}}{{- end -}}
+{{- toYaml $all -}}
 {{- end -}}
 
 {{/* Of every Service. */}}

@@ -92,8 +92,9 @@ no volume
 
 {{/* The address without credentials: those come from a file, or for votectl from a Secret. */}}
 {{- define "paredao.redis.url" -}}
-{{- if and (not .Values.redis.embedded.enabled) (not .Values.redis.external.url) (not .Values.redis.external.existingSecret) -}}
-{{- fail "redis.external: the embedded Redis is off, and there is no other: give its url, or in existingSecret the Secret that has it" -}}
+{{- $external := .Values.redis.external -}}
+{{- if and (not .Values.redis.embedded.enabled) (not (or $external.url $external.existingSecret $external.urlFile)) -}}
+{{- fail "redis.external: the embedded Redis is off, and there is no other: give its url, or the Secret (existingSecret) or the file (urlFile) that has it" -}}
 {{- end -}}
 {{- if .Values.redis.embedded.enabled -}}
 redis://{{ include "paredao.redis.fullname" . }}:6379
@@ -143,8 +144,8 @@ exporter: exporter
 {{/* Of Redis' users what a schema can't say. */}}
 {{- define "paredao.redis.users.check" -}}
 {{- range $name, $user := .Values.redis.users -}}
-{{- if and $.Values.redis.embedded.enabled (or $user.passwordFile $user.nameKey) -}}
-{{- fail (printf "redis.users.%s: passwordFile and nameKey are for an external Redis: the embedded one reads its users' Secrets" $name) -}}
+{{- if and $.Values.redis.embedded.enabled (or $user.passwordFile $user.nameKey $user.nameFile) -}}
+{{- fail (printf "redis.users.%s: passwordFile, nameKey and nameFile are for an external Redis: the embedded one reads its users' Secrets" $name) -}}
 {{- end -}}
 {{- if and $user.passwordFile $user.existingSecret -}}
 {{- fail (printf "redis.users.%s: its password is in passwordFile or in existingSecret, not in both" $name) -}}
@@ -152,10 +153,16 @@ exporter: exporter
 {{- if and $user.nameKey (not $user.existingSecret) -}}
 {{- fail (printf "redis.users.%s.nameKey: name the Secret in existingSecret" $name) -}}
 {{- end -}}
+{{- if and $user.nameFile $user.nameKey -}}
+{{- fail (printf "redis.users.%s: its name is in nameFile or in the Secret (nameKey), not in both" $name) -}}
+{{- end -}}
+{{- if and $user.nameFile (not $user.passwordFile) (not $user.existingSecret) -}}
+{{- fail (printf "redis.users.%s.nameFile: it has no password: say passwordFile or existingSecret too" $name) -}}
+{{- end -}}
 {{- end -}}
 {{- with .Values.redis.external -}}
-{{- if and .existingSecret (not .extraPorts) $.Values.networkPolicy.enabled -}}
-{{- fail "redis.external.extraPorts: the URL is in a Secret, where the NetworkPolicies can't read its ports: name them" -}}
+{{- if and (or .existingSecret .urlFile) (not .extraPorts) $.Values.networkPolicy.enabled -}}
+{{- fail "redis.external.extraPorts: the URL is in a Secret or a file, where the NetworkPolicies can't read its ports: name them" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -184,12 +191,17 @@ exporter: exporter
 {{- include "paredao.redis.users.check" .root -}}
 {{- $settings := dict -}}
 {{- with include "paredao.redis.url" .root -}}{{- $settings = dict "url" . -}}{{- end -}}
+{{- with .root.Values.redis.external.urlFile -}}{{- $settings = dict "url_file" . -}}{{- end -}}
 {{- $user := index .root.Values.redis.users .user -}}
 {{- $file := $user.passwordFile -}}
 {{- if include "paredao.redis.secretName" . -}}{{- $file = "/etc/paredao/redis/password" -}}{{- end -}}
 {{- if $file -}}
 {{- $settings = merge $settings (dict "password_file" $file) -}}
-{{- if not $user.nameKey -}}{{- $_ := set $settings "username" $user.name -}}{{- end -}}
+{{- if $user.nameFile -}}
+{{- $_ := set $settings "username_file" $user.nameFile -}}
+{{- else if not $user.nameKey -}}
+{{- $_ := set $settings "username" $user.name -}}
+{{- end -}}
 {{- end -}}
 {{- with .root.Values.redis.external.tls -}}
 {{- if .existingSecret -}}
@@ -203,7 +215,7 @@ exporter: exporter
 {{- end -}}
 {{- with .root.Values.redis.external.sentinel -}}
 {{- if .existingSecret -}}
-{{- if and (not (contains "+sentinel://" $.root.Values.redis.external.url)) (not $.root.Values.redis.external.existingSecret) -}}
+{{- if and (not (contains "+sentinel://" $.root.Values.redis.external.url)) (not (or $.root.Values.redis.external.existingSecret $.root.Values.redis.external.urlFile)) -}}
 {{- fail "redis.external.sentinel: the URL names no Sentinels: it has to begin with redis+sentinel or rediss+sentinel" -}}
 {{- end -}}
 {{- $_ := set $settings "sentinel_password_file" "/etc/paredao/redis-sentinel/password" -}}

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import yaml
+
 from chart.render import Rendered, containers, name_of, pods
 
 from . import SERVICES, breaks, component, pod, rule, workload
@@ -67,7 +69,10 @@ def of_pods(rendered: Rendered) -> Iterator[str]:
                 yield f"{name}: has no volume {volume['name']}"
         if given(rendered, f"{at}.extraEnvFrom") != spec["containers"][0].get("envFrom"):
             yield f"{name}: envFrom is {spec['containers'][0].get('envFrom')}"
-        extra = given(rendered, "containerSecurityContext", {})
+        context = given(rendered, "podSecurityContext", {}) | given(rendered, f"{at}.podSecurityContext", {})
+        if not context.items() <= spec["securityContext"].items():
+            yield f"{name}: has not all of the security context {context}"
+        extra = given(rendered, "containerSecurityContext", {}) | given(rendered, f"{at}.containerSecurityContext", {})
         for made in containers(found):
             others = given(rendered, f"{at}.extraContainers", []) + given(rendered, f"{at}.extraInitContainers", [])
             is_ours = made["name"] not in {one["name"] for one in others}
@@ -110,6 +115,22 @@ def _(rendered):
 @breaks("platform", "a container without the values' context")
 def _(rendered):
     del pod(rendered, "redis")["spec"]["containers"][0]["securityContext"]["appArmorProfile"]
+
+
+@breaks("platform", "a service with the pods' context of all in place of its own")
+def _(rendered):
+    pod(rendered, "ingest")["spec"]["securityContext"]["seLinuxOptions"] = {"level": "s0:c123,c456"}
+
+
+@breaks("platform", "a hook without the pods' context of all")
+def _(rendered):
+    del rendered.of_kind("Job")[0]["spec"]["template"]["spec"]["securityContext"]["seLinuxOptions"]
+
+
+@breaks("platform", "an init container of Redis without its own context")
+def _(rendered):
+    made = next(one for one in pod(rendered, "redis")["spec"]["initContainers"] if one["name"] == "render-acl")
+    del made["securityContext"]["seLinuxOptions"]
 
 
 @breaks("platform", "a Redis of another registry")
@@ -317,20 +338,46 @@ def users(rendered: Rendered) -> Iterator[str]:
         key = user.get("nameKey")
         if key and source != {"secretKeyRef": {"name": user["existingSecret"], "key": key}}:
             yield f"{name}: takes its user's name from {source}"
-        path = user.get("passwordFile")
+        files = {"url_file": given(rendered, "redis.external.urlFile"), "username_file": user.get("nameFile")}
+        files = {key: path for key, path in (files | {"password_file": user.get("passwordFile")}).items() if path}
         mounts = found["spec"]["containers"][0].get("volumeMounts", [])
-        if path and not any(path.startswith(f"{mount['mountPath']}/") for mount in mounts):
-            yield f"{name}: nothing mounts {path}"
-        if path and who in SERVICES:
-            settings = rendered.named("ConfigMap", f"{rendered.prefix}-{who}")["data"]["settings.yaml"]
-            if f"password_file: {path}" not in settings:
-                yield f"{name}: reads its password from elsewhere than {path}"
+        for key, path in files.items():
+            if not any(path.startswith(f"{mount['mountPath']}/") for mount in mounts):
+                yield f"{name}: nothing mounts {path}"
+            if who in SERVICES:
+                settings = rendered.named("ConfigMap", f"{rendered.prefix}-{who}")["data"]["settings.yaml"]
+                has = yaml.safe_load(settings)["redis"]
+                read = has.get(key)
+            else:
+                has = {one.removeprefix("VOTE__REDIS__").lower() for one in variables}
+                read = variables.get(f"VOTE__REDIS__{key.upper()}", {}).get("value")
+            if read != path:
+                yield f"{name}: reads {key} from {read}, not from {path}"
+            if key.removesuffix("_file") in has:
+                yield f"{name}: has {key.removesuffix('_file')} beside its file"
 
 
 @breaks("vault", "a service that reads no file")
 def _(rendered):
     data = rendered.named("ConfigMap", f"{rendered.prefix}-ingest")["data"]
     data["settings.yaml"] = data["settings.yaml"].replace("/vault/secrets", "/etc/paredao")
+
+
+@breaks("files", "a service that reads the URL from elsewhere")
+def _(rendered):
+    data = rendered.named("ConfigMap", f"{rendered.prefix}-results")["data"]
+    data["settings.yaml"] = data["settings.yaml"].replace("/mnt/redis/url", "/mnt/redis/address")
+
+
+@breaks("files", "a service with a name beside its file")
+def _(rendered):
+    data = rendered.named("ConfigMap", f"{rendered.prefix}-ingest")["data"]
+    data["settings.yaml"] = data["settings.yaml"].replace("  url_file:", "  username: vote-ingest\n  url_file:")
+
+
+@breaks("files", "a test that mounts no volume")
+def _(rendered):
+    rendered.named("Pod", f"{rendered.prefix}-votectl-test")["spec"]["containers"][0]["volumeMounts"] = []
 
 
 @breaks("external-cluster", "a service with a name of its own")

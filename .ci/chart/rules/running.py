@@ -103,9 +103,6 @@ def restricted(rendered: Rendered) -> Iterator[str]:
     for name, found in pods(rendered):
         spec, context = found["spec"], found["spec"].get("securityContext", {})
         user = rendered.values.get("runAsUser", 65532)
-        given = rendered.values.get("podSecurityContext", {})
-        if not given.items() <= context.items():
-            yield f"{name}: has not all of the values' podSecurityContext: {given}"
         if context.get("runAsNonRoot") is not True or context.get("runAsUser", 0) != user:
             yield f"{name}: must have runAsNonRoot and the runAsUser {user}"
         if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
@@ -265,11 +262,13 @@ def url_from(rendered: Rendered, source: dict) -> Iterator[str]:
 def one_redis(rendered: Rendered) -> Iterator[str]:
     given = rendered.values.get("redis", {}).get("external", {})
     external = given.get("url", "")
-    secret = given.get("existingSecret", "")
-    if bool(external or secret) == bool(rendered.of_kind("StatefulSet")):
+    secret, in_file = given.get("existingSecret", ""), given.get("urlFile", "")
+    if bool(external or secret or in_file) == bool(rendered.of_kind("StatefulSet")):
         yield "there is a StatefulSet and an external URL, or neither"
     if secret:
         yield from url_from(rendered, {"name": secret, "key": given.get("urlKey", "url")})
+    if secret or in_file:
+        # That all read the same file is said by the rule of what is passed on.
         return
     wanted = external or f"redis://{rendered.prefix}-redis:6379"
     for service in SERVICES:
@@ -303,7 +302,7 @@ def _(rendered):
 
 @rule("services, hook and test come to Redis and to its Sentinels in one way, but for the user")
 def same_way(rendered: Rendered) -> Iterator[str]:
-    own = {"username", "password_file"}
+    own = {"username", "username_file", "password_file"}
     ways = {}
     for service in SERVICES:
         # What else is in the section is no matter of the way: pools and timeouts.

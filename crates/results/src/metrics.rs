@@ -102,7 +102,12 @@ impl Metrics {
             Unit::Bytes,
             metrics.body_bytes.clone(),
         );
-        registry.register_collector(Box::new(OfSnapshots { snapshots, clock }));
+        let started_at = clock.now();
+        registry.register_collector(Box::new(OfSnapshots {
+            snapshots,
+            clock,
+            started_at,
+        }));
         metrics
     }
 
@@ -209,24 +214,50 @@ impl PollReads {
 struct OfSnapshots {
     snapshots: watch::Receiver<Snapshots>,
     clock: Arc<dyn Clock>,
+    started_at: Timestamp,
 }
 
-impl Collector for OfSnapshots {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let polls = Arc::clone(&self.snapshots.borrow().polls);
-        if polls.is_empty() {
+impl OfSnapshots {
+    /// What was never read is as old as the attempts to read it.
+    fn encode_ages(
+        &self,
+        read: &Snapshots,
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> Result<(), fmt::Error> {
+        let age_of = |at| ConstGauge::new(age_s(self.clock.as_ref(), at));
+        let list = encoder.encode_descriptor(
+            "vote_polls_age",
+            "Time since the list of polls was last read; since the start, where it never was.",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        age_of(read.polls_read_at.unwrap_or(self.started_at)).encode(list)?;
+        if read.polls.is_empty() && read.unread.is_empty() {
             return Ok(());
         }
         let mut ages = encoder.encode_descriptor(
             "vote_snapshot_age",
-            "Time since Redis last confirmed the poll's figures.",
+            "Time since Redis last confirmed the poll's figures; since the first attempt, where it never did.",
             Some(&Unit::Seconds),
             MetricType::Gauge,
         )?;
-        for (id, confirmed) in polls.iter() {
+        let known = read.polls.iter().map(|(id, poll)| (id, poll.confirmed_at));
+        let unread = read.unread.iter().map(|(id, poll)| (id, poll.since));
+        for (id, at) in known.chain(unread) {
             let labels = [("poll", id.as_str())];
-            let age = ConstGauge::new(age_s(self.clock.as_ref(), confirmed.confirmed_at));
-            age.encode(ages.encode_family(&labels)?)?;
+            age_of(at).encode(ages.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for OfSnapshots {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let read = self.snapshots.borrow().clone();
+        self.encode_ages(&read, &mut encoder)?;
+        let polls = read.polls;
+        if polls.is_empty() {
+            return Ok(());
         }
         let mut states = encoder.encode_descriptor(
             "vote_poll_state",

@@ -12,6 +12,8 @@ use crate::units;
 
 /// The longest password, in characters.
 const MAX_PASSWORD: usize = 1024;
+/// The longest name of a user, in characters.
+const MAX_USERNAME: usize = 256;
 
 /// Where Redis is, as whom we come, and how long to wait for it.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,9 +21,15 @@ const MAX_PASSWORD: usize = 1024;
 pub struct RedisConfig {
     /// Which servers; its user and password are those of the servers with the data.
     pub url: Address,
+    /// File that `url` is read from, by whoever makes this.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub url_file: Option<PathBuf>,
     /// Overrides the user in `url`.
     #[serde(deserialize_with = "units::empty_is_none")]
     pub username: Option<String>,
+    /// File that `username` is read from, by whoever makes this.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub username_file: Option<PathBuf>,
     /// Overrides the password in `url`.
     #[serde(deserialize_with = "units::empty_is_none")]
     pub password: Option<Secret>,
@@ -65,7 +73,9 @@ impl RedisConfig {
         let no_address = |error: AddressError| StoreError::Address(error.to_string());
         Ok(Self {
             url: url.as_ref().parse().map_err(no_address)?,
+            url_file: None,
             username: None,
+            username_file: None,
             password: None,
             password_file: None,
             sentinel_username: None,
@@ -93,6 +103,13 @@ impl RedisConfig {
                     &format!("takes secret of at most {MAX_PASSWORD} characters"),
                 );
             }
+        }
+        let name_length = |name: &String| name.chars().count();
+        if self.username.as_ref().map_or(0, name_length) > MAX_USERNAME {
+            refuse(
+                "redis.username",
+                &format!("takes text of at most {MAX_USERNAME} characters"),
+            );
         }
         if self.url.has_password() && self.password.is_some() {
             refuse(

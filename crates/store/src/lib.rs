@@ -37,5 +37,5 @@ pub use fence::Fence;
 pub use figures::{Drained, ShardFigures, WriterLedger};
 pub use operator::{PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError};
 pub use server::{Finding, Inspection, Problem, inspect, watch};
-pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter};
+pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter, UnreadPoll};
 pub use store::Store;

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vote_domain::Secret;
 use vote_runtime::secret_file;
 use vote_store::{Address, RedisConfig};
@@ -30,6 +30,19 @@ pub struct RedisArgs {
     #[debug("{:?}", redis.parse::<Address>())]
     pub redis: String,
 
+    /// File that holds the address
+    #[arg(
+        id = "redis-file",
+        long,
+        global = true,
+        help_heading = HEADING,
+        value_name = "FILE",
+        hide_short_help = true,
+        env = "VOTE__REDIS__URL_FILE",
+        conflicts_with = "redis"
+    )]
+    url_file: Option<PathBuf>,
+
     /// ACL user
     #[arg(
         id = "redis-username",
@@ -42,6 +55,19 @@ pub struct RedisArgs {
         hide_env_values = true
     )]
     username: Option<String>,
+
+    /// File that holds the user's name
+    #[arg(
+        id = "redis-username-file",
+        long,
+        global = true,
+        help_heading = HEADING,
+        value_name = "FILE",
+        hide_short_help = true,
+        env = "VOTE__REDIS__USERNAME_FILE",
+        conflicts_with = "redis-username"
+    )]
+    username_file: Option<PathBuf>,
 
     /// Its password; only the environment should have it, since others can see the options of a process
     #[arg(
@@ -147,13 +173,13 @@ pub struct RedisArgs {
 impl RedisArgs {
     /// Whether an address was given: another one than what holds without.
     pub(crate) fn is_given(&self) -> bool {
-        self.redis != DEFAULT_URL
+        self.redis != DEFAULT_URL || self.url_file.is_some()
     }
 
     /// Where Redis is, without its password.
     pub(crate) fn shown(&self) -> String {
-        let url = self.redis.parse::<Address>();
-        url.map_or_else(|_| "Redis".to_owned(), |url| url.to_string())
+        let url = self.address().ok().and_then(|url| url.parse().ok());
+        url.map_or_else(|| "Redis".to_owned(), |url: Address| url.to_string())
     }
 
     /// How the store is to connect.
@@ -163,12 +189,14 @@ impl RedisArgs {
     pub fn config(&self) -> Result<RedisConfig, Failure> {
         let secret = |option, given: &Option<String>, file: &Option<PathBuf>| match file {
             None => Ok(given.as_ref().map(Secret::new)),
-            Some(path) => secret_file::read(path)
-                .map(Some)
-                .map_err(|error| Failure::usage(format!("{option}: {}: {error}", path.display()))),
+            Some(path) => read(option, path).map(Some),
+        };
+        let username = match &self.username_file {
+            None => self.username.clone(),
+            Some(path) => Some(read("--redis-username-file", path)?.expose().to_owned()),
         };
         Ok(RedisConfig {
-            username: self.username.clone(),
+            username,
             password: secret("--redis-password-file", &self.password, &self.password_file)?,
             sentinel_username: self.sentinel_username.clone(),
             sentinel_password: secret(
@@ -180,9 +208,23 @@ impl RedisArgs {
             tls_cert_file: self.cert_file.clone(),
             tls_key_file: self.key_file.clone(),
             pool_size: 4,
-            ..RedisConfig::new(&self.redis)?
+            ..RedisConfig::new(self.address()?)?
         })
     }
+
+    /// The address as it was given, which may hold a password.
+    fn address(&self) -> Result<String, Failure> {
+        match &self.url_file {
+            None => Ok(self.redis.clone()),
+            Some(path) => Ok(read("--redis-file", path)?.expose().to_owned()),
+        }
+    }
+}
+
+/// What the file of that option holds.
+fn read(option: &str, path: &Path) -> Result<Secret, Failure> {
+    secret_file::read(path)
+        .map_err(|error| Failure::usage(format!("{option}: {}: {error}", path.display())))
 }
 
 #[cfg(test)]
@@ -212,6 +254,43 @@ mod tests {
         let shown = format!("{:?}", only.redis);
         assert!(shown.contains("redis+cluster://[secret]@a,b"), "{shown}");
         assert!(!shown.contains("hunter"), "{shown}");
+    }
+
+    #[test]
+    fn address_and_user_come_from_files_and_not_from_options_too() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str, text: &str| {
+            let file = dir.path().join(name);
+            std::fs::write(&file, text).expect("the file can be written");
+            file.to_str().expect("the path is UTF-8").to_owned()
+        };
+        let url = path("url", "redis+cluster://u:hunter2@a,b\n");
+        let name = path("name", "paula\r\n");
+        let parse = |words: &[&str]| Only::try_parse_from([&["votectl"], words].concat());
+        let given = parse(&["--redis-file", &url, "--redis-username-file", &name]);
+        let redis = given.expect("the options are right").redis;
+        let config = redis.config().expect("both files can be read");
+        assert_eq!(config.username.as_deref(), Some("paula"));
+        assert_eq!(config.url.to_string(), "redis+cluster://[secret]@a,b");
+        assert_eq!(redis.shown(), "redis+cluster://[secret]@a,b");
+        assert!(redis.is_given());
+        assert!(!format!("{redis:?}").contains("hunter2"));
+
+        for both in [
+            ["--redis-file", &url, "--redis", "redis://h"],
+            ["--redis-username-file", &name, "--redis-username", "n"],
+        ] {
+            assert!(parse(&both).is_err(), "{both:?}");
+        }
+        for (text, says) in [("\n", "--redis-file"), ("hunter2://h", "scheme")] {
+            let url = path("wrong", text);
+            let redis = parse(&["--redis-file", &url]).expect("an option").redis;
+            let error = redis.config().expect_err("it is refused").to_string();
+            assert!(
+                error.contains(says) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -127,7 +127,14 @@ async fn the_service_starts_before_redis_and_says_that_it_does_not_know_yet() {
             .await
             .expect("an answer");
         assert!(healthy.status().is_success());
+        // There is no lane yet that could say so.
+        let ready = async || {
+            let answer = app.client.get(format!("{}/readyz", app.url)).send().await;
+            answer.expect("an answer").status().as_u16()
+        };
+        assert_eq!(ready().await, 503, "{settings:?}");
         redis.restart().await;
+        eventually(DEADLINE, || async { ready().await == 200 }).await;
         eventually(DEADLINE, || async {
             app.vote("ana", None).await.code() == "unknown-poll"
         })

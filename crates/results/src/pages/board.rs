@@ -1,12 +1,12 @@
 //! The board: the pages of every poll, made ahead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use vote_domain::{PollId, ReceiptKey, Visibility};
 use vote_http::{Problem, ProblemCode};
-use vote_store::PollSnapshot;
+use vote_store::{PollSnapshot, UnreadPoll};
 
 use crate::documents::series::Step;
 use crate::documents::view::View;
@@ -24,7 +24,7 @@ pub(crate) struct Board {
     pub(crate) list_confirmed: Arc<Confirmation>,
     pub(crate) polls: BTreeMap<PollId, Arc<PollPages>>,
     /// Polls that are on the list, and of which nothing is known yet.
-    pub(crate) unread: Arc<BTreeSet<PollId>>,
+    pub(crate) unread: Arc<BTreeMap<PollId, UnreadPoll>>,
     /// The key of receipts that the services share.
     pub(crate) receipt_key: Option<Arc<ReceiptKey>>,
 }
@@ -72,11 +72,17 @@ impl Board {
     pub(crate) fn poll(&self, id: &PollId) -> Result<&Arc<PollPages>, Problem> {
         match self.polls.get(id) {
             Some(pages) => Ok(pages),
-            None if self.list.is_none() || self.unread.contains(id) => {
+            None if self.list.is_none() || self.unread.contains_key(id) => {
                 Err(ProblemCode::SnapshotUnavailable.into())
             }
             None => Err(Problem::new(ProblemCode::UnknownPoll).member("poll", id.as_str())),
         }
+    }
+
+    /// A poll that has an audience, and of which nothing is known yet.
+    pub(crate) fn open_unread(&self) -> Option<&PollId> {
+        let mut unread = self.unread.iter();
+        unread.find_map(|(id, poll)| poll.is_open.then_some(id))
     }
 
     /// Whether another board says the same: pages are only made anew when something has changed.

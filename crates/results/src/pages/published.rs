@@ -11,6 +11,10 @@ use vote_http::{Problem, ProblemCode};
 
 use crate::pages::board::Board;
 
+/// How long a process that has just started is not ready for want of an open poll's figures. A poll that can't be read at
+/// all must not keep it, and every other process, from showing the others. The alert on its age fires before.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The newest board, for as long as somebody sees to it that it is. A request loads it without a lock.
 ///
 /// Figures turn stale by being made anew. Where that has stopped, they would go on to say that they are
@@ -23,8 +27,13 @@ pub(crate) struct Published {
     since: Instant,
     /// Milliseconds from `since` to when the board was last found, or made, to be up to date.
     checked_ms: AtomicU64,
+    /// Milliseconds from `since` until which open polls are waited for; 0 once there was something of each.
+    patient_until_ms: AtomicU64,
     limit: Duration,
 }
+
+/// Nothing has been read yet.
+const UNTOLD: u64 = u64::MAX;
 
 impl Published {
     /// An empty board, which must be published anew at least every `limit`.
@@ -34,6 +43,7 @@ impl Published {
             news: watch::Sender::new(()),
             since: Instant::now(),
             checked_ms: AtomicU64::new(0),
+            patient_until_ms: AtomicU64::new(UNTOLD),
             limit,
         }
     }
@@ -61,14 +71,37 @@ impl Published {
         if board.list.is_none() {
             return Err("nothing has been read from Redis yet".to_owned());
         }
-        // One poll that can't be read takes no others out of service.
         if board.polls.is_empty() && !board.unread.is_empty() {
             return Err("the figures of no poll have been read yet".to_owned());
         }
         if !self.is_up_to_date() {
             return Err("the pages are not kept up to date".to_owned());
         }
-        Ok(())
+        match board.open_unread() {
+            Some(id) if self.now_ms() < self.patient_until_ms.load(Ordering::Relaxed) => {
+                Err(format!("nothing of the open poll {id} has been read yet"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Once there was something of every open poll, one that can't be read takes no others out of service.
+    fn be_patient(&self, board: &Board, now_ms: u64) {
+        if board.list.is_none() {
+            return;
+        }
+        let patience_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
+        let until = match self.patient_until_ms.load(Ordering::Relaxed) {
+            _ if board.open_unread().is_none() => 0,
+            UNTOLD => now_ms.saturating_add(patience_ms),
+            _ => return,
+        };
+        self.patient_until_ms.store(until, Ordering::Relaxed);
+    }
+
+    /// Milliseconds since the start.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn is_up_to_date(&self) -> bool {
@@ -89,7 +122,8 @@ impl Published {
 
     /// Publishes a board, which is up to date now.
     pub(crate) fn publish(&self, board: Board) {
-        let now_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.now_ms();
+        self.be_patient(&board, now_ms);
         let before = self.newest();
         let is_news = !board.is_same(&before);
         // The key is read anew with every list of polls, and is hardly ever another one.
@@ -105,17 +139,27 @@ impl Published {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
-    use vote_domain::{PollId, ReceiptKey};
+    use prometheus_client::registry::Registry;
+    use vote_domain::{ManualClock, PollId, ReceiptKey};
+    use vote_store::{Snapshots, UnreadPoll};
 
     use super::*;
+    use crate::documents::view::tests_freshness as freshness;
+    use crate::metrics::Metrics;
+    use crate::pages::maker::PageMaker;
+    use crate::samples::{at, confirmed, snapshot};
 
     /// A board that differs from the others by the poll that could not be read yet.
     fn board(unread: &str) -> Board {
-        let unread = PollId::parse(unread).expect("an id");
+        let poll = UnreadPoll {
+            since: at("2026-11-24T01:02:03Z"),
+            is_open: true,
+        };
+        let id = PollId::parse(unread).expect("an id");
         Board {
-            unread: Arc::new(BTreeSet::from([unread])),
+            unread: Arc::new(BTreeMap::from([(id, poll)])),
             ..Board::default()
         }
     }
@@ -142,6 +186,61 @@ mod tests {
             ..Board::default()
         });
         assert_eq!(published.ready(), Ok(()), "there is no poll");
+    }
+
+    /// The board of a list that was read, with one poll whose figures were.
+    fn with_a_poll(board: Board) -> Board {
+        let now = at("2026-11-24T01:02:03Z");
+        let (_, snapshots) = watch::channel(Snapshots::default());
+        let clock = Arc::new(ManualClock::new(now));
+        let metrics = Metrics::register(&mut Registry::default(), snapshots, clock);
+        let poll = confirmed(snapshot(&[]), now);
+        let id = poll.snapshot.poll.definition.id().clone();
+        let pages = PageMaker::new(freshness(), metrics).poll(&poll, None, now);
+        Board {
+            list: Some(Arc::default()),
+            polls: BTreeMap::from([(id, pages.expect("pages"))]),
+            ..board
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_starts_waits_for_each_open_poll_but_not_for_ever() {
+        let published = Published::new(LONG);
+        // Redis was away for longer than anybody's patience.
+        tokio::time::advance(2 * PATIENCE).await;
+        assert!(published.ready().is_err());
+        published.publish(with_a_poll(board("one")));
+        assert!(published.ready().is_err_and(|why| why.contains("one")));
+        tokio::time::advance(PATIENCE - Duration::from_millis(1)).await;
+        published.publish(with_a_poll(board("one")));
+        assert!(published.ready().is_err_and(|why| why.contains("one")));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(published.ready(), Ok(()), "the others are shown");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_has_had_something_of_each_open_poll_stays_ready() {
+        let published = Published::new(LONG);
+        published.publish(with_a_poll(board("one")));
+        assert!(published.ready().is_err());
+        published.publish(with_a_poll(Board::default()));
+        assert_eq!(published.ready(), Ok(()));
+        published.publish(with_a_poll(board("opened-later")));
+        assert_eq!(published.ready(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_poll_that_is_not_open() {
+        let published = Published::new(LONG);
+        let mut unread = board("one");
+        for poll in Arc::make_mut(&mut unread.unread).values_mut() {
+            poll.is_open = false;
+        }
+        published.publish(with_a_poll(unread));
+        assert_eq!(published.ready(), Ok(()));
     }
 
     #[tokio::test]

@@ -38,11 +38,18 @@ async fn without_redis_there_are_no_figures_and_with_it_there_are() {
     }
     assert_eq!(app.get("/readyz").await.status, 503);
     assert_eq!(app.get("/healthz").await.status, 200);
+    // What was never read is as old as the process: an alert needs a figure.
+    app.clock.advance(Duration::from_secs(60));
+    let age = app.metric("vote_polls_age_seconds", &[]).await;
+    assert!((59.0..62.0).contains(&age), "{age}");
+    assert!(!app.metrics().await.contains("vote_snapshot_age_seconds"));
 
     redis.restart().await;
     app.until(&results(), |standing| standing["total_votes"] == 0)
         .await;
     assert_eq!(app.get("/readyz").await.status, 200);
+    let age = app.metric("vote_polls_age_seconds", &[]).await;
+    assert!(age < 2.0, "{age}");
     for path in &paths[..5] {
         app.until(path, |_| true).await;
     }
@@ -229,6 +236,57 @@ async fn a_poll_that_redis_forgot_is_stale_and_not_unknown() {
     })
     .await;
     app.until("/v1/polls", |list| list["stale"] == false).await;
+}
+
+#[tokio::test]
+async fn a_process_is_not_ready_before_it_has_something_of_each_open_poll() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({})).await;
+    producer.open(&json!({ "id": "another" })).await;
+    // A poll that nobody votes in keeps no process from serving the others.
+    producer.apply(&json!({ "id": "draft" })).await;
+    let mut connection = redis.connection().await;
+    for key in ["vote:{another/0}:tally", "vote:{draft/0}:tally"] {
+        redis_command(&mut connection, &["HSET", key, "no/such", "1"]).await;
+    }
+    let app = App::start(&redis.url()).await;
+    app.until(&results(), |standing| standing["total_votes"] == 0)
+        .await;
+    let ready = app.get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    let why = String::from_utf8_lossy(&ready.body);
+    assert!(why.contains("the open poll another"), "{why}");
+    // Its age counts from the first attempt.
+    app.clock.advance(Duration::from_secs(60));
+    for poll in ["another", "draft"] {
+        let labels = [format!("poll=\"{poll}\"")];
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let age = app.metric("vote_snapshot_age_seconds", &labels).await;
+        assert!((59.0..62.0).contains(&age), "{poll}: {age}");
+    }
+    assert!(app.count("vote_snapshot_failures_total", &[]).await > 0);
+
+    redis_command(
+        &mut connection,
+        &["HDEL", "vote:{another/0}:tally", "no/such"],
+    )
+    .await;
+    eventually(DEADLINE, || async {
+        app.get("/readyz").await.status == 200
+    })
+    .await;
+    // Later it has something to show, and stale figures are better than none.
+    producer.open(&json!({ "id": "third" })).await;
+    for key in ["vote:{another/0}:tally", "vote:{third/0}:tally"] {
+        redis_command(&mut connection, &["HSET", key, "no/such", "1"]).await;
+    }
+    app.clock.advance(Duration::from_secs(60));
+    app.until("/v1/polls/another/results", |standing| {
+        standing["status"] == "stale"
+    })
+    .await;
+    assert_eq!(app.get("/readyz").await.status, 200);
 }
 
 #[tokio::test]

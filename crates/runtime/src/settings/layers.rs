@@ -35,9 +35,9 @@ impl Layers {
     /// A violation of that setting, with its value and origin filled in.
     pub(super) fn violation(&self, name: &str, reason: impl Into<String>) -> Violation {
         let reason = reason.into();
-        // A secret that came from a file is mended there.
+        // What came from a file is mended there.
         let file = format!("{name}_file");
-        let (name, reason) = if self.is_set(&file) && !self.is_set(name) {
+        let (name, reason) = if self.is_set(&file) && !self.is_given(name) {
             (
                 file.as_str(),
                 format!("what the file holds is refused: {name} {reason}"),
@@ -59,21 +59,38 @@ impl Layers {
         value.is_ok_and(|value| value.kind != ValueKind::from(""))
     }
 
-    /// Reads the secret of that setting from its file, where there is one.
+    /// Whether somebody has set it: what is there by default is no value beside a file.
+    fn is_given(&self, name: &str) -> bool {
+        self.is_set(name) && self.origin(name) != Origin::Default
+    }
+
+    /// Reads the value of that setting from its file, where there is one.
+    pub(super) fn read_file(
+        &self,
+        name: &str,
+        file: Option<&PathBuf>,
+    ) -> Result<Option<Secret>, Violation> {
+        let Some(path) = file else { return Ok(None) };
+        let file_setting = format!("{name}_file");
+        if self.is_given(name) {
+            let reason = format!("{name} is set too: set one of both");
+            return Err(self.violation(&file_setting, reason));
+        }
+        let held = secret_file::read(path);
+        held.map(Some)
+            .map_err(|error| self.violation(&file_setting, error.to_string()))
+    }
+
+    /// The same into the setting that it stands for.
     pub(super) fn read_secret(
         &self,
         name: &str,
         value: &mut Option<Secret>,
         file: &Option<PathBuf>,
     ) -> Result<(), Violation> {
-        let Some(path) = file else { return Ok(()) };
-        let file_setting = format!("{name}_file");
-        if value.is_some() {
-            let reason = format!("{name} is set too: set one of both");
-            return Err(self.violation(&file_setting, reason));
+        if let Some(held) = self.read_file(name, file.as_ref())? {
+            *value = Some(held);
         }
-        let secret = secret_file::read(path);
-        *value = Some(secret.map_err(|error| self.violation(&file_setting, error.to_string()))?);
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ mod values;
 use std::path::Path;
 
 use serde::Deserialize;
-use vote_store::{LaneConfig, RedisConfig};
+use vote_store::{Address, LaneConfig, RedisConfig};
 
 use self::layers::Layers;
 use self::reference::takes;
@@ -76,6 +76,7 @@ impl Settings {
                 SettingsError::Invalid(vec![layers.violation(&name, reason)])
             })?;
         let mut violations = settings.read_secrets(&layers);
+        violations.extend(read_address(&mut settings.redis, &layers).err());
         let mut refuse = |name: &str, reason: &str| violations.push(layers.violation(name, reason));
         settings.http.normalise(&mut refuse);
         settings.check(&mut refuse);
@@ -131,6 +132,19 @@ impl Settings {
             refuse("admin.bind", "is the same as http.bind");
         }
     }
+}
+
+/// Reads the files of address and user into the settings that they stand for.
+fn read_address(redis: &mut RedisConfig, layers: &Layers) -> Result<(), Violation> {
+    if let Some(name) = layers.read_file("redis.username", redis.username_file.as_ref())? {
+        redis.username = Some(name.expose().to_owned());
+    }
+    if let Some(url) = layers.read_file("redis.url", redis.url_file.as_ref())? {
+        // No message of an address repeats it.
+        let address = url.expose().parse::<Address>();
+        redis.url = address.map_err(|error| layers.violation("redis.url", error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The reason of a value that its own type refused.

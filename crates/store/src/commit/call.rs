@@ -26,6 +26,8 @@ pub(super) enum Mode<'a> {
     Replay(&'a [Origin]),
     /// No votes: is the sequence the last one that Redis has, and how many votes has it of the writer?
     Check,
+    /// As `Check`, and an error where the server would refuse a batch: it writes what is there already.
+    Try,
     /// As `Check`, of a writer whose poll is closed: marks it as drained for that closing time.
     Drain,
     /// As `Check`, of a writer that will never send again: marks it as ended.
@@ -47,6 +49,7 @@ impl Mode<'_> {
                 return Cow::Owned(text);
             }
             Self::Check => "check",
+            Self::Try => "try",
             Self::Drain => "drain",
             Self::End => "end",
             Self::Burn => "burn",

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
@@ -41,6 +41,8 @@ pub(crate) struct LaneParts {
     pub(crate) new_writer: NewWriter,
     /// Of all lanes of the process.
     pub(crate) replay_budget: Arc<ReplayBudget>,
+    /// Whether one of them is blocked.
+    pub(crate) any_blocked: Arc<AtomicBool>,
     pub(crate) metrics: LaneMetrics,
     /// Finish what waits, then end.
     pub(crate) drain: CancellationToken,
@@ -55,6 +57,7 @@ pub(crate) struct Lane {
     metrics: LaneMetrics,
     drain: CancellationToken,
     abort: CancellationToken,
+    any_blocked: Arc<AtomicBool>,
     recorder: Recorder,
     /// When it asked last whether Redis still has its last batch.
     asked_at: tokio::time::Instant,
@@ -70,6 +73,7 @@ impl Lane {
             metrics,
             drain,
             abort,
+            any_blocked,
             ..
         } = parts;
         let books = Books::new(
@@ -94,6 +98,7 @@ impl Lane {
             metrics,
             drain,
             abort,
+            any_blocked,
             recorder,
             asked_at: tokio::time::Instant::now(),
             backlog: VecDeque::new(),
@@ -142,8 +147,9 @@ impl Lane {
         }
         loop {
             // A blocked lane asks too: nobody may send it votes while the process is not ready.
-            let heartbeat =
-                self.recorder.books.have_entries() || shared.blocked.load(Ordering::Relaxed);
+            let in_use = self.recorder.books.have_entries();
+            shared.in_use.store(in_use, Ordering::Relaxed);
+            let heartbeat = in_use || shared.blocked.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = self.abort.cancelled() => return false,
@@ -168,7 +174,11 @@ impl Lane {
     async fn heartbeat(&mut self) -> Result<(), Aborted> {
         self.asked_at = tokio::time::Instant::now();
         let closed_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
-        self.recorder.heartbeat(closed_at_ms).await
+        // A server that is full answers questions all the same. While one lane can't write, the others find out
+        // whether they can.
+        let tries =
+            self.shared.blocked.load(Ordering::Relaxed) || self.any_blocked.load(Ordering::Relaxed);
+        self.recorder.heartbeat(closed_at_ms, tries).await
     }
 
     /// Whether a closed poll's lane is to say that it is drained although it is never idle, for late votes

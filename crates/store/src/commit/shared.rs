@@ -15,8 +15,10 @@ pub(crate) struct LaneShared {
     pub(crate) closes_at_ms: AtomicI64,
     /// The same of a poll that is known to be closed, and takes no vote any more; else [`NOT_CLOSED`].
     pub(crate) closed_at_ms: AtomicI64,
-    /// Whether the lane can't reach Redis right now.
+    /// Whether the lane can't write to Redis right now, for all that it knows.
     pub(crate) blocked: AtomicBool,
+    /// Whether it has written anything: only such a lane asks while it is idle, and so knows that it can write.
+    pub(crate) in_use: AtomicBool,
 }
 
 impl LaneShared {
@@ -27,6 +29,7 @@ impl LaneShared {
             closes_at_ms: AtomicI64::new(closes_at_ms),
             closed_at_ms: AtomicI64::new(closed_at_ms),
             blocked: AtomicBool::new(false),
+            in_use: AtomicBool::new(false),
         }
     }
 }

@@ -13,8 +13,9 @@
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
 --         the fence lets pass while the poll isn't over for good, with ' <writer>/<sequence>' behind it for
 --         each writer that it had been acknowledged to before; 'burn' uses the sequence and
---         counts nothing. Three only ask whether <sequence> is the last one here: 'check'; 'drain',
---         which, if it is, marks the writer as drained for the closes_at in ARGV 4 (it sends no
+--         counts nothing. Four only ask whether <sequence> is the last one here: 'check'; 'try', which,
+--         if it is, fails where a batch would fail for want of memory, disk, replicas or rights; 'drain',
+--         which marks the writer as drained for the closes_at in ARGV 4 (it sends no
 --         vote any more that came before); 'end', which marks it as one that never sends again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 minute of the hour  7 lifetime of a key window, milliseconds
@@ -59,7 +60,7 @@ local checked = #codes / 2
 
 local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes')
 local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
-local asks = mode == 'check' or mode == 'drain' or mode == 'end'
+local asks = mode == 'check' or mode == 'try' or mode == 'drain' or mode == 'end'
 
 -- Marks a writer whose last batch is here. One that has never sent a batch needs no mark.
 local function mark()
@@ -77,8 +78,14 @@ local function mark()
   end
 end
 
+-- Whether this server takes writes: one that changes nothing, and that Redis refuses while it is out of memory.
+local function try()
+  local state = redis.call('HGET', state_key, 'state')
+  if state and state ~= 'sealed' and state ~= 'void' then redis.call('HSET', state_key, 'state', state) end
+end
+
 if sequence == last and asks then
-  if mode ~= 'check' then mark() end
+  if mode == 'try' then try() elseif mode ~= 'check' then mark() end
   return 'V' .. string.format('%.0f', votes_before)
 elseif sequence == last then
   local stored = redis.call('HGET', replies_key, writer) or ''

@@ -12,5 +12,5 @@ mod snapshotter;
 mod ticks;
 
 pub use config::SnapshotConfig;
-pub use snapshots::{Confirmed, PollSnapshot, Snapshots};
+pub use snapshots::{Confirmed, PollSnapshot, Snapshots, UnreadPoll};
 pub use snapshotter::Snapshotter;

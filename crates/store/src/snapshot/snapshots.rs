@@ -1,6 +1,6 @@
 //! What is published: the snapshot of each poll, and how fresh it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -51,13 +51,22 @@ pub struct Confirmed {
     pub confirmed_at: Timestamp,
 }
 
+/// A poll of which nothing could be read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadPoll {
+    /// When this process first tried.
+    pub since: Timestamp,
+    /// Whether it takes votes, or is paused, as far as its document can be read: then it has an audience.
+    pub is_open: bool,
+}
+
 /// All that was read so far. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshots {
     /// By poll.
     pub polls: Arc<BTreeMap<PollId, Confirmed>>,
     /// Polls that are on the list, or were, and whose figures could not be read even once.
-    pub unread: Arc<BTreeSet<PollId>>,
+    pub unread: Arc<BTreeMap<PollId, UnreadPoll>>,
     /// Whether the list lacks something: a poll is unread, its document can't be read any more, or
     /// Redis has forgotten it.
     pub is_incomplete: bool,

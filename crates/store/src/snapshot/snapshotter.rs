@@ -1,6 +1,6 @@
 //! Reads snapshots at their cadence and publishes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use super::awaited_replays::AwaitedReplays;
 use super::config::{QUIET_EVERY, SnapshotConfig};
 use super::metrics::{Metrics, PollLabels};
 use super::reader::FiguresReader;
-use super::snapshots::{Confirmed, Snapshots};
+use super::snapshots::{Confirmed, Snapshots, UnreadPoll};
 use super::ticks::until_tick;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
@@ -35,11 +35,19 @@ pub struct Snapshotter {
     failing: bool,
 }
 
+/// Whether a poll takes votes by the clock, or is paused meanwhile.
+fn has_audience(poll: &Poll, now: Timestamp) -> bool {
+    match poll.effective_state(now) {
+        PollState::Open | PollState::Paused => true,
+        PollState::Draft | PollState::Closed | PollState::Sealed | PollState::Void => false,
+    }
+}
+
 /// What one tick has read of the known polls.
 #[derive(Default)]
 struct Reading {
     polls: BTreeMap<PollId, Confirmed>,
-    unread: BTreeSet<PollId>,
+    unread: BTreeMap<PollId, UnreadPoll>,
     /// Whether a poll has no document to go by.
     is_incomplete: bool,
     failed: Option<StoreError>,
@@ -126,7 +134,10 @@ impl Snapshotter {
 
     /// The snapshots of all known polls. What can't be read stays as it was.
     async fn read_figures(&mut self, polls_read_at: Option<Timestamp>, tick: u32) -> Reading {
-        let before = Arc::clone(&self.publish.borrow().polls);
+        let (before, unread) = {
+            let snapshots = self.publish.borrow();
+            (Arc::clone(&snapshots.polls), Arc::clone(&snapshots.unread))
+        };
         let mut reading = Reading::default();
         let polls = self.known.iter();
         let polls: Vec<_> = polls
@@ -157,7 +168,10 @@ impl Snapshotter {
                     reading.polls.insert(id, confirmed);
                 }
                 None => {
-                    reading.unread.insert(id);
+                    let now = self.clock.now();
+                    let since = unread.get(&id).map_or(now, |unread| unread.since);
+                    let is_open = document.is_ok_and(|poll| has_audience(&poll, now));
+                    reading.unread.insert(id, UnreadPoll { since, is_open });
                 }
             }
         }

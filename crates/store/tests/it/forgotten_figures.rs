@@ -56,7 +56,7 @@ async fn a_shard_that_redis_forgot_is_not_read_as_without_votes() {
     // Who has never known more doesn't know now.
     let fresh = Reading::start(&show.url);
     eventually(DEADLINE, || async {
-        fresh.snapshots.borrow().unread.contains(&show.id)
+        fresh.snapshots.borrow().unread.contains_key(&show.id)
     })
     .await;
     assert!(fresh.poll().is_none());

@@ -100,7 +100,21 @@ async fn a_server_that_refuses_to_write_records_nothing_and_says_so() {
         assert!(matches!(outcome, Outcome::NotRecorded), "{outcome:?}");
     }
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 1)]));
+    // It answers questions. For three of those that an idle lane asks: not ready, since no vote would be taken.
+    let asked = voting.metric("vote_commit_retries_total");
+    eventually(DEADLINE, || async {
+        let ready = voting.writer.ready();
+        assert!(ready.is_err(), "{ready:?}");
+        let retries = voting.metric("vote_commit_retries_total");
+        if retries > asked + 2.5 {
+            Ok(())
+        } else {
+            Err(retries)
+        }
+    })
+    .await;
     set("0").exec_async(&mut redis).await.expect("memory again");
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
     eventually(DEADLINE, || async {
         is_accepted(&voting.cast(vote(ANA)).await)
     })
@@ -120,6 +134,50 @@ async fn a_lane_is_ready_again_without_a_vote_even_after_its_window() {
     assert!(!is_accepted(&voting.cast(vote(ANA)).await));
     eventually(DEADLINE, || async { voting.writer.ready().is_err() }).await;
     show.redis.restart().await;
+    eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
+}
+
+#[tokio::test]
+async fn one_lane_that_can_write_is_enough_and_idle_ones_find_out_whether_they_can() {
+    let show = Show::open_on(RedisServer::start().await, 2).await;
+    let voting = show.voting_with(&show.redis.url(), impatient()).await;
+    for accepted in [voting.cast(vote(ANA)).await, voting.cast(vote(ANA)).await] {
+        assert!(is_accepted(&accepted), "{accepted:?}");
+    }
+    let mut redis = show.redis.connection().await;
+    let spoil = |shard: u16| {
+        let state = format!("vote:{{paredao-01/{shard}}}:state");
+        let mut pipe = redis::pipe();
+        pipe.cmd("RENAME").arg(&state).arg(format!("{state}-kept"));
+        pipe.cmd("SET").arg(&state).arg("no hash");
+        pipe
+    };
+    spoil(1).exec_async(&mut redis).await.expect("spoilt");
+    let outcomes = join_all((0..2).map(|_| voting.cast(vote(ANA)))).await;
+    let refused = outcomes.iter().filter(|outcome| !is_accepted(outcome));
+    assert_eq!(refused.count(), 1, "{outcomes:?}");
+    let asked = voting.metric("vote_commit_retries_total");
+    eventually(DEADLINE, || async {
+        let ready = voting.writer.ready();
+        assert!(ready.is_ok(), "half of the votes go through: {ready:?}");
+        let retries = voting.metric("vote_commit_retries_total");
+        if retries > asked + 2.5 {
+            Ok(())
+        } else {
+            Err(retries)
+        }
+    })
+    .await;
+
+    // Nobody votes: it is the other lane that asks.
+    spoil(0).exec_async(&mut redis).await.expect("spoilt");
+    eventually(DEADLINE, || async { voting.writer.ready().is_err() }).await;
+    redis::cmd("RENAME")
+        .arg("vote:{paredao-01/1}:state-kept")
+        .arg("vote:{paredao-01/1}:state")
+        .exec_async(&mut redis)
+        .await
+        .expect("as before");
     eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
 }
 

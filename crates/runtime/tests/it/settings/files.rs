@@ -245,3 +245,63 @@ fn secrets_come_from_a_value_or_a_file_and_never_show() {
         "{error}"
     );
 }
+
+#[test]
+fn address_and_user_of_redis_come_from_files_and_only_from_them() {
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str, text: &str| {
+        let path = file(&folder, name, text);
+        path.to_str().expect("a path").to_owned()
+    };
+    let (url, name) = ("VOTE__REDIS__URL_FILE", "VOTE__REDIS__USERNAME_FILE");
+    let good = path("url", "\u{feff}redis+sentinel://u:hunter2@s1,s2/vote\r\n");
+    let user = path("name", "ingest-v7\n");
+    let settings = load(None, &[(url, &good), (name, &user)]).expect("right");
+    assert_eq!(settings.redis.username.as_deref(), Some("ingest-v7"));
+    let shown = settings.redis.url.to_string();
+    assert!(
+        shown.starts_with("redis+sentinel://[secret]@s1,s2"),
+        "{shown}"
+    );
+    assert!(!format!("{settings:?}").contains("hunter2"));
+
+    for (text, says) in [
+        ("\n", "is empty"),
+        ("hunter2://h", "its scheme is none"),
+        (
+            "redis://u:hunter2@h/a?b=c",
+            "what the file holds is refused",
+        ),
+    ] {
+        let wrong = path("wrong", text);
+        let error = refused(&[(url, &wrong)]);
+        let named = format!("redis.url_file ({url}) is \"{wrong}\" in the environment");
+        assert!(error.contains(&named) && error.contains(says), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let missing = refused(&[(name, "/nowhere/at/all")]);
+    assert!(missing.contains("can't be read"), "{missing}");
+    let long = path("long", &"x".repeat(257));
+    let error = refused(&[(name, &long)]);
+    assert!(error.contains("at most 256 characters"), "{error}");
+    // Another check of the address names the file as well.
+    let error = refused(&[(url, &good), ("VOTE__REDIS__PASSWORD", "hunter3")]);
+    assert!(
+        error.contains("redis.url_file") && !error.contains("hunter"),
+        "{error}"
+    );
+    for (both, value) in [
+        (
+            [(url, good.as_str()), ("VOTE__REDIS__URL", "redis://h")],
+            "redis.url",
+        ),
+        (
+            [(name, user.as_str()), ("VOTE__REDIS__USERNAME", "me")],
+            "redis.username",
+        ),
+    ] {
+        let error = refused(&both);
+        let says = format!("{value} is set too: set one of both");
+        assert!(error.contains(&says), "{error}");
+    }
+}

@@ -99,7 +99,7 @@ impl Request {
 
     /// Whether it only asks whether its sequence is the last one.
     pub(super) fn asks(&self) -> bool {
-        matches!(self.mode(), "check" | "drain" | "end")
+        matches!(self.mode(), "check" | "try" | "drain" | "end")
     }
 
     /// The same with another script, by its digest.

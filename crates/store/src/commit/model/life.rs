@@ -50,6 +50,7 @@ impl System<'_> {
             drain: drain.clone(),
             abort: abort.clone(),
             replay_budget: ReplayBudget::new(config.replay_window_bytes),
+            any_blocked: Arc::default(),
             metrics,
             config,
         });

@@ -26,10 +26,16 @@ enum Asked {
 
 impl Recorder {
     /// Asks whether Redis still has what it had acknowledged, and repairs what it has forgotten. Once the
-    /// poll is closed this marks the writer as drained: all that it has accepted is there.
-    pub(in crate::commit) async fn heartbeat(&mut self, closed_at_ms: i64) -> Result<(), Aborted> {
+    /// poll is closed this marks the writer as drained: all that it has accepted is there. Where `tries`, a server
+    /// that answers and takes no writes has not answered.
+    pub(in crate::commit) async fn heartbeat(
+        &mut self,
+        closed_at_ms: i64,
+        tries: bool,
+    ) -> Result<(), Aborted> {
         self.books.drain_for(closed_at_ms);
         let asked = match closed_at_ms {
+            NOT_CLOSED if tries => self.ask(Mode::Try, 0).await?,
             NOT_CLOSED => self.ask(Mode::Check, 0).await?,
             closed_at_ms => self.ask(Mode::Drain, closed_at_ms).await?,
         };

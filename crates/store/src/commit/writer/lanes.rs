@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vote_domain::{Poll, PollState, WriterId};
 
-use super::poll_lanes::{LaneHandle, PollLanes, closed_at_ms};
+use super::poll_lanes::{KnownLanes, LaneHandle, PollLanes, closed_at_ms};
 use crate::commit::books::ReplayBudget;
 use crate::commit::config::LaneConfig;
 use crate::commit::lane::{Lane, LaneParts};
@@ -30,6 +31,8 @@ pub(super) struct Lanes {
     metrics: WriterMetrics,
     /// What the replay logs of all lanes take.
     replay_budget: Arc<ReplayBudget>,
+    /// Whether a lane was blocked when it was last looked.
+    any_blocked: Arc<AtomicBool>,
     tasks: TaskTracker,
     drain: CancellationToken,
     abort: CancellationToken,
@@ -51,6 +54,7 @@ impl Lanes {
             nodes,
             metrics: WriterMetrics::register(registry, &config),
             replay_budget: ReplayBudget::new(config.replay_window_bytes),
+            any_blocked: Arc::default(),
             config,
             random,
             tasks,
@@ -94,10 +98,17 @@ impl Lanes {
         });
     }
 
-    /// How many can't reach Redis right now.
-    pub(super) fn blocked(&self) -> usize {
+    /// Of how many it is known whether they can write. Lanes that can are told of those that can't.
+    pub(super) fn known(&self) -> KnownLanes {
         let by_poll = self.by_poll.lock();
-        by_poll.values().map(|lanes| lanes.blocked()).sum()
+        let mut known = KnownLanes::default();
+        for lanes in by_poll.values() {
+            let KnownLanes { blocked, writing } = lanes.known();
+            known.blocked += blocked;
+            known.writing += writing;
+        }
+        self.any_blocked.store(known.blocked > 0, Ordering::Relaxed);
+        known
     }
 
     fn start(&self, poll: &Poll) -> PollLanes {
@@ -132,6 +143,7 @@ impl Lanes {
                     drain: drain.clone(),
                     abort: self.abort.clone(),
                     replay_budget: Arc::clone(&self.replay_budget),
+                    any_blocked: Arc::clone(&self.any_blocked),
                 });
                 self.tasks.spawn(lane.run());
                 LaneHandle { shared, metrics }

@@ -18,6 +18,15 @@ pub(super) struct PollLanes {
     drain: CancellationToken,
 }
 
+/// Lanes of which it is known whether they can write.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KnownLanes {
+    /// They can't.
+    pub(super) blocked: usize,
+    /// They can.
+    pub(super) writing: usize,
+}
+
 /// What requests have of a lane.
 pub(super) struct LaneHandle {
     pub(super) shared: Arc<LaneShared>,
@@ -38,12 +47,21 @@ impl PollLanes {
         self.shards.len()
     }
 
-    /// How many of them can't reach Redis right now.
-    pub(super) fn blocked(&self) -> usize {
-        self.shards
-            .iter()
-            .filter(|lane| lane.shared.blocked.load(Ordering::Relaxed))
-            .count()
+    /// How many of them can't write to Redis right now, and how many are known to: none of a closed poll, which takes
+    /// no votes.
+    pub(super) fn known(&self) -> KnownLanes {
+        let mut known = KnownLanes::default();
+        for LaneHandle { shared, .. } in &self.shards {
+            if shared.closed_at_ms.load(Ordering::Relaxed) != NOT_CLOSED {
+                continue;
+            }
+            if shared.blocked.load(Ordering::Relaxed) {
+                known.blocked += 1;
+            } else if shared.in_use.load(Ordering::Relaxed) {
+                known.writing += 1;
+            }
+        }
+        known
     }
 
     /// Lets them send what waits, and end.

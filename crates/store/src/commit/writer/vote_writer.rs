@@ -14,6 +14,7 @@ use vote_domain::ReceiptKey;
 use super::directory::Directory;
 use super::lanes::Lanes;
 use super::open_poll::OpenPoll;
+use super::poll_lanes::KnownLanes;
 use crate::commit::config::LaneConfig;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
@@ -96,17 +97,22 @@ impl VoteWriter {
         self.receipt_key.load()
     }
 
-    /// Whether votes can go through now.
+    /// Whether votes can go through now: where a part of the servers is away, those for the others can.
     ///
     /// # Errors
-    /// The reason why not: the polls can't be read, or a lane is blocked.
+    /// The reason why not: the polls can't be read, or no lane that is in use can write.
     pub fn ready(&self) -> Result<(), String> {
         if !self.is_fresh.load(Ordering::Relaxed) {
             return Err("the polls can't be read from Redis".to_owned());
         }
-        match self.lanes.blocked() {
-            0 => Ok(()),
-            blocked => Err(format!("{blocked} commit lanes are blocked")),
+        match self.lanes.known() {
+            KnownLanes {
+                blocked: blocked @ 1..,
+                writing: 0,
+            } => Err(format!(
+                "all {blocked} commit lanes that are in use are blocked"
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -134,6 +140,8 @@ impl VoteWriter {
                 () = self.drain.cancelled() => return,
                 _ = ticks.tick() => {}
             }
+            // Nobody may ask whether the process is ready.
+            self.lanes.known();
             let refreshed = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return,
