@@ -17,6 +17,7 @@ use crate::commit::metrics::WriterMetrics;
 use crate::commit::queue::Queue;
 use crate::commit::recorder::NewWriter;
 use crate::commit::shared::LaneShared;
+use crate::commit::spill::{Spill, SpilledLane};
 use crate::commit::target::Target;
 use crate::nodes::Nodes;
 
@@ -33,6 +34,8 @@ pub(super) struct Lanes {
     tasks: TaskTracker,
     drain: CancellationToken,
     abort: CancellationToken,
+    /// What lanes that have ended had accepted, and Redis may not have.
+    left_behind: Arc<Mutex<Vec<SpilledLane>>>,
 }
 
 impl Lanes {
@@ -56,7 +59,14 @@ impl Lanes {
             tasks,
             drain,
             abort,
+            left_behind: Arc::default(),
         }
+    }
+
+    /// Takes what lanes that have ended had accepted, and Redis may not have.
+    pub(super) fn take_left_behind(&self) -> Spill {
+        let key_window = self.config.idempotency_window;
+        Spill::new(std::mem::take(&mut *self.left_behind.lock()), key_window)
     }
 
     /// The lanes of a poll that takes votes, or whose votes in flight are still to be counted.
@@ -133,7 +143,11 @@ impl Lanes {
                     abort: self.abort.clone(),
                     replay_budget: Arc::clone(&self.replay_budget),
                 });
-                self.tasks.spawn(lane.run());
+                let left_behind = Arc::clone(&self.left_behind);
+                self.tasks.spawn(async move {
+                    let left = lane.run().await;
+                    left_behind.lock().extend(left);
+                });
                 LaneHandle { shared, metrics }
             })
             .collect();
