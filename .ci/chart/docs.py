@@ -51,6 +51,7 @@ OWNED = {
     "http.bind",
     "admin.bind",
     "receipts.key_file",
+    "spill.dir",
     "access.production_token_file",
     "access.broadcast_token_file",
 }

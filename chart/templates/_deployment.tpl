@@ -106,6 +106,10 @@ spec:
               mountPath: /etc/paredao/settings
               readOnly: true
             {{- with include "paredao.secretMounts" . }}{{ . | trim | nindent 12 }}{{ end }}
+            {{- if and (eq .component "ingest") $values.spill.enabled }}
+            - name: spill
+              mountPath: /var/lib/paredao/spill
+            {{- end }}
             {{- with $values.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
@@ -117,9 +121,28 @@ spec:
           configMap:
             name: {{ $fullname }}
         {{- with include "paredao.secretVolumes" . }}{{ . | trim | nindent 8 }}{{ end }}
+        {{- if and (eq .component "ingest") $values.spill.enabled }}
+        - name: spill
+          {{- include "paredao.spillVolume" $values.spill | nindent 10 }}
+        {{- end }}
         {{- with $values.extraVolumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+{{- end -}}
+
+{{/* What accepted votes are left on that Redis may not have. */}}
+{{- define "paredao.spillVolume" -}}
+{{- if and .existingClaim .volume -}}
+{{- fail "ingest.spill: existingClaim and volume are two places for the same files: leave one of them out" -}}
+{{- else if .existingClaim -}}
+persistentVolumeClaim:
+  claimName: {{ .existingClaim }}
+{{- else if .volume -}}
+{{- toYaml .volume -}}
+{{- else -}}
+emptyDir:
+  sizeLimit: 512Mi
+{{- end -}}
 {{- end -}}
 
 {{/* Mounts and volumes of the Secrets that a component reads by file. */}}

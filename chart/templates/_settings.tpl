@@ -22,6 +22,16 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (eq .component "ingest") .root.Values.ingest.spill.enabled -}}
+{{- with .root.Values.ingest.spill -}}
+{{- $spill := dict "dir" "/var/lib/paredao/spill" -}}
+{{- if not (or .existingClaim .volume (hasKey (dig "spill" dict $values.settings) "to_log")) -}}
+{{- /* The volume goes with the pod: the log may be collected. */ -}}
+{{- $_ := set $spill "to_log" true -}}
+{{- end -}}
+{{- $owned = mergeOverwrite $owned (dict "spill" $spill) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .root.Values.redis.embedded.enabled (hasPrefix "replicas" (dig "commit" "durability" "" $values.settings)) -}}
 {{- fail (printf "%s.settings.commit.durability: the embedded Redis has no replica that could have the votes: use memory or fsync, or an external Redis" .component) -}}
 {{- end -}}

@@ -244,6 +244,58 @@ def _(rendered):
     del rendered.of_kind("Secret")[0]["immutable"]
 
 
+@rule("the volume that the values name is where ingest leaves accepted votes, and it can write there")
+def spill(rendered: Rendered) -> Iterator[str]:
+    found = pod(rendered, "ingest")["spec"]
+    volumes = {volume["name"]: {**volume} for volume in found["volumes"]}
+    mounts = {mount["mountPath"]: mount for mount in found["containers"][0]["volumeMounts"]}
+    settings = rendered.named("ConfigMap", f"{rendered.prefix}-ingest")["data"]["settings.yaml"]
+    directory = yaml.safe_load(settings).get("spill", {}).get("dir")
+    if bool(directory) != given(rendered, "ingest.spill", {}).get("enabled", True):
+        yield f"ingest: spill.dir is {directory}, against ingest.spill.enabled"
+    if not directory:
+        return
+    stays = given(rendered, "ingest.spill.existingClaim") or given(rendered, "ingest.spill.volume")
+    if not stays and not yaml.safe_load(settings)["spill"].get("to_log"):
+        yield "ingest: what is left goes with the pod, and is not in the log"
+    mount = mounts.get(directory, {})
+    if not mount or mount.get("readOnly"):
+        yield f"ingest: spill.dir is {directory}, where it can't write: mounted are {sorted(mounts)}"
+        return
+    volume = volumes[mount["name"]]
+    del volume["name"]
+    claim, other = given(rendered, "ingest.spill.existingClaim"), given(rendered, "ingest.spill.volume")
+    wanted = {"persistentVolumeClaim": {"claimName": claim}} if claim else other
+    if wanted and volume != wanted:
+        yield f"ingest: accepted votes are left on {volume}, not on {wanted}"
+
+
+@breaks("production", "accepted votes that go with the pod")
+def _(rendered):
+    volumes = pod(rendered, "ingest")["spec"]["volumes"]
+    volume = next(found for found in volumes if found["name"] == "spill")
+    volume.pop("persistentVolumeClaim")
+    volume["emptyDir"] = {}
+
+
+@breaks("minimal", "accepted votes that are neither on a volume that stays nor in the log")
+def _(rendered):
+    data = rendered.named("ConfigMap", f"{rendered.prefix}-ingest")["data"]
+    data["settings.yaml"] = data["settings.yaml"].replace("to_log: true", "to_log: false")
+
+
+@breaks("minimal", "a place that ingest can't write to")
+def _(rendered):
+    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
+    next(found for found in mounts if found["name"] == "spill")["readOnly"] = True
+
+
+@breaks("minimal", "a directory that is no volume")
+def _(rendered):
+    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
+    mounts.remove(next(found for found in mounts if found["name"] == "spill"))
+
+
 @rule("autoscalers, budgets and spreads are as the values say")
 def scaling(rendered: Rendered) -> Iterator[str]:
     for name in SERVICES:

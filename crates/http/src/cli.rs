@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use vote_runtime::settings::{Settings, schema_json};
+use vote_runtime::settings::{ServiceName, Settings, schema_json};
 
 use crate::exit::{self, fail, usage};
 use crate::healthcheck::healthcheck;
@@ -14,11 +14,18 @@ use crate::openapi;
 use crate::process::run;
 use crate::service::Service;
 
+/// The variable that `--spill` goes over.
+const SPILL_DIR: &str = "VOTE__SPILL__DIR";
+
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Settings file (.toml, .yaml, .yml or .json); VOTE__… variables go over it.
     #[arg(long, value_name = "FILE", env = "VOTE__CONFIG_FILE")]
     config: Option<PathBuf>,
+
+    /// Directory for the accepted votes that Redis may not have when the process ends (goes over VOTE__SPILL__DIR).
+    #[arg(long, value_name = "DIR")]
+    spill: Option<PathBuf>,
 
     /// Check the settings and exit.
     #[arg(long, conflicts_with_all = ["print_openapi", "print_settings_schema"])]
@@ -53,7 +60,7 @@ pub fn main<S: Service>() -> ExitCode {
 }
 
 /// [`main`] with arguments of the caller's, the program's name first; returns the exit code: 0, 1 for a
-/// failure, 2 for wrong settings. Wrong arguments, `--help` and `--version` end the process themselves.
+/// failure, 2 for wrong settings, 3 where accepted votes are left over that Redis may not have. Wrong arguments, `--help` and `--version` end the process themselves.
 #[must_use]
 pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let command = Arguments::command()
@@ -61,6 +68,9 @@ pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u
         .bin_name(S::NAME.as_str())
         .version(S::VERSION)
         .about(S::ABOUT)
+        .mut_arg("spill", |option| {
+            option.hide(S::NAME != ServiceName::Ingest)
+        })
         .after_help("Settings: VOTE__… variables and a file; docs/settings.md has them all.");
     let arguments = Arguments::from_arg_matches(&command.get_matches_from(arguments))
         .unwrap_or_else(|error| error.exit());
@@ -72,7 +82,11 @@ pub fn main_from<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> u
         return schema_json()
             .map_or_else(|error| fail(&error.to_string()), |schema| print(&schema));
     }
-    let env = environment();
+    let mut env = environment();
+    if let Some(dir) = arguments.spill {
+        env.retain(|(name, _)| name != SPILL_DIR);
+        env.push((SPILL_DIR.to_owned(), dir.to_string_lossy().into_owned()));
+    }
     let settings = match Settings::load(S::NAME, arguments.config.as_deref(), env.iter().cloned()) {
         Ok(settings) => settings,
         Err(error) => return usage(&error),

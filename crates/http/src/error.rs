@@ -62,6 +62,14 @@ pub enum StopError {
     /// The service had not finished what it had accepted.
     #[error("the service had not drained after shutdown.drain_timeout_ms ({0} ms)")]
     Service(u64),
+    /// Accepted votes are left over that Redis may not have.
+    #[error("{votes} accepted votes may be nowhere in Redis: {whereabouts}")]
+    Unrecorded {
+        /// How many.
+        votes: u64,
+        /// Where they are now, and what to do.
+        whereabouts: String,
+    },
     /// A server ended by itself.
     #[error("the {0} server ended by itself: {1}")]
     Server(&'static str, String),

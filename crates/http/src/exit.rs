@@ -10,6 +10,9 @@ pub(crate) const FAILURE: u8 = 1;
 /// Of wrong settings, as of wrong arguments.
 const USAGE: u8 = 2;
 
+/// Of a process that has ended with accepted votes that Redis may not have.
+pub(crate) const UNRECORDED: u8 = 3;
+
 /// Of a process that a second signal has ended before it had drained: 128 + SIGINT.
 pub(crate) const INTERRUPTED: i32 = 130;
 

@@ -3,8 +3,10 @@
 //! A service implements [`Service`]; its binary is [`main`], its tests use [`launch`]:
 //!
 //! ```no_run
+//! use std::time::Duration;
+//!
 //! use actix_web::web::ServiceConfig;
-//! use vote_http::{BoxError, Context, Service};
+//! use vote_http::{BoxError, Context, Service, StopError};
 //! use vote_runtime::ServiceName;
 //!
 //! struct Ingest;
@@ -27,7 +29,9 @@
 //!         |_app: &mut ServiceConfig| {}
 //!     }
 //!
-//!     async fn drain(self) {}
+//!     async fn drain(self, _patience: Duration) -> Result<(), StopError> {
+//!         Ok(())
+//!     }
 //! }
 //!
 //! fn main() -> std::process::ExitCode {

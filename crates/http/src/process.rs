@@ -12,7 +12,7 @@ use vote_runtime::SystemClock;
 use vote_runtime::settings::Settings;
 use vote_runtime::telemetry::Telemetry;
 
-use crate::error::BoxError;
+use crate::error::{BoxError, StopError};
 use crate::exit::{self, fail, usage};
 use crate::run::launch;
 use crate::service::Service;
@@ -60,7 +60,10 @@ fn with_telemetry<S: Service>(
                 error = error.as_ref() as &dyn Error,
                 "stopped with an error"
             );
-            exit::FAILURE
+            match error.downcast_ref() {
+                Some(StopError::Unrecorded { .. }) => exit::UNRECORDED,
+                _ => exit::FAILURE,
+            }
         }
     };
     telemetry.shutdown();
@@ -97,7 +100,10 @@ async fn serve<S: Service>(settings: Settings, has_traces: bool) -> Result<(), B
     loop {
         tokio::select! {
             result = &mut shutdown => {
-                let result = failure.map_or(Ok(()), Err).and(result);
+                let result = match result {
+                    Err(StopError::Unrecorded { .. }) => result,
+                    _ => failure.map_or(Ok(()), Err).and(result),
+                };
                 return result.map_err(Into::into);
             }
             name = signals.next() => {

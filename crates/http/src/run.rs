@@ -25,6 +25,9 @@ use crate::service::{Context, Service};
 /// Longest time for the operators' server to stop: only probes and scrapes are open there.
 const ADMIN_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How much longer a service may take to put away what it could not finish in its time.
+const PUTTING_AWAY: Duration = Duration::from_millis(1_500);
+
 /// A service that serves.
 pub struct Running<S> {
     service: S,
@@ -193,8 +196,13 @@ impl<S: Service> Running<S> {
 
         // What has been accepted is worth more than the bound: it gets a quarter of it in any case.
         let left = bound.saturating_sub(started.elapsed()).max(bound / 4);
-        if tokio::time::timeout(left, service.drain()).await.is_err() {
-            result = result.and(Err(StopError::Service(bound_ms)));
+        let cut_off = left + PUTTING_AWAY;
+        let drained = tokio::time::timeout(cut_off, service.drain(left)).await;
+        match drained.unwrap_or(Err(StopError::Service(bound_ms))) {
+            Ok(()) => {}
+            // Nothing else that went wrong weighs as much.
+            Err(error @ StopError::Unrecorded { .. }) => result = Err(error),
+            Err(error) => result = result.and(Err(error)),
         }
         lifecycle.stop();
         // Scraped until here, so that the last votes are in the metrics.

@@ -1,6 +1,7 @@
 //! What a service is: the part of a binary that is its own, and what it is given to start with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use prometheus_client::registry::Registry;
@@ -8,7 +9,7 @@ use utoipa::openapi::OpenApi as Document;
 use vote_domain::Clock;
 use vote_runtime::settings::{ServiceName, Settings};
 
-use crate::error::BoxError;
+use crate::error::{BoxError, StopError};
 use crate::health::ReadyCheck;
 use crate::lifecycle::Lifecycle;
 
@@ -31,8 +32,12 @@ pub trait Service: Sized + Send + 'static {
     /// Its routes, added to the app of each worker.
     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static;
 
-    /// Finishes what has been accepted, once no request is open any more. Bounded by the caller.
-    fn drain(self) -> impl Future<Output = ()> + Send;
+    /// Finishes what has been accepted, once no request is open any more. It has so long for it, and a second more to put
+    /// away what could not be finished; then it is cut off.
+    ///
+    /// # Errors
+    /// What could not be finished.
+    fn drain(self, patience: Duration) -> impl Future<Output = Result<(), StopError>> + Send;
 }
 
 /// What a service is built from.

@@ -5,6 +5,7 @@
 
 mod routes;
 mod service;
+mod spill;
 mod vote;
 
 pub use service::Ingest;

@@ -1,16 +1,21 @@
 //! The ingest service: its lanes, its routes, its drain.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::{BoxError, Context, Service};
+use vote_http::{BoxError, Context, Service, StopError};
 use vote_runtime::{ServiceName, Settings, entropy};
-use vote_store::{Durability, Store, StoreError, VoteWriter, VoteWriterConfig};
+use vote_store::{Durability, Ended, Store, StoreError, VoteWriter, VoteWriterConfig};
 
 use crate::routes::cast_vote;
+use crate::spill::{self, Place, SpillDir};
+
+/// The part of the time for the drain that is kept for writing what is left over.
+const SPILL_SHARE: u32 = 4;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +33,7 @@ pub struct Ingest {
     writer: Arc<VoteWriter>,
     settings: Arc<Settings>,
     clock: Data<dyn vote_domain::Clock>,
+    spill: Option<SpillDir>,
 }
 
 impl Service for Ingest {
@@ -41,6 +47,7 @@ impl Service for Ingest {
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let settings = Arc::clone(&context.settings);
+        let spill = SpillDir::open(settings.spill.dir.as_deref(), context).await?;
         let store = Store::new(&settings.redis)?;
         check_durability(&store, settings.commit.durability).await?;
         let config = VoteWriterConfig {
@@ -62,6 +69,7 @@ impl Service for Ingest {
             writer,
             settings,
             clock: Data::from(Arc::clone(&context.clock)),
+            spill,
         })
     }
 
@@ -77,8 +85,26 @@ impl Service for Ingest {
         }
     }
 
-    async fn drain(self) {
-        self.writer.drain().await;
+    async fn drain(self, patience: Duration) -> Result<(), StopError> {
+        let Ended {
+            in_time,
+            left_behind,
+        } = self.writer.drain(patience - patience / SPILL_SHARE).await;
+        if !left_behind.is_empty() {
+            let place = Place {
+                dir: self.spill,
+                to_log: self.settings.spill.to_log,
+                patience: patience / SPILL_SHARE + Duration::from_secs(1),
+            };
+            return Err(spill::leave(left_behind, place, self.clock.now()).await);
+        }
+        if in_time {
+            return Ok(());
+        }
+        let bound = self.settings.shutdown.drain_timeout;
+        Err(StopError::Service(
+            u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
+        ))
     }
 }
 

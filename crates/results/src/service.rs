@@ -1,12 +1,13 @@
 //! The service: what it is started from, and the routes it answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::{BoxError, Context, Service};
+use vote_http::{BoxError, Context, Service, StopError};
 use vote_runtime::ServiceName;
 use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
 
@@ -86,7 +87,8 @@ impl Service for Results {
         }
     }
 
-    async fn drain(self) {
+    async fn drain(self, _patience: Duration) -> Result<(), StopError> {
         // Nothing is accepted here that would have to be finished.
+        Ok(())
     }
 }

@@ -28,8 +28,9 @@ pub use audit::{AuditReport, ShardAudit, Undrained};
 pub use backup::{Backup, BackupError, MAX_BACKUP_BYTES, Taken, Totals};
 pub use commit::metric_names;
 pub use commit::{
-    Acceptance, Durability, DurabilityError, LaneConfig, OpenPoll, Outcome, Place, ReplicasMissing,
-    VoteToCast, VoteWriter, VoteWriterConfig,
+    Acceptance, Durability, DurabilityError, Ended, LaneConfig, MAX_SPILL_BYTES, OpenPoll, Outcome,
+    Place, ReplayError, ReplayReport, ReplicasMissing, Spill, SpillError, SpillHead, SpillPart,
+    SpilledLane, VoteToCast, VoteWriter, VoteWriterConfig, WrittenSpill,
 };
 pub use config::RedisConfig;
 pub use error::StoreError;

@@ -1,6 +1,6 @@
 //! The command line: what there is, how it is spelt, what it means.
 
-use crate::commands::{audit, dev, doctor, export, import, poll, receipt};
+use crate::commands::{audit, dev, doctor, export, import, poll, receipt, replay};
 use crate::global::Global;
 use crate::load::args::LoadArgs;
 use crate::smoke::SmokeArgs;
@@ -37,6 +37,8 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Restore a poll from a backup, where Redis holds nothing of it
     Import(import::ImportArgs),
+    /// Record accepted votes that an ended ingest process has left in a file (a spill), as far as Redis lacks them
+    Replay(replay::ReplayArgs),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
     Load(Box<LoadArgs>),
     /// Test a deployment by one vote in a rehearsal of its own: in by ingest, out by results, proven in Redis
@@ -134,6 +136,8 @@ mod tests {
             "votectl export paredao-01 --what backup --file paredao-01.json",
             "votectl import paredao-01.json --dry-run",
             "votectl import -",
+            "votectl replay vote-spill-1.jsonl vote-spill-2.jsonl --dry-run",
+            "votectl replay - --yes",
             "votectl receipt verify v1.a.b",
             "votectl dev --data-dir /tmp/x --no-demo",
         ] {
@@ -167,6 +171,7 @@ mod tests {
             ("votectl export paredao-01 --format xml", "csv, json"),
             ("votectl poll list --output yaml", "text, json"),
             ("votectl import", "<FILE>"),
+            ("votectl replay", "<FILE>"),
         ] {
             let error = refused(line);
             assert!(error.contains(says), "{line}: {error}");

@@ -100,12 +100,17 @@ impl From<vote_store::StoreError> for Failure {
                 "--redis: {error} (it must read redis://[user:password@]host[:port][/database])"
             )),
             vote_store::StoreError::Corrupt { .. } => Self::Broken(error.into()),
-            _ => {
-                let text = error.to_string();
-                let hint = hint(&text);
-                Self::Broken(anyhow::anyhow!("{text}; {hint}"))
-            }
+            _ => Self::away(&error.to_string()),
         }
+    }
+}
+
+impl Failure {
+    /// Redis is away, or refuses us, as this text says.
+    #[must_use]
+    pub(crate) fn away(text: &str) -> Self {
+        let hint = hint(text);
+        Self::Broken(anyhow::anyhow!("{text}; {hint}"))
     }
 }
 

@@ -48,6 +48,7 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
         Command::Doctor(args) => commands::doctor::run(args, &mut context).await,
         Command::Export(args) => commands::export::run(args, &mut context).await,
         Command::Import(args) => commands::import::run(args, &mut context).await,
+        Command::Replay(args) => commands::replay::run(args, &mut context).await,
         Command::Load(args) => load::run(*args, &mut context).await,
         Command::Smoke(args) => smoke::run(args, &mut context).await,
         Command::Dev(args) => commands::dev::run(args, &mut context).await,

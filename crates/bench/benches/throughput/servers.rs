@@ -5,9 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, post};
 use deadpool_redis::{Config, Pool, Runtime};
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
-use vote_http::{BoxError, Context, Problem, ProblemCode, Service};
+use vote_http::{BoxError, Context, Problem, ProblemCode, Service, StopError};
 use vote_ingest::{Received, answer, read_vote};
 use vote_runtime::ServiceName;
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
@@ -111,7 +112,9 @@ impl Service for NoRedis {
         }
     }
 
-    async fn drain(self) {}
+    async fn drain(self, _patience: Duration) -> Result<(), StopError> {
+        Ok(())
+    }
 }
 
 /// Increments three counters for each vote.
@@ -170,5 +173,7 @@ impl Service for PerVote {
         }
     }
 
-    async fn drain(self) {}
+    async fn drain(self, _patience: Duration) -> Result<(), StopError> {
+        Ok(())
+    }
 }

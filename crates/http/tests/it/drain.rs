@@ -205,6 +205,29 @@ async fn a_service_that_does_not_drain_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn accepted_votes_that_are_left_over_are_reported_before_anything_else() {
+    let service = start(&[
+        ("VOTE__SHUTDOWN__GRACE_MS", "0"),
+        ("VOTE__SHUTDOWN__DRAIN_TIMEOUT_MS", "500"),
+        ("VOTE__COMMIT__QUEUE_CAPACITY", "9"),
+    ])
+    .await;
+    let mut connection = Connection::open(service.address())
+        .await
+        .expect("a connection");
+    connection
+        .send("GET /v1/slow?ms=60000 HTTP/1.1\r\nHost: test\r\n\r\n")
+        .await
+        .expect("sent");
+    active(service.admin_address(), 1).await;
+    let stopped = service.shutdown(CancellationToken::new()).await;
+    assert!(
+        matches!(stopped, Err(StopError::Unrecorded { votes: 9, .. })),
+        "{stopped:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_grace_can_be_cut_short_and_tokens_tell_the_stages() {
     let service = start(&[("VOTE__SHUTDOWN__GRACE_MS", "60000")]).await;
     let lifecycle = service.lifecycle().clone();

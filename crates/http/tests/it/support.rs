@@ -11,7 +11,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use utoipa::OpenApi as _;
-use vote_http::{BoxError, Context, Problem, ProblemCode, Running, Service, TimelyBody, launch};
+use vote_http::{
+    BoxError, Context, Problem, ProblemCode, Running, Service, StopError, TimelyBody, launch,
+};
 use vote_runtime::{ServiceName, Settings, SystemClock};
 
 /// A service with one operation of each kind.
@@ -19,6 +21,7 @@ pub(crate) struct Sample {
     pub(crate) ready: Arc<AtomicBool>,
     drained: Arc<AtomicBool>,
     drain_time: Duration,
+    left_behind: u64,
 }
 
 #[derive(utoipa::OpenApi)]
@@ -86,7 +89,8 @@ impl Service for Sample {
                 Err("switched off".to_owned())
             }
         });
-        // Only the tests of a drain that hangs set this number, which no other setting minds.
+        // Only the tests of a drain that hangs, or leaves something behind, set these numbers, which no other setting
+        // minds.
         let drain_time = match context.settings.commit.queue_capacity {
             7 => Duration::from_secs(60),
             _ => Duration::from_millis(1),
@@ -94,6 +98,10 @@ impl Service for Sample {
         Ok(Self {
             ready,
             drained: Arc::new(AtomicBool::new(false)),
+            left_behind: match context.settings.commit.queue_capacity {
+                9 => 9,
+                _ => 0,
+            },
             drain_time,
         })
     }
@@ -117,9 +125,16 @@ impl Service for Sample {
         }
     }
 
-    async fn drain(self) {
+    async fn drain(self, _patience: Duration) -> Result<(), StopError> {
         tokio::time::sleep(self.drain_time).await;
         self.drained.store(true, Ordering::Relaxed);
+        match self.left_behind {
+            0 => Ok(()),
+            votes => Err(StopError::Unrecorded {
+                votes,
+                whereabouts: "a test has them".to_owned(),
+            }),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{CandidateId, Clock as _, Eligibility, Poll, PollDefinition, PollId, Transition};
-use vote_http::Service as _;
+use vote_http::{Service as _, StopError};
 use vote_ingest::Ingest;
 use vote_runtime::{ServiceName, Settings, SystemClock};
 use vote_store::{AuditReport, PollOperator, RedisConfig, Store};
@@ -249,11 +249,11 @@ impl App {
         answer.expect("an answer").text().await.expect("text")
     }
 
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) -> Result<(), StopError> {
         let running = self.running.take().expect("running");
         let skip_grace = CancellationToken::new();
         skip_grace.cancel();
-        running.shutdown(skip_grace).await.expect("a clean stop");
+        running.shutdown(skip_grace).await
     }
 }
 

@@ -207,7 +207,7 @@ async fn of_outages(read: &mut Read) {
     let all_met = timeout(DEADLINE, all_met).await;
     all_met.unwrap_or_else(|_| panic!("not met: {missing:?}"));
     show.redis.resume();
-    app.stop().await;
+    app.stop().await.expect("a clean stop");
 
     show.redis.stop().await;
     let app = App::start(&show.redis.url(), &[ORIGINS]).await;

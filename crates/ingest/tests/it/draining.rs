@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
+use vote_http::StopError;
 use vote_testkit::{ChildProcess, eventually, free_port};
 
 use crate::app::{DEADLINE, POLL, Show};
@@ -70,14 +71,18 @@ async fn a_terminated_process_answers_all_it_has_taken_and_records_all_it_has_ac
 }
 
 #[tokio::test]
-async fn a_stopped_service_ends_in_time_even_with_redis_gone() {
+async fn a_stopped_service_ends_in_time_even_with_redis_gone_and_says_what_may_be_lost() {
     let mut show = Show::open().await;
     let app = show
         .app_with(&[("VOTE__SHUTDOWN__DRAIN_TIMEOUT_MS", "1000")])
         .await;
     assert!(app.vote("ana", None).await.is_accepted());
     show.redis.stop().await;
-    tokio::time::timeout(Duration::from_secs(10), app.stop())
+    let stopped = tokio::time::timeout(Duration::from_secs(10), app.stop())
         .await
         .expect("it ends in time");
+    assert!(
+        matches!(stopped, Err(StopError::Unrecorded { votes: 1, .. })),
+        "{stopped:?}"
+    );
 }

@@ -182,7 +182,7 @@ pub(crate) struct Voting(Arc<VoteWriter>);
 impl Voting {
     /// Ends in order, so that nobody has to wait for it.
     pub(crate) async fn end(self) {
-        self.0.drain().await;
+        self.0.drain(std::time::Duration::from_secs(20)).await;
     }
 
     pub(crate) async fn cast(&self, poll: &str, vote: VoteToCast) -> Place {

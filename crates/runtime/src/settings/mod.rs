@@ -27,7 +27,7 @@ pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_
 pub use self::schema::schema_json;
 pub use self::sections::{
     AccessSettings, AdminSettings, HttpSettings, LogFormat, LogSettings, PollsSettings,
-    ReceiptSettings, ShutdownSettings, SnapshotSettings,
+    ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
 };
 pub use self::service_name::ServiceName;
 
@@ -53,6 +53,8 @@ pub struct Settings {
     pub receipts: ReceiptSettings,
     /// Tokens of the readers that see more than the public.
     pub access: AccessSettings,
+    /// Where accepted votes are left that Redis may not have in the end.
+    pub spill: SpillSettings,
     /// How the service stops.
     pub shutdown: ShutdownSettings,
 }

@@ -252,6 +252,17 @@ fn is_token(token: &Secret) -> bool {
     (16..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// `spill.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpillSettings {
+    /// Where accepted votes are left that Redis may not have when the process ends.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub dir: Option<PathBuf>,
+    /// Whether they are written to the log as well.
+    pub to_log: bool,
+}
+
 /// `shutdown.*`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

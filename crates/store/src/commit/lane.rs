@@ -24,6 +24,7 @@ use super::recorder::{NewWriter, Recorder};
 use super::reply::Reply;
 use super::sender::{Aborted, Sender};
 use super::shared::{LaneShared, NOT_CLOSED};
+use super::spill::SpilledLane;
 use super::target::Target;
 use crate::nodes::Nodes;
 
@@ -106,8 +107,9 @@ impl Lane {
         }
     }
 
-    /// Carries votes until it is told to drain and nothing waits any more, or to abort.
-    pub(crate) async fn run(mut self) {
+    /// Carries votes until it is told to drain and nothing waits any more, or to abort. Gives the accepted votes that
+    /// Redis may not have then.
+    pub(crate) async fn run(mut self) -> Vec<SpilledLane> {
         let mut taken = Vec::new();
         loop {
             if self.backlog.is_empty() {
@@ -136,7 +138,7 @@ impl Lane {
             }
         }
         self.give_up_waiting();
-        self.recorder.last_check().await;
+        self.recorder.last_check().await
     }
 
     /// Waits for votes; `false` when there will be none.

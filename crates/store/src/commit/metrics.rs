@@ -51,6 +51,8 @@ pub(crate) struct WriterMetrics {
     unrecoverable_votes: PollFamily<Counter>,
     unconfirmed_votes: PollFamily<Counter>,
     unexpected_votes: PollFamily<Counter>,
+    missing_votes: Family<LaneLabels, Gauge>,
+    spilled_votes: PollFamily<Counter>,
 }
 
 impl WriterMetrics {
@@ -58,6 +60,13 @@ impl WriterMetrics {
     pub(crate) fn register(registry: &mut Registry, config: &LaneConfig) -> Self {
         let (batch_votes, commit_seconds) = histograms(registry);
         let (queue, replay_log_bytes) = gauges(registry, config);
+        let missing_votes = Family::default();
+        registry.register(
+            metric_names::MISSING_VOTES,
+            "Accepted votes that Redis has forgotten and that the lane is about to send again: until it has, nothing \
+             but this process has them",
+            missing_votes.clone(),
+        );
         let votes = Family::default();
         registry.register("vote_votes", "Votes by how they ended", votes.clone());
         let mut counter = |name: &str, help: &str| {
@@ -99,6 +108,11 @@ impl WriterMetrics {
                 "vote_unexpected_votes",
                 "Votes that Redis has of a writer beyond what it had acknowledged",
             ),
+            spilled_votes: counter(
+                metric_names::SPILLED_VOTES,
+                "Accepted votes that Redis may not have, and that the process has left behind when it ended",
+            ),
+            missing_votes,
         }
     }
 
@@ -138,6 +152,8 @@ impl WriterMetrics {
             unrecoverable_votes: self.unrecoverable_votes.get_or_create(&by_poll).clone(),
             unconfirmed_votes: self.unconfirmed_votes.get_or_create(&by_poll).clone(),
             unexpected_votes: self.unexpected_votes.get_or_create(&by_poll).clone(),
+            missing_votes: self.missing_votes.get_or_create(&by_lane).clone(),
+            spilled_votes: self.spilled_votes.get_or_create(&by_poll).clone(),
         }
     }
 }
@@ -210,6 +226,8 @@ pub(crate) struct LaneMetrics {
     pub(crate) unrecoverable_votes: Counter,
     pub(crate) unconfirmed_votes: Counter,
     pub(crate) unexpected_votes: Counter,
+    pub(crate) missing_votes: Gauge,
+    pub(crate) spilled_votes: Counter,
 }
 
 impl LaneMetrics {

@@ -20,6 +20,7 @@ mod recorder;
 mod reply;
 mod sender;
 mod shared;
+mod spill;
 mod target;
 mod ticket;
 mod vote;
@@ -29,5 +30,10 @@ pub use config::LaneConfig;
 pub(crate) use copies::check_fsync;
 pub use durability::{Durability, DurabilityError, ReplicasMissing};
 pub use outcome::{Acceptance, Outcome, Place};
+pub(crate) use spill::LaneReplay;
+pub use spill::{
+    MAX_SPILL_BYTES, ReplayError, ReplayReport, Spill, SpillError, SpillHead, SpillPart,
+    SpilledLane, WrittenSpill,
+};
 pub use vote::VoteToCast;
-pub use writer::{OpenPoll, VoteWriter, VoteWriterConfig};
+pub use writer::{Ended, OpenPoll, VoteWriter, VoteWriterConfig};

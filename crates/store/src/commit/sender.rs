@@ -67,6 +67,16 @@ impl Sender {
         &self.target.poll
     }
 
+    /// The fields of the poll's channels and candidates.
+    pub(super) fn fields(&self) -> &[String] {
+        self.target.fields()
+    }
+
+    /// How many of them a channel has.
+    pub(super) const fn candidates(&self) -> usize {
+        self.target.candidates()
+    }
+
     pub(super) const fn shard(&self) -> u16 {
         self.target.shard
     }

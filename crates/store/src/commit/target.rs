@@ -48,6 +48,16 @@ impl Target {
         &self.fields[usize::from(channel) * self.candidates + usize::from(candidate)]
     }
 
+    /// The fields of all channels' candidates, channel by channel.
+    pub(super) fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    /// How many of them a channel has.
+    pub(super) const fn candidates(&self) -> usize {
+        self.candidates
+    }
+
     /// The channel's id.
     pub(super) fn channel(&self, channel: u8) -> &str {
         &self.channels[usize::from(channel)].0

@@ -3,6 +3,7 @@
 mod backup;
 mod delete;
 mod poll_operator;
+mod replay;
 mod restore;
 mod save;
 mod seal;

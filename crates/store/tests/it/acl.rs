@@ -91,7 +91,7 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
     .await;
     cancel.cancel();
 
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     show.change(Transition::Close, closes_at()).await;
     let poll = show.poll().await;
     show.operator
@@ -235,7 +235,7 @@ async fn the_operator_takes_and_restores_a_backup_with_these_rights_and_deletes_
             &voting.cast(keyed(ANA, &format!("k{number}"))).await
         ));
     }
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     show.change(Transition::Close, closes_at()).await;
     let closed = show.poll().await;
     show.seal(&closed, closes_at(), "test")
@@ -271,6 +271,33 @@ async fn the_operator_takes_and_restores_a_backup_with_these_rights_and_deletes_
         assert_refused(&show, user, "DEL vote:{paredao-01/0}:import").await;
         assert_refused(&show, user, "SET vote:{paredao-01/0}:import x").await;
     }
+}
+
+#[tokio::test]
+async fn the_operator_records_what_a_process_has_left_behind_with_these_rights() {
+    let show = show().await;
+    let poll = show.poll().await;
+    let ingest = show.redis.url_as("vote-ingest", "secret");
+    let voting = Voting::start(&ingest, lane_config(), show.id.as_str()).await;
+    for number in 0..20 {
+        assert!(is_accepted(
+            &voting.cast(keyed(ANA, &format!("k{number}"))).await
+        ));
+    }
+    says(&show, "admin", "FLUSHALL").await.expect("flushed");
+    let patience = std::time::Duration::from_millis(300);
+    let spill = voting.writer.drain(patience).await.left_behind;
+    assert_eq!(spill.votes(), 20);
+    show.operator.save(&poll, 0).await.expect("saved");
+    for lane in spill.lanes() {
+        let now = at("2025-11-24T01:02:10Z");
+        let replayed = show.operator.replay(&spill, lane, now, || ()).await;
+        assert_eq!(replayed.expect("recorded").recorded, lane.votes());
+    }
+    let audit = show.audit().await;
+    assert!(audit.passed && audit.total == 20, "{:?}", audit.differences);
+    let refused = says(&show, "admin", "ACL LOG").await.expect("a log");
+    assert_eq!(refused, Value::Array(Vec::new()), "refused");
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use vote_store::{
 use vote_testkit::{Fault, FaultProxy, RedisCluster, RedisServer};
 
 use crate::snapshots::Reading;
-use crate::support::{ANA, BIA, Show, at, closes_at, is_accepted, keyed, store, vote, voting_ms};
+use crate::support::{
+    ANA, BIA, DEADLINE, Show, at, closes_at, is_accepted, keyed, store, vote, voting_ms,
+};
 
 fn now() -> jiff::Timestamp {
     at("2025-11-24T01:03:00Z")
@@ -25,7 +27,7 @@ pub(crate) async fn voted(shards: u16) -> Show {
             let name = format!("{process}-{number}");
             assert!(is_accepted(&voting.cast(keyed(ANA, &name)).await));
         }
-        voting.writer.drain().await;
+        voting.writer.drain(DEADLINE).await;
     }
     show
 }
@@ -163,7 +165,7 @@ async fn each_state_comes_back_as_it_was_or_paused() {
                         &voting.cast(keyed(ANA, &number.to_string())).await
                     ));
                 }
-                voting.writer.drain().await;
+                voting.writer.drain(DEADLINE).await;
             }
         }
         let backup = taken(&show).await;

@@ -66,7 +66,7 @@ async fn seen_empty(before: u64, after: u64) -> u64 {
     .await;
     restored(&show.operator, &backup).await;
     // The lane has ended once it has sent what it had to.
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     let audit = show.audit().await;
     assert!(audit.passed, "{:?}", audit.differences);
     let counted = u64::try_from(audit.total).expect("few");

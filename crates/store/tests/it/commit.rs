@@ -8,8 +8,8 @@ use vote_store::{Acceptance, LaneConfig, Outcome, Place, VoteToCast};
 use vote_testkit::RedisServer;
 
 use crate::support::{
-    ANA, BIA, Show, by_voter, is_accepted, keyed, lane_config, repeated, tally_of, vote, voter,
-    voting_ms,
+    ANA, BIA, DEADLINE, Show, by_voter, is_accepted, keyed, lane_config, repeated, tally_of, vote,
+    voter, voting_ms,
 };
 
 #[tokio::test]
@@ -453,7 +453,7 @@ async fn draining_sends_what_waits() {
         })
         .collect();
     tokio::task::yield_now().await;
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     let mut accepted = 0;
     for vote in waiting {
         accepted += u64::from(is_accepted(&vote.await.expect("no panic")));

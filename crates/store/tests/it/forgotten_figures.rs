@@ -35,7 +35,7 @@ async fn a_shard_that_redis_forgot_is_not_read_as_without_votes() {
     let reading = Reading::start(&show.url);
     let before = reading.total(20).await;
     // Nobody who could put it right meanwhile.
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     drop(voting);
     forget_shard(&show).await;
     let is = async |name: &str, value: &str| {
@@ -92,7 +92,7 @@ async fn a_poll_that_redis_forgot_is_kept_and_said_until_it_is_there_again() {
         .change(Transition::Pause, at("2025-11-24T01:03:00Z"))
         .await;
     // It would send its votes again.
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     drop(voting);
     let resumed = show
         .change(Transition::Resume, at("2025-11-24T01:04:00Z"))

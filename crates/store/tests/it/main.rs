@@ -19,5 +19,6 @@ mod schedules;
 mod sealing;
 mod servers;
 mod snapshots;
+mod spill;
 mod support;
 mod topologies;

@@ -178,7 +178,7 @@ async fn a_change_after_a_sealing_that_failed_between_two_fences_is_kept() {
     let show = Show::open_on(RedisServer::start().await, 3).await;
     let voting = show.voting().await;
     join_all((0..9).map(|_| voting.cast(vote(ANA)))).await;
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     let closed = show.change(Transition::Close, closes_at()).await;
     half_seal(&show, &closed, 0).await;
     let embargoed = redefined(&closed, &[("visibility", "embargoed")]);

@@ -120,7 +120,7 @@ async fn a_writer_whose_process_was_killed_has_to_be_abandoned_by_name() {
     let (killed, alive) = (show.voting().await, show.voting().await);
     let (gone, there) = (writer_of(&killed).await, writer_of(&alive).await);
     killed.writer.abort();
-    killed.writer.drain().await;
+    killed.writer.drain(DEADLINE).await;
     let closed = show.change(Transition::Close, closes_at()).await;
     eventually(DEADLINE, || async {
         marks(&show).await[&there] == Drained::At(closes_at().as_millisecond())
@@ -194,14 +194,14 @@ async fn a_writer_that_has_ended_in_order_is_drained_whenever_the_poll_closes() 
     let show = Show::open().await;
     let voting = show.voting().await;
     let writer = writer_of(&voting).await;
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     assert_eq!(
         marks(&show).await,
         BTreeMap::from([(writer, Drained::Ended)])
     );
     // One that never had a vote leaves no mark.
     let idle = show.voting().await;
-    idle.writer.drain().await;
+    idle.writer.drain(DEADLINE).await;
     assert_eq!(marks(&show).await.len(), 1);
     let closed = show.change(Transition::Close, opens_at()).await;
     let sealed = show

@@ -12,4 +12,5 @@ pub mod poll;
 pub mod poll_arg;
 mod progress;
 pub mod receipt;
+pub mod replay;
 pub mod spreadsheet;

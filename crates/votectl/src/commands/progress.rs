@@ -1,9 +1,9 @@
-//! How far a command is that goes through a poll shard by shard.
+//! How far a command is that goes through a poll shard by shard, or through a file.
 
 use crate::context::Context;
 use indicatif::ProgressBar;
 
-/// A bar of the shards that are done; on a terminal alone, gone when dropped.
+/// A bar of the shards, or other parts, that are done; on a terminal alone, gone when dropped.
 pub(super) struct Shards(ProgressBar);
 
 impl Shards {
@@ -14,6 +14,11 @@ impl Shards {
         } else {
             Self(ProgressBar::hidden())
         }
+    }
+
+    /// Tells that one more is done.
+    pub(super) fn advance(&self) {
+        self.0.inc(1);
     }
 
     /// Tells how many are done.

@@ -17,6 +17,7 @@ mod options;
 mod polls;
 mod readme;
 mod receipts;
+mod replay;
 mod sealing;
 mod smoke;
 mod support;

@@ -26,7 +26,11 @@ pub(in crate::commit) struct Books {
     /// The votes that the ledger should have of the writer.
     votes: u64,
     log: ReplayLog,
+    /// Redis has said that it has the writer only up to here, and not been seen to have more since.
+    forgotten_after: Option<u64>,
     predecessors: Vec<Predecessor>,
+    /// What was still to be sent again as another writer's when the lane was told to end.
+    stranded: Vec<OldBooks>,
     /// The closing time for which it has told Redis that nothing is left to send; else [`NOT_CLOSED`].
     drained_for_ms: i64,
 }
@@ -54,7 +58,9 @@ impl Books {
             last: 0,
             votes: 0,
             log: ReplayLog::new(replay_window, Arc::clone(budget), log_bytes),
+            forgotten_after: None,
             predecessors: Vec::new(),
+            stranded: Vec::new(),
             drained_for_ms: NOT_CLOSED,
         }
     }
@@ -99,6 +105,30 @@ impl Books {
             .add_resent(sequence, remains.batch, remains.counted, origins);
     }
 
+    /// Redis has said that it has the writer only up to `redis_last`; `None`: it has all again.
+    pub(in crate::commit) const fn set_forgotten_after(&mut self, redis_last: Option<u64>) {
+        self.forgotten_after = redis_last;
+    }
+
+    /// What Redis has said last that it lacks: all after this sequence.
+    pub(in crate::commit) const fn forgotten_after(&self) -> Option<u64> {
+        self.forgotten_after
+    }
+
+    /// The lane ends before all of this could be sent again.
+    pub(in crate::commit) fn strand(&mut self, old: OldBooks) {
+        self.stranded.push(old);
+    }
+
+    pub(in crate::commit) const fn have_stranded(&self) -> bool {
+        !self.stranded.is_empty()
+    }
+
+    /// Takes out all that Redis may not have, as the lane ends: of the writer, and of those before it.
+    pub(in crate::commit) fn take_all(&mut self) -> (VecDeque<Acknowledged>, Vec<OldBooks>) {
+        (self.log.take_after(0), std::mem::take(&mut self.stranded))
+    }
+
     /// Whether all that Redis lacks after `redis_last` can be sent again.
     pub(in crate::commit) fn reach(&self, redis_last: u64) -> bool {
         redis_last < self.last && self.log.reaches(redis_last)
@@ -135,6 +165,7 @@ impl Books {
         self.votes = self.votes.wrapping_sub(lost);
         self.log.clear();
         self.last = reached;
+        self.forgotten_after = None;
         lost
     }
 
@@ -149,6 +180,7 @@ impl Books {
         writer: WriterId,
         recorded_last: u64,
     ) -> OldBooks {
+        self.forgotten_after = None;
         OldBooks {
             batches: self.log.take_after(recorded_last),
             writer: std::mem::replace(&mut self.writer, writer),
@@ -176,6 +208,11 @@ impl Books {
         self.predecessors
             .retain(|old| !old.ended || old.until > now);
         &self.predecessors
+    }
+
+    /// All writers that the lane has started over from, as long as they are asked for.
+    pub(in crate::commit) fn all_predecessors(&self) -> Vec<WriterId> {
+        self.predecessors.iter().map(|old| old.writer).collect()
     }
 
     /// What the ledger has of a predecessor: gives the votes that it should have had.

@@ -12,6 +12,7 @@ use super::gate::Gate;
 use super::harness::BOUNDARY_MS;
 use super::steps::{Phase, Reference};
 use crate::commit::shared::{LaneShared, NOT_CLOSED};
+use crate::commit::spill::SpilledLane;
 use crate::config::RedisConfig;
 use crate::nodes::Nodes;
 
@@ -21,7 +22,7 @@ pub(super) struct Process {
     pub(super) gate: Gate,
     pub(super) abort: CancellationToken,
     pub(super) drain: CancellationToken,
-    pub(super) task: Option<JoinHandle<()>>,
+    pub(super) task: Option<JoinHandle<Vec<SpilledLane>>>,
     /// Its clock asked, and the answer is not through yet.
     pub(super) asking: bool,
     pub(super) alive: bool,

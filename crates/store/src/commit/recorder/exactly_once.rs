@@ -79,6 +79,7 @@ impl Recorder {
                     Some(Reply::Waits(state)) => Some(format!("the fence is {state}")),
                     Some(reply) => {
                         self.unblock();
+                        self.note_complete();
                         if making.is_uncertain {
                             self.metrics.replays.inc();
                         }

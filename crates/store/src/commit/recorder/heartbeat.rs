@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use super::exactly_once::Recorder;
+use crate::commit::backoff::Backoff;
 use crate::commit::batch::Batch;
 use crate::commit::books::Predecessor;
 use crate::commit::call::{Call, Mode};
 use crate::commit::reply::{Reply, not_a_reply};
 use crate::commit::sender::{Aborted, Attempt};
 use crate::commit::shared::NOT_CLOSED;
+use crate::commit::spill::SpilledLane;
 
 /// The most gaps that a lane repairs before it ends.
 const LAST_REPAIRS: usize = 3;
@@ -46,21 +48,14 @@ impl Recorder {
     }
 
     /// Before the lane ends: what it has had acknowledged should be there, and its writer is marked as
-    /// ended. Said if that can't be made sure of any more.
-    pub(in crate::commit) async fn last_check(&mut self) {
-        if !self.books.have_entries() {
-            return;
+    /// ended. Said if that can't be made sure of any more. Gives what Redis may not have.
+    pub(in crate::commit) async fn last_check(&mut self) -> Vec<SpilledLane> {
+        if !self.books.have_entries() && !self.books.have_stranded() {
+            return Vec::new();
         }
-        let mut asked = self.ask(Mode::End, 0).await;
-        for _ in 0..LAST_REPAIRS {
-            if !matches!(asked, Ok(Asked::Repaired)) {
-                break;
-            }
-            asked = self.ask(Mode::End, 0).await;
-        }
-        let stands = matches!(asked, Ok(Asked::Stands))
-            && self.ask_for_predecessors().await.is_ok_and(|asked| asked);
-        if !stands {
+        let stands = self.stands_at_last().await;
+        let has_ended = stands && self.ask_for_predecessors().await.is_ok_and(|asked| asked);
+        if !has_ended {
             tracing::warn!(
                 poll = %self.sender.poll(), shard = self.sender.shard(), writer = %self.books.writer(),
                 votes = self.books.votes_after(0),
@@ -68,6 +63,26 @@ impl Recorder {
                  its writer is not marked as ended"
             );
         }
+        if stands { Vec::new() } else { self.spill() }
+    }
+
+    /// Whether Redis has all of the lane's batches, as it says at last. As long as some are retained it is asked until
+    /// it answers, or the lane is told to end at once.
+    async fn stands_at_last(&mut self) -> bool {
+        let (mut repairs, mut backoff) = (0, Backoff::default());
+        while !self.books.have_stranded() {
+            match self.ask(Mode::End, 0).await {
+                Ok(Asked::Stands) => return true,
+                Ok(Asked::Repaired) if repairs < LAST_REPAIRS => repairs += 1,
+                Ok(Asked::Unanswered) if self.books.votes_after(0) > 0 => {
+                    if self.sender.pause(backoff.next()).await.is_err() {
+                        return false;
+                    }
+                }
+                Ok(_) | Err(Aborted) => return false,
+            }
+        }
+        false
     }
 
     async fn ask(&mut self, mode: Mode<'_>, closed_at_ms: i64) -> Result<Asked, Aborted> {
@@ -77,6 +92,7 @@ impl Recorder {
         let error = match self.sender.attempt(&call).await? {
             Attempt::Replied(bytes) => match Reply::parse(&bytes, 0) {
                 Some(Reply::Stands { votes }) => {
+                    self.note_complete();
                     let expected = self.books.correct(votes);
                     let why = "its last batch is there, not all of its votes";
                     self.compare(writer, expected, votes, why);

@@ -3,6 +3,7 @@
 mod exactly_once;
 mod heartbeat;
 mod repair;
+mod spill;
 mod start_over;
 
 pub(super) use exactly_once::{NewWriter, Recorder};

@@ -27,6 +27,7 @@ impl Recorder {
     pub(super) async fn repair(&mut self, last: u64) -> Result<(), Aborted> {
         let (writer, shard) = (self.books.writer(), self.sender.shard());
         self.metrics.gaps.inc();
+        self.note_forgotten(Some(last));
         tracing::warn!(
             poll = %self.sender.poll(), shard, %writer, redis.last = last, lane.last = self.books.last(),
             "Redis has forgotten acknowledged batches"
@@ -61,10 +62,26 @@ impl Recorder {
             );
             self.books.replayed(&batch, remains);
             reached = batch.sequence;
+            self.note_forgotten(Some(reached));
         }
+        self.note_forgotten(None);
         self.metrics.repaired_votes.inc_by(repaired);
         tracing::warn!(poll = %self.sender.poll(), shard, %writer, votes = repaired, "gap repaired");
         Ok(())
+    }
+
+    /// Redis has all up to the writer's last batch, whatever it had said before.
+    pub(super) fn note_complete(&mut self) {
+        if self.books.forgotten_after().is_some() {
+            self.note_forgotten(None);
+        }
+    }
+
+    /// Notes that Redis has the writer only up to `last`; `None`: that it lacks nothing.
+    fn note_forgotten(&mut self, last: Option<u64>) {
+        self.books.set_forgotten_after(last);
+        let votes = last.map_or(0, |last| self.books.votes_after(last));
+        self.metrics.missing_votes.set(votes.cast_signed());
     }
 
     /// Sends an acknowledged batch again until its reply is known.

@@ -7,8 +7,28 @@ use vote_domain::WriterId;
 use super::exactly_once::Recorder;
 use super::repair::Replayed;
 use crate::commit::backoff::Backoff;
+use crate::commit::batch::Origin;
 use crate::commit::books::{Acknowledged, Predecessor, Remains};
 use crate::commit::sender::Aborted;
+
+/// The lane was told to end while a batch of the old writer was sent again.
+struct Interrupted {
+    /// As what it may be on record, if that attempt has come through.
+    attempted: Option<Origin>,
+}
+
+impl Interrupted {
+    const fn after(attempted: Origin) -> Self {
+        Self {
+            attempted: Some(attempted),
+        }
+    }
+
+    /// Redis had said that it does not have it, and something else was sent since.
+    const fn before_any() -> Self {
+        Self { attempted: None }
+    }
+}
 
 impl Recorder {
     /// Goes on as a new writer, from sequence 1: what is still in the replay log is sent again, what
@@ -16,19 +36,31 @@ impl Recorder {
     /// writer, and can't be proved by the ledger any more.
     pub(super) async fn start_over(&mut self, why: &str, redis_last: u64) -> Result<(), Aborted> {
         let (mut recorded_last, mut recorded) = self.on_record(self.books.writer()).await?;
-        let old = self.books.start_over((self.new_writer)(), recorded_last);
+        let mut old = self.books.start_over((self.new_writer)(), recorded_last);
         let mut in_log: u64 = old.batches.iter().map(|batch| batch.counted).sum();
+        let mut unsent = in_log;
         let mut resent = 0;
         let mut may_be_back = false;
-        for batch in old.batches {
+        self.metrics.missing_votes.set(unsent.cast_signed());
+        while let Some(batch) = old.batches.pop_front() {
+            let counted = batch.counted;
             if batch.batch.votes() > 0 {
                 may_be_back = true;
-                let counted = batch.counted;
-                match self.send_as_new_writer(old.writer, batch).await? {
-                    Some(recorded) => resent += recorded,
-                    None => in_log -= counted,
+                match self.send_as_new_writer(old.writer, batch.clone()).await {
+                    Ok(Some(recorded)) => resent += recorded,
+                    Ok(None) => in_log -= counted,
+                    Err(Interrupted { attempted }) => {
+                        let mut batch = batch;
+                        batch.origins.extend(attempted);
+                        old.batches.push_front(batch);
+                        self.compare(old.writer, old.votes, recorded.wrapping_add(in_log), why);
+                        self.books.strand(old);
+                        return Err(Aborted);
+                    }
                 }
             }
+            unsent = unsent.wrapping_sub(counted);
+            self.metrics.missing_votes.set(unsent.cast_signed());
         }
         if may_be_back {
             // It may have waited long, and a backup may have been restored meanwhile.
@@ -59,11 +91,13 @@ impl Recorder {
         &mut self,
         old: WriterId,
         mut batch: Acknowledged,
-    ) -> Result<Option<u64>, Aborted> {
+    ) -> Result<Option<u64>, Interrupted> {
         batch.origins.push((old, batch.sequence));
         loop {
             let sequence = self.books.next();
-            match self.replay(&batch, sequence).await? {
+            let attempted = (self.books.writer(), sequence);
+            let replayed = self.replay(&batch, sequence).await;
+            match replayed.map_err(|Aborted| Interrupted::after(attempted))? {
                 Replayed::Recorded(remains) => {
                     let counted = remains.counted;
                     self.lost(
@@ -82,7 +116,10 @@ impl Recorder {
                     return Ok(None);
                 }
                 // Forgotten once more: what the new writer has sent so far is in its replay log.
-                Replayed::Gap(last) => Box::pin(self.repair(last)).await?,
+                Replayed::Gap(last) => {
+                    let repaired = Box::pin(self.repair(last)).await;
+                    repaired.map_err(|Aborted| Interrupted::before_any())?;
+                }
                 Replayed::Refused(why) => {
                     self.lost(old, batch.counted, &why);
                     return Ok(Some(0));

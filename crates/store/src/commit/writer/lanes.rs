@@ -18,6 +18,7 @@ use crate::commit::metrics::WriterMetrics;
 use crate::commit::queue::Queue;
 use crate::commit::recorder::NewWriter;
 use crate::commit::shared::LaneShared;
+use crate::commit::spill::{Spill, SpilledLane};
 use crate::commit::target::Target;
 use crate::nodes::Nodes;
 
@@ -36,6 +37,8 @@ pub(super) struct Lanes {
     tasks: TaskTracker,
     drain: CancellationToken,
     abort: CancellationToken,
+    /// What lanes that have ended had accepted, and Redis may not have.
+    left_behind: Arc<Mutex<Vec<SpilledLane>>>,
 }
 
 impl Lanes {
@@ -60,7 +63,14 @@ impl Lanes {
             tasks,
             drain,
             abort,
+            left_behind: Arc::default(),
         }
+    }
+
+    /// Takes what lanes that have ended had accepted, and Redis may not have.
+    pub(super) fn take_left_behind(&self) -> Spill {
+        let key_window = self.config.idempotency_window;
+        Spill::new(std::mem::take(&mut *self.left_behind.lock()), key_window)
     }
 
     /// The lanes of a poll that takes votes, or whose votes in flight are still to be counted.
@@ -145,7 +155,11 @@ impl Lanes {
                     replay_budget: Arc::clone(&self.replay_budget),
                     any_blocked: Arc::clone(&self.any_blocked),
                 });
-                self.tasks.spawn(lane.run());
+                let left_behind = Arc::clone(&self.left_behind);
+                self.tasks.spawn(async move {
+                    let left = lane.run().await;
+                    left_behind.lock().extend(left);
+                });
                 LaneHandle { shared, metrics }
             })
             .collect();

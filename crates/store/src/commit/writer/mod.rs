@@ -7,4 +7,4 @@ mod poll_lanes;
 mod vote_writer;
 
 pub use open_poll::OpenPoll;
-pub use vote_writer::{VoteWriter, VoteWriterConfig};
+pub use vote_writer::{Ended, VoteWriter, VoteWriterConfig};

@@ -16,6 +16,7 @@ use super::lanes::Lanes;
 use super::open_poll::OpenPoll;
 use super::poll_lanes::KnownLanes;
 use crate::commit::config::LaneConfig;
+use crate::commit::spill::Spill;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
 use crate::polls::{KnownPolls, SigningKey};
@@ -32,6 +33,15 @@ pub struct VoteWriterConfig {
     pub receipt_key: Option<ReceiptKey>,
     /// Randomness for writer ids and for the shared receipt key.
     pub random: fn() -> [u8; 32],
+}
+
+/// How a [`VoteWriter`] has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Whether all lanes had ended by themselves.
+    pub in_time: bool,
+    /// The accepted votes that Redis may not have.
+    pub left_behind: Spill,
 }
 
 /// Takes votes to Redis. It is all that the ingest service has of the store, and can't read a tally.
@@ -116,12 +126,20 @@ impl VoteWriter {
         }
     }
 
-    /// Sends what waits in the lanes, makes sure that Redis still has what was acknowledged, and ends.
-    /// The caller bounds the time.
-    pub async fn drain(&self) {
+    /// Sends what waits in the lanes, makes sure that Redis still has what was accepted, and ends. Lanes that have not
+    /// done so after `patience` end at once; then requests that still wait for them are answered as unknown.
+    pub async fn drain(&self, patience: Duration) -> Ended {
         self.drain.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        let waited = tokio::time::timeout(patience, self.tasks.wait()).await;
+        if waited.is_err() {
+            self.abort.cancel();
+            self.tasks.wait().await;
+        }
+        Ended {
+            in_time: waited.is_ok(),
+            left_behind: self.lanes.take_left_behind(),
+        }
     }
 
     /// Ends at once, as a killed process would. Votes that are in flight are answered as unknown.
