@@ -16,6 +16,8 @@ pub(crate) struct Promises {
     pub(crate) away: Option<Duration>,
     /// Whether the fault must have made Redis forget accepted votes.
     pub(crate) repairs: bool,
+    /// Whether Redis may have forgotten nothing that was accepted.
+    pub(crate) nothing_forgotten: bool,
     /// Whether no connection may be cut without an answer, and no outcome may be left open.
     pub(crate) in_order: bool,
 }
@@ -26,6 +28,14 @@ impl Promises {
         Self {
             after_back: Some(bound),
             ..Self::default()
+        }
+    }
+
+    /// There is nothing to repair afterwards.
+    pub(crate) fn and_nothing_forgotten(self) -> Self {
+        Self {
+            nothing_forgotten: true,
+            ..self
         }
     }
 
@@ -61,6 +71,12 @@ pub(crate) fn broken(load: &EndedLoad, metrics: Metrics, promises: Promises) -> 
             "nothing was tested: Redis has forgotten no accepted vote, vote_repaired_votes_total is 0"
                 .to_owned(),
         );
+    }
+    if promises.nothing_forgotten && metrics.gaps > 0 {
+        failures.push(format!(
+            "Redis has forgotten accepted votes, {} times: {} were recorded again",
+            metrics.gaps, metrics.repaired
+        ));
     }
     failures.extend(wrong_times(load, promises));
     if promises.in_order {

@@ -18,6 +18,7 @@ mod polls;
 mod readme;
 mod receipts;
 mod sealing;
+mod slot_moves;
 mod smoke;
 mod support;
 mod withdrawal;
