@@ -71,7 +71,7 @@ pub(crate) async fn failover_planned(scene: Scene) -> anyhow::Result<Findings> {
     redis.wait_until_replicas_follow().await;
     // What the old master took after its heir was promoted is repaired, however much that was.
     stage
-        .conclude(load, Promises::no_stall_beyond(FAILOVER))
+        .conclude(load, Promises::no_stall_beyond(FAILOVER).and_held())
         .await
 }
 
@@ -92,7 +92,9 @@ pub(crate) async fn failover_coordinated(scene: Scene) -> anyhow::Result<Finding
     let new = redis.wait_for_master_other_than(old).await;
     scene.step(&format!("port {new} is master instead of {old}"));
     stage.until(&load, 100).await;
-    let promises = Promises::no_stall_beyond(FAILOVER).and_nothing_forgotten();
+    let promises = Promises::no_stall_beyond(FAILOVER)
+        .and_held()
+        .and_nothing_forgotten();
     stage.conclude(load, promises).await
 }
 

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::hold::End;
 use super::servers::Nodes;
 use crate::address::{Node, Topology};
+use crate::commit::metric_names;
 use crate::error::StoreError;
 
 /// After that much silence a sentinel is asked whether it is still there.
@@ -71,7 +72,7 @@ impl Metrics {
             metrics.holding.clone(),
         );
         registry.register(
-            "vote_failover_holds",
+            metric_names::FAILOVER_HOLDS,
             "Failovers for which lanes held votes back, by how they ended",
             metrics.holds.clone(),
         );

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use redis::Value;
 use vote_domain::{Secret, Transition};
 use vote_store::{LaneConfig, Outcome, RedisConfig, Store};
 use vote_testkit::{
-    RedisCluster, RedisSentinels, RedisSentinelsBuilder, eventually, redis_server_8_4,
-    valkey_server_9,
+    RedisCluster, RedisClusterBuilder, RedisSentinels, RedisSentinelsBuilder, RedisServer,
+    eventually, redis_server_8_4, valkey_server_9,
 };
 
 use crate::support::{ANA, DEADLINE, Show, Voting, closes_at, is_accepted, lane_config, vote};
@@ -185,6 +186,29 @@ async fn a_slot_moves(redis: RedisCluster, by: By) {
     );
     assert!(is(&voting, GAPS, 0.0), "nothing was forgotten on the way");
     assert_total(&show, 200 + 30 * rounds).await;
+    for node in show.redis.nodes() {
+        assert_nothing_was_refused(node).await;
+    }
+}
+
+/// No user wanted more than its rights.
+async fn assert_nothing_was_refused(server: &RedisServer) {
+    let log = redis::cmd("ACL").arg("LOG").to_owned();
+    let log: Value = log
+        .query_async(&mut server.connection().await)
+        .await
+        .expect("a log");
+    assert_eq!(log, Value::Array(Vec::new()), "refused");
+}
+
+/// Nodes that come to each other with the rights that Compose's do, and what a move of a slot takes beside them.
+fn as_replicas(cluster: RedisClusterBuilder) -> RedisClusterBuilder {
+    let everybody = "user default on nopass allkeys allchannels +@all";
+    let replica = format!("{} +cluster|syncslots >secret", REPLICA.trim());
+    cluster
+        .acl(&format!("{everybody}\n{replica}"))
+        .config("masteruser", "replica")
+        .config("masterauth", "secret")
 }
 
 #[tokio::test]
@@ -193,7 +217,9 @@ async fn a_slot_that_valkey_moves_takes_its_votes_along_and_each_counts_once() {
         println!("left out: no Valkey 9, see `make setup`");
         return;
     };
-    let redis = RedisCluster::builder().binary(valkey).start().await;
+    let redis = as_replicas(RedisCluster::builder().binary(valkey))
+        .start()
+        .await;
     a_slot_moves(redis, By::Source).await;
 }
 
@@ -203,7 +229,9 @@ async fn a_slot_that_redis_moves_takes_its_votes_along_and_each_counts_once() {
         println!("left out: no Redis 8.4, which VOTE_TEST_NEWER_REDIS may name");
         return;
     };
-    let redis = RedisCluster::builder().binary(program).start().await;
+    let redis = as_replicas(RedisCluster::builder().binary(program))
+        .start()
+        .await;
     a_slot_moves(redis, By::Target).await;
 }
 
@@ -290,12 +318,7 @@ async fn a_failover_with_the_least_rights(redis: RedisSentinelsBuilder, words: &
     assert!(is(&voting, FOLLOWED, 1.0), "it was seen");
     assert_total(&show, 60).await;
     for server in show.redis.servers() {
-        let log = redis::cmd("ACL").arg("LOG").to_owned();
-        let log: redis::Value = log
-            .query_async(&mut server.connection().await)
-            .await
-            .expect("a log");
-        assert_eq!(log, redis::Value::Array(Vec::new()), "refused");
+        assert_nothing_was_refused(server).await;
     }
 }
 
