@@ -87,10 +87,11 @@ scenarios! {
 }
 
 /// What CI runs.
-pub(crate) const QUICK: [&str; 6] = [
+pub(crate) const QUICK: [&str; 7] = [
     "redis-kill",
     "redis-tail-cut",
     "sentinel-failover-lagging",
+    "sentinel-failover-planned",
     "cluster-master-killed",
     "ingest-sigterm",
     "connection-cuts",

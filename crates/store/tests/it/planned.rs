@@ -201,10 +201,10 @@ async fn assert_nothing_was_refused(server: &RedisServer) {
     assert_eq!(log, Value::Array(Vec::new()), "refused");
 }
 
-/// Nodes that come to each other with the rights that Compose's do, and what a move of a slot takes beside them.
+/// Nodes that come to each other with no more rights than replication and moves of slots take.
 fn as_replicas(cluster: RedisClusterBuilder) -> RedisClusterBuilder {
     let everybody = "user default on nopass allkeys allchannels +@all";
-    let replica = format!("{} +cluster|syncslots >secret", REPLICA.trim());
+    let replica = format!("{} >secret", NODE.trim());
     cluster
         .acl(&format!("{everybody}\n{replica}"))
         .config("masteruser", "replica")
@@ -258,6 +258,9 @@ async fn an_operators_script_runs_where_its_slot_is_about_to_be() {
 const SERVICES: &str = include_str!("../../../../deploy/redis/sentinel/vote-services.acl");
 const FAILOVER: &str = include_str!("../../../../deploy/redis/sentinel/vote-failover.acl");
 const SENTINEL: &str = include_str!("../../../../deploy/redis/sentinel/sentinel.acl");
+
+/// As nodes of a cluster come to each other that move slots by their own means.
+const NODE: &str = include_str!("../../../../deploy/redis/cluster/replica.acl");
 
 /// As Compose's replicas come to their master.
 const REPLICA: &str = include_str!("../../../../deploy/compose/redis/acl/replica.acl");

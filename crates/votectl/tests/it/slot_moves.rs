@@ -84,7 +84,7 @@ async fn an_evening(redis: &RedisCluster, by: By) {
             "poll list".to_owned(),
             "doctor".to_owned(),
             format!("poll close {POLL} --yes"),
-            format!("poll seal {POLL} --yes"),
+            format!("poll seal {POLL} --now --yes"),
             format!("audit {POLL}"),
         ] {
             let before = moved.load(Ordering::Relaxed);
