@@ -88,14 +88,14 @@ impl Metrics {
 }
 
 impl Nodes {
-    /// Listens to all sentinels on the current tokio runtime, until `cancel`. Where the address names none, nothing is
-    /// done: in a cluster, and with `FAILOVER` of a server alone, the master itself makes its clients wait.
+    /// Listens to all sentinels on the current tokio runtime, until `cancel`. Where the address names none, there
+    /// is nothing to do: in a cluster, and with `FAILOVER` of a server alone, the master itself makes its clients wait.
     pub(crate) fn listen_for_failovers(&self, registry: &mut Registry, cancel: &CancellationToken) {
+        let metrics = Metrics::register(registry);
         let address = self.dialer().address();
         let Topology::Sentinel { master } = &address.topology else {
             return;
         };
-        let metrics = Metrics::register(registry);
         for sentinel in &address.hosts {
             let listener = Listener {
                 nodes: self.clone(),
