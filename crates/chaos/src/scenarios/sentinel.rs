@@ -67,9 +67,8 @@ pub(crate) async fn failover_planned(scene: Scene) -> anyhow::Result<Findings> {
     redis.fail_over().await;
     let new = redis.wait_for_master_other_than(old).await;
     scene.step(&format!("port {new} is master instead of {old}"));
-    stage.until(&load, 100).await;
-    redis.wait_until_replicas_follow().await;
     // What the old master took after its heir was promoted is repaired, however much that was.
+    stage.until(&load, 100).await;
     stage
         .conclude(load, Promises::no_stall_beyond(FAILOVER).and_held())
         .await
