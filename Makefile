@@ -192,7 +192,7 @@ chaos chaos-quick: BINARIES += vote-chaos
 CHAOS_ARGS ?=
 
 .PHONY: chaos
-chaos: needs-rust setup setup-faketime build ## Break all parts under load, and look up every vote: 20 minutes
+chaos: needs-rust setup setup-faketime build ## Break all parts under load, and look up every vote: 25 minutes
 	$(BIN)/vote-chaos $(CHAOS_ARGS)
 
 .PHONY: chaos-quick

@@ -15,6 +15,8 @@ pub(crate) enum ScenarioResult {
         why: String,
         seconds: u64,
     },
+    /// A server that it needs was not found, which fails nothing, and is said.
+    LeftOut { scenario: String, why: String },
 }
 
 impl ScenarioResult {
@@ -22,13 +24,14 @@ impl ScenarioResult {
         match self {
             Self::Done(findings) => findings.failures.iter().map(String::as_str).collect(),
             Self::Broken { why, .. } => vec![why],
+            Self::LeftOut { .. } => Vec::new(),
         }
     }
 
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Done(findings) => &findings.scenario,
-            Self::Broken { scenario, .. } => scenario,
+            Self::Broken { scenario, .. } | Self::LeftOut { scenario, .. } => scenario,
         }
     }
 
@@ -124,18 +127,20 @@ pub(crate) fn markdown(results: &[ScenarioResult]) -> String {
 fn verdict(results: &[ScenarioResult]) -> String {
     let mut text = String::new();
     let mut failed = 0;
+    let mut carried_out = results.len();
     for result in results {
+        if let ScenarioResult::LeftOut { scenario, why } = result {
+            carried_out -= 1;
+            text.push_str(&format!("left out {scenario}: {why}\n"));
+        }
         failed += usize::from(!result.failures().is_empty());
         for failure in result.failures() {
             text.push_str(&format!("FAILED {}: {failure}\n", result.name()));
         }
     }
     text.push_str(&match failed {
-        0 => format!("all promises hold in {} scenarios", results.len()),
-        failed => format!(
-            "promises do not hold in {failed} of {} scenarios",
-            results.len()
-        ),
+        0 => format!("all promises hold in {carried_out} scenarios"),
+        failed => format!("promises do not hold in {failed} of {carried_out} scenarios"),
     });
     text
 }
@@ -189,6 +194,10 @@ mod tests {
                 why: "it did not end within 90 s".to_owned(),
                 seconds: 90,
             },
+            ScenarioResult::LeftOut {
+                scenario: "cluster-migration".to_owned(),
+                why: "no such server".to_owned(),
+            },
         ]
     }
 
@@ -221,6 +230,7 @@ mod tests {
         assert!(text.contains("redis-kill: gaps 0"));
         assert!(text.contains("FAILED ingest-kill: 1 accepted votes are lost\n"));
         assert!(text.contains("FAILED redis-oom: it did not end within 90 s\n"));
+        assert!(text.contains("left out cluster-migration: no such server\n"));
         assert!(text.ends_with("promises do not hold in 2 of 3 scenarios"));
         assert!(super::text(&results()[..1]).ends_with("all promises hold in 1 scenarios"));
     }
@@ -231,7 +241,7 @@ mod tests {
         assert!(text.starts_with("| scenario | sent |"));
         assert_eq!(
             text.lines().filter(|line| line.starts_with("| ")).count(),
-            5
+            6
         );
     }
 }

@@ -4,7 +4,7 @@ use crate::cli::{Cli, Output};
 use crate::engine::findings::Findings;
 use crate::engine::scene::{Options, Scene};
 use crate::report::{ScenarioResult, markdown, text};
-use crate::scenarios::{ALL, QUICK, Scenario};
+use crate::scenarios::{ALL, LeftOut, QUICK, Scenario};
 use anyhow::{Context as _, bail};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -47,9 +47,10 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Ended> {
         let Some(result) = carry_out(scenario, scene.clone(), &mut signals).await else {
             bail!("stopped in scenario {}", scenario.name);
         };
-        match result.failures().as_slice() {
-            [] => scene.say("all promises hold"),
-            failures => failures
+        match (&result, result.failures().as_slice()) {
+            (ScenarioResult::LeftOut { why, .. }, _) => scene.say(&format!("left out: {why}")),
+            (_, []) => scene.say("all promises hold"),
+            (_, failures) => failures
                 .iter()
                 .for_each(|why| scene.say(&format!("FAILED: {why}"))),
         }
@@ -131,6 +132,10 @@ async fn carry_out(
     tokio::select! {
         done = &mut task => Some(match done {
             Ok(Ok(findings)) => ScenarioResult::Done(findings),
+            Ok(Err(error)) if error.is::<LeftOut>() => ScenarioResult::LeftOut {
+                scenario: scene.name.to_owned(),
+                why: error.to_string(),
+            },
             Ok(Err(error)) => broken(format!("{error:#}")),
             Err(error) => broken(format!("in step \"{}\": {}", scene.last_step(), panic_text(error))),
         }),

@@ -3,6 +3,8 @@
 pub(crate) mod slot_move;
 mod table;
 
+use std::path::PathBuf;
+
 use crate::ask::{PATIENCE, ask, command, field};
 use crate::cluster::table::Table;
 use crate::eventually::eventually;
@@ -29,6 +31,27 @@ impl RedisClusterBuilder {
     #[must_use]
     pub fn replicas(mut self, count: usize) -> Self {
         self.replicas = count;
+        self
+    }
+
+    /// Another program than the `redis-server` in `PATH`.
+    #[must_use]
+    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
+        self.node = self.node.binary(path);
+        self
+    }
+
+    /// The nodes' users, as the text of an ACL file: one `user …` a line. The test kit itself comes as `default`.
+    #[must_use]
+    pub fn acl(mut self, text: &str) -> Self {
+        self.node = self.node.acl(text);
+        self
+    }
+
+    /// One more directive for the nodes.
+    #[must_use]
+    pub fn config(mut self, directive: &str, value: &str) -> Self {
+        self.node = self.node.config(directive, value);
         self
     }
 
@@ -174,6 +197,24 @@ impl RedisCluster {
                 .is_ok_and(|mine| mine.master.as_deref() == master)
         });
         replica.map(|(index, _)| *index)
+    }
+
+    /// Makes a replica the master in its master's place, by its own `CLUSTER FAILOVER`: the master makes writes wait until
+    /// the replica has all of them. Returns when it is master.
+    ///
+    /// # Panics
+    /// When the node refuses, or is not master within a minute.
+    pub async fn fail_over_to(&self, replica: usize) {
+        let node = self.node(replica);
+        let _: String = command(node, &["CLUSTER", "FAILOVER"]).await;
+        eventually(PATIENCE, || async {
+            let table = Table::of(node).await?;
+            match table.myself()?.is("master") {
+                true => Ok(()),
+                false => Err(format!("port {} is no master yet", node.port())),
+            }
+        })
+        .await;
     }
 
     /// Waits until each slot is served by one node that runs, all nodes that run say that the cluster is well and

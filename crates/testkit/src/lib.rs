@@ -25,7 +25,7 @@ pub use cluster::slot_move::SlotMove;
 pub use cluster::{RedisCluster, RedisClusterBuilder};
 pub use eventually::{Condition, eventually};
 pub use http_proxy::HttpProxy;
-pub use newer::newer_redis_server;
+pub use newer::{newer_redis_server, redis_server_8_4, valkey_server_9};
 pub use otlp::{CollectedSpan, OtlpReceiver};
 pub use port::free_port;
 pub use proxy::{Fault, FaultCounts, FaultProxy, RandomFaults};

@@ -1,8 +1,9 @@
 //! A master, its replicas and three sentinels that put another in its place when it fails.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
-use crate::ask::{PATIENCE, ask, field};
+use crate::ask::{PATIENCE, ask, command, field};
 use crate::eventually::eventually;
 use crate::redis_server::{RedisServer, RedisServerBuilder};
 
@@ -25,6 +26,9 @@ const FAILOVER_TIMEOUT_MS: u32 = 3_000;
 #[derive(Debug, Clone)]
 pub struct RedisSentinelsBuilder {
     server: RedisServerBuilder,
+    binary: Option<PathBuf>,
+    /// What the sentinels are told of the master besides.
+    sentinel: Vec<String>,
 }
 
 impl RedisSentinelsBuilder {
@@ -32,6 +36,37 @@ impl RedisSentinelsBuilder {
     #[must_use]
     pub fn append_only(mut self, on: bool) -> Self {
         self.server = self.server.append_only(on);
+        self
+    }
+
+    /// Another program than the `redis-server` in `PATH`, for servers and sentinels.
+    #[must_use]
+    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        self.server = self.server.binary(&path);
+        self.binary = Some(path);
+        self
+    }
+
+    /// The servers' users, as the text of an ACL file: one `user …` a line. The test kit itself comes as `default`, and
+    /// so do the sentinels and the replicas, unless their configuration says otherwise.
+    #[must_use]
+    pub fn acl(mut self, text: &str) -> Self {
+        self.server = self.server.acl(text);
+        self
+    }
+
+    /// One more directive for the servers.
+    #[must_use]
+    pub fn config(mut self, directive: &str, value: &str) -> Self {
+        self.server = self.server.config(directive, value);
+        self
+    }
+
+    /// One more `sentinel` directive about the master for the sentinels, for example `("auth-user", "sentinel")`.
+    #[must_use]
+    pub fn sentinel_config(mut self, directive: &str, value: &str) -> Self {
+        self.sentinel.push(format!("{directive} {MASTER} {value}"));
         self
     }
 
@@ -53,7 +88,14 @@ impl RedisSentinelsBuilder {
         // A sentinel asks the master for its replicas at once, and then only every ten seconds.
         eventually(PATIENCE, || set.replicas_follow(port)).await;
         for _ in 0..SENTINELS {
-            set.sentinels.push(sentinel(port).start().await);
+            let mut sentinel = sentinel(port);
+            if let Some(binary) = &self.binary {
+                sentinel = sentinel.binary(binary);
+            }
+            for directive in &self.sentinel {
+                sentinel = sentinel.config("sentinel", directive);
+            }
+            set.sentinels.push(sentinel.start().await);
         }
         eventually(PATIENCE, || set.sentinels_know_all()).await;
         set
@@ -81,6 +123,8 @@ impl RedisSentinels {
     pub fn builder() -> RedisSentinelsBuilder {
         RedisSentinelsBuilder {
             server: RedisServer::builder(),
+            binary: None,
+            sentinel: Vec::new(),
         }
     }
 
@@ -187,6 +231,24 @@ impl RedisSentinels {
             }
         })
         .await
+    }
+
+    /// Begins a planned failover: `SENTINEL FAILOVER`, which promotes a replica while the master goes on taking writes.
+    ///
+    /// # Panics
+    /// When the sentinel refuses.
+    pub async fn fail_over(&self) {
+        let words = ["SENTINEL", "FAILOVER", MASTER];
+        let _: String = command(&self.sentinels[0], &words).await;
+    }
+
+    /// Begins a planned failover in which the master makes writes wait until its heir has all of them (Valkey 9).
+    ///
+    /// # Panics
+    /// When the sentinel refuses.
+    pub async fn fail_over_coordinated(&self) {
+        let words = ["SENTINEL", "FAILOVER", MASTER, "COORDINATED"];
+        let _: String = command(&self.sentinels[0], &words).await;
     }
 
     /// Waits until every other server that runs is a replica in step with the master.

@@ -10,6 +10,8 @@ pub(crate) struct Metrics {
     pub(crate) unrecoverable: u64,
     pub(crate) replays: u64,
     pub(crate) retries: u64,
+    /// Failovers for which votes were held back.
+    pub(crate) holds: u64,
 }
 
 impl Metrics {
@@ -29,6 +31,7 @@ impl Metrics {
             unrecoverable: sum(metric_names::UNRECOVERABLE_VOTES),
             replays: sum(metric_names::BATCH_REPLAYS),
             retries: sum(metric_names::COMMIT_RETRIES),
+            holds: sum(metric_names::FAILOVER_HOLDS),
         }
     }
 
@@ -39,6 +42,7 @@ impl Metrics {
             unrecoverable: self.unrecoverable + other.unrecoverable,
             replays: self.replays + other.replays,
             retries: self.retries + other.retries,
+            holds: self.holds + other.holds,
         }
     }
 }

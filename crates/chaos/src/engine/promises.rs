@@ -16,6 +16,10 @@ pub(crate) struct Promises {
     pub(crate) away: Option<Duration>,
     /// Whether the fault must have made Redis forget accepted votes.
     pub(crate) repairs: bool,
+    /// Whether the ingest processes must have seen a failover, and held votes back for it.
+    pub(crate) held: bool,
+    /// Whether Redis may have forgotten nothing that was accepted.
+    pub(crate) nothing_forgotten: bool,
     /// Whether no connection may be cut without an answer, and no outcome may be left open.
     pub(crate) in_order: bool,
 }
@@ -26,6 +30,19 @@ impl Promises {
         Self {
             after_back: Some(bound),
             ..Self::default()
+        }
+    }
+
+    /// Votes are held back meanwhile.
+    pub(crate) fn and_held(self) -> Self {
+        Self { held: true, ..self }
+    }
+
+    /// There is nothing to repair afterwards.
+    pub(crate) fn and_nothing_forgotten(self) -> Self {
+        Self {
+            nothing_forgotten: true,
+            ..self
         }
     }
 
@@ -61,6 +78,15 @@ pub(crate) fn broken(load: &EndedLoad, metrics: Metrics, promises: Promises) -> 
             "nothing was tested: Redis has forgotten no accepted vote, vote_repaired_votes_total is 0"
                 .to_owned(),
         );
+    }
+    if promises.held && metrics.holds == 0 {
+        failures.push("no ingest process held votes back for the failover".to_owned());
+    }
+    if promises.nothing_forgotten && metrics.gaps > 0 {
+        failures.push(format!(
+            "Redis has forgotten accepted votes, {} times: {} were recorded again",
+            metrics.gaps, metrics.repaired
+        ));
     }
     failures.extend(wrong_times(load, promises));
     if promises.in_order {
@@ -126,12 +152,13 @@ fn out_of_order(load: &EndedLoad) -> Vec<String> {
 /// What shows that the fault was felt.
 pub(crate) fn details(load: &EndedLoad, metrics: &Metrics, unknown_recorded: u64) -> Vec<String> {
     let mut details = vec![format!(
-        "load {:.1} s; gaps {}, repaired votes {}, batches repeated {}, failed attempts of lanes {}",
+        "load {:.1} s; gaps {}, repaired votes {}, batches repeated {}, failed attempts of lanes {}, held back {}",
         load.took.as_secs_f64(),
         metrics.gaps,
         metrics.repaired,
         metrics.replays,
-        metrics.retries
+        metrics.retries,
+        metrics.holds
     )];
     if !load.errors.is_empty() {
         let errors: Vec<String> = load

@@ -7,10 +7,11 @@ use crate::engine::promises::Promises;
 use crate::engine::scene::Scene;
 use crate::engine::stage::Stage;
 use crate::scenarios::bounds::{BEFORE, FAILOVER};
+use crate::scenarios::servers::{redis_8_4, valkey_9};
 use anyhow::{Context as _, ensure};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use vote_testkit::RedisCluster;
+use vote_testkit::{RedisCluster, RedisClusterBuilder};
 
 const MASTERS: usize = 3;
 const SHARDS: u16 = 6;
@@ -20,8 +21,15 @@ const KEYS: usize = 2;
 const BETWEEN: Duration = Duration::from_millis(50);
 
 async fn set(scene: &Scene) -> anyhow::Result<(RedisCluster, Stage, Vec<u16>)> {
+    set_on(scene, RedisCluster::builder()).await
+}
+
+async fn set_on(
+    scene: &Scene,
+    redis: RedisClusterBuilder,
+) -> anyhow::Result<(RedisCluster, Stage, Vec<u16>)> {
     scene.step("starting three masters and three replicas");
-    let redis = RedisCluster::builder().append_only(true).start().await;
+    let redis = redis.append_only(true).start().await;
     let plot = Plot {
         shards: SHARDS,
         ..Plot::on(redis.url())
@@ -113,4 +121,73 @@ pub(crate) async fn reshard(scene: Scene) -> anyhow::Result<Findings> {
     stage
         .conclude(load, Promises::no_stall_beyond(FAILOVER))
         .await
+}
+
+pub(crate) async fn failover_planned(scene: Scene) -> anyhow::Result<Findings> {
+    let (redis, stage, _) = set(&scene).await?;
+    let load = stage.load()?;
+    stage.until(&load, BEFORE).await;
+    for master in 0..MASTERS {
+        let heir = redis
+            .replica_of(master)
+            .await
+            .context("a master without a replica")?;
+        scene.step(&format!(
+            "CLUSTER FAILOVER of master {master} to node {heir}"
+        ));
+        redis.fail_over_to(heir).await;
+    }
+    redis.wait_until_ok().await;
+    stage.until(&load, 100).await;
+    let promises = Promises::no_stall_beyond(FAILOVER).and_nothing_forgotten();
+    stage.conclude(load, promises).await
+}
+
+pub(crate) async fn migrate_slots(scene: Scene) -> anyhow::Result<Findings> {
+    let valkey = RedisCluster::builder().binary(valkey_9()?);
+    move_slots(
+        scene,
+        valkey,
+        "CLUSTER MIGRATESLOTS",
+        async |redis, slot, to| {
+            redis.migrate_slot(slot, to).await;
+        },
+    )
+    .await
+}
+
+pub(crate) async fn migration(scene: Scene) -> anyhow::Result<Findings> {
+    let newer = RedisCluster::builder().binary(redis_8_4()?);
+    move_slots(
+        scene,
+        newer,
+        "CLUSTER MIGRATION IMPORT",
+        async |redis, slot, to| {
+            redis.import_slot(slot, to).await;
+        },
+    )
+    .await
+}
+
+/// Moves each shard's slot to the next master by a means of the servers' own.
+async fn move_slots(
+    scene: Scene,
+    redis: RedisClusterBuilder,
+    name: &str,
+    moves: impl AsyncFn(&RedisCluster, u16, usize),
+) -> anyhow::Result<Findings> {
+    let (redis, stage, slots) = set_on(&scene, redis).await?;
+    let load = stage.load()?;
+    stage.until(&load, BEFORE).await;
+    for slot in &slots {
+        let from = redis.owner_of(*slot).await;
+        let to = (from + 1) % MASTERS;
+        scene.step(&format!(
+            "{name}: slot {slot} goes from master {from} to {to}"
+        ));
+        moves(&redis, *slot, to).await;
+    }
+    stage.until(&load, 100).await;
+    let promises = Promises::no_stall_beyond(FAILOVER).and_nothing_forgotten();
+    stage.conclude(load, promises).await
 }

@@ -10,6 +10,8 @@ mod sentinel;
 mod servers;
 mod standalone;
 
+pub(crate) use servers::LeftOut;
+
 use crate::engine::findings::Findings;
 use crate::engine::scene::Scene;
 use std::pin::Pin;
@@ -60,10 +62,20 @@ scenarios! {
         "the same with durability replicas(1, 500): votes are refused while the link is cut";
     "sentinel-failover-lagging" = sentinel::failover_lagging,
         "kill -9 of the master while its replicas lack acknowledged votes; one is promoted";
+    "sentinel-failover-planned" = sentinel::failover_planned,
+        "SENTINEL FAILOVER, with the master well: it goes on taking votes that its heir never sees";
+    "sentinel-failover-coordinated" = sentinel::failover_coordinated,
+        "Valkey 9's SENTINEL FAILOVER … COORDINATED: nothing may be forgotten";
+    "cluster-failover-planned" = cluster::failover_planned,
+        "CLUSTER FAILOVER of all three masters: nothing may be forgotten";
     "cluster-master-killed" = cluster::master_killed,
         "kill -9 of one of three masters; its replica is promoted";
     "cluster-reshard" = cluster::reshard,
-        "slots of the poll's shards moved between masters";
+        "slots of the poll's shards moved between masters, key by key";
+    "cluster-migrate-slots" = cluster::migrate_slots,
+        "the same by Valkey 9's own CLUSTER MIGRATESLOTS: nothing may be forgotten";
+    "cluster-migration" = cluster::migration,
+        "the same by Redis 8.4's own CLUSTER MIGRATION IMPORT: nothing may be forgotten";
     "ingest-kill" = ingest::kill,
         "kill -9 of one of two ingest processes";
     "ingest-sigterm" = ingest::sigterm,
@@ -75,10 +87,11 @@ scenarios! {
 }
 
 /// What CI runs.
-pub(crate) const QUICK: [&str; 6] = [
+pub(crate) const QUICK: [&str; 7] = [
     "redis-kill",
     "redis-tail-cut",
     "sentinel-failover-lagging",
+    "sentinel-failover-planned",
     "cluster-master-killed",
     "ingest-sigterm",
     "connection-cuts",

@@ -7,7 +7,7 @@ use crate::engine::promises::Promises;
 use crate::engine::scene::Scene;
 use crate::engine::stage::Stage;
 use crate::scenarios::bounds::{BEFORE, FAILOVER};
-use crate::scenarios::servers::replica_of;
+use crate::scenarios::servers::{replica_of, valkey_9};
 use std::time::Duration;
 use vote_testkit::{RedisSentinels, free_port};
 
@@ -53,6 +53,47 @@ pub(crate) async fn failover_lagging(scene: Scene) -> anyhow::Result<Findings> {
         repairs: true,
         ..Promises::back_within(FAILOVER)
     };
+    stage.conclude(load, promises).await
+}
+
+pub(crate) async fn failover_planned(scene: Scene) -> anyhow::Result<Findings> {
+    scene.step("starting a master, two replicas, three sentinels");
+    let redis = RedisSentinels::builder().append_only(true).start().await;
+    let stage = Stage::set(&scene, Plot::on(redis.url())).await?;
+    let load = stage.load()?;
+    stage.until(&load, BEFORE).await;
+    let old = redis.master_port().await;
+    scene.step("SENTINEL FAILOVER");
+    redis.fail_over().await;
+    let new = redis.wait_for_master_other_than(old).await;
+    scene.step(&format!("port {new} is master instead of {old}"));
+    // What the old master took after its heir was promoted is repaired, however much that was.
+    stage.until(&load, 100).await;
+    stage
+        .conclude(load, Promises::no_stall_beyond(FAILOVER).and_held())
+        .await
+}
+
+pub(crate) async fn failover_coordinated(scene: Scene) -> anyhow::Result<Findings> {
+    let valkey = valkey_9()?;
+    scene.step("starting a master, two replicas, three sentinels");
+    let redis = RedisSentinels::builder()
+        .binary(valkey)
+        .append_only(true)
+        .start()
+        .await;
+    let stage = Stage::set(&scene, Plot::on(redis.url())).await?;
+    let load = stage.load()?;
+    stage.until(&load, BEFORE).await;
+    let old = redis.master_port().await;
+    scene.step("SENTINEL FAILOVER … COORDINATED");
+    redis.fail_over_coordinated().await;
+    let new = redis.wait_for_master_other_than(old).await;
+    scene.step(&format!("port {new} is master instead of {old}"));
+    stage.until(&load, 100).await;
+    let promises = Promises::no_stall_beyond(FAILOVER)
+        .and_held()
+        .and_nothing_forgotten();
     stage.conclude(load, promises).await
 }
 

@@ -128,6 +128,10 @@ impl Lane {
                     break;
                 }
             }
+            // What the old master took now would be forgotten. In the backlog a vote can be recalled.
+            if self.recorder.sender.hold_back().await.is_err() {
+                break;
+            }
             let making = BatchInMaking::take(
                 &mut self.backlog,
                 self.shared.closes_at_ms.load(Ordering::Relaxed),

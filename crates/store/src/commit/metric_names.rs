@@ -4,6 +4,8 @@
 pub const BATCH_REPLAYS: &str = "vote_batch_replays";
 /// Attempts to send a batch that failed.
 pub const COMMIT_RETRIES: &str = "vote_commit_retries";
+/// Failovers for which lanes held votes back, by how they ended.
+pub const FAILOVER_HOLDS: &str = "vote_failover_holds";
 /// Times that Redis was found to have forgotten acknowledged batches.
 pub const GAPS: &str = "vote_gaps";
 /// Acknowledged votes that Redis had forgotten and that were recorded again.

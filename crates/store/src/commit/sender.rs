@@ -132,6 +132,16 @@ impl Sender {
         }
     }
 
+    /// Waits while a failover is under way that the sentinels tell of, unless the lane is told to end. Nothing may be
+    /// out meanwhile whose clients could still take it back.
+    pub(super) async fn hold_back(&self) -> Result<(), Aborted> {
+        tokio::select! {
+            biased;
+            () = self.abort.cancelled() => Err(Aborted),
+            () = self.nodes.no_failover() => Ok(()),
+        }
+    }
+
     async fn attempt_once(&mut self, command: &Cmd, writer: WriterId) -> Attempt {
         let mut link = match self.link().await {
             Ok(link) => link,

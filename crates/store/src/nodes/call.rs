@@ -84,7 +84,7 @@ impl Nodes {
                 None => self.connection(key).await?,
             };
             let answer = match (&asked, script) {
-                (Some(_), _) => ask(&mut link, command).await,
+                (Some(_), script) => ask(&mut link, command, script).await,
                 (None, Some(script)) => script.run(&mut link, command).await,
                 (None, None) => command.query_async(&mut *link).await,
             };
@@ -155,7 +155,18 @@ impl Nodes {
 }
 
 /// Runs a command on the node that is to get the slot (Redis Cluster specification, "ASK redirection").
-async fn ask(link: &mut Link, command: &Cmd) -> RedisResult<Value> {
+async fn ask(link: &mut Link, command: &Cmd, script: Option<&Script>) -> RedisResult<Value> {
+    match (asking(link, command).await, script) {
+        // Scripts don't move with a slot.
+        (Err(error), Some(script)) if is_unknown_script(&error) => {
+            script.load(link).await?;
+            asking(link, command).await
+        }
+        (answer, _) => answer,
+    }
+}
+
+async fn asking(link: &mut Link, command: &Cmd) -> RedisResult<Value> {
     let mut pipe = redis::pipe();
     pipe.cmd("ASKING").ignore().add_command(command.clone());
     let (answer,): (Value,) = pipe.query_async(&mut **link).await?;

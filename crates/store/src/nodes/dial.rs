@@ -1,7 +1,7 @@
 //! How a connection to one server is made.
 
 use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime, Timeouts};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
     IntoConnectionInfo as _, RedisError, TlsCertificates,
@@ -85,6 +85,17 @@ impl Dialer {
         client
             .get_multiplexed_async_connection_with_config(&self.timeouts())
             .await
+    }
+
+    /// A connection to `sentinel` that listens.
+    pub(super) async fn listen(&self, sentinel: &Node) -> Result<PubSub, StoreError> {
+        let client = Client::open(self.info(sentinel, Login::Sentinel)?)?;
+        match tokio::time::timeout(self.config.connect_timeout, client.get_async_pubsub()).await {
+            Ok(connection) => Ok(connection?),
+            Err(_) => Err(StoreError::Connect(
+                "it can't be reached in time".to_owned(),
+            )),
+        }
     }
 
     fn timeouts(&self) -> AsyncConnectionConfig {

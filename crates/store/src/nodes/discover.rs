@@ -60,7 +60,8 @@ pub(super) async fn discover(
     )))
 }
 
-async fn ask(dialer: &Dialer, node: Node) -> (Node, Result<Option<Layout>, RedisError>) {
+/// What one of them says; `None` where it does not know.
+pub(super) async fn ask(dialer: &Dialer, node: Node) -> (Node, Result<Option<Layout>, RedisError>) {
     let answer = match &dialer.address().topology {
         Topology::Standalone => Ok(Some(Layout::One(node.clone()))),
         Topology::Sentinel { master } => ask_sentinel(dialer, &node, master).await,

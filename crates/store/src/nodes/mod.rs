@@ -9,6 +9,8 @@
 mod call;
 mod dial;
 mod discover;
+mod failover;
+mod hold;
 mod layout;
 mod link;
 mod servers;

@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::dial::Dialer;
-use super::discover::discover;
+use super::discover::{ask, discover};
+use super::hold::Hold;
 use super::layout::Layout;
 use super::link::Link;
 use crate::address::{Node, Topology, parse_host};
@@ -41,6 +42,8 @@ struct Inner {
     /// The same, to look at without waiting.
     recheck_due: Mutex<Instant>,
     asked: AtomicUsize,
+    /// Whether votes are held back.
+    hold: Hold,
 }
 
 impl Nodes {
@@ -60,7 +63,17 @@ impl Nodes {
             learnt: tokio::sync::Mutex::default(),
             recheck_due: Mutex::new(Instant::now() + RECHECK),
             asked: AtomicUsize::new(0),
+            hold: Hold::default(),
         })))
+    }
+
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.0.dialer
+    }
+
+    /// Whether a failover is under way.
+    pub(super) fn hold(&self) -> &Hold {
+        &self.0.hold
     }
 
     /// The most connections to one server.
@@ -246,17 +259,40 @@ impl Nodes {
             }
         };
         *learnt = Some(Instant::now());
-        if layout != *known {
-            let masters: Vec<String> = layout.nodes().iter().map(Node::to_string).collect();
-            tracing::info!(masters = masters.join(" "), "Redis is served by");
-            // A pool ends its connections when those that are out come back.
-            self.0
-                .pools
-                .lock()
-                .retain(|node, _| layout.nodes().contains(node));
-            self.0.layout.store(Arc::new(layout));
+        self.adopt(layout);
+        Ok(())
+    }
+
+    /// Asks the sentinel that has just told of a new master, and nobody else: the others may not know yet.
+    pub(super) async fn learn_from_sentinel(&self, sentinel: &Node) -> Result<(), StoreError> {
+        let mut learnt = self.0.learnt.lock().await;
+        let (_, answer) = ask(&self.0.dialer, sentinel.clone()).await;
+        if let Some(layout) = answer? {
+            let hosts = &self.0.dialer.address().hosts;
+            if let Some(place) = hosts.iter().position(|host| host == sentinel) {
+                // Who asks next asks it, too.
+                self.0.asked.store(place, Ordering::Relaxed);
+            }
+            *self.0.recheck_due.lock() = Instant::now() + RECHECK;
+            *learnt = Some(Instant::now());
+            self.adopt(layout);
         }
         Ok(())
+    }
+
+    /// Who serves what from now on.
+    fn adopt(&self, layout: Layout) {
+        if layout == **self.0.layout.load() {
+            return;
+        }
+        let masters: Vec<String> = layout.nodes().iter().map(Node::to_string).collect();
+        tracing::info!(masters = masters.join(" "), "Redis is served by");
+        // A pool ends its connections when those that are out come back.
+        self.0
+            .pools
+            .lock()
+            .retain(|node, _| layout.nodes().contains(node));
+        self.0.layout.store(Arc::new(layout));
     }
 
     fn pool(&self, node: &Node) -> Result<Pool, StoreError> {

@@ -15,6 +15,7 @@ mod forgotten_figures;
 mod operator;
 mod outage;
 mod outlived_keys;
+mod planned;
 mod schedules;
 mod sealing;
 mod servers;

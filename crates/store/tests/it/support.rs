@@ -213,6 +213,10 @@ pub(crate) struct Voting {
 
 impl Voting {
     pub(crate) async fn start(url: &str, lane: LaneConfig, poll: &str) -> Self {
+        Self::start_on(&store(url), lane, poll).await
+    }
+
+    pub(crate) async fn start_on(store: &Store, lane: LaneConfig, poll: &str) -> Self {
         let config = VoteWriterConfig {
             lane,
             refresh_interval: Duration::from_millis(20),
@@ -220,7 +224,7 @@ impl Voting {
             random: random_bytes,
         };
         let mut registry = Registry::default();
-        let writer = VoteWriter::start(&store(url), config, &mut registry);
+        let writer = VoteWriter::start(store, config, &mut registry);
         let voting = Self {
             writer,
             registry,

@@ -11,7 +11,7 @@ use vote_testkit::{Certificates, RedisCluster, RedisSentinels, RedisServer, even
 use crate::support::{ANA, BIA, DEADLINE, Show, Voting, keyed, store};
 
 /// Casts keyed votes of both candidates until each is accepted, or known from an attempt before.
-async fn cast_all<R>(show: &Show<R>, voting: &Voting, name: &str, votes: usize) {
+pub(crate) async fn cast_all<R>(show: &Show<R>, voting: &Voting, name: &str, votes: usize) {
     let polls = voting.poll();
     let cast = (0..votes).map(|number| {
         let poll = Arc::clone(&polls);
@@ -40,7 +40,7 @@ async fn cast_all<R>(show: &Show<R>, voting: &Voting, name: &str, votes: usize) 
         });
 }
 
-async fn assert_total<R>(show: &Show<R>, votes: u128) {
+pub(crate) async fn assert_total<R>(show: &Show<R>, votes: u128) {
     let audit = show.audit().await;
     assert!(audit.passed, "{:?}", audit.differences);
     assert_eq!(audit.total, votes);

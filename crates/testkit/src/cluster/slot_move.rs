@@ -18,7 +18,7 @@ pub struct SlotMove<'a> {
 }
 
 impl RedisCluster {
-    /// Moves a slot with all its keys to another master, while clients go on; nothing where it is there already.
+    /// Moves a slot with all its keys to another master, key by key, while clients go on; nothing where it is there already.
     ///
     /// # Panics
     /// When a node refuses, or when they don't agree within a minute.
@@ -26,6 +26,49 @@ impl RedisCluster {
         if self.owner_of(slot).await != to {
             self.begin_move(slot, to).await.finish().await;
         }
+    }
+
+    /// Moves a slot by Valkey 9's own means, `CLUSTER MIGRATESLOTS`, which its present master is told: the slot is copied,
+    /// then writes wait for a moment, and from then on its clients are sent on by `MOVED`. There is no step in between.
+    ///
+    /// # Panics
+    /// When the node refuses, or when they don't agree within a minute.
+    pub async fn migrate_slot(&self, slot: u16, to: usize) {
+        let (from, number) = (self.owner_of(slot).await, slot.to_string());
+        let words = [
+            "CLUSTER",
+            "MIGRATESLOTS",
+            "SLOTSRANGE",
+            &number,
+            &number,
+            "NODE",
+            self.id(to),
+        ];
+        let _: String = command(self.node(from), &words).await;
+        self.wait_for_owner(slot, to).await;
+    }
+
+    /// Moves a slot by Redis 8.4's own means, `CLUSTER MIGRATION IMPORT`, which its future master is told; it goes as
+    /// [`RedisCluster::migrate_slot`] does.
+    ///
+    /// # Panics
+    /// When the node refuses, or when they don't agree within a minute.
+    pub async fn import_slot(&self, slot: u16, to: usize) {
+        let number = slot.to_string();
+        let words = ["CLUSTER", "MIGRATION", "IMPORT", &number, &number];
+        let _task: redis::Value = command(self.node(to), &words).await;
+        self.wait_for_owner(slot, to).await;
+    }
+
+    /// Waits until every node that runs knows that the slot is there.
+    async fn wait_for_owner(&self, slot: u16, owner: usize) {
+        let id = self.id(owner);
+        eventually(PATIENCE, || async {
+            let tables = self.tables().await;
+            let knows = |table: &Table| table.row(id).is_some_and(|row| row.serves(slot));
+            tables.iter().all(|(_, table)| knows(table))
+        })
+        .await;
     }
 
     /// Begins such a move, and leaves it to the caller how far it goes.
@@ -90,17 +133,8 @@ impl SlotMove<'_> {
                 self.set_slot(index, &["NODE", owner]).await;
             }
         }
-        eventually(PATIENCE, || async {
-            let tables = self.cluster.tables().await;
-            tables.iter().all(|(_, table)| self.has_arrived(table))
-        })
-        .await;
-    }
-
-    fn has_arrived(&self, table: &Table) -> bool {
         let slot = self.slot.parse().unwrap_or(u16::MAX);
-        let owner = self.cluster.id(self.to);
-        table.row(owner).is_some_and(|row| row.serves(slot))
+        self.cluster.wait_for_owner(slot, self.to).await;
     }
 
     async fn set_slot(&self, index: usize, rest: &[&str]) {

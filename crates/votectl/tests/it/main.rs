@@ -19,6 +19,7 @@ mod readme;
 mod receipts;
 mod replay;
 mod sealing;
+mod slot_moves;
 mod smoke;
 mod support;
 mod withdrawal;

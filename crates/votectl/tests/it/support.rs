@@ -46,9 +46,14 @@ pub(crate) fn binary(name: &str) -> PathBuf {
 
 /// A service on this Redis, ready; gives its public address.
 pub(crate) async fn service(name: &str, server: &RedisServer) -> (ChildProcess, SocketAddr) {
+    service_at(name, &server.url()).await
+}
+
+/// The same on the Redis of that address.
+pub(crate) async fn service_at(name: &str, redis: &str) -> (ChildProcess, SocketAddr) {
     let (port, admin) = (free_port(), free_port());
     let service = ChildProcess::builder(binary(name))
-        .env("VOTE__REDIS__URL", server.url())
+        .env("VOTE__REDIS__URL", redis)
         .env("VOTE__HTTP__BIND", format!("127.0.0.1:{port}"))
         .env("VOTE__ADMIN__BIND", format!("127.0.0.1:{admin}"))
         .env("VOTE__SHUTDOWN__GRACE_MS", "0")

@@ -99,6 +99,7 @@ impl Recorder {
             if let Some(error) = error {
                 making.take_back();
                 self.retry_after(&error, &mut backoff).await?;
+                self.sender.hold_back().await?;
             }
             if !making.send_again(self.idempotency_window) {
                 return Ok(None);

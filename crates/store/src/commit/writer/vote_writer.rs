@@ -85,6 +85,8 @@ impl VoteWriter {
             drain,
             abort,
         });
+        // Until the end, for lanes that drain hold back as well.
+        writer.nodes.listen_for_failovers(registry, &writer.abort);
         writer.tasks.spawn(Arc::clone(&writer).follow());
         writer
     }
