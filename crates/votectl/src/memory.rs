@@ -54,6 +54,10 @@ impl Memory {
     /// Of the Redis at `address`, in the directory that the environment names, or else in that of programs' states
     /// (XDG Base Directory Specification).
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where a user's programs keep such files is no setting of a service"
+    )]
     pub fn of_this_user(address: String) -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let directory = match variable(DIRECTORY) {

@@ -81,7 +81,6 @@ pub struct WriterTotals {
     pub lost: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_none(votes: &u64) -> bool {
     *votes == 0
 }

@@ -75,7 +75,6 @@ pub(super) struct WriterDocument {
     pub(super) lost: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_nothing(votes: &u64) -> bool {
     *votes == 0
 }

@@ -77,7 +77,7 @@ impl SlotMap {
             };
             map.fill(first, last, Node { host, port })?;
         }
-        map.is_known()
+        map.if_known()
     }
 
     /// Nobody serves anything yet.
@@ -97,7 +97,7 @@ impl SlotMap {
     }
 
     /// The map, unless it has no masters.
-    pub(super) fn is_known(self) -> Option<Self> {
+    pub(super) fn if_known(self) -> Option<Self> {
         (!self.nodes.is_empty()).then_some(self)
     }
 

@@ -43,7 +43,7 @@ pub(super) fn parse(answer: Value, asked: &Node, tls: bool) -> Option<SlotMap> {
             )?;
         }
     }
-    map.is_known()
+    map.if_known()
 }
 
 /// A map as RESP2 has it, a list of names and values, or as RESP3 has it.
