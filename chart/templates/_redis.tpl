@@ -274,8 +274,13 @@ users: |
   {{- range $user, $file := include "paredao.redis.users" . | fromYaml }}
   {{ $file }} {{ (index $.Values.redis.users $user).name }}
   {{- end }}
-{{- range $_, $file := include "paredao.redis.users" . | fromYaml }}
+{{- range $user, $file := include "paredao.redis.users" . | fromYaml }}
+{{- $rules := $.Files.Get (printf "files/acl/%s.acl" $file) }}
+{{- /* With that durability ingest asks the server whether it means it. */}}
+{{- if and (eq $user "ingest") (eq (trim (dig "commit" "durability" "" $.Values.ingest.settings)) "fsync") }}
+{{- $rules = printf "%s +config|get\n" (trimSuffix "\n" $rules) }}
+{{- end }}
 {{ $file }}.acl: |
-  {{- $.Files.Get (printf "files/acl/%s.acl" $file) | nindent 2 }}
+  {{- $rules | nindent 2 }}
 {{- end }}
 {{- end -}}

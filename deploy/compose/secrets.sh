@@ -38,9 +38,16 @@ for name in redis_vote_ingest redis_vote_results redis_votectl redis_exporter re
     fi
 done
 
-# user NAME RULES: its line, with the digest of its password, or without one where it has none.
+# With that durability ingest asks Redis whether it means it (deploy/redis/README.md).
+durability=${VOTE_DURABILITY:-$(sed -n 's/^VOTE_DURABILITY=//p' .env 2>/dev/null | tail -n 1)}
+ingest_rights=
+case $durability in
+    fsync) ingest_rights=+config\|get ;;
+esac
+
+# user NAME RULES [MORE]: its line, with the digest of its password, or without one where it has none.
 user() {
-    rules=$(cat "$2")
+    rules="$(cat "$2")${3:+ $3}"
     if [ -n "$1" ]; then
         rules="$rules #$(sha256 < "$folder/$1")"
     fi
@@ -51,7 +58,7 @@ user() {
     # Nobody can log in as it; but Redis reads its append-only file back with its rights, and without them leaves out
     # every transaction, which is every vote.
     echo 'user default off resetpass allkeys allchannels +@all'
-    user redis_vote_ingest deploy/redis/acl/vote-ingest.acl
+    user redis_vote_ingest deploy/redis/acl/vote-ingest.acl "$ingest_rights"
     user redis_vote_results deploy/redis/acl/vote-results.acl
     user redis_votectl deploy/redis/acl/votectl.acl
     user redis_exporter deploy/compose/redis/acl/exporter.acl

@@ -96,7 +96,7 @@ async fn start_redis(
     };
     let operator = Store::new(&config)?.operator();
     wait_ready(children, "Redis", || async {
-        operator.list().await.is_ok()
+        operator.listed().await.is_ok()
     })
     .await?;
     Ok(operator)

@@ -58,6 +58,7 @@ impl Service for Ingest {
         };
         vote_store::watch(
             &store,
+            vote_store::Program::Ingest,
             settings.commit.durability,
             &mut context.metrics,
             context.lifecycle.stopped(),

@@ -63,6 +63,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
         last_sequence: 3,
         votes: total,
         drained: Drained::No,
+        lost: 0,
     };
     let received_at = minutes.last().map(Minute::start);
     PollSnapshot {
@@ -93,6 +94,7 @@ pub(crate) fn sealed_snapshot(votes: &[(usize, usize, u64)]) -> PollSnapshot {
             writer: WRITER,
             last_sequence: 3,
             votes: u64::try_from(snapshot.tally.total()).expect("small"),
+            lost: 0,
         }],
     };
     snapshot.revision = poll.revision + 3;

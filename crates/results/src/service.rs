@@ -52,6 +52,7 @@ impl Service for Results {
         );
         vote_store::watch(
             &store,
+            vote_store::Program::Results,
             Durability::Memory,
             &mut context.metrics,
             stopped.clone(),

@@ -24,6 +24,20 @@ pub enum StoreError {
     /// The address of Redis, or what TLS needs, can't be used.
     #[error("the address of Redis (redis.url) is not usable: {0}")]
     Address(String),
+    /// The server has no memory left for what takes more of it.
+    #[error(
+        "the Redis server {server} is full: {used} of {max} bytes (maxmemory) are used, and it refuses what takes more, votes \
+         among them; raise its maxmemory, or remove what is not ours from it. Polls that are there can still be paused, closed, \
+         changed and sealed"
+    )]
+    Full {
+        /// The server.
+        server: String,
+        /// Bytes in use.
+        used: u64,
+        /// The most that it may use.
+        max: u64,
+    },
     /// The server can't do what is asked of it.
     #[error("this Redis can't do that: {0}")]
     Unsupported(String),

@@ -37,6 +37,7 @@ pub(crate) enum LedgerField {
     Sequence,
     Votes,
     Drained,
+    Lost,
 }
 
 /// The sequence of a writer's last batch.
@@ -54,13 +55,19 @@ pub(crate) fn drained(writer: &WriterId) -> String {
     format!("{writer}/drained")
 }
 
-/// The writer and the figure that `<writer>/sequence`, `<writer>/votes` or `<writer>/drained` names.
+/// The votes that the lane which began as this writer has counted as lost.
+pub(crate) fn lost(writer: &WriterId) -> String {
+    format!("{writer}/lost")
+}
+
+/// The writer and the figure that `<writer>/sequence`, `…/votes`, `…/drained` or `…/lost` names.
 pub(crate) fn parse_ledger(field: &str) -> Option<(WriterId, LedgerField)> {
     let (writer, figure) = field.split_once('/')?;
     let figure = match figure {
         "sequence" => LedgerField::Sequence,
         "votes" => LedgerField::Votes,
         "drained" => LedgerField::Drained,
+        "lost" => LedgerField::Lost,
         _ => return None,
     };
     Some((WriterId::parse(writer).ok()?, figure))

@@ -13,6 +13,7 @@ mod error;
 mod fence;
 mod fields;
 mod figures;
+mod forbidden;
 mod keys;
 mod nodes;
 mod operator;
@@ -24,7 +25,7 @@ mod store;
 pub mod units;
 
 pub use address::{Address, AddressError};
-pub use audit::{AuditReport, ShardAudit, Undrained};
+pub use audit::{AuditReport, Lost, ShardAudit, Undrained};
 pub use backup::{Backup, BackupError, MAX_BACKUP_BYTES, Taken, Totals};
 pub use commit::metric_names;
 pub use commit::{
@@ -36,7 +37,12 @@ pub use config::RedisConfig;
 pub use error::StoreError;
 pub use fence::Fence;
 pub use figures::{Drained, ShardFigures, WriterLedger};
-pub use operator::{PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError};
-pub use server::{Finding, Inspection, Problem, inspect, watch};
+pub use nodes::Unconfirmed;
+pub use operator::{
+    ListedPoll, PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError, Written,
+};
+pub use server::{
+    Finding, Inspection, Problem, Program, Rights, ask_for_user, inspect, try_commands, watch,
+};
 pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter, UnreadPoll};
 pub use store::Store;

@@ -14,7 +14,8 @@ use clap::{Parser, Subcommand};
     max_term_width = 100,
     propagate_version = true,
     after_help = "Exit codes: 0 done; 1 a check failed or a change was refused; 2 wrong input, nothing was done; \
-                  3 Redis or a service is away, or the output can't be written."
+                  3 Redis or a service is away, or the output can't be written; 4 all is written, and no replica has \
+                  confirmed it yet."
 )]
 pub struct Cli {
     /// Options of all commands.

@@ -2,11 +2,12 @@
 
 use crate::failure::Failure;
 use crate::global::{Global, OutputFormat};
+use crate::memory::Memory;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde::Serialize;
-use vote_domain::{Clock, Poll, PollId};
-use vote_store::{PollOperator, Store};
+use vote_domain::{Clock, Poll, PollId, wire_time};
+use vote_store::{PollOperator, Store, Unconfirmed, Written};
 
 /// The surroundings of one command.
 #[derive(derive_more::Debug)]
@@ -19,9 +20,56 @@ pub struct Context<'a> {
     /// Its clock.
     #[debug(skip)]
     pub clock: &'a dyn Clock,
+    /// Which polls were seen.
+    pub memory: Memory,
+    /// Servers of which no replica has confirmed what was written.
+    unconfirmed: Vec<Unconfirmed>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// Of a command that has not begun.
+    pub fn new(
+        global: Global,
+        terminal: &'a mut Terminal,
+        clock: &'a dyn Clock,
+        memory: Memory,
+    ) -> Self {
+        Self {
+            global,
+            terminal,
+            clock,
+            memory,
+            unconfirmed: Vec::new(),
+        }
+    }
+
+    /// Takes note of what was written: whether replicas have it is said when the command has ended.
+    pub fn wrote(&mut self, written: Written) {
+        for one in written.unconfirmed {
+            if !self.unconfirmed.contains(&one) {
+                self.unconfirmed.push(one);
+            }
+        }
+    }
+
+    /// Says of which servers no replica has confirmed what was written.
+    ///
+    /// # Errors
+    /// [`Failure::Unconfirmed`] where repeating the command may get it confirmed.
+    pub fn confirmed(&mut self) -> Result<(), Failure> {
+        let unconfirmed = std::mem::take(&mut self.unconfirmed);
+        let (may_pass, never): (Vec<_>, Vec<_>) = unconfirmed.iter().partition(|one| one.may_pass);
+        for one in never {
+            self.terminal.note(&format!(
+                "warning: it is written; whether a failover could forget it is not known: {one}"
+            ));
+        }
+        if may_pass.is_empty() {
+            return Ok(());
+        }
+        let servers: Vec<String> = may_pass.into_iter().map(ToString::to_string).collect();
+        Err(Failure::Unconfirmed(servers.join("; ")))
+    }
     /// The capability to change polls. Connects when it is first used.
     ///
     /// # Errors
@@ -55,7 +103,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// As [`Self::operator`] and [`Self::poll`].
-    pub async fn find(&self, id: &PollId) -> Result<(PollOperator, Poll), Failure> {
+    pub async fn find(&mut self, id: &PollId) -> Result<(PollOperator, Poll), Failure> {
         let operator = self.operator()?;
         let poll = self.poll(&operator, id).await?;
         Ok((operator, poll))
@@ -65,18 +113,27 @@ impl Context<'_> {
     ///
     /// # Errors
     /// When there is none: the message lists those that there are.
-    pub async fn poll(&self, operator: &PollOperator, id: &PollId) -> Result<Poll, Failure> {
+    pub async fn poll(&mut self, operator: &PollOperator, id: &PollId) -> Result<Poll, Failure> {
         if let Some(poll) = operator.get(id).await? {
+            self.memory.see(&poll, self.clock.now());
             return Ok(poll);
         }
-        let polls = operator.list().await?;
-        let there: Vec<&str> = polls
-            .iter()
-            .map(|poll| poll.definition.id().as_str())
-            .collect();
-        Err(no_such_poll(id.as_str(), &there))
+        let polls = operator.listed().await?;
+        let there: Vec<&str> = polls.iter().map(|poll| poll.id.as_str()).collect();
+        let failure = no_such_poll(id.as_str(), &there);
+        Err(match self.memory.missed().get(id) {
+            Some(seen) => Failure::usage(format!(
+                "{failure}. It was there, {}, at {}: Redis has lost it. {RESTORE}",
+                seen.state,
+                wire_time::format(seen.at)
+            )),
+            None => failure,
+        })
     }
 }
+
+/// What can be done about a poll that Redis has lost.
+pub(crate) const RESTORE: &str = "`votectl import FILE` restores it from its backup";
 
 /// There is no poll of this id; `there` are those that there are.
 #[must_use]

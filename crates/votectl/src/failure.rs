@@ -16,6 +16,12 @@ pub enum Failure {
     /// Exit code 3: the work could not be done: Redis or a service is away, the output can't be written.
     #[error("{0:#}")]
     Broken(#[from] anyhow::Error),
+    /// Exit code 4: all is written, and no replica has confirmed it yet.
+    #[error(
+        "it is written, and no replica has confirmed it: a failover now could forget it. Repeat the command when the \
+         replicas have caught up ({0})"
+    )]
+    Unconfirmed(String),
     /// Nobody reads our output any more (`votectl … | head`): no failure to speak of.
     #[error("the output was closed")]
     Closed,
@@ -69,6 +75,7 @@ impl Failure {
             Self::Refused(_) => 1,
             Self::Usage(_) => 2,
             Self::Broken(_) => 3,
+            Self::Unconfirmed(_) => 4,
         }
     }
 }
@@ -99,7 +106,9 @@ impl From<vote_store::StoreError> for Failure {
             vote_store::StoreError::Address(_) => Self::usage(format!(
                 "--redis: {error} (it must read redis://[user:password@]host[:port][/database])"
             )),
-            vote_store::StoreError::Corrupt { .. } => Self::Broken(error.into()),
+            vote_store::StoreError::Corrupt { .. } | vote_store::StoreError::Full { .. } => {
+                Self::Broken(error.into())
+            }
             _ => Self::away(&error.to_string()),
         }
     }
@@ -146,6 +155,7 @@ impl From<vote_store::SaveError> for Failure {
     fn from(error: vote_store::SaveError) -> Self {
         match error {
             vote_store::SaveError::Store(error) => error.into(),
+            half @ vote_store::SaveError::HalfWritten(_) => Self::Broken(half.into()),
             other => Self::refused(other),
         }
     }

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod global;
 mod input;
 pub mod load;
+pub mod memory;
 pub mod numbered;
 pub mod redis_args;
 pub mod refusal;
@@ -21,6 +22,7 @@ mod wait;
 use cli::{Cli, Command};
 use context::Context;
 use failure::Failure;
+use memory::Memory;
 use terminal::Terminal;
 use vote_domain::Clock;
 
@@ -29,11 +31,8 @@ use vote_domain::Clock;
 /// # Errors
 /// The command's [`Failure`]; its text isn't written yet.
 pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result<(), Failure> {
-    let mut context = Context {
-        global: cli.global,
-        terminal,
-        clock,
-    };
+    let memory = Memory::of_this_user(cli.global.redis.remembered_as());
+    let mut context = Context::new(cli.global, terminal, clock, memory);
     let waited = match context.global.wait_for_redis {
         None => Ok(()),
         Some(patience) => wait::for_redis(&mut context, patience).await,
@@ -58,6 +57,8 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
             Ok(())
         }
     };
+    context.memory.write();
     let flushed = context.terminal.flush();
-    done.and(flushed)
+    let confirmed = context.confirmed();
+    done.and(flushed).and(confirmed)
 }

@@ -21,8 +21,10 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !matches!(failure, Failure::Closed) {
-                terminal.note(&format!("error: {failure}"));
+            match &failure {
+                Failure::Closed => {}
+                Failure::Unconfirmed(_) => terminal.note(&format!("warning: {failure}")),
+                _ => terminal.note(&format!("error: {failure}")),
             }
             ExitCode::from(failure.code())
         }

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use vote_domain::{Phase, Poll, PollDefinition, PollId, PollState, Violations, wire_time};
+use vote_domain::{Phase, Poll, PollDefinition, PollState, Violations, wire_time};
 use vote_store::{PollOperator, SaveError};
 
 /// For how long a new one takes votes, unless somebody asks for another time.
@@ -96,23 +96,26 @@ impl NumberedPolls {
             now, open_for, by, ..
         } = wanted;
         let until = later(now, wanted.at_least)?;
-        let polls = operator.list().await?;
+        let listed = operator.listed().await?;
+        // One that can't be read has its number all the same.
+        let ids: Vec<String> = listed.iter().map(|poll| poll.id.clone()).collect();
+        let polls: Vec<Poll> = listed.into_iter().filter_map(|one| one.poll.ok()).collect();
         if let Some(poll) = self.running(&polls, until) {
             // Completes what an earlier start may have left half-way.
             let completed = operator.fence(poll).await;
-            return Ok(completed.map(|()| RunningPoll {
+            return Ok(completed.map(|_| RunningPoll {
                 poll: poll.clone(),
                 new: false,
             }));
         }
-        let definition = self.numbered(self.next_number(&polls), now, open_for)?;
+        let definition = self.numbered(self.next_number(&ids), now, open_for)?;
         let draft = Poll::draft(definition, now, by);
         let open = draft.open(now, by).map_err(|error| {
             let id = draft.definition.id();
             Failure::usage(format!("poll `{id}`: {error}"))
         })?;
         match operator.save(&open, 0).await {
-            Ok(()) => Ok(Ok(RunningPoll {
+            Ok(_) => Ok(Ok(RunningPoll {
                 poll: open,
                 new: true,
             })),
@@ -137,22 +140,21 @@ impl NumberedPolls {
         };
         let ours = polls
             .iter()
-            .filter_map(|poll| Some((self.number(poll.definition.id())?, poll)));
+            .filter_map(|poll| Some((self.number(poll.definition.id().as_str())?, poll)));
         ours.filter(|(_, poll)| runs(poll))
             .max_by_key(|(number, _)| *number)
             .map(|(_, poll)| poll)
     }
 
     /// The number in the id of one of them.
-    fn number(&self, id: &PollId) -> Option<u32> {
-        let digits = id.as_str().strip_prefix(&self.prefix)?;
+    fn number(&self, id: &str) -> Option<u32> {
+        let digits = id.strip_prefix(&self.prefix)?;
         (digits.len() >= 2 && is_number(digits)).then(|| digits.parse().ok())?
     }
 
-    fn next_number(&self, polls: &[Poll]) -> u32 {
-        polls
-            .iter()
-            .filter_map(|poll| self.number(poll.definition.id()))
+    fn next_number(&self, ids: &[String]) -> u32 {
+        ids.iter()
+            .filter_map(|id| self.number(id))
             .max()
             .map_or(1, |last| last.saturating_add(1))
     }
@@ -211,7 +213,7 @@ mod tests {
     use super::{NumberedPolls, OPEN_FOR};
     use crate::built_in::DEMO_FILE;
     use jiff::{SignedDuration, Timestamp};
-    use vote_domain::{Poll, PollDefinition, PollId, Transition};
+    use vote_domain::{Poll, PollDefinition, Transition};
 
     fn at(hours: i64) -> Timestamp {
         "2026-11-24T00:00:00Z"
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn numbers_count_up_from_the_highest_and_pass_over_other_polls() {
         let demo = series("paredao-01");
-        let number = |id: &str| demo.number(&PollId::parse(id).expect("the id is right"));
+        let number = |id: &str| demo.number(id);
         assert_eq!(number("paredao-09"), Some(9));
         assert_eq!(number("paredao-100"), Some(100));
         for other in ["paredao-x", "final", "paredao-1", "paredao-", "paredao-1x"] {
@@ -272,7 +274,7 @@ mod tests {
         }
         assert_eq!(demo.next_number(&[]), 1);
         assert_eq!(
-            demo.next_number(&[open(1, 0), open(99, 0), open(2, 0)]),
+            demo.next_number(&["paredao-01", "paredao-99", "paredao-02"].map(str::to_owned)),
             100
         );
     }

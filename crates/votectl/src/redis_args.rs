@@ -182,6 +182,18 @@ impl RedisArgs {
         url.map_or_else(|| "Redis".to_owned(), |url: Address| url.to_string())
     }
 
+    /// The name under which its polls are remembered: its address, without user and password.
+    pub(crate) fn remembered_as(&self) -> String {
+        let shown = self.shown();
+        match shown.split_once("://") {
+            Some((scheme, rest)) => {
+                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+                format!("{scheme}://{host}")
+            }
+            None => shown,
+        }
+    }
+
     /// How the store is to connect.
     ///
     /// # Errors
@@ -254,6 +266,7 @@ mod tests {
         let shown = format!("{:?}", only.redis);
         assert!(shown.contains("redis+cluster://[secret]@a,b"), "{shown}");
         assert!(!shown.contains("hunter"), "{shown}");
+        assert_eq!(only.redis.remembered_as(), "redis+cluster://a,b");
     }
 
     #[test]

@@ -58,7 +58,10 @@ fn may_pass(error: &StoreError) -> bool {
     let text = error.to_string();
     match error {
         StoreError::Connect(_) | StoreError::Redis(_) => !failure::is_about_the_user(&text),
-        StoreError::Corrupt { .. } | StoreError::Address(_) | StoreError::Unsupported(_) => false,
+        StoreError::Corrupt { .. }
+        | StoreError::Address(_)
+        | StoreError::Full { .. }
+        | StoreError::Unsupported(_) => false,
     }
 }
 

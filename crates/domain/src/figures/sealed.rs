@@ -36,6 +36,10 @@ pub struct SealedPoll {
     /// in the figures. Not there where it is empty, as in results that were sealed before there was such a thing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub abandoned: Vec<WriterId>,
+    /// Votes that had been accepted, and that are in no figure: Redis had forgotten them, and they could not be recorded
+    /// again. Those that the writers have counted, over all shards. Not there where there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lost: u64,
     /// When it was sealed.
     #[serde(with = "wire_time")]
     pub sealed_at: Timestamp,
@@ -71,6 +75,14 @@ pub struct WriterTotals {
     pub last_sequence: u64,
     /// The votes that its batches added to the tally.
     pub votes: u64,
+    /// The votes that its process had accepted for this shard, under this name and later ones, and has counted as lost.
+    /// Not there where there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lost: u64,
+}
+
+const fn is_none(votes: &u64) -> bool {
+    *votes == 0
 }
 
 /// Why figures can't be sealed.
@@ -127,7 +139,7 @@ pub enum SealedPollError {
     /// Its figures don't follow from its shards', though its digest is right.
     #[error("{field}: isn't what the shards' figures make")]
     Figures {
-        /// Which figures: `tally` or `standing`.
+        /// Which figures: `tally`, `standing` or `lost`.
         field: &'static str,
     },
 }
@@ -156,6 +168,7 @@ impl SealedPoll {
         let (tally, standing) = figures(&poll, &shards, revision, sealed_at)?;
         let abandoned: Vec<WriterId> = abandoned.iter().copied().collect();
         check_abandoned(&abandoned, &shards)?;
+        let lost = lost(&shards);
         let mut sealed = Self {
             version: VERSION,
             poll,
@@ -163,6 +176,7 @@ impl SealedPoll {
             tally,
             shards,
             abandoned,
+            lost,
             sealed_at,
             sealed_by: sealed_by.to_owned(),
             sha256: String::new(),
@@ -212,6 +226,9 @@ impl SealedPoll {
         if standing != self.standing {
             return Err(SealedPollError::Figures { field: "standing" });
         }
+        if self.lost != lost(&self.shards) {
+            return Err(SealedPollError::Figures { field: "lost" });
+        }
         check_abandoned(&self.abandoned, &self.shards)?;
         Ok(())
     }
@@ -248,6 +265,12 @@ impl ShardTotals {
             .map(|entry| u128::from(entry.votes))
             .sum()
     }
+}
+
+/// The votes that all writers have counted as lost.
+fn lost(shards: &[ShardTotals]) -> u64 {
+    let writers = shards.iter().flat_map(|totals| &totals.writers);
+    writers.fold(0, |lost, writer| writer.lost.saturating_add(lost))
 }
 
 /// The tally and the standing that the shards' figures make.

@@ -6,6 +6,6 @@ mod report;
 mod undrained;
 
 pub(crate) use report::audit_report;
-pub use report::{AuditReport, ShardAudit};
+pub use report::{AuditReport, Lost, ShardAudit};
 pub use undrained::Undrained;
 pub(crate) use undrained::undrained;

@@ -24,12 +24,26 @@ pub struct AuditReport {
     pub waiting: Vec<Undrained>,
     /// The writers that it was sealed without waiting for.
     pub abandoned: Vec<WriterId>,
+    /// The votes that were accepted and are in no figure, by shard and by the writer as which their lane began.
+    pub lost: Vec<Lost>,
     /// The digest of the sealed result.
     pub sha256: Option<String>,
     /// What does not agree, in the order in which it was found.
     pub differences: Vec<String>,
     /// Whether everything agrees.
     pub passed: bool,
+}
+
+/// Votes of one lane that were accepted, and counted as lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, derive_more::Display)]
+#[display("shard {shard}: {votes} of the lane that began as writer {writer}")]
+pub struct Lost {
+    /// The shard.
+    pub shard: u16,
+    /// The writer as which the lane began.
+    pub writer: WriterId,
+    /// The votes.
+    pub votes: u64,
 }
 
 /// The sums of one shard, which must be equal.
@@ -85,10 +99,25 @@ pub(crate) fn audit_report(
             _ => Vec::new(),
         },
         abandoned: sealed.map_or_else(Vec::new, |sealed| sealed.abandoned.clone()),
+        lost: lost(shards),
         sha256: sealed.map(|sealed| sealed.sha256.clone()),
         passed: differences.is_empty(),
         differences,
     }
+}
+
+fn lost(shards: &[ShardFigures]) -> Vec<Lost> {
+    let of_shard = |shard: &ShardFigures| {
+        let number = shard.shard;
+        let writers = shard.writers.iter().filter(|(_, ledger)| ledger.lost > 0);
+        let lost = writers.map(|(writer, ledger)| Lost {
+            shard: number,
+            writer: *writer,
+            votes: ledger.lost,
+        });
+        lost.collect::<Vec<_>>()
+    };
+    shards.iter().flat_map(of_shard).collect()
 }
 
 fn shard_audit(poll: &Poll, shard: &ShardFigures, sealed: Option<&SealedPoll>) -> ShardAudit {
@@ -156,6 +185,7 @@ mod tests {
                 last_sequence: 2,
                 votes: 3,
                 drained: Drained::Ended,
+                lost: 0,
             };
             ShardFigures {
                 received_at_ms: None,
@@ -213,6 +243,26 @@ mod tests {
             panic!("one difference: {report:?}");
         };
         assert!(difference.starts_with("shard 1: the fence says open until"));
+    }
+
+    #[test]
+    fn lost_votes_are_told_by_lane_and_are_waited_for_by_nobody() {
+        let gone = WriterId::from_bytes([8; 8]);
+        let report = after(|shard| {
+            let lost = WriterLedger {
+                lost: 5,
+                ..WriterLedger::default()
+            };
+            shard.writers.insert(gone, lost);
+        });
+        let lost = Lost {
+            shard: 1,
+            writer: gone,
+            votes: 5,
+        };
+        assert_eq!(report.lost, [lost]);
+        assert_eq!(report.waiting, []);
+        assert!(report.passed, "{:?}", report.differences);
     }
 
     #[test]

@@ -70,6 +70,13 @@ pub(super) struct WriterDocument {
     /// Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) drained: Option<Mark>,
+    /// Not there where it is nothing.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub(super) lost: u64,
+}
+
+const fn is_nothing(votes: &u64) -> bool {
+    *votes == 0
 }
 
 /// A writer's mark.
@@ -176,6 +183,7 @@ impl WriterDocument {
                 Drained::At(ms) => Some(Mark::At(ms)),
                 Drained::Ended => Some(Mark::Word(Word::Ended)),
             },
+            lost: ledger.lost,
         }
     }
 
@@ -188,6 +196,7 @@ impl WriterDocument {
                 Some(Mark::At(ms)) => Drained::At(ms),
                 Some(Mark::Word(Word::Ended)) => Drained::Ended,
             },
+            lost: self.lost,
         }
     }
 }

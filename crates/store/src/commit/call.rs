@@ -8,8 +8,9 @@ use vote_domain::{VoterDigest, WriterId};
 
 use super::batch::{Batch, CheckedVote, Origin};
 use super::target::Target;
+use crate::fields;
 use crate::keys::VOTER_BUCKETS;
-use crate::script::COMMIT;
+use crate::script::{COMMIT, COMMIT_ENTRY, Script};
 
 /// Stands for a key or a voter that a vote does not have.
 const NO_DIGEST: &[u8] = &[0; 16];
@@ -66,6 +67,8 @@ pub(super) struct Call<'a> {
     pub(super) batch: &'a Batch,
     /// The time since the batch was made.
     pub(super) age: Duration,
+    /// Of a question: the votes that the lane has counted as lost, if any, under the name that it began with.
+    pub(super) lost: Option<(WriterId, u64)>,
 }
 
 impl<'a> Call<'a> {
@@ -82,6 +85,27 @@ impl<'a> Call<'a> {
             mode,
             batch,
             age: Duration::ZERO,
+            lost: None,
+        }
+    }
+
+    /// The minute within the hour of a batch; of a question, what the lane has lost.
+    fn sixth(&self) -> String {
+        match (self.mode, self.lost) {
+            (Mode::Live | Mode::Replay(_) | Mode::Burn, _) => {
+                self.batch.minute.rem_euclid(60).to_string()
+            }
+            (_, Some((writer, votes))) => format!("{} {votes}", fields::lost(&writer)),
+            (_, None) => String::new(),
+        }
+    }
+
+    /// The script that it calls. Votes are refused on a full server; what says that there are no more of them is not.
+    pub(super) fn script(&self) -> &'static Script {
+        match self.mode {
+            Mode::Drain | Mode::End | Mode::Burn => &COMMIT_ENTRY,
+            Mode::Check if self.lost.is_some() => &COMMIT_ENTRY,
+            Mode::Live | Mode::Replay(_) | Mode::Check | Mode::Try => &COMMIT,
         }
     }
 
@@ -92,7 +116,7 @@ impl<'a> Call<'a> {
         let age_ms = i64::try_from(self.age.as_millis()).unwrap_or(0);
         let key_window = (batch.latest_ms + age_ms).div_euclid(target.key_window_ms);
         let checked = Packed::new(&batch.checked, target);
-        let mut command = COMMIT.command(9 + checked.bucket_keys.len());
+        let mut command = self.script().command(9 + checked.bucket_keys.len());
         command
             .arg(keys.state())
             .arg(keys.tally())
@@ -109,7 +133,7 @@ impl<'a> Call<'a> {
             .arg(self.mode.argument().as_ref())
             .arg(batch.earliest_ms)
             .arg(batch.latest_ms)
-            .arg(batch.minute.rem_euclid(60))
+            .arg(self.sixth())
             // A digest written at the end of a key window is asked for until the end of the next one,
             // and by a process whose clock is behind for one more.
             .arg(3 * target.key_window_ms)

@@ -10,8 +10,9 @@ use super::call::Call;
 use super::copies::{Copies, CopiesWait};
 use super::target::Target;
 use crate::address::Node;
+use crate::forbidden::is_forbidden;
 use crate::nodes::{Link, Nodes, leads_elsewhere};
-use crate::script::{COMMIT, is_unknown_script};
+use crate::script::{is_digest_forbidden, is_unknown_script};
 
 /// What came of one attempt to send a batch.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl Sender {
         tokio::select! {
             biased;
             () = abort.cancelled() => Err(Aborted),
-            attempt = self.attempt_once(&command, call.writer) => Ok(attempt),
+            attempt = self.attempt_once(call, &command) => Ok(attempt),
         }
     }
 
@@ -142,21 +143,29 @@ impl Sender {
         }
     }
 
-    async fn attempt_once(&mut self, command: &Cmd, writer: WriterId) -> Attempt {
+    async fn attempt_once(&mut self, call: &Call<'_>, command: &Cmd) -> Attempt {
         let mut link = match self.link().await {
             Ok(link) => link,
             Err(reason) => return Attempt::NotApplied(reason),
         };
         let mut sent = self.send(&mut link, command).await;
         if sent.as_ref().is_err_and(is_unknown_script) {
-            sent = match COMMIT.load(&mut link).await {
+            let script = call.script();
+            sent = match script.load(&mut link).await {
                 Ok(()) => self.send(&mut link, command).await,
+                Err(error) if is_forbidden(&error) => {
+                    self.send(&mut link, &script.in_full(command)).await
+                }
                 Err(error) => return Attempt::NotApplied(self.put_back(link, Some(&error))),
             };
         }
+        if sent.as_ref().is_err_and(is_digest_forbidden) {
+            let command = call.script().in_full(command);
+            sent = self.send(&mut link, &command).await;
+        }
         let reason = self.put_back(link, sent.as_ref().err());
         match sent {
-            Ok((bytes, copies)) => self.confirmed(bytes, copies, writer),
+            Ok((bytes, copies)) => self.confirmed(bytes, copies, call.writer),
             Err(error) if is_refusal(&error) => Attempt::NotApplied(reason),
             Err(_) => Attempt::Unknown(reason),
         }
@@ -291,6 +300,7 @@ mod tests {
     use crate::commit::call::Mode;
     use crate::commit::config::LaneConfig;
     use crate::config::RedisConfig;
+    use crate::script::COMMIT;
 
     const WRITER: WriterId = WriterId::from_bytes([1; 8]);
     const WINDOW_MS: i64 = 60_000;

@@ -153,6 +153,7 @@ fn parse_ledger(
         match figure {
             LedgerField::Sequence => entry.last_sequence = number()?,
             LedgerField::Votes => entry.votes = number()?,
+            LedgerField::Lost => entry.lost = number()?,
             LedgerField::Drained => entry.drained = parse_drained(&value).ok_or_else(wrong)?,
         }
     }

@@ -15,6 +15,8 @@ pub struct WriterLedger {
     pub votes: u64,
     /// Whether it has said that all it had accepted is here.
     pub drained: Drained,
+    /// The votes that the lane which began as this writer had accepted, and has counted as lost.
+    pub lost: u64,
 }
 
 /// A writer's word that all votes that it has accepted are recorded.
@@ -30,10 +32,11 @@ pub enum Drained {
 }
 
 impl WriterLedger {
-    /// Whether the writer has nothing left to send to a poll that has closed at this time.
+    /// Whether the writer has nothing left to send to a poll that has closed at this time. One without a batch has sent
+    /// nothing under that name: there is only what its lane has lost.
     pub(crate) const fn is_drained(&self, closes_at_ms: i64) -> bool {
         match self.drained {
-            Drained::No => false,
+            Drained::No => self.last_sequence == 0,
             Drained::At(ms) => ms == closes_at_ms,
             Drained::Ended => true,
         }
@@ -84,6 +87,7 @@ impl ShardFigures {
             writer: *writer,
             last_sequence: ledger.last_sequence,
             votes: ledger.votes,
+            lost: ledger.lost,
         });
         ShardTotals {
             shard: self.shard,

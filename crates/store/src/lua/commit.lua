@@ -5,7 +5,8 @@
 --       2 tally     hash    <channel>/<candidate> -> votes
 --       3 minutes   hash    <minute>/<channel>/<candidate> -> votes, of the batch's hour
 --       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger; <writer>/drained: the
---                           closes_at for which the writer has nothing left to send, or 'ended'
+--                           closes_at for which the writer has nothing left to send, or 'ended'; <writer>/lost: the
+--                           votes that the lane which began as this writer has counted as lost
 --       5 replies   hash    <writer> -> <sequence>:<reply>, where the reply was not just 'A'
 --       6 late      hash    <channel>/<candidate> -> votes that came after closes_at
 --       7,8,9 seen  hashes  idempotency digests of the previous, this and the next key window
@@ -18,7 +19,8 @@
 --         which marks the writer as drained for the closes_at in ARGV 4 (it sends no
 --         vote any more that came before); 'end', which marks it as one that never sends again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
---       6 minute of the hour  7 lifetime of a key window, milliseconds
+--       6 minute of the hour; of a question '<writer>/lost <votes>' where the lane has counted votes as lost, which is
+--         noted if it is the last one here, else empty  7 lifetime of a key window, milliseconds
 --       8 idempotency digests, 16 bytes per checked vote, all zero where the vote carries no key
 --       9 codes, 2 bytes per checked vote: channel and candidate, the fingerprint held in `seen`
 --       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
@@ -43,6 +45,9 @@
 -- A batch that was evaluated has used its sequence, refused ones too: an attempt that was given
 -- up and reaches the server afterwards then finds its sequence taken and does nothing.
 --
+-- What only says something of the writer ('drain', 'end', 'burn', and a question that has votes to note as lost) is sent with `#!lua flags=allow-oom` in front, and so is
+-- done on a full server as well; votes are refused there.
+--
 -- All that can fail (a key of another type, a command that the ACL user may not run) is read or
 -- tried before the first write; so an error means that nothing was written.
 
@@ -62,11 +67,17 @@ local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer ..
 local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
 local asks = mode == 'check' or mode == 'try' or mode == 'drain' or mode == 'end'
 
--- Marks a writer whose last batch is here. One that has never sent a batch needs no mark.
+-- Marks a writer whose last batch is here, and notes what its lane has lost. One that has never sent a batch needs no mark.
 local function mark()
   local fence = redis.call('HMGET', state_key, 'state', 'closes_at')
   local state, value = fence[1], nil
-  if state == 'sealed' or state == 'void' or last == 0 then return end
+  if state == 'sealed' or state == 'void' then return end
+  local lost, votes = string.match(ARGV[6], '^(%x+/lost) (%d+)$')
+  -- It only grows: a question may come late.
+  if state and lost and tonumber(redis.call('HGET', writers_key, lost) or '0') < tonumber(votes) then
+    redis.call('HSET', writers_key, lost, votes)
+  end
+  if last == 0 then return end
   if mode == 'end' then
     value = 'ended'
   elseif (state == 'open' or state == 'closed') and tonumber(fence[2]) == earliest then
@@ -85,7 +96,8 @@ local function try()
 end
 
 if sequence == last and asks then
-  if mode == 'try' then try() elseif mode ~= 'check' then mark() end
+  if mode == 'try' then try() end
+  if mode == 'drain' or mode == 'end' or ARGV[6] ~= '' then mark() end
   return 'V' .. string.format('%.0f', votes_before)
 elseif sequence == last then
   local stored = redis.call('HGET', replies_key, writer) or ''

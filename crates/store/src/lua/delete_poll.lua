@@ -1,5 +1,7 @@
+#!lua flags=allow-oom
 -- Removes the document of a draft, if it is still at the revision at which it was marked as being deleted. It is given a
--- lifetime that is over at once, and not deleted: so the operator's user needs no right to delete documents.
+-- lifetime that is over at once, and not deleted: so the operator's user needs no right to delete documents. It runs on a full
+-- server as well (`allow-oom`): it makes room.
 --
 -- KEYS  1 the poll's document (string, JSON with a number `revision` and a text `state`)
 -- ARGV  1 the revision expected

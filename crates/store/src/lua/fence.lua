@@ -1,5 +1,7 @@
+#!lua flags=allow-oom
 -- Writes the fence of one shard. A fence that is over for good (sealed, void) is never lifted,
--- and an older revision never overwrites a newer one, so repeating a half-done change is safe.
+-- and an older revision never overwrites a newer one, so repeating a half-done change is safe. It changes little, and so
+-- runs on a full server as well (`allow-oom`): a poll can be paused and closed there.
 --
 -- KEYS  1 state hash
 -- ARGV  1 state  2 opens_at  3 closes_at (milliseconds since the epoch)  4 revision

@@ -9,24 +9,31 @@ use super::link::Link;
 use super::servers::Nodes;
 use crate::address::Node;
 use crate::error::StoreError;
+use crate::forbidden::is_forbidden;
 use crate::script::{Script, is_unknown_script};
+use crate::server::Facts;
 
 /// How often a call follows redirections, or waits for a slot that is on the move.
 const MOST_TRIES: u32 = 20;
 /// The pause while keys of a slot are on the move.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The code of the answer where a key holds something of another type.
+const WRONG_TYPE: &str = "WRONGTYPE";
+/// The code of the answer of a server whose memory is full.
+const OUT_OF_MEMORY: &str = "OOM";
 /// How long replicas may take to confirm.
 const CONFIRM: Duration = Duration::from_secs(2);
 
-/// What the replicas of one server said to a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Confirmation {
+/// A server whose replicas have not confirmed what was written.
+#[derive(Debug, Clone, PartialEq, Eq, derive_more::Display)]
+#[display("{server}: {why}")]
+pub struct Unconfirmed {
     /// The server.
-    pub(crate) node: Node,
-    /// Replicas that are connected.
-    pub(crate) replicas: usize,
-    /// Those of them that have the change.
-    pub(crate) confirmed: usize,
+    pub server: String,
+    /// Why they have not.
+    pub why: String,
+    /// Whether repeating the change may get it confirmed: not where our user may not ask for that.
+    pub may_pass: bool,
 }
 
 impl Nodes {
@@ -54,7 +61,13 @@ impl Nodes {
         &self,
         key: &str,
     ) -> Result<Option<T>, StoreError> {
-        let document: Option<Vec<u8>> = self.query(key, &Cmd::get(key)).await?;
+        let document: Result<Option<Vec<u8>>, StoreError> = self.query(key, &Cmd::get(key)).await;
+        let document = match document {
+            Err(StoreError::Redis(error)) if error.code() == Some(WRONG_TYPE) => {
+                return Err(StoreError::corrupt(key, "it is no document at all"));
+            }
+            document => document?,
+        };
         let document = document
             .map(|json| serde_json::from_slice(&json))
             .transpose();
@@ -107,6 +120,9 @@ impl Nodes {
                     }
                     _ => is_unknown_script(&error) && script.is_some(),
                 };
+            if error.code() == Some(OUT_OF_MEMORY) {
+                return Err(full(&mut link, error).await);
+            }
             if leads_elsewhere(&error) {
                 link.discard();
             }
@@ -116,42 +132,76 @@ impl Nodes {
         }
     }
 
-    /// Waits until replicas of the servers of `keys` have all that was written there before; an
-    /// entry per server. Servers without replicas confirm nothing.
+    /// Waits until a replica of each server of `keys` has all that was written there before, since sentinels and clusters
+    /// promote the one that has most; gives the servers where none has. Servers without replicas confirm nothing.
     ///
     /// `WAIT` waits for the offset after the connection's last command, which need not be a write.
-    pub(crate) async fn confirm(
-        &self,
-        keys: impl Iterator<Item = String>,
-    ) -> Result<Vec<Confirmation>, StoreError> {
-        let mut confirmations: Vec<Confirmation> = Vec::new();
+    pub(crate) async fn confirm(&self, keys: impl Iterator<Item = String>) -> Vec<Unconfirmed> {
+        let mut asked: Vec<Node> = Vec::new();
+        let mut unconfirmed: Vec<Unconfirmed> = Vec::new();
         for key in keys {
-            let mut link = self.connection(&key).await?;
-            if confirmations.iter().any(|known| known.node == link.node) {
+            let mut link = match self.connection(&key).await {
+                Ok(link) => link,
+                Err(error) => {
+                    let why = format!("it can't be reached any more to ask: {error}");
+                    if !unconfirmed.iter().any(|known| known.why == why) {
+                        unconfirmed.push(Unconfirmed {
+                            server: key,
+                            why,
+                            may_pass: true,
+                        });
+                    }
+                    continue;
+                }
+            };
+            if asked.contains(&link.node) {
                 continue;
             }
+            asked.push(link.node.clone());
             link.set_response_timeout(self.response_timeout() + CONFIRM);
-            let (_role, _offset, replicas): (String, u64, Vec<Value>) =
-                redis::cmd("ROLE").query_async(&mut *link).await?;
-            let confirmed = if replicas.is_empty() {
-                0
-            } else {
-                redis::cmd("WAIT")
-                    .arg(replicas.len())
-                    .arg(u64::try_from(CONFIRM.as_millis()).unwrap_or(u64::MAX))
-                    .query_async(&mut *link)
-                    .await?
+            let (why, may_pass) = match ask_replicas(&mut link).await {
+                Ok((0, _)) => (None, true),
+                Ok((replicas, 0)) => (
+                    Some(format!("none of its {replicas} replicas has it yet")),
+                    true,
+                ),
+                Ok((replicas, confirmed)) => {
+                    if confirmed < replicas {
+                        let node = &link.node;
+                        tracing::warn!(%node, replicas, confirmed, "a change is not on all replicas yet");
+                    }
+                    (None, true)
+                }
+                Err(error) => (
+                    Some(format!("its replicas can't be asked: {error}")),
+                    !is_forbidden(&error),
+                ),
             };
-            confirmations.push(Confirmation {
-                node: link.node.clone(),
-                replicas: replicas.len(),
-                confirmed,
-            });
+            unconfirmed.extend(why.map(|why| Unconfirmed {
+                server: link.node.to_string(),
+                why,
+                may_pass,
+            }));
             // Its longer time limit is for this alone.
             link.discard();
         }
-        Ok(confirmations)
+        unconfirmed
     }
+}
+
+/// The replicas that are connected, and how many of them have all that was written before.
+async fn ask_replicas(link: &mut Link) -> RedisResult<(usize, usize)> {
+    let (_role, _offset, replicas): (String, u64, Vec<Value>) =
+        redis::cmd("ROLE").query_async(&mut **link).await?;
+    if replicas.is_empty() {
+        return Ok((0, 0));
+    }
+    let confirmed = redis::cmd("WAIT")
+        .arg(replicas.len())
+        .arg(u64::try_from(CONFIRM.as_millis()).unwrap_or(u64::MAX))
+        .query_async(&mut **link)
+        .await?;
+    Ok((replicas.len(), confirmed))
 }
 
 /// Runs a command on the node that is to get the slot (Redis Cluster specification, "ASK redirection").
@@ -171,6 +221,19 @@ async fn asking(link: &mut Link, command: &Cmd) -> RedisResult<Value> {
     pipe.cmd("ASKING").ignore().add_command(command.clone());
     let (answer,): (Value,) = pipe.query_async(&mut **link).await?;
     Ok(answer)
+}
+
+/// What a server that refuses to take more memory says of it.
+async fn full(link: &mut Link, refused: RedisError) -> StoreError {
+    let server = link.node.to_string();
+    match Facts::ask(link).await {
+        Ok(facts) => StoreError::Full {
+            server,
+            used: facts.used_memory,
+            max: facts.max_memory,
+        },
+        Err(_) => refused.into(),
+    }
 }
 
 /// Whether the connection leads to a server that does not have, or not take, what is asked of it.

@@ -8,8 +8,10 @@ use redis::RedisError;
 
 use super::dial::Dialer;
 use super::layout::{Layout, SlotMap};
+use super::shards;
 use crate::address::{Node, Topology};
 use crate::error::StoreError;
+use crate::forbidden::is_forbidden;
 
 /// How long one may think about it before the next is asked as well: one that hangs must not keep the
 /// lanes from their new master.
@@ -85,12 +87,27 @@ async fn ask_sentinel(
     Ok(answer.map(|(host, port)| Layout::One(Node { host, port })))
 }
 
-/// `CLUSTER SLOTS`.
+/// `CLUSTER SLOTS`; where that is forbidden, `CLUSTER SHARDS`, its successor.
 async fn ask_cluster(dialer: &Dialer, node: &Node) -> Result<Option<Layout>, RedisError> {
     let mut connection = dialer.ask(node).await?;
-    let answer = redis::cmd("CLUSTER")
-        .arg("SLOTS")
-        .query_async(&mut connection)
-        .await?;
-    Ok(SlotMap::parse(answer, node).map(Layout::Slots))
+    let mut ask = redis::cmd("CLUSTER");
+    ask.arg("SLOTS");
+    let forbidden = match ask.query_async(&mut connection).await {
+        Ok(answer) => return Ok(SlotMap::parse(answer, node).map(Layout::Slots)),
+        Err(error) if is_forbidden(&error) => error,
+        Err(error) => return Err(error),
+    };
+    let mut ask = redis::cmd("CLUSTER");
+    ask.arg("SHARDS");
+    let answer = ask.query_async(&mut connection).await;
+    // What to allow is the one that was asked first.
+    let answer = answer.map_err(|error| {
+        if is_forbidden(&error) {
+            forbidden
+        } else {
+            error
+        }
+    })?;
+    let map = shards::parse(answer, node, dialer.address().tls);
+    Ok(map.map(Layout::Slots))
 }

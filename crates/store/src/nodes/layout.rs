@@ -60,14 +60,11 @@ pub(crate) struct SlotMap {
 impl SlotMap {
     /// Parses the answer to `CLUSTER SLOTS`. A node without an address is the one that was asked.
     pub(crate) fn parse(answer: Value, asked: &Node) -> Option<Self> {
-        let mut map = Self {
-            nodes: Vec::new(),
-            slots: vec![NOBODY; usize::from(SLOTS)].into_boxed_slice(),
-        };
+        let mut map = Self::empty();
         for range in Vec::<Vec<Value>>::from_redis_value(answer).ok()? {
             let mut range = range.into_iter();
-            let first = usize::from(u16::from_redis_value(range.next()?).ok()?);
-            let last = usize::from(u16::from_redis_value(range.next()?).ok()?);
+            let first = u16::from_redis_value(range.next()?).ok()?;
+            let last = u16::from_redis_value(range.next()?).ok()?;
             let mut master = Vec::<Value>::from_redis_value(range.next()?)
                 .ok()?
                 .into_iter();
@@ -78,10 +75,30 @@ impl SlotMap {
                 None | Some("") => asked.host.clone(),
                 Some(host) => host.to_owned(),
             };
-            let index = map.index_of(Node { host, port });
-            map.slots.get_mut(first..=last)?.fill(index);
+            map.fill(first, last, Node { host, port })?;
         }
-        (!map.nodes.is_empty()).then_some(map)
+        map.if_known()
+    }
+
+    /// Nobody serves anything yet.
+    pub(super) fn empty() -> Self {
+        Self {
+            nodes: Vec::new(),
+            slots: vec![NOBODY; usize::from(SLOTS)].into_boxed_slice(),
+        }
+    }
+
+    /// `node` serves the slots from `first` to `last`; `None` where there are no such slots.
+    pub(super) fn fill(&mut self, first: u16, last: u16, node: Node) -> Option<()> {
+        let index = self.index_of(node);
+        let slots = usize::from(first)..=usize::from(last);
+        self.slots.get_mut(slots)?.fill(index);
+        Some(())
+    }
+
+    /// The map, unless it has no masters.
+    pub(super) fn if_known(self) -> Option<Self> {
+        (!self.nodes.is_empty()).then_some(self)
     }
 
     fn index_of(&mut self, node: Node) -> u16 {
@@ -93,7 +110,7 @@ impl SlotMap {
         u16::try_from(index).unwrap_or(NOBODY)
     }
 
-    fn node_of(&self, slot: u16) -> Option<&Node> {
+    pub(super) fn node_of(&self, slot: u16) -> Option<&Node> {
         self.nodes
             .get(usize::from(*self.slots.get(usize::from(slot))?))
     }

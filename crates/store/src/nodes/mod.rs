@@ -14,7 +14,9 @@ mod hold;
 mod layout;
 mod link;
 mod servers;
+mod shards;
 
-pub(crate) use call::{Confirmation, leads_elsewhere};
+pub use call::Unconfirmed;
+pub(crate) use call::leads_elsewhere;
 pub(crate) use link::Link;
 pub(crate) use servers::Nodes;

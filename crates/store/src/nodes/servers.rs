@@ -81,6 +81,11 @@ impl Nodes {
         self.0.pool_size
     }
 
+    /// Whether they are the masters of a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.dialer.address().topology == Topology::Cluster
+    }
+
     /// How long an answer may take.
     pub(crate) fn response_timeout(&self) -> Duration {
         self.0.response_timeout

@@ -4,10 +4,10 @@ use redis::{Cmd, Value};
 use vote_domain::{Poll, PollDefinition, wire_time};
 
 use super::poll_operator::PollOperator;
-use super::save::SaveError;
+use super::save::{SaveError, Written};
 use crate::error::StoreError;
 use crate::keys::{self, ShardKeys};
-use crate::script::{DELETE_FENCE, DELETE_POLL};
+use crate::script::{DELETE_FENCE, DELETE_POLL, SAY_DELETED};
 
 /// How long it is said that a draft was deleted, in seconds. Every service reads the list of polls each second.
 const SAID_FOR_S: u32 = 24 * 60 * 60;
@@ -21,7 +21,11 @@ impl PollOperator {
     ///
     /// # Errors
     /// [`SaveError::Conflict`] where the poll was changed meanwhile, [`SaveError::Fence`] where a shard takes votes.
-    pub async fn delete(&self, marked: &Poll, previous_revision: u64) -> Result<(), SaveError> {
+    pub async fn delete(
+        &self,
+        marked: &Poll,
+        previous_revision: u64,
+    ) -> Result<Written, SaveError> {
         let id = marked.definition.id();
         if marked.revision != previous_revision {
             self.replace_document(marked, previous_revision).await?;
@@ -51,16 +55,18 @@ impl PollOperator {
             });
         }
         let keys = [key, keys::POLLS.to_owned(), keys::deleted(id)];
-        self.confirm(keys.into_iter()).await
+        Ok(self.confirm(keys.into_iter()).await)
     }
 
     async fn say_deleted(&self, marked: &Poll) -> Result<(), StoreError> {
         let key = keys::deleted(marked.definition.id());
         let created_at = marked.created_at().map(wire_time::format);
-        let mut command = redis::cmd("SET");
+        let mut command = SAY_DELETED.command(1);
         command.arg(&key).arg(created_at.unwrap_or_default());
-        command.arg("EX").arg(SAID_FOR_S);
-        self.nodes.query::<Value>(&key, &command).await?;
+        command.arg(SAID_FOR_S);
+        self.nodes
+            .run::<Value>(&SAY_DELETED, &key, &command)
+            .await?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ mod save;
 mod seal;
 
 pub use backup::TakeError;
-pub use poll_operator::PollOperator;
+pub use poll_operator::{ListedPoll, PollOperator};
 pub use restore::{RestoreError, Restored};
-pub use save::SaveError;
+pub use save::{SaveError, Written};
 pub use seal::SealingError;

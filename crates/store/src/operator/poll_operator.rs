@@ -5,6 +5,7 @@ use vote_domain::{Poll, PollId, ReceiptKey, SealedPoll};
 use crate::audit::{AuditReport, Undrained, audit_report, undrained};
 use crate::error::StoreError;
 use crate::figures::{self, ShardFigures};
+use crate::keys;
 use crate::nodes::Nodes;
 use crate::polls::{documents, receipt_key};
 
@@ -12,6 +13,15 @@ use crate::polls::{documents, receipt_key};
 #[derive(Debug, Clone)]
 pub struct PollOperator {
     pub(super) nodes: Nodes,
+}
+
+/// An entry of the list of polls.
+#[derive(Debug)]
+pub struct ListedPoll {
+    /// The entry as it stands there; what is not text in it is escaped.
+    pub id: String,
+    /// The poll, or why it can't be read: it is gone, or damaged, or of a later version, or the entry is no id.
+    pub poll: Result<Poll, StoreError>,
 }
 
 impl PollOperator {
@@ -28,6 +38,28 @@ impl PollOperator {
         polls
             .map(|(id, document)| document?.ok_or_else(|| documents::no_document(&id)))
             .collect()
+    }
+
+    /// All entries of the list of polls, those that lead to no poll among them, which keep it from none of the others.
+    ///
+    /// # Errors
+    /// [`StoreError`] where Redis can't be read.
+    pub async fn listed(&self) -> Result<Vec<ListedPoll>, StoreError> {
+        let (polls, strangers) = documents::list_all(&self.nodes).await?;
+        let strangers = strangers.into_iter().map(|entry| ListedPoll {
+            poll: Err(StoreError::corrupt(
+                keys::POLLS,
+                &format!("{entry} is no id of a poll"),
+            )),
+            id: entry,
+        });
+        let polls = polls.into_iter().map(|(id, document)| ListedPoll {
+            id: id.to_string(),
+            poll: document.and_then(|document| document.ok_or_else(|| documents::no_document(&id))),
+        });
+        let mut listed: Vec<ListedPoll> = polls.chain(strangers).collect();
+        listed.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(listed)
     }
 
     /// One poll.

@@ -1,13 +1,13 @@
 //! Saving a changed poll: its document first, then the fence of every shard.
 
 use redis::{Cmd, Value};
-use vote_domain::Poll;
+use vote_domain::{Poll, PollId};
 
 use super::poll_operator::PollOperator;
 use crate::error::StoreError;
 use crate::fence::{self, Fence, FenceAnswer, FenceWrite};
 use crate::keys::{self, ShardKeys};
-use crate::nodes::Confirmation;
+use crate::nodes::Unconfirmed;
 use crate::script::SAVE_POLL;
 
 /// Why a poll was not saved.
@@ -39,19 +39,21 @@ pub enum SaveError {
         /// What it has instead.
         found: String,
     },
-    /// A server has replicas, and none of them has confirmed the change in time.
+    /// Redis, after the poll's document was written.
     #[error(
-        "the change is written, but none of the {replicas} replicas of {server} has confirmed it: a failover now would forget it; repeat the command when they have caught up"
+        "the poll's document has the change, and perhaps not every shard: {0}. Repeat the command, which completes it"
     )]
-    Unconfirmed {
-        /// The server.
-        server: String,
-        /// Its replicas.
-        replicas: usize,
-    },
+    HalfWritten(StoreError),
     /// Redis.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What was written, and where no replica has confirmed that: a failover could forget it there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The servers whose replicas have not confirmed it.
+    pub unconfirmed: Vec<Unconfirmed>,
 }
 
 impl PollOperator {
@@ -61,7 +63,7 @@ impl PollOperator {
     /// # Errors
     /// [`SaveError::Conflict`] where the poll was changed meanwhile, [`SaveError::HalfRestored`] where a backup
     /// is about to become a new one; nothing is written then.
-    pub async fn save(&self, poll: &Poll, previous_revision: u64) -> Result<(), SaveError> {
+    pub async fn save(&self, poll: &Poll, previous_revision: u64) -> Result<Written, SaveError> {
         if previous_revision == 0
             && let Some(sha256) = self.half_restored(poll.definition.id()).await?
         {
@@ -75,15 +77,17 @@ impl PollOperator {
         &self,
         poll: &Poll,
         previous_revision: u64,
-    ) -> Result<(), SaveError> {
+    ) -> Result<Written, SaveError> {
         if poll.is_being_deleted() {
             return Err(SaveError::BeingDeleted);
         }
         self.replace_document(poll, previous_revision).await?;
-        let id = poll.definition.id();
-        let command = Cmd::sadd(keys::POLLS, id.as_str());
-        self.nodes.query::<Value>(keys::POLLS, &command).await?;
-        self.fence(poll).await
+        let listed = self.list_poll(poll.definition.id()).await;
+        listed.map_err(SaveError::HalfWritten)?;
+        self.fence(poll).await.map_err(|error| match error {
+            SaveError::Store(error) => SaveError::HalfWritten(error),
+            other => other,
+        })
     }
 
     /// Writes the poll's document, if it is still at `previous_revision`.
@@ -95,9 +99,13 @@ impl PollOperator {
         let key = keys::poll(poll.definition.id());
         let document =
             serde_json::to_string(poll).map_err(|error| StoreError::corrupt(&key, &error))?;
-        let mut command = SAVE_POLL.command(1);
-        command.arg(&key).arg(previous_revision).arg(document);
-        let found_revision: u64 = self.nodes.run(&SAVE_POLL, &key, &command).await?;
+        let found_revision = if previous_revision == 0 {
+            self.create_document(poll, &document).await?
+        } else {
+            let mut command = SAVE_POLL.command(1);
+            command.arg(&key).arg(previous_revision).arg(document);
+            self.nodes.run(&SAVE_POLL, &key, &command).await?
+        };
         if found_revision != previous_revision {
             return Err(SaveError::Conflict {
                 expected_revision: previous_revision,
@@ -107,13 +115,36 @@ impl PollOperator {
         Ok(())
     }
 
+    /// Writes the document of a new poll; gives the revision of the one that is there already, else 0. A new poll is the
+    /// beginning of much: a full server refuses it.
+    async fn create_document(&self, poll: &Poll, document: &str) -> Result<u64, StoreError> {
+        let id = poll.definition.id();
+        let key = keys::poll(id);
+        if self.nodes.set_if_absent(&key, document.as_bytes()).await? {
+            return Ok(0);
+        }
+        let there = self.get(id).await?;
+        Ok(there.map_or(0, |poll| poll.revision))
+    }
+
+    /// Puts the poll on the list. It nearly always is: then nothing is written, which a full server would refuse.
+    async fn list_poll(&self, id: &PollId) -> Result<(), StoreError> {
+        let command = Cmd::smembers(keys::POLLS);
+        let listed: Vec<Vec<u8>> = self.nodes.query(keys::POLLS, &command).await?;
+        if listed.iter().any(|one| one == id.as_str().as_bytes()) {
+            return Ok(());
+        }
+        let command = Cmd::sadd(keys::POLLS, id.as_str());
+        self.nodes.query::<Value>(keys::POLLS, &command).await?;
+        Ok(())
+    }
+
     /// Writes the fence of every shard, reads it back, and waits until a replica has it wherever
     /// there are any. Safe to repeat. A shard that is over for good keeps none of the others from it.
     ///
     /// # Errors
-    /// [`SaveError::Fence`] where a shard is over for good, or ahead of `poll`;
-    /// [`SaveError::Unconfirmed`] where replicas are connected and none has confirmed the change.
-    pub async fn fence(&self, poll: &Poll) -> Result<(), SaveError> {
+    /// [`SaveError::Fence`] where a shard is over for good, or ahead of `poll`.
+    pub async fn fence(&self, poll: &Poll) -> Result<Written, SaveError> {
         self.write_fences(poll, FenceWrite::Always).await
     }
 
@@ -121,7 +152,7 @@ impl PollOperator {
         &self,
         poll: &Poll,
         mode: FenceWrite,
-    ) -> Result<(), SaveError> {
+    ) -> Result<Written, SaveError> {
         if poll.is_being_deleted() {
             return Err(SaveError::BeingDeleted);
         }
@@ -152,32 +183,14 @@ impl PollOperator {
         }
         let shards = (0..poll.definition.shards()).map(|shard| ShardKeys::new(id, shard).state());
         let documents = [keys::poll(id), keys::POLLS.to_owned(), keys::sealed(id)];
-        self.confirm(shards.chain(documents)).await
+        Ok(self.confirm(shards.chain(documents)).await)
     }
 
-    /// One replica of each server must have what was written: sentinels and clusters promote the one
-    /// that has most.
-    pub(super) async fn confirm(
-        &self,
-        keys: impl Iterator<Item = String>,
-    ) -> Result<(), SaveError> {
-        for confirmation in self.nodes.confirm(keys).await? {
-            let Confirmation {
-                node,
-                replicas,
-                confirmed,
-            } = confirmation;
-            if replicas > 0 && confirmed == 0 {
-                return Err(SaveError::Unconfirmed {
-                    server: node.to_string(),
-                    replicas,
-                });
-            }
-            if confirmed < replicas {
-                tracing::warn!(%node, replicas, confirmed, "a change is not on all replicas yet");
-            }
+    /// One replica of each server should have what was written.
+    pub(super) async fn confirm(&self, keys: impl Iterator<Item = String>) -> Written {
+        Written {
+            unconfirmed: self.nodes.confirm(keys).await,
         }
-        Ok(())
     }
 }
 

@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use redis::Value;
 use vote_domain::{
     Difference, IllegalTransition, Poll, PollState, Reason, SealedPoll, SealedPollError,
     ShardTotals, Transition, WriterId,
 };
 
 use super::poll_operator::PollOperator;
-use super::save::SaveError;
+use super::save::{SaveError, Written};
 use crate::audit::compare::{changes_since_sealed, fence_difference, figure_differences};
 use crate::audit::{Undrained, undrained};
 use crate::error::StoreError;
 use crate::fence::{Fence, FenceWrite};
 use crate::figures::{self, ShardFigures};
 use crate::keys;
+use crate::nodes::Unconfirmed;
+use crate::script::PUT_SEALED;
 
 /// How many differences an error tells: the audit has them all.
 const TOLD: usize = 4;
@@ -57,6 +60,13 @@ pub enum SealingError {
     /// The figures can't be sealed.
     #[error(transparent)]
     Figures(#[from] vote_domain::FiguresError),
+    /// No replica has the fences yet: a failover now would take votes again that the result would lack. It is not written.
+    #[error(
+        "the shards are sealed, and no replica has that yet, so the result is not written: {}. Repeat the command when the \
+         replicas have caught up",
+        listed(.0)
+    )]
+    Unconfirmed(Vec<Unconfirmed>),
     /// The new state could not be saved.
     #[error(transparent)]
     Save(#[from] SaveError),
@@ -85,7 +95,8 @@ impl PollOperator {
         now: Timestamp,
         by: &str,
     ) -> Result<SealedPoll, SealingError> {
-        self.seal_because(poll, abandoned, None, now, by).await
+        let sealed = self.seal_because(poll, abandoned, None, now, by).await;
+        sealed.map(|(sealed, _)| sealed)
     }
 
     /// As [`PollOperator::seal`]; the poll's log, and with it the sealed result, says why.
@@ -99,7 +110,7 @@ impl PollOperator {
         reason: Option<Reason>,
         now: Timestamp,
         by: &str,
-    ) -> Result<SealedPoll, SealingError> {
+    ) -> Result<(SealedPoll, Written), SealingError> {
         let next = poll.transition(Transition::Seal, now, by)?;
         let mut next = next.because(reason);
         let earlier = self.sealed(poll.definition.id()).await?;
@@ -114,7 +125,8 @@ impl PollOperator {
         }
         let least = revision_after(earlier.as_ref(), &figures);
         next.revision = next.revision.max(least);
-        self.write_fences(&next, FenceWrite::Replace).await?;
+        let fenced = self.write_fences(&next, FenceWrite::Replace).await?;
+        confirmed(fenced)?;
         let figures = self.figures(&next).await?;
         let forgotten = figures
             .iter()
@@ -125,8 +137,8 @@ impl PollOperator {
         let revision = next.revision + figures.iter().map(ShardFigures::sequences).sum::<u64>();
         let fresh = SealedPoll::new(next.clone(), shards, abandoned, revision, now, by)?;
         let sealed = self.write_sealed(fresh).await?;
-        self.save(&next, poll.revision).await?;
-        Ok(sealed)
+        let written = self.save(&next, poll.revision).await?;
+        Ok((sealed, written))
     }
 
     /// Makes sure that Redis knows on every shard that `poll` is closed, or that an earlier attempt has sealed the
@@ -145,7 +157,9 @@ impl PollOperator {
         let key = keys::sealed(id);
         let document =
             serde_json::to_string(sealed).map_err(|error| StoreError::corrupt(&key, &error))?;
-        self.nodes.set_if_absent(&key, document.as_bytes()).await?;
+        let mut command = PUT_SEALED.command(1);
+        command.arg(&key).arg(document);
+        self.nodes.run::<Value>(&PUT_SEALED, &key, &command).await?;
         let written = self.sealed(id).await?;
         written.ok_or_else(|| StoreError::corrupt(&key, "it was written and is not there"))
     }
@@ -159,6 +173,17 @@ impl PollOperator {
         } else {
             Err(SealingError::Other(written.sha256))
         }
+    }
+}
+
+/// Whether the fences are on replicas, as far as anybody may ask.
+fn confirmed(fenced: Written) -> Result<(), SealingError> {
+    let mut missing = fenced.unconfirmed;
+    missing.retain(|one| one.may_pass);
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(SealingError::Unconfirmed(missing))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The list of polls, and the documents that Redis has of each.
 
+use std::sync::Once;
+
 use vote_domain::{Poll, PollId, SealedPoll};
 
 use crate::error::StoreError;
@@ -9,24 +11,50 @@ use crate::nodes::Nodes;
 /// An entry of the list of polls, and the document that it leads to, if there is one.
 pub(crate) type Listed = (PollId, Result<Option<Poll>, StoreError>);
 
+/// Whether strange entries were said: the list is read each second.
+static SAID: Once = Once::new();
+
 /// All polls, in the order of their ids, each by itself: a document that this version can't read
 /// must not keep it from the others.
 ///
 /// # Errors
 /// [`StoreError`] where Redis can't be read.
 pub(crate) async fn list(nodes: &Nodes) -> Result<Vec<Listed>, StoreError> {
+    let (polls, strangers) = list_all(nodes).await?;
+    if !strangers.is_empty() {
+        SAID.call_once(|| {
+            tracing::error!(
+                key = keys::POLLS,
+                entries = strangers.join(", "),
+                "the list of polls has entries that are no ids of polls: they are passed over"
+            );
+        });
+    }
+    Ok(polls)
+}
+
+/// As [`list`], with the entries that are no ids of polls beside it.
+///
+/// # Errors
+/// [`StoreError`] where Redis can't be read.
+pub(crate) async fn list_all(nodes: &Nodes) -> Result<(Vec<Listed>, Vec<String>), StoreError> {
     let command = redis::Cmd::smembers(keys::POLLS);
-    let mut ids: Vec<String> = nodes.query(keys::POLLS, &command).await?;
+    let mut ids: Vec<Vec<u8>> = nodes.query(keys::POLLS, &command).await?;
     ids.sort_unstable();
     let mut polls = Vec::with_capacity(ids.len());
+    let mut strangers = Vec::new();
     for id in ids {
-        let id = PollId::parse(&id).map_err(|error| StoreError::corrupt(keys::POLLS, &error))?;
+        let id = String::from_utf8_lossy(&id);
+        let Ok(id) = PollId::parse(&id) else {
+            strangers.push(id.escape_debug().to_string());
+            continue;
+        };
         match get(nodes, &id).await {
             Err(error) if !matches!(error, StoreError::Corrupt { .. }) => return Err(error),
             document => polls.push((id, document)),
         }
     }
-    Ok(polls)
+    Ok((polls, strangers))
 }
 
 /// One poll.

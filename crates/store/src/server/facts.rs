@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+
 /// Of the sections `replication`, `memory` and `persistence`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Whether what is written goes to an append-only file.
     pub(super) has_append_only_file: bool,
     /// Whether the last write to that file went well.
@@ -12,9 +15,9 @@ pub(super) struct Facts {
     /// Whether the last snapshot on disk went well. Where not, Redis refuses writes by default.
     pub(super) saves: bool,
     /// The most memory, in bytes; 0 for no bound.
-    pub(super) max_memory: u64,
+    pub(crate) max_memory: u64,
     /// The memory in use, in bytes.
-    pub(super) used_memory: u64,
+    pub(crate) used_memory: u64,
     /// What goes when memory is full.
     pub(super) eviction: String,
     /// Replicas that are connected.
@@ -22,6 +25,17 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Asks a server.
+    ///
+    /// # Errors
+    /// What the server or the connection says.
+    pub(crate) async fn ask(connection: &mut MultiplexedConnection) -> RedisResult<Self> {
+        let mut command = redis::cmd("INFO");
+        command.arg(&["replication", "memory", "persistence"]);
+        let info: String = command.query_async(connection).await?;
+        Ok(Self::parse(&info))
+    }
+
     /// Reads the answer to `INFO`; what is not there counts as zero, no, or well.
     pub(super) fn parse(info: &str) -> Self {
         let lines = info

@@ -1,12 +1,11 @@
 //! Looks at the servers behind an address.
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
-
 use super::facts::Facts;
 use super::findings::{Finding, Problem, findings};
 use super::greeting::Greeting;
 use crate::commit::{Durability, check_fsync};
 use crate::error::StoreError;
+use crate::forbidden::is_forbidden;
 use crate::nodes::{Link, Nodes};
 use crate::store::Store;
 
@@ -49,11 +48,8 @@ async fn look_at(link: &mut Link, nodes: &Nodes, durability: Durability) -> (Str
         Err(error) => return (String::new(), vec![unusable(&error.to_string())]),
     };
     let version = format!("{} {}", greeting.server, greeting.version);
-    let mut command = redis::cmd("INFO");
-    command.arg(&["replication", "memory", "persistence"]);
-    let info: Result<String, RedisError> = command.query_async(&mut **link).await;
-    let mut found = match info {
-        Ok(info) => findings(&Facts::parse(&info), durability),
+    let mut found = match Facts::ask(link).await {
+        Ok(facts) => findings(&facts, durability),
         Err(error) if is_forbidden(&error) => vec![Finding::new(
             Problem::Forbidden,
             "our user may not ask INFO: whether it keeps what it acknowledges is not known",
@@ -72,9 +68,4 @@ async fn look_at(link: &mut Link, nodes: &Nodes, durability: Durability) -> (Str
 
 fn unusable(why: &str) -> Finding {
     Finding::new(Problem::Unusable, why, "see redis.url and the server's log")
-}
-
-/// Whether a server says that our user may not do that.
-fn is_forbidden(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }

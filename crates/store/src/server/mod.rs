@@ -1,11 +1,14 @@
 //! What a server must be: asked of it, compared with what we need, and said to whoever runs it.
 
+mod commands;
 mod facts;
 mod findings;
 mod greeting;
 mod inspect;
 mod watch;
 
+pub use self::commands::{Program, Rights, ask_for_user, try_commands};
+pub(crate) use self::facts::Facts;
 pub use self::findings::{Finding, Problem};
 pub(crate) use self::greeting::Greeting;
 pub use self::inspect::{Inspection, inspect};

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
+use super::commands::{Program, try_commands};
 use super::findings::{Finding, Problem};
 use super::inspect::{Inspection, inspect};
 use crate::commit::Durability;
@@ -23,9 +24,10 @@ struct Labels {
     problem: &'static str,
 }
 
-/// Looks at the servers of `store` again and again on the current tokio runtime, until `cancel`.
+/// Looks at the servers of `store`, for what `program` needs, again and again on the current tokio runtime, until `cancel`.
 pub fn watch(
     store: &Store,
+    program: Program,
     durability: Durability,
     registry: &mut Registry,
     cancel: CancellationToken,
@@ -38,6 +40,7 @@ pub fn watch(
     );
     let watch = Watch {
         store: store.clone(),
+        program,
         durability,
         gauges,
         known: BTreeMap::new(),
@@ -47,6 +50,7 @@ pub fn watch(
 
 struct Watch {
     store: Store,
+    program: Program,
     durability: Durability,
     gauges: Family<Labels, Gauge>,
     /// What was last said of each server.
@@ -57,11 +61,37 @@ impl Watch {
     async fn run(mut self) {
         loop {
             match inspect(&self.store, self.durability).await {
-                Ok(inspections) => self.say(inspections),
+                Ok(mut inspections) => {
+                    self.try_commands(&mut inspections).await;
+                    self.say(inspections);
+                }
                 // Sentinels or cluster nodes that are away are said by whoever needs them.
                 Err(error) => tracing::debug!(%error, "the servers can't be looked at"),
             }
             tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Tries the commands of the program, where that was not done yet, or one was forbidden: each is an entry in the
+    /// server's statistics.
+    async fn try_commands(&self, inspections: &mut [Inspection]) {
+        let is_right = |server: &str| {
+            let known = self.known.get(server);
+            known.is_some_and(|known| !known.contains_key(&Problem::Forbidden))
+        };
+        if inspections.iter().all(|one| is_right(&one.server)) {
+            return;
+        }
+        let Ok(rights) = try_commands(&self.store, self.program, self.durability).await else {
+            return;
+        };
+        for one in rights {
+            let inspection = inspections
+                .iter_mut()
+                .find(|other| other.server == one.server);
+            if let (Some(inspection), Ok(Some(finding))) = (inspection, one.forbidden) {
+                inspection.findings.push(finding);
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, Value};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{ManualClock, Transition};
-use vote_store::{RedisConfig, SnapshotConfig, Snapshotter, Store};
-use vote_testkit::{RedisServer, eventually};
+use vote_store::{Durability, RedisConfig, SnapshotConfig, Snapshotter, Store};
+use vote_testkit::{RedisServer, eventually, newer_redis_server};
 
 use crate::support::{
     ANA, DEADLINE, Show, Voting, at, closes_at, is_accepted, keyed, lane_config, opens_at, vote,
@@ -374,5 +374,33 @@ async fn without_a_password_a_checked_in_user_cannot_log_in() {
             client.get_multiplexed_async_connection().await.is_err(),
             "{user}"
         );
+    }
+}
+
+/// As the chart and `deploy/compose/secrets.sh` write the user then.
+#[tokio::test]
+async fn with_fsync_ingest_needs_one_more_right_and_says_which() {
+    let Some(binary) = newer_redis_server() else {
+        println!("left out: no newer server, see `make setup`");
+        return;
+    };
+    for (more, is_allowed) in [("", false), (" +config|get", true)] {
+        let user = format!("{}{more} >secret\n{ADMIN}\n{DEFAULT}\n", INGEST.trim_end());
+        let redis = RedisServer::builder()
+            .binary(&binary)
+            .acl(&user)
+            .append_only(true)
+            .config("appendfsync", "always")
+            .start()
+            .await;
+        let store = crate::support::store(&redis.url_as("vote-ingest", "secret"));
+        let checked = Durability::Fsync.check(&store).await;
+        match checked {
+            Ok(()) => assert!(is_allowed),
+            Err(error) => assert!(
+                !is_allowed && error.to_string().contains("allow our user +config|get"),
+                "{error}"
+            ),
+        }
     }
 }

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use vote_domain::Transition;
 use vote_store::{Acceptance, LaneConfig, Outcome};
-use vote_testkit::{Fault, FaultProxy, eventually};
+use vote_testkit::{Fault, FaultProxy, RedisServer, eventually};
 
 use crate::support::{
-    ANA, BIA, DEADLINE, Show, by_voter, is_accepted, keyed, lane_config, opens_at, repeated,
-    tally_of, vote,
+    ANA, BIA, DEADLINE, Show, by_voter, closes_at, is_accepted, keyed, lane_config, opens_at,
+    repeated, store, tally_of, vote,
 };
 
 /// Everything that a Redis holds, to be brought back later.
@@ -241,6 +241,65 @@ async fn what_is_beyond_the_replay_window_is_counted_as_lost_exactly() {
         "the lane goes on"
     );
     assert!(show.audit().await.passed);
+}
+
+/// As somebody reads it who was not there: in the audit, in the sealed result under its digest, and after a restore.
+#[tokio::test]
+async fn votes_that_were_counted_as_lost_are_named_by_audit_and_sealed_result_and_backup() {
+    let show = Show::open().await;
+    let config = LaneConfig {
+        replay_window: Duration::ZERO,
+        ..lane_config()
+    };
+    let voting = show.voting_with(&show.redis.url(), config).await;
+    let Outcome::Accepted(Acceptance { place, .. }) = voting.cast(vote(ANA)).await else {
+        panic!("not accepted");
+    };
+    let forgets = async |votes: usize| {
+        let backup = Backup::take(show.redis.connection().await).await;
+        for _ in 0..votes {
+            assert!(is_accepted(&voting.cast(vote(BIA)).await));
+        }
+        backup.restore(show.redis.connection().await).await;
+        assert!(is_accepted(&voting.cast(vote(ANA)).await));
+    };
+    forgets(7).await;
+    // Under another name by now: what was lost under both is one figure.
+    forgets(5).await;
+    let counted = voting.metric("vote_unrecoverable_votes_total");
+    assert!(counted > 0.5, "{counted}");
+    voting.writer.drain().await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let sealed = show.seal(&closed, closes_at(), "test").await;
+    let sealed = sealed.expect("sealed");
+    assert_eq!(sealed.verify(), Ok(()));
+    let lost = f64::from(u32::try_from(sealed.lost).expect("small"));
+    assert!((lost - counted).abs() < 0.5, "{lost}, not {counted}");
+    let ledger = sealed.shards[0].writers.iter();
+    let by_writer: Vec<_> = ledger.filter(|entry| entry.lost > 0).collect();
+    assert_eq!(by_writer.len(), 1, "{by_writer:?}");
+    assert_eq!(by_writer[0].writer, place.writer, "as the lane began");
+    let audit = show.audit().await;
+    assert!(audit.passed, "{:?}", audit.differences);
+    assert_eq!(audit.lost.len(), 1);
+    assert_eq!(audit.lost[0].votes, sealed.lost);
+
+    let backup = show
+        .operator
+        .backup(&show.id, closes_at(), "test", "test 1.0", |_| {});
+    let backup = backup.await.expect("taken").expect("there");
+    let json = backup.to_json().expect("JSON");
+    let backup = vote_store::Backup::parse(json.as_bytes()).expect("read back");
+    let target = RedisServer::start().await;
+    let operator = store(&target.url()).operator();
+    operator
+        .restore(&backup, closes_at(), "test", |_| {})
+        .await
+        .expect("restored");
+    let restored = operator.audit(&show.id).await.expect("it answers");
+    let restored = restored.expect("there");
+    assert!(restored.passed, "{:?}", restored.differences);
+    assert_eq!(restored.lost, audit.lost);
 }
 
 #[tokio::test]

@@ -70,6 +70,9 @@ fn text(report: &AuditReport) -> String {
     for writer in &report.abandoned {
         text.push_str(&format!("sealed without waiting for the writer {writer}\n"));
     }
+    for lost in &report.lost {
+        text.push_str(&format!("accepted, and counted as lost: {lost}\n"));
+    }
     for difference in &report.differences {
         text.push_str(&format!("DIFFERENCE {difference}\n"));
     }
@@ -85,7 +88,7 @@ fn text(report: &AuditReport) -> String {
 mod tests {
     use super::text;
     use vote_domain::{PollId, PollState, WriterId};
-    use vote_store::{AuditReport, ShardAudit, Undrained};
+    use vote_store::{AuditReport, Lost, ShardAudit, Undrained};
 
     #[test]
     fn the_report_names_shard_and_figures() {
@@ -120,6 +123,11 @@ mod tests {
                 votes: 5,
             }],
             abandoned: vec![WriterId::from_bytes([2; 8])],
+            lost: vec![Lost {
+                shard: 1,
+                writer: WriterId::from_bytes([3; 8]),
+                votes: 7,
+            }],
             sha256: None,
             differences: vec!["shard 0: tally 12, ledger 11".to_owned()],
             passed: false,

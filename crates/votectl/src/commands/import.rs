@@ -47,6 +47,8 @@ pub async fn run(args: ImportArgs, context: &mut Context<'_>) -> Result<(), Fail
     let restored = operator.restore(&backup, now, &by, written).await;
     drop(progress);
     let restored = restored.map_err(failed)?;
+    context.wrote(restored.written);
+    context.memory.see(&restored.poll, context.clock.now());
     report(&backup, &restored.poll, restored.resumed, false, context)
 }
 
@@ -74,6 +76,7 @@ fn failure(id: &str, error: RestoreError) -> Failure {
         "the import of poll `{id}` is half done, and not to be seen as a poll; the same command completes it"
     );
     match error {
+        RestoreError::NotBegun(_) => Failure::Broken(anyhow::Error::from(error)),
         RestoreError::Taken(_) | RestoreError::Other(_) => {
             Failure::refused(format!("poll `{id}`: {error}; nothing was written"))
         }
@@ -81,9 +84,8 @@ fn failure(id: &str, error: RestoreError) -> Failure {
             Failure::Broken(error) => Failure::Broken(error.context(half)),
             other => other,
         },
-        RestoreError::Save(SaveError::Store(error)) => failure(id, RestoreError::Store(error)),
-        RestoreError::Save(error @ SaveError::Unconfirmed { .. }) => {
-            Failure::refused(format!("poll `{id}`: {error}"))
+        RestoreError::Save(SaveError::Store(error) | SaveError::HalfWritten(error)) => {
+            failure(id, RestoreError::Store(error))
         }
         error => Failure::refused(format!("poll `{id}`: {error}; {half}")),
     }

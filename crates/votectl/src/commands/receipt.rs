@@ -125,7 +125,7 @@ async fn verify(args: VerifyArgs, context: &mut Context<'_>) -> Result<(), Failu
 async fn last_sequence(
     operator: &PollOperator,
     receipt: &Receipt,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<(Option<u64>, bool), Failure> {
     if let Some(sealed) = sealed_result(operator, &receipt.poll).await? {
         let last = sealed.last_sequence(receipt.shard, &receipt.writer);

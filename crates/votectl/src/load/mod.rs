@@ -19,7 +19,7 @@ mod tests;
 
 use self::args::{LoadArgs, LoadCommand};
 use self::ending::{Ending, Interrupts};
-use self::open_poll::the_open_poll;
+use self::open_poll::{readable, the_open_poll};
 use self::part::Part;
 use self::report::{Asked, Report};
 use self::tally::{PollTally, RECONCILE_PATIENCE};
@@ -55,7 +55,7 @@ pub async fn run(args: LoadArgs, context: &mut Context<'_>) -> Result<(), Failur
     let operator = context.operator()?;
     let poll = match &args.poll {
         Some(id) => context.poll(&operator, id).await?,
-        None => the_open_poll(&operator.list().await?, context.now())?,
+        None => the_open_poll(&readable(&operator).await?, context.now())?,
     };
     let plan = planned::plan(&args, &url, &poll).await?;
     let tally = PollTally {

@@ -4,6 +4,13 @@ use crate::context::no_such_poll;
 use crate::failure::Failure;
 use jiff::Timestamp;
 use vote_domain::{Kind, Phase, Poll};
+use vote_store::PollOperator;
+
+/// The polls that can be read: others are none to put load on.
+pub(super) async fn readable(operator: &PollOperator) -> Result<Vec<Poll>, Failure> {
+    let listed = operator.listed().await?.into_iter();
+    Ok(listed.filter_map(|one| one.poll.ok()).collect())
+}
 
 /// The one poll that takes votes at this instant: an open one whose time has not come or is over would refuse them all.
 pub(super) fn the_open_poll(polls: &[Poll], now: Timestamp) -> Result<Poll, Failure> {

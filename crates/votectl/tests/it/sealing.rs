@@ -164,13 +164,15 @@ async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
     replica.pause();
     let seal = "poll seal paredao-01 --now --yes";
     let refused = fails(&server, seal, 1).await;
-    assert!(refused.contains("repeat the command"), "{refused}");
+    assert!(refused.contains("Repeat the command"), "{refused}");
+    assert_eq!(json(&server, "poll list").await[0]["state"], "closed");
     replica.resume();
     let sealed = json(&server, seal).await;
     assert_eq!(sealed["state"], "sealed");
     replica.pause();
-    let refused = fails(&server, seal, 1).await;
-    assert!(refused.contains("repeat the command"), "{refused}");
+    // It is sealed, as it was, and is answered so; only whether replicas have that is open.
+    let unconfirmed = fails(&server, seal, 4).await;
+    assert!(unconfirmed.contains("Repeat the command"), "{unconfirmed}");
     replica.resume();
     // A fence that was forgotten is written again; neither --now nor --yes is needed.
     let mut connection = server.connection().await;

@@ -23,6 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) fn votectl() -> ChildProcessBuilder {
     let votectl = ChildProcess::builder(env!("CARGO_BIN_EXE_votectl"))
         .env_remove("VOTE__REDIS__URL")
+        .env("VOTECTL_STATE_DIR", "off")
         .env("USER", "tester");
     // The way to the internet of the machine that runs the tests.
     ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]

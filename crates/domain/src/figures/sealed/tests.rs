@@ -25,6 +25,7 @@ fn shard(shard: u16, rows: &[&[u64]], writers: &[(u8, u64)]) -> ShardTotals {
                 writer: WriterId::from_bytes([id; 8]),
                 last_sequence: u64::from(id) * 10,
                 votes,
+                lost: 0,
             })
             .collect(),
     }
@@ -132,6 +133,29 @@ fn abandoned_writers_are_named_and_part_of_the_digest() {
         seal(&[3]),
         Err(FiguresError::Abandoned { writer: stranger })
     );
+}
+
+#[test]
+fn lost_votes_are_added_up_and_part_of_the_digest() {
+    let plain = sample();
+    let json = serde_json::to_string(&plain).expect("serialises");
+    assert!(!json.contains("lost"), "{json}");
+    let mut shards = plain.shards.clone();
+    shards[0].writers[1].lost = 3;
+    shards[1].writers[0].lost = 4;
+    let nobody = BTreeSet::new();
+    let sealed = SealedPoll::new(sealed_poll(2), shards, &nobody, 4711, at(SEALED_AT), "ines");
+    let mut sealed = sealed.expect("consistent");
+    assert_eq!(sealed.lost, 7);
+    assert_ne!(sealed.sha256, plain.sha256);
+    assert_eq!(sealed.standing, plain.standing, "they are in no figure");
+    let json = serde_json::to_string(&sealed).expect("serialises");
+    let read: SealedPoll = serde_json::from_str(&json).expect("reads");
+    assert_eq!((read.verify(), &read), (Ok(()), &sealed));
+    sealed.lost = 6;
+    sealed.sha256 = sealed.digest();
+    let field = "lost";
+    assert_eq!(sealed.verify(), Err(SealedPollError::Figures { field }));
 }
 
 #[test]

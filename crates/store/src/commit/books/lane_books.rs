@@ -21,6 +21,10 @@ use crate::commit::shared::NOT_CLOSED;
 #[derive(Debug)]
 pub(in crate::commit) struct Books {
     writer: WriterId,
+    /// The name that the lane began with.
+    first_writer: WriterId,
+    /// The votes that the lane has counted as lost, under all its names.
+    lost: u64,
     /// The sequence of the last batch that was evaluated.
     last: u64,
     /// The votes that the ledger should have of the writer.
@@ -55,6 +59,8 @@ impl Books {
     ) -> Self {
         Self {
             writer,
+            first_writer: writer,
+            lost: 0,
             last: 0,
             votes: 0,
             log: ReplayLog::new(replay_window, Arc::clone(budget), log_bytes),
@@ -79,9 +85,19 @@ impl Books {
         self.last + 1
     }
 
+    /// Counts votes as lost.
+    pub(in crate::commit) const fn lose(&mut self, votes: u64) {
+        self.lost = self.lost.saturating_add(votes);
+    }
+
+    /// The votes that the lane has counted as lost, if any, and the name under which that is noted.
+    pub(in crate::commit) fn lost(&self) -> Option<(WriterId, u64)> {
+        (self.lost > 0).then_some((self.first_writer, self.lost))
+    }
+
     /// Whether Redis has something to forget.
     pub(in crate::commit) const fn have_entries(&self) -> bool {
-        self.last > 0 || !self.predecessors.is_empty()
+        self.last > 0 || !self.predecessors.is_empty() || self.lost > 0
     }
 
     /// A batch was evaluated, and this of it accepted.

@@ -51,6 +51,10 @@ impl Check {
             if process.alive || just_ended {
                 account_for(system, index, process, &figures);
             }
+            // What was forgotten since is noted again by a process that is there. Nothing is, once the poll is over.
+            if process.alive && !system.phase.is_over() {
+                lost_votes_are_noted(system, process, &figures);
+            }
         }
     }
 }
@@ -308,6 +312,20 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
             listed()
         );
     }
+}
+
+/// The ledger says how many votes a process has counted as lost.
+fn lost_votes_are_noted(system: &System<'_>, process: &Process, figures: &Figures) {
+    let writers = process.writers.lock();
+    let noted = writers
+        .iter()
+        .filter_map(|writer| figures.lost.get(&writer.to_string()));
+    assert_eq!(
+        noted.sum::<u64>(),
+        system.lost(process),
+        "of {writers:?} were counted as lost, {:?} are noted",
+        figures.lost
+    );
 }
 
 fn field(vote: &Vote) -> String {

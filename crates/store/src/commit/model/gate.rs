@@ -102,6 +102,11 @@ impl Request {
         matches!(self.mode(), "check" | "try" | "drain" | "end")
     }
 
+    /// Whether it is a question with votes to be noted as lost.
+    pub(super) fn notes(&self) -> bool {
+        self.asks() && !self.argument(6).is_empty()
+    }
+
     /// The same with another script, by its digest.
     pub(super) fn with_script(&self, sha1: &str) -> Self {
         let own = self.words[1].clone();

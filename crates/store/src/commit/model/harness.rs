@@ -14,7 +14,7 @@ use super::steps::{HALF_OPEN_MS, Phase, VOTES_PER_VOTER, WRITERS};
 use crate::commit::config::LaneConfig;
 use crate::commit::metrics::{LaneMetrics, WriterMetrics};
 use crate::keys::ShardKeys;
-use crate::script::{COMMIT, FENCE};
+use crate::script::{COMMIT, COMMIT_ENTRY, FENCE};
 
 /// The boundary that schedules are laid around: of a minute, an hour and an idempotency window.
 pub(super) const BOUNDARY_MS: i64 = 1_763_949_600_000;
@@ -34,6 +34,8 @@ pub(super) struct Figures {
     pub(super) ledger: BTreeMap<String, u64>,
     /// The marks of drained writers, by writer.
     pub(super) drained: BTreeMap<String, String>,
+    /// The votes that were noted as lost, by the writer as which their lane began.
+    pub(super) lost: BTreeMap<String, u64>,
 }
 
 struct Entry {
@@ -61,7 +63,7 @@ impl Harness {
         let redis = Runtime::new().expect("a runtime").block_on(async {
             let redis = RedisServer::start().await;
             let mut connection = redis.connection().await;
-            for script in [&COMMIT, &FENCE] {
+            for script in [&COMMIT, &COMMIT_ENTRY, &FENCE] {
                 script.load(&mut connection).await.expect("loaded");
             }
             redis
@@ -252,10 +254,14 @@ impl Harness {
         let (tally, before, after, writers): (_, _, _, BTreeMap<String, String>) =
             pipeline.query(&mut *self.upstream.lock()).expect("figures");
         let (mut ledger, mut drained) = (BTreeMap::new(), BTreeMap::new());
+        let mut lost = BTreeMap::new();
         for (field, value) in writers {
             match field.split_once('/') {
                 Some((writer, "drained")) => {
                     drained.insert(writer.to_owned(), value);
+                }
+                Some((writer, "lost")) => {
+                    lost.insert(writer.to_owned(), value.parse().expect("a figure"));
                 }
                 _ => {
                     ledger.insert(field, value.parse().expect("a figure"));
@@ -267,6 +273,7 @@ impl Harness {
             minutes: BTreeMap::from([(hour - 1, before), (hour, after)]),
             ledger,
             drained,
+            lost,
         }
     }
 }

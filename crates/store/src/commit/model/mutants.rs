@@ -163,13 +163,18 @@ pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
     ),
     (
         "a writer is marked that has never sent a batch",
-        "or last == 0 then return end",
-        "then return end",
+        "if last == 0 then return end",
+        "",
     ),
     (
         "a sealed poll's writers are marked",
-        "if state == 'sealed' or state == 'void' or last == 0 then return end",
-        "if last == 0 then return end",
+        "if state == 'sealed' or state == 'void' then return end",
+        "",
+    ),
+    (
+        "lost votes are not noted",
+        "if state and lost and",
+        "if false and",
     ),
     (
         "a writer that ends is drained for one closing time only",

@@ -286,7 +286,7 @@ impl<'a> System<'a> {
                 Some(reply)
             }
             Fate::Delayed => {
-                if request.is_batch() && request.mode() != "check" {
+                if request.is_batch() && (request.mode() != "check" || request.notes()) {
                     self.attempts.push(request.clone());
                 }
                 None

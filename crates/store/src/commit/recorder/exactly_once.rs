@@ -153,7 +153,7 @@ impl Recorder {
 
     /// Compares the votes that Redis should have of a writer with those that it has, and says so where
     /// they differ. (Figures wrap: a difference is what they are for.)
-    pub(super) fn compare(&self, writer: WriterId, expected: u64, found: u64, why: &str) {
+    pub(super) fn compare(&mut self, writer: WriterId, expected: u64, found: u64, why: &str) {
         let missing = expected.wrapping_sub(found).cast_signed();
         if missing >= 0 {
             self.lost(writer, missing.unsigned_abs(), why);
@@ -168,12 +168,13 @@ impl Recorder {
         );
     }
 
-    /// Says that acknowledged votes are not in the tally, and won't be.
-    pub(super) fn lost(&self, writer: WriterId, votes: u64, why: &str) {
+    /// Says that acknowledged votes are not in the tally, and won't be. Redis is told with the next question.
+    pub(super) fn lost(&mut self, writer: WriterId, votes: u64, why: &str) {
         if votes == 0 {
             return;
         }
         self.metrics.unrecoverable_votes.inc_by(votes);
+        self.books.lose(votes);
         tracing::error!(
             poll = %self.sender.poll(), shard = self.sender.shard(), %writer, votes, why,
             "acknowledged votes can't be recovered"

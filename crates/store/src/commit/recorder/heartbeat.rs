@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use vote_domain::WriterId;
+
 use super::exactly_once::Recorder;
 use crate::commit::backoff::Backoff;
 use crate::commit::batch::Batch;
@@ -35,16 +37,30 @@ impl Recorder {
         closed_at_ms: i64,
         tries: bool,
     ) -> Result<(), Aborted> {
+        let lost_before = self.books.lost();
         self.books.drain_for(closed_at_ms);
         let asked = match closed_at_ms {
             NOT_CLOSED if tries => self.ask(Mode::Try, 0).await?,
             NOT_CLOSED => self.ask(Mode::Check, 0).await?,
             closed_at_ms => self.ask(Mode::Drain, closed_at_ms).await?,
         };
-        if asked != Asked::Unanswered && self.ask_for_predecessors().await? {
+        if asked != Asked::Unanswered
+            && self.ask_for_predecessors().await?
+            && self.note_lost(lost_before).await?
+        {
             self.unblock();
         }
         Ok(())
+    }
+
+    /// What the answers have shown to be lost is noted at once: the poll may be sealed before the next question. Whether
+    /// all was answered.
+    async fn note_lost(&mut self, lost_before: Option<(WriterId, u64)>) -> Result<bool, Aborted> {
+        if self.books.lost() == lost_before {
+            return Ok(true);
+        }
+        let asked = self.ask(Mode::Check, 0).await?;
+        Ok(asked != Asked::Unanswered)
     }
 
     /// Before the lane ends: what it has had acknowledged should be there, and its writer is marked as
@@ -53,8 +69,11 @@ impl Recorder {
         if !self.books.have_entries() && !self.books.have_stranded() {
             return Vec::new();
         }
+        let lost_before = self.books.lost();
         let stands = self.stands_at_last().await;
-        let has_ended = stands && self.ask_for_predecessors().await.is_ok_and(|asked| asked);
+        let has_ended = stands
+            && self.ask_for_predecessors().await.is_ok_and(|asked| asked)
+            && self.note_lost(lost_before).await.is_ok_and(|asked| asked);
         if !has_ended {
             tracing::warn!(
                 poll = %self.sender.poll(), shard = self.sender.shard(), writer = %self.books.writer(),
@@ -88,7 +107,10 @@ impl Recorder {
     async fn ask(&mut self, mode: Mode<'_>, closed_at_ms: i64) -> Result<Asked, Aborted> {
         let (writer, last) = (self.books.writer(), self.books.last());
         let question = Batch::starting(closed_at_ms);
-        let call = Call::new(writer, last, mode, &question);
+        let call = Call {
+            lost: self.books.lost(),
+            ..Call::new(writer, last, mode, &question)
+        };
         let error = match self.sender.attempt(&call).await? {
             Attempt::Replied(bytes) => match Reply::parse(&bytes, 0) {
                 Some(Reply::Stands { votes }) => {

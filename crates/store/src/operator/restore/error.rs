@@ -9,6 +9,9 @@ pub enum RestoreError {
     /// Redis holds something of that poll. Nothing was written.
     #[error("Redis already holds something of that poll ({}); a backup neither replaces nor adds to what is there", .0.join(", "))]
     Taken(Vec<String>),
+    /// It could not even be begun.
+    #[error("{0}; nothing was written")]
+    NotBegun(StoreError),
     /// Another backup of that poll is half restored. Nothing was written.
     #[error("another backup of that poll (sha256 {0}) is half restored: complete that one first")]
     Other(String),

@@ -31,6 +31,9 @@ pub(super) fn hashes(
     for (writer, entry) in &shard.writers {
         ledger.push((fields::sequence(writer), entry.last_sequence.to_string()));
         ledger.push((fields::votes(writer), entry.votes.to_string()));
+        if entry.lost > 0 {
+            ledger.push((fields::lost(writer), entry.lost.to_string()));
+        }
         match entry.drained {
             Drained::No => {}
             Drained::At(ms) => ledger.push((fields::drained(writer), ms.to_string())),

@@ -14,6 +14,7 @@ use crate::fence::Fence;
 use crate::figures;
 use crate::keys;
 use crate::operator::poll_operator::PollOperator;
+use crate::operator::save::Written;
 
 /// Keys that are named where a poll is there already.
 const NAMED: usize = 5;
@@ -25,6 +26,8 @@ pub struct Restored {
     pub poll: Poll,
     /// Whether an earlier attempt was completed.
     pub resumed: bool,
+    /// Where no replica has confirmed it.
+    pub written: Written,
 }
 
 impl PollOperator {
@@ -71,11 +74,11 @@ impl PollOperator {
         if !resumed {
             self.begin(id, backup.sha256()).await?;
         }
-        let poll = match self.get(id).await? {
+        let (poll, written) = match self.get(id).await? {
             // An earlier attempt has come to the end, but for the confirmation by replicas.
             Some(poll) if resumed && poll.log.starts_with(&backup.poll().log) => {
-                self.fence(&poll).await?;
-                poll
+                let written = self.fence(&poll).await?;
+                (poll, written)
             }
             Some(_) => {
                 return Err(RestoreError::Disturbed(
@@ -84,8 +87,8 @@ impl PollOperator {
             }
             None => {
                 let poll = backup.restored_poll(now, by);
-                self.write(backup, &poll, written).await?;
-                poll
+                let written = self.write(backup, &poll, written).await?;
+                (poll, written)
             }
         };
         let key = keys::restoring(id);
@@ -93,7 +96,11 @@ impl PollOperator {
             // The poll is there, and complete. If the mark is still there, it says no more than that.
             tracing::warn!(%error, key, "the mark of a finished import could not be removed");
         }
-        Ok(Restored { poll, resumed })
+        Ok(Restored {
+            poll,
+            resumed,
+            written,
+        })
     }
 
     /// Writes all of a backup, as `poll`.
@@ -102,7 +109,7 @@ impl PollOperator {
         backup: &Backup,
         poll: &Poll,
         mut written: impl FnMut(u16),
-    ) -> Result<(), RestoreError> {
+    ) -> Result<Written, RestoreError> {
         let fence = Fence::of(poll);
         let hours = figures::read::hours_by_redis(&self.nodes, poll).await?;
         let hours: BTreeSet<i64> = hours.collect();
@@ -158,7 +165,12 @@ impl PollOperator {
     /// Says that the poll is being restored; only one backup at a time can be.
     async fn begin(&self, id: &PollId, sha256: &str) -> Result<(), RestoreError> {
         let key = keys::restoring(id);
-        if self.nodes.set_if_absent(&key, sha256.as_bytes()).await? {
+        let begun = self.nodes.set_if_absent(&key, sha256.as_bytes()).await;
+        let begun = begun.map_err(|error| match error {
+            full @ StoreError::Full { .. } => RestoreError::NotBegun(full),
+            other => other.into(),
+        })?;
+        if begun {
             Ok(())
         } else {
             Err(RestoreError::Disturbed(

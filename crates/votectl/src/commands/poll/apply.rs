@@ -126,11 +126,12 @@ async fn write(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     if change.next.revision != change.from {
-        operator.save(&change.next, change.from).await?;
+        context.wrote(operator.save(&change.next, change.from).await?);
     } else if !matches!(change.next.state, PollState::Sealed | PollState::Void) {
         // An earlier attempt may have failed between the document and the last shard's fence.
         super::change::fence_again(operator, &change.next, context).await?;
     }
+    context.memory.see(&change.next, context.clock.now());
     Ok(())
 }
 
@@ -330,17 +331,16 @@ mod tests {
     use crate::commands::poll::file::parse;
     use crate::context::Context;
     use crate::global::Global;
+    use crate::memory::Memory;
     use crate::terminal::Terminal;
     use vote_domain::{ManualClock, Poll, Transition};
 
     fn planned(current: Option<&Poll>, file: &str) -> Result<String, String> {
         let clock = ManualClock::new("2026-11-24T00:00:00Z".parse().expect("it can be parsed"));
         let mut terminal = Terminal::scripted(Vec::new(), Vec::new(), None);
-        let context = Context {
-            global: Global::given(&["--by", "ana"]),
-            terminal: &mut terminal,
-            clock: &clock,
-        };
+        let global = Global::given(&["--by", "ana"]);
+        let memory = Memory::within(None, String::new());
+        let context = Context::new(global, &mut terminal, &clock, memory);
         let file = parse("demo.yaml", file.as_bytes()).map_err(|error| error.to_string())?;
         let change = plan(current, &file, &context).map_err(|error| error.to_string())?;
         Ok(text(&change, action(&change), false, context.now()))

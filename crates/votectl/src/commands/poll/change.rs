@@ -79,7 +79,7 @@ pub(super) async fn transition(
             return Err(refused(&poll.definition, format!("{error}{again}")));
         }
     };
-    operator.save(&next, poll.revision).await?;
+    context.wrote(operator.save(&next, poll.revision).await?);
     if transition == Transition::Open
         && let Some(remark) = channels::remark(&next.definition, false)
     {
@@ -102,7 +102,7 @@ pub(super) async fn close_ended(
         .transition(Transition::Close, context.now(), &context.global.by)
         .map_err(Failure::refused)?;
     let missing = is_fence_missing(operator, poll).await?;
-    operator.save(&closed, poll.revision).await?;
+    context.wrote(operator.save(&closed, poll.revision).await?);
     let text = text(&closed, context.now());
     context.terminal.note(&text);
     if missing {
@@ -130,7 +130,8 @@ pub(super) async fn fence_again(
     if missing {
         wait_for_repair(context).await;
     }
-    Ok(fenced?)
+    context.wrote(fenced?);
+    Ok(())
 }
 
 /// Whether a shard has another fence than the poll's, or none.
@@ -162,6 +163,7 @@ fn leads_to(transition: Transition, state: PollState) -> bool {
 /// When that can't be written.
 pub(super) fn report(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failure> {
     let definition = &poll.definition;
+    context.memory.see(poll, context.clock.now());
     if context.json() {
         return context.write_json(&Changed {
             poll: definition.id().as_str(),

@@ -33,7 +33,8 @@ pub(super) async fn run(args: DeleteArgs, context: &mut Context<'_>) -> Result<(
         poll.definition.title()
     );
     context.terminal.confirm(&question, args.yes)?;
-    operator.delete(&marked, poll.revision).await?;
+    context.wrote(operator.delete(&marked, poll.revision).await?);
+    context.memory.forget(id);
     if context.json() {
         return context.write_json(&json!({ "poll": id, "action": "deleted" }));
     }

@@ -65,13 +65,13 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
         Ok(next) => {
             confirm_extension(&poll, next.closes_at, args.yes, context)?;
             let next = next.because(args.why.reason);
-            operator.save(&next, poll.revision).await?;
+            context.wrote(operator.save(&next, poll.revision).await?);
             change::report(&next, context)
         }
         // Repeated, perhaps because the first attempt failed between the document and the last
         // shard's fence.
         Err(ExtendError::NotLater { current }) if current == wire_time::floor(until) => {
-            operator.fence(&poll).await?;
+            context.wrote(operator.fence(&poll).await?);
             change::report(&poll, context)
         }
         Err(error) => Err(refused(&poll.definition, error)),

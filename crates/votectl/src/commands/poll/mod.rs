@@ -33,7 +33,7 @@ pub enum PollCommand {
     /// Create or change a poll from its file; shows what differs, and changes nothing where nothing does
     Apply(apply::ApplyArgs),
     /// List all polls
-    List,
+    List(list::ListArgs),
     /// Show one poll: definition, figures, log
     Show(PollArg),
     /// Show what was done to a poll: when, by whom, and why
@@ -71,7 +71,7 @@ pub enum PollCommand {
 pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), Failure> {
     match command {
         PollCommand::Apply(args) => apply::run(args, context).await,
-        PollCommand::List => list::run(context).await,
+        PollCommand::List(args) => list::run(args, context).await,
         PollCommand::Show(args) => show::run(args, context).await,
         PollCommand::Journal(args) => journal::run(args, context).await,
         PollCommand::Open(args) => change::transition(&args, Transition::Open, context).await,

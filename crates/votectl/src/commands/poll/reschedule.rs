@@ -49,11 +49,11 @@ pub(super) async fn run(args: RescheduleArgs, context: &mut Context<'_>) -> Resu
         .map_err(|error| refused(&poll.definition, error))?;
     if next.revision == poll.revision {
         // An earlier attempt may have failed between the document and the last shard's fence.
-        operator.fence(&poll).await?;
+        context.wrote(operator.fence(&poll).await?);
         return change::report(&poll, context);
     }
     confirm_extension(&poll, next.closes_at, yes, context)?;
     let next = next.because(change.why.reason);
-    operator.save(&next, poll.revision).await?;
+    context.wrote(operator.save(&next, poll.revision).await?);
     change::report(&next, context)
 }

@@ -89,7 +89,7 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
         without(&abandoned)
     );
     context.terminal.confirm(&question, args.yes)?;
-    let sealed = operator
+    let (sealed, written) = operator
         .seal_because(
             &poll,
             &abandoned,
@@ -99,6 +99,7 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
         )
         .await
         .map_err(|error| failure(id, error))?;
+    context.wrote(written);
     report(&context.poll(&operator, id).await?, &sealed, context)
 }
 
@@ -109,7 +110,7 @@ async fn repeat(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let sealed = final_result(operator, poll.definition.id()).await?;
-    operator.fence(poll).await?;
+    context.wrote(operator.fence(poll).await?);
     report(poll, &sealed, context)
 }
 
@@ -127,17 +128,28 @@ fn report(poll: &Poll, sealed: &SealedPoll, context: &mut Context<'_>) -> Result
             "sha256": sealed.sha256,
             "late": late,
             "abandoned": sealed.abandoned,
+            "lost": sealed.lost,
             "standing": sealed.standing,
         }));
     }
     let at = poll.definition.shown(sealed.sealed_at);
     context.terminal.line(&format!(
-        "poll {id} is sealed since {at}, by {}{}\n\n{}\n\n{late} votes came too late and are not counted\nsha256 {}",
+        "poll {id} is sealed since {at}, by {}{}\n\n{}\n\n{late} votes came too late and are not counted\n{}sha256 {}",
         sealed.sealed_by,
         without(&sealed.abandoned.iter().copied().collect()),
         standing_text(&sealed.standing),
+        lost(sealed.lost),
         sealed.sha256
     ))
+}
+
+/// What was accepted and is not in the result.
+fn lost(votes: u64) -> String {
+    match votes {
+        0 => String::new(),
+        1 => "1 vote was accepted, and is lost\n".to_owned(),
+        votes => format!("{votes} votes were accepted, and are lost\n"),
+    }
 }
 
 /// Who was not waited for.

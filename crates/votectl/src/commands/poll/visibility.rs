@@ -39,12 +39,12 @@ pub(super) async fn run(args: VisibilityArgs, context: &mut Context<'_>) -> Resu
         .map_err(|error| refused(&poll.definition, error))?;
     if next.revision == poll.revision {
         // An earlier attempt may have failed between the document and the last shard's fence.
-        operator.fence(&poll).await?;
+        context.wrote(operator.fence(&poll).await?);
         return change::report(&poll, context);
     }
     confirm_showing(&poll, visibility, yes, context)?;
     let next = next.because(change.why.reason);
-    operator.save(&next, poll.revision).await?;
+    context.wrote(operator.save(&next, poll.revision).await?);
     change::report(&next, context)
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn run(args: WithdrawArgs, context: &mut Context<'_>) -> Result
     let next = next.map_err(|error| refused(&poll.definition, error))?;
     if next.revision == poll.revision {
         // An earlier attempt may have failed between the document and the last shard's fence.
-        operator.fence(&poll).await?;
+        context.wrote(operator.fence(&poll).await?);
         let Some(at) = poll.withdrawn_at(&args.candidate) else {
             let why = format!("{} is not withdrawn; nothing was changed", args.candidate);
             return Err(refused(&poll.definition, why));
@@ -64,7 +64,7 @@ pub(super) async fn run(args: WithdrawArgs, context: &mut Context<'_>) -> Result
         context.terminal.confirm(&question, args.yes)?;
     }
     let next = next.because(Some(args.reason));
-    operator.save(&next, poll.revision).await?;
+    context.wrote(operator.save(&next, poll.revision).await?);
     change::report(&next, context)
 }
 
