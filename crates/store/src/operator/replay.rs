@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use vote_domain::Poll;
 
 use super::poll_operator::PollOperator;
-use super::save::SaveError;
+use super::save::Written;
 use crate::commit::{LaneReplay, ReplayError, ReplayReport, Spill, SpilledLane};
 use crate::error::StoreError;
 use crate::fence;
@@ -32,7 +32,8 @@ impl PollOperator {
     }
 
     /// Records the votes of a lane of a spill that Redis lacks, under the writers and sequences that they had, and
-    /// marks the lane's writers as ended. Repeated, it counts nothing twice. `sent` is told after each batch.
+    /// marks the lane's writers as ended. Repeated, it counts nothing twice. `sent` is told after each batch. Gives what was
+    /// recorded, and which replicas have not confirmed it.
     ///
     /// # Errors
     /// What has kept its votes from being recorded, or some of them.
@@ -42,15 +43,14 @@ impl PollOperator {
         lane: &SpilledLane,
         now: Timestamp,
         sent: impl FnMut(),
-    ) -> Result<ReplayReport, ReplayError> {
+    ) -> Result<(ReplayReport, Written), ReplayError> {
         let poll = self.poll_of(lane).await?;
         let key_window_ms = spill.key_window_ms();
         let begun = LaneReplay::begin(lane, &poll, key_window_ms, self.nodes.clone(), now);
         let report = begun.await?.send(sent).await?;
         let keys = ShardKeys::new(&lane.poll, lane.shard);
-        let confirmed = self.confirm(std::iter::once(keys.state())).await;
-        confirmed.map_err(|error: SaveError| ReplayError::Redis(error.to_string()))?;
-        Ok(report)
+        let written = self.confirm(std::iter::once(keys.state())).await;
+        Ok((report, written))
     }
 
     async fn poll_of(&self, lane: &SpilledLane) -> Result<Poll, ReplayError> {

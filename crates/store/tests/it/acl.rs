@@ -292,7 +292,7 @@ async fn the_operator_records_what_a_process_has_left_behind_with_these_rights()
     for lane in spill.lanes() {
         let now = at("2025-11-24T01:02:10Z");
         let replayed = show.operator.replay(&spill, lane, now, || ()).await;
-        assert_eq!(replayed.expect("recorded").recorded, lane.votes());
+        assert_eq!(replayed.expect("recorded").0.recorded, lane.votes());
     }
     let audit = show.audit().await;
     assert!(audit.passed && audit.total == 20, "{:?}", audit.differences);

@@ -268,7 +268,7 @@ async fn votes_that_were_counted_as_lost_are_named_by_audit_and_sealed_result_an
     forgets(5).await;
     let counted = voting.metric("vote_unrecoverable_votes_total");
     assert!(counted > 0.5, "{counted}");
-    voting.writer.drain().await;
+    voting.writer.drain(DEADLINE).await;
     let closed = show.change(Transition::Close, closes_at()).await;
     let sealed = show.seal(&closed, closes_at(), "test").await;
     let sealed = sealed.expect("sealed");

@@ -61,7 +61,7 @@ async fn replay(operator: &PollOperator, file: &WrittenSpill) -> Result<ReplayRe
         let plan = operator.plan_replay(&file.spill, lane, soon()).await?;
         let mut batches = 0;
         let sent = || batches += 1;
-        let report = operator.replay(&file.spill, lane, soon(), sent).await?;
+        let (report, _written) = operator.replay(&file.spill, lane, soon(), sent).await?;
         assert_eq!(batches, lane.batches());
         assert_eq!(plan.present, report.present, "{plan:?} {report:?}");
         assert_eq!(

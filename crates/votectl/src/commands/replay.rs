@@ -133,8 +133,9 @@ fn in_file_or_log(bytes: &[u8]) -> Result<Vec<WrittenSpill>, SpillError> {
 async fn send(
     operator: &PollOperator,
     entries: &mut [Entry<'_>],
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
+    let mut unconfirmed = Vec::new();
     let batches: usize = entries.iter().map(|entry| entry.lane.batches()).sum();
     let progress = Shards::new(batches as u64, context);
     for entry in entries {
@@ -143,12 +144,20 @@ async fn send(
         }
         let sent = || progress.advance();
         let replayed = operator.replay(&entry.spill.spill, entry.lane, context.now(), sent);
-        entry.report = unless_away(replayed.await).map_err(|failure| match failure {
+        let report = replayed.await.map(|(report, written)| {
+            unconfirmed.push(written);
+            report
+        });
+        entry.report = unless_away(report).map_err(|failure| match failure {
             Failure::Broken(error) => Failure::Broken(error.context(
                 "not all was recorded; the same command goes on where it ended, and counts nothing twice",
             )),
             other => other,
         })?;
+    }
+    drop(progress);
+    for written in unconfirmed {
+        context.wrote(written);
     }
     Ok(())
 }
