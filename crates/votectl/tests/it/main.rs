@@ -13,6 +13,7 @@ mod drafts;
 mod ended;
 mod journal;
 mod load;
+mod on_air;
 mod options;
 mod polls;
 mod readme;

@@ -16,6 +16,7 @@ struct Row<'a> {
     direction: &'a str,
     state: &'a str,
     phase: &'a str,
+    release: &'a str,
     #[serde(with = "wire_time")]
     opens_at: Timestamp,
     #[serde(with = "wire_time")]
@@ -49,6 +50,7 @@ pub(super) async fn run(context: &mut Context<'_>) -> Result<(), Failure> {
         "KIND",
         "STATE",
         "VOTERS SEE",
+        "ON AIR",
         "OPENS",
         "CLOSES",
         "CANDIDATES",
@@ -61,13 +63,14 @@ pub(super) async fn run(context: &mut Context<'_>) -> Result<(), Failure> {
             row.kind.to_owned(),
             row.state.to_owned(),
             row.phase.to_owned(),
+            row.release.to_owned(),
             poll.definition.shown(row.opens_at),
             poll.definition.shown(row.closes_at),
             row.candidates.to_string(),
             row.channels.to_string(),
         ]);
     }
-    context.terminal.line(&rendered(table, 7..9))
+    context.terminal.line(&rendered(table, 8..10))
 }
 
 fn row(poll: &Poll, now: Timestamp) -> Row<'_> {
@@ -79,6 +82,7 @@ fn row(poll: &Poll, now: Timestamp) -> Row<'_> {
         direction: definition.direction().as_str(),
         state: poll.state.as_str(),
         phase: poll.phase(now).as_str(),
+        release: poll.release_state().as_str(),
         opens_at: definition.opens_at(),
         closes_at: poll.closes_at,
         timezone: definition.timezone(),
