@@ -113,6 +113,7 @@ impl Metrics {
             poll: of(Subject::Poll),
             results: of(Subject::Standing(Sight::All)),
             series: Step::ALL.map(|step| of(Subject::Series(step))),
+            feeds: of(Subject::Feed),
         }
     }
 
@@ -195,6 +196,8 @@ pub(crate) struct PollReads {
     pub(crate) poll: ReadCounters,
     pub(crate) results: ReadCounters,
     series: [ReadCounters; 2],
+    /// Of all formats together.
+    pub(crate) feeds: ReadCounters,
 }
 
 impl PollReads {

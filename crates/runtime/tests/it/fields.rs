@@ -4,8 +4,8 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
-    AccessSettings, AdminSettings, HttpSettings, LogSettings, PollsSettings, ReceiptSettings,
-    ShutdownSettings, SnapshotSettings,
+    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, PollsSettings,
+    ReceiptSettings, ShutdownSettings, SnapshotSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -53,6 +53,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("snapshot", of::<SnapshotSettings>()),
         ("receipts", of::<ReceiptSettings>()),
         ("access", of::<AccessSettings>()),
+        ("current", of::<CurrentSettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];
     assert_eq!(of::<Settings>(), sections.each_ref().map(|(name, _)| *name));
