@@ -161,7 +161,9 @@ impl Poll {
         if from == Release::Held {
             return Ok(self.clone());
         }
-        let figures = figures.filter(|_| from == Release::Released);
+        // A draft has none, and may still change its candidates.
+        let has_any = from == Release::Released && self.state != PollState::Draft;
+        let figures = figures.filter(|_| has_any);
         let at = figures.as_ref().map_or_else(
             || "without figures".to_owned(),
             |figures| format!("at revision {}", figures.revision),
@@ -170,6 +172,21 @@ impl Poll {
         let mut next = self.changed(now, HOLD, by, detail);
         next.release = Some(ReleaseOrder::Held(figures));
         Ok(next)
+    }
+
+    /// What of its held figures no command could have made; `None` where nothing is.
+    #[must_use]
+    pub fn held_mistake(&self) -> Option<String> {
+        let held = self.held_figures()?;
+        let known = self.definition.candidates().iter().map(|one| &one.id);
+        let named = held.candidates.iter().map(|one| &one.candidate);
+        if !known.eq(named) {
+            return Some("they are not those of the poll's candidates, in its order".to_owned());
+        }
+        let votes = held.candidates.iter().map(|one| one.votes);
+        let votes = votes.fold(0_u128, u128::saturating_add);
+        let total = held.total_votes;
+        (votes != total).then(|| format!("the candidates have {votes} votes, all together {total}"))
     }
 
     fn changeable_release(&self) -> Result<Release, RedefineError> {
@@ -285,11 +302,16 @@ mod tests {
             let held = released
                 .hold(Some(frozen.clone()), at(NOW), "ines")
                 .expect("legal");
-            assert_eq!(held.held_figures(), Some(&frozen));
             let newest = held.log.last().expect("an entry");
+            let (kept, said) = if transitions.is_empty() {
+                (None, "without figures")
+            } else {
+                (Some(&frozen), "at revision 12")
+            };
+            assert_eq!(held.held_figures(), kept);
             assert_eq!(
-                (newest.action.as_str(), newest.detail.as_str()),
-                ("hold", "released to held at revision 12")
+                (newest.action.as_str(), &newest.detail),
+                ("hold", &format!("released to held {said}"))
             );
             // Held again, the figures stay those at which it was held first.
             assert_eq!(held.hold(None, at(NOW), "ines"), Ok(held.clone()));
@@ -324,6 +346,35 @@ mod tests {
         assert_eq!(
             (held.release_state(), held.held_figures()),
             (Release::Held, None)
+        );
+    }
+
+    #[test]
+    fn what_no_command_makes_is_a_mistake() {
+        let released = poll_after(&[Open]).release(at(NOW), "ines").expect("legal");
+        let held = released.hold(Some(figures(&released)), at(NOW), "ines");
+        let held = held.expect("legal");
+        assert_eq!((released.held_mistake(), held.held_mistake()), (None, None));
+        let wrong = |change: fn(&mut HeldFigures)| {
+            let mut poll = held.clone();
+            if let Some(ReleaseOrder::Held(Some(figures))) = &mut poll.release {
+                change(figures);
+            }
+            poll.held_mistake().unwrap_or_default()
+        };
+        for said in [
+            wrong(|figures| figures.candidates.clear()),
+            wrong(|figures| figures.candidates.swap(0, 1)),
+            wrong(|figures| figures.candidates.push(figures.candidates[0].clone())),
+        ] {
+            assert!(
+                said.contains("not those of the poll's candidates"),
+                "{said}"
+            );
+        }
+        assert_eq!(
+            wrong(|figures| figures.candidates[0].votes = u128::MAX),
+            format!("the candidates have {} votes, all together 6", u128::MAX)
         );
     }
 

@@ -168,7 +168,7 @@ fn what_is_held_stays_whatever_happens_but_a_void_poll_shows_nothing() {
     let (now, poll) = (opens_at(), &before.poll);
     let frozen = standing(poll, &before.tally, now, 77, Status::Provisional);
     let frozen = HeldFigures::of(&frozen);
-    let held = poll.hold(frozen.clone(), now, "test").expect("legal");
+    let held = poll.hold(frozen, now, "test").expect("legal");
     let with = |poll: &Poll, votes: &[(usize, usize, u64)]| {
         let timed: Vec<_> = votes.iter().map(|vote| (0, *vote)).collect();
         snapshot_of(poll.clone(), &timed)

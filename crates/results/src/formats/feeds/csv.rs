@@ -26,7 +26,7 @@ fn write(table: &FeedTable<'_>) -> io::Result<Vec<u8>> {
     }
     for row in &table.rows {
         let values = cells(row, &table.poll).map(|(_, cell)| cell.plain());
-        writer.write_record(values.map(|value| Cow::into_owned(value)))?;
+        writer.write_record(values.map(Cow::into_owned))?;
     }
     writer
         .into_inner()
