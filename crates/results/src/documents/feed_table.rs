@@ -188,16 +188,16 @@ pub(crate) struct FeedRow {
     name: String,
     /// Its rank, 1 for most votes; equals share one. Null before the first vote, where it is withdrawn, and where there
     /// are no figures.
-    #[schema(example = 1, minimum = 1)]
+    #[schema(required = true, example = 1, minimum = 1)]
     rank: Option<u32>,
     /// Its votes; null where there are no figures, or counts are not public.
-    #[schema(example = 1135)]
+    #[schema(required = true, example = 1135)]
     votes: Option<u64>,
     /// The same in the poll's language; empty where `votes` is null.
     #[schema(example = "1.135")]
     votes_text: String,
     /// Its share; null where it is withdrawn, and where there are no figures.
-    #[schema(value_type = Option<Percent>)]
+    #[schema(required = true, value_type = Option<Percent>)]
     percent: Option<f64>,
     /// The same with two decimals in the poll's language; empty where `percent` is null.
     #[schema(example = "56,73 %")]
@@ -229,10 +229,10 @@ pub(crate) struct FeedRow {
     #[schema(format = DateTime, example = "2026-11-24T01:02:03.250Z")]
     as_of: String,
     /// The revision of the figures; null where counts are not public.
-    #[schema(example = 815)]
+    #[schema(required = true, example = 815)]
     revision: Option<u64>,
     /// All votes; null where there are no figures, or counts are not public.
-    #[schema(example = 2000)]
+    #[schema(required = true, example = 2000)]
     total_votes: Option<u64>,
     /// The same in the poll's language; empty where `total_votes` is null.
     #[schema(example = "2.000")]

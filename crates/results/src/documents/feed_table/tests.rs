@@ -159,6 +159,9 @@ fn the_names_are_those_of_the_documentation() {
          poll title kind direction state status as_of revision total_votes total_votes_text release on_air"
     );
     let schema = serde_json::to_value(FeedRow::schema()).expect("JSON");
+    // All of them are always there, if only as null.
+    let required = schema["required"].as_array().map(Vec::len);
+    assert_eq!(required, Some(names.len()));
     let documented = schema["properties"].as_object().expect("an object");
     let mut documented: Vec<&str> = documented.keys().map(String::as_str).collect();
     let mut written = names;
