@@ -47,7 +47,7 @@ def check(bin_dir: pathlib.Path) -> None:
             expected(rows)
             flat(json.loads(read(f"{base}.flat.json?{QUERY}", "application/json")), rows)
             table(read(f"{base}.csv?{QUERY}", "text/csv; charset=utf-8; header=present"), rows)
-            elements(read(f"{base}.xml?{QUERY}", "application/xml; charset=utf-8"), rows)
+            elements(read(f"{base}.xml?{QUERY}", "text/xml; charset=utf-8"), rows)
             spreadsheet(read(f"{base}.csv?{QUERY}", "text/csv; charset=utf-8; header=present"), rows, folder)
 
 

@@ -88,7 +88,7 @@ pub(crate) async fn get_csv(request: HttpRequest, api: Data<Api>) -> HttpRespons
     params(FeedParameters),
     security((), ("reader_token" = []), ("feed_token" = [])),
     responses(
-        (status = 200, description = "The document.", body = String, content_type = "application/xml",
+        (status = 200, description = "The document.", body = String, content_type = "text/xml",
             headers(("ETag" = String, description = "Names these bytes: another one for each coding."), ("Cache-Control" = String))),
         (status = 304, description = "The client's copy is the newest."),
         FeedProblems,

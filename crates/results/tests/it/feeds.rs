@@ -77,7 +77,7 @@ async fn every_format_says_the_same_by_the_same_names() {
         )
     );
     let xml = app.get(&feed("xml")).await;
-    assert_eq!(xml.header("content-type"), "application/xml; charset=utf-8");
+    assert_eq!(xml.header("content-type"), "text/xml; charset=utf-8");
     let xml = String::from_utf8(xml.body).expect("UTF-8");
     for part in [
         "<results poll=\"paredao-01\" title=\"Paredão 1\"",

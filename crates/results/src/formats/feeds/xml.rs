@@ -11,7 +11,8 @@ use crate::formats::feeds::FeedFormat;
 
 pub(super) static XML: FeedFormat = FeedFormat {
     name: "xml",
-    content_type: "application/xml; charset=utf-8",
+    // Not application/xml, which means the same (RFC 7303, section 9.2): generated clients know text.
+    content_type: "text/xml; charset=utf-8",
     write,
 };
 
