@@ -221,6 +221,10 @@ $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
 			"@grafana/schema@$(GRAFANA_SCHEMA_VERSION)" "typescript@$(TYPESCRIPT_VERSION)" >/dev/null && mv $@.new $@; \
 	fi
 
+.PHONY: feeds-check
+feeds-check: build needs-python ## Read each feed of a live service by parsers that are not ours
+	cd .ci && python3 -m feeds.check --bin-dir $(abspath $(BIN))
+
 .PHONY: replicas-measure
 replicas-measure: build needs-python ## Measure how often figures go back behind two results processes
 	cd .ci && python3 -m replicas.measure --bin-dir $(abspath $(BIN)) $(ARGS)

@@ -192,7 +192,7 @@ emptyDir:
 {{- $secrets = append $secrets (dict "name" "receipts" "secret" $receipts.existingSecret "items" (dict "key" $receipts.key)) -}}
 {{- end -}}
 {{- if eq .component "results" -}}
-{{- range $role := list "production" "broadcast" -}}
+{{- range $role := list "production" "broadcast" "feeds" -}}
 {{- $token := index $.root.Values.results.access $role -}}
 {{- with $token.existingSecret -}}
 {{- $secrets = append $secrets (dict "name" $role "secret" . "items" (dict "token" $token.key)) -}}

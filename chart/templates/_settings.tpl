@@ -20,6 +20,9 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- if .broadcast.existingSecret -}}
 {{- $owned = mergeOverwrite $owned (dict "access" (dict "broadcast_token_file" "/etc/paredao/broadcast/token")) -}}
 {{- end -}}
+{{- if .feeds.existingSecret -}}
+{{- $owned = mergeOverwrite $owned (dict "access" (dict "feed_tokens_file" "/etc/paredao/feeds/token")) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and (eq .component "ingest") .root.Values.ingest.spill.enabled -}}

@@ -11,6 +11,7 @@
 //! | may a vote that arrives now be counted? | [`admit`] |
 //! | how many votes are there, and when did they come? | [`Tally`], [`MinuteSeries`] |
 //! | who leads? | [`standing`], [`Standing`] |
+//! | what of it may go on air? | [`Poll::is_on_air`], [`Release`], [`HeldFigures`] |
 //! | is this receipt ours? | [`Receipt`] |
 //! | what was the final result, and is it unchanged? | [`SealedPoll`] |
 #![forbid(unsafe_code)]
@@ -33,7 +34,7 @@ pub mod wire_time;
 pub mod zone;
 
 pub use clock::{Clock, ManualClock};
-pub use definition::choices::{Direction, Eligibility, Kind, Visibility};
+pub use definition::choices::{Direction, Eligibility, Kind, Language, ReleaseRule, Visibility};
 pub use definition::difference::Difference;
 pub use definition::poll_definition::{Candidate, Channel, PollDefinition, TakesNoVotes};
 pub use definition::poll_file::{MAX_FILE_BYTES, PollFile};
@@ -53,6 +54,7 @@ pub use poll::journal::AuditEntry;
 pub use poll::phase::{Phase, Status};
 pub use poll::reason::{Reason, ReasonError};
 pub use poll::redefine::RedefineError;
+pub use poll::release::{HeldCandidate, HeldFigures, Release, ReleaseOrder};
 pub use poll::schedule::{ExtendError, NOTICE, RescheduleError};
 pub use poll::state::{IllegalTransition, PollState, Transition};
 pub use poll::withdrawal::{WithdrawError, Withdrawal};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vote_domain::ReceiptKey;
 
 use crate::metrics::ReadCounters;
+use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::series_maker::SeriesMaker;
 use crate::serve::access::Access;
@@ -16,5 +17,7 @@ pub(crate) struct Api {
     /// The receipts' key of the settings; else the board has the one that the services share.
     pub(crate) receipt_key: Option<ReceiptKey>,
     pub(crate) series: SeriesMaker,
+    /// Makes feeds in layouts that are not made ahead.
+    pub(crate) feeds: OnDemand,
     pub(crate) list_reads: ReadCounters,
 }

@@ -118,6 +118,7 @@ impl Metrics {
             poll: of(Subject::Poll),
             results: of(Subject::Standing(Sight::All)),
             series: Step::ALL.map(|step| of(Subject::Series(step))),
+            feeds: of(Subject::Feed),
         }
     }
 
@@ -200,6 +201,8 @@ pub(crate) struct PollReads {
     pub(crate) poll: ReadCounters,
     pub(crate) results: ReadCounters,
     series: [ReadCounters; 2],
+    /// Of all formats together.
+    pub(crate) feeds: ReadCounters,
 }
 
 impl PollReads {

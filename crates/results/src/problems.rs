@@ -12,6 +12,11 @@ vote_http::problem_groups! {
         MalformedPollId, InvalidQuery, InvalidTimeZone, Unauthorized, FiguresRestricted, UnknownPoll,
         TooManyRequests, SnapshotUnavailable
     ];
+    /// Of feeds.
+    pub(crate) FeedProblems = [
+        MalformedPollId, InvalidQuery, Unauthorized, FiguresRestricted, UnknownPoll, TooManyRequests,
+        SnapshotUnavailable
+    ];
     /// Of receipts.
     pub(crate) ReceiptProblems = [InvalidReceipt, InvalidQuery, UnknownPoll, SnapshotUnavailable];
 }

@@ -14,11 +14,13 @@ use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
 use crate::api::Api;
 use crate::documents::view::Freshness;
 use crate::metrics::Metrics;
+use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::renderer::Renderer;
 use crate::pages::series_maker::SeriesMaker;
 use crate::routes;
 use crate::serve::access::Access;
+use crate::serve::feed_tokens::FeedTokens;
 
 /// The read-only service.
 pub struct Results {
@@ -62,7 +64,9 @@ impl Service for Results {
         let freshness = Freshness::new(&settings, &reading);
         let board = Arc::new(Published::new(freshness.longest_unchecked()));
         Renderer::new(Arc::clone(&board), clock, freshness, metrics.clone())
+            .pinned(settings.current.poll_id())
             .start(snapshots, &stopped);
+        let feed_tokens = FeedTokens::start(&settings.access, &stopped);
 
         // Redis away later is no reason to take the service out: what it knows, marked as stale, is
         // better than no answer from anybody.
@@ -72,10 +76,13 @@ impl Service for Results {
         Ok(Self {
             api: Data::new(Api {
                 board,
-                access: Access::new(&settings.access),
+                access: Access::new(&settings.access, feed_tokens),
                 receipt_key,
                 list_reads: metrics.list_reads(),
                 series: SeriesMaker::new(metrics),
+                feeds: OnDemand::new(
+                    "Too many feeds of other rows, orders or languages are being asked for at once.",
+                ),
             }),
         })
     }

@@ -1,6 +1,8 @@
 //! The command line: what there is, how it is spelt, what it means.
 
-use crate::commands::{audit, dev, doctor, export, import, poll, receipt, replay};
+use crate::commands::{
+    audit, dev, doctor, export, feed_token, import, poll, push, receipt, replay,
+};
 use crate::global::Global;
 use crate::load::args::LoadArgs;
 use crate::smoke::SmokeArgs;
@@ -51,6 +53,10 @@ pub enum Command {
     /// Check receipts of votes
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
+    /// Make a token for a graphics system that takes only an address, and the line of it for the settings
+    FeedToken(feed_token::FeedTokenArgs),
+    /// Put a poll's feed to a data stream whenever it changes, until interrupted
+    Push(Box<push::PushArgs>),
     /// Stop what a killed `dev` has left (started by `dev` itself)
     #[command(name = dev::GUARD, hide = true)]
     DevGuard(dev::GuardArgs),
@@ -125,6 +131,10 @@ mod tests {
             "votectl poll extend paredao-01 --until 23:00 --yes",
             "votectl poll reschedule paredao-01 --until 22:30 --opens-at 21:00 --reason late",
             "votectl poll visibility paredao-01 public --yes",
+            "votectl poll release paredao-01 --yes --reason roda",
+            "votectl poll hold paredao-01 --reason engano",
+            "votectl feed-token obs-studio-1",
+            "votectl push current --to-file /run/secrets/stream --format rows --rows 4 --sort rank --lang pt-BR --rate 5",
             "votectl poll demo - --for 90m",
             "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
             "votectl load --votes 1000000",
@@ -155,6 +165,18 @@ mod tests {
             ("votectl poll list --wait-for-redis 0s", "longer than zero"),
             ("votectl poll extend paredao-01", "--until"),
             ("votectl load --rate 0", "1..=1000000"),
+            ("votectl feed-token a:b", "1 to 64 of A-Z"),
+            ("votectl push paredao-01", "--to-file"),
+            ("votectl push paredao-01 --to-file x --rows 65", "1..=64"),
+            ("votectl push paredao-01 --to-file x --rate 0", "1..=20"),
+            (
+                "votectl push paredao-01 --to-file x --lang fr",
+                "one of pt, en, es",
+            ),
+            (
+                "votectl push paredao-01 --to-file x --max-bytes 1",
+                "256..=1048576",
+            ),
             (
                 "votectl load --votes 5 --duration 5s",
                 "cannot be used with",

@@ -47,6 +47,54 @@ impl Visibility {
 }
 
 wire_enum! {
+    /// Who decides that the figures of a poll may go on air.
+    #[cfg_attr(feature = "openapi", schema(examples("manual")))]
+    pub enum ReleaseRule as "release" {
+        /// Production, by a command: until then graphics get names and no figures.
+        Manual = "manual",
+        /// Nobody has to: they may as soon as there are any.
+        Auto = "auto",
+    }
+}
+
+impl Kind {
+    /// The rule of a poll whose file names none: nothing of a live poll goes on air by itself.
+    #[must_use]
+    pub const fn release_rule(self) -> ReleaseRule {
+        match self {
+            Self::Live => ReleaseRule::Manual,
+            Self::Rehearsal => ReleaseRule::Auto,
+        }
+    }
+}
+
+wire_enum! {
+    /// The language that a poll's figures are written in for graphics, by its ISO 639-1 code.
+    #[cfg_attr(feature = "openapi", schema(examples("pt")))]
+    pub enum Language as "language" {
+        /// Portuguese, as in Brazil.
+        Pt = "pt",
+        /// English.
+        En = "en",
+        /// Spanish.
+        Es = "es",
+    }
+}
+
+impl Language {
+    /// The language of a poll whose file names none.
+    pub const DEFAULT: Self = Self::Pt;
+
+    /// The language of a tag such as `pt-BR` (RFC 5646): its first part decides, in whatever case.
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        let first = tag.split('-').next().unwrap_or_default();
+        let mut all = Self::ALL.iter().copied();
+        all.find(|language| language.as_str().eq_ignore_ascii_case(first))
+    }
+}
+
+wire_enum! {
     /// What a voter has to show to vote through a channel.
     #[cfg_attr(feature = "openapi", schema(examples("open")))]
     pub enum Eligibility as "eligibility" {
@@ -56,5 +104,28 @@ wire_enum! {
         ProofOfWork = "proof_of_work",
         /// A voter token; the channel may limit the votes of each voter.
         Voter = "voter",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_known_by_the_first_part_of_its_tag() {
+        for (tag, language) in [
+            ("pt", Some(Language::Pt)),
+            ("pt-BR", Some(Language::Pt)),
+            ("PT-br", Some(Language::Pt)),
+            ("en-GB-oxendict", Some(Language::En)),
+            ("es-419", Some(Language::Es)),
+            ("", None),
+            ("-", None),
+            ("ptx", None),
+            ("pt_BR", None),
+            ("fr", None),
+        ] {
+            assert_eq!(Language::of_tag(tag), language, "{tag}");
+        }
     }
 }

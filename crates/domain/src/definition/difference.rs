@@ -21,6 +21,8 @@ impl PollDefinition {
         found.compare("closes_at", &time(self.closes_at), &time(other.closes_at));
         found.compare("timezone", &self.timezone, &other.timezone);
         found.compare("visibility", &self.visibility, &other.visibility);
+        found.compare("release", &self.release_rule(), &other.release_rule());
+        found.compare("language", &self.language(), &other.language());
         found.compare("shards", &self.shards, &other.shards);
         found.candidates(self, other);
         found.channels(self, other);
@@ -28,13 +30,14 @@ impl PollDefinition {
     }
 
     /// The first change in a newer definition that isn't allowed once the poll has opened: any but to its
-    /// title, its visibility, and its candidates' names, pictures and colours. (`closes_at` is changed by
-    /// extending or closing the poll, which leaves a trail.)
+    /// title, its visibility, its release rule, its language, and its candidates' names, pictures and colours.
+    /// (`closes_at` is changed by extending or closing the poll, which leaves a trail.)
     #[must_use]
     pub(crate) fn frozen_difference(&self, newer: &Self) -> Option<Difference> {
         self.differences(newer).into_iter().find(|difference| {
             let field = difference.field.as_str();
-            !(matches!(field, "title" | "visibility") || field.starts_with("candidates["))
+            let is_shown = matches!(field, "title" | "visibility" | "release" | "language");
+            !(is_shown || field.starts_with("candidates["))
         })
     }
 }
@@ -49,6 +52,14 @@ pub struct Difference {
     pub from: String,
     /// What it is to be; `-` where it is absent.
     pub to: String,
+}
+
+impl Difference {
+    /// Whether it may still be made once the poll is sealed: it says who sees the result, and nothing of it.
+    #[must_use]
+    pub fn may_follow_sealing(&self) -> bool {
+        matches!(self.field.as_str(), "visibility" | "release")
+    }
 }
 
 struct Differences(Vec<Difference>);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::choices::{Direction, Eligibility, Kind, Visibility};
+use crate::definition::choices::{Direction, Eligibility, Kind, Language, ReleaseRule, Visibility};
 use crate::definition::duration;
 use crate::definition::node::Node;
 use crate::definition::slug::{CandidateId, ChannelId, PollId};
@@ -65,6 +65,13 @@ pub struct PollDefinition {
     #[serde(skip)]
     pub(super) zone: TimeZone,
     pub(super) visibility: Visibility,
+    /// Only where it is not the kind's own: documents and sealed results from before there were rules stay what they are,
+    /// to the byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) release: Option<ReleaseRule>,
+    /// Only where it is not the default, for the same reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) language: Option<Language>,
     pub(super) shards: u16,
     pub(super) candidates: Vec<Candidate>,
     pub(super) channels: Vec<Channel>,
@@ -126,6 +133,18 @@ impl PollDefinition {
     #[must_use]
     pub const fn visibility(&self) -> Visibility {
         self.visibility
+    }
+
+    /// Who decides that its figures may go on air.
+    #[must_use]
+    pub fn release_rule(&self) -> ReleaseRule {
+        self.release.unwrap_or(self.kind.release_rule())
+    }
+
+    /// The language that graphics write its figures in.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.language.unwrap_or(Language::DEFAULT)
     }
 
     /// Over how many shards its votes are spread, 1 to 256.

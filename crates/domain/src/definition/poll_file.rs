@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::definition::node::Node;
 use crate::definition::poll_definition::PollDefinition;
+use crate::definition::slug::PollId;
 use crate::definition::validate::definition;
 use crate::definition::violation::{FILE, Violations};
 
@@ -67,6 +68,11 @@ impl PollFile {
 
     fn of(node: Node) -> Result<Self, Violations> {
         let definition = definition(&node)?;
+        // Only of files: a poll that is there already goes on.
+        if definition.id().as_str() == PollId::CURRENT {
+            let rule = "must not be `current`: by that name the results service finds the poll that is on now";
+            return Err(Violations::one("id", rule));
+        }
         Ok(Self { node, definition })
     }
 
@@ -92,7 +98,10 @@ impl PollDefinition {
     /// # Errors
     /// The writer's own, as text; no definition is known that it can't write.
     pub fn to_yaml(&self) -> Result<String, String> {
-        serde_yaml_ng::to_string(self).map_err(|error| error.to_string())
+        let mut whole = self.clone();
+        whole.release = Some(self.release_rule());
+        whole.language = Some(self.language());
+        serde_yaml_ng::to_string(&whole).map_err(|error| error.to_string())
     }
 
     /// Reads a poll file in YAML, as [`PollFile::parse_yaml`].

@@ -45,6 +45,7 @@ impl PollFile {
         for difference in &kept {
             replace(&mut node, &there, &difference.field);
         }
+        kept.retain(|difference| self.names(&difference.field));
         Ok(Reapplied {
             definition: definition(&node)?,
             kept,
@@ -87,11 +88,10 @@ fn replace(file: &mut Node, there: &Node, field: &str) {
     let (Node::Map(file), Node::Map(there)) = (file, there) else {
         return;
     };
-    let Some((_, value)) = there.iter().find(|(name, _)| name == field) else {
-        return;
-    };
     file.retain(|(name, _)| name != field);
-    file.push((field.to_owned(), value.clone()));
+    // What is not there has its default.
+    let value = there.iter().find(|(name, _)| name == field);
+    file.extend(value.cloned());
 }
 
 #[cfg(test)]
@@ -110,6 +110,29 @@ mod tests {
     fn said(current: &PollDefinition, made: &PollDefinition) -> Vec<String> {
         let differences = current.differences(made);
         differences.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_default_that_a_command_stands_for_is_held_too() {
+        let held = Held {
+            by_commands: vec!["release"],
+            unnamed: true,
+        };
+        let auto = file(&[("shards: 1", "shards: 1\nrelease: auto")]);
+        let made = auto.onto(&paredao(), &held).expect("legal");
+        assert_eq!(made.definition, paredao());
+        assert_eq!(made.kept.len(), 1);
+        // And the other way round.
+        let current = auto.definition().clone();
+        let made = file(&[]).onto(&current, &held).expect("legal");
+        assert_eq!(
+            (made.definition, made.kept.len()),
+            (current, 0),
+            "it says nothing"
+        );
+        let manual = file(&[("shards: 1", "shards: 1\nrelease: manual")]);
+        let made = manual.onto(auto.definition(), &held).expect("legal");
+        assert_eq!((&made.definition, made.kept.len()), (auto.definition(), 1));
     }
 
     #[test]

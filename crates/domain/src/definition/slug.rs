@@ -114,6 +114,11 @@ slug! {
     ChannelId
 }
 
+impl PollId {
+    /// What a reader may say in a poll's place for the one that is on now; no file defines a poll of this id.
+    pub const CURRENT: &'static str = "current";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use crate::definition::choices::{Eligibility, Kind, Visibility};
+use crate::definition::choices::{Eligibility, Kind, Language, Visibility};
 use crate::definition::duration;
 use crate::definition::fields::{Check, Fields};
 use crate::definition::node::Node;
@@ -33,6 +33,8 @@ const POLL_FIELDS: &[&str] = &[
     "closes_at",
     "timezone",
     "visibility",
+    "release",
+    "language",
     "shards",
     "candidates",
     "channels",
@@ -66,6 +68,9 @@ impl Check {
             self.0.extend(duration::check(opens_at, closes_at));
         }
         let visibility = self.optional_name(&poll, "visibility", Visibility::Public);
+        let rule = kind.unwrap_or(Kind::Live).release_rule();
+        let release = self.optional_name(&poll, "release", rule);
+        let language = self.optional_name(&poll, "language", Language::DEFAULT);
         let shards = self.optional(&poll, "shards").and_then(|node| match node {
             None => Some(*SHARDS.start()),
             Some(node) => self.number(&poll, "shards", node, &SHARDS),
@@ -85,6 +90,8 @@ impl Check {
             timezone,
             zone: zone.unwrap_or(TimeZone::UTC),
             visibility: visibility?,
+            release: Some(release?).filter(|release| *release != rule),
+            language: Some(language?).filter(|language| *language != Language::DEFAULT),
             shards: shards?,
             candidates: candidates?,
             channels: channels?,

@@ -4,6 +4,7 @@ pub(crate) mod journal;
 pub(crate) mod phase;
 pub(crate) mod reason;
 pub(crate) mod redefine;
+pub(crate) mod release;
 pub(crate) mod schedule;
 pub(crate) mod state;
 pub(crate) mod withdrawal;
@@ -11,10 +12,12 @@ pub(crate) mod withdrawal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::definition::choices::Kind;
 use crate::definition::poll_definition::{PollDefinition, TakesNoVotes};
 use crate::poll::journal::AuditEntry;
 use crate::poll::phase::Phase;
 use crate::poll::reason::Reason;
+use crate::poll::release::{Release, ReleaseOrder};
 use crate::poll::state::{IllegalTransition, PollState, Transition};
 use crate::poll::withdrawal::Withdrawal;
 use crate::wire_time;
@@ -35,6 +38,9 @@ pub struct Poll {
     /// The candidates who are out of it, in the order of their leaving.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<Withdrawal>,
+    /// What production has said last of its figures on air; absent: nothing, so that the rule of its file holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseOrder>,
     /// What was done to it, oldest first.
     pub log: Vec<AuditEntry>,
 }
@@ -95,6 +101,7 @@ impl Poll {
             closes_at: definition.closes_at(),
             definition,
             withdrawn: Vec::new(),
+            release: None,
             log: vec![entry],
         }
     }
@@ -139,15 +146,21 @@ impl Poll {
     }
 
     /// The poll as it comes back from a backup: paused where it was open or paused, since votes that were cast
-    /// after the backup are missing and a person has to decide how to go on; else as it was. `origin` says
-    /// which backup, for the log.
+    /// after the backup are missing and a person has to decide how to go on; else as it was. For the same reason its
+    /// figures are held where they were on air. `origin` says which backup, for the log.
     #[must_use]
     pub fn restored(&self, origin: &str, now: Timestamp, by: &str) -> Self {
         match self.state {
             PollState::Open | PollState::Paused => {
-                let detail = format!("{} to {}, {origin}", self.state, PollState::Paused);
+                let is_shown = self.definition.kind() == Kind::Live
+                    && self.release_state() == Release::Released;
+                let held = if is_shown { ", held" } else { "" };
+                let detail = format!("{} to {}, {origin}{held}", self.state, PollState::Paused);
                 let mut next = self.changed(now, "import", by, detail);
                 next.state = PollState::Paused;
+                if is_shown {
+                    next.release = Some(ReleaseOrder::Held(None));
+                }
                 next
             }
             PollState::Draft | PollState::Closed | PollState::Sealed | PollState::Void => {

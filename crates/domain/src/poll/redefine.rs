@@ -7,6 +7,7 @@ use crate::definition::difference::Difference;
 use crate::definition::poll_definition::PollDefinition;
 use crate::definition::reapplied::Held;
 use crate::poll::Poll;
+use crate::poll::release::RELEASE;
 use crate::poll::schedule::RescheduleError;
 use crate::poll::state::PollState;
 
@@ -40,9 +41,9 @@ pub enum RedefineError {
 impl Poll {
     /// The poll with another definition; the same poll, at the same revision, where nothing differs.
     ///
-    /// A draft may change in all but `id` and `kind`; once opened only its title, its visibility, its candidates' names,
-    /// pictures and colours may, and its beginning until that comes; once sealed only its visibility, so that an
-    /// embargoed result can be released. The sealed result itself stays as it is.
+    /// A draft may change in all but `id` and `kind`; once opened only its title, its visibility, its release rule, its
+    /// language, its candidates' names, pictures and colours may, and its beginning until that comes; once sealed only its
+    /// visibility and release rule, so that a result can still be shown. The sealed result itself stays as it is.
     ///
     /// # Errors
     /// Where the change isn't allowed in the poll's state.
@@ -61,7 +62,7 @@ impl Poll {
             PollState::Void => return Err(RedefineError::State { state }),
             PollState::Sealed => differences
                 .iter()
-                .find(|difference| difference.field != "visibility")
+                .find(|difference| !difference.may_follow_sealing())
                 .cloned(),
             PollState::Draft => differences
                 .iter()
@@ -102,6 +103,7 @@ impl Poll {
             ("opens_at", moved),
             ("closes_at", moved || self.has_seen("extend")),
             (VISIBILITY, self.has_seen(VISIBILITY)),
+            (RELEASE, self.release.is_some()),
         ];
         Held {
             by_commands: by_commands

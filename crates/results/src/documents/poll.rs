@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 use vote_domain::{
-    Candidate, Channel, Direction, Kind, Poll, PollId, PollState, Status, Visibility, wire_time,
+    Candidate, Channel, Direction, Kind, Poll, PollId, PollState, Release, Status, Visibility,
+    wire_time,
 };
 
 use crate::documents::view::View;
@@ -24,6 +25,8 @@ pub(crate) struct PollDocument<'p> {
     pub(crate) direction: Direction,
     /// What the public sees of its figures.
     pub(crate) visibility: Visibility,
+    /// What production has said of the figures that graphics show.
+    pub(crate) release: Release,
     /// Its state: `closed` once its end has come, whether or not an operator closed it.
     pub(crate) state: PollState,
     /// How far its figures can be relied on.
@@ -69,6 +72,7 @@ impl<'p> PollDocument<'p> {
             kind: definition.kind(),
             direction: definition.direction(),
             visibility: definition.visibility(),
+            release: poll.release_state(),
             state: view.state,
             status: view.status,
             as_of: wire_time::format(view.poll_as_of),
@@ -93,7 +97,7 @@ impl<'p> PollDocument<'p> {
 pub(crate) fn example() -> serde_json::Value {
     serde_json::json!({
         "id": "paredao-01", "title": "Paredão 1", "kind": "live", "direction": "eliminate",
-        "visibility": "public", "state": "open", "status": "provisional",
+        "visibility": "public", "release": "released", "state": "open", "status": "provisional",
         "as_of": "2026-11-24T01:02:03.250Z",
         "opens_at": "2026-11-24T00:00:00.000Z", "closes_at": "2026-11-26T02:00:00.000Z",
         "timezone": "America/Sao_Paulo",

@@ -55,6 +55,8 @@ pub(crate) struct View {
     pub(crate) poll_as_of: Timestamp,
     /// Whether voting may have begun: before, there is no series.
     pub(crate) has_begun: bool,
+    /// Whether its opening time has come, of a poll that was opened.
+    pub(crate) has_opened: bool,
 }
 
 impl View {
@@ -93,6 +95,7 @@ impl View {
             as_of,
             poll_as_of,
             has_begun: phase.status() != Status::NotOpen,
+            has_opened: poll.is_announced() && now >= poll.definition.opens_at(),
         }
     }
 

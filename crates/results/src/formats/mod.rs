@@ -1,5 +1,6 @@
 //! The formats that documents are written in, one file each.
 
+pub(crate) mod feeds;
 pub(crate) mod format;
 mod json;
 #[cfg(test)]

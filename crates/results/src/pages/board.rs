@@ -12,6 +12,7 @@ use crate::documents::series::Step;
 use crate::documents::view::View;
 use crate::metrics::PollReads;
 use crate::pages::confirmation::Confirmation;
+use crate::pages::feed_pages::Feeds;
 use crate::pages::page::Pages;
 use crate::pages::series_cache::SeriesCache;
 
@@ -23,6 +24,8 @@ pub(crate) struct Board {
     /// When the list was last read.
     pub(crate) list_confirmed: Arc<Confirmation>,
     pub(crate) polls: BTreeMap<PollId, Arc<PollPages>>,
+    /// The poll that is on now: which one `current` means.
+    pub(crate) current: Option<PollId>,
     /// Polls that are on the list, and of which nothing is known yet.
     pub(crate) unread: Arc<BTreeMap<PollId, UnreadPoll>>,
     /// The key of receipts that the services share.
@@ -36,6 +39,8 @@ pub(crate) struct PollPages {
     pub(crate) view: View,
     /// The poll itself and its standing.
     pub(crate) pages: Arc<Pages>,
+    /// What graphics show of it.
+    pub(crate) feeds: Arc<Feeds>,
     /// The series in the poll's own time zone.
     pub(crate) series: Arc<OwnSeries>,
     /// The series in other zones and between bounds, made for those who asked.
@@ -94,6 +99,7 @@ impl Board {
                 .zip(others)
                 .all(|(one, other)| Arc::ptr_eq(one, other))
             && self.unread == other.unread
+            && self.current == other.current
     }
 
     /// Whether another board has the very same key of receipts.

@@ -108,6 +108,13 @@ impl Body {
         })
     }
 
+    /// The bytes of all codings.
+    pub(crate) fn size(&self) -> usize {
+        let coded = [&self.gzip, &self.brotli].into_iter().flatten();
+        let bytes: usize = coded.map(|variant| variant.bytes.len()).sum();
+        self.identity.bytes.len() + bytes
+    }
+
     /// The body in a coding; `None` where it isn't served in it.
     pub(crate) fn variant(&self, coding: Coding) -> Option<&Variant> {
         match coding {

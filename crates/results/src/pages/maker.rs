@@ -10,12 +10,14 @@ use vote_domain::{Poll, PollId, PollState, Status, Visibility, wire_time};
 use vote_store::{Confirmed, PollSnapshot};
 
 use crate::documents::Document;
+use crate::documents::feed::Feed;
 use crate::documents::list::PollListDocument;
 use crate::documents::poll::PollDocument;
 use crate::documents::standing::{Sight, standing_at};
 use crate::documents::view::{CHANGES, Freshness, View};
 use crate::metrics::Metrics;
 use crate::pages::board::PollPages;
+use crate::pages::feed_pages::Feeds;
 use crate::pages::page::{Pages, Subject};
 use crate::pages::series_cache::SeriesCache;
 
@@ -64,8 +66,10 @@ impl PageMaker {
         let snapshot = Arc::clone(&confirmed.snapshot);
         let poll = self.poll_itself(&snapshot, &view)?;
         let pages = Arc::new(poll.and(self.standings(&snapshot, &view)?));
+        let feeds = self.feeds(&snapshot, &view, known)?;
         Ok(Arc::new(PollPages {
             pages,
+            feeds,
             series: known.map_or_else(Arc::default, |known| Arc::clone(&known.series)),
             cache: SeriesCache::default(),
             reads: known.map_or_else(
@@ -102,6 +106,20 @@ impl PageMaker {
             let document = Document::Standing(standing);
             let standing = Pages::ahead(whole, &document, &view.cache_control())?;
             Ok(standing.and(percentages))
+        })
+    }
+
+    fn feeds(
+        &self,
+        snapshot: &PollSnapshot,
+        view: &View,
+        known: Option<&Arc<PollPages>>,
+    ) -> io::Result<Arc<Feeds>> {
+        let visibility = snapshot.poll.definition.visibility();
+        self.metrics.timed(Subject::Feed, || {
+            let known = known.map(|known| &*known.feeds);
+            let feed = Feed::new(snapshot, view);
+            Feeds::new(feed, visibility, known).map(Arc::new)
         })
     }
 

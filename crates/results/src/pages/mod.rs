@@ -3,7 +3,10 @@
 pub(crate) mod board;
 pub(crate) mod body;
 pub(crate) mod confirmation;
+mod current;
+pub(crate) mod feed_pages;
 mod maker;
+pub(crate) mod on_demand;
 pub(crate) mod page;
 pub(crate) mod published;
 pub(crate) mod renderer;

@@ -22,6 +22,8 @@ pub(crate) enum Subject {
     /// Only with as much as somebody may see.
     Standing(Sight),
     Series(Step),
+    /// What graphics show.
+    Feed,
 }
 
 impl Subject {
@@ -33,6 +35,7 @@ impl Subject {
             Self::Standing(_) => "results",
             Self::Series(Step::Hour) => "hourly",
             Self::Series(Step::Minute) => "minutely",
+            Self::Feed => "feed",
         }
     }
 }

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use vote_domain::Clock;
+use vote_domain::{Clock, PollId};
 use vote_store::Snapshots;
 
 use crate::documents::view::Freshness;
 use crate::metrics::Metrics;
 use crate::pages::board::Board;
+use crate::pages::current::current;
 use crate::pages::maker::PageMaker;
 use crate::pages::published::Published;
 use crate::pages::series_renderer::run_series;
@@ -32,6 +33,8 @@ pub(crate) struct Renderer {
     freshness: Freshness,
     metrics: Metrics,
     maker: PageMaker,
+    /// The poll that is the current one, whatever else is open.
+    pinned: Option<PollId>,
 }
 
 impl Renderer {
@@ -47,7 +50,14 @@ impl Renderer {
             freshness,
             maker: PageMaker::new(freshness, metrics.clone()),
             metrics,
+            pinned: None,
         }
+    }
+
+    /// The same with a poll of the settings as the current one.
+    pub(crate) fn pinned(mut self, poll: Option<PollId>) -> Self {
+        self.pinned = poll;
+        self
     }
 
     /// Starts to publish on the current runtime, until `cancel`.
@@ -118,7 +128,10 @@ impl Renderer {
         let known = before.list.as_ref();
         let list = self.maker.list(&polls, known, is_stale)?;
         before.list_confirmed.set(read_at);
+        let pinned = self.pinned.as_ref();
+        let current = pinned.or_else(|| current(&polls)).cloned();
         self.published.publish(Board {
+            current,
             list: Some(list),
             list_confirmed: Arc::clone(&before.list_confirmed),
             polls,

@@ -1,5 +1,8 @@
 //! The operations, one file each, and the OpenAPI document of all of them.
 
+mod feed_parameters;
+mod feed_query;
+mod feeds;
 mod poll;
 mod polls;
 mod receipt;
@@ -20,6 +23,10 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         .service(results::get_results)
         .service(series::get_hourly)
         .service(series::get_minutely)
+        .service(feeds::get_rows)
+        .service(feeds::get_flat)
+        .service(feeds::get_csv)
+        .service(feeds::get_xml)
         .service(receipt::get_receipt);
 }
 
@@ -40,12 +47,17 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         results::get_results,
         series::get_hourly,
         series::get_minutely,
+        feeds::get_rows,
+        feeds::get_flat,
+        feeds::get_csv,
+        feeds::get_xml,
         receipt::get_receipt,
     ),
     components(schemas(SeriesBucket<'_>)),
     tags(
         (name = "polls", description = "Which polls there are, and their state."),
         (name = "results", description = "Standings and series."),
+        (name = "feeds", description = "What may go on air, for graphics systems that take only an address."),
         (name = "receipts", description = "What a vote's receipt proves."),
     ),
     modifiers(&Tokens)
@@ -68,6 +80,17 @@ impl Modify for Tokens {
             .components
             .get_or_insert_default()
             .add_security_scheme("reader_token", SecurityScheme::Http(scheme));
+        let basic = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some(
+                "Token of a feed as the password, with any user. A feed takes it as a bearer token too, or as \
+                 `?token=` in its address.",
+            ))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("feed_token", SecurityScheme::Http(basic));
     }
 }
 
@@ -85,7 +108,7 @@ mod tests {
     #[test]
     fn every_operation_says_what_it_is_and_how_it_fails() {
         let document = ApiDocument::openapi();
-        assert_eq!(document.paths.paths.len(), 6);
+        assert_eq!(document.paths.paths.len(), 10);
         for (path, item) in &document.paths.paths {
             let PathItem { get: Some(get), .. } = item else {
                 panic!("{path} has no GET")

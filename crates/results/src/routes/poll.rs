@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::documents::poll::{PollDocument, example};
 use crate::pages::page::Subject;
 use crate::problems::PollProblems;
-use crate::serve::find::poll_of_request;
+use crate::serve::find::{located, poll_of_request};
 use crate::serve::respond::respond;
 
 /// A poll and its state
@@ -42,5 +42,6 @@ pub(crate) async fn get_poll(
     let poll = poll_of_request(&board, &request, audience)?;
     let reads = &poll.reads.poll;
     let (pages, confirmed) = (&poll.pages, &poll.confirmed);
-    respond(&request, pages, Subject::Poll, audience, reads, confirmed)
+    let response = respond(&request, pages, Subject::Poll, audience, reads, confirmed)?;
+    Ok(located(&request, poll, response))
 }

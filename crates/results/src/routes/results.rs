@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::documents::standing::example;
 use crate::pages::page::Subject;
 use crate::problems::StandingProblems;
-use crate::serve::find::poll_of_request;
+use crate::serve::find::{located, poll_of_request};
 use crate::serve::respond::respond;
 
 /// A poll's standing
@@ -46,12 +46,13 @@ pub(crate) async fn get_results(
     let board = api.board.load()?;
     let poll = poll_of_request(&board, &request, audience)?;
     let subject = Subject::Standing(audience.standing(poll.visibility())?);
-    respond(
+    let response = respond(
         &request,
         &poll.pages,
         subject,
         audience,
         &poll.reads.results,
         &poll.confirmed,
-    )
+    )?;
+    Ok(located(&request, poll, response))
 }

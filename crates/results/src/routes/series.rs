@@ -13,7 +13,7 @@ use crate::pages::page::Subject;
 use crate::pages::series_cache::SeriesKey;
 use crate::problems::SeriesProblems;
 use crate::routes::series_query::SeriesQuery;
-use crate::serve::find::poll_of_request;
+use crate::serve::find::{located, poll_of_request};
 use crate::serve::negotiate::choose_format;
 use crate::serve::respond::{respond, respond_with};
 
@@ -109,7 +109,8 @@ async fn answer(request: &HttpRequest, api: &Api, step: Step) -> Result<HttpResp
         && let Some(ahead) = poll.series.by(step).load_full()
     {
         let subject = Subject::Series(step);
-        return respond(request, &ahead, subject, audience, reads, &poll.confirmed);
+        let response = respond(request, &ahead, subject, audience, reads, &poll.confirmed)?;
+        return Ok(located(request, &poll, response));
     }
     let key = SeriesKey {
         step,
@@ -117,11 +118,6 @@ async fn answer(request: &HttpRequest, api: &Api, step: Step) -> Result<HttpResp
         format: choose_format(request),
     };
     let body = api.series.get(&poll, key).await?;
-    Ok(respond_with(
-        request,
-        &body,
-        audience,
-        reads,
-        &poll.confirmed,
-    ))
+    let response = respond_with(request, &body, audience, reads, &poll.confirmed);
+    Ok(located(request, &poll, response))
 }

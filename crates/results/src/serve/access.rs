@@ -1,12 +1,18 @@
 //! Who asks: the public, or a holder of one of the readers' tokens.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use data_encoding::BASE64;
+use url::form_urlencoded;
 use vote_domain::{Secret, Visibility};
 use vote_http::{Problem, ProblemCode};
 use vote_runtime::settings::AccessSettings;
 
 use crate::documents::standing::Sight;
+use crate::serve::feed_tokens::FeedTokens;
 
 /// The most of an `Authorization` header that is looked at.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -18,21 +24,25 @@ pub(crate) enum Audience {
     Public,
     /// Production or broadcast graphics: no cache may.
     Staff,
+    /// The holder of a feed's token, which may be in its address: no shared cache may.
+    Feed,
 }
 
 /// The tokens that are known.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     tokens: [Option<Secret>; 2],
+    feeds: Arc<FeedTokens>,
 }
 
 impl Access {
-    pub(crate) fn new(settings: &AccessSettings) -> Self {
+    pub(crate) fn new(settings: &AccessSettings, feeds: Arc<FeedTokens>) -> Self {
         Self {
             tokens: [
                 settings.production_token.clone(),
                 settings.broadcast_token.clone(),
             ],
+            feeds,
         }
     }
 
@@ -51,14 +61,7 @@ impl Access {
             .ok()
             .filter(|text| text.len() <= MAX_HEADER_BYTES && given.next().is_none())
             .and_then(bearer);
-        // Both are compared in any case, so that time tells nothing of which came near.
-        let is_known = token.is_some_and(|token| {
-            self.tokens
-                .iter()
-                .flatten()
-                .fold(false, |is_known, secret| is_known | secret.matches(token))
-        });
-        if is_known {
+        if token.is_some_and(|token| self.is_of_staff(token)) {
             return Ok(Audience::Staff);
         }
         Err(Problem::new(ProblemCode::Unauthorized).detail(
@@ -66,6 +69,68 @@ impl Access {
              Without the header the public's view is answered.",
         ))
     }
+}
+
+impl Access {
+    /// Who asks for a feed, which may be a system that takes only an address. Beside the bearer tokens a feed's own token is
+    /// taken, in the parameter `token`, as the password of HTTP Basic, or as a bearer token. Production's and broadcast's
+    /// are no good in an address: those of feeds can be revoked one by one.
+    ///
+    /// # Errors
+    /// `unauthorized`: a token that is not known, or several at once.
+    pub(crate) fn feed_audience(&self, request: &HttpRequest) -> Result<Audience, Problem> {
+        let refused = || {
+            Problem::new(ProblemCode::Unauthorized).detail(
+                "The request holds no token that is known: one token of a feed, as `?token=`, as the password of HTTP Basic,                  or as a bearer token. Without any the public's view is answered.",
+            )
+        };
+        let in_query = form_urlencoded::parse(request.query_string().as_bytes())
+            .filter(|(name, _)| name == "token")
+            .map(|(_, token)| token);
+        let in_query: Vec<Cow<'_, str>> = in_query.take(2).collect();
+        let in_header: Vec<_> = request.headers().get_all(AUTHORIZATION).take(2).collect();
+        let (token, is_bearer) = match (in_query.as_slice(), in_header.as_slice()) {
+            ([], []) => return Ok(Audience::Public),
+            ([token], []) => (token.to_string(), false),
+            ([], [header]) => given(header).ok_or_else(refused)?,
+            _ => return Err(refused()),
+        };
+        if is_bearer && self.is_of_staff(&token) {
+            return Ok(Audience::Staff);
+        }
+        if token.len() <= MAX_HEADER_BYTES && self.feeds.knows(&token) {
+            return Ok(Audience::Feed);
+        }
+        Err(refused())
+    }
+
+    /// Both are compared in any case, so that time tells nothing of which came near.
+    fn is_of_staff(&self, token: &str) -> bool {
+        let secrets = self.tokens.iter().flatten();
+        secrets.fold(false, |is_known, secret| is_known | secret.matches(token))
+    }
+}
+
+/// The token of an `Authorization` header, and whether it is a bearer token.
+fn given(header: &HeaderValue) -> Option<(String, bool)> {
+    let text = header.to_str().ok()?;
+    if text.len() > MAX_HEADER_BYTES {
+        return None;
+    }
+    if let Some(token) = bearer(text) {
+        return Some((token.to_owned(), true));
+    }
+    let (scheme, credentials) = text.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    // RFC 7617: `user:password`; who the user says to be does not matter.
+    let decoded = BASE64
+        .decode(credentials.trim_matches(' ').as_bytes())
+        .ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (_user, password) = decoded.split_once(':')?;
+    Some((password.to_owned(), false))
 }
 
 fn bearer(text: &str) -> Option<&str> {
@@ -77,13 +142,18 @@ fn bearer(text: &str) -> Option<&str> {
 }
 
 impl Audience {
+    /// Whether it sees polls that are not announced, and all figures of every poll.
+    pub(crate) const fn is_trusted(self) -> bool {
+        matches!(self, Self::Staff | Self::Feed)
+    }
+
     /// How much it sees of a poll's standing.
     ///
     /// # Errors
     /// `figures-restricted`, where it sees nothing.
     pub(crate) fn standing(self, visibility: Visibility) -> Result<Sight, Problem> {
         match (self, visibility) {
-            (Self::Staff, _) | (Self::Public, Visibility::Public) => Ok(Sight::All),
+            (Self::Staff | Self::Feed, _) | (Self::Public, Visibility::Public) => Ok(Sight::All),
             (Self::Public, Visibility::Percentages) => Ok(Sight::Percentages),
             (Self::Public, Visibility::Embargoed) => {
                 Err(Problem::new(ProblemCode::FiguresRestricted).detail(
@@ -111,7 +181,6 @@ impl Audience {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -122,6 +191,7 @@ mod tests {
     fn access() -> Access {
         Access {
             tokens: [Some(Secret::new(PRODUCTION)), Some(Secret::new(BROADCAST))],
+            feeds: Arc::default(),
         }
     }
 
@@ -177,6 +247,7 @@ mod tests {
     fn without_any_token_set_none_is_right() {
         let none = Access {
             tokens: [None, None],
+            feeds: Arc::default(),
         };
         for header in ["Bearer ", "Bearer x", &format!("Bearer {PRODUCTION}")] {
             let refused = audience(&none, &[header.as_bytes()]);

@@ -52,6 +52,8 @@ pub(crate) fn respond_with(
     let cache_control = match audience {
         Audience::Public => body.cache_control.clone(),
         Audience::Staff => HeaderValue::from_static("private, no-store"),
+        // It may be kept where it was asked for, to be asked again whether it is still the newest.
+        Audience::Feed => HeaderValue::from_static("private, no-cache"),
     };
     response
         .insert_header((ETAG, variant.etag.clone()))

@@ -4,8 +4,12 @@
 mod access;
 mod bad_input;
 mod cors;
+mod current;
+mod feed_tokens;
+mod feeds;
 mod http;
 mod lifecycle;
+mod on_air;
 mod overdue;
 mod receipts;
 mod replicas;

@@ -127,6 +127,30 @@ impl Producer {
         next
     }
 
+    /// Lets its figures go on air.
+    pub(crate) async fn release(&self, id: &str) {
+        let poll = self.poll(id).await;
+        let next = poll.release(voting(), "test").expect("legal");
+        self.operator
+            .save(&next, poll.revision)
+            .await
+            .expect("saved");
+    }
+
+    /// Holds its figures, as `votectl poll hold` does.
+    pub(crate) async fn hold(&self, id: &str) -> Poll {
+        let poll = self.poll(id).await;
+        let without = poll.hold(None, voting(), "test").expect("legal");
+        let figures = self.operator.held_figures(&poll, &without, voting());
+        let figures = figures.await.expect("figures");
+        let next = poll.hold(Some(figures), voting(), "test").expect("legal");
+        self.operator
+            .save(&next, poll.revision)
+            .await
+            .expect("saved");
+        next
+    }
+
     pub(crate) async fn redefine(&self, id: &str, changes: &Value) {
         let poll = self.poll(id).await;
         let next = poll
@@ -439,6 +463,11 @@ impl Answer {
 
 pub(crate) fn results() -> String {
     format!("/v1/polls/{ID}/results")
+}
+
+/// The address of a feed of the demo poll.
+pub(crate) fn feed(format: &str) -> String {
+    format!("{}.{format}", results())
 }
 
 pub(crate) fn problem(status: u16, code: &str) -> (u16, String) {

@@ -4,6 +4,7 @@
 //! environment, with what was given (never a secret) and what it takes. Unknown names are refused too.
 
 mod error;
+mod feed_tokens;
 mod layers;
 mod merge;
 mod origins;
@@ -23,11 +24,12 @@ use self::layers::Layers;
 use self::reference::takes;
 
 pub use self::error::{Origin, SettingsError, Violation};
+pub use self::feed_tokens::{FeedToken, FeedTokensError, read_feed_tokens};
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::schema::schema_json;
 pub use self::sections::{
-    AccessSettings, AdminSettings, HttpSettings, LogFormat, LogSettings, PollsSettings,
-    ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
+    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
+    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
 };
 pub use self::service_name::ServiceName;
 
@@ -55,6 +57,8 @@ pub struct Settings {
     pub access: AccessSettings,
     /// Where accepted votes are left that Redis may not have in the end.
     pub spill: SpillSettings,
+    /// Which poll is the current one.
+    pub current: CurrentSettings,
     /// How the service stops.
     pub shutdown: ShutdownSettings,
 }
@@ -79,6 +83,7 @@ impl Settings {
             })?;
         let mut violations = settings.read_secrets(&layers);
         violations.extend(read_address(&mut settings.redis, &layers).err());
+        violations.extend(settings.check_feed_tokens(&layers));
         let mut refuse = |name: &str, reason: &str| violations.push(layers.violation(name, reason));
         settings.http.normalise(&mut refuse);
         settings.check(&mut refuse);
@@ -121,12 +126,20 @@ impl Settings {
         .collect()
     }
 
+    /// Reads the file of feed tokens once, so that a wrong one is known at the start.
+    fn check_feed_tokens(&self, layers: &Layers) -> Option<Violation> {
+        let path = self.access.feed_tokens_file.as_ref()?;
+        let error = feed_tokens::read_feed_tokens(path).err()?;
+        Some(layers.violation("access.feed_tokens_file", error.to_string()))
+    }
+
     /// Says to `refuse` which setting is wrong beside others, and why. Each section does so beside its type; what
     /// concerns several sections is here.
     fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
         self.redis.check(refuse);
         self.receipts.check(refuse);
         self.access.check(refuse);
+        self.current.check(refuse);
         self.commit.check(refuse);
         self.snapshot.check(refuse);
         self.log.check(refuse);

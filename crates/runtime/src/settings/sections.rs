@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
-use vote_domain::Secret;
+use vote_domain::{PollId, Secret};
 use vote_store::units;
 
+use super::feed_tokens::{FeedToken, parse_all};
 use super::reference::takes;
 use super::{origins, values};
 
@@ -226,9 +227,22 @@ pub struct AccessSettings {
     /// File that held it.
     #[serde(deserialize_with = "units::empty_is_none")]
     pub broadcast_token_file: Option<PathBuf>,
+    /// Tokens of feeds, each `NAME:SHA-256`.
+    pub feed_tokens: Vec<String>,
+    /// File with further ones, which is read again.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub feed_tokens_file: Option<PathBuf>,
 }
 
 impl AccessSettings {
+    /// The tokens of feeds that the settings themselves name.
+    ///
+    /// # Errors
+    /// Which of them is wrong, from 0, and why; not where settings were loaded.
+    pub fn listed_feed_tokens(&self) -> Result<Vec<FeedToken>, (usize, String)> {
+        parse_all(self.feed_tokens.iter().map(String::as_str))
+    }
+
     pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
         for (name, token) in [
             ("access.production_token", &self.production_token),
@@ -243,6 +257,10 @@ impl AccessSettings {
                 "access.broadcast_token",
                 "is the same as access.production_token",
             );
+        }
+        if let Err((place, reason)) = self.listed_feed_tokens() {
+            let place = place + 1;
+            refuse("access.feed_tokens", &format!("number {place} {reason}"));
         }
     }
 }
@@ -261,6 +279,35 @@ pub struct SpillSettings {
     pub dir: Option<PathBuf>,
     /// Whether they are written to the log as well.
     pub to_log: bool,
+}
+
+/// `current.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurrentSettings {
+    /// The id of the poll that is the current one, whatever else is open.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub poll: Option<String>,
+}
+
+impl CurrentSettings {
+    /// That id; `None` where none is set.
+    #[must_use]
+    pub fn poll_id(&self) -> Option<PollId> {
+        PollId::parse(self.poll.as_deref()?).ok()
+    }
+
+    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        let name = "current.poll";
+        let Some(poll) = &self.poll else {
+            return;
+        };
+        match PollId::parse(poll) {
+            Ok(id) if id.as_str() == PollId::CURRENT => refuse(name, "takes the id of a poll"),
+            Ok(_) => {}
+            Err(error) => refuse(name, &error.to_string()),
+        }
+    }
 }
 
 /// `shutdown.*`

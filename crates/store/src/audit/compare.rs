@@ -79,7 +79,7 @@ pub(super) fn sealed_differences(shards: &[ShardFigures], sealed: &SealedPoll) -
     differences
 }
 
-/// What was changed in a poll since it was sealed, and may not be: all but its visibility.
+/// What was changed in a poll since it was sealed, and may not be: all but what [`Difference::may_follow_sealing`].
 pub(crate) fn changes_since_sealed(
     sealed: &SealedPoll,
     poll: &Poll,
@@ -88,5 +88,5 @@ pub(crate) fn changes_since_sealed(
     sealed
         .differences(&poll.definition)
         .into_iter()
-        .filter(|difference| difference.field != "visibility")
+        .filter(|difference| !difference.may_follow_sealing())
 }

@@ -1,11 +1,12 @@
 //! What the operator can see of polls.
 
-use vote_domain::{Poll, PollId, ReceiptKey, SealedPoll};
+use jiff::Timestamp;
+use vote_domain::{HeldFigures, Poll, PollId, PollState, ReceiptKey, SealedPoll, Tally, standing};
 
 use crate::audit::{AuditReport, Undrained, audit_report, undrained};
 use crate::error::StoreError;
 use crate::figures::{self, ShardFigures};
-use crate::keys;
+use crate::keys::{self, ShardKeys};
 use crate::nodes::Nodes;
 use crate::polls::{documents, receipt_key};
 
@@ -93,6 +94,51 @@ impl PollOperator {
     pub async fn poll_tally_total(&self, poll: &Poll) -> Result<u128, StoreError> {
         let shards = figures::read::without_minutes(&self.nodes, poll).await?;
         Ok(shards.iter().map(|shard| shard.tally.total()).sum())
+    }
+
+    /// The figures that a poll is to be held at, as of now: the sealed ones where it is sealed. `next` is the poll once it is
+    /// held.
+    ///
+    /// # Errors
+    /// As [`PollOperator::figures`]; [`StoreError::Corrupt`] too where a shard has lost its fence, or the sealed result is
+    /// missing or not as it was sealed: what is not known is not shown.
+    pub async fn held_figures(
+        &self,
+        poll: &Poll,
+        next: &Poll,
+        now: Timestamp,
+    ) -> Result<HeldFigures, StoreError> {
+        let id = poll.definition.id();
+        let shards = figures::read::without_minutes(&self.nodes, poll).await?;
+        let forgotten =
+            |shard: &&ShardFigures| shard.fence.is_none() && poll.state != PollState::Draft;
+        if let Some(shard) = shards.iter().find(forgotten) {
+            let key = ShardKeys::new(id, shard.shard).state();
+            return Err(StoreError::corrupt(
+                &key,
+                "no fence: Redis has forgotten the shard",
+            ));
+        }
+        let sequences: u64 = shards.iter().map(ShardFigures::sequences).sum();
+        let revision = next.revision.saturating_add(sequences);
+        let whole = if poll.state == PollState::Sealed {
+            let key = keys::sealed(id);
+            let sealed = self.sealed(id).await?;
+            let sealed = sealed.ok_or_else(|| StoreError::corrupt(&key, "it is missing"))?;
+            sealed
+                .verify()
+                .map_err(|error| StoreError::corrupt(&key, &error))?;
+            sealed.standing
+        } else {
+            let mut tally = Tally::empty(&poll.definition);
+            for shard in &shards {
+                let merged = tally.merge(&shard.tally);
+                merged.map_err(|error| StoreError::corrupt("the sum of all shards", &error))?;
+            }
+            standing(poll, &tally, now, revision, poll.phase(now).status())
+        };
+        let key = keys::poll(id);
+        HeldFigures::of(&whole).ok_or_else(|| StoreError::corrupt(&key, "it hides its counts"))
     }
 
     /// The writers of a closed poll that are not drained, by shard.

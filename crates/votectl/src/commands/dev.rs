@@ -207,6 +207,12 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          Vote, and read the result:\n\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
          curl -sS {results}/v1/polls/{id}/results\n\n\
+         On air, for graphics that take an address (docs/graphics.md; `current` is the live poll that is on):\n\n  \
+         {results}/v1/polls/current/results.rows.json?rows=4&sort=rank\n  \
+         {results}/v1/polls/current/results.flat.json\n  \
+         {results}/v1/polls/current/results.csv\n  \
+         {results}/v1/polls/current/results.xml\n  \
+         {ourselves} --redis {redis} poll hold {id}      # and `poll release`\n\n\
          Put load on the rehearsal:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {trial} --rate 5000 --duration 30s\n",
         line(demo),
         line(rehearsal)

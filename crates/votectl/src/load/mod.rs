@@ -5,7 +5,7 @@ pub mod limits;
 pub mod merge;
 pub mod stages;
 
-mod ending;
+pub(crate) mod ending;
 mod open_poll;
 mod part;
 mod planned;

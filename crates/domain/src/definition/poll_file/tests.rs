@@ -102,7 +102,7 @@ fn what_is_no_poll_file_at_all_is_told_as_such() {
     for (text, what) in [("[]", "a list"), ("null", "null"), ("7", "the number 7")] {
         let error = format!(
             "poll file: must be a mapping of id, title, direction, kind, opens_at, \
-            closes_at, timezone, visibility, shards, candidates, channels, is {what}"
+            closes_at, timezone, visibility, release, language, shards, candidates, channels, is {what}"
         );
         assert_eq!(yaml(text), error);
         assert_eq!(json(text.as_bytes()), error);
@@ -220,5 +220,24 @@ fn a_file_that_was_written_is_read_as_the_same_poll() {
     }
     let poll = PollDefinition::parse_yaml(PAREDAO).expect("it is right");
     let written = poll.to_yaml().expect("it is written");
+    assert!(
+        written.contains("release: manual") && written.contains("language: pt"),
+        "{written}"
+    );
     assert_eq!(PollDefinition::parse_yaml(&written), Ok(poll));
+}
+
+#[test]
+fn a_file_does_not_take_the_id_by_which_readers_find_the_poll_that_is_on() {
+    let taken = PAREDAO.replace("id: paredao-01", "id: current");
+    let error = PollFile::parse_yaml(&taken).expect_err("taken").to_string();
+    assert!(error.contains("id: must not be `current`"), "{error}");
+    let near = PAREDAO.replace("id: paredao-01", "id: current-1");
+    assert!(PollFile::parse_yaml(&near).is_ok());
+    // A poll that has it since before goes on.
+    let there = PollDefinition::parse_yaml(PAREDAO).expect("legal");
+    let document = serde_json::to_string(&there).expect("JSON");
+    let document = document.replace("\"paredao-01\"", "\"current\"");
+    let read: PollDefinition = serde_json::from_str(&document).expect("reads");
+    assert_eq!(read.id().as_str(), "current");
 }

@@ -105,7 +105,7 @@ fn unknown_missing_repeated_and_null_fields_are_named() {
         wrong_with("visibility", "visibilty: public"),
         [
             "visibilty: is unknown; takes id, title, direction, kind, opens_at, closes_at, timezone, \
-          visibility, shards, candidates, channels"
+          visibility, release, language, shards, candidates, channels"
         ]
     );
     assert_eq!(
@@ -140,11 +140,15 @@ fn unknown_missing_repeated_and_null_fields_are_named() {
         "kind",
         "timezone",
         "visibility",
+        "release",
+        "language",
         "shards",
         "channels:",
     ] {
         let name = field.trim_end_matches(':');
-        let file = if name == "channels" {
+        let file = if matches!(name, "release" | "language") {
+            format!("{PAREDAO}{name}: ~\n")
+        } else if name == "channels" {
             format!(
                 "{}channels: null\n",
                 &PAREDAO[..PAREDAO.find("channels:").expect("there")]
@@ -158,4 +162,21 @@ fn unknown_missing_repeated_and_null_fields_are_named() {
         wrong_with("direction", "direction: evict"),
         ["direction: must be one of eliminate, save; is `evict`"]
     );
+    for (line, rule) in [
+        (
+            "release: yes",
+            "release: must be one of manual, auto; is `yes`",
+        ),
+        (
+            "release: released",
+            "release: must be one of manual, auto; is `released`",
+        ),
+        (
+            "language: pt-BR",
+            "language: must be one of pt, en, es; is `pt-BR`",
+        ),
+    ] {
+        let file = format!("{PAREDAO}{line}\n");
+        assert_eq!(wrong(&file), [rule]);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::commands::poll::candidates;
 use crate::commands::poll::channels;
 use crate::commands::poll::file;
+use crate::commands::poll::release::confirm_release;
 use crate::commands::poll::said::{in_zone, refused};
 use crate::commands::poll::visibility::confirm_showing;
 use crate::context::Context;
@@ -16,7 +17,15 @@ use vote_domain::{Difference, Poll, PollDefinition, PollFile, PollState, Reappli
 use vote_store::PollOperator;
 
 /// What a poll's file may leave out.
-const OPTIONAL: &[&str] = &["kind", "timezone", "visibility", "shards", "channels"];
+const OPTIONAL: &[&str] = &[
+    "kind",
+    "timezone",
+    "visibility",
+    "release",
+    "language",
+    "shards",
+    "channels",
+];
 
 /// Which files to apply.
 #[derive(Debug, Args)]
@@ -29,7 +38,7 @@ pub struct ApplyArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Don't ask for a confirmation where the audience would see more than before
+    /// Don't ask for a confirmation where the audience would see more than before, or figures would go on air
     #[arg(long)]
     yes: bool,
 }
@@ -74,6 +83,7 @@ pub(super) async fn run(args: ApplyArgs, context: &mut Context<'_>) -> Result<()
             let visibility = change.next.definition.visibility();
             if let Some(current) = current {
                 confirm_showing(current, visibility, args.yes, context)?;
+                confirm_release(current, &change.next, args.yes, context)?;
             }
         }
         for (_, change) in &planned {
@@ -187,12 +197,13 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
     let kept = change.kept.iter().map(|Difference { field, from, to }| {
         let (from, to) = (in_zone(from, definition), in_zone(to, definition));
         let command = match field.as_str() {
-            "visibility" => "visibility",
-            _ => "reschedule",
+            "visibility" => format!("visibility {id}"),
+            "release" => format!("release {id}` or `votectl poll hold {id}"),
+            _ => format!("reschedule {id}"),
         };
         format!(
             "poll {id}: {field} stays {from}, for a command has changed it since; the file says {to}. \
-             `votectl poll {command} {id}` changes it"
+             `votectl poll {command}` changes it"
         )
     });
     let draft = poll.state == PollState::Draft;
@@ -293,6 +304,8 @@ fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String 
             ("closes_at", definition.shown(definition.closes_at())),
             ("timezone", definition.timezone().to_owned()),
             ("visibility", definition.visibility().to_string()),
+            ("release", definition.release_rule().to_string()),
+            ("language", definition.language().to_string()),
             ("shards", definition.shards().to_string()),
             ("candidates", candidates.join(", ")),
             ("channels", channels.join(", ")),

@@ -26,6 +26,8 @@ struct Changed<'a> {
     closes_at: Timestamp,
     timezone: &'a str,
     visibility: &'a str,
+    /// What production has said of its figures on air.
+    release: &'a str,
     /// Candidates that are out of it.
     withdrawn: Vec<&'a str>,
 }
@@ -173,6 +175,7 @@ pub(super) fn report(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failu
             closes_at: poll.closes_at,
             timezone: definition.timezone(),
             visibility: definition.visibility().as_str(),
+            release: poll.release_state().as_str(),
             withdrawn: withdrawn(poll),
         });
     }
@@ -204,10 +207,11 @@ fn text(poll: &Poll, now: Timestamp) -> String {
         withdrawn => format!(", without {}", withdrawn.join(", ")),
     };
     format!(
-        "poll {} is {}{until}{without} ({} for the audience, revision {})",
+        "poll {} is {}{until}{without} ({} for the audience, {} on air, revision {})",
         definition.id(),
         poll.state,
         definition.visibility(),
+        poll.release_state(),
         poll.revision
     )
 }

@@ -50,6 +50,7 @@ struct Row<'a> {
     direction: &'a str,
     state: &'a str,
     phase: &'a str,
+    release: &'a str,
     #[serde(with = "wire_time")]
     opens_at: Timestamp,
     #[serde(with = "wire_time")]
@@ -116,6 +117,7 @@ fn text(polls: &[ListedPoll], now: Timestamp) -> String {
         "KIND",
         "STATE",
         "VOTERS SEE",
+        "ON AIR",
         "OPENS",
         "CLOSES",
         "CANDIDATES",
@@ -133,13 +135,14 @@ fn text(polls: &[ListedPoll], now: Timestamp) -> String {
             row.kind.to_owned(),
             row.state.to_owned(),
             row.phase.to_owned(),
+            row.release.to_owned(),
             poll.definition.shown(row.opens_at),
             poll.definition.shown(row.closes_at),
             row.candidates.to_string(),
             row.channels.to_string(),
         ]);
     }
-    rendered(table, 7..9)
+    rendered(table, 8..10)
 }
 
 /// What is wrong with the list, each in a line.
@@ -176,6 +179,7 @@ fn row(poll: &Poll, now: Timestamp) -> Row<'_> {
         direction: definition.direction().as_str(),
         state: poll.state.as_str(),
         phase: poll.phase(now).as_str(),
+        release: poll.release_state().as_str(),
         opens_at: definition.opens_at(),
         closes_at: poll.closes_at,
         timezone: definition.timezone(),

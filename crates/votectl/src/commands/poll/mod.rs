@@ -12,6 +12,7 @@ pub(crate) mod file;
 mod journal;
 mod list;
 pub(crate) mod reason;
+mod release;
 mod reschedule;
 mod said;
 mod seal;
@@ -58,6 +59,10 @@ pub enum PollCommand {
     Reschedule(reschedule::RescheduleArgs),
     /// Change what the audience sees of the figures: the way to lift an embargo, after sealing too
     Visibility(visibility::VisibilityArgs),
+    /// Let the figures go on air: graphics, stream and overlay show them, live
+    Release(reason::AskedArgs),
+    /// Freeze what graphics, stream and overlay show, at once, until `release`
+    Hold(reason::ChangeArgs),
     /// Take a candidate who leaves the show out of the poll: no more votes, no percentage, no rank; `--undo` takes it back
     Withdraw(withdraw::WithdrawArgs),
     /// Make sure that a poll made from a file is open: the one that still runs, or else the next by number
@@ -84,6 +89,8 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::Extend(args) => extend::run(args, context).await,
         PollCommand::Reschedule(args) => reschedule::run(args, context).await,
         PollCommand::Visibility(args) => visibility::run(args, context).await,
+        PollCommand::Release(args) => release::release(args, context).await,
+        PollCommand::Hold(args) => release::hold(args, context).await,
         PollCommand::Withdraw(args) => withdraw::run(args, context).await,
         PollCommand::Demo(args) => demo::run(args, context).await,
     }

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use serde_json::json;
 use std::fmt::Write;
-use vote_domain::Poll;
+use vote_domain::{Poll, Release};
 
 /// Shows one poll: what it is, its figures, what was done to it.
 ///
@@ -25,6 +25,7 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
         return context.write_json(&json!({
             "poll": poll,
             "phase": poll.phase(now),
+            "release": poll.release_state(),
             "standing": figures.standing,
             "late": figures.late.total(),
             "sha256": figures.sealed.map(|sealed| sealed.sha256),
@@ -64,6 +65,18 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
     context.terminal.line(text.trim_end())
 }
 
+/// What production has said of the figures on air, and at which revision they are held.
+fn on_air(poll: &Poll) -> String {
+    let state = poll.release_state();
+    let rule = poll.definition.release_rule();
+    match (state, poll.held_figures(), &poll.release) {
+        (Release::Held, Some(figures), _) => format!("{state} at revision {}", figures.revision),
+        (Release::Held, None, _) => format!("{state}, without figures"),
+        (_, _, None) => format!("{state} (release: {rule})"),
+        (_, _, Some(_)) => state.to_string(),
+    }
+}
+
 fn definition_text(poll: &Poll) -> String {
     let definition = &poll.definition;
     let mut text = format!("{} ({})\n\n", definition.title(), definition.id());
@@ -80,6 +93,8 @@ fn definition_text(poll: &Poll) -> String {
         ("closes", time(poll.closes_at)),
         ("time zone", definition.timezone().to_owned()),
         ("visibility", definition.visibility().to_string()),
+        ("on air", on_air(poll)),
+        ("language", definition.language().to_string()),
         ("shards", shards),
     ] {
         // Writing to a text can't fail.
