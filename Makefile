@@ -354,6 +354,7 @@ workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and
 
 ##@ Measuring
 
+# Beside another build of it: BENCH_COMPARE=…/target/release/deps/throughput-… (from `cargo bench --no-run` there).
 .PHONY: bench
 bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
 	$(CARGO) bench --locked --package vote-bench --bench throughput

@@ -2,9 +2,9 @@
 
 use crate::report::{Report, Round};
 use crate::servers::definition;
-use crate::turns::{CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
+use crate::turns::{BEFORE, BEFORE_KEYED, CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
 use anyhow::{Context as _, bail, ensure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -27,9 +27,10 @@ struct Server {
 pub(crate) fn run() -> u8 {
     let rounds = number("BENCH_ROUNDS", 5);
     let seconds = number("BENCH_SECONDS", 4);
+    let before = variable("BENCH_COMPARE").map(PathBuf::from);
     let outcome = tokio::runtime::Runtime::new()
         .context("no runtime")
-        .and_then(|runtime| runtime.block_on(measure(rounds, seconds)));
+        .and_then(|runtime| runtime.block_on(measure(rounds, seconds, before.as_deref())));
     match outcome {
         Ok(report) => {
             say(&report.to_string());
@@ -42,17 +43,22 @@ pub(crate) fn run() -> u8 {
     }
 }
 
-async fn measure(rounds: u32, seconds: u32) -> anyhow::Result<Report> {
+async fn measure(rounds: u32, seconds: u32, before: Option<&Path>) -> anyhow::Result<Report> {
     let scripts = Scripts::write()?;
     let redis = RedisServer::builder().append_only(true).start().await;
     open_poll(&redis.url()).await?;
+    let this = std::env::current_exe()?;
     let mut servers = Vec::new();
     for name in SERVERS {
-        servers.push(start(name, name, "30", &redis.url()).await?);
+        servers.push(start(name, &this, name, "30", &redis.url()).await?);
     }
     let mut keyed = Vec::new();
     for (name, window_s) in KEYED.into_iter().zip(["30", "0"]) {
-        keyed.push(start(name, "lane", window_s, &redis.url()).await?);
+        keyed.push(start(name, &this, "lane", window_s, &redis.url()).await?);
+    }
+    if let Some(before) = before {
+        servers.push(start(BEFORE, before, "lane", "30", &redis.url()).await?);
+        keyed.push(start(BEFORE_KEYED, before, "lane", "30", &redis.url()).await?);
     }
     let mut report = Report::default();
     for round in 1..=rounds {
@@ -89,6 +95,9 @@ async fn measure(rounds: u32, seconds: u32) -> anyhow::Result<Report> {
                 votes: votes.total,
             });
         }
+        // Whoever is second finds the machine warmer: nobody is that each time.
+        servers.reverse();
+        keyed.reverse();
         say(&format!("round {round} of {rounds} done"));
     }
     Ok(report)
@@ -106,12 +115,13 @@ async fn open_poll(url: &str) -> anyhow::Result<()> {
 
 async fn start(
     name: &'static str,
+    program: &Path,
     serve: &str,
     window_s: &str,
     redis: &str,
 ) -> anyhow::Result<Server> {
     let address = format!("127.0.0.1:{}", free_port());
-    let process = ChildProcess::builder(std::env::current_exe()?)
+    let process = ChildProcess::builder(program)
         .arg(format!("serve-{serve}"))
         .env("VOTE__COMMIT__REPLAY_WINDOW_S", window_s)
         .env("VOTE__REDIS__URL", redis)
@@ -250,16 +260,19 @@ impl Scripts {
     }
 }
 
-fn number(variable: &str, default: u32) -> u32 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a benchmark's two knobs are no settings of a service"
-    )]
-    let value = std::env::var(variable);
-    value
-        .ok()
+fn number(name: &str, default: u32) -> u32 {
+    variable(name)
         .and_then(|text| text.parse().ok())
         .unwrap_or(default)
+}
+
+fn variable(name: &str) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a benchmark's knobs are no settings of a service"
+    )]
+    let value = std::env::var(name);
+    value.ok()
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]

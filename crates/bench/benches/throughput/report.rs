@@ -1,6 +1,6 @@
 //! The table of ratios.
 
-use crate::turns::{CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
+use crate::turns::{BEFORE, BEFORE_KEYED, CONNECTIONS, KEYED, KEYED_CONNECTIONS, SERVERS};
 use std::fmt;
 
 /// One server's turn in one round.
@@ -108,6 +108,7 @@ impl fmt::Display for Report {
             f,
             "\nvotes with keys, replay window on / off:\n  {KEYED_CONNECTIONS:>5} connections  {median:>23.2}  ({least:.2} to {greatest:.2})"
         )?;
+        self.write_compared(f)?;
         writeln!(f, "\nRedis commands per vote:")?;
         for connections in CONNECTIONS {
             for server in ["lane", "per-vote"] {
@@ -117,6 +118,30 @@ impl fmt::Display for Report {
                     "  {connections:>5} connections  {server:<9} {commands:>7.3}"
                 )?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// This build beside the one that it was compared with, if there was one.
+    fn write_compared(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rates(BEFORE_KEYED, KEYED_CONNECTIONS).is_empty() {
+            return Ok(());
+        }
+        let [keyed, _] = KEYED;
+        writeln!(f, "\nthis build / the one before:")?;
+        let plain = CONNECTIONS.map(|connections| ("lane", BEFORE, connections));
+        for (now, before, connections) in plain
+            .into_iter()
+            .chain([(keyed, BEFORE_KEYED, KEYED_CONNECTIONS)])
+        {
+            let [least, median, greatest] = self.ratio(now, before, connections);
+            let kind = if now == keyed { "a key each" } else { "no key" };
+            writeln!(
+                f,
+                "  {connections:>5} connections  {kind:<10} {median:>12.3}  ({least:.3} to {greatest:.3})"
+            )?;
         }
         Ok(())
     }

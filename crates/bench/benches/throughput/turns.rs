@@ -8,3 +8,6 @@ pub(crate) const KEYED_CONNECTIONS: u32 = 256;
 pub(crate) const SERVERS: [&str; 3] = ["lane", "no-redis", "per-vote"];
 /// The service with its replay window and without; their votes carry keys, which make the window large.
 pub(crate) const KEYED: [&str; 2] = ["window", "no-window"];
+/// Another build of this benchmark, which serves the lane as it was: without keys, and with them.
+pub(crate) const BEFORE: &str = "before";
+pub(crate) const BEFORE_KEYED: &str = "before, keys";
