@@ -359,6 +359,10 @@ workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and
 bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
 	$(CARGO) bench --locked --package vote-bench --bench throughput
 
+.PHONY: bench-streams
+bench-streams: needs-rust setup ## What 19,000 readers of a stream cost, and how late a vote's event is
+	$(CARGO) bench --locked --package vote-bench --bench streams
+
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
 	$(CARGO) bench --locked --package vote-bench --bench load_ceiling

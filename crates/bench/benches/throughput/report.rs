@@ -132,9 +132,10 @@ impl Report {
         let [keyed, _] = KEYED;
         writeln!(f, "\nthis build / the one before:")?;
         let plain = CONNECTIONS.map(|connections| ("lane", BEFORE, connections));
-        for (now, before, connections) in plain
-            .into_iter()
-            .chain([(keyed, BEFORE_KEYED, KEYED_CONNECTIONS)])
+        for (now, before, connections) in
+            plain
+                .into_iter()
+                .chain([(keyed, BEFORE_KEYED, KEYED_CONNECTIONS)])
         {
             let [least, median, greatest] = self.ratio(now, before, connections);
             let kind = if now == keyed { "a key each" } else { "no key" };

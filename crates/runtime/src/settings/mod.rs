@@ -28,8 +28,13 @@ pub use self::feed_tokens::{FeedToken, FeedTokensError, read_feed_tokens};
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::schema::schema_json;
 pub use self::sections::{
+<<<<<<< HEAD
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
     PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings,
+=======
+    AccessSettings, AdminSettings, HttpSettings, LogFormat, LogSettings, PollsSettings,
+    ReceiptSettings, ShutdownSettings, SnapshotSettings, StreamSettings,
+>>>>>>> b475d14 (Stream figures as server-sent events, made once for all readers)
 };
 pub use self::service_name::ServiceName;
 
@@ -51,6 +56,8 @@ pub struct Settings {
     pub polls: PollsSettings,
     /// How figures are read.
     pub snapshot: SnapshotSettings,
+    /// The stream of figures.
+    pub stream: StreamSettings,
     /// Receipts.
     pub receipts: ReceiptSettings,
     /// Tokens of the readers that see more than the public.
