@@ -11,6 +11,7 @@ use vote_http::{Problem, ProblemCode, is_head};
 
 use crate::api::Api;
 use crate::problems::StreamProblems;
+use crate::routes::feeds::for_address;
 use crate::serve::access::Audience;
 use crate::serve::find::named_poll;
 use crate::stream::event::Event;
@@ -31,6 +32,9 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// body of `/v1/polls/{poll}/results`; `id` grows with it, in whichever process, so that a reader who comes
 /// back with `Last-Event-ID` gets nothing older. A reader who is slow gets the newest, and none of those between.
 ///
+/// While production holds a poll (`votectl poll hold`), all readers see the figures at which it is held, and `channels` is
+/// empty.
+///
 /// After the figures of a sealed or void poll the stream ends, and who comes back with their id is answered 204, at
 /// which browsers stop asking. An event `problem` says why a stream ends before: its data is a problem document. A
 /// stream that can't begin because nothing is known yet says so in such an event and ends, and browsers
@@ -40,29 +44,31 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
     operation_id = "streamResults",
     params(
         ("poll" = PollId, Path, description = "The poll's id.", example = "paredao-01"),
-        ("view" = Option<String>, Query, description = "`standing`: each event is whole. `delta`: the first one is, and those after it are events `patch`, with a JSON Patch (RFC 6902) of what has changed; one that skips some is whole again.", example = "standing"),
+        ("view" = Option<String>, Query, description = "`standing`: each event is whole. `delta`: the first one is, and those after it are events `patch`, with a JSON Patch (RFC 6902) of what has changed; one that skips some is whole again. `rows`: what may go on air, as `results.rows.json` has it.", example = "standing"),
         ("max_rate" = Option<f64>, Query, description = "Most events per second, 0.015 to 4.", example = 1.0),
         ("encoding" = Option<String>, Query, description = "`br`: the answer is one stream of brotli, for readers who say that they take it. Without, it is not compressed.", example = "identity"),
+        ("token" = Option<String>, Query, format = Password, description = "Token of a feed, for readers that send no header, with `view=rows`. It is never logged."),
         ("Last-Event-ID" = Option<String>, Header, description = "`id` of the newest event that the client has."),
     ),
-    security((), ("reader_token" = [])),
+    security((), ("reader_token" = []), ("feed_token" = [])),
     responses(
         (status = 200, description = "The events.", body = String, content_type = "text/event-stream",
             headers(("Cache-Control" = String, description = "`no-store`.")),
-            example = json!("retry: 1000\n\nid: r815-V1StGXR8_Z\ndata: {\"poll\":\"paredao-01\",\"revision\":815}\n\n")),
+            example = json!("retry: 1000\n\nid: paredao-01:r815-V1StGXR8_Z\ndata: {\"poll\":\"paredao-01\",\"revision\":815}\n\n")),
         (status = 204, description = "The client has the last event that there will be."),
         StreamProblems,
     )
 )]
 #[get("/v1/polls/{poll}/results/stream")]
-pub(crate) async fn stream_results(
-    request: HttpRequest,
-    api: Data<Api>,
-) -> Result<HttpResponse, Problem> {
-    let audience = api.access.audience(&request)?;
+pub(crate) async fn stream_results(request: HttpRequest, api: Data<Api>) -> HttpResponse {
+    for_address(stream(&request, &api).unwrap_or_else(HttpResponse::from_error))
+}
+
+fn stream(request: &HttpRequest, api: &Api) -> Result<HttpResponse, Problem> {
+    let audience = api.access.feed_audience(request)?;
     let query = StreamQuery::parse(request.query_string())?;
     let key = LineKey {
-        poll: named_poll(&request)?,
+        poll: named_poll(request)?,
         audience,
         view: query.view,
     };
@@ -86,7 +92,7 @@ pub(crate) async fn stream_results(
         return Ok(answer.finish());
     }
     let mut answer = events(audience, query.is_brotli);
-    if is_head(&request) {
+    if is_head(request) {
         return Ok(answer.finish());
     }
     Ok(answer.body(BodyStream::new(reader.into_chunks())))
@@ -108,6 +114,6 @@ fn events(audience: Audience, is_brotli: bool) -> actix_web::HttpResponseBuilder
 fn cache_control(audience: Audience) -> HeaderValue {
     HeaderValue::from_static(match audience {
         Audience::Public => "no-store",
-        Audience::Staff => "private, no-store",
+        Audience::Staff | Audience::Feed => "private, no-store",
     })
 }

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn id() -> EventId {
-        EventId::parse("r815-V1StGXR8_Z").expect("an id")
+        EventId::parse("paredao-01:r815-V1StGXR8_Z").expect("an id")
     }
 
     #[test]
@@ -97,14 +97,17 @@ mod tests {
         let event = Event::of_body(1, id(), b"{\"revision\":815}", false);
         assert_eq!(
             event.whole,
-            "id: r815-V1StGXR8_Z\ndata: {\"revision\":815}\n\n"
+            "id: paredao-01:r815-V1StGXR8_Z\ndata: {\"revision\":815}\n\n"
         );
     }
 
     #[test]
     fn a_body_of_several_lines_stays_one_event() {
         let event = Event::of_body(1, id(), b"{\n}", false);
-        assert_eq!(event.whole, "id: r815-V1StGXR8_Z\ndata: {\ndata: }\n\n");
+        assert_eq!(
+            event.whole,
+            "id: paredao-01:r815-V1StGXR8_Z\ndata: {\ndata: }\n\n"
+        );
     }
 
     #[test]
@@ -120,7 +123,7 @@ mod tests {
         let text = std::str::from_utf8(&changes).expect("text");
         assert_eq!(
             text,
-            "event: patch\nid: r815-V1StGXR8_Z\ndata: [{\"op\":\"replace\",\"path\":\"/rows/1/n\",\"value\":3}]\n\n"
+            "event: patch\nid: paredao-01:r815-V1StGXR8_Z\ndata: [{\"op\":\"replace\",\"path\":\"/rows/1/n\",\"value\":3}]\n\n"
         );
     }
 }

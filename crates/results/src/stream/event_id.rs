@@ -2,20 +2,21 @@
 
 use std::fmt;
 
-use vote_domain::PollState;
+use jiff::Timestamp;
+use vote_domain::PollId;
 
-use crate::documents::standing::Sight;
-use crate::pages::board::PollPages;
 use crate::pages::body::Body;
 
 /// Characters of the body's entity tag in an id: they tell bodies of one revision apart.
 const DIGEST_CHARS: usize = 10;
 
-/// The `id:` of an event, as `r815-V1StGXR8_Z`: what its place is counted in, its place, and a digest of its body.
+/// The `id:` of an event, as `paredao-01:r815-V1StGXR8_Z`: the poll, what its place is counted in, its place, and a digest
+/// of its body.
 ///
 /// Of the same poll and the same audience it grows with the figures, and two processes that show the same say the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventId {
+    poll: PollId,
     kind: Kind,
     order: u64,
     digest: String,
@@ -31,18 +32,19 @@ enum Kind {
 }
 
 impl EventId {
-    /// The id of a body of these pages.
-    pub(crate) fn new(pages: &PollPages, sight: Sight, body: &Body) -> Self {
-        let (kind, order) = match sight {
-            Sight::All => (Kind::Revision, pages.snapshot.revision),
-            Sight::Percentages => {
-                let ms = pages.view.as_of.as_millisecond();
-                (Kind::Time, u64::try_from(ms).unwrap_or(0))
+    /// The id of a body that shows the poll at a revision, where its readers may know it, and as of then.
+    pub(crate) fn new(poll: &PollId, revision: Option<u64>, as_of: Timestamp, body: &Body) -> Self {
+        let (kind, order) = match revision {
+            Some(revision) => (Kind::Revision, revision),
+            None => {
+                let ms = u64::try_from(as_of.as_millisecond());
+                (Kind::Time, ms.unwrap_or(0))
             }
         };
         let tag = body.identity.etag.to_str().unwrap_or_default();
         let digest = tag.trim_matches('"').chars().take(DIGEST_CHARS).collect();
         Self {
+            poll: poll.clone(),
             kind,
             order,
             digest,
@@ -51,6 +53,7 @@ impl EventId {
 
     /// What a reader says that it has (`Last-Event-ID`); `None` for what is none of ours.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (poll, text) = text.split_once(':')?;
         let (place, digest) = text.split_once('-')?;
         let kind = match place.get(..1)? {
             "r" => Kind::Revision,
@@ -63,6 +66,7 @@ impl EventId {
             return None;
         }
         Some(Self {
+            poll: PollId::parse(poll).ok()?,
             kind,
             order: digits.parse().ok()?,
             digest: digest.to_owned(),
@@ -71,7 +75,7 @@ impl EventId {
 
     /// Whether what it names is older than what the other does. Of what can't be compared nothing is.
     pub(crate) fn is_before(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.order < other.order
+        self.poll == other.poll && self.kind == other.kind && self.order < other.order
     }
 }
 
@@ -85,13 +89,14 @@ impl fmt::Display for EventId {
             Kind::Revision => 'r',
             Kind::Time => 't',
         };
-        write!(f, "{kind}{}-{}", self.order, self.digest)
+        let Self {
+            poll,
+            order,
+            digest,
+            ..
+        } = self;
+        write!(f, "{poll}:{kind}{order}-{digest}")
     }
-}
-
-/// Whether nothing will ever follow what is shown of a poll in this state.
-pub(crate) const fn is_last(state: PollState) -> bool {
-    matches!(state, PollState::Sealed | PollState::Void)
 }
 
 #[cfg(test)]
@@ -112,20 +117,24 @@ mod tests {
 
     #[test]
     fn what_is_none_of_ours_is_no_id() {
-        let long = format!("r{}-V1StGXR8_Z", "9".repeat(100_000));
+        let long = format!("a:r{}-V1StGXR8_Z", "9".repeat(100_000));
         for text in [
             "",
-            "-",
-            "815",
-            "r-V1StGXR8_Z",
-            "r+5-V1StGXR8_Z",
-            "r815-",
-            "r815-short",
-            "r815-V1StGXR8_ZZ",
-            "r815-V1StGXR8 Z",
-            "x815-V1StGXR8_Z",
-            "é815-V1StGXR8_Z",
-            "r18446744073709551616-V1StGXR8_Z",
+            ":",
+            "r815-V1StGXR8_Z",
+            "UP:r815-V1StGXR8_Z",
+            "a:b:r815-V1StGXR8_Z",
+            "a:-",
+            "a:815",
+            "a:r-V1StGXR8_Z",
+            "a:r+5-V1StGXR8_Z",
+            "a:r815-",
+            "a:r815-short",
+            "a:r815-V1StGXR8_ZZ",
+            "a:r815-V1StGXR8 Z",
+            "a:x815-V1StGXR8_Z",
+            "a:é815-V1StGXR8_Z",
+            "a:r18446744073709551616-V1StGXR8_Z",
             &long,
         ] {
             assert_eq!(EventId::parse(text), None, "{text:.40}");
@@ -135,10 +144,15 @@ mod tests {
     #[test]
     fn only_what_is_counted_alike_compares() {
         let id = |text| EventId::parse(text).expect("an id");
-        let (first, second) = (id("r9-V1StGXR8_Z"), id("r10-V1StGXR8_Z"));
+        let (first, second) = (id("a:r9-V1StGXR8_Z"), id("a:r10-V1StGXR8_Z"));
         assert!(first.is_before(&second) && !second.is_before(&first));
-        assert!(!first.is_before(&id("r9-aaaaaaaaaa")), "the same revision");
-        let time = id("t1795482123250-V1StGXR8_Z");
+        assert!(
+            !first.is_before(&id("a:r9-aaaaaaaaaa")),
+            "the same revision"
+        );
+        let time = id("a:t1795482123250-V1StGXR8_Z");
         assert!(!first.is_before(&time) && !time.is_before(&first));
+        let other = id("b:r10-V1StGXR8_Z");
+        assert!(!first.is_before(&other), "another poll");
     }
 }

@@ -12,7 +12,7 @@ const MAX_RATE: f64 = 4.0;
 const MIN_RATE: f64 = 0.015;
 
 /// The query parameters.
-pub(crate) const KNOWN: [&str; 3] = ["view", "max_rate", "encoding"];
+const KNOWN: [&str; 4] = ["view", "max_rate", "encoding", "token"];
 
 /// How a reader wants the events.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,15 +31,18 @@ pub(crate) enum StreamView {
     Standing,
     /// The whole standing first, and then what has changed.
     Delta,
+    /// What may go on air, as in the feed of rows.
+    Rows,
 }
 
 impl StreamView {
-    pub(crate) const ALL: [Self; 2] = [Self::Standing, Self::Delta];
+    pub(crate) const ALL: [Self; 3] = [Self::Standing, Self::Delta, Self::Rows];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Standing => "standing",
             Self::Delta => "delta",
+            Self::Rows => "rows",
         }
     }
 }
@@ -57,7 +60,9 @@ impl StreamQuery {
             match name.as_ref() {
                 "view" => parsed.view = view(&value)?,
                 "max_rate" => parsed.interval = interval(&value)?,
-                _ => parsed.is_brotli = is_brotli(&value)?,
+                "encoding" => parsed.is_brotli = is_brotli(&value)?,
+                // Who asks is another matter.
+                _ => {}
             }
         }
         Ok(parsed)
@@ -69,8 +74,10 @@ fn view(value: &str) -> Result<StreamView, Problem> {
         .into_iter()
         .find(|view| view.as_str() == value);
     found.ok_or_else(|| {
-        let known = StreamView::ALL.map(StreamView::as_str).join(" and ");
-        invalid(format!("The query parameter view takes {known}."))
+        let [standing, delta, rows] = StreamView::ALL.map(StreamView::as_str);
+        invalid(format!(
+            "The query parameter view takes {standing}, {delta} and {rows}."
+        ))
     })
 }
 
@@ -119,8 +126,8 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_with_what_would() {
         for (query, said) in [
-            ("view=", "takes standing and delta"),
-            ("view=Delta", "takes standing and delta"),
+            ("view=", "takes standing, delta and rows"),
+            ("view=Delta", "takes standing, delta and rows"),
             ("max_rate=0", "0.015 to 4"),
             ("max_rate=-1", "0.015 to 4"),
             ("max_rate=4.01", "0.015 to 4"),
@@ -128,7 +135,7 @@ mod tests {
             ("max_rate=inf", "0.015 to 4"),
             ("max_rate=", "0.015 to 4"),
             ("encoding=gzip", "identity and br"),
-            ("x=1", "takes view, max_rate and encoding"),
+            ("x=1", "takes view, max_rate, encoding and token"),
             ("view=delta&view=delta", "given twice"),
         ] {
             let problem = StreamQuery::parse(query).expect_err(query);
