@@ -28,13 +28,8 @@ pub use self::feed_tokens::{FeedToken, FeedTokensError, read_feed_tokens};
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::schema::schema_json;
 pub use self::sections::{
-<<<<<<< HEAD
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
-    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings,
-=======
-    AccessSettings, AdminSettings, HttpSettings, LogFormat, LogSettings, PollsSettings,
-    ReceiptSettings, ShutdownSettings, SnapshotSettings, StreamSettings,
->>>>>>> b475d14 (Stream figures as server-sent events, made once for all readers)
+    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings, StreamSettings,
 };
 pub use self::service_name::ServiceName;
 
