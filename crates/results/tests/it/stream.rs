@@ -63,6 +63,10 @@ impl Reader {
         assert_eq!(header("content-type"), "text/event-stream");
         assert!(header("cache-control").ends_with("no-store"));
         assert_eq!(header("x-accel-buffering"), "no");
+        Self::of(answer)
+    }
+
+    fn of(answer: reqwest::Response) -> Self {
         Self {
             chunks: Box::pin(answer.bytes_stream()),
             read: String::new(),
@@ -146,10 +150,10 @@ async fn a_reader_gets_the_newest_standing_at_once_and_then_each_new_one() {
     writer.vote(BIA, voting()).await;
     let second = reader.until_votes(2).await;
     let revision = |said: &Said| {
-        let (place, _) = said.id.split_once('-').expect("an id");
-        place
-            .strip_prefix('r')
-            .expect("a revision")
+        let id = said.id.strip_prefix("paredao-01:r").expect("a revision");
+        id.split_once('-')
+            .expect("an id")
+            .0
             .parse::<u64>()
             .expect("a number")
     };
@@ -185,7 +189,7 @@ async fn a_reader_that_comes_back_to_another_process_gets_nothing_twice_and_noth
     assert_eq!(back.event().await.json()["total_votes"], 2);
 
     // It has more than this process knows: nothing is said before that is here as well.
-    let known = back_to_revision(&id, 2);
+    let known = of_later_revision(&id, 2);
     let mut ahead = Reader::open(&second, "", &[("last-event-id", &known)]).await;
     writer.vote(ANA, voting()).await;
     let said = ahead.event().await.json();
@@ -199,10 +203,11 @@ async fn a_reader_that_comes_back_to_another_process_gets_nothing_twice_and_noth
 }
 
 /// The id of a later revision.
-fn back_to_revision(id: &str, later: u64) -> String {
-    let (place, digest) = id.split_once('-').expect("an id");
-    let revision: u64 = place[1..].parse().expect("a number");
-    format!("r{}-{digest}", revision + later)
+fn of_later_revision(id: &str, later: u64) -> String {
+    let rest = id.strip_prefix("paredao-01:r").expect("a revision");
+    let (revision, digest) = rest.split_once('-').expect("an id");
+    let revision: u64 = revision.parse().expect("a number");
+    format!("paredao-01:r{}-{digest}", revision + later)
 }
 
 #[tokio::test]
@@ -278,7 +283,7 @@ async fn the_public_sees_what_the_poll_lets_it_see_also_when_that_changes() {
     assert_eq!(said.json().get("total_votes"), None);
     assert_eq!(said.json().get("revision"), None);
     assert!(
-        said.id.starts_with("t1795482123000-"),
+        said.id.starts_with("paredao-01:t1795482123000-"),
         "{}: no revision",
         said.id
     );
@@ -475,4 +480,109 @@ async fn a_poll_that_is_void_ends_its_streams() {
     producer.change(ID, Transition::Void, voting()).await;
     let (last, _) = reader.end().await;
     assert_eq!(last.expect("an event").json()["state"], "void");
+}
+
+#[tokio::test]
+async fn a_held_poll_shows_every_reader_the_same_figures_until_it_is_released() {
+    let redis = RedisServer::start().await;
+    let (producer, app) = published(&redis).await;
+    producer.release(ID).await;
+    let writer = producer.voting().await;
+    writer.vote(ANA, voting()).await;
+    app.until_votes(1).await;
+    let mut rows = Reader::open(&app, "?view=rows", &[]).await;
+    let on_air = rows
+        .until(|rows| rows[0]["total_votes"] == 1 && rows[0]["on_air"] == true)
+        .await;
+    let mut standing = Reader::open(&app, "", &[]).await;
+    standing.until_votes(1).await;
+
+    producer.hold(ID).await;
+    let held = rows.until(|rows| rows[0]["release"] == "held").await;
+    assert_eq!(held.json()[0]["on_air"], false);
+    writer.vote(BIA, voting()).await;
+    writer.vote(BIA, voting()).await;
+    app.until_votes(3).await;
+
+    // Who comes now, and to another process, sees the same.
+    let other = App::start(&redis.url()).await;
+    other.until_votes(3).await;
+    for app in [&app, &other] {
+        let now = Reader::open(app, "?view=rows", &[]).await.event().await;
+        assert_eq!(now, held);
+        let frozen = Reader::open(app, "", &[]).await.event().await.json();
+        assert_eq!(
+            (&frozen["total_votes"], &frozen["candidates"][0]["percent"]),
+            (&json!(1), &json!(100.0))
+        );
+        assert_eq!(frozen["revision"], held.json()[0]["revision"]);
+        assert_eq!(frozen["channels"], json!([]));
+    }
+
+    producer.release(ID).await;
+    let back = rows.until(|rows| rows[0]["on_air"] == true).await;
+    assert_eq!(back.json()[0]["total_votes"], 3);
+    standing.until_votes(3).await;
+    for said in [&on_air, &held, &back] {
+        assert!(said.id.starts_with("paredao-01:r"), "{}", said.id);
+    }
+}
+
+#[tokio::test]
+async fn the_token_of_a_feed_streams_what_may_go_on_air_and_nothing_else() {
+    use data_encoding::HEXLOWER;
+    use sha2::{Digest as _, Sha256};
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({ "visibility": "embargoed" })).await;
+    let token = "token-of-obs-in-studio-1";
+    let listed = format!("obs:{}", HEXLOWER.encode(&Sha256::digest(token)));
+    let app = App::start_with(&redis.url(), &[("VOTE__ACCESS__FEED_TOKENS", &listed)]).await;
+    app.until(&format!("/v1/polls/{ID}"), |_| true).await;
+    let answer = app
+        .begin(&path(&format!("?view=rows&token={token}")), &[])
+        .await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
+    assert_eq!(answer.headers()["cache-control"], "private, no-store");
+    let mut rows = Reader::open(&app, &format!("?view=rows&token={token}"), &[]).await;
+    let names = rows.until(|rows| rows[0]["name"] == "Ana").await.json();
+    assert!(names[0]["votes"].is_null(), "nothing was released yet");
+
+    for query in ["", "&view=delta"] {
+        let refused = app.get(&path(&format!("?token={token}{query}"))).await;
+        assert_eq!(refused.problem(), problem(403, "figures-restricted"));
+    }
+    for query in ["?view=rows&token=x", "?view=rows&token="] {
+        let refused = app.get(&path(query)).await;
+        assert_eq!(refused.problem(), problem(401, "unauthorized"));
+        assert!(refused.header("www-authenticate").starts_with("Basic"));
+    }
+}
+
+#[tokio::test]
+async fn the_stream_of_the_current_poll_goes_on_with_the_next_one() {
+    let redis = RedisServer::start().await;
+    let (producer, app) = published(&redis).await;
+    app.until_votes(0).await;
+    let answer = app.begin("/v1/polls/current/results/stream", &[]).await;
+    let mut reader = Reader::of(answer);
+    let first = reader.event().await;
+    assert_eq!(first.json()["poll"], ID);
+    producer.change(ID, Transition::Close, voting()).await;
+    producer.open(&json!({ "id": "paredao-02" })).await;
+    let next = reader
+        .until(|standing| standing["poll"] == "paredao-02")
+        .await;
+    assert!(next.id.starts_with("paredao-02:r"), "{}", next.id);
+
+    // Who comes back with an event of the poll before gets the newest at once: the two don't compare.
+    let later = of_later_revision(&first.id, 1_000_000);
+    let answer = app
+        .begin(
+            "/v1/polls/current/results/stream",
+            &[("last-event-id", &later)],
+        )
+        .await;
+    assert_eq!(Reader::of(answer).event().await, next);
 }

@@ -162,7 +162,11 @@ async fn from_a_backup_nothing_is_on_air_before_somebody_has_looked() {
     json(&server, &format!("poll release {POLL} --yes")).await;
     let backup = dir.path().join("backup.json");
     let backup = backup.to_str().expect("text");
-    let exit = run(&server, &format!("export {POLL} --what backup --file {backup}")).await;
+    let exit = run(
+        &server,
+        &format!("export {POLL} --what backup --file {backup}"),
+    )
+    .await;
     assert_eq!(exit.code(), Some(0), "{exit:?}");
     let other = RedisServer::start().await;
     json(&other, &format!("import {backup}")).await;
@@ -176,7 +180,11 @@ async fn from_a_backup_nothing_is_on_air_before_somebody_has_looked() {
     let frozen = held(&server).await;
     let second = dir.path().join("second.json");
     let second = second.to_str().expect("text");
-    let exit = run(&server, &format!("export {POLL} --what backup --file {second}")).await;
+    let exit = run(
+        &server,
+        &format!("export {POLL} --what backup --file {second}"),
+    )
+    .await;
     assert_eq!(exit.code(), Some(0), "{exit:?}");
     let third = RedisServer::start().await;
     json(&third, &format!("import {second}")).await;
