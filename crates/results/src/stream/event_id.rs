@@ -106,9 +106,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         for text in [
-            "r815-V1StGXR8_Z",
-            "t1795482123250-abcdefghi-",
-            "r0-0000000000",
+            "paredao-01:r815-V1StGXR8_Z",
+            "a:t1795482123250-abcdefghi-",
+            "a:r0-0000000000",
         ] {
             let id = EventId::parse(text).expect(text);
             assert_eq!(id.to_string(), text);
