@@ -224,6 +224,10 @@ $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
 .PHONY: feeds-check
 feeds-check: build needs-python ## Read each feed of a live service by parsers that are not ours
 	cd .ci && python3 -m feeds.check --bin-dir $(abspath $(BIN))
+.PHONY: streams-check
+streams-check: build needs-python ## Read streams through a real HAProxy while results processes come and go
+	@$(PACKAGES) proxy || true
+	cd .ci && python3 -m streams.check --bin-dir $(abspath $(BIN)) $(ARGS)
 
 .PHONY: replicas-measure
 replicas-measure: build needs-python ## Measure how often figures go back behind two results processes
@@ -363,6 +367,10 @@ bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote 
 .PHONY: sizing-measure
 sizing-measure: build needs-wrk setup needs-python ## Measure what a vote costs, for docs/sizing.md
 	$(CI_PYTHON) python3 -m sizing.measure --bin-dir $(abspath $(BIN))
+
+.PHONY: bench-streams
+bench-streams: needs-rust setup ## What 19,000 readers of a stream cost, and how late a vote's event is
+	$(CARGO) bench --locked --package vote-bench --bench streams
 
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send

@@ -11,34 +11,17 @@ import argparse
 import concurrent.futures
 import http.client
 import json
-import os
 import pathlib
 import subprocess
 import tempfile
 import time
 
-from lib import haproxy
-from lib.polls import poll
-from lib.processes import ask, free_port, stop
+from lib.processes import ask, stop
 from lib.wait import until
+from replicas.fleet import POLL, proxy, start
 
-POLL = "replicas-01"
 READERS = 8
 VOTERS = 6
-
-
-def service(program: pathlib.Path, redis: int, log: pathlib.Path) -> tuple[subprocess.Popen, int]:
-    port = free_port()
-    environment = {
-        "VOTE__REDIS__URL": f"redis://127.0.0.1:{redis}",
-        "VOTE__HTTP__BIND": f"127.0.0.1:{port}",
-        "VOTE__ADMIN__BIND": "127.0.0.1:0",
-        "VOTE__HTTP__WORKERS": "1",
-        "VOTE__SHUTDOWN__GRACE_MS": "0",
-    }
-    with log.open("wb") as out:
-        process = subprocess.Popen([program], stdout=out, stderr=subprocess.STDOUT, env=os.environ | environment)
-    return process, port
 
 
 def vote(port: int, per_second: float, until_s: float) -> int:
@@ -54,15 +37,6 @@ def vote(port: int, per_second: float, until_s: float) -> int:
         answer.read()
         recorded += answer.status < 300
     return recorded
-
-
-def proxy(program: pathlib.Path, ingest: int, results: list[int], folder: pathlib.Path) -> tuple[subprocess.Popen, int]:
-    """HAProxy as it is deployed, but for the names of the servers and its own addresses."""
-    port, configuration = free_port(), folder / "haproxy.cfg"
-    configuration.write_text(haproxy.configuration(port, free_port(), {"ingest": [ingest], "results": results}))
-    with (folder / "haproxy.log").open("wb") as log:
-        process = subprocess.Popen([program, "-f", configuration], stdout=log, stderr=subprocess.STDOUT)
-    return process, port
 
 
 def read(ports: list[int], source: str, pause_s: float, until_s: float) -> tuple[int, int]:
@@ -81,36 +55,15 @@ def read(ports: list[int], source: str, pause_s: float, until_s: float) -> tuple
 
 
 def measure(options: argparse.Namespace, folder: pathlib.Path, running: list[subprocess.Popen]) -> None:
-    redis = free_port()
-    with (folder / "redis.log").open("wb") as log:
-        command = ["redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-        running.append(subprocess.Popen(command, stdout=log))
-    tool = [options.bin_dir / "votectl", "--redis", f"redis://127.0.0.1:{redis}", "poll"]
-
-    def apply() -> bool:
-        file = json.dumps(poll(POLL))
-        return subprocess.run([*tool, "apply", "-"], input=file, text=True, capture_output=True).returncode == 0
-
-    until("the poll", apply)
-    subprocess.run([*tool, "open", POLL], check=True, capture_output=True)
-    ports = []
-    for name in ("vote-ingest", "vote-results", "vote-results"):
-        process, port = service(options.bin_dir / name, redis, folder / f"{name}-{len(ports)}.log")
-        running.append(process)
-        ports.append(port)
-        path = f"/v1/polls/{POLL}/results" if name == "vote-results" else "/readyz"
-        until(f"{name} on {port}", lambda port=port, path=path: ask(f"http://127.0.0.1:{port}{path}")[0] == 200)
-        # Half a tick apart, the worst that processes which tick by themselves can be.
-        time.sleep(0.125)
-    results = ports[1:]
+    _, ingest, results = start(options.bin_dir, folder, running)
     if options.haproxy:
-        process, port = proxy(options.haproxy, ports[0], results, folder)
+        process, port = proxy(options.haproxy, ingest, results, folder)
         running.append(process)
         until("the proxy", lambda: ask(f"http://127.0.0.1:{port}/v1/polls/{POLL}/results")[0] == 200)
         results = [port]
     until_s = time.monotonic() + options.seconds
     with concurrent.futures.ThreadPoolExecutor(READERS + VOTERS) as threads:
-        votes = [threads.submit(vote, ports[0], options.rate / VOTERS, until_s) for _ in range(VOTERS)]
+        votes = [threads.submit(vote, ingest, options.rate / VOTERS, until_s) for _ in range(VOTERS)]
         readers = [
             threads.submit(read, results, f"127.0.0.{each + 2}", options.pause_ms / 1000, until_s) for each in range(READERS)
         ]

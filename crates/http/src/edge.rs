@@ -16,7 +16,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::error::PayloadError;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::http::{ConnectionType, Method, StatusCode};
-use actix_web::{Error, HttpResponse, ResponseError as _};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _};
 use pin_project_lite::pin_project;
 
 use crate::bodies::{ChunkedBody, Holding, payload_problem};
@@ -67,6 +67,16 @@ where
     }
 }
 
+/// Marks a request that came as HEAD.
+struct IsHead;
+
+/// Whether only the head of the answer is wanted. The encoder sees to it, but reads the body to its end: one that has
+/// none must not be made.
+#[must_use]
+pub fn is_head(request: &HttpRequest) -> bool {
+    request.extensions().contains::<IsHead>()
+}
+
 /// What one worker keeps between requests.
 struct Worker {
     edge: Edge,
@@ -98,6 +108,7 @@ where
         if method == "HEAD" {
             // The encoder already knows not to send a body.
             request.head_mut().method = Method::GET;
+            request.extensions_mut().insert(IsHead);
         }
         let active = self.worker.edge.metrics.start();
         let request_body = ChunkedBody::of(&mut request);

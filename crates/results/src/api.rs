@@ -9,6 +9,7 @@ use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::series_maker::SeriesMaker;
 use crate::serve::access::Access;
+use crate::stream::streams::Streams;
 
 /// What requests are answered from.
 pub(crate) struct Api {
@@ -20,4 +21,5 @@ pub(crate) struct Api {
     /// Makes feeds in layouts that are not made ahead.
     pub(crate) feeds: OnDemand,
     pub(crate) list_reads: ReadCounters,
+    pub(crate) streams: Arc<Streams>,
 }

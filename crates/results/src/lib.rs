@@ -15,5 +15,6 @@ mod routes;
 mod samples;
 mod serve;
 mod service;
+mod stream;
 
 pub use self::service::Results;

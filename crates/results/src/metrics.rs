@@ -23,6 +23,7 @@ use crate::documents::view::age_s;
 use crate::formats;
 use crate::pages::body::Coding;
 use crate::pages::page::{PageKey, Pages, Subject};
+use crate::stream::query::StreamView;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReadLabels {
@@ -44,6 +45,12 @@ struct RepresentationLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    poll: String,
+    view: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BodyLabels {
     poll: String,
     representation: &'static str,
@@ -58,6 +65,9 @@ pub(crate) struct Metrics {
     pub(crate) render_failures: Counter,
     render_seconds: Family<RepresentationLabels, Histogram, fn() -> Histogram>,
     body_bytes: Family<BodyLabels, Gauge>,
+    stream_readers: Family<StreamLabels, Gauge>,
+    stream_events: Family<StreamLabels, Counter>,
+    stream_skipped: Family<StreamLabels, Counter>,
 }
 
 impl Metrics {
@@ -74,6 +84,9 @@ impl Metrics {
                 Histogram::new(exponential_buckets(0.000_05, 2.0, 16))
             }),
             body_bytes: Family::default(),
+            stream_readers: Family::default(),
+            stream_events: Family::default(),
+            stream_skipped: Family::default(),
         };
         registry.register(
             "vote_reads",
@@ -102,6 +115,7 @@ impl Metrics {
             Unit::Bytes,
             metrics.body_bytes.clone(),
         );
+        metrics.register_streams(registry);
         let started_at = clock.now();
         registry.register_collector(Box::new(OfSnapshots {
             snapshots,
@@ -109,6 +123,39 @@ impl Metrics {
             started_at,
         }));
         metrics
+    }
+
+    fn register_streams(&self, registry: &mut Registry) {
+        registry.register(
+            "vote_stream_readers",
+            "Streams that are open, by poll and view",
+            self.stream_readers.clone(),
+        );
+        registry.register(
+            "vote_stream_events",
+            "Events sent, to each reader of a stream",
+            self.stream_events.clone(),
+        );
+        registry.register(
+            "vote_stream_skipped_events",
+            "Events that readers of a stream were not sent: they were too slow, or wanted fewer",
+            self.stream_skipped.clone(),
+        );
+    }
+
+    /// The metrics of a stream's reader, who counts as one from here on.
+    pub(crate) fn stream(&self, poll: &str, view: StreamView) -> StreamMetrics {
+        let labels = StreamLabels {
+            poll: poll.to_owned(),
+            view: view.as_str(),
+        };
+        let readers = self.stream_readers.get_or_create_owned(&labels);
+        readers.inc();
+        StreamMetrics {
+            readers,
+            events: self.stream_events.get_or_create_owned(&labels),
+            skipped: self.stream_skipped.get_or_create_owned(&labels),
+        }
     }
 
     /// The counters of a poll's readers, looked up once: a read costs one addition.
@@ -192,6 +239,20 @@ pub(crate) struct ReadCounters([[Counter; 2]; 3]);
 impl ReadCounters {
     pub(crate) fn count(&self, coding: Coding, is_not_modified: bool) {
         self.0[coding as usize][usize::from(is_not_modified)].inc();
+    }
+}
+
+/// The metrics of a stream's reader, who no longer counts when they are dropped.
+#[derive(Debug)]
+pub(crate) struct StreamMetrics {
+    readers: Gauge,
+    pub(crate) events: Counter,
+    pub(crate) skipped: Counter,
+}
+
+impl Drop for StreamMetrics {
+    fn drop(&mut self) {
+        self.readers.dec();
     }
 }
 

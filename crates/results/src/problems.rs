@@ -7,6 +7,10 @@ vote_http::problem_groups! {
     pub(crate) PollProblems = [MalformedPollId, InvalidQuery, Unauthorized, UnknownPoll, SnapshotUnavailable];
     /// Of the standing.
     pub(crate) StandingProblems = [MalformedPollId, InvalidQuery, Unauthorized, FiguresRestricted, UnknownPoll, SnapshotUnavailable];
+    /// Of the stream. That nothing is known yet is said within it.
+    pub(crate) StreamProblems = [
+        MalformedPollId, InvalidQuery, Unauthorized, FiguresRestricted, UnknownPoll, TooManyRequests
+    ];
     /// Of the series.
     pub(crate) SeriesProblems = [
         MalformedPollId, InvalidQuery, InvalidTimeZone, Unauthorized, FiguresRestricted, UnknownPoll,

@@ -21,6 +21,7 @@ use crate::pages::series_maker::SeriesMaker;
 use crate::routes;
 use crate::serve::access::Access;
 use crate::serve::feed_tokens::FeedTokens;
+use crate::stream::streams::Streams;
 
 /// The read-only service.
 pub struct Results {
@@ -72,6 +73,13 @@ impl Service for Results {
         // better than no answer from anybody.
         let known = Arc::clone(&board);
         context.ready_when("snapshot", move || known.ready());
+        let streams = Streams::start(
+            Arc::clone(&board),
+            &settings.stream,
+            context.lifecycle.draining(),
+            metrics.clone(),
+            &stopped,
+        );
         let receipt_key = settings.receipts.key_bytes().map(ReceiptKey::from_bytes);
         Ok(Self {
             api: Data::new(Api {
@@ -83,6 +91,7 @@ impl Service for Results {
                 feeds: OnDemand::new(
                     "Too many feeds of other rows, orders or languages are being asked for at once.",
                 ),
+                streams,
             }),
         })
     }

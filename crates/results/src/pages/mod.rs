@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod confirmation;
 mod current;
 pub(crate) mod feed_pages;
+pub(crate) mod held;
 mod maker;
 pub(crate) mod on_demand;
 pub(crate) mod page;

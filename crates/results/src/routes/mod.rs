@@ -9,6 +9,7 @@ mod receipt;
 mod results;
 mod series;
 mod series_query;
+pub(crate) mod stream;
 
 use actix_web::web::ServiceConfig;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -21,6 +22,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
     app.service(polls::list_polls)
         .service(poll::get_poll)
         .service(results::get_results)
+        .service(stream::stream_results)
         .service(series::get_hourly)
         .service(series::get_minutely)
         .service(feeds::get_rows)
@@ -45,6 +47,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         polls::list_polls,
         poll::get_poll,
         results::get_results,
+        stream::stream_results,
         series::get_hourly,
         series::get_minutely,
         feeds::get_rows,
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn every_operation_says_what_it_is_and_how_it_fails() {
         let document = ApiDocument::openapi();
-        assert_eq!(document.paths.paths.len(), 10);
+        assert_eq!(document.paths.paths.len(), 11);
         for (path, item) in &document.paths.paths {
             let PathItem { get: Some(get), .. } = item else {
                 panic!("{path} has no GET")

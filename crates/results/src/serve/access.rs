@@ -18,7 +18,7 @@ use crate::serve::feed_tokens::FeedTokens;
 const MAX_HEADER_BYTES: usize = 4096;
 
 /// Who an answer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Audience {
     /// Everybody: caches may keep the answer.
     Public,

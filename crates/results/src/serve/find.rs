@@ -26,20 +26,41 @@ pub(crate) fn poll_of_request<'b>(
     // A poll's id needs no escapes, so this finds whatever is there.
     let pages = match board.polls.get(raw).filter(|_| raw != PollId::CURRENT) {
         Some(pages) => pages,
-        None => {
-            let id = named(request)?;
-            match (id.as_str(), &board.current) {
-                (PollId::CURRENT, Some(current)) => board.poll(current)?,
-                (PollId::CURRENT, None) if board.list.is_some() => return Err(nothing_is_on()),
-                _ => board.poll(&id)?,
-            }
-        }
+        None => return announced_poll(board, &named_poll(request)?, audience),
     };
+    announced(pages, audience, || named_poll(request))
+}
+
+/// The pages of a poll that somebody names.
+///
+/// # Errors
+/// As [`poll_of_request`].
+pub(crate) fn announced_poll<'b>(
+    board: &'b Board,
+    id: &PollId,
+    audience: Audience,
+) -> Result<&'b Arc<PollPages>, Problem> {
+    announced(board_poll(board, id)?, audience, || Ok(id.clone()))
+}
+
+/// By the name that was asked for: a draft that is the current one is not to be told either.
+fn announced(
+    pages: &Arc<PollPages>,
+    audience: Audience,
+    asked: impl Fn() -> Result<PollId, Problem>,
+) -> Result<&Arc<PollPages>, Problem> {
     if audience.is_trusted() || pages.snapshot.poll.is_announced() {
         return Ok(pages);
     }
-    // By the name that was asked for: a draft that is the current one is not to be told either.
-    Err(Problem::new(ProblemCode::UnknownPoll).member("poll", named(request)?.as_str()))
+    Err(Problem::new(ProblemCode::UnknownPoll).member("poll", asked()?.as_str()))
+}
+
+fn board_poll<'b>(board: &'b Board, id: &PollId) -> Result<&'b Arc<PollPages>, Problem> {
+    match (id.as_str(), &board.current) {
+        (PollId::CURRENT, Some(current)) => board.poll(current),
+        (PollId::CURRENT, None) if board.list.is_some() => Err(nothing_is_on()),
+        _ => board.poll(id),
+    }
 }
 
 fn nothing_is_on() -> Problem {
@@ -85,7 +106,11 @@ pub(crate) fn located(
     response
 }
 
-fn named(request: &HttpRequest) -> Result<PollId, Problem> {
+/// The poll that the request's path names.
+///
+/// # Errors
+/// `malformed-poll-id`.
+pub(crate) fn named_poll(request: &HttpRequest) -> Result<PollId, Problem> {
     let text: String = request
         .match_info()
         .load()

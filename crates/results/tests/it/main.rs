@@ -14,5 +14,6 @@ mod overdue;
 mod receipts;
 mod replicas;
 mod series;
+mod stream;
 mod support;
 mod unread;

@@ -336,6 +336,15 @@ impl App {
         }
     }
 
+    /// An answer whose body is still to come.
+    pub(crate) async fn begin(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.client.get(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("an answer")
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(reqwest::Method::GET, path, &[]).await
     }

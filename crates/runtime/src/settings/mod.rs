@@ -30,6 +30,7 @@ pub use self::schema::schema_json;
 pub use self::sections::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
     PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
+    StreamSettings,
 };
 pub use self::service_name::ServiceName;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub polls: PollsSettings,
     /// How figures are read.
     pub snapshot: SnapshotSettings,
+    /// The stream of figures.
+    pub stream: StreamSettings,
     /// Receipts.
     pub receipts: ReceiptSettings,
     /// Tokens of the readers that see more than the public.

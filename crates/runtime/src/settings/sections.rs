@@ -180,6 +180,17 @@ impl SnapshotSettings {
     }
 }
 
+/// `stream.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSettings {
+    /// Longest time in which nothing is sent.
+    #[serde(rename = "heartbeat_ms", deserialize_with = "units::millis")]
+    pub heartbeat: Duration,
+    /// Most readers at a time.
+    pub max_readers: usize,
+}
+
 /// `receipts.*`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
