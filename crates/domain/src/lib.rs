@@ -54,7 +54,7 @@ pub use poll::journal::AuditEntry;
 pub use poll::phase::{Phase, Status};
 pub use poll::reason::{Reason, ReasonError};
 pub use poll::redefine::RedefineError;
-pub use poll::release::{HeldCandidate, HeldFigures, Release, ReleaseOrder};
+pub use poll::release_order::{HeldCandidate, HeldFigures, Release, ReleaseOrder};
 pub use poll::schedule::{ExtendError, NOTICE, RescheduleError};
 pub use poll::state::{IllegalTransition, PollState, Transition};
 pub use poll::withdrawal::{WithdrawError, Withdrawal};

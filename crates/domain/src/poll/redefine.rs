@@ -7,7 +7,7 @@ use crate::definition::difference::Difference;
 use crate::definition::poll_definition::PollDefinition;
 use crate::definition::reapplied::Held;
 use crate::poll::Poll;
-use crate::poll::release::RELEASE;
+use crate::poll::release_order::RELEASE;
 use crate::poll::schedule::RescheduleError;
 use crate::poll::state::PollState;
 

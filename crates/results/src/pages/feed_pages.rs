@@ -12,7 +12,8 @@ use vote_domain::Visibility;
 use crate::documents::feed::Feed;
 use crate::documents::feed_table::{FeedTable, Layout};
 use crate::documents::standing::Sight;
-use crate::formats::feeds::{self, FeedFormat};
+use crate::formats::feeds;
+use crate::formats::feeds::format::FeedFormat;
 use crate::pages::body::{Body, Effort};
 
 /// Bytes of the bodies that are retained for one poll, revision and sight beside those made ahead: a hundred scenes of ten

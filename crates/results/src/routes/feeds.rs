@@ -10,7 +10,8 @@ use vote_http::{Problem, ProblemCode};
 
 use crate::api::Api;
 use crate::documents::feed_table::FeedRow;
-use crate::formats::feeds::{CSV, FLAT, FeedFormat, ROWS, XML};
+use crate::formats::feeds::format::FeedFormat;
+use crate::formats::feeds::{CSV, FLAT, ROWS, XML};
 use crate::pages::feed_pages::FeedKey;
 use crate::problems::FeedProblems;
 use crate::routes::feed_parameters::FeedParameters;

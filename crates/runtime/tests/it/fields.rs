@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, PollsSettings,
-    ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
+    ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings, StreamSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -54,6 +54,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("receipts", of::<ReceiptSettings>()),
         ("access", of::<AccessSettings>()),
         ("spill", of::<SpillSettings>()),
+        ("stream", of::<StreamSettings>()),
         ("current", of::<CurrentSettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];

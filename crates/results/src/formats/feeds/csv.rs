@@ -7,7 +7,7 @@ use std::io;
 use csv::{Terminator, WriterBuilder};
 
 use crate::documents::feed_table::{Cells, FeedTable};
-use crate::formats::feeds::FeedFormat;
+use crate::formats::feeds::format::FeedFormat;
 
 pub(super) static CSV: FeedFormat = FeedFormat {
     name: "csv",

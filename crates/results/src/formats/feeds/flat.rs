@@ -7,7 +7,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use crate::documents::feed_table::FeedTable;
-use crate::formats::feeds::FeedFormat;
+use crate::formats::feeds::format::FeedFormat;
 
 pub(super) static FLAT: FeedFormat = FeedFormat {
     name: "flat.json",

@@ -4,7 +4,7 @@
 use std::io;
 
 use crate::documents::feed_table::FeedTable;
-use crate::formats::feeds::{FeedFormat, Object};
+use crate::formats::feeds::format::{FeedFormat, Object};
 
 pub(super) static ROWS: FeedFormat = FeedFormat {
     name: "rows.json",

@@ -7,7 +7,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use crate::documents::feed_table::{Cells, FeedTable};
-use crate::formats::feeds::FeedFormat;
+use crate::formats::feeds::format::FeedFormat;
 
 pub(super) static XML: FeedFormat = FeedFormat {
     name: "xml",

@@ -8,6 +8,8 @@ use vote_domain::{PollId, WriterId, wire_time};
 pub(super) const FORMAT: &str = "vote-spill";
 /// The version of the form that is written, and the only one that is read.
 pub(super) const VERSION: u32 = 1;
+/// The largest spill that is read, in bytes. A window of 48 MiB is a file of about 60 MB.
+pub const MAX_SPILL_BYTES: usize = 512 * 1024 * 1024;
 
 /// What the first line says of the file, whatever else it holds.
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,6 @@
 //! Why a file is no spill.
 
-use super::document::{FORMAT, VERSION};
-use super::read::MAX_SPILL_BYTES;
+use super::document::{FORMAT, MAX_SPILL_BYTES, VERSION};
 
 /// Why a file is no spill that can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

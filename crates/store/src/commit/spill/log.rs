@@ -6,8 +6,8 @@ use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::document::MAX_SPILL_BYTES;
 use super::error::SpillError;
-use super::read::MAX_SPILL_BYTES;
 
 /// The longest text of a part: with all that a line holds besides, it is below what containers' logs take in one.
 const PART_BYTES: usize = 6_000;

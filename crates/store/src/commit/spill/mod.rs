@@ -9,10 +9,11 @@ mod read;
 mod replay;
 mod write;
 
+pub use document::MAX_SPILL_BYTES;
 pub use error::SpillError;
 pub(super) use lane::SpilledBatch;
 pub use lane::{Spill, SpilledLane};
 pub use log::SpillPart;
-pub use read::{MAX_SPILL_BYTES, SpillHead, WrittenSpill};
+pub use read::{SpillHead, WrittenSpill};
 pub(crate) use replay::LaneReplay;
 pub use replay::{ReplayError, ReplayReport};

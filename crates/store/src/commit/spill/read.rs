@@ -6,13 +6,12 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use vote_domain::{KeyDigest, VoterDigest};
 
-use super::document::{BatchLine, EndLine, FORMAT, HeadLine, Header, LaneLine, Line, VERSION};
+use super::document::{
+    BatchLine, EndLine, FORMAT, HeadLine, Header, LaneLine, Line, MAX_SPILL_BYTES, VERSION,
+};
 use super::error::SpillError;
 use super::lane::{Spill, SpilledBatch, SpilledLane};
 use crate::commit::batch::{Batch, CheckedVote, minute_of};
-
-/// The largest spill that is read, in bytes. A window of 48 MiB is a file of about 60 MB.
-pub const MAX_SPILL_BYTES: usize = 512 * 1024 * 1024;
 
 /// The largest figure and sequence: what the script counts exactly.
 const MAX_FIGURE: u64 = 1 << 53;
