@@ -25,7 +25,7 @@ const MOST_CHARACTERS = 100000;
 export function readData(given) {
   const refused = (/** @type {string} */ problem) => ({ choices: {}, problem });
   if (given === undefined || given === null) return refused("");
-  let fields = given;
+  let fields = /** @type {any} */ (given);
   if (typeof given === "string") {
     const text = given.trim();
     if (text === "") return refused("");

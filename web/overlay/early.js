@@ -4,7 +4,16 @@
 // yet would be an error that nobody sees.
 (function () {
   "use strict";
+  var AGAIN_MS = 1000;
+  var KEPT = "paredao-calls";
+  /** The calls that nobody has done yet, in their order. */
   var calls = [];
+  try {
+    calls = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
+    sessionStorage.removeItem(KEPT);
+  } catch (error) {
+    // Without a store they are lost where the page has to be loaded anew.
+  }
   // CasparCG has put a function there by which a page ends itself. Ours stands before it, and calls it.
   var host = typeof window.remove === "function" ? window.remove : null;
   window.paredao = {
@@ -21,4 +30,23 @@
       return window.paredao.run(name, given);
     };
   });
+
+  // While a new version is rolled out, the page may come from one process and a part of it be asked of another one, which
+  // does not have it. A page that has failed stays so for ever in CasparCG: it is loaded anew.
+  window.addEventListener(
+    "error",
+    function (event) {
+      var part = event.target;
+      if (!part || (part.tagName !== "SCRIPT" && part.tagName !== "LINK")) return;
+      setTimeout(function () {
+        try {
+          sessionStorage.setItem(KEPT, JSON.stringify(calls));
+        } catch (error) {
+          // As above.
+        }
+        location.reload();
+      }, AGAIN_MS);
+    },
+    true,
+  );
 })();

@@ -29,7 +29,8 @@ function part(name, tag, parent) {
 
 /** @param {HTMLElement} element @param {string} text */
 function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const node = /** @type {Text} */ (element.firstChild || element.appendChild(document.createTextNode("")));
+  if (node.data !== text) node.data = text;
 }
 
 /** @param {any} value */
@@ -202,7 +203,9 @@ export class Graphic {
     write(this.title, String(first.title || ""));
     const isRehearsal = first.kind === "rehearsal";
     this.stage.dataset.rehearsal = isRehearsal ? "yes" : "no";
-    write(this.mark, isRehearsal ? texts.rehearsal : "");
+    // The feed's title says so itself, in the poll's language.
+    const isSaid = this.title.textContent !== null && this.title.textContent.indexOf(texts.rehearsal) === 0;
+    write(this.mark, isRehearsal && !isSaid ? texts.rehearsal : "");
     write(this.status, first.status === "final" ? texts.final : texts.partial);
     const total = String(first.total_votes_text || "");
     write(this.total, total && total + " " + texts.votes);

@@ -50,6 +50,7 @@ export function graphicOf(layout, settings) {
         choices: { layouts: [layout] },
       });
       this.overlay = overlay;
+      /** @type {number | undefined} */
       this.step = undefined;
       const fit = () => overlay.resize(this.clientWidth, this.clientHeight);
       this.sizes = this.sizes || new ResizeObserver(() => this.refit && this.refit());
@@ -76,11 +77,16 @@ export function graphicOf(layout, settings) {
       return answer(await this.overlay.update(data, skipAnimation === true));
     }
 
-    /** @param {any} [params] */
+    /**
+     * @param {any} [params]
+     * @returns {Promise<any>} with `currentStep`, which is undefined at the end
+     */
     async playAction(params) {
       if (!this.overlay) return Object.assign({ currentStep: undefined }, NOT_LOADED);
       const { delta, goto, skipAnimation } = params || {};
+      /** @type {number} */
       const before = this.step === undefined ? -1 : this.step;
+      /** @type {number} */
       const target = typeof goto === "number" ? goto : before + (typeof delta === "number" ? delta : 1);
       // There is one step. Beyond it is the end, before it the beginning: nothing is shown in either.
       this.step = target === 0 ? 0 : undefined;

@@ -4,7 +4,7 @@
 
 /** @type {{[language: string]: Texts}} */
 const TEXTS = {
-  "pt-BR": {
+  pt: {
     partial: "Parcial",
     final: "Resultado final",
     votes: "votos",
@@ -12,6 +12,15 @@ const TEXTS = {
     withdrawn: "fora da disputa",
     left: "para votar",
     closed: "Votação encerrada",
+  },
+  es: {
+    partial: "Resultado parcial",
+    final: "Resultado final",
+    votes: "votos",
+    rehearsal: "ENSAYO",
+    withdrawn: "fuera de juego",
+    left: "para votar",
+    closed: "Votación cerrada",
   },
   en: {
     partial: "Partial result",
@@ -29,5 +38,6 @@ const TEXTS = {
  * @param {string | undefined} language
  */
 export function textsOf(language) {
-  return /^en\b/i.test(language || "") ? TEXTS.en : TEXTS["pt-BR"];
+  const known = /^(en|es)\b/i.exec(language || "");
+  return known ? TEXTS[known[1].toLowerCase()] : TEXTS.pt;
 }
