@@ -1,5 +1,6 @@
 //! The service: what it is started from, and the routes it answers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
@@ -13,6 +14,8 @@ use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
 use crate::api::Api;
 use crate::documents::view::Freshness;
 use crate::metrics::Metrics;
+use crate::overlay::assets::Assets;
+use crate::overlay::themes::Themes;
 use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::renderer::Renderer;
@@ -37,6 +40,7 @@ impl Service for Results {
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let settings = Arc::clone(&context.settings);
+        let themes = themes(settings.overlay.themes_dir.clone()).await?;
         let store = Store::new(&settings.redis)?;
         let reading = SnapshotConfig {
             interval: settings.snapshot.interval,
@@ -81,6 +85,8 @@ impl Service for Results {
                 feeds: OnDemand::new(
                     "Too many feeds of other rows, orders or languages are being asked for at once.",
                 ),
+                overlay: Assets::new()?,
+                themes,
             }),
         })
     }
@@ -96,4 +102,16 @@ impl Service for Results {
     async fn drain(self) {
         // Nothing is accepted here that would have to be finished.
     }
+}
+
+/// Reads the themes of the overlay.
+async fn themes(folder: Option<PathBuf>) -> Result<Themes, BoxError> {
+    let Some(folder) = folder else {
+        return Ok(Themes::default());
+    };
+    let read = tokio::task::spawn_blocking(move || {
+        Themes::read(&folder)
+            .map_err(|error| format!("overlay.themes_dir: {}: {error}", folder.display()))
+    });
+    Ok(read.await??)
 }

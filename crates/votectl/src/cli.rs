@@ -1,6 +1,8 @@
 //! The command line: what there is, how it is spelt, what it means.
 
-use crate::commands::{audit, dev, doctor, export, feed_token, import, poll, push, receipt};
+use crate::commands::{
+    audit, dev, doctor, export, feed_token, graphics, import, poll, push, receipt,
+};
 use crate::global::Global;
 use crate::load::args::LoadArgs;
 use crate::smoke::SmokeArgs;
@@ -37,6 +39,9 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Restore a poll from a backup, where Redis holds nothing of it
     Import(import::ImportArgs),
+    /// Make graphics of a poll for systems of broadcasters
+    #[command(subcommand)]
+    Graphics(graphics::GraphicsCommand),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
     Load(Box<LoadArgs>),
     /// Test a deployment by one vote in a rehearsal of its own: in by ingest, out by results, proven in Redis

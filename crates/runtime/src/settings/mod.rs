@@ -29,7 +29,7 @@ pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_
 pub use self::schema::schema_json;
 pub use self::sections::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
-    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings,
+    OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings,
 };
 pub use self::service_name::ServiceName;
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub access: AccessSettings,
     /// Which poll is the current one.
     pub current: CurrentSettings,
+    /// The overlay.
+    pub overlay: OverlaySettings,
     /// How the service stops.
     pub shutdown: ShutdownSettings,
 }

@@ -4,8 +4,8 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
-    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, PollsSettings,
-    ReceiptSettings, ShutdownSettings, SnapshotSettings,
+    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, OverlaySettings,
+    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -54,6 +54,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("receipts", of::<ReceiptSettings>()),
         ("access", of::<AccessSettings>()),
         ("current", of::<CurrentSettings>()),
+        ("overlay", of::<OverlaySettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];
     assert_eq!(of::<Settings>(), sections.each_ref().map(|(name, _)| *name));
