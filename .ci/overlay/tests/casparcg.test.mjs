@@ -4,7 +4,7 @@
 // without data too, and then `play()`. The window has a `remove` of the host's, by which the page ends itself.
 
 import assert from "node:assert/strict";
-import test, { after, before, beforeEach } from "node:test";
+import test, { after, afterEach, before, beforeEach } from "node:test";
 
 import { flags, isEmpty, launch, open, settled, texts, until } from "../lib/browser.mjs";
 import { rowsOf } from "../lib/rows.mjs";
@@ -18,11 +18,11 @@ before(async () => {
 after(async () => {
   await browser?.close();
 });
-beforeEach(async (context) => {
+beforeEach(async () => {
   service = await StandIn.start();
   service.rows = rowsOf([56.73, 43.27]);
-  context.after?.(() => service.stop());
 });
+afterEach(() => service.stop());
 
 /** As CasparCG makes the window, and calls what was queued at the page's load. */
 function host(...calls) {
@@ -199,4 +199,23 @@ test("?autoplay=0 waits for play() where nobody calls update", async () => {
   assert.equal((await flags(page)).shown, "no");
   assert.ok(await isEmpty(page));
   await close();
+});
+
+test("a part of the page that is missing, as while a version is rolled out, is asked for again, and no call is lost", async () => {
+  const context = await browser.newContext({ viewport: { width: 1920, height: 1080 } });
+  let missing = 2;
+  await context.route("**/graphic.js", (route) => {
+    missing -= 1;
+    return missing >= 0 ? route.fulfill({ status: 404, body: "" }) : route.continue();
+  });
+  const { page, close } = await open(browser, `${service.url}/overlay/paredao-01`, {
+    context, init: { content: `if (!sessionStorage.getItem("called")) {
+      sessionStorage.setItem("called", "yes");
+      addEventListener("load", () => { update('{"layout":"duel"}'); play(); });
+    }` },
+  });
+  await until(page, { shown: "yes", layout: "duel", playing: "yes" });
+  assert.equal(missing, -1);
+  await close();
+  await context.close();
 });

@@ -1,7 +1,7 @@
 // The page's connection: streams that break, services that are away, refuse or fall behind.
 
 import assert from "node:assert/strict";
-import test, { after, before, beforeEach } from "node:test";
+import test, { after, afterEach, before, beforeEach } from "node:test";
 
 import { flags, launch, open, settled, texts, until } from "../lib/browser.mjs";
 import { rowsOf } from "../lib/rows.mjs";
@@ -15,11 +15,11 @@ before(async () => {
 after(async () => {
   await browser?.close();
 });
-beforeEach(async (context) => {
+beforeEach(async () => {
   service = await StandIn.start();
   service.rows = rowsOf([60, 40]);
-  context.after?.(() => service.stop().catch(() => {}));
 });
+afterEach(() => service.stop());
 
 const overlay = (query = "") => `${service.url}/overlay/paredao-01${query}`;
 
@@ -66,7 +66,6 @@ test("a service that is away freezes the figures, and its return moves them on",
   service.rows = rowsOf([70, 30], { revision: 150 });
   await until(page, { air: "live", airReason: "", feed: "stream", revision: "150" });
   assert.deepEqual(await page.evaluate(() => window.flickers), []);
-  await service.stop();
   await close();
 });
 

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import test, { after, before, beforeEach } from "node:test";
+import test, { after, afterEach, before, beforeEach } from "node:test";
 
 import { isEmpty, launch, open, pixels, require, settled } from "../lib/browser.mjs";
 import { rowsOf } from "../lib/rows.mjs";
@@ -30,12 +30,12 @@ after(async () => {
   await browser?.close();
   if (folder) rmSync(folder, { recursive: true });
 });
-beforeEach(async (context) => {
+beforeEach(async () => {
   service = await StandIn.start();
   service.headers = { "Access-Control-Allow-Origin": "*" };
   service.rows = rowsOf([56.73, 43.27], { closes_at: new Date(Date.now() + 50_000).toISOString() });
-  context.after?.(() => service.stop());
 });
+afterEach(() => service.stop());
 
 /** Makes a package, and unpacks it as a server of graphics does; gives where it is. */
 function packaged(name, ...more) {

@@ -1,7 +1,7 @@
 // The page in Chromium: layouts, sizes, states, themes, at a service that answers what the test says.
 
 import assert from "node:assert/strict";
-import test, { after, before, beforeEach } from "node:test";
+import test, { after, afterEach, before, beforeEach } from "node:test";
 
 import { flags, isEmpty, launch, open, pixels, require, settled, texts, until } from "../lib/browser.mjs";
 import { rowsOf } from "../lib/rows.mjs";
@@ -17,11 +17,11 @@ before(async () => {
 after(async () => {
   await browser?.close();
 });
-beforeEach(async (context) => {
+beforeEach(async () => {
   service = await StandIn.start();
   service.rows = rowsOf([56.73, 30.2, 13.07]);
-  context.after?.(() => service.stop());
 });
+afterEach(() => service.stop());
 
 const overlay = (query = "") => `${service.url}/overlay/paredao-01${query}`;
 /** Where each layout's panel is, in parts of the picture, and the parts of it that show figures. */

@@ -4,14 +4,15 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { require } from "../lib/browser.mjs";
 import { OVERLAY } from "../lib/stand-in.mjs";
 
 const ts = require("typescript");
-const HERE = resolve(import.meta.dirname ?? ".", "..");
+const HERE = fileURLToPath(new URL("..", import.meta.url));
 const modules = readdirSync(OVERLAY).filter((name) => name.endsWith(".js"));
 const text = (name) => readFileSync(join(OVERLAY, name), "utf8");
 

@@ -8,11 +8,11 @@ use actix_web::http::header::{
 };
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
-use vote_domain::PollId;
 use vote_http::{Problem, ProblemCode};
 
 use crate::api::Api;
 use crate::pages::body::{Body, Coding};
+use crate::serve::find::named;
 use crate::serve::negotiate::{choose, is_known};
 
 /// Own scripts and styles alone, and pictures of candidates from wherever the poll's file says they are. Who may frame it
@@ -23,12 +23,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The page of a poll. Whether the poll exists is the page's matter: CasparCG never asks again for a page that failed,
 /// and a scene is built before its poll is applied.
 #[get("/overlay/{poll}")]
-pub(crate) async fn page(
-    request: HttpRequest,
-    poll: Path<String>,
-    api: Data<Api>,
-) -> Result<HttpResponse, Problem> {
-    PollId::parse(&poll).map_err(|_none| ProblemCode::NotFound)?;
+pub(crate) async fn page(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    named(&request)?;
     Ok(answer(&request, api.overlay.page()))
 }
 

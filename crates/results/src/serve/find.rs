@@ -85,7 +85,7 @@ pub(crate) fn located(
     response
 }
 
-fn named(request: &HttpRequest) -> Result<PollId, Problem> {
+pub(crate) fn named(request: &HttpRequest) -> Result<PollId, Problem> {
     let text: String = request
         .match_info()
         .load()
