@@ -97,7 +97,7 @@ export class Services {
     const file = join(this.folder, `${id}.json`);
     writeFileSync(file, JSON.stringify(poll));
     await this.votectl("poll", "apply", file);
-    await this.votectl("poll", "open", id, "--yes");
+    await this.votectl("poll", "open", id);
     await this.known(id);
   }
 

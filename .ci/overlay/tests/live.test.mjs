@@ -157,8 +157,7 @@ test("a countdown knows when its poll closes", async () => {
   const { page, close } = await open(browser, overlay("closing", "?layout=countdown"));
   await until(page, { air: "live", shown: "yes", layout: "countdown" });
   assert.match((await texts(page, "time"))[0], /^0:[0-5]\d$/);
-  await system.votectl("poll", "extend", "closing", "--by", "1h", "--yes").catch(() =>
-    system.votectl("poll", "extend", "closing", "--until", new Date(Date.now() + 3_600_000).toISOString(), "--yes"));
+  await system.votectl("poll", "extend", "closing", "--for", "1h", "--yes");
   await until(page, { shown: "no" });
   await close();
 });
@@ -204,7 +203,8 @@ test("the page, its assets and its themes are sent as they must be", async () =>
     const again = await fetch(answer.url, { headers: { "If-None-Match": answer.headers.get("etag") } });
     assert.equal(again.status, 304);
   }
-  for (const path of ["Not_An_Id", "assets/0000000000000000/page.js", script.replace("page.js", "ograf.js"), "themes/none.json"]) {
+  assert.equal((await fetch(`${dressed.url}/overlay/Not_An_Id`)).status, 400);
+  for (const path of ["assets/0000000000000000/page.js", script.replace("page.js", "ograf.js"), "themes/none.json"]) {
     assert.equal((await fetch(`${dressed.url}/overlay/${path}`)).status, 404, path);
   }
   await system.kill(dressed);

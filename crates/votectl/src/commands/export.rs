@@ -13,7 +13,6 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use vote_domain::{
     Bucket, CandidateStanding, Phase, Poll, PollState, Standing, dense_hours, dense_minutes,
