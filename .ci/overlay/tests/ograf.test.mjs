@@ -40,7 +40,7 @@ afterEach(() => service.stop());
 /** Makes a package, and unpacks it as a server of graphics does; gives where it is. */
 function packaged(name, ...more) {
   const zip = join(folder, `${name}.zip`);
-  execFileSync(VOTECTL, ["graphics", "package", "--poll", "paredao-01", "--url", service.url, "-o", zip, ...more]);
+  execFileSync(VOTECTL, ["graphics", "package", "--poll", "paredao-01", "--url", service.url, "--file", zip, ...more]);
   const to = join(folder, name);
   rmSync(to, { recursive: true, force: true });
   execFileSync("python3", ["-m", "zipfile", "-e", zip, to]);

@@ -10,7 +10,7 @@ use vote_testkit::Exit;
 async fn package(folder: &Path, more: &str) -> Exit {
     let file = folder.join("out.zip");
     let line = format!(
-        "graphics package --poll paredao-01 {more} -o {}",
+        "graphics package --poll paredao-01 {more} --file {}",
         file.display()
     );
     votectl()
@@ -123,7 +123,7 @@ async fn what_no_package_can_be_made_of_is_refused_by_its_option() {
         assert!(exit.stderr().contains(said), "{more}: {}", exit.stderr());
         assert!(!folder.path().join("out.zip").exists(), "{more}");
     }
-    let line = "graphics package --poll paredao-01 --url http://x -o /nonexistent/out.zip";
+    let line = "graphics package --poll paredao-01 --url http://x --file /nonexistent/out.zip";
     let exit = votectl().args(line.split(' ')).spawn().wait(PATIENCE).await;
     assert_eq!(exit.code(), Some(2));
     assert!(

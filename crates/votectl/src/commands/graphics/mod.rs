@@ -46,7 +46,7 @@ pub struct PackageArgs {
     pub theme: Option<PathBuf>,
 
     /// Where to write the ZIP; a file that exists is replaced
-    #[arg(long, short = 'o', value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub file: PathBuf,
 }
 
