@@ -15,6 +15,8 @@ const WITHOUT_STREAM_MS = 60000;
 /** Until a stream that failed is tried again: doubled each time, up to the most. */
 const AGAIN_MS = 500;
 const AGAIN_MOST_MS = 8000;
+/** A stream that ends sooner has begun no better than one that failed: that of a poll that is over tells its end at once. */
+const LASTED_MS = 5000;
 
 /**
  * @typedef {object} Source
@@ -55,6 +57,8 @@ export class Feed {
     this.listener = listener;
     this.isClosed = false;
     this.tag = "";
+    /** The newest event's. */
+    this.lastId = "";
     this.failures = 0;
     this.retry = AGAIN_MS;
     /** @type {AbortController | null} */
@@ -81,7 +85,7 @@ export class Feed {
     while (!this.isClosed) {
       const ended = await this.stream();
       if (this.isClosed) return;
-      if (ended.hadNews) this.failures = 0;
+      if (ended.hadLasted) this.failures = 0;
       if (ended.isAbsent) {
         await this.askFor(WITHOUT_STREAM_MS);
       } else {
@@ -105,15 +109,25 @@ export class Feed {
     return url.href;
   }
 
+  streamHeaders() {
+    /** @type {{[name: string]: string}} */
+    const headers = { Accept: "text/event-stream" };
+    // By it the service knows who has the last event there will be, and answers 204. To another origin it would cost a
+    // question whether it may be sent.
+    if (this.lastId && new URL(this.source.base).origin === location.origin) headers["Last-Event-ID"] = this.lastId;
+    return headers;
+  }
+
   /** One stream, to its end. */
   async stream() {
-    const ended = { isAbsent: false, hadNews: false, retryAfter: 0 };
+    const ended = { isAbsent: false, hadLasted: false, retryAfter: 0 };
+    const opened = performance.now();
     const request = this.begin();
     let watch = setTimeout(() => request.abort(), ANSWER_MS);
     try {
       const answer = await fetch(this.url("results/stream", { view: "rows" }), {
         cache: "no-store",
-        headers: { Accept: "text/event-stream" },
+        headers: this.streamHeaders(),
         signal: request.signal,
       });
       const type = answer.headers.get("Content-Type") || "";
@@ -128,7 +142,7 @@ export class Feed {
       const began = Date.now();
       const events = new EventReader((event) => {
         if (event.type !== "message") return;
-        ended.hadNews = true;
+        this.lastId = event.id;
         this.take(event.data, "stream", date + (Date.now() - began));
       }, (milliseconds) => {
         this.retry = Math.min(Math.max(milliseconds, 100), AGAIN_MOST_MS);
@@ -139,6 +153,7 @@ export class Feed {
         clearTimeout(watch);
         watch = setTimeout(() => request.abort(), SILENCE_MS);
         const { done, value } = await reader.read();
+        ended.hadLasted = performance.now() - opened > LASTED_MS;
         if (done) return ended;
         this.listener.alive("stream");
         events.push(decoder.decode(value, { stream: true }));

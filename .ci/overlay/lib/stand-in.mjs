@@ -16,7 +16,7 @@ export const POLICY =
 export class StandIn {
   /** What is answered; a test changes it at will. */
   rows = [];
-  /** `ok`, a status, `silent`, or `cut`: accepted, and closed at once. */
+  /** `ok`, a status, `silent`, `over` (the last event and the end), or `cut`: accepted, and closed at once. */
   stream = "ok";
   polling = "ok";
   headers = {};
@@ -113,7 +113,9 @@ export class StandIn {
       if (this.stream === 204) return response.writeHead(204).end();
       return this.#problem(response, this.stream, "server-busy");
     }
+    if (this.stream === "over" && request.headers["last-event-id"] === "last") return response.writeHead(204).end();
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+    if (this.stream === "over") return response.end(`id: last\ndata: ${JSON.stringify(this.rows)}\n\n: bye\n\n`);
     response.write("retry: 200\n\n");
     if (this.stream === "silent") return undefined;
     this.#open.add(response);

@@ -110,6 +110,18 @@ test("a service without a stream is asked, conditionally", async () => {
   }
 });
 
+test("the stream of a poll that is over is asked once more, and then left", async () => {
+  service.stream = "over";
+  service.rows = rowsOf([60, 40], { status: "final", state: "sealed" });
+  const { page, close } = await open(browser, overlay());
+  await until(page, { air: "live", feed: "polling", revision: "100" });
+  const before = service.countOf("results.rows.json");
+  await page.waitForFunction(() => new Promise((done) => setTimeout(() => done(true), 6000)));
+  assert.ok(service.countOf("results.rows.json") > before + 2, "the rows are still asked for");
+  assert.equal(service.countOf("results/stream"), 2);
+  await close();
+});
+
 test("a refused token is said, and tried again", async () => {
   service.stream = 401;
   service.polling = 401;

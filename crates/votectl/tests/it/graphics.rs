@@ -28,7 +28,8 @@ fn unpacked(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             let mut entry = zip.by_index(index).expect("an entry");
             let mut content = Vec::new();
             entry.read_to_end(&mut content).expect("readable");
-            (entry.name().to_owned(), content)
+            let name = entry.name().expect("a name").into_owned();
+            (name, content)
         })
         .collect()
 }
