@@ -184,6 +184,23 @@ screenshots-setup:
 screenshots: screenshots-setup setup build ## Photograph the live services' pages in a browser, and check them
 	node .ci/browser/screenshots.mjs --bin-dir $(BIN) --browser "$$(.ci/browser/find.sh)" --node-modules $(PLAYWRIGHT) --out $(TARGET)/screenshots
 
+# npm's part is pinned whole by .ci/overlay/package-lock.json; the browser is the one of the screenshots.
+OVERLAY := $(VENV)/overlay-npm
+OVERLAY_TESTS ?= $(sort $(wildcard .ci/overlay/tests/*.test.mjs))
+
+.PHONY: overlay-setup
+overlay-setup: screenshots-setup
+	@cmp -s .ci/overlay/package-lock.json $(OVERLAY)/package-lock.json || { rm -rf $(OVERLAY) $(OVERLAY).new \
+		&& mkdir -p $(OVERLAY).new && cp .ci/overlay/package.json .ci/overlay/package-lock.json $(OVERLAY).new \
+		&& npm ci --prefix $(OVERLAY).new --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
+		&& mv $(OVERLAY).new $(OVERLAY); }
+
+# One file after the other: each has a browser of its own. Some of them: OVERLAY_TESTS=.ci/overlay/tests/feed.test.mjs
+.PHONY: overlay-check
+overlay-check: overlay-setup setup needs-python build ## Try the overlay in a browser: layouts, states, faults, CasparCG's calls, OGraf's actions
+	BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) OVERLAY_NODE_MODULES=$(OVERLAY)/node_modules \
+		OVERLAY_PICTURES=$(TARGET)/screenshots/overlay node --test --test-concurrency=1 $(OVERLAY_TESTS)
+
 ##@ Breaking
 
 # Both add one to what `build` builds; `make -o build` takes what is there.
@@ -375,6 +392,10 @@ bench-streams: needs-rust setup ## What 19,000 readers of a stream cost, and how
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
 	$(CARGO) bench --locked --package vote-bench --bench load_ceiling
+
+.PHONY: overlay-measure
+overlay-measure: overlay-setup ## How many frames a second the overlay makes without a GPU, on one core; on an idle machine
+	BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) node .ci/overlay/measure.mjs
 
 ##@ Other
 

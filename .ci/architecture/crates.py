@@ -16,11 +16,12 @@ ALLOWED = {
     "vote-runtime": {"vote-domain", "vote-store"},
     "vote-http": {"vote-domain", "vote-runtime"},
     "vote-ingest": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
-    "vote-results": {"vote-domain", "vote-store", "vote-runtime", "vote-http"},
+    "vote-overlay": set(),
+    "vote-results": {"vote-domain", "vote-store", "vote-runtime", "vote-http", "vote-overlay"},
     "vote-bench": set(),
     "vote-client": {"vote-runtime"},
     "vote-dev": {"vote-client", "vote-store"},
-    "votectl": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-dev"},
+    "votectl": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-dev", "vote-overlay"},
     # Faults from outside: real processes, and what the operator looks at to see what they did.
     "vote-chaos": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-testkit"},
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use vote_domain::ReceiptKey;
 
 use crate::metrics::ReadCounters;
+use crate::overlay::assets::Assets;
+use crate::overlay::themes::Themes;
 use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::series_maker::SeriesMaker;
@@ -22,4 +24,8 @@ pub(crate) struct Api {
     pub(crate) feeds: OnDemand,
     pub(crate) list_reads: ReadCounters,
     pub(crate) streams: Arc<Streams>,
+    /// The overlay's page and assets.
+    pub(crate) overlay: Assets,
+    /// Themes of the overlay.
+    pub(crate) themes: Themes,
 }

@@ -8,6 +8,7 @@ mod api;
 mod documents;
 mod formats;
 mod metrics;
+mod overlay;
 mod pages;
 mod problems;
 mod routes;

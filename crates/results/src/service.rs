@@ -1,5 +1,6 @@
 //! The service: what it is started from, and the routes it answers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
 use crate::api::Api;
 use crate::documents::view::Freshness;
 use crate::metrics::Metrics;
+use crate::overlay::assets::Assets;
+use crate::overlay::themes::Themes;
 use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::renderer::Renderer;
@@ -39,6 +42,7 @@ impl Service for Results {
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let settings = Arc::clone(&context.settings);
+        let themes = themes(settings.overlay.themes_dir.clone()).await?;
         let store = Store::new(&settings.redis)?;
         let reading = SnapshotConfig {
             interval: settings.snapshot.interval,
@@ -92,6 +96,8 @@ impl Service for Results {
                     "Too many feeds of other rows, orders or languages are being asked for at once.",
                 ),
                 streams,
+                overlay: Assets::new()?,
+                themes,
             }),
         })
     }
@@ -108,4 +114,16 @@ impl Service for Results {
         // Nothing is accepted here that would have to be finished.
         Ok(())
     }
+}
+
+/// Reads the themes of the overlay.
+async fn themes(folder: Option<PathBuf>) -> Result<Themes, BoxError> {
+    let Some(folder) = folder else {
+        return Ok(Themes::default());
+    };
+    let read = tokio::task::spawn_blocking(move || {
+        Themes::read(&folder)
+            .map_err(|error| format!("overlay.themes_dir: {}: {error}", folder.display()))
+    });
+    Ok(read.await??)
 }

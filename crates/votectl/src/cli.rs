@@ -1,7 +1,7 @@
 //! The command line: what there is, how it is spelt, what it means.
 
 use crate::commands::{
-    audit, dev, doctor, export, feed_token, import, poll, push, receipt, replay,
+    audit, dev, doctor, export, feed_token, graphics, import, poll, push, receipt, replay,
 };
 use crate::global::Global;
 use crate::load::args::LoadArgs;
@@ -42,6 +42,9 @@ pub enum Command {
     Import(import::ImportArgs),
     /// Record accepted votes that an ended ingest process has left in a file (a spill), as far as Redis lacks them
     Replay(replay::ReplayArgs),
+    /// Make graphics of a poll for systems of broadcasters
+    #[command(subcommand)]
+    Graphics(graphics::GraphicsCommand),
     /// Put open-loop load on an ingest service, and reconcile its answers with the tally
     Load(Box<LoadArgs>),
     /// Test a deployment by one vote in a rehearsal of its own: in by ingest, out by results, proven in Redis

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod numbered;
 pub mod redis_args;
 pub mod refusal;
+mod replace;
 pub mod service_url;
 pub mod smoke;
 pub mod table;
@@ -46,6 +47,7 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
         Command::Audit(args) => commands::audit::run(args, &mut context).await,
         Command::Doctor(args) => commands::doctor::run(args, &mut context).await,
         Command::Export(args) => commands::export::run(args, &mut context).await,
+        Command::Graphics(command) => commands::graphics::run(command, &mut context),
         Command::Import(args) => commands::import::run(args, &mut context).await,
         Command::Replay(args) => commands::replay::run(args, &mut context).await,
         Command::Load(args) => load::run(*args, &mut context).await,

@@ -3,6 +3,7 @@
 mod feed_parameters;
 mod feed_query;
 mod feeds;
+mod overlay;
 mod poll;
 mod polls;
 mod receipt;
@@ -29,7 +30,10 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         .service(feeds::get_flat)
         .service(feeds::get_csv)
         .service(feeds::get_xml)
-        .service(receipt::get_receipt);
+        .service(receipt::get_receipt)
+        .service(overlay::asset)
+        .service(overlay::theme)
+        .service(overlay::page);
 }
 
 /// The OpenAPI document of these operations.

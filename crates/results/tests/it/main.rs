@@ -11,6 +11,7 @@ mod http;
 mod lifecycle;
 mod on_air;
 mod overdue;
+mod overlay;
 mod receipts;
 mod replicas;
 mod series;

@@ -29,8 +29,8 @@ pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_
 pub use self::schema::schema_json;
 pub use self::sections::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
-    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
-    StreamSettings,
+    OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings,
+    SpillSettings, StreamSettings,
 };
 pub use self::service_name::ServiceName;
 
@@ -62,6 +62,8 @@ pub struct Settings {
     pub spill: SpillSettings,
     /// Which poll is the current one.
     pub current: CurrentSettings,
+    /// The overlay.
+    pub overlay: OverlaySettings,
     /// How the service stops.
     pub shutdown: ShutdownSettings,
 }

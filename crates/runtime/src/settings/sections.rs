@@ -321,6 +321,15 @@ impl CurrentSettings {
     }
 }
 
+/// `overlay.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverlaySettings {
+    /// Folder of themes.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub themes_dir: Option<PathBuf>,
+}
+
 /// `shutdown.*`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

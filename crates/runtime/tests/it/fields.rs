@@ -4,8 +4,9 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
-    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, PollsSettings,
-    ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings, StreamSettings,
+    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, OverlaySettings,
+    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
+    StreamSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -56,6 +57,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("spill", of::<SpillSettings>()),
         ("stream", of::<StreamSettings>()),
         ("current", of::<CurrentSettings>()),
+        ("overlay", of::<OverlaySettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];
     assert_eq!(of::<Settings>(), sections.each_ref().map(|(name, _)| *name));

@@ -212,6 +212,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          {results}/v1/polls/current/results.flat.json\n  \
          {results}/v1/polls/current/results.csv\n  \
          {results}/v1/polls/current/results.xml\n  \
+         {results}/overlay/current                      # for OBS, vMix and CasparCG: docs/overlay.md\n  \
          {ourselves} --redis {redis} poll hold {id}      # and `poll release`\n\n\
          Put load on the rehearsal:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {trial} --rate 5000 --duration 30s\n",
         line(demo),

@@ -8,12 +8,11 @@ use crate::commands::progress::Shards;
 use crate::commands::spreadsheet::{Spreadsheet, finish, for_spreadsheet};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::replace::replace;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use vote_domain::{
     Bucket, CandidateStanding, Phase, Poll, PollState, Standing, dense_hours, dense_minutes,
@@ -208,37 +207,7 @@ fn write(file: Option<&Path>, text: &str, context: &mut Context<'_>) -> Result<(
         written.map_err(Failure::output)?;
         return context.terminal.flush();
     };
-    replace(file, text).map_err(|error| Failure::unwritable(file, error))
-}
-
-/// Replaces a file by a new one that is on the disk, so that a failure half-way leaves the old one. What is no
-/// plain file (a pipe, a link) is written to as it is.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let plain = match fs::symlink_metadata(file) {
-        Ok(there) => there.is_file(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    };
-    let (true, Some(name)) = (plain, file.file_name()) else {
-        return fs::write(file, text);
-    };
-    let mut part = name.to_owned();
-    part.push(".part");
-    let part = file.with_file_name(part);
-    let write = || {
-        let mut new = File::create(&part)?;
-        if let Ok(old) = fs::metadata(file) {
-            new.set_permissions(old.permissions())?;
-        }
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        fs::rename(&part, file)
-    };
-    let written = write();
-    if written.is_err() {
-        // It is of no use, and what is told is why it could not be written.
-        let _removed = fs::remove_file(&part);
-    }
-    written
+    replace(file, text.as_bytes()).map_err(|error| Failure::unwritable(file, error))
 }
 
 async fn backup(

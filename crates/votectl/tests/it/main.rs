@@ -12,6 +12,7 @@ mod doctor;
 mod drafts;
 mod ended;
 mod feed_tokens;
+mod graphics;
 mod journal;
 mod listing;
 mod load;
