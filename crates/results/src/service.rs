@@ -9,7 +9,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
 use vote_http::{BoxError, Context, Service, StopError};
-use vote_runtime::ServiceName;
+use vote_runtime::{ServiceName, Settings};
 use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
 
 use crate::api::Api;
@@ -44,10 +44,7 @@ impl Service for Results {
         let settings = Arc::clone(&context.settings);
         let themes = themes(settings.overlay.themes_dir.clone()).await?;
         let store = Store::new(&settings.redis)?;
-        let reading = SnapshotConfig {
-            interval: settings.snapshot.interval,
-            polls_interval: settings.polls.refresh_interval,
-        };
+        let reading = reading(&settings);
         let stopped = context.lifecycle.stopped();
         let clock = Arc::clone(&context.clock);
         let snapshots = Snapshotter::start(
@@ -113,6 +110,14 @@ impl Service for Results {
     async fn drain(self, _patience: Duration) -> Result<(), StopError> {
         // Nothing is accepted here that would have to be finished.
         Ok(())
+    }
+}
+
+/// How often what is read.
+fn reading(settings: &Settings) -> SnapshotConfig {
+    SnapshotConfig {
+        interval: settings.snapshot.interval,
+        polls_interval: settings.polls.refresh_interval,
     }
 }
 
