@@ -241,6 +241,7 @@ $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION):
 .PHONY: feeds-check
 feeds-check: build needs-python ## Read each feed of a live service by parsers that are not ours
 	cd .ci && python3 -m feeds.check --bin-dir $(abspath $(BIN))
+
 .PHONY: streams-check
 streams-check: build needs-python ## Read streams through a real HAProxy while results processes come and go
 	@$(PACKAGES) proxy || true
