@@ -129,7 +129,10 @@ export class Overlay {
   decide(isStill) {
     if (this.isChanging) return;
     const isIn = this.isPlaying && this.gate.shown !== null && this.isTime;
-    if (isIn !== this.graphic.isIn) this.graphic.show(isIn, isStill);
+    if (isIn === this.graphic.isIn) return;
+    this.graphic.show(isIn, isStill);
+    // A countdown comes by its time, when nobody calls and nothing is heard.
+    this.tell();
   }
 
   /** Whether the layout's time has come: a countdown comes by itself in the last minute. */
