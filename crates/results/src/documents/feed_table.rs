@@ -13,7 +13,7 @@ use crate::documents::feed::{Feed, FeedCandidate};
 use crate::documents::words::Words;
 
 /// In which order the rows are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum Sort {
     /// That of the poll's file.
     #[default]
@@ -29,7 +29,7 @@ impl Sort {
 }
 
 /// How a feed is to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Layout {
     /// So many rows exactly, blank ones at the end; `None`: one for each candidate.
     pub(crate) rows: Option<usize>,

@@ -2,7 +2,7 @@
 
 use vote_domain::Language;
 use vote_http::problem::echo;
-use vote_http::query::parameters;
+use vote_http::query::{Parameter, parameters};
 use vote_http::{Problem, ProblemCode};
 
 use crate::documents::feed_table::{Layout, Sort};
@@ -21,7 +21,14 @@ const KNOWN: [&str; 4] = ["rows", "sort", "lang", "token"];
 /// # Errors
 /// `invalid-query`.
 pub(super) fn layout(query: &str) -> Result<Layout, Problem> {
-    let given = parameters(query, &KNOWN)?;
+    layout_of(&parameters(query, &KNOWN)?)
+}
+
+/// The layout that is among parameters of others as well.
+///
+/// # Errors
+/// `invalid-query`.
+pub(super) fn layout_of(given: &[Parameter<'_>]) -> Result<Layout, Problem> {
     let value = |name: &str| {
         let given = given.iter().find(|(given, _)| given == name);
         given.map(|(_, value)| value.as_ref())

@@ -7,17 +7,19 @@ use actix_web::http::header::{
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use vote_domain::PollId;
+use vote_http::query::parameters;
 use vote_http::{Problem, ProblemCode, is_head};
 
 use crate::api::Api;
 use crate::problems::StreamProblems;
+use crate::routes::feed_query::layout_of;
 use crate::routes::feeds::for_address;
 use crate::serve::access::Audience;
 use crate::serve::find::named_poll;
 use crate::stream::event::Event;
 use crate::stream::event_id::EventId;
 use crate::stream::line::LineKey;
-use crate::stream::query::StreamQuery;
+use crate::stream::query::{KNOWN, StreamQuery};
 use crate::stream::reader::Reader;
 
 /// The newest event that the reader has.
@@ -47,6 +49,9 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
         ("view" = Option<String>, Query, description = "`standing`: each event is whole. `delta`: the first one is, and those after it are events `patch`, with a JSON Patch (RFC 6902) of what has changed; one that skips some is whole again. `rows`: what may go on air, as `results.rows.json` has it.", example = "standing"),
         ("max_rate" = Option<f64>, Query, description = "Most events per second, 0.015 to 4.", example = 1.0),
         ("encoding" = Option<String>, Query, description = "`br`: the answer is one stream of brotli, for readers who say that they take it. Without, it is not compressed.", example = "identity"),
+        ("rows" = Option<u8>, Query, description = "With `view=rows`, as of the feed: so many rows exactly, 1 to 64.", example = 4),
+        ("sort" = Option<String>, Query, description = "With `view=rows`, as of the feed: `candidate` or `rank`.", example = "rank"),
+        ("lang" = Option<String>, Query, description = "With `view=rows`, as of the feed: language of the texts.", example = "pt-BR"),
         ("token" = Option<String>, Query, format = Password, description = "Token of a feed, for readers that send no header, with `view=rows`. It is never logged."),
         ("Last-Event-ID" = Option<String>, Header, description = "`id` of the newest event that the client has."),
     ),
@@ -66,11 +71,13 @@ pub(crate) async fn stream_results(request: HttpRequest, api: Data<Api>) -> Http
 
 fn stream(request: &HttpRequest, api: &Api) -> Result<HttpResponse, Problem> {
     let audience = api.access.feed_audience(request)?;
-    let query = StreamQuery::parse(request.query_string())?;
+    let given = parameters(request.query_string(), &KNOWN)?;
+    let query = StreamQuery::of(&given)?;
     let key = LineKey {
         poll: named_poll(request)?,
         audience,
         view: query.view,
+        layout: layout_of(&given)?,
     };
     let had = request.headers().get(LAST_EVENT_ID);
     let had = had.and_then(|id| EventId::parse(id.to_str().ok()?));

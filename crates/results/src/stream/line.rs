@@ -8,10 +8,12 @@ use tokio::sync::watch;
 use vote_domain::{PollId, PollState, Release};
 use vote_http::{Problem, ProblemCode};
 
+use crate::documents::feed_table::Layout;
 use crate::documents::standing::Sight;
 use crate::formats;
 use crate::formats::feeds::ROWS;
 use crate::pages::board::PollPages;
+use crate::pages::feed_pages::FeedKey;
 use crate::pages::held::held_body;
 use crate::pages::page::{PageKey, Subject};
 use crate::pages::published::Published;
@@ -28,6 +30,8 @@ pub(crate) struct LineKey {
     pub(crate) poll: PollId,
     pub(crate) audience: Audience,
     pub(crate) view: StreamView,
+    /// Of rows.
+    pub(crate) layout: Layout,
 }
 
 /// The newest event, and who waits for the next one. Whoever is slow finds the newest alone.
@@ -115,7 +119,7 @@ fn pages(board: &Published, key: &LineKey) -> Result<Arc<PollPages>, Problem> {
 fn news(poll: &PollPages, key: &LineKey) -> Result<News, Problem> {
     let sight = key.audience.standing(poll.visibility())?;
     match key.view {
-        StreamView::Rows => rows(poll, sight),
+        StreamView::Rows => rows(poll, sight, key.layout),
         StreamView::Standing | StreamView::Delta if key.audience == Audience::Feed => {
             Err(Problem::new(ProblemCode::FiguresRestricted)
                 .detail("The token of a feed is for what may go on air: it needs view=rows."))
@@ -124,15 +128,25 @@ fn news(poll: &PollPages, key: &LineKey) -> Result<News, Problem> {
     }
 }
 
-fn rows(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
+fn rows(poll: &PollPages, sight: Sight, layout: Layout) -> Result<News, Problem> {
     let feed = poll.feeds.seen(sight);
     let feed = feed.ok_or(ProblemCode::SnapshotUnavailable)?;
-    let body = feed.ahead(ROWS).ok_or(ProblemCode::SnapshotUnavailable)?;
+    let layout = layout.beside(&feed.feed);
+    let body = match feed.ahead(ROWS).filter(|_| layout == Layout::default()) {
+        Some(body) => Arc::clone(body),
+        None => Arc::new(
+            feed.make(FeedKey {
+                format: ROWS,
+                layout,
+            })
+            .map_err(unmade)?,
+        ),
+    };
     let poll_id = poll.snapshot.poll.definition.id();
     let (revision, as_of) = (feed.feed.revision, feed.feed.as_of);
     let is_void = feed.feed.state == PollState::Void;
     Ok(News {
-        id: EventId::new(poll_id, revision, as_of, body),
+        id: EventId::new(poll_id, revision, as_of, &body),
         body: body.identity.bytes.clone(),
         is_last: is_void || is_settled(poll) && feed.feed.release == Release::Released,
     })
@@ -145,8 +159,7 @@ fn standing(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
             return Err(Problem::new(ProblemCode::SnapshotUnavailable)
                 .detail("Production holds the figures of this poll, and none are to be shown."));
         };
-        let body = held_body(poll, held, sight)
-            .map_err(|error| Problem::new(ProblemCode::Internal).because(&error.to_string()))?;
+        let body = held_body(poll, held, sight).map_err(unmade)?;
         let revision = (sight == Sight::All).then_some(held.revision);
         return Ok(News {
             id: EventId::new(definition.id(), revision, held.as_of, &body),
@@ -166,6 +179,11 @@ fn standing(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
         body: body.identity.bytes.clone(),
         is_last: is_settled(poll),
     })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unmade(error: io::Error) -> Problem {
+    Problem::new(ProblemCode::Internal).because(&error.to_string())
 }
 
 /// Whether nothing will ever follow what is shown of the poll in its state.

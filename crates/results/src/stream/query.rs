@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vote_http::query::parameters;
+use vote_http::query::Parameter;
 use vote_http::{Problem, ProblemCode};
 
 /// Most events per second, whatever is asked for.
@@ -11,8 +11,10 @@ const MAX_RATE: f64 = 4.0;
 /// Fewest events per second that can be asked for: one in a minute and a bit.
 const MIN_RATE: f64 = 0.015;
 
-/// The query parameters.
-const KNOWN: [&str; 4] = ["view", "max_rate", "encoding", "token"];
+/// The query parameters; those of a feed's layout are for rows alone.
+pub(crate) const KNOWN: [&str; 7] = [
+    "view", "max_rate", "encoding", "rows", "sort", "lang", "token",
+];
 
 /// How a reader wants the events.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,24 +50,33 @@ impl StreamView {
 }
 
 impl StreamQuery {
+    /// Reads the parameters of a stream.
+    ///
     /// # Errors
     /// `invalid-query`.
-    pub(crate) fn parse(query: &str) -> Result<Self, Problem> {
+    pub(crate) fn of(given: &[Parameter<'_>]) -> Result<Self, Problem> {
         let mut parsed = Self {
             view: StreamView::Standing,
             interval: Duration::from_secs_f64(1.0 / MAX_RATE),
             is_brotli: false,
         };
-        for (name, value) in parameters(query, &KNOWN)? {
+        for (name, value) in given {
             match name.as_ref() {
-                "view" => parsed.view = view(&value)?,
-                "max_rate" => parsed.interval = interval(&value)?,
-                "encoding" => parsed.is_brotli = is_brotli(&value)?,
-                // Who asks is another matter.
+                "view" => parsed.view = view(value)?,
+                "max_rate" => parsed.interval = interval(value)?,
+                "encoding" => parsed.is_brotli = is_brotli(value)?,
+                // Who asks, and how rows are laid out, is another matter.
                 _ => {}
             }
         }
-        Ok(parsed)
+        let of_rows =
+            |(name, _): &&Parameter<'_>| matches!(name.as_ref(), "rows" | "sort" | "lang");
+        match given.iter().find(of_rows) {
+            Some((name, _)) if parsed.view != StreamView::Rows => Err(invalid(format!(
+                "The query parameter {name} is taken with view=rows."
+            ))),
+            _ => Ok(parsed),
+        }
     }
 }
 
@@ -109,18 +120,25 @@ fn invalid(detail: String) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use vote_http::query::parameters;
+
     use super::*;
+
+    fn parse(query: &str) -> Result<StreamQuery, Problem> {
+        StreamQuery::of(&parameters(query, &KNOWN)?)
+    }
 
     #[test]
     fn what_is_not_asked_for_has_its_default() {
-        let parsed = StreamQuery::parse("").expect("fine");
+        let parsed = parse("").expect("fine");
         assert_eq!(parsed.view, StreamView::Standing);
         assert_eq!(parsed.interval, Duration::from_millis(250));
         assert!(!parsed.is_brotli);
-        let parsed = StreamQuery::parse("view=delta&max_rate=0.5&encoding=br").expect("fine");
+        let parsed = parse("view=delta&max_rate=0.5&encoding=br").expect("fine");
         assert_eq!(parsed.view, StreamView::Delta);
         assert_eq!(parsed.interval, Duration::from_secs(2));
         assert!(parsed.is_brotli);
+        assert!(parse("view=rows&lang=en&rows=3&sort=rank").is_ok());
     }
 
     #[test]
@@ -135,10 +153,15 @@ mod tests {
             ("max_rate=inf", "0.015 to 4"),
             ("max_rate=", "0.015 to 4"),
             ("encoding=gzip", "identity and br"),
-            ("x=1", "takes view, max_rate, encoding and token"),
+            (
+                "x=1",
+                "takes view, max_rate, encoding, rows, sort, lang and token",
+            ),
             ("view=delta&view=delta", "given twice"),
+            ("lang=en", "lang is taken with view=rows"),
+            ("view=delta&rows=3", "rows is taken with view=rows"),
         ] {
-            let problem = StreamQuery::parse(query).expect_err(query);
+            let problem = parse(query).expect_err(query);
             let body = String::from_utf8(problem.body().to_vec()).expect("text");
             assert!(body.contains(said), "{query}: {body}");
         }

@@ -8,7 +8,7 @@ use vote_domain::Transition;
 use vote_testkit::RedisServer;
 
 use crate::support::{
-    ANA, App, BIA, BROADCAST, DEADLINE, ID, PRODUCTION, Producer, closes_at, lasting_redis,
+    ANA, App, BIA, BROADCAST, DEADLINE, ID, PRODUCTION, Producer, closes_at, feed, lasting_redis,
     problem, published, results, voting,
 };
 
@@ -556,6 +556,12 @@ async fn the_token_of_a_feed_streams_what_may_go_on_air_and_nothing_else() {
     let mut rows = Reader::open(&app, &format!("?view=rows&token={token}"), &[]).await;
     let names = rows.until(|rows| rows[0]["name"] == "Ana").await.json();
     assert!(names[0]["votes"].is_null(), "nothing was released yet");
+
+    let english = format!("?view=rows&rows=3&sort=rank&lang=en&token={token}");
+    let said = Reader::open(&app, &english, &[]).await.event().await.json();
+    let asked = feed(&format!("rows.json?rows=3&sort=rank&lang=en&token={token}"));
+    assert_eq!(said, app.get(&asked).await.json(), "as the feed has it");
+    assert_eq!(said[2]["name"], "", "a blank row");
 
     for query in ["", "&view=delta"] {
         let refused = app.get(&path(&format!("?token={token}{query}"))).await;

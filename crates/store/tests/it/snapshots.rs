@@ -283,7 +283,8 @@ async fn a_new_poll_is_there_before_its_fences_are() {
         eventually(DEADLINE, shown).await;
     };
     is(" 2").await;
-    assert!(reading.knows(&draft), "it has no votes: that is known");
+    // It has no votes: that is known.
+    eventually(DEADLINE, || async { reading.knows(&draft) }).await;
     show.operator.fence(&draft).await.expect("done");
     is(" 0").await;
     assert_eq!(reading.count("vote_snapshot_failures_total"), 0);
