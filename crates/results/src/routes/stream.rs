@@ -81,7 +81,7 @@ fn stream(request: &HttpRequest, api: &Api) -> Result<HttpResponse, Problem> {
     };
     let had = request.headers().get(LAST_EVENT_ID);
     let had = had.and_then(|id| EventId::parse(id.to_str().ok()?));
-    let place = match api.streams.enter(key) {
+    let place = match api.streams.enter(&key) {
         Ok(place) => place,
         Err(problem) if problem.code() == ProblemCode::SnapshotUnavailable => {
             let whole = Event::of_problem(0, &problem).whole;

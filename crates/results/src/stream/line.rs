@@ -183,7 +183,7 @@ fn standing(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unmade(error: io::Error) -> Problem {
-    Problem::new(ProblemCode::Internal).because(&error.to_string())
+    Problem::new(ProblemCode::Internal).because(error.to_string())
 }
 
 /// Whether nothing will ever follow what is shown of the poll in its state.

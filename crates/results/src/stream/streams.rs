@@ -79,7 +79,7 @@ impl Streams {
     ///
     /// # Errors
     /// Those of the standing; `too-many-requests` where the process has no place left.
-    pub(crate) fn enter(&self, key: LineKey) -> Result<Place, Problem> {
+    pub(crate) fn enter(&self, key: &LineKey) -> Result<Place, Problem> {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(Arc::clone(&self.open));
         if before >= self.limit {
@@ -88,10 +88,10 @@ impl Streams {
             ));
         }
         let mut lines = self.lines.lock();
-        let events = match lines.get(&key) {
+        let events = match lines.get(key) {
             Some(line) => line.subscribe(),
             None => {
-                let line = Line::new(&self.board, &key)?;
+                let line = Line::new(&self.board, key)?;
                 let events = line.subscribe();
                 lines.insert(key.clone(), line);
                 events

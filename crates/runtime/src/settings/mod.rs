@@ -58,10 +58,10 @@ pub struct Settings {
     pub receipts: ReceiptSettings,
     /// Tokens of the readers that see more than the public.
     pub access: AccessSettings,
-    /// Where accepted votes are left that Redis may not have in the end.
-    pub spill: SpillSettings,
     /// Which poll is the current one.
     pub current: CurrentSettings,
+    /// Where accepted votes are left that Redis may not have in the end.
+    pub spill: SpillSettings,
     /// The overlay.
     pub overlay: OverlaySettings,
     /// How the service stops.

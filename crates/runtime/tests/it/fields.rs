@@ -55,8 +55,8 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("stream", of::<StreamSettings>()),
         ("receipts", of::<ReceiptSettings>()),
         ("access", of::<AccessSettings>()),
-        ("spill", of::<SpillSettings>()),
         ("current", of::<CurrentSettings>()),
+        ("spill", of::<SpillSettings>()),
         ("overlay", of::<OverlaySettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];

@@ -14,6 +14,9 @@ use crate::forbidden::is_forbidden;
 use crate::nodes::{Link, Nodes, leads_elsewhere};
 use crate::script::{is_digest_forbidden, is_unknown_script};
 
+/// How often a call goes at once to the node that another one has named; then it waits as after any other failure.
+const MOST_FOLLOWED: u32 = 3;
+
 /// What came of one attempt to send a batch.
 #[derive(Debug)]
 pub(super) enum Attempt {
@@ -39,6 +42,8 @@ pub(super) struct Sender {
     link: Option<Link>,
     /// The node to ask next, and once: the one that is about to get the slot.
     asking: Option<Node>,
+    /// Whether the last attempt ended with the name of another node.
+    was_sent_on: bool,
     /// Votes are accepted although replicas are missing.
     degraded: bool,
 }
@@ -59,6 +64,7 @@ impl Sender {
             abort,
             link: None,
             asking: None,
+            was_sent_on: false,
             degraded: false,
         }
     }
@@ -91,10 +97,22 @@ impl Sender {
     pub(super) async fn attempt(&mut self, call: &Call<'_>) -> Result<Attempt, Aborted> {
         let command = call.command(&self.target);
         let abort = self.abort.clone();
+        let attempts = async {
+            let mut followed = 0;
+            loop {
+                let attempt = self.attempt_once(call, &command).await;
+                // A server that names another one has done nothing. Where slots go on moving, whoever waits before each
+                // try is always late.
+                if !std::mem::take(&mut self.was_sent_on) || followed == MOST_FOLLOWED {
+                    return attempt;
+                }
+                followed += 1;
+            }
+        };
         tokio::select! {
             biased;
             () = abort.cancelled() => Err(Aborted),
-            attempt = self.attempt_once(call, &command) => Ok(attempt),
+            attempt = attempts => Ok(attempt),
         }
     }
 
@@ -256,6 +274,7 @@ impl Sender {
             return String::new();
         };
         self.asking = self.nodes.learn_from(&self.key, error);
+        self.was_sent_on = is_redirect(error);
         if is_refusal(error) && !leads_elsewhere(error) {
             self.link = Some(link);
         } else {
@@ -264,6 +283,12 @@ impl Sender {
         }
         error.to_string()
     }
+}
+
+/// Whether the server names another one that has, or is about to get, the slot.
+fn is_redirect(error: &RedisError) -> bool {
+    use redis::ServerErrorKind as Kind;
+    matches!(error.kind(), ErrorKind::Server(Kind::Moved | Kind::Ask))
 }
 
 /// Whether the server has refused before it wrote anything. Redis refuses these before a script
