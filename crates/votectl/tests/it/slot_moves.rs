@@ -2,7 +2,7 @@
 
 use crate::support::{PATIENCE, poll_file, service_at, vote, votectl};
 use serde_json::Value;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use vote_testkit::{RedisCluster, eventually, redis_server_8_4, valkey_server_9};
 
 const POLL: &str = "paredao-01";
@@ -41,10 +41,19 @@ async fn slots(redis: &RedisCluster) -> Vec<u16> {
     slots
 }
 
-/// Moves the slots round and round, and counts.
-async fn move_for_ever(redis: &RedisCluster, slots: &[u16], by: By, moved: &AtomicUsize) {
+/// Moves the slots round and round, and counts. It ends between two moves.
+async fn move_until(
+    is_over: &AtomicBool,
+    redis: &RedisCluster,
+    slots: &[u16],
+    by: By,
+    moved: &AtomicUsize,
+) {
     loop {
         for slot in slots {
+            if is_over.load(Ordering::Relaxed) {
+                return;
+            }
             let to = (redis.owner_of(*slot).await + 1) % 3;
             match by {
                 By::Keys => redis.move_slot(*slot, to).await,
@@ -72,7 +81,7 @@ async fn an_evening(redis: &RedisCluster, by: By) {
     }
     let slots = slots(redis).await;
     assert!(slots.len() > 2, "the shards are spread");
-    let moved = AtomicUsize::new(0);
+    let (moved, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let file = dir.path().join("backup.json");
     let commands = async {
         for line in [
@@ -94,11 +103,9 @@ async fn an_evening(redis: &RedisCluster, by: By) {
             .await;
             run(&url, &line).await;
         }
+        is_over.store(true, Ordering::Relaxed);
     };
-    tokio::select! {
-        () = commands => {}
-        () = move_for_ever(redis, &slots, by, &moved) => {}
-    }
+    tokio::join!(commands, move_until(&is_over, redis, &slots, by, &moved));
     redis.wait_until_ok().await;
     let audit = run(&url, &format!("audit {POLL} --output json")).await;
     let audit: Value = serde_json::from_str(&audit).expect("it is JSON");
