@@ -14,7 +14,7 @@ use crate::forbidden::is_forbidden;
 use crate::nodes::{Link, Nodes, leads_elsewhere};
 use crate::script::{is_digest_forbidden, is_unknown_script};
 
-/// How often a call goes at once to the node that another one has named; then it waits as after any other failure.
+/// How often a question goes at once to the node that another one has named.
 const MOST_FOLLOWED: u32 = 3;
 
 /// What came of one attempt to send a batch.
@@ -97,23 +97,24 @@ impl Sender {
     pub(super) async fn attempt(&mut self, call: &Call<'_>) -> Result<Attempt, Aborted> {
         let command = call.command(&self.target);
         let abort = self.abort.clone();
-        let attempts = async {
-            let mut followed = 0;
-            loop {
-                let attempt = self.attempt_once(call, &command).await;
-                // A server that names another one has done nothing. Where slots go on moving, whoever waits before each
-                // try is always late.
-                if !std::mem::take(&mut self.was_sent_on) || followed == MOST_FOLLOWED {
-                    return attempt;
-                }
-                followed += 1;
-            }
-        };
         tokio::select! {
             biased;
             () = abort.cancelled() => Err(Aborted),
-            attempt = attempts => Ok(attempt),
+            attempt = self.attempt_once(call, &command) => Ok(attempt),
         }
+    }
+
+    /// One attempt of a question, and others at once where a node names another one: it is asked each second alone, and
+    /// where slots go on moving, whoever waits so long is always late.
+    pub(super) async fn ask(&mut self, call: &Call<'_>) -> Result<Attempt, Aborted> {
+        for _ in 0..MOST_FOLLOWED {
+            self.was_sent_on = false;
+            let attempt = self.attempt(call).await?;
+            if !self.was_sent_on {
+                return Ok(attempt);
+            }
+        }
+        self.attempt(call).await
     }
 
     /// The last sequence and all votes of a writer in the ledger, read in one step.

@@ -111,7 +111,7 @@ impl Recorder {
             lost: self.books.lost(),
             ..Call::new(writer, last, mode, &question)
         };
-        let error = match self.sender.attempt(&call).await? {
+        let error = match self.sender.ask(&call).await? {
             Attempt::Replied(bytes) => match Reply::parse(&bytes, 0) {
                 Some(Reply::Stands { votes }) => {
                     self.note_complete();
@@ -160,7 +160,7 @@ impl Recorder {
     async fn ask_for(&mut self, old: &Predecessor) -> Result<Result<Predecessor, String>, Aborted> {
         let question = Batch::starting(0);
         let call = Call::new(old.writer, old.sequence, Mode::End, &question);
-        let bytes = match self.sender.attempt(&call).await? {
+        let bytes = match self.sender.ask(&call).await? {
             Attempt::Replied(bytes) => bytes,
             Attempt::NotApplied(reason) | Attempt::Unknown(reason) => return Ok(Err(reason)),
         };
