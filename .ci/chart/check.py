@@ -396,10 +396,11 @@ def refused_settings(binary: pathlib.Path, settings: str, folder: pathlib.Path) 
     """What a service says against a settings file, whose secrets are replaced by files that are there."""
     made = yaml.safe_load(settings)
     for section, key in [(section, key) for section, keys in made.items() for key in keys if key.endswith("_file")]:
-        # Any secret that every setting takes, and no two the same; an address is one of its own kind.
+        # Any secret that every setting takes, and no two the same; some are of their own kind.
         secret = folder / f"{section}.{key}"
-        is_address = key == "url_file"
-        secret.write_text("redis://redis:6379" if is_address else hashlib.sha256(secret.name.encode()).hexdigest())
+        digest = hashlib.sha256(secret.name.encode()).hexdigest()
+        kinds = {"url_file": "redis://redis:6379", "feed_tokens_file": f"obs:{digest}"}
+        secret.write_text(kinds.get(key, digest))
         made[section][key] = str(secret)
     path = folder / "settings.yaml"
     path.write_text(yaml.safe_dump(made))
