@@ -205,6 +205,7 @@ test("load() with nothing at all, and twice, and its figures held and released",
   await call(page, "playAction", { skipAnimation: true });
   await untilFlag(page, "shown", "yes");
   assert.equal(service.streams, 1);
+  await settled(page);
   const before = await page.screenshot({ omitBackground: true });
   service.push(rowsOf([10, 90], { release: "held", on_air: false, revision: 101 }));
   await untilFlag(page, "air", "frozen");
