@@ -72,6 +72,7 @@ export async function until(page, wanted) {
 /** Waits until nothing moves any more: the moves of style sheets, and the numbers that count. A clock never rests. */
 export async function settled(page) {
   await page.evaluate(async () => {
+    await document.fonts.ready;
     const roots = [document, ...Array.from(document.querySelectorAll("*"), (one) => one.shadowRoot).filter(Boolean)];
     const moving = () => roots.flatMap((root) => root.getAnimations()).filter((one) =>
       one.playState !== "finished" && !one.effect.target.matches(".sand-left"));
@@ -85,6 +86,34 @@ export async function settled(page) {
       before = now;
     }
   });
+}
+
+/**
+ * The picture once it is drawn to its end: a compositor sharpens what has moved some frames after it stands, and more of
+ * them on a busy machine, so the picture is the first one that comes twice.
+ */
+export async function stillPicture(page) {
+  await settled(page);
+  let before = Buffer.alloc(0);
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
+    const now = await page.screenshot({ omitBackground: true });
+    if (now.equals(before)) return now;
+    before = now;
+  }
+  assert.fail("the picture never stands still");
+}
+
+/** That the page shows the picture from before, to the pixel; says how many pixels differ, and where. */
+export async function same(page, before, what) {
+  const now = await stillPicture(page);
+  if (now.equals(before)) return;
+  const [one, other] = [PNG.sync.read(before), PNG.sync.read(now)];
+  const different = [];
+  for (let at = 0; at < one.data.length; at += 4) {
+    if (one.data.readUInt32BE(at) !== other.data.readUInt32BE(at)) different.push([(at / 4) % one.width, Math.floor(at / 4 / one.width)]);
+  }
+  const examples = different.slice(0, 5).map(([x, y]) => `${x},${y}`).join(" ");
+  assert.equal(different.length, 0, `${what}: ${different.length} pixels have changed, the first at ${examples}`);
 }
 
 /** The text of the parts of that name, as they stand there. */

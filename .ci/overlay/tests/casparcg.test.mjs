@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before, beforeEach } from "node:test";
 
-import { flags, isEmpty, launch, open, settled, texts, until } from "../lib/browser.mjs";
+import { flags, isEmpty, launch, open, same, settled, stillPicture, texts, until } from "../lib/browser.mjs";
 import { rowsOf } from "../lib/rows.mjs";
 import { StandIn } from "../lib/stand-in.mjs";
 
@@ -138,8 +138,7 @@ test("another poll comes by its id, and the first one's figures do not stand und
 test("an update that is none changes nothing, and says why", async () => {
   const { page, call, close } = await producer('update("")', "play()");
   await until(page, { shown: "yes" });
-  await settled(page);
-  const before = await page.screenshot({ omitBackground: true });
+  const before = await stillPicture(page);
   for (const [given, said] of [
     ['update("{")', "neither JSON nor XML"],
     ['update("<templateData>")', "no templateData"],
@@ -154,8 +153,7 @@ test("an update that is none changes nothing, and says why", async () => {
     await call(empty);
     await until(page, { updateProblem: "" });
   }
-  await settled(page);
-  assert.ok(before.equals(await page.screenshot({ omitBackground: true })), "the picture");
+  await same(page, before, "the picture");
   await close();
 });
 

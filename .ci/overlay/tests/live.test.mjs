@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 
-import { isEmpty, launch, open, pixels, settled, texts, until } from "../lib/browser.mjs";
+import { isEmpty, launch, open, pixels, same, settled, stillPicture, texts, until } from "../lib/browser.mjs";
 import { Services, Switch, eventually } from "../lib/services.mjs";
 import { POLICY } from "../lib/stand-in.mjs";
 
@@ -43,13 +43,13 @@ test("a poll's figures come on air by release, stay at a hold, and go on after i
   await settled(page);
   await system.votectl("poll", "hold", "cued");
   await until(page, { air: "frozen", airReason: "held", shown: "yes" });
-  const before = await page.screenshot({ omitBackground: true });
+  const before = await stillPicture(page);
   await system.vote("cued", "bia", 4);
   await eventually("the tally has them", async () => {
     const answer = await fetch(`${system.results.url}/v1/polls/cued/results`);
     return (await answer.json()).total_votes === 8;
   });
-  assert.ok(before.equals(await page.screenshot({ omitBackground: true })), "held");
+  await same(page, before, "held");
   // Who opens the page meanwhile sees nothing.
   const second = await open(browser, overlay("cued"));
   await until(second.page, { air: "waiting", airReason: "held", shown: "no" });
@@ -75,14 +75,13 @@ test("a results service that dies freezes the picture, and its successor goes on
   await system.vote("killed", "ana", 1);
   const { page, close } = await open(browser, overlay("killed"));
   await until(page, { air: "live", shown: "yes" });
-  await settled(page);
-  const before = await page.screenshot({ omitBackground: true });
+  const before = await stillPicture(page);
   for (const [signal, percent] of [["SIGKILL", "50,00 %"], ["SIGTERM", "33,33 %"]]) {
     const { port } = system.results;
     await system.kill(system.results, signal);
     await until(page, { air: "frozen", airReason: "unreachable", shown: "yes" });
     await settled(page);
-    if (signal === "SIGKILL") assert.ok(before.equals(await page.screenshot({ omitBackground: true })), "frozen");
+    if (signal === "SIGKILL") await same(page, before, "frozen");
     await system.vote("killed", "bia", 1);
     system.results = await system.service("vote-results", { port });
     await untilPercent(page, percent);

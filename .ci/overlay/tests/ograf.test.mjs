@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import test, { after, afterEach, before, beforeEach } from "node:test";
 
-import { isEmpty, launch, open, pixels, require, settled } from "../lib/browser.mjs";
+import { isEmpty, launch, open, pixels, require, same, settled, stillPicture } from "../lib/browser.mjs";
 import { rowsOf } from "../lib/rows.mjs";
 import { StandIn } from "../lib/stand-in.mjs";
 
@@ -205,11 +205,10 @@ test("load() with nothing at all, and twice, and its figures held and released",
   await call(page, "playAction", { skipAnimation: true });
   await untilFlag(page, "shown", "yes");
   assert.equal(service.streams, 1);
-  await settled(page);
-  const before = await page.screenshot({ omitBackground: true });
+  const before = await stillPicture(page);
   service.push(rowsOf([10, 90], { release: "held", on_air: false, revision: 101 }));
   await untilFlag(page, "air", "frozen");
-  assert.ok(before.equals(await page.screenshot({ omitBackground: true })), "the held picture");
+  await same(page, before, "the held picture");
   service.push(rowsOf([50, 50], { revision: 102 }));
   await untilFlag(page, "revision", "102");
 });

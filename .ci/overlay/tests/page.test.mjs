@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before, beforeEach } from "node:test";
 
-import { flags, isEmpty, launch, open, pixels, require, settled, texts, until } from "../lib/browser.mjs";
+import { flags, isEmpty, launch, open, pixels, require, same, settled, stillPicture, texts, until } from "../lib/browser.mjs";
 import { rowsOf } from "../lib/rows.mjs";
 import { StandIn } from "../lib/stand-in.mjs";
 
@@ -119,12 +119,10 @@ test("nothing is drawn in any state that may not go on air", async () => {
 test("hold freezes the picture to the pixel, release moves it on", async () => {
   const { page, close } = await open(browser, overlay());
   await until(page, { air: "live", revision: "100" });
-  await settled(page);
-  const before = await page.screenshot({ omitBackground: true });
+  const before = await stillPicture(page);
   service.push(rowsOf([10, 80, 10], { on_air: false, release: "held", revision: 101 }));
   await until(page, { air: "frozen", airReason: "held", revision: "100" });
-  await settled(page);
-  assert.ok(before.equals(await page.screenshot({ omitBackground: true })), "the held picture");
+  await same(page, before, "the held picture");
   service.push(rowsOf([20, 70, 10], { revision: 150 }));
   await until(page, { air: "live", airReason: "", revision: "150" });
   await settled(page);
