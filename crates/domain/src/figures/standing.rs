@@ -1,6 +1,7 @@
 //! The published result: per candidate votes, percentage and rank, per channel the same.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,11 @@ pub struct Standing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false))]
     pub total_votes: Option<u128>,
+    /// Votes that were accepted, are in no figure, and can't be recorded again, as far as their writers have noted them: for
+    /// production and broadcast alone. Absent where none are noted, which does not say that there are none: it is never 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false, minimum = 1))]
+    pub lost: Option<NonZeroU64>,
     /// The candidates in the poll's order: all channels together, `percent` by the channels' weights.
     pub candidates: Vec<CandidateStanding>,
     /// The channels in the poll's order.
@@ -120,6 +126,7 @@ impl Standing {
         let mut public = self.clone();
         public.total_votes = None;
         public.revision = None;
+        public.lost = None;
         for channel in &mut public.channels {
             channel.total_votes = None;
         }
@@ -176,6 +183,7 @@ pub fn standing(
         as_of,
         revision: Some(revision),
         total_votes: Some(tally.total()),
+        lost: None,
         candidates: candidates(poll, weighted_shares(&remaining, &weights), |c| {
             tally.candidate_total(c)
         }),

@@ -1,5 +1,7 @@
 //! How a poll stands, as it is published.
 
+use std::num::NonZeroU64;
+
 use vote_domain::{Standing, standing};
 use vote_store::PollSnapshot;
 
@@ -8,10 +10,19 @@ use crate::documents::view::{View, sealed};
 /// How much a standing shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sight {
+    /// Counts and percentages, and what the show's own people have to know beside them.
+    Staff,
     /// Counts and percentages.
     All,
     /// Percentages.
     Percentages,
+}
+
+impl Sight {
+    /// Whether it shows how many votes there are.
+    pub(crate) const fn has_counts(self) -> bool {
+        matches!(self, Self::Staff | Self::All)
+    }
 }
 
 /// The standing of a view: the sealed one, if there is one.
@@ -24,6 +35,15 @@ pub(crate) fn standing_at(snapshot: &PollSnapshot, view: &View) -> Standing {
     // The clock may have closed the poll since the figures were read.
     standing.state = view.state;
     standing
+}
+
+/// The same for the show's own people, where it says more to them.
+pub(crate) fn standing_of_staff(standing: &Standing, snapshot: &PollSnapshot) -> Option<Standing> {
+    let lost = NonZeroU64::new(snapshot.lost())?;
+    Some(Standing {
+        lost: Some(lost),
+        ..standing.clone()
+    })
 }
 
 /// A standing as the document shows it.

@@ -82,7 +82,7 @@ impl Feeds {
     /// As somebody sees them. Whoever is to see percentages alone is never given more.
     pub(crate) fn seen(&self, sight: Sight) -> Option<&Arc<FeedPages>> {
         match sight {
-            Sight::All => Some(&self.whole),
+            Sight::Staff | Sight::All => Some(&self.whole),
             Sight::Percentages => self.percentages.as_ref(),
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use vote_domain::{HeldFigures, Standing};
 
 use crate::documents::Document;
-use crate::documents::standing::{Sight, standing_at};
+use crate::documents::standing::{Sight, standing_at, standing_of_staff};
 use crate::formats;
 use crate::pages::board::PollPages;
 use crate::pages::body::{Body, Effort};
@@ -19,6 +19,7 @@ use crate::pages::page::write;
 pub(crate) fn held_body(poll: &PollPages, held: &HeldFigures, sight: Sight) -> io::Result<Body> {
     let whole = held_standing(poll, held);
     let seen = match sight {
+        Sight::Staff => standing_of_staff(&whole, &poll.snapshot).unwrap_or(whole),
         Sight::All => whole,
         Sight::Percentages => whole.without_counts(),
     };

@@ -13,7 +13,7 @@ use crate::documents::Document;
 use crate::documents::feed::Feed;
 use crate::documents::list::PollListDocument;
 use crate::documents::poll::PollDocument;
-use crate::documents::standing::{Sight, standing_at};
+use crate::documents::standing::{Sight, standing_at, standing_of_staff};
 use crate::documents::view::{CHANGES, Freshness, View};
 use crate::metrics::Metrics;
 use crate::pages::board::PollPages;
@@ -103,9 +103,18 @@ impl PageMaker {
                 }
                 Visibility::Public | Visibility::Embargoed => Pages::default(),
             };
+            let of_staff = standing_of_staff(&standing, snapshot);
             let document = Document::Standing(standing);
             let standing = Pages::ahead(whole, &document, &view.cache_control())?;
-            Ok(standing.and(percentages))
+            let subject = Subject::Standing(Sight::Staff);
+            let of_staff = match of_staff {
+                Some(of_staff) => {
+                    let document = Document::Standing(of_staff);
+                    Pages::ahead(subject, &document, &view.cache_control())?
+                }
+                None => standing.also_as(subject),
+            };
+            Ok(standing.and(of_staff).and(percentages))
         })
     }
 

@@ -1,6 +1,7 @@
 //! What a page is: its key, and its body.
 
 use std::io;
+use std::sync::Arc;
 
 use actix_web::http::header::HeaderValue;
 
@@ -49,7 +50,7 @@ pub(crate) struct PageKey {
 
 /// Some pages. There are few: a map would find none of them faster.
 #[derive(Debug, Default)]
-pub(crate) struct Pages(Vec<(PageKey, Body)>);
+pub(crate) struct Pages(Vec<(PageKey, Arc<Body>)>);
 
 impl Pages {
     /// A document in all formats, made ahead.
@@ -72,7 +73,7 @@ impl Pages {
     ) -> io::Result<Self> {
         let page = |format: &&'static Format| {
             let body = write(document, format, cache_control, Effort::Ahead)?;
-            Ok((PageKey { subject, format }, body))
+            Ok((PageKey { subject, format }, Arc::new(body)))
         };
         formats
             .iter()
@@ -88,9 +89,19 @@ impl Pages {
         self
     }
 
+    /// The same bodies under another subject.
+    #[must_use]
+    pub(crate) fn also_as(&self, subject: Subject) -> Self {
+        let renamed = self.0.iter().map(|(key, body)| {
+            let format = key.format;
+            (PageKey { subject, format }, Arc::clone(body))
+        });
+        Self(renamed.collect())
+    }
+
     pub(crate) fn get(&self, key: PageKey) -> Option<&Body> {
         let found = self.0.iter().find(|(known, _)| *known == key);
-        found.map(|(_, body)| body)
+        found.map(|(_, body)| &**body)
     }
 
     /// Whether something is shown here, in whatever format.

@@ -17,7 +17,8 @@ use crate::serve::respond::respond;
 /// Votes, percentages and ranks of every candidate, over all channels by their weights and in each.
 /// Where the poll's `visibility` is `percentages`, the public's answer has no `votes` and
 /// `total_votes`; where it is `embargoed`, the public gets none. `status` says how far the figures can
-/// be relied on; a `final` one is the sealed result and doesn't change any more.
+/// be relied on; a `final` one is the sealed result and doesn't change any more. With a token of production or broadcast,
+/// `lost` is the number of accepted votes that are in no figure; without it none are noted.
 #[utoipa::path(
     tag = "results",
     operation_id = "getResults",

@@ -153,7 +153,8 @@ impl Audience {
     /// `figures-restricted`, where it sees nothing.
     pub(crate) fn standing(self, visibility: Visibility) -> Result<Sight, Problem> {
         match (self, visibility) {
-            (Self::Staff | Self::Feed, _) | (Self::Public, Visibility::Public) => Ok(Sight::All),
+            (Self::Staff, _) => Ok(Sight::Staff),
+            (Self::Feed, _) | (Self::Public, Visibility::Public) => Ok(Sight::All),
             (Self::Public, Visibility::Percentages) => Ok(Sight::Percentages),
             (Self::Public, Visibility::Embargoed) => {
                 Err(Problem::new(ProblemCode::FiguresRestricted).detail(
@@ -170,7 +171,7 @@ impl Audience {
     /// `figures-restricted`, where it doesn't.
     pub(crate) fn series(self, visibility: Visibility) -> Result<(), Problem> {
         match self.standing(visibility)? {
-            Sight::All => Ok(()),
+            Sight::Staff | Sight::All => Ok(()),
             Sight::Percentages => Err(Problem::new(ProblemCode::FiguresRestricted).detail(
                 "Of this poll only percentages are public. Its counts over time need a bearer token of \
                  production or broadcast.",
@@ -265,7 +266,12 @@ mod tests {
         ] {
             assert_eq!(Audience::Public.standing(visibility).ok(), standing);
             assert_eq!(Audience::Public.series(visibility).is_ok(), series);
-            assert_eq!(Audience::Staff.standing(visibility).ok(), Some(Sight::All));
+            assert_eq!(
+                Audience::Staff.standing(visibility).ok(),
+                Some(Sight::Staff)
+            );
+            // What is for graphics is what may go on air.
+            assert_eq!(Audience::Feed.standing(visibility).ok(), Some(Sight::All));
             assert!(Audience::Staff.series(visibility).is_ok());
         }
     }

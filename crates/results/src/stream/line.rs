@@ -160,7 +160,7 @@ fn standing(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
                 .detail("Production holds the figures of this poll, and none are to be shown."));
         };
         let body = held_body(poll, held, sight).map_err(unmade)?;
-        let revision = (sight == Sight::All).then_some(held.revision);
+        let revision = sight.has_counts().then_some(held.revision);
         return Ok(News {
             id: EventId::new(definition.id(), revision, held.as_of, &body),
             body: body.identity.bytes,
@@ -173,7 +173,7 @@ fn standing(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
     };
     let body = poll.pages.get(page);
     let body = body.ok_or(ProblemCode::SnapshotUnavailable)?;
-    let revision = (sight == Sight::All).then_some(poll.snapshot.revision);
+    let revision = sight.has_counts().then_some(poll.snapshot.revision);
     Ok(News {
         id: EventId::new(definition.id(), revision, poll.view.as_of, body),
         body: body.identity.bytes.clone(),

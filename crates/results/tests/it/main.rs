@@ -9,6 +9,7 @@ mod feed_tokens;
 mod feeds;
 mod http;
 mod lifecycle;
+mod lost;
 mod on_air;
 mod overdue;
 mod overlay;

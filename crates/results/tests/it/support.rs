@@ -178,10 +178,15 @@ impl Producer {
 
     /// A process that takes votes.
     pub(crate) async fn voting(&self) -> Voting {
+        self.voting_with(LaneConfig::default()).await
+    }
+
+    /// One with these settings, but for its patience.
+    pub(crate) async fn voting_with(&self, lane: LaneConfig) -> Voting {
         let config = VoteWriterConfig {
             lane: LaneConfig {
                 accept_timeout: Duration::from_secs(10),
-                ..LaneConfig::default()
+                ..lane
             },
             refresh_interval: Duration::from_millis(20),
             receipt_key: None,

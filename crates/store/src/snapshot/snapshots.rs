@@ -40,6 +40,17 @@ impl PollSnapshot {
             .and_then(|writers| writers.get(writer))
             .is_some_and(|writer| sequence <= writer.last_sequence)
     }
+
+    /// The votes that writers have noted as lost: those of the sealed result once there is one, as the figures are.
+    /// 0 says that none are noted, not that there are none: a process that was killed notes nothing.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        if let Some(sealed) = &self.sealed {
+            return sealed.lost;
+        }
+        let writers = self.ledger.iter().flat_map(BTreeMap::values);
+        writers.fold(0, |lost, writer| writer.lost.saturating_add(lost))
+    }
 }
 
 /// A snapshot, and when Redis last confirmed it.

@@ -222,6 +222,8 @@ impl Snapshotter {
         let unchanged = same.filter(|same| {
             same.snapshot.revision == read.revision
                 && same.snapshot.tally == read.tally
+                // Noted by a question, which is no batch.
+                && same.snapshot.lost() == read.lost()
                 && same.snapshot.sealed.is_some() == read.sealed.is_some()
         });
         Ok(Confirmed {

@@ -1,5 +1,7 @@
 //! The wire form of a standing, and what it says.
 
+use std::num::NonZeroU64;
+
 use crate::fixtures::{PAREDAO, at, poll_after, tally};
 use crate::{
     CandidateId, Percent, Poll, PollDefinition, PollState, Standing, Status, Tally, Transition,
@@ -40,8 +42,33 @@ fn has_a_json_form_that_never_changes() {
 }
 
 #[test]
+fn what_is_lost_is_said_where_there_is_something_and_read_back() {
+    let mut whole = sample();
+    assert!(
+        serde_json::to_value(&whole)
+            .expect("serialises")
+            .get("lost")
+            .is_none()
+    );
+    whole.lost = NonZeroU64::new(7);
+    let json = serde_json::to_string(&whole).expect("serialises");
+    assert!(json.contains(r#""total_votes":2000,"lost":7,"candidates""#));
+    assert_eq!(
+        serde_json::from_str::<Standing>(&json).expect("read"),
+        whole
+    );
+    // Unknown is not none: there is no 0.
+    let zero = json.replace(r#""lost":7"#, r#""lost":0"#);
+    assert!(serde_json::from_str::<Standing>(&zero).is_err());
+}
+
+#[test]
 fn without_counts_no_count_is_left() {
-    let public = sample().without_counts();
+    let whole = Standing {
+        lost: NonZeroU64::new(7),
+        ..sample()
+    };
+    let public = whole.without_counts();
     let json = serde_json::to_string(&public).expect("serialises");
     assert!(!json.contains("votes"), "{json}");
     assert_eq!(
