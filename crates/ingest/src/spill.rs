@@ -151,7 +151,11 @@ impl SpillDir {
         let to = unfinished.clone();
         let file = blocking(move || {
             let file = create(&to)?;
-            spill.write(BufWriter::new(&file), now, SOFTWARE)?;
+            if let Err(error) = spill.write(BufWriter::new(&file), now, SOFTWARE) {
+                // A part of it can't be replayed, and takes the place of others on a full disk.
+                let _removed = fs::remove_file(&to);
+                return Err(error);
+            }
             Ok(file)
         })
         .await?;
@@ -220,11 +224,18 @@ pub(crate) struct Place {
 /// Leaves accepted votes behind, says where, and that this is how the process ends.
 pub(crate) async fn leave(spill: Spill, place: Place, now: Timestamp) -> StopError {
     let (votes, spill) = (spill.votes(), Arc::new(spill));
-    let mut whereabouts = match place.dir {
-        None => "they are in no file, for spill.dir is not set".to_owned(),
-        Some(dir) => in_file(Arc::clone(&spill), &dir, now, place.patience).await,
+    let (mut whereabouts, to_log) = match place.dir {
+        None => {
+            let nowhere = "they are in no file, for spill.dir is not set".to_owned();
+            (nowhere, place.to_log)
+        }
+        Some(dir) => match in_file(Arc::clone(&spill), &dir, now, place.patience).await {
+            Ok(file) => (file, place.to_log),
+            // Whoever set a directory wants them kept: the log is what is left.
+            Err(nowhere) => (nowhere, true),
+        },
     };
-    if place.to_log {
+    if to_log {
         log(&spill, now);
         whereabouts.push_str(", and in the log");
     }
@@ -236,21 +247,30 @@ pub(crate) async fn leave(spill: Spill, place: Place, now: Timestamp) -> StopErr
     StopError::Unrecorded { votes, whereabouts }
 }
 
-/// Writes them to their file; gives where they are then.
-async fn in_file(spill: Arc<Spill>, dir: &SpillDir, now: Timestamp, patience: Duration) -> String {
+/// Writes them to their file; gives where they are then, or why they may be in none.
+async fn in_file(
+    spill: Arc<Spill>,
+    dir: &SpillDir,
+    now: Timestamp,
+    patience: Duration,
+) -> Result<String, String> {
     let path = dir.file_of(&spill, now);
     // Two waits for the disk, and the rest.
     let written = dir.write(spill, &path, now, patience / 3);
     let file = path.display();
     match tokio::time::timeout(patience, written).await {
-        Ok(Ok(true)) => format!("they are in {file}, for `votectl replay`"),
-        Ok(Ok(false)) => {
-            format!("they are in {file}, for `votectl replay`, and the disk has not confirmed it")
-        }
+        Ok(Ok(true)) => Ok(format!("they are in {file}, for `votectl replay`")),
+        Ok(Ok(false)) => Ok(format!(
+            "they are in {file}, for `votectl replay`, and the disk has not confirmed it"
+        )),
         Ok(Err(error)) => {
             let dir = dir.path.display();
-            format!("they are in no file, for {dir} can't be written to ({error})")
+            Err(format!(
+                "they are in no file, for {dir} can't be written to ({error})"
+            ))
         }
-        Err(_) => format!("{file} may be missing, for its directory did not take it in time"),
+        Err(_) => Err(format!(
+            "{file} may be missing, for its directory did not take it in time"
+        )),
     }
 }

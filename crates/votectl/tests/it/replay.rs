@@ -231,6 +231,31 @@ async fn without_a_volume_the_log_has_them() {
 }
 
 #[tokio::test]
+async fn what_its_file_does_not_take_in_the_end_is_in_the_log() {
+    let (mut server, dir, _poll) = opened().await;
+    let spill = tempfile::tempdir().expect("a directory");
+    let (mut process, address, _admin) = ingest(&server, spill.path()).await;
+    vote(address, "paredao-01").await;
+    server.kill9();
+    // It could be written to at the start.
+    spill.close().expect("removed");
+    process.terminate();
+    let exit = process.wait(PATIENCE).await;
+    assert_eq!(exit.code(), Some(3), "{}", exit.stdout());
+    for said in ["can't be written to", "and in the log"] {
+        assert!(exit.stdout().contains(said), "{}", exit.stdout());
+    }
+    let log = dir.path().join("ingest.log");
+    std::fs::write(&log, exit.stdout()).expect("written");
+    server.restart().await;
+    let poll = poll_file(dir.path());
+    json(&server, &format!("poll apply {poll}")).await;
+    json(&server, "poll open paredao-01").await;
+    let replayed = json(&server, &format!("replay {} --yes", log.display())).await;
+    assert_eq!(replayed["lanes"][0]["recorded"], 1, "{replayed}");
+}
+
+#[tokio::test]
 async fn without_a_directory_the_number_is_said_all_the_same() {
     let (mut server, _dir, _poll) = opened().await;
     let (mut process, address) = service("vote-ingest", &server).await;
