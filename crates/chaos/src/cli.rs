@@ -45,7 +45,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) setting: Vec<(String, String)>,
 
-    /// Where vote-ingest and vote-results are [default: beside vote-chaos]
+    /// Where vote-ingest, vote-results and votectl are [default: beside vote-chaos]
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: Option<PathBuf>,
 

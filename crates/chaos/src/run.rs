@@ -87,7 +87,7 @@ fn options(cli: &Cli) -> anyhow::Result<Options> {
             ourselves.parent().context("no directory")?.to_owned()
         }
     };
-    for binary in ["vote-ingest", "vote-results"] {
+    for binary in ["vote-ingest", "vote-results", "votectl"] {
         let path = bin_dir.join(binary);
         if !path.exists() {
             bail!(

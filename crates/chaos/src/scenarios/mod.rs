@@ -8,6 +8,7 @@ mod replica;
 mod results;
 mod sentinel;
 mod servers;
+mod spill;
 mod standalone;
 
 pub(crate) use servers::LeftOut;
@@ -80,6 +81,8 @@ scenarios! {
         "kill -9 of one of two ingest processes";
     "ingest-sigterm" = ingest::sigterm,
         "SIGTERM of one ingest process, then a rolling restart of both";
+    "ingest-spill" = spill::left_and_replayed,
+        "SIGTERM of all ingest processes while Redis is away; it comes back without its last second, and their files are replayed, twice";
     "clock-ahead" = ingest::clock_ahead,
         "one ingest process has its clock 2 s ahead, and the poll closes under load";
     "results-redis-away" = results::redis_away,

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 fn chaos(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_vote-chaos");
-    for service in ["vote-ingest", "vote-results"] {
+    for service in ["vote-ingest", "vote-results", "votectl"] {
         let path = Path::new(program).with_file_name(service);
         assert!(
             path.exists(),
@@ -23,10 +23,15 @@ fn text(bytes: &[u8]) -> String {
 
 /// A short run of the scenario in which Redis forgets its last second: exit code, and what was found.
 fn tail_cut(more: &[&str]) -> (Option<i32>, serde_json::Value) {
+    short_run("redis-tail-cut", more)
+}
+
+fn short_run(scenario: &str, more: &[&str]) -> (Option<i32>, serde_json::Value) {
     let logs = tempfile::tempdir();
     let logs = logs.unwrap_or_else(|error| panic!("no temporary directory: {error}"));
-    let arguments = "--quick --scenario redis-tail-cut --votes 3000 --rate 1500 --output json";
+    let arguments = "--quick --votes 3000 --rate 1500 --output json --scenario";
     let mut arguments: Vec<&str> = arguments.split(' ').collect();
+    arguments.push(scenario);
     let logs = logs.path().to_string_lossy();
     arguments.extend(["--logs", &logs]);
     arguments.extend(more);
@@ -58,6 +63,20 @@ fn votes_that_are_lost_are_found_to_be_lost() {
         "{found}"
     );
     assert_eq!(found["doubled"], 0, "{found}");
+}
+
+#[test]
+fn votes_that_ended_processes_have_left_in_files_are_recorded_once() {
+    let (code, found) = short_run("ingest-spill", &[]);
+    assert_eq!(code, Some(0), "{found}");
+    assert_eq!((&found["lost"], &found["doubled"]), (&0.into(), &0.into()));
+
+    // Without a directory there are no files, and the scenario says so.
+    let setting = "VOTE__SPILL__DIR=";
+    let (code, found) = short_run("ingest-spill", &["--setting", setting]);
+    assert_eq!(code, Some(1), "{found}");
+    let why = found["why"].as_str().expect("a reason");
+    assert!(why.contains("0 files"), "{why}");
 }
 
 #[test]
