@@ -430,7 +430,8 @@ def main() -> int:
     )
     parser.add_argument("--tools", type=pathlib.Path, help="where helm-4, helm-3 and kubectl are")
     arguments = parser.parse_args()
-    return report.main("chart-check", lambda: run(arguments))
+    is_whole = not (arguments.snapshots or arguments.self_test)
+    return report.main("chart-check" if is_whole else "a part of chart-check", lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> None:

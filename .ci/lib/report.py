@@ -9,7 +9,11 @@ import sys
 import time
 from collections.abc import Callable
 
+from lib import told
+
 findings: list[str] = []
+# What was said to hold, or to be left out.
+held: list[str] = []
 
 
 class Failed(Exception):
@@ -33,10 +37,12 @@ def title(text: str) -> None:
 
 
 def passed(text: str) -> None:
+    held.append(text)
     say(f"  ok  {text}")
 
 
 def left_out(text: str) -> None:
+    held.append(f"left out: {text}")
     say(f"  --  left out: {text}")
 
 
@@ -62,6 +68,9 @@ def main(name: str, check: Callable[[], None]) -> int:
     said = "all of it holds"
     try:
         check()
+        if not findings:
+            for problem in told.problems(name, held):
+                wrong(problem)
     except Skipped as reason:
         said = f"skipped: {reason}"
     except Failed as error:
