@@ -117,13 +117,11 @@ async fn busy_poll(ingest: &Service, results: &Service) -> anyhow::Result<()> {
 async fn open_poll(url: &str) -> anyhow::Result<()> {
     let operator = Store::new(&RedisConfig::new(url)?)?.operator();
     let now = SystemClock.now();
-    let (opens_at, closes_at) = (
-        now - Duration::from_secs(60),
-        now + Duration::from_secs(86_400),
-    );
+    // A poll's times are of milliseconds at most.
+    let of = |seconds: i64| jiff::Timestamp::from_second(now.as_second() + seconds);
     let text = include_str!("../throughput/poll.yaml")
-        .replace("$OPENS_AT", &opens_at.to_string())
-        .replace("$CLOSES_AT", &closes_at.to_string());
+        .replace("$OPENS_AT", &of(-60)?.to_string())
+        .replace("$CLOSES_AT", &of(86_400)?.to_string());
     let draft = Poll::draft(PollDefinition::parse_yaml(&text)?, now, "bench");
     operator.save(&draft, 0).await?;
     let open = draft.transition(Transition::Open, now, "bench")?;
