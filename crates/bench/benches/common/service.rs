@@ -29,7 +29,7 @@ impl Service {
             .env("VOTE__ADMIN__BIND", "127.0.0.1:0")
             .env("VOTE__LOG__LEVEL", "warn");
         for (name, value) in settings {
-            process = process.env(*name, *value);
+            process = process.env(name, value);
         }
         let process = process.spawn();
         let ready = format!("http://{address}/readyz");
