@@ -390,6 +390,10 @@ sizing-measure: build needs-wrk setup needs-python ## Measure what a vote costs,
 bench-streams: needs-rust setup ## What 19,000 readers of a stream cost, and how late a vote's event is
 	$(CARGO) bench --locked --package vote-bench --bench streams
 
+.PHONY: bench-feeds
+bench-feeds: needs-rust needs-wrk setup ## Compare reads of feeds with constant bodies, and say what a revision costs
+	$(CARGO) bench --locked --package vote-bench --bench feeds
+
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
 	$(CARGO) bench --locked --package vote-bench --bench load_ceiling

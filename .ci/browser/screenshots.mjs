@@ -3,7 +3,8 @@
 //
 // Starts Redis and both services by `votectl dev` on free ports and in a folder of its own, puts some load on, opens
 // each page, and stops everything again. A page must load without an error in its console, a failed request or a
-// request to another host; show every operation of the service's openapi.json; and its "Try it out" must work.
+// request to another host; show every operation of the service's openapi.json; and its "Try it out" must work. Then
+// the overlay: each layout, a rehearsal and a held poll, as they lie over a picture.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -74,8 +75,9 @@ async function main() {
       if (receipt?.poll !== demo.poll) findings.push(`results: getReceipt answered ${JSON.stringify(receipt)}`);
     }
   });
+  await overlays(browser, demo);
   const browserIs = `Chromium ${browser.version()}, after ${VOTES} votes`;
-  if (!findings.length) console.log(`${browserIs}: both pages load cleanly, show all operations, and work`);
+  if (!findings.length) console.log(`${browserIs}: both pages load cleanly, show all operations, and work; so does the overlay`);
 }
 
 /** Opens a service's Swagger UI, compares it with its openapi.json, and does `more` there. */
@@ -134,6 +136,96 @@ async function photograph(what, name, note) {
   const path = join(options.out, `${name}.png`);
   await what.screenshot({ path, animations: "disabled", ...("goto" in what ? { fullPage: true } : {}) });
   console.log(`${relative(".", path)}: ${note}`);
+}
+
+/** The overlay in each layout, of a rehearsal, and of a poll that is held. */
+async function overlays(browser, demo) {
+  const votes = ["load", "--url", demo.vote, "--votes", "100", "--rate", "200", "--poll"];
+  await votectl(["--redis", demo.redis, ...votes, demo.rehearsal]);
+  const closing = lastMinute();
+  await votectl(["--redis", demo.redis, "poll", "apply", "-"], JSON.stringify(closing));
+  await votectl(["--redis", demo.redis, "poll", "open", closing.id]);
+  const live = { air: "live" };
+  await overlay(browser, demo, `${closing.id}?layout=countdown`, "countdown", { ...live, layout: "countdown" });
+  await overlay(browser, demo, `${demo.poll}?layout=bars&sort=rank`, "bars", { ...live, layout: "bars" });
+  await overlay(browser, demo, `${demo.poll}?layout=lower-third`, "lower-third", { ...live, layout: "lower-third" });
+  await overlay(browser, demo, `${demo.poll}?layout=duel&candidates=ana,bia`, "duel", { ...live, layout: "duel" });
+  await overlay(browser, demo, demo.rehearsal, "rehearsal", { air: "rehearsal" });
+  await overlay(browser, demo, demo.poll, "before-hold", live, async (page, before) => {
+    await votectl(["--redis", demo.redis, "poll", "hold", demo.poll]);
+    await flagged(page, { air: "frozen", airReason: "held", shown: "yes" });
+    await votectl(["--redis", demo.redis, ...votes, demo.poll]);
+    const after = await page.screenshot({ omitBackground: true });
+    await overPicture(browser, after, "overlay-held");
+    if (!after.equals(before)) findings.push("overlay-held: the picture has changed while the poll is held");
+    await votectl(["--redis", demo.redis, "poll", "release", demo.poll, "--yes"]);
+    await flagged(page, { air: "live" });
+  });
+}
+
+/** A live poll that closes in less than a minute. */
+function lastMinute() {
+  const after = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
+  return {
+    id: "ultimo-minuto", title: "Último minuto", direction: "eliminate", kind: "live", release: "auto",
+    opens_at: after(-60), closes_at: after(50), timezone: "America/Sao_Paulo",
+    candidates: [{ id: "ana", name: "Ana" }, { id: "bia", name: "Bia" }],
+    channels: [{ id: "torcida", weight: 100, eligibility: "open" }],
+  };
+}
+
+/** Opens the overlay, waits for the flags that are wanted, photographs it over a picture, and does `more` with it. */
+async function overlay(browser, demo, path, name, wanted, more = async () => {}) {
+  const page = await watched(browser, `overlay-${name}`, demo.results, findings);
+  try {
+    await page.setViewportSize({ width: 1920, height: 1080 });
+    await page.goto(`${demo.results}/overlay/${path}`);
+    await flagged(page, { shown: "yes", ...wanted });
+    const drawn = await stillPicture(page);
+    await overPicture(browser, drawn, `overlay-${name}`);
+    await more(page, drawn);
+  } catch (error) {
+    findings.push(`overlay-${name}: ${error.message.split("\n")[0]}`);
+  } finally {
+    // The stream that is open ends with the page: that is no failure.
+    page.removeAllListeners("requestfailed");
+    await page.context().close();
+  }
+}
+
+/** The picture once nothing moves in it: the first that comes twice. A countdown's never does. */
+async function stillPicture(page) {
+  await page.waitForFunction(() => document.getAnimations().every((one) =>
+    one.playState === "finished" || one.effect.target.matches(".sand-left")));
+  let before = await page.screenshot({ omitBackground: true });
+  for (let turn = 0; turn < 10; turn += 1) {
+    const now = await page.screenshot({ omitBackground: true });
+    if (now.equals(before)) break;
+    before = now;
+  }
+  return before;
+}
+
+/** Waits until the page's flags are as wanted; says what they are if they never are. */
+async function flagged(page, wanted) {
+  const holds = (expected) => Object.entries(expected).every(([name, value]) =>
+    document.documentElement.dataset[name] === value);
+  await page.waitForFunction(holds, wanted).catch(async () => {
+    const flags = await page.evaluate(() => ({ ...document.documentElement.dataset }));
+    throw new Error(`${JSON.stringify(flags)}, not ${JSON.stringify(wanted)}`);
+  });
+}
+
+/** What is drawn, as it lies over a picture that is neither dark nor light. */
+async function overPicture(browser, drawn, name) {
+  const context = await browser.newContext({ viewport: { width: 1920, height: 1080 }, deviceScaleFactor: 1 });
+  const page = await context.newPage();
+  await page.setContent(`<body style="margin: 0; background:
+    radial-gradient(circle at 30% 35%, #ffe9c4 0 6%, transparent 30%), radial-gradient(circle at 70% 40%, #e8d2ff 0 5%, transparent 26%),
+    repeating-linear-gradient(100deg, #27506e 0 90px, #8fb4c9 90px 180px, #4b7a4f 180px 260px)">
+    <img style="display: block" src="data:image/png;base64,${drawn.toString("base64")}"></body>`);
+  await photograph(page, name, "over a picture");
+  await context.close();
 }
 
 /** A page in a fresh profile; whatever goes wrong in it is told to `found`. */
@@ -202,8 +294,9 @@ async function services() {
   return JSON.parse(first);
 }
 
-async function votectl(command) {
-  const child = spawn(join(options["bin-dir"], "votectl"), command, { stdio: ["ignore", "pipe", "pipe"] });
+async function votectl(command, given = "") {
+  const child = spawn(join(options["bin-dir"], "votectl"), command, { stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.on("error", () => {}).end(given);
   started.push(async () => child.kill());
   let text = "";
   for (const output of [child.stdout, child.stderr]) output.on("data", (chunk) => (text += chunk));

@@ -17,11 +17,13 @@ import yaml
 
 from lib import ROOT, haproxy
 from lib.polls import poll
-from lib.processes import ask, free_port, stop
+from lib.processes import WEB, ask, free_port, stop
 from lib.report import Ended, Failed
 from lib.wait import until
 
 POLL = "monitoring-01"
+# A stream says something every ten seconds.
+STREAM_PATIENCE_S = 30
 
 
 class System:
@@ -223,7 +225,18 @@ class System:
                         self.vote(ingest, candidate="nobody")
                         self.vote(ingest, {"idempotency-key": "the-same-key"})
 
+        def stream() -> None:
+            while not self.reading.is_set():
+                with contextlib.suppress(OSError), WEB.open(
+                    f"http://{results}/v1/polls/{POLL}/results/stream?view=rows", timeout=STREAM_PATIENCE_S
+                ) as events:
+                    for _ in events:
+                        if self.reading.is_set():
+                            return
+                self.reading.wait(1)
+
         threading.Thread(target=forever, daemon=True).start()
+        threading.Thread(target=stream, daemon=True).start()
 
     def exporter(self, redis: int) -> int:
         """A Redis exporter with Compose's own settings, but for where Redis is and how to log in."""

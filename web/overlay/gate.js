@@ -57,6 +57,12 @@ export class Gate {
   constructor() {
     /** @type {Row[] | null} */
     this.shown = null;
+    /**
+     * Of the newest body, whether it was on air or not: when the poll closes and in which state it is, which is no figure
+     * and goes on while figures are held.
+     * @type {Row | null}
+     */
+    this.newest = null;
     /** What the last body said, and what became of the connection since. */
     this.why = "no-figures";
     this.link = "";
@@ -82,6 +88,7 @@ export class Gate {
     // `current` has gone on to another poll, whose revisions begin anew.
     if (isOther) this.shown = null;
     if (!mayShow(first)) {
+      this.newest = first;
       this.why = reason(first);
       // Those figures decide nothing: what is frozen otherwise is taken away.
       if (this.why === "void") this.shown = null;
@@ -92,6 +99,7 @@ export class Gate {
       return false;
     }
     this.shown = rows;
+    this.newest = first;
     this.why = "";
     return true;
   }

@@ -1,6 +1,5 @@
 // The overlay: what the feed says, through the gate, into the graphic. The page and the OGraf graphic are made of it.
 
-import { Closing } from "./closing.js";
 import { LAYOUTS, choicesOf, readData } from "./data.js";
 import { Gate } from "./gate.js";
 import { Graphic, IN_OUT_MS, isDuel } from "./graphic.js";
@@ -40,7 +39,6 @@ export class Overlay {
     this.isChanging = false;
     this.step = 0;
     this.how = "down";
-    this.closing = new Closing();
     /** The server's time less ours. */
     this.ahead = 0;
     /** @type {{close: () => void} | null} */
@@ -143,17 +141,16 @@ export class Overlay {
   }
 
   get secondsLeft() {
-    const first = this.gate.shown && this.gate.shown[0];
-    const closes = first ? Date.parse(first.closes_at || this.closing.at) : NaN;
-    if (!first || isNaN(closes)) return null;
-    if (first.state !== "open" && first.state !== "paused") return 0;
+    const { newest } = this.gate;
+    const closes = newest ? Date.parse(newest.closes_at) : NaN;
+    if (!newest || isNaN(closes)) return null;
+    if (newest.state !== "open" && newest.state !== "paused") return 0;
     return Math.max(0, (closes - Date.now() - this.ahead) / 1000);
   }
 
   tick() {
     if (this.layout !== "countdown") return;
     const first = this.gate.shown && this.gate.shown[0];
-    if (first && !first.closes_at) this.closing.ask(this.options.base, String(first.poll));
     const lang = this.choices.lang || (first ? first.language : undefined);
     this.graphic.tick(this.secondsLeft, this.theme.theme.countdown_from_s, lang);
     this.decide(false);

@@ -29,10 +29,10 @@ export function rowsOf(percents, head = {}, each = {}) {
     as_of: "2026-11-24T01:02:03.250Z",
     revision: 100,
     total_votes_text: "100.000",
-    closes_at: "2026-11-24T02:00:00Z",
-    language: "pt-BR",
-    on_air: true,
     release: "released",
+    on_air: true,
+    closes_at: "2026-11-24T02:00:00.000Z",
+    language: "pt",
     ...head,
   }));
 }

@@ -294,6 +294,22 @@ test("the countdown comes in the last minute, follows an extension, and ends wit
   service.push(rowsOf([60, 40], { closes_at: closing(-1), state: "closed", revision: 103 }));
   await until(page, { revision: "103", shown: "yes" });
   assert.deepEqual([await texts(page, "time"), await texts(page, "time-text")], [["0:00"], ["Votação encerrada"]]);
+  const paths = new Set(service.asked.filter((path) => path.startsWith("/v1/")).map((path) => path.split("?")[0]));
+  assert.deepEqual([...paths].filter((path) => !/\/results(\.rows\.json|\/stream)$/.test(path)), [], "nothing else is asked for");
+  await close();
+});
+
+test("a countdown follows an extension and an early end while figures are held", async () => {
+  const closing = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
+  service.rows = rowsOf([60, 40], { closes_at: closing(50) });
+  const { page, close } = await open(browser, overlay("?layout=countdown"));
+  await until(page, { air: "live", shown: "yes" });
+  const held = { on_air: false, release: "held" };
+  service.push(rowsOf([60, 40], { ...held, closes_at: closing(600) }));
+  await until(page, { air: "frozen", airReason: "held", shown: "no" });
+  service.push(rowsOf([60, 40], { ...held, closes_at: closing(-1), state: "closed" }));
+  await until(page, { air: "frozen", shown: "yes" });
+  assert.deepEqual(await texts(page, "time-text"), ["Votação encerrada"]);
   await close();
 });
 

@@ -69,6 +69,19 @@ test("nothing is shown that is not on air", () => {
   for (const flag of ["true", 1, null, undefined]) assert.equal(after({ on_air: flag })[0], "waiting", String(flag));
 });
 
+test("when the poll closes is known of the newest body, on air or not, but of no older one", () => {
+  const gate = new Gate();
+  const take = (head) => {
+    gate.take(rowsOf([60, 40], head));
+    return [gate.newest.closes_at, gate.shown && gate.shown[0].closes_at];
+  };
+  assert.deepEqual(take({ ...off({ release: "unreleased" }), closes_at: "first" }), ["first", null]);
+  assert.deepEqual(take({ revision: 5, closes_at: "second" }), ["second", "second"]);
+  assert.deepEqual(take({ ...off({ release: "held" }), revision: 5, closes_at: "third" }), ["third", "second"]);
+  assert.deepEqual(take({ revision: 4, closes_at: "first" }), ["third", "second"]);
+  assert.deepEqual(take({ poll: "paredao-02", revision: 1, closes_at: "other" }), ["other", "other"]);
+});
+
 test("the last good figures stay while a poll is held or stale, and come alive again", () => {
   const held = off({ release: "held", revision: 9 });
   assert.deepEqual(after({ revision: 5 }, held), ["frozen", "held", 5]);

@@ -85,23 +85,14 @@ impl AllowTable {
                 .collect();
             (path.clone(), allow(&methods))
         });
-        let own = [
-            ("/swagger-ui", allow(&[Method::GET])),
-            ("/swagger-ui/{file:.*}", allow(&[Method::GET])),
-        ];
-        Self(
-            rows.chain(own.map(|(path, allow)| (path.to_owned(), allow)))
-                .collect(),
-        )
+        Self(rows.collect())
     }
 
-    /// The `Allow` header of the pattern that the request's path matches.
+    /// The `Allow` header of the pattern that the request's path matches. What no document has, is a page: it is read.
     pub(crate) fn of(&self, request: &HttpRequest) -> Option<HeaderValue> {
         let pattern = request.match_pattern()?;
-        self.0
-            .iter()
-            .find(|(path, _)| *path == pattern)
-            .map(|(_, allow)| allow.clone())
+        let found = self.0.iter().find(|(path, _)| *path == pattern);
+        Some(found.map_or_else(|| allow(&[Method::GET]), |(_, allow)| allow.clone()))
     }
 }
 

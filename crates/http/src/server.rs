@@ -76,6 +76,7 @@ where
 {
     let settings = Arc::clone(&app.settings);
     let http = &settings.http;
+    bound_unread(&listener.listener, http.write_timeout)?;
     let served = ServedDocument::new(&app.document);
     let allow = AllowTable::new(&app.document);
     let queries = QueryTable::new(&app.document);
@@ -127,6 +128,20 @@ where
         .shutdown_timeout(settings.shutdown.drain_timeout.as_secs() + 60)
         .listen(listener.listener)?;
     Ok(server.run())
+}
+
+/// Lets the kernel drop a connection whose client takes nothing for that long, be it that it does not read or that it is gone
+/// without a word. Only the kernel knows how much was taken: to us all is sent that lies in its buffers. Connections have it
+/// from the socket that listens.
+#[cfg(target_os = "linux")]
+fn bound_unread(listener: &std::net::TcpListener, longest: Duration) -> io::Result<()> {
+    socket2::SockRef::from(listener).set_tcp_user_timeout(Some(longest))
+}
+
+/// Other systems have no such bound.
+#[cfg(not(target_os = "linux"))]
+fn bound_unread(_listener: &std::net::TcpListener, _longest: Duration) -> io::Result<()> {
+    Ok(())
 }
 
 /// Starts the operators' server: health and metrics, in one thread.

@@ -41,7 +41,7 @@ pub const ASSETS: &str = "@ASSETS@";
 pub const FILES: &[File] = files! {
     Page: "early.js", "page.css", "page.js", "worker.js";
     Package: "ograf.js";
-    Both: "closing.js", "data.js", "events.js", "feed.js", "gate.js", "graphic.css", "graphic.js", "number.js",
+    Both: "data.js", "events.js", "feed.js", "gate.js", "graphic.css", "graphic.js", "number.js",
         "overlay.js", "shared-feed.js", "texts.js", "theme.js";
 };
 

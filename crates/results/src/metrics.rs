@@ -23,7 +23,7 @@ use crate::documents::view::age_s;
 use crate::formats;
 use crate::pages::body::Coding;
 use crate::pages::page::{PageKey, Pages, Subject};
-use crate::stream::query::StreamView;
+use crate::stream::metrics::StreamFamilies;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReadLabels {
@@ -45,12 +45,6 @@ struct RepresentationLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StreamLabels {
-    poll: String,
-    view: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BodyLabels {
     poll: String,
     representation: &'static str,
@@ -65,9 +59,7 @@ pub(crate) struct Metrics {
     pub(crate) render_failures: Counter,
     render_seconds: Family<RepresentationLabels, Histogram, fn() -> Histogram>,
     body_bytes: Family<BodyLabels, Gauge>,
-    stream_readers: Family<StreamLabels, Gauge>,
-    stream_events: Family<StreamLabels, Counter>,
-    stream_skipped: Family<StreamLabels, Counter>,
+    pub(crate) streams: StreamFamilies,
 }
 
 impl Metrics {
@@ -84,9 +76,7 @@ impl Metrics {
                 Histogram::new(exponential_buckets(0.000_05, 2.0, 16))
             }),
             body_bytes: Family::default(),
-            stream_readers: Family::default(),
-            stream_events: Family::default(),
-            stream_skipped: Family::default(),
+            streams: StreamFamilies::default(),
         };
         registry.register(
             "vote_reads",
@@ -115,7 +105,7 @@ impl Metrics {
             Unit::Bytes,
             metrics.body_bytes.clone(),
         );
-        metrics.register_streams(registry);
+        metrics.streams.register(registry);
         let started_at = clock.now();
         registry.register_collector(Box::new(OfSnapshots {
             snapshots,
@@ -123,39 +113,6 @@ impl Metrics {
             started_at,
         }));
         metrics
-    }
-
-    fn register_streams(&self, registry: &mut Registry) {
-        registry.register(
-            "vote_stream_readers",
-            "Streams that are open, by poll and view",
-            self.stream_readers.clone(),
-        );
-        registry.register(
-            "vote_stream_events",
-            "Events sent, to each reader of a stream",
-            self.stream_events.clone(),
-        );
-        registry.register(
-            "vote_stream_skipped_events",
-            "Events that readers of a stream were not sent: they were too slow, or wanted fewer",
-            self.stream_skipped.clone(),
-        );
-    }
-
-    /// The metrics of a stream's reader, who counts as one from here on.
-    pub(crate) fn stream(&self, poll: &str, view: StreamView) -> StreamMetrics {
-        let labels = StreamLabels {
-            poll: poll.to_owned(),
-            view: view.as_str(),
-        };
-        let readers = self.stream_readers.get_or_create_owned(&labels);
-        readers.inc();
-        StreamMetrics {
-            readers,
-            events: self.stream_events.get_or_create_owned(&labels),
-            skipped: self.stream_skipped.get_or_create_owned(&labels),
-        }
     }
 
     /// The counters of a poll's readers, looked up once: a read costs one addition.
@@ -242,20 +199,6 @@ impl ReadCounters {
     }
 }
 
-/// The metrics of a stream's reader, who no longer counts when they are dropped.
-#[derive(Debug)]
-pub(crate) struct StreamMetrics {
-    readers: Gauge,
-    pub(crate) events: Counter,
-    pub(crate) skipped: Counter,
-}
-
-impl Drop for StreamMetrics {
-    fn drop(&mut self) {
-        self.readers.dec();
-    }
-}
-
 /// The counters of one poll.
 #[derive(Debug)]
 pub(crate) struct PollReads {
@@ -338,6 +281,21 @@ impl Collector for OfSnapshots {
                 ("state", state_label(poll, now)),
             ];
             ConstGauge::new(1_i64).encode(states.encode_family(&labels)?)?;
+        }
+        let mut releases = encoder.encode_descriptor(
+            "vote_poll_release",
+            "1 for what production has said of the poll's figures on air: unreleased, released or held.",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (id, confirmed) in polls.iter() {
+            let poll = &confirmed.snapshot.poll;
+            let labels = [
+                ("poll", id.as_str()),
+                ("kind", poll.definition.kind().as_str()),
+                ("release", poll.release_state().as_str()),
+            ];
+            ConstGauge::new(1_i64).encode(releases.encode_family(&labels)?)?;
         }
         let mut overdue = encoder.encode_descriptor(
             "vote_draft_overdue",

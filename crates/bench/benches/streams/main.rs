@@ -5,6 +5,9 @@
 //! events are compared with the answers to those votes.
 
 mod readers;
+#[path = "../common/service.rs"]
+mod service;
+#[path = "../common/votes.rs"]
 mod votes;
 
 use std::io::Write as _;
@@ -19,9 +22,10 @@ use vote_ingest::Ingest;
 use vote_results::Results;
 use vote_runtime::SystemClock;
 use vote_store::{RedisConfig, Store};
-use vote_testkit::{ChildProcess, RedisServer, eventually, free_port};
+use vote_testkit::{RedisServer, eventually};
 
 use crate::readers::{Arrivals, Spread};
+use crate::service::Service;
 use crate::votes::Votes;
 
 #[global_allocator]
@@ -34,6 +38,8 @@ const CALM: Duration = Duration::from_millis(500);
 const TURN: Duration = Duration::from_secs(20);
 /// Votes per second of the second turn.
 const BUSY: u32 = 2000;
+/// No other bound than the machine's.
+const MANY_STREAMS: [(&str, &str); 1] = [("VOTE__STREAM__MAX_READERS", "1000000")];
 /// Readers of the first turn: less than the descriptors that a process may commonly have.
 const READERS: usize = 19_000;
 
@@ -61,20 +67,20 @@ fn main() -> ExitCode {
 async fn measure() -> anyhow::Result<()> {
     let redis = RedisServer::builder().append_only(true).start().await;
     open_poll(&redis.url()).await?;
-    let ingest = Service::start("serve-ingest", &redis.url()).await?;
-    let results = Service::start("serve-results", &redis.url()).await?;
+    let ingest = Service::start("serve-ingest", &redis.url(), &[]).await?;
+    let results = Service::start("serve-results", &redis.url(), &MANY_STREAMS).await?;
     many_readers(&ingest, &results).await?;
     busy_poll(&ingest, &results).await
 }
 
 async fn many_readers(ingest: &Service, results: &Service) -> anyhow::Result<()> {
     let arrivals = Rc::new(Arrivals::default());
-    let before = results.memory()?;
+    let before = memory(results)?;
     let readers = number("BENCH_READERS", READERS);
     readers::open(&results.address, readers, &arrivals).await?;
     let voting = Votes::every(&ingest.address, CALM);
     eventually(START, || async { arrivals.len() >= 3 * readers }).await;
-    let memory = results.memory()?.saturating_sub(before);
+    let memory = memory(results)?.saturating_sub(before);
     arrivals.forget();
     let cpu = results.cpu()?;
     tokio::time::sleep(TURN).await;
@@ -111,13 +117,11 @@ async fn busy_poll(ingest: &Service, results: &Service) -> anyhow::Result<()> {
 async fn open_poll(url: &str) -> anyhow::Result<()> {
     let operator = Store::new(&RedisConfig::new(url)?)?.operator();
     let now = SystemClock.now();
-    let (opens_at, closes_at) = (
-        now - Duration::from_secs(60),
-        now + Duration::from_secs(86_400),
-    );
+    // A poll's times are of milliseconds at most.
+    let of = |seconds: i64| jiff::Timestamp::from_second(now.as_second() + seconds);
     let text = include_str!("../throughput/poll.yaml")
-        .replace("$OPENS_AT", &opens_at.to_string())
-        .replace("$CLOSES_AT", &closes_at.to_string());
+        .replace("$OPENS_AT", &of(-60)?.to_string())
+        .replace("$CLOSES_AT", &of(86_400)?.to_string());
     let draft = Poll::draft(PollDefinition::parse_yaml(&text)?, now, "bench");
     operator.save(&draft, 0).await?;
     let open = draft.transition(Transition::Open, now, "bench")?;
@@ -125,59 +129,12 @@ async fn open_poll(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A process of ours.
-struct Service {
-    address: String,
-    process: ChildProcess,
-}
-
-impl Service {
-    async fn start(serve: &str, redis: &str) -> anyhow::Result<Self> {
-        let address = format!("127.0.0.1:{}", free_port());
-        let process = ChildProcess::builder(std::env::current_exe()?)
-            .arg(serve)
-            .env("VOTE__REDIS__URL", redis)
-            .env("VOTE__HTTP__BIND", &address)
-            .env("VOTE__ADMIN__BIND", "127.0.0.1:0")
-            .env("VOTE__STREAM__MAX_READERS", "1000000")
-            .env("VOTE__LOG__LEVEL", "warn")
-            .spawn();
-        let ready = format!("http://{address}/readyz");
-        eventually(START, || async {
-            reqwest::get(&ready)
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
-        Ok(Self { address, process })
-    }
-
-    fn proc(&self, file: &str) -> anyhow::Result<String> {
-        let pid = self.process.pid().context("the service has ended")?;
-        std::fs::read_to_string(format!("/proc/{pid}/{file}")).context("only Linux tells")
-    }
-
-    /// Resident bytes.
-    fn memory(&self) -> anyhow::Result<u64> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next());
-        Ok(kib.context("no VmRSS")?.parse::<u64>()? * 1024)
-    }
-
-    /// Seconds of processor time so far.
-    fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = self.proc("stat")?;
-        let (_, fields) = stat.rsplit_once(')').context("no name")?;
-        let ticks: Vec<u64> = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        // 100 per second, on every Linux that people run.
-        Ok(as_f64(ticks.iter().sum()) / 100.0)
-    }
+/// Resident bytes.
+fn memory(service: &Service) -> anyhow::Result<u64> {
+    let status = service.proc("status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib.context("no VmRSS")?.parse::<u64>()? * 1024)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a figure with three digits")]

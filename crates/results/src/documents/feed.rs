@@ -19,6 +19,9 @@ pub(crate) struct Feed {
     pub(crate) direction: Direction,
     pub(crate) language: Language,
     pub(crate) state: PollState,
+    /// When the poll ends, or has ended. It is no figure, and so goes on through a hold: a countdown has to tell of an
+    /// extension.
+    pub(crate) closes_at: Timestamp,
     /// How far these figures can be relied on: of a poll that is held those at which it is.
     pub(crate) status: Status,
     pub(crate) as_of: Timestamp,
@@ -92,6 +95,7 @@ impl Feed {
             direction: definition.direction(),
             language: definition.language(),
             state: view.state,
+            closes_at: poll.closes_at,
             status,
             as_of,
             revision: Some(revision),

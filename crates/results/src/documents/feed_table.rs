@@ -112,7 +112,8 @@ pub(crate) struct FeedTable<'f> {
 
 impl<'f> FeedTable<'f> {
     pub(crate) fn new(feed: &'f Feed, layout: Layout) -> Self {
-        let words = Words::of(layout.language.unwrap_or(feed.language));
+        let language = layout.language.unwrap_or(feed.language);
+        let words = Words::of(language);
         let mut candidates: Vec<&FeedCandidate> = feed.candidates.iter().collect();
         if layout.sort == Sort::Rank {
             // A stable sort: equals stay in the poll's order.
@@ -121,7 +122,7 @@ impl<'f> FeedTable<'f> {
         let rows = layout.rows.unwrap_or(candidates.len());
         let candidates = candidates.into_iter().map(Some);
         Self {
-            poll: poll(feed, &words),
+            poll: poll(feed, language, &words),
             rows: candidates
                 .chain(std::iter::repeat(None))
                 .take(rows)
@@ -131,7 +132,7 @@ impl<'f> FeedTable<'f> {
     }
 }
 
-fn poll<'f>(feed: &'f Feed, words: &Words) -> Cells<'f> {
+fn poll<'f>(feed: &'f Feed, language: Language, words: &Words) -> Cells<'f> {
     let title = words.title(feed.kind, &feed.title);
     let total = feed.total_votes.map(|votes| words.count(votes));
     Cells(vec![
@@ -147,6 +148,11 @@ fn poll<'f>(feed: &'f Feed, words: &Words) -> Cells<'f> {
         ("total_votes_text", Cell::owned(total)),
         ("release", Cell::name(feed.release.as_str())),
         ("on_air", Cell::Flag(feed.on_air)),
+        (
+            "closes_at",
+            Cell::owned(Some(wire_time::format(feed.closes_at))),
+        ),
+        ("language", Cell::name(language.as_str())),
     ])
 }
 
@@ -242,6 +248,11 @@ pub(crate) struct FeedRow {
     /// Whether the figures may go on air.
     #[schema(example = true)]
     on_air: bool,
+    /// When voting ends, or has ended: also of a poll that is held, so that a countdown follows an extension.
+    #[schema(format = DateTime, example = "2026-11-24T02:00:00.000Z")]
+    closes_at: String,
+    /// The language of the texts: the poll's, or the one that was asked for.
+    language: Language,
 }
 
 #[cfg(test)]

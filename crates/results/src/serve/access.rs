@@ -81,7 +81,7 @@ impl Access {
     pub(crate) fn feed_audience(&self, request: &HttpRequest) -> Result<Audience, Problem> {
         let refused = || {
             Problem::new(ProblemCode::Unauthorized).detail(
-                "The request holds no token that is known: one token of a feed, as `?token=`, as the password of HTTP Basic,                  or as a bearer token. Without any the public's view is answered.",
+                "The request holds no token that is known: one token of a feed, as `?token=`, as the password of HTTP Basic, or as a bearer token. Without any the public's view is answered.",
             )
         };
         let in_query = form_urlencoded::parse(request.query_string().as_bytes())

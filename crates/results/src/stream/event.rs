@@ -3,6 +3,7 @@
 use std::io;
 
 use actix_web::web::Bytes;
+use tokio::time::Instant;
 use vote_http::Problem;
 
 use crate::stream::event_id::EventId;
@@ -20,6 +21,8 @@ pub(crate) struct Event {
     pub(crate) changes: Option<Bytes>,
     /// Whether none will follow.
     pub(crate) is_last: bool,
+    /// When it was made.
+    pub(crate) made: Instant,
 }
 
 impl Event {
@@ -31,6 +34,7 @@ impl Event {
             id: Some(id),
             changes: None,
             is_last,
+            made: Instant::now(),
         }
     }
 
@@ -56,6 +60,7 @@ impl Event {
             whole: frame(Some("problem"), None, &problem.body()),
             changes: None,
             is_last: true,
+            made: Instant::now(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod brotli;
 pub(crate) mod event;
 pub(crate) mod event_id;
 pub(crate) mod line;
+pub(crate) mod metrics;
 pub(crate) mod query;
 pub(crate) mod reader;
 pub(crate) mod streams;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::stream::brotli::BrotliStream;
 use crate::stream::event::{Event, GOODBYE, HEARTBEAT};
 use crate::stream::event_id::EventId;
+use crate::stream::metrics::StreamEnd;
 use crate::stream::query::{StreamQuery, StreamView};
 use crate::stream::streams::{Place, Streams};
 
@@ -35,7 +36,11 @@ pub(crate) struct Reader {
     had: Option<EventId>,
     came: Instant,
     sent: Instant,
-    is_over: bool,
+    /// How it ends, once that is known.
+    end: Option<StreamEnd>,
+    /// Whether what was given last is not yet where the next one can follow it: the buffers of a reader that does not read
+    /// are full.
+    is_waiting: bool,
     /// Whether no other event will come: the one that is there may still wait for its time.
     is_closed: bool,
 }
@@ -62,7 +67,8 @@ impl Reader {
             came: now,
             // The first event is sent at once.
             sent: now.checked_sub(query.interval).unwrap_or(now),
-            is_over: false,
+            end: None,
+            is_waiting: false,
             is_closed: false,
             query,
         }
@@ -77,7 +83,9 @@ impl Reader {
     /// The chunks of its stream.
     pub(crate) fn into_chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         unfold(self, |mut reader| async {
+            reader.is_waiting = false;
             let chunk = reader.next().await?;
+            reader.is_waiting = true;
             match reader.coded(chunk) {
                 Ok(chunk) => Some((Ok(chunk), reader)),
                 Err(error) => {
@@ -100,21 +108,23 @@ impl Reader {
         if let Some(opening) = self.opening.take() {
             return Some(opening);
         }
-        if self.is_over {
+        if self.end.is_some() {
             return None;
         }
+        let asked = Instant::now();
         loop {
             let event = Arc::clone(&self.place.events.borrow_and_update());
             if self.is_closed && self.seen == Some(event.number) {
+                self.end = Some(StreamEnd::Over);
                 return None;
             }
             let due = self.due(&event);
             if Instant::now() >= due {
-                return Some(self.say(&event));
+                return Some(self.say(&event, due.max(asked)));
             }
             tokio::select! {
                 () = self.draining.cancelled() => {
-                    self.is_over = true;
+                    self.end = Some(StreamEnd::Stopped);
                     return Some(GOODBYE);
                 }
                 changed = self.place.events.changed(), if !self.is_closed => {
@@ -140,7 +150,8 @@ impl Reader {
         self.sent + self.query.interval
     }
 
-    fn say(&mut self, event: &Event) -> Bytes {
+    /// `due`: since when it could be said, but for the event itself, which may be newer.
+    fn say(&mut self, event: &Event, due: Instant) -> Bytes {
         let now = Instant::now();
         self.sent = now;
         let waits = self.had.as_ref().is_some_and(|had| {
@@ -152,8 +163,12 @@ impl Reader {
         }
         let before = self.seen.replace(event.number);
         self.had = None;
-        self.is_over = event.is_last;
+        if event.is_last {
+            self.end = Some(StreamEnd::Over);
+        }
         self.place.metrics.events.inc();
+        let late = now.saturating_duration_since(due.max(event.made));
+        self.place.metrics.lateness.observe(late.as_secs_f64());
         let next = before.map(|before| before + 1);
         if let Some(skipped) = next.and_then(|next| event.number.checked_sub(next)) {
             self.place.metrics.skipped.inc_by(skipped);
@@ -164,5 +179,20 @@ impl Reader {
             }
             _ => event.whole.clone(),
         }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.opening.is_some() {
+            // It never began: a question for the head alone, or for what there is no more of.
+            return;
+        }
+        let gone = if self.is_waiting {
+            StreamEnd::Unread
+        } else {
+            StreamEnd::Left
+        };
+        self.place.metrics.ended(self.end.unwrap_or(gone));
     }
 }

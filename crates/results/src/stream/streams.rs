@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use vote_http::{Problem, ProblemCode};
 use vote_runtime::settings::StreamSettings;
 
-use crate::metrics::{Metrics, StreamMetrics};
+use crate::metrics::Metrics;
 use crate::pages::published::Published;
 use crate::stream::event::Event;
 use crate::stream::line::{Line, LineKey};
+use crate::stream::metrics::StreamMetrics;
 
 /// How often it is looked whether pages are still kept up to date, while there is no news of them.
 const LOOK: Duration = Duration::from_millis(500);
@@ -59,6 +60,8 @@ impl Streams {
         metrics: Metrics,
         cancel: &CancellationToken,
     ) -> Arc<Self> {
+        let limit = i64::try_from(settings.max_readers).unwrap_or(i64::MAX);
+        metrics.streams.capacity.set(limit);
         let streams = Arc::new(Self {
             board,
             lines: Mutex::default(),
@@ -83,6 +86,7 @@ impl Streams {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(Arc::clone(&self.open));
         if before >= self.limit {
+            self.metrics.streams.refusals.inc();
             return Err(Problem::new(ProblemCode::TooManyRequests).detail(
                 "This process has as many streams as it may. Ask again, or read the standing itself.",
             ));
@@ -100,7 +104,7 @@ impl Streams {
         drop(lines);
         Ok(Place {
             events,
-            metrics: self.metrics.stream(key.poll.as_str(), key.view),
+            metrics: self.metrics.streams.reader(key.poll.as_str(), key.view),
             _open: open,
         })
     }

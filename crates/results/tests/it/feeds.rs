@@ -27,7 +27,8 @@ async fn every_format_says_the_same_by_the_same_names() {
     let poll = json!({
         "poll": ID, "title": "Paredão 1", "kind": "live", "direction": "eliminate", "state": "open",
         "status": "provisional", "as_of": "2026-11-24T01:02:03.000Z", "revision": rows[0]["revision"],
-        "total_votes": 4, "total_votes_text": "4", "release": "released", "on_air": true
+        "total_votes": 4, "total_votes_text": "4", "release": "released", "on_air": true,
+        "closes_at": "2026-11-26T02:00:00.000Z", "language": "pt"
     });
     let ana = json!({
         "id": "ana", "name": "Ana", "rank": 1, "votes": 3, "votes_text": "3", "percent": 75,
@@ -69,11 +70,11 @@ async fn every_format_says_the_same_by_the_same_names() {
         csv,
         format!(
             "id,name,rank,votes,votes_text,percent,percent_text,photo,color,withdrawn,poll,title,kind,direction,state,\
-             status,as_of,revision,total_votes,total_votes_text,release,on_air\r\n\
+             status,as_of,revision,total_votes,total_votes_text,release,on_air,closes_at,language\r\n\
              ana,Ana,1,3,3,75.00,\"75,00 %\",,#e4572e,false,paredao-01,Paredão 1,live,eliminate,open,provisional,\
-             2026-11-24T01:02:03.000Z,{revision},4,4,released,true\r\n\
+             2026-11-24T01:02:03.000Z,{revision},4,4,released,true,2026-11-26T02:00:00.000Z,pt\r\n\
              bia,Bia,2,1,1,25.00,\"25,00 %\",https://example.com/bia.png,,false,paredao-01,Paredão 1,live,eliminate,open,\
-             provisional,2026-11-24T01:02:03.000Z,{revision},4,4,released,true\r\n"
+             provisional,2026-11-24T01:02:03.000Z,{revision},4,4,released,true,2026-11-26T02:00:00.000Z,pt\r\n"
         )
     );
     let xml = app.get(&feed("xml")).await;
@@ -81,7 +82,8 @@ async fn every_format_says_the_same_by_the_same_names() {
     let xml = String::from_utf8(xml.body).expect("UTF-8");
     for part in [
         "<results poll=\"paredao-01\" title=\"Paredão 1\"",
-        "<on_air>true</on_air><candidate id=\"ana\"",
+        "<on_air>true</on_air><closes_at>2026-11-26T02:00:00.000Z</closes_at><language>pt</language><candidate id=\"ana\"",
+        "on_air=\"true\" closes_at=\"2026-11-26T02:00:00.000Z\" language=\"pt\">",
         "<candidate id=\"bia\" name=\"Bia\" rank=\"2\"",
         "<percent_text>25,00 %</percent_text>",
     ] {

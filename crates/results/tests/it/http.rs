@@ -168,9 +168,30 @@ async fn head_answers_as_get_without_the_body() {
 #[tokio::test]
 async fn other_methods_are_refused_with_those_that_are_taken() {
     let (_redis, _producer, app) = app_with_a_poll(&[]).await;
-    let receipt = "/v1/receipts/x".to_owned();
-    for path in paths().into_iter().chain([receipt]) {
-        for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"] {
+    let others = [
+        "/v1/receipts/x",
+        "/overlay/current",
+        "/overlay/current?token=secret",
+        "/overlay/assets/0000000000000000/page.js",
+        "/overlay/themes/season.json",
+        "/swagger-ui/index.html",
+        "/openapi.json",
+        "/problems",
+        "/healthz",
+        "/readyz",
+    ];
+    let of_poll = [
+        "/stream",
+        "/stream?view=rows&token=secret",
+        ".rows.json",
+        ".flat.json?rows=4",
+        ".csv",
+        ".xml?token=secret",
+    ];
+    let of_poll = of_poll.map(|rest| format!("{}{rest}", results()));
+    let others = others.map(ToOwned::to_owned);
+    for path in paths().into_iter().chain(others).chain(of_poll) {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
             let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
             let answer = app.ask(method.clone(), &path, &[]).await;
             assert_eq!(

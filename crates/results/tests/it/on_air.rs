@@ -53,8 +53,15 @@ async fn before_the_first_release_there_are_names_and_no_figure_in_any_feed() {
             }
         }
     }
+    let said = |release: &str| {
+        format!(r#"vote_poll_release{{poll="{ID}",kind="live",release="{release}"}} 1"#)
+    };
+    app.until_series("vote_poll_release{", &[&said("unreleased")])
+        .await;
     producer.release(ID).await;
     let row = until_rows(&app, |row| row["on_air"] == true).await.json();
+    app.until_series("vote_poll_release{", &[&said("released")])
+        .await;
     assert_eq!(
         (&row[1]["votes"], &row[1]["percent_text"]),
         (&json!(1), &json!("100,00 %"))

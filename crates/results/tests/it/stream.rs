@@ -326,6 +326,8 @@ async fn after_the_sealed_result_the_stream_ends_for_good() {
         .0
         .expect("an event");
     assert_eq!(again, last, "for who comes late");
+    let ends = app.count("vote_stream_ends_total", &["how=\"over\""]);
+    assert_eq!(ends.await, 2);
     let back = app
         .get_with(&path(""), &[("last-event-id", &last.id)])
         .await;
@@ -343,6 +345,13 @@ async fn a_process_that_stops_says_goodbye_and_another_one_takes_over() {
     first.until_votes(1).await;
     let mut reader = Reader::open(&first, "", &[]).await;
     let id = reader.until_votes(1).await.id;
+    let lateness = first.count("vote_stream_lateness_seconds_count", &[]);
+    let events = first.count("vote_stream_events_total", &[]);
+    let (lateness, events) = (lateness.await, events.await);
+    assert!(
+        events > 0 && lateness == events,
+        "{lateness} of {events} events"
+    );
     let (stopped, (last, comment)) = tokio::join!(first.stop(), reader.end());
     let () = stopped;
     assert_eq!(last, None);
@@ -471,6 +480,8 @@ async fn what_can_not_be_streamed_is_refused_as_the_standing_is() {
     let mut only = Reader::open(&app, "", &[("authorization", &staff)]).await;
     only.until_votes(0).await;
     assert_eq!(ask(&path(""), &[]).await, problem(429, "too-many-requests"));
+    assert_eq!(app.count("vote_stream_refusals_total", &[]).await, 1);
+    assert_eq!(app.count("vote_stream_capacity_readers", &[]).await, 1);
     drop(only);
     app.until_series(
         "vote_stream_readers",

@@ -34,6 +34,9 @@ pub struct HttpSettings {
         deserialize_with = "units::millis"
     )]
     pub client_request_timeout: Duration,
+    /// Longest time in which a client takes nothing of what is sent to it.
+    #[serde(rename = "write_timeout_ms", deserialize_with = "units::millis")]
+    pub write_timeout: Duration,
     /// Connections of one worker at most.
     pub max_connections: usize,
     /// Origins that browsers may call from, as they send them; `*` for any, `:*` at the end for any port.

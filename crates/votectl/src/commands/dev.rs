@@ -212,8 +212,11 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          {results}/v1/polls/current/results.flat.json\n  \
          {results}/v1/polls/current/results.csv\n  \
          {results}/v1/polls/current/results.xml\n  \
-         {results}/overlay/current                      # for OBS, vMix and CasparCG: docs/overlay.md\n  \
-         {ourselves} --redis {redis} poll hold {id}      # and `poll release`\n\n\
+         {results}/v1/polls/current/results/stream?view=rows   # event by event, for programs: docs/api.md\n  \
+         {results}/overlay/current                             # for OBS, vMix and CasparCG: docs/overlay.md\n\n\
+         Freeze all of them, and let them go on (this poll's figures go on air by themselves: `release: auto`):\n\n  \
+         {ourselves} --redis {redis} poll hold {id}\n  \
+         {ourselves} --redis {redis} poll release {id} --yes\n\n\
          Put load on the rehearsal:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {trial} --rate 5000 --duration 30s\n",
         line(demo),
         line(rehearsal)

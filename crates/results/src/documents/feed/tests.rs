@@ -65,9 +65,19 @@ fn released_figures_are_live_and_on_air() {
     assert_eq!(figures(&live), [of(3, 7500, 1), of(1, 2500, 2)]);
     assert_eq!(live.total_votes, Some(4));
     assert_eq!(
-        (live.status, live.state),
-        (Status::Provisional, PollState::Open)
+        (live.status, live.state, live.closes_at),
+        (Status::Provisional, PollState::Open, closes_at())
     );
+}
+
+#[test]
+fn when_it_closes_is_no_figure_and_is_told_through_a_hold() {
+    let held = released(&[(0, 0, 3)]);
+    let held = held.poll.hold(None, opens_at(), "test").expect("legal");
+    let later = closes_at() + SignedDuration::from_mins(5);
+    let extended = held.extend(later, opens_at(), "test").expect("legal");
+    let feed = feed(snapshot_of(extended, &[]));
+    assert_eq!((feed.release, feed.closes_at), (Release::Held, later));
 }
 
 #[test]

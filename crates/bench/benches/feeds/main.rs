@@ -1,0 +1,94 @@
+//! `make bench-feeds`: what feeds cost their readers' server, and what a revision costs.
+//!
+//! Two turns, each with processes of its own on one machine:
+//!
+//! - `/results.rows.json` and `/results.csv` under `wrk`, against the same web server with constant bodies of the same
+//!   bytes. Rounds are interleaved, and the ratios are medians of rounds, so that a machine whose speed drifts gives
+//!   the same answer. Beside them, what Redis was asked a second while there were readers, and while there were none.
+//! - The processor time of one revision of a poll of four candidates: every format of the standing, the series and the
+//!   feeds, with their codings. It is what the results service takes while votes come, less what it takes while none do.
+//!
+//! Needs `wrk` and `redis-server`.
+
+mod floor;
+mod reads;
+mod revisions;
+#[path = "../common/service.rs"]
+mod service;
+#[path = "../common/votes.rs"]
+mod votes;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::task::LocalSet;
+use vote_domain::{Clock as _, Poll, PollDefinition, Transition};
+use vote_ingest::Ingest;
+use vote_results::Results;
+use vote_runtime::SystemClock;
+use vote_store::{RedisConfig, Store};
+
+use crate::floor::Floor;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // `cargo bench` passes flags of its own; a server is started by its name.
+    match std::env::args().nth(1).as_deref() {
+        Some("serve-ingest") => return vote_http::main_from::<Ingest>(["bench".into()]).into(),
+        Some("serve-results") => return vote_http::main_from::<Results>(["bench".into()]).into(),
+        Some("serve-floor") => return vote_http::main_from::<Floor>(["bench".into()]).into(),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime");
+    match runtime.and_then(|runtime| LocalSet::new().block_on(&runtime, measure())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("the benchmark failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure() -> anyhow::Result<()> {
+    reads::measure().await?;
+    revisions::measure().await
+}
+
+/// Opens the poll of the benchmarks, whose figures are released from the beginning.
+async fn open_poll(url: &str) -> anyhow::Result<()> {
+    let operator = Store::new(&RedisConfig::new(url)?)?.operator();
+    let now = SystemClock.now();
+    // A poll's times are of milliseconds at most.
+    let of = |seconds: i64| jiff::Timestamp::from_second(now.as_second() + seconds);
+    let text = include_str!("../throughput/poll.yaml")
+        .replace("$OPENS_AT", &of(-86_400)?.to_string())
+        .replace("$CLOSES_AT", &of(86_400)?.to_string());
+    let draft = Poll::draft(PollDefinition::parse_yaml(&text)?, now, "bench");
+    operator.save(&draft, 0).await?;
+    let open = draft.transition(Transition::Open, now, "bench")?;
+    operator.save(&open, draft.revision).await?;
+    Ok(())
+}
+
+/// A knob of the benchmark, from its environment.
+fn number(name: &str, default: u32) -> u32 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a benchmark's knobs are no settings of a service"
+    )]
+    let value = std::env::var(name);
+    value
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints")]
+fn say(text: &str) {
+    println!("{text}");
+}
