@@ -168,7 +168,10 @@ impl Lane {
                 }
                 () = self.drain.cancelled() => return false,
                 () = tokio::time::sleep(HEARTBEAT), if heartbeat => {
-                    self.recorder.books.expire();
+                    // What can't be sent again now is kept until it can.
+                    if !shared.blocked.load(Ordering::Relaxed) {
+                        self.recorder.books.expire();
+                    }
                     if self.heartbeat().await.is_err() {
                         return false;
                     }

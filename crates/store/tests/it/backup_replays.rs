@@ -88,3 +88,37 @@ async fn what_neither_a_backup_nor_a_window_has_is_counted_as_lost() {
     let lost = seen_empty(30, 20).await;
     assert!((1..20).contains(&lost), "{lost}");
 }
+
+#[tokio::test]
+async fn what_is_forgotten_once_more_after_a_backup_was_restored_is_sent_again_too() {
+    let show = Show::open().await;
+    let empty = taken(&show).await;
+    let voting = show.voting().await;
+    for number in 0..30 {
+        assert!(is_accepted(
+            &voting.cast(keyed(ANA, &format!("k{number}"))).await
+        ));
+    }
+    let full = taken(&show).await;
+    for backup in [&full, &empty] {
+        let mut connection = show.redis.connection().await;
+        redis::cmd("FLUSHALL")
+            .exec_async(&mut connection)
+            .await
+            .expect("empty");
+        // Also that it has seen that the poll is not there at all.
+        eventually(DEADLINE, || async {
+            voting.metric("vote_missing_votes") > 0.0 && voting.is_forgotten()
+        })
+        .await;
+        restored(&show.operator, backup).await;
+        eventually(DEADLINE, || async {
+            let audit = show.audit().await;
+            (audit.total == 30 && audit.passed && voting.metric("vote_missing_votes") < 0.5)
+                .then_some(())
+                .ok_or(format!("{audit:?}"))
+        })
+        .await;
+    }
+    assert!(voting.metric("vote_unrecoverable_votes_total") < 0.5);
+}

@@ -238,6 +238,11 @@ impl Voting {
         self.writer.find(&self.poll).ok().flatten()
     }
 
+    /// Whether it knows that Redis has no document of the poll any more.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.writer.find(&self.poll).is_err()
+    }
+
     pub(crate) fn poll(&self) -> Arc<OpenPoll> {
         self.find().expect("the poll is known")
     }

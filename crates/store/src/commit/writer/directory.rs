@@ -8,6 +8,17 @@ use vote_domain::Poll;
 use super::open_poll::OpenPoll;
 use crate::polls::KnownPolls;
 
+/// What is to come for the lanes of a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prospects {
+    /// Votes, or the end of those in flight.
+    GoesOn,
+    /// Redis has no document of the poll: until it is there again, no vote comes, and none can be sent again.
+    Forgotten,
+    /// Nothing any more.
+    Ended,
+}
+
 /// The polls, as last read.
 #[derive(Default)]
 pub(super) struct Directory {
@@ -57,9 +68,13 @@ impl Directory {
         }
     }
 
-    /// Whether the poll called `id` has lanes.
-    pub(super) fn has_lanes(&self, id: &str) -> bool {
-        self.polls.get(id).is_some_and(|poll| poll.has_lanes())
+    /// What is to come for the lanes of the poll called `id`.
+    pub(super) fn prospects(&self, id: &str) -> Prospects {
+        match self.polls.get(id) {
+            Some(poll) if poll.has_lanes() => Prospects::GoesOn,
+            None if self.unreadable.contains_key(id) => Prospects::Forgotten,
+            Some(_) | None => Prospects::Ended,
+        }
     }
 }
 

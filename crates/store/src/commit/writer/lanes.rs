@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vote_domain::{Poll, PollState, WriterId};
 
+use super::directory::Prospects;
 use super::poll_lanes::{KnownLanes, LaneHandle, PollLanes, closed_at_ms};
 use crate::commit::books::ReplayBudget;
 use crate::commit::config::LaneConfig;
@@ -80,8 +81,13 @@ impl Lanes {
             PollState::Open | PollState::Paused | PollState::Closed => {}
         }
         let mut by_poll = self.by_poll.lock();
+        let name = poll.definition.id().to_string();
+        if let Some(others) = by_poll.get(&name).filter(|lanes| !lanes.are_of(poll)) {
+            others.drain();
+            by_poll.remove(&name);
+        }
         let lanes = by_poll
-            .entry(poll.definition.id().to_string())
+            .entry(name)
             .or_insert_with(|| Arc::new(self.start(poll)));
         let lanes = Arc::clone(lanes);
         let count: usize = by_poll.values().map(|lanes| lanes.count()).sum();
@@ -97,14 +103,16 @@ impl Lanes {
         Some(lanes)
     }
 
-    /// Lets go of the lanes of all polls but those that go on; they send what waits, and end.
-    pub(super) fn retain(&self, goes_on: impl Fn(&str) -> bool) {
+    /// Lets go of the lanes of all polls that have ended; they send what waits, and end. Those of a poll that Redis has
+    /// forgotten stay: they send again what they have as soon as the poll is there, and once more if that is forgotten.
+    pub(super) fn retain(&self, prospects: impl Fn(&str) -> Prospects) {
         self.by_poll.lock().retain(|poll, lanes| {
-            let goes_on = goes_on(poll);
-            if !goes_on {
+            let prospects = prospects(poll);
+            lanes.note_forgotten(prospects == Prospects::Forgotten);
+            if prospects == Prospects::Ended {
                 lanes.drain();
             }
-            goes_on
+            prospects != Prospects::Ended
         });
     }
 
@@ -163,6 +171,6 @@ impl Lanes {
                 LaneHandle { shared, metrics }
             })
             .collect();
-        PollLanes::new(shards, drain)
+        PollLanes::new(shards, poll.created_at(), drain)
     }
 }

@@ -1,8 +1,9 @@
 //! The lanes of one poll: which of them carries a vote, and what they know of the poll.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Poll, PollState};
 
@@ -15,6 +16,9 @@ pub(super) struct PollLanes {
     shards: Vec<LaneHandle>,
     /// The turn of the next vote that could go to any of them.
     next: AtomicU64,
+    /// When the poll was made: another one may have its id, once Redis has forgotten it.
+    created_at: Option<Timestamp>,
+    is_forgotten: AtomicBool,
     drain: CancellationToken,
 }
 
@@ -35,22 +39,42 @@ pub(super) struct LaneHandle {
 
 impl PollLanes {
     /// `drain` ends these lanes.
-    pub(super) fn new(shards: Vec<LaneHandle>, drain: CancellationToken) -> Self {
+    pub(super) fn new(
+        shards: Vec<LaneHandle>,
+        created_at: Option<Timestamp>,
+        drain: CancellationToken,
+    ) -> Self {
         Self {
             shards,
             next: AtomicU64::new(0),
+            created_at,
+            is_forgotten: AtomicBool::new(false),
             drain,
         }
+    }
+
+    /// Whether they are lanes of this poll, and not of another one that had its id.
+    pub(super) fn are_of(&self, poll: &Poll) -> bool {
+        self.created_at == poll.created_at()
+            && self.shards.len() == usize::from(poll.definition.shards())
+    }
+
+    /// Whether Redis has forgotten the poll: then nobody sends votes to its lanes.
+    pub(super) fn note_forgotten(&self, is_forgotten: bool) {
+        self.is_forgotten.store(is_forgotten, Ordering::Relaxed);
     }
 
     pub(super) fn count(&self) -> usize {
         self.shards.len()
     }
 
-    /// How many of them can't write to Redis right now, and how many are known to: none of a closed poll, which takes
-    /// no votes.
+    /// How many of them can't write to Redis right now, and how many are known to: none of a closed or forgotten poll,
+    /// which takes no votes.
     pub(super) fn known(&self) -> KnownLanes {
         let mut known = KnownLanes::default();
+        if self.is_forgotten.load(Ordering::Relaxed) {
+            return known;
+        }
         for LaneHandle { shared, .. } in &self.shards {
             if shared.closed_at_ms.load(Ordering::Relaxed) != NOT_CLOSED {
                 continue;

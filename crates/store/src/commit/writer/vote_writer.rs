@@ -191,7 +191,7 @@ impl VoteWriter {
                 self.config.lane.accept_timeout,
             )
         });
-        self.lanes.retain(|poll| directory.has_lanes(poll));
+        self.lanes.retain(|poll| directory.prospects(poll));
         self.directory.store(Some(Arc::new(directory)));
         self.receipt_key
             .follow(&self.nodes, self.config.random)
