@@ -1,4 +1,4 @@
-import { address, problemOf, request } from "./request.js";
+import { address, need, problemOf, request } from "./request.js";
 import type { Answer } from "./request.js";
 import { Kept } from "./storage.js";
 import type { Pending } from "./storage.js";
@@ -34,10 +34,7 @@ export function newKey(): string {
  */
 export async function castVote(vote: VoteOptions): Promise<CastOutcome> {
   const { ingest, poll, candidate, channel, direction, keyLifeMs: life = 120_000 } = vote;
-  for (const [name, text] of Object.entries({ poll, candidate })) {
-    if (typeof text !== "string" || !text) throw new TypeError(`castVote: ${name} is missing`);
-  }
-  if (typeof ingest !== "string") throw new TypeError("castVote: ingest is missing");
+  need(vote, "ingest", "poll", "candidate");
   const kept = new Kept(vote.storage);
   const pending: Pending = { key: newKey(), ingest, poll, candidate, channel, direction, made: Date.now(), life };
   return (await settle(pending, vote, kept, true))!;

@@ -1,7 +1,7 @@
 import { eventReader } from "./events.js";
 import { parsed, problemOf, request, retryAfterMs, serverMs } from "./request.js";
 import type { Meta, Problem, WatchState } from "./types.js";
-import { jittered, pause, seen } from "./wait.js";
+import { jittered, linked, pause, seen } from "./wait.js";
 
 /** How long one answer may take. */
 const ANSWER_MS = 10_000;
@@ -94,9 +94,8 @@ export async function follow(source: Source, tell: Tell, signal: AbortSignal) {
 /** One stream, to its end. It never rejects. */
 async function readStream(source: Source, tell: Tell, signal: AbortSignal, retry: { ms: number }) {
   const end = { isLast: false, isGood: false, isRefused: false, retryAfterMs: 0 };
-  const over = new AbortController();
+  const over = linked(signal);
   const stop = () => over.abort();
-  signal.addEventListener("abort", stop);
   let watchdog = setTimeout(stop, ANSWER_MS);
   try {
     const headers = { ...source.headers, accept: "text/event-stream" };
@@ -140,7 +139,6 @@ async function readStream(source: Source, tell: Tell, signal: AbortSignal, retry
     return end;
   } finally {
     clearTimeout(watchdog);
-    signal.removeEventListener("abort", stop);
     stop();
   }
 }

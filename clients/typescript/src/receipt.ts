@@ -1,4 +1,4 @@
-import { address, problemOf, request } from "./request.js";
+import { address, need, problemOf, request } from "./request.js";
 import type { ReceiptOptions, ReceiptOutcome, ReceiptReport } from "./types.js";
 import { pause } from "./wait.js";
 
@@ -10,7 +10,7 @@ const ATTEMPT_MS = 5000;
  */
 export async function checkReceipt(options: ReceiptOptions): Promise<ReceiptOutcome> {
   const { results, receipt, signal, patienceMs = 5000 } = options;
-  if (typeof receipt !== "string" || !receipt) throw new TypeError("checkReceipt: receipt is missing");
+  need(options, "results", "receipt");
   const end = Date.now() + patienceMs;
   for (let attempt = 0; ; attempt += 1) {
     const answer = await request(address(results, "receipts/" + encodeURIComponent(receipt)), { cache: "no-store" }, ATTEMPT_MS, options);

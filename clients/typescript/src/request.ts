@@ -1,5 +1,5 @@
 import type { Problem } from "./types.js";
-import { pause } from "./wait.js";
+import { linked, pause } from "./wait.js";
 
 /** An answer, or that there was none: then the status is 0. */
 export interface Answer {
@@ -26,10 +26,7 @@ export async function request(
   ms: number,
   options: { fetch?: typeof fetch | undefined; signal?: AbortSignal | undefined },
 ): Promise<Answer> {
-  const over = new AbortController();
-  const stop = () => over.abort();
-  options.signal?.addEventListener("abort", stop);
-  if (options.signal?.aborted) stop();
+  const over = linked(options.signal);
   const ask = async () => {
     try {
       const answer = await (options.fetch ?? fetch)(url, { ...init, signal: over.signal });
@@ -41,8 +38,7 @@ export async function request(
   try {
     return await Promise.race([ask(), pause(ms, over.signal).then(() => NONE)]);
   } finally {
-    options.signal?.removeEventListener("abort", stop);
-    stop();
+    over.abort();
   }
 }
 
@@ -77,3 +73,11 @@ export function parsed(text: string): Record<string, unknown> {
 
 /** The problem that an answer is, where the service gave it. */
 export const problemOf = ({ body }: Answer) => (typeof body.code === "string" ? (body as unknown as Problem) : undefined);
+
+/** Throws where one of these texts is missing. Only an address may be empty: it is that of the page then. */
+export function need(given: object, ...names: string[]) {
+  for (const name of names) {
+    const text = (given as Record<string, unknown>)[name];
+    if (typeof text !== "string" || (!text && !/^(ingest|results)$/.test(name))) throw new TypeError(name + " is missing");
+  }
+}

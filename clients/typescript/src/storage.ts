@@ -56,12 +56,12 @@ export class Kept {
     }
   }
 
-  async #all<T>(prefix: string): Promise<T[]> {
+  async #all<T extends object>(prefix: string): Promise<T[]> {
     const found: T[] = [];
     for (const name of (await this.#try((items) => items.names())) ?? []) {
       if (!name.startsWith(prefix)) continue;
       const value = await this.#try(async (items) => JSON.parse((await items.get(name))!) as T);
-      if (value) found.push(value);
+      if (value && name === prefix + Object(value).key) found.push(value);
     }
     return found;
   }
@@ -74,7 +74,12 @@ export class Kept {
     return !!(await this.#try((items) => items.get(PENDING + key)));
   }
 
-  pending = () => this.#all<Pending>(PENDING);
+  /** Those that can be sent: what others wrote under our names is none of ours. */
+  async pending() {
+    return (await this.#all<Pending>(PENDING)).filter(({ ingest, poll, candidate, made, life }) =>
+      [ingest, poll, candidate].every((text) => typeof text === "string") && made > 0 && life > 0,
+    );
+  }
 
   receipts = () => this.#all<KeptReceipt>(RECEIPT);
 

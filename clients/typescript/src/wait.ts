@@ -1,6 +1,3 @@
-/** The longest time that a timer takes; one for longer fires at once. */
-const LONGEST_MS = 2 ** 31 - 1;
-
 /** A page or worker hears of the network and of its own visibility here; Node.js has no such thing. */
 const events = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "removeEventListener">>;
 
@@ -13,7 +10,7 @@ export function pause(ms: number, signal?: AbortSignal, ...wakers: string[]): Pr
       for (const waker of wakers) events.removeEventListener?.(waker, end);
       done();
     };
-    const timer = setTimeout(end, Math.min(ms, LONGEST_MS));
+    const timer = setTimeout(end, ms);
     signal?.addEventListener("abort", end);
     for (const waker of wakers) events.addEventListener?.(waker, end);
     if (signal?.aborted) end();
@@ -29,4 +26,13 @@ export const jittered = (ms: number) => ms * (0.5 + Math.random() / 2);
 /** Ends when somebody can see the page; at once where that can't be said. */
 export async function seen(signal: AbortSignal) {
   while (globalThis.document?.hidden && !signal.aborted) await pause(60_000, signal, "visibilitychange");
+}
+
+/** What ends with the signal, or by itself; then it is no longer listened for. */
+export function linked(signal?: AbortSignal): AbortController {
+  const over = new AbortController();
+  const stop = () => over.abort();
+  signal?.addEventListener("abort", stop, { signal: over.signal });
+  if (signal?.aborted) stop();
+  return over;
 }

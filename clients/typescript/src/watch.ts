@@ -1,8 +1,9 @@
 import { follow, markOf } from "./follow.js";
 import type { Source, Tell } from "./follow.js";
-import { address, parsed } from "./request.js";
+import { address, need, parsed } from "./request.js";
 import { readShared } from "./share.js";
 import type { Meta, PollOptions, RowsOptions, StandingOptions, Watch, WatchOptions } from "./types.js";
+import { linked } from "./wait.js";
 
 /** Between two questions for figures where there is no stream, and for a poll's document: an extension is seen so soon. */
 const FIGURES_MS = 2000;
@@ -34,12 +35,9 @@ function watch(
   onBody: (body: unknown, meta: Meta) => void,
 ): Watch {
   const { results, poll, signal, token, share = !token, onState, fetch } = options;
-  if (typeof poll !== "string" || !poll) throw new TypeError("watch: poll is missing");
-  if (typeof results !== "string") throw new TypeError("watch: results is missing");
-  const closer = new AbortController();
+  need(options, "results", "poll");
+  const closer = linked(signal);
   const close = () => closer.abort();
-  if (signal?.aborted) close();
-  signal?.addEventListener("abort", close);
 
   const at = address(results, "polls/" + encodeURIComponent(poll));
   const source: Source = {
@@ -70,10 +68,7 @@ function watch(
     }
     if (state === "ended") close();
   };
-  const done = (share ? readShared : follow)(source, tell, closer.signal).then(() => {
-    signal?.removeEventListener("abort", close);
-  });
-  return { close, done };
+  return { close, done: (share ? readShared : follow)(source, tell, closer.signal).then(close) };
 }
 
 /** What a caller's function throws is the caller's to see, and ends no reading. */
