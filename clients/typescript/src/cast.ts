@@ -139,11 +139,10 @@ class Sender {
       this.options.signal?.throwIfAborted();
       const ended = answer && this.#judge(answer, attempt);
       if (ended) return ended;
-      const again = answer ? this.#again(answer) : (["voter-token", 0] as const);
-      const spread = Math.min(SPREAD_MS * 2 ** attempt, SPREAD_MOST_MS);
-      const room = this.#leftMs - again[1];
-      if (room <= 0) return this.#end();
-      await this.#wait(again[0], again[1] + Math.random() * Math.min(spread, room));
+      const [why, least] = answer ? this.#again(answer) : (["voter-token", 0] as const);
+      const ms = least + Math.random() * Math.min(SPREAD_MS * 2 ** attempt, SPREAD_MOST_MS);
+      if (ms >= this.#leftMs) return this.#end();
+      await this.#wait(why, ms);
     }
   }
 
