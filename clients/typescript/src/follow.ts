@@ -40,6 +40,9 @@ type Members = Record<string, unknown>;
 /** Where a body says what it is: in one of rows, each row does. */
 export const markOf = (body: unknown) => Object(Array.isArray(body) ? body[0] : body) as Members;
 
+/** Whether it is one: each of the service's bodies says of when it is. */
+const isBody = (body: unknown) => !!markOf(body).as_of;
+
 /** Whether these are the last figures there will be. */
 const isLast = (body: unknown) => /^(final|void)$/.test(String(markOf(body).status));
 
@@ -53,7 +56,7 @@ export function asker({ url, headers, fetch }: Source, tell: Tell, signal: Abort
       tell({ state: "polling" });
       return "good";
     }
-    if (answer.status !== 200 || Object.keys(answer.body).length < 1) {
+    if (answer.status !== 200 || !isBody(answer.body)) {
       tell({ state: "stale", problem: problemOf(answer) });
       return "bad";
     }
@@ -114,7 +117,7 @@ async function readStream(source: Source, tell: Tell, signal: AbortSignal, retry
         if (type === "problem") {
           end.isRefused = Number(told.status) < 500;
           tell({ state: "stale", problem: told as unknown as Problem });
-        } else if (type === "message") {
+        } else if (type === "message" && isBody(told)) {
           end.isGood = true;
           end.isLast = isLast(told);
           tell({ text: data, meta: { how: "stream", serverMs: Date.now() + ahead }, state: "live" });
