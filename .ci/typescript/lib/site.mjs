@@ -15,6 +15,8 @@ onmessage = async ({ data }) => postMessage(await castMany(castVote, data));
 
 export class Site {
   pages = new Map();
+  /** Whether its pages may make workers and the like of texts: not by default. */
+  isTrusting = false;
 
   /** @param {string[]} services origins that its pages may call */
   static async start(services = []) {
@@ -31,7 +33,7 @@ export class Site {
   get policy() {
     return [
       "default-src 'none'", "script-src 'self'", "style-src 'self'", "worker-src 'self'", "base-uri 'none'", "form-action 'none'",
-      "require-trusted-types-for 'script'", "trusted-types 'none'", `connect-src 'self' ${this.services.join(" ")}`,
+      `connect-src 'self' ${this.services.join(" ")}`, ...(this.isTrusting ? [] : ["require-trusted-types-for 'script'", "trusted-types 'none'"]),
     ].join("; ");
   }
 

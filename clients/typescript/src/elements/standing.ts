@@ -86,8 +86,8 @@ export class ParedaoStanding extends PollElement {
     list.classList.toggle("stale", state === "stale");
     list.hidden = !poll;
     list.setAttribute("aria-label", fill(texts.list, { title: text }));
-    // Figures that are void decide nothing, and those that are not public any more are not shown on.
-    const known = state === "void" || state === "restricted" ? undefined : standing;
+    // Before the opening there are none, void ones decide nothing, and those that are not public any more are not shown on.
+    const known = /^(not_open|void|restricted)$/.test(state) ? undefined : standing;
     const figures = new Map(known?.candidates.map((candidate) => [candidate.id, candidate]));
     const shown = poll?.candidates ?? [];
     for (const [id, row] of this.#rows) {
