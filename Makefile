@@ -231,7 +231,7 @@ TYPESCRIPT_ENV = BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(P
 # Some of them: TYPESCRIPT_TESTS=.ci/typescript/tests/votes.test.mjs
 .PHONY: typescript-check
 typescript-check: typescript-setup typescript setup build ## Try @paredao/client: votes over bad networks, streams, the elements in another origin's page
-	$(TYPESCRIPT_ENV) TYPESCRIPT_PICTURES=$(TARGET)/screenshots/client node --test --test-concurrency=1 $(TYPESCRIPT_TESTS)
+	$(TYPESCRIPT_ENV) TYPESCRIPT_PICTURES=$(TARGET)/screenshots/client node --test --test-concurrency=2 $(TYPESCRIPT_TESTS)
 
 ##@ Breaking
 

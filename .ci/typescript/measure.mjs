@@ -7,7 +7,7 @@ import { BadNetwork } from "./lib/proxy.mjs";
 import { castMany } from "./lib/votes.mjs";
 
 const VOTES = Number(process.env.TYPESCRIPT_VOTES || 10_000);
-const AT_ONCE = Number(process.env.TYPESCRIPT_AT_ONCE || 200);
+const AT_ONCE = Number(process.env.TYPESCRIPT_AT_ONCE || 40);
 const SEED = Number(process.env.TYPESCRIPT_SEED || 20_261_128);
 const MOST_MS = 5000;
 

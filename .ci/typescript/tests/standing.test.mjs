@@ -84,6 +84,32 @@ test("ten tabs of a browser have one stream, and all see each vote; a vote gets 
   await context.close();
 });
 
+test("a tab that is frozen keeps the stream, and the others ask for themselves", async () => {
+  await system.open("frozen");
+  const context = await browser.newContext();
+  const reader = await tab(context, "frozen");
+  await reader.total(0);
+  const other = await tab(context, "frozen");
+  await other.total(0);
+  assert.deepEqual([reader.streams(), other.streams()], [1, 0]);
+  const devtools = await context.newCDPSession(reader.page);
+  // A debugger stops a page as a phone does with one in the background; it keeps its lock.
+  await devtools.send("Debugger.enable");
+  const paused = new Promise((stopped) => devtools.once("Debugger.paused", stopped));
+  await devtools.send("Debugger.pause");
+  await system.vote("frozen", "ana", 1);
+  await paused;
+  await system.vote("frozen", "ana", 1);
+  await other.total(2);
+  const hows = await other.page.evaluate(() => window.seen.hows);
+  assert.equal(hows.at(-1), "polling");
+  await devtools.send("Debugger.disable");
+  await reader.total(2);
+  await reader.close();
+  await other.close();
+  await context.close();
+});
+
 test("a page over plain HTTP, which has no locks, asks with an ETag and keeps no connection", async () => {
   await system.open("plain");
   const context = await browser.newContext();
