@@ -20,7 +20,7 @@ export async function checkReceipt(options: ReceiptOptions): Promise<ReceiptOutc
     const isRead = answer.status === 200 && typeof report.in_tally === "boolean";
     if (isRead && report.in_tally) return { outcome: "genuine", inTally: true, report };
     if (problem && (answer.status === 400 || answer.status === 404)) return { outcome: "invalid", problem };
-    const wait = answer.retryAfterMs + 500 * (1 + Math.random()) * Math.min(attempt + 1, 4);
+    const wait = answer.retryAfterMs + 300 * (1 + Math.random()) * Math.min(attempt + 1, 4);
     if (Date.now() + wait > end) return isRead ? { outcome: "genuine", inTally: false, report } : { outcome: "unknown", problem };
     await pause(wait, signal);
     signal?.throwIfAborted();
