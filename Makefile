@@ -201,6 +201,38 @@ overlay-check: overlay-setup setup needs-python build ## Try the overlay in a br
 	BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) OVERLAY_NODE_MODULES=$(OVERLAY)/node_modules \
 		OVERLAY_PICTURES=$(TARGET)/screenshots/overlay node --test --test-concurrency=1 $(OVERLAY_TESTS)
 
+# npm's parts are pinned whole: the package's own tools by its lock file, those of its check by .ci/typescript's.
+CLIENT := clients/typescript
+TYPESCRIPT := $(VENV)/typescript-npm
+TYPESCRIPT_TESTS ?= $(sort $(wildcard .ci/typescript/tests/*.test.mjs))
+
+$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
+	@$(PACKAGES) --only-say node
+	@cd $(CLIENT) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null
+	@touch $@
+
+.PHONY: typescript
+typescript: $(CLIENT)/node_modules/.package-lock.json ## Build @paredao/client in clients/typescript/dist, and say how large it is
+	@cd $(CLIENT) && npm run --silent build
+
+.PHONY: typescript-types
+typescript-types: $(CLIENT)/node_modules/.package-lock.json ## Write the types of @paredao/client from openapi/
+	@cd $(CLIENT) && npm run --silent generate
+
+.PHONY: typescript-setup
+typescript-setup: screenshots-setup $(CLIENT)/node_modules/.package-lock.json
+	@cmp -s .ci/typescript/package-lock.json $(TYPESCRIPT)/package-lock.json || { rm -rf $(TYPESCRIPT) $(TYPESCRIPT).new \
+		&& mkdir -p $(TYPESCRIPT).new && cp .ci/typescript/package.json .ci/typescript/package-lock.json $(TYPESCRIPT).new \
+		&& (cd $(TYPESCRIPT).new && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null) \
+		&& mv $(TYPESCRIPT).new $(TYPESCRIPT); }
+
+TYPESCRIPT_ENV = BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) TYPESCRIPT_NODE_MODULES=$(TYPESCRIPT)/node_modules
+
+# Some of them: TYPESCRIPT_TESTS=.ci/typescript/tests/votes.test.mjs
+.PHONY: typescript-check
+typescript-check: typescript-setup typescript setup build ## Try @paredao/client: votes over bad networks, streams, the elements in another origin's page
+	$(TYPESCRIPT_ENV) TYPESCRIPT_PICTURES=$(TARGET)/screenshots/client node --test --test-concurrency=2 $(TYPESCRIPT_TESTS)
+
 ##@ Breaking
 
 # Both add one to what `build` builds; `make -o build` takes what is there.
@@ -397,6 +429,10 @@ bench-feeds: needs-rust needs-wrk setup ## Compare reads of feeds with constant 
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
 	$(CARGO) bench --locked --package vote-bench --bench load_ceiling
+
+.PHONY: typescript-measure
+typescript-measure: typescript-setup typescript setup build ## 10,000 votes of @paredao/client, a fifth of whose connections are cut; on an idle machine
+	$(TYPESCRIPT_ENV) node .ci/typescript/measure.mjs
 
 .PHONY: overlay-measure
 overlay-measure: overlay-setup ## How many frames a second the overlay makes without a GPU, on one core; on an idle machine
