@@ -22,6 +22,8 @@ pub(crate) struct Api {
     pub(crate) series: SeriesMaker,
     /// Makes feeds in layouts that are not made ahead.
     pub(crate) feeds: OnDemand,
+    /// Makes what production's desk shows.
+    pub(crate) desks: OnDemand,
     pub(crate) list_reads: ReadCounters,
     pub(crate) streams: Arc<Streams>,
     /// The overlay's page and assets.

@@ -166,6 +166,7 @@ impl Metrics {
             results: of(Subject::Standing(Sight::All)),
             series: Step::ALL.map(|step| of(Subject::Series(step))),
             feeds: of(Subject::Feed),
+            desk: of(Subject::Desk),
         }
     }
 
@@ -264,6 +265,7 @@ pub(crate) struct PollReads {
     series: [ReadCounters; 2],
     /// Of all formats together.
     pub(crate) feeds: ReadCounters,
+    pub(crate) desk: ReadCounters,
 }
 
 impl PollReads {

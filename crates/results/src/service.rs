@@ -92,6 +92,7 @@ impl Service for Results {
                 feeds: OnDemand::new(
                     "Too many feeds of other rows, orders or languages are being asked for at once.",
                 ),
+                desks: OnDemand::new("Too many desks are being asked for at once."),
                 streams,
                 overlay: Assets::new()?,
                 themes,

@@ -1,5 +1,6 @@
 //! What is published, whatever it is written in. JSON and the OpenAPI document both come from these structs.
 
+pub(crate) mod desk;
 pub(crate) mod feed;
 pub(crate) mod feed_table;
 pub(crate) mod list;

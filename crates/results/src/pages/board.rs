@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::OnceCell;
 use vote_domain::{PollId, ReceiptKey, Visibility};
 use vote_http::{Problem, ProblemCode};
 use vote_store::{PollSnapshot, UnreadPoll};
@@ -11,6 +12,7 @@ use vote_store::{PollSnapshot, UnreadPoll};
 use crate::documents::series::Step;
 use crate::documents::view::View;
 use crate::metrics::PollReads;
+use crate::pages::body::Body;
 use crate::pages::confirmation::Confirmation;
 use crate::pages::feed_pages::Feeds;
 use crate::pages::page::Pages;
@@ -45,6 +47,8 @@ pub(crate) struct PollPages {
     pub(crate) series: Arc<OwnSeries>,
     /// The series in other zones and between bounds, made for those who asked.
     pub(crate) cache: SeriesCache,
+    /// What production's desk shows, made for the first who asks.
+    pub(crate) desk: OnceCell<Arc<Body>>,
     pub(crate) reads: Arc<PollReads>,
     /// When Redis last confirmed the snapshot.
     pub(crate) confirmed: Arc<Confirmation>,

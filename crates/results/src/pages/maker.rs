@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 use vote_domain::{Poll, PollId, PollState, Status, Visibility, wire_time};
 use vote_store::{Confirmed, PollSnapshot};
 
@@ -72,6 +73,7 @@ impl PageMaker {
             feeds,
             series: known.map_or_else(Arc::default, |known| Arc::clone(&known.series)),
             cache: SeriesCache::default(),
+            desk: OnceCell::new(),
             reads: known.map_or_else(
                 || Arc::new(self.metrics.reads(snapshot.poll.definition.id())),
                 |known| Arc::clone(&known.reads),

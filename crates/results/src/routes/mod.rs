@@ -1,5 +1,6 @@
 //! The operations, one file each, and the OpenAPI document of all of them.
 
+mod desk;
 mod feed_parameters;
 mod feed_query;
 mod feeds;
@@ -31,6 +32,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         .service(feeds::get_csv)
         .service(feeds::get_xml)
         .service(receipt::get_receipt)
+        .service(desk::get_desk)
         .service(overlay::asset)
         .service(overlay::theme)
         .service(overlay::page);
@@ -59,6 +61,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         feeds::get_csv,
         feeds::get_xml,
         receipt::get_receipt,
+        desk::get_desk,
     ),
     components(schemas(SeriesBucket<'_>)),
     tags(
@@ -66,6 +69,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         (name = "results", description = "Standings and series."),
         (name = "feeds", description = "What may go on air, for graphics systems that take only an address."),
         (name = "receipts", description = "What a vote's receipt proves."),
+        (name = "production", description = "What only production sees."),
     ),
     modifiers(&Tokens)
 )]
@@ -115,7 +119,7 @@ mod tests {
     #[test]
     fn every_operation_says_what_it_is_and_how_it_fails() {
         let document = ApiDocument::openapi();
-        assert_eq!(document.paths.paths.len(), 11);
+        assert_eq!(document.paths.paths.len(), 12);
         for (path, item) in &document.paths.paths {
             let PathItem { get: Some(get), .. } = item else {
                 panic!("{path} has no GET")
