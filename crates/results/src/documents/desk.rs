@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vote_domain::{
-    AuditEntry, CandidateId, CandidateStanding, MinuteSeries, Percent, Poll, PollState, Release,
+    AuditEntry, CandidateId, CandidateStanding, MinuteSeries, Percent, PollState, Release,
     SealedPoll, Standing, Status, Tally, WriterId, unweighted, wire_time,
 };
 use vote_store::{PollSnapshot, WriterLedger};
@@ -34,7 +34,7 @@ pub(crate) struct DeskDocument<'d> {
     /// What graphics, stream and overlay show of it.
     pub(crate) on_air: OnAir,
     /// How votes ended, as far as Redis has counted them. What else was refused is counted by the ingest processes
-    /// alone, in `vote_outcomes_total`.
+    /// alone, in `vote_votes_total`.
     pub(crate) outcomes: DeskOutcomes,
     /// The minute with the most votes. Absent before the first vote.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,12 +183,13 @@ impl<'d> DeskDocument<'d> {
         let poll = &snapshot.poll;
         let sealed = sealed(snapshot);
         let tally = sealed.map_or(&snapshot.tally, |sealed| &sealed.tally);
+        let unweighted = unweighted(poll, tally);
         Self {
             poll: PollDocument::new(poll, view),
             standing: standing_at(snapshot, view),
-            unweighted: unweighted(poll, tally),
             on_air: OnAir::new(&Feed::new(snapshot, view)),
-            outcomes: DeskOutcomes::new(snapshot, tally),
+            outcomes: DeskOutcomes::new(snapshot, tally, &unweighted),
+            unweighted,
             peak: PeakMinute::of(&snapshot.minutes),
             checks: Checks::new(snapshot, view, sealed),
             sealed: sealed.map(|sealed| DeskSealed {
@@ -231,13 +232,11 @@ impl OnAir {
 }
 
 impl DeskOutcomes {
-    fn new(snapshot: &PollSnapshot, tally: &Tally) -> Self {
-        let poll = &snapshot.poll;
-        let candidates = poll.definition.candidates().iter().enumerate();
-        let out = candidates.filter(|(_, candidate)| poll.withdrawn_at(&candidate.id).is_some());
+    fn new(snapshot: &PollSnapshot, tally: &Tally, candidates: &[CandidateStanding]) -> Self {
+        let out = candidates.iter().filter(|one| one.withdrawn_at.is_some());
         Self {
             recorded: tally.total(),
-            withdrawn: out.map(|(index, _)| tally.candidate_total(index)).sum(),
+            withdrawn: out.filter_map(|one| one.votes).sum(),
             late: snapshot.late.total(),
             lost: writers(snapshot)
                 .map(|(_, ledger)| u128::from(ledger.lost))
@@ -249,7 +248,9 @@ impl DeskOutcomes {
 impl PeakMinute {
     fn of(minutes: &MinuteSeries) -> Option<Self> {
         // Of equals `max_by_key` gives the last: so from the end.
-        let totals = minutes.iter().map(|(minute, tally)| (minute, tally.total()));
+        let totals = minutes
+            .iter()
+            .map(|(minute, tally)| (minute, tally.total()));
         let (minute, total_votes) = totals.rev().max_by_key(|(_, total)| *total)?;
         Some(Self {
             start: wire_time::format(minute.start()),

@@ -62,12 +62,6 @@ pub(crate) async fn get_desk(
         Body::new(content, "application/json", cache_control, Effort::OnDemand)
     });
     let body = making.await?;
-    let response = respond_with(
-        &request,
-        &body,
-        audience,
-        &poll.reads.desk,
-        &poll.confirmed,
-    );
+    let response = respond_with(&request, &body, audience, &poll.reads.desk, &poll.confirmed);
     Ok(located(&request, &poll, response))
 }

@@ -5,6 +5,7 @@ mod access;
 mod bad_input;
 mod cors;
 mod current;
+mod desk;
 mod feed_tokens;
 mod feeds;
 mod http;

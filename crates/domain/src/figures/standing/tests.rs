@@ -253,9 +253,6 @@ fn unweighted_every_vote_counts_alike_and_who_is_withdrawn_has_no_share() {
     let without = poll.withdraw(&out, at(READ), "test").expect("legal");
     assert_eq!(
         shares(&without),
-        [
-            (ana, None, None),
-            (bia, Some("100.00".to_owned()), Some(1))
-        ]
+        [(ana, None, None), (bia, Some("100.00".to_owned()), Some(1))]
     );
 }

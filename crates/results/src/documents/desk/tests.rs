@@ -115,7 +115,11 @@ fn what_is_on_air_is_what_graphics_have() {
     assert_eq!(desk["standing"]["total_votes"], 12);
     let frozen = &desk["on_air"];
     assert_eq!(
-        (&frozen["on_air"], &frozen["release"], &frozen["total_votes"]),
+        (
+            &frozen["on_air"],
+            &frozen["release"],
+            &frozen["total_votes"]
+        ),
         (&json!(false), &json!("held"), &json!(7))
     );
     assert_eq!(
@@ -214,7 +218,12 @@ fn the_journal_is_newest_first_and_bounded() {
 fn the_example_has_the_members_of_a_desk() {
     let desk = desk(snapshot(&[(0, 0, 7)]), opens_at());
     let keys = |value: &Value| -> Vec<String> {
-        let mut keys: Vec<String> = value.as_object().expect("an object").keys().cloned().collect();
+        let mut keys: Vec<String> = value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect();
         keys.sort();
         keys
     };
