@@ -24,6 +24,8 @@ pub(crate) enum Subject {
     Series(Step),
     /// What graphics show.
     Feed,
+    /// The page for people.
+    Site,
 }
 
 impl Subject {
@@ -36,6 +38,7 @@ impl Subject {
             Self::Series(Step::Hour) => "hourly",
             Self::Series(Step::Minute) => "minutely",
             Self::Feed => "feed",
+            Self::Site => "page",
         }
     }
 }

@@ -10,17 +10,20 @@ mod receipt;
 mod results;
 mod series;
 mod series_query;
+mod site;
 pub(crate) mod stream;
 
 use actix_web::web::ServiceConfig;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
+use vote_http::MissingPage;
 
 use crate::documents::series::SeriesBucket;
 
 /// Adds all of them to an app.
 pub(crate) fn configure(app: &mut ServiceConfig) {
-    app.service(polls::list_polls)
+    app.app_data(MissingPage(site::missing))
+        .service(polls::list_polls)
         .service(poll::get_poll)
         .service(results::get_results)
         .service(stream::stream_results)
@@ -33,7 +36,13 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         .service(receipt::get_receipt)
         .service(overlay::asset)
         .service(overlay::theme)
-        .service(overlay::page);
+        .service(overlay::page)
+        .service(site::asset)
+        .service(site::home)
+        .service(site::poll_page)
+        .service(site::ask_to_confirm)
+        .service(site::begin)
+        .service(site::receipt_page);
 }
 
 /// The OpenAPI document of these operations.

@@ -1,0 +1,2 @@
+// Production's desk.
+export {};
