@@ -201,6 +201,24 @@ overlay-check: overlay-setup setup needs-python build ## Try the overlay in a br
 	BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) OVERLAY_NODE_MODULES=$(OVERLAY)/node_modules \
 		OVERLAY_PICTURES=$(TARGET)/screenshots/overlay node --test --test-concurrency=1 $(OVERLAY_TESTS)
 
+# What is built is committed, so that nothing else needs Node.js. It is pinned whole by web/package-lock.json.
+.PHONY: web-setup
+web-setup:
+	@$(PACKAGES) --only-say node
+	@cmp -s web/package-lock.json web/node_modules/.paredao-lock.json || { \
+		npm ci --prefix web --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
+		&& cp web/package-lock.json web/node_modules/.paredao-lock.json; }
+
+.PHONY: web
+web: web-setup ## Build the pages' scripts and style sheets into web/dist; commit what changes
+	cd web && npm run --silent check && npm run --silent build
+
+.PHONY: web-check
+web-check: web-setup ## Fail where web/dist is not what web/src gives, to the byte
+	cd web && npm run --silent check && node build.mjs --out ../$(TARGET)/web-dist
+	@diff -r web/dist $(TARGET)/web-dist || { \
+		echo "web/dist is not what web/src gives: run 'make web' and commit what it changes" >&2; exit 1; }
+
 ##@ Breaking
 
 # Both add one to what `build` builds; `make -o build` takes what is there.

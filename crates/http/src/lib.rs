@@ -55,6 +55,7 @@ mod run;
 mod server;
 mod service;
 
+pub mod form;
 mod health;
 pub mod openapi;
 pub mod problem;
@@ -68,4 +69,4 @@ pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;
 pub use self::problem::{Problem, ProblemCode, ProblemDocument};
 pub use self::run::{Running, launch};
-pub use self::service::{Context, Service};
+pub use self::service::{Context, MissingPage, Service};

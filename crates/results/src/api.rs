@@ -11,6 +11,7 @@ use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::series_maker::SeriesMaker;
 use crate::serve::access::Access;
+use crate::site::Site;
 use crate::stream::streams::Streams;
 
 /// What requests are answered from.
@@ -30,4 +31,7 @@ pub(crate) struct Api {
     pub(crate) overlay: Assets,
     /// Themes of the overlay.
     pub(crate) themes: Themes,
+    /// What the pages of the site are answered from, beside the board.
+    pub(crate) site: Site,
+    pub(crate) home_reads: ReadCounters,
 }

@@ -24,6 +24,8 @@ use crate::pages::series_maker::SeriesMaker;
 use crate::routes;
 use crate::serve::access::Access;
 use crate::serve::feed_tokens::FeedTokens;
+use crate::site::assets::SiteAssets;
+use crate::site::{Site, desk};
 use crate::stream::streams::Streams;
 
 /// The read-only service.
@@ -67,6 +69,7 @@ impl Service for Results {
         let board = Arc::new(Published::new(freshness.longest_unchecked()));
         Renderer::new(Arc::clone(&board), clock, freshness, metrics.clone())
             .pinned(settings.current.poll_id())
+            .voting_at(settings.site.ingest_url.clone())
             .start(snapshots, &stopped);
         let feed_tokens = FeedTokens::start(&settings.access, &stopped);
 
@@ -88,6 +91,7 @@ impl Service for Results {
                 access: Access::new(&settings.access, feed_tokens),
                 receipt_key,
                 list_reads: metrics.list_reads(),
+                home_reads: metrics.home_reads(),
                 series: SeriesMaker::new(metrics),
                 feeds: OnDemand::new(
                     "Too many feeds of other rows, orders or languages are being asked for at once.",
@@ -96,6 +100,11 @@ impl Service for Results {
                 streams,
                 overlay: Assets::new()?,
                 themes,
+                site: Site {
+                    assets: SiteAssets::new()?,
+                    desk: desk::shell()?,
+                    ingest: settings.site.ingest_url.clone(),
+                },
             }),
         })
     }

@@ -8,7 +8,7 @@ pub(crate) mod poll;
 pub(crate) mod series;
 pub(crate) mod standing;
 pub(crate) mod view;
-mod words;
+pub(crate) mod words;
 
 use serde::Serialize;
 use vote_domain::Standing;

@@ -26,6 +26,8 @@ pub(crate) enum Subject {
     Feed,
     /// What production's desk shows.
     Desk,
+    /// The page for people.
+    Site,
 }
 
 impl Subject {
@@ -39,6 +41,7 @@ impl Subject {
             Self::Series(Step::Minute) => "minutely",
             Self::Feed => "feed",
             Self::Desk => "desk",
+            Self::Site => "page",
         }
     }
 }

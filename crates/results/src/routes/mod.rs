@@ -7,21 +7,25 @@ mod feeds;
 mod overlay;
 mod poll;
 mod polls;
+mod production;
 mod receipt;
 mod results;
 mod series;
 mod series_query;
+mod site;
 pub(crate) mod stream;
 
 use actix_web::web::ServiceConfig;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
+use vote_http::MissingPage;
 
 use crate::documents::series::SeriesBucket;
 
 /// Adds all of them to an app.
 pub(crate) fn configure(app: &mut ServiceConfig) {
-    app.service(polls::list_polls)
+    app.app_data(MissingPage(site::missing))
+        .service(polls::list_polls)
         .service(poll::get_poll)
         .service(results::get_results)
         .service(stream::stream_results)
@@ -35,7 +39,14 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         .service(desk::get_desk)
         .service(overlay::asset)
         .service(overlay::theme)
-        .service(overlay::page);
+        .service(overlay::page)
+        .service(site::asset)
+        .service(site::home)
+        .service(site::poll_page)
+        .service(site::ask_to_confirm)
+        .service(site::begin)
+        .service(site::receipt_page)
+        .service(production::desk_page);
 }
 
 /// The OpenAPI document of these operations.

@@ -153,3 +153,48 @@ async fn a_sealed_poll_says_its_digest_and_that_all_agrees() {
     );
     app.stop().await;
 }
+
+#[tokio::test]
+async fn the_desks_page_has_no_figure_and_is_the_same_for_every_poll() {
+    let redis = RedisServer::start().await;
+    let (producer, app) = published(&redis).await;
+    let votes = producer.voting().await;
+    votes.vote(ANA, voting()).await;
+    app.until_votes(1).await;
+    let page = app.get("/production/paredao-01").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("cache-control"), "no-cache");
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
+        "{policy}"
+    );
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let text = String::from_utf8(page.body.clone()).expect("text");
+    for secret in ["Paredão 1", "Ana", PRODUCTION] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    // With the token or without, of a draft, and of a poll that is not there.
+    for path in ["/production/no-such-poll", "/production/current?lang=en"] {
+        assert_eq!(app.get(path).await.body, page.body, "{path}");
+    }
+    let known = [("if-none-match", page.header("etag"))];
+    let again = app.get_with("/production/paredao-01", &known).await;
+    assert_eq!(again.status, 304);
+    let malformed = app.get("/production/N%C3%83O").await;
+    assert_eq!(malformed.status, 400);
+    assert_eq!(malformed.header("content-type"), "text/html; charset=utf-8");
+    // What the page names is there.
+    let assets: Vec<&str> = text
+        .split('"')
+        .filter(|part| part.starts_with("/assets/"))
+        .collect();
+    assert_eq!(assets.len(), 3, "{assets:?}");
+    for asset in assets {
+        let answer = app.get(asset).await;
+        assert_eq!(answer.status, 200, "{asset}");
+        assert!(answer.header("cache-control").contains("immutable"));
+    }
+    app.stop().await;
+}

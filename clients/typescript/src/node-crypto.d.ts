@@ -1,0 +1,4 @@
+/** As much of Node.js as is used here. */
+declare module "node:crypto" {
+  export const webcrypto: Crypto;
+}
