@@ -24,7 +24,7 @@ const TICK_MS = 250;
 const COPIED_MS = 2_000;
 
 /** On paper a plot is so large, in pixels: two of them, tables and panels fit one page of A4. */
-const PAPER = { width: 690, height: 120 };
+const PAPER = { width: 690, height: 160 };
 
 type Which = "minutes" | "hours";
 
@@ -36,6 +36,7 @@ class Page {
   #watch: Watch | null = null;
   #startedAt = 0;
   #message = "";
+  #isOnPaper = false;
   #isChecking = false;
   #tables = { minutes: false, hours: false };
   #copied = { line: "", at: 0 };
@@ -180,9 +181,9 @@ class Page {
 
   /** A page of paper is white, and as wide as A4. */
   #print(isOnPaper: boolean): void {
-    document.documentElement.dataset["theme"] = isOnPaper ? "light" : this.#theme;
-    this.#draw();
-    for (const plot of Object.values(this.#plots)) plot.fit(isOnPaper ? PAPER : undefined);
+    this.#isOnPaper = isOnPaper;
+    this.#show();
+    for (const plot of Object.values(this.#plots)) plot.fit(isOnPaper ? PAPER : null);
   }
 
   // --- what is shown
@@ -190,7 +191,7 @@ class Page {
   #show(): void {
     const root = document.documentElement;
     root.lang = this.#lang;
-    root.dataset["theme"] = this.#theme;
+    root.dataset["theme"] = this.#isOnPaper ? "light" : this.#theme;
     const watch = this.#watch;
     if (!watch || (this.#isChecking && !watch.desk)) {
       root.dataset["desk"] = "sign-in";

@@ -4,14 +4,17 @@ import type { Lang } from "./words.ts";
 
 export const UNKNOWN = "–";
 
+/** How days are written: in English the British way, for the American one is read as another day. */
+const LOCALES: Record<Lang, string> = { "pt-BR": "pt-BR", en: "en-GB" };
+
 export function count(value: number | undefined | null, lang: Lang): string {
-  return value === undefined || value === null ? UNKNOWN : new Intl.NumberFormat(lang).format(value);
+  return value === undefined || value === null ? UNKNOWN : new Intl.NumberFormat(LOCALES[lang]).format(value);
 }
 
 /** `56,73 %`, as graphics show it. */
 export function percent(value: number | undefined | null, lang: Lang): string {
   if (value === undefined || value === null) return UNKNOWN;
-  const two = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value);
+  const two = new Intl.NumberFormat(LOCALES[lang], { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value);
   return lang === "pt-BR" ? `${two}\u00a0%` : `${two}%`;
 }
 
@@ -19,7 +22,7 @@ export function percent(value: number | undefined | null, lang: Lang): string {
 export function rate(value: number | null, lang: Lang): string {
   if (value === null) return UNKNOWN;
   const digits = value < 10 ? 1 : 0;
-  return new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(LOCALES[lang], { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
 /** A stretch of time: `2 d 03:04:05`, `03:04:05`, `04:05`. Past is zero. */
@@ -37,7 +40,7 @@ export function age(ms: number | null, lang: Lang): string {
   if (ms === null) return UNKNOWN;
   if (ms >= 60_000) return duration(ms);
   const digits = ms < 9_950 ? 1 : 0;
-  return `${new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(ms / 1_000)} s`;
+  return `${new Intl.NumberFormat(LOCALES[lang], { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(ms / 1_000)} s`;
 }
 
 /** The time of the day in the poll's zone. */
@@ -45,13 +48,13 @@ export function clock(at: number, timezone: string, lang: Lang, seconds = true):
   if (!Number.isFinite(at)) return UNKNOWN;
   const parts: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: timezone };
   if (seconds) parts.second = "2-digit";
-  return new Intl.DateTimeFormat(lang, parts).format(at);
+  return new Intl.DateTimeFormat(LOCALES[lang], parts).format(at);
 }
 
 /** Day and time in the poll's zone. */
 export function moment(at: number, timezone: string, lang: Lang): string {
   if (!Number.isFinite(at)) return UNKNOWN;
-  const day = new Intl.DateTimeFormat(lang, { day: "2-digit", month: "2-digit", timeZone: timezone }).format(at);
+  const day = new Intl.DateTimeFormat(LOCALES[lang], { day: "2-digit", month: "2-digit", timeZone: timezone }).format(at);
   return `${day} ${clock(at, timezone, lang)}`;
 }
 

@@ -3,7 +3,7 @@
 import type { Status } from "./document.ts";
 
 /** Without an answer for so long, the page is behind. */
-export const LATE_MS = 4_000;
+export const LATE_MS = 6_000;
 
 export type Level =
   /** Nothing has come yet. */

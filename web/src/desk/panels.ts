@@ -114,7 +114,7 @@ export function candidates(shown: Shown, desk: Desk): HTMLElement {
   const several = standing.channels.length > 1;
   const channels = several ? standing.channels : [];
   const head = h("tr", { role: "row" },
-    column(words.candidate, "", ""), column(words.rank, "", "number"), column(words.weighted, "", "number"),
+    column(words.candidate, "", ""), column(words.rank, "", "number"), column(several ? words.weighted : words.share, "", "number"),
     several && column(words.unweighted, "", "number"), column(words.votes, "", "number"),
     ...channels.map((channel) => column(channel.id, fill(words.weight, { weight: count(channel.weight, lang) }), "number")));
   const row = (one: CandidateStanding, index: number) => {
@@ -124,7 +124,7 @@ export function candidates(shown: Shown, desk: Desk): HTMLElement {
         h("span", { class: "swatch", "data-swatch": index, "aria-hidden": "true" }),
         h("span", { class: "name" }, one.name, out !== "" && h("small", {}, out))),
       cell(words.rank, "number", rank(one)),
-      cell(words.weighted, "number share", h("strong", {}, percent(one.percent, lang)),
+      cell(several ? words.weighted : words.share, "number share", h("strong", {}, percent(one.percent, lang)),
         h("span", { class: "bar", "aria-hidden": "true" }, h("i", { "data-wide": one.percent ?? 0, "data-swatch": index }))),
       several && cell(words.unweighted, "number", percent(desk.unweighted[index]?.percent, lang)),
       cell(words.votes, "number", count(one.votes, lang)),
@@ -141,5 +141,5 @@ export function candidates(shown: Shown, desk: Desk): HTMLElement {
     h("thead", { role: "rowgroup" }, head),
     h("tbody", { role: "rowgroup" }, ...standing.candidates.map(row)),
     h("tfoot", { role: "rowgroup" }, foot));
-  return panel("candidates", words.candidates, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "candidates-title" }, table));
+  return panel("candidates", words.candidates, h("div", { class: "scroll", tabindex: 0, role: "group", "aria-labelledby": "candidates-title" }, table));
 }

@@ -22,6 +22,11 @@ export interface Look {
 const FONT = "12px system-ui, sans-serif";
 const DAY_S = 86_400;
 
+interface Size {
+  width: number;
+  height: number;
+}
+
 export class Plot {
   readonly #host: HTMLElement;
   readonly #read: HTMLElement;
@@ -29,7 +34,8 @@ export class Plot {
   #chart: uPlot | null = null;
   #shown: Columns | null = null;
   #look: Look | null = null;
-  #size = { width: 0, height: 0 };
+  #size: Size = { width: 0, height: 0 };
+  #paper: Size | null = null;
 
   constructor(host: HTMLElement, read: HTMLElement, slider: HTMLInputElement) {
     this.#host = host;
@@ -60,10 +66,11 @@ export class Plot {
     this.#say(this.#chart?.cursor.idx ?? columns.starts.length - 1);
   }
 
-  /** Makes the plot as large as its place is; on paper, as large as told. */
-  fit(size?: { width: number; height: number }): void {
+  /** Makes the plot as large as its place is; on paper, as large as told, until `null` ends that. */
+  fit(paper?: Size | null): void {
+    if (paper !== undefined) this.#paper = paper;
     const { clientWidth, clientHeight } = this.#host;
-    const wanted = size ?? { width: clientWidth, height: clientHeight };
+    const wanted = this.#paper ?? { width: clientWidth, height: clientHeight };
     if (wanted.width < 50 || (wanted.width === this.#size.width && wanted.height === this.#size.height)) return;
     this.#size = wanted;
     if (this.#chart) this.#chart.setSize(wanted);
@@ -75,7 +82,7 @@ export class Plot {
     this.#chart = null;
     const { clientWidth: width, clientHeight: height } = this.#host;
     if (!this.#shown || !this.#look || width < 50) return;
-    this.#size = { width, height };
+    this.#size = this.#paper ?? { width, height };
     this.#chart = new uPlot(this.#options(this.#look), steps(this.#shown) as uPlot.AlignedData, this.#host);
   }
 

@@ -17,8 +17,10 @@ export function view(shown: Shown): HTMLElement {
     top(shown),
     h("div", { class: "banners", role: "status" }, ...(desk ? banners(shown, desk) : [])),
     desk
-      ? h("div", { class: "grid" }, key(shown, desk), candidates(shown, desk), onAir(shown, desk), series(shown, desk, "minutes"),
-        series(shown, desk, "hours"), outcomes(shown, desk), audit(shown, desk), commandList(shown, desk), journal(shown, desk))
+      ? h("div", { class: "grid" }, key(shown, desk),
+        h("div", { class: "column figures" }, candidates(shown, desk), series(shown, desk, "minutes"), series(shown, desk, "hours")),
+        h("div", { class: "column hands" }, onAir(shown, desk), commandList(shown, desk)),
+        h("div", { class: "column proofs" }, outcomes(shown, desk), audit(shown, desk), journal(shown, desk)))
       : h("div", { class: "waiting" }, ...nothing(shown)),
     h("footer", {}, h("p", {}, words.readOnly), desk && h("p", { class: "printed" }, fill(words.printedAt, {
       time: moment(shown.time, desk.poll.timezone, shown.lang), confirmed: moment(shown.confirmedAt, desk.poll.timezone, shown.lang),
@@ -117,7 +119,7 @@ function series(shown: Shown, desk: Desk, which: "minutes" | "hours"): HTMLEleme
     const rows = starts.map((start, index) =>
       h("tr", {}, h("th", { scope: "row" }, moment(start * 1_000, poll.timezone, lang).slice(0, -3)), h("td", {}, count(totals[index], lang)),
         ...votes.map((column) => h("td", {}, count(column[index], lang)))));
-    return h("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": title },
+    return h("div", { class: "scroll tall", tabindex: 0, role: "group", "aria-label": title },
       h("table", {}, h("caption", {}, title),
         h("thead", {}, h("tr", {}, ...[words.start, words.all, ...names].map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, ...rows.reverse().slice(0, MOST_ROWS))));

@@ -44,6 +44,7 @@ interface Line {
   from: string;
   revision: number | undefined;
   askedAt: number;
+  isAsked: boolean;
   buckets: Bucket[] | null;
   /** Up to when, by the service, there are no more votes than in the buckets; milliseconds since 1970. */
   knownUntil: number;
@@ -91,21 +92,18 @@ export class Watch {
   async over(window: Window): Promise<void> {
     this.window = window;
     await this.#series(this.minutes, true);
-    this.#around.onNews();
   }
 
   async #turn(): Promise<void> {
     const answer = await ask<Desk>(this.#around.fetcher, `${this.#path}/desk`, this.#token, this.#etag);
     if (this.#isOver) return;
     const pause = this.#take(answer);
-    this.#around.onNews();
+    // Who is refused has ended it.
     if (this.#isOver) return;
-    if (answer.is === "new" || answer.is === "same") {
-      await Promise.all([this.#series(this.minutes, false), this.#series(this.hours, false)]);
-      if (this.#isOver) return;
-      this.#around.onNews();
-    }
+    this.#around.onNews();
     this.#timer = setTimeout(() => void this.#turn(), pause);
+    // Beside the figures: a series that comes late keeps none of them waiting.
+    for (const one of [this.minutes, this.hours]) void this.#series(one, false);
   }
 
   /** Takes an answer, and says how long to wait until the next question. */
@@ -166,11 +164,18 @@ export class Watch {
       return;
     }
     const now = this.#around.now();
-    if (!atOnce && !isOther && now - one.askedAt < one.everyMs) return;
+    if (!atOnce && (one.isAsked || (!isOther && now - one.askedAt < one.everyMs))) return;
     one.askedAt = now;
+    one.isAsked = true;
     const path = `${this.#path}/results/${one.step}${from ? `?from=${encodeURIComponent(from)}` : ""}`;
     const answer = await ask<Series>(this.#around.fetcher, path, this.#token, isOther ? "" : one.etag);
+    one.isAsked = false;
     if (this.#isOver) return;
+    this.#takeSeries(one, answer, from, revision);
+    this.#around.onNews();
+  }
+
+  #takeSeries(one: Line, answer: Answer<Series>, from: string, revision: number | undefined): void {
     one.isBehind = answer.is !== "new" && answer.is !== "same";
     if (answer.is === "same") {
       one.revision = revision;
@@ -181,7 +186,7 @@ export class Watch {
     one.from = from;
     one.revision = answer.body.revision;
     one.buckets = answer.body.hours ?? answer.body.minutes ?? [];
-    one.knownUntil = answer.body.status === "stale" ? Date.parse(answer.body.as_of) : answer.confirmedAt;
+    one.knownUntil = answer.confirmedAt || Date.parse(answer.body.as_of);
   }
 
   /** From when on minutes are asked for: an hour's beginning, so that several desks ask for the same. */
@@ -194,5 +199,5 @@ export class Watch {
 }
 
 function line(step: Line["step"], everyMs: number): Line {
-  return { step, everyMs, etag: "", from: "", revision: undefined, askedAt: -Infinity, buckets: null, knownUntil: 0, isBehind: false };
+  return { step, everyMs, etag: "", from: "", revision: undefined, askedAt: -Infinity, isAsked: false, buckets: null, knownUntil: 0, isBehind: false };
 }
