@@ -25,7 +25,6 @@ use crate::routes;
 use crate::serve::access::Access;
 use crate::serve::feed_tokens::FeedTokens;
 use crate::site::Site;
-use crate::site::assets::SiteAssets;
 use crate::stream::streams::Streams;
 
 /// The read-only service.
@@ -99,10 +98,7 @@ impl Service for Results {
                 streams,
                 overlay: Assets::new()?,
                 themes,
-                site: Site {
-                    assets: SiteAssets::new()?,
-                    ingest: settings.site.ingest_url.clone(),
-                },
+                site: Site::new(&settings.site)?,
             }),
         })
     }

@@ -15,6 +15,10 @@ pub(crate) mod poll;
 pub(crate) mod receipt;
 mod times;
 
+use std::io;
+
+use vote_runtime::settings::SiteSettings;
+
 use crate::site::assets::SiteAssets;
 
 /// What the site is made from.
@@ -23,4 +27,17 @@ pub(crate) struct Site {
     pub(crate) assets: SiteAssets,
     /// The origin of ingest, where it is another one than the pages'.
     pub(crate) ingest: Option<String>,
+}
+
+impl Site {
+    /// By the settings.
+    ///
+    /// # Errors
+    /// Those of the compressors: none, in memory.
+    pub(crate) fn new(settings: &SiteSettings) -> io::Result<Self> {
+        Ok(Self {
+            assets: SiteAssets::new()?,
+            ingest: settings.ingest_url.clone(),
+        })
+    }
 }
