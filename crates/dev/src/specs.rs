@@ -35,19 +35,39 @@ pub(crate) fn redis(data_dir: &Path, port: u16) -> anyhow::Result<Spec> {
     })
 }
 
+/// Where a service is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'p> {
+    pub(crate) bin_dir: &'p Path,
+    pub(crate) redis_url: &'p str,
+    pub(crate) port: u16,
+    pub(crate) admin: u16,
+    /// The port of the other service: nothing is in front of the two, so that each has an origin of its own.
+    pub(crate) other: u16,
+}
+
 /// A service on this Redis.
-pub(crate) fn service(
-    name: &'static str,
-    bin_dir: &Path,
-    redis_url: &str,
-    port: u16,
-    admin: u16,
-) -> Spec {
+pub(crate) fn service(name: &'static str, place: Place<'_>) -> Spec {
+    let Place {
+        bin_dir,
+        redis_url,
+        port,
+        admin,
+        other,
+    } = place;
+    let (link, other) = match name {
+        INGEST => ("VOTE__SITE__URL", format!("http://127.0.0.1:{other}")),
+        _ => (
+            "VOTE__SITE__INGEST_URL",
+            format!("http://127.0.0.1:{other}"),
+        ),
+    };
     let mut env = vec![
         ("VOTE__REDIS__URL", redis_url.to_owned()),
         ("VOTE__HTTP__BIND", format!("127.0.0.1:{port}")),
         ("VOTE__ADMIN__BIND", format!("127.0.0.1:{admin}")),
         ("VOTE__LOG__FORMAT", "json".to_owned()),
+        (link, other),
         // Nothing in front of them needs time to notice that they go.
         ("VOTE__SHUTDOWN__GRACE_MS", "0".to_owned()),
     ];

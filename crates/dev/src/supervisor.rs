@@ -113,12 +113,25 @@ async fn start_services(
         Some(dir) => dir.clone(),
         None => beside_ourselves()?,
     };
-    for (name, public, admin) in [
-        (INGEST, &addresses.ingest, &addresses.ingest_admin),
-        (RESULTS, &addresses.results, &addresses.results_admin),
+    let Addresses {
+        ingest,
+        ingest_admin,
+        results,
+        results_admin,
+        ..
+    } = addresses;
+    for (name, public, admin, other) in [
+        (INGEST, ingest, ingest_admin, results),
+        (RESULTS, results, results_admin, ingest),
     ] {
-        let spec = specs::service(name, &bin_dir, redis_url, public.port, admin.port);
-        children.push(Child::start(spec, data_dir)?);
+        let place = specs::Place {
+            bin_dir: &bin_dir,
+            redis_url,
+            port: public.port,
+            admin: admin.port,
+            other: other.port,
+        };
+        children.push(Child::start(specs::service(name, place), data_dir)?);
     }
     for (name, port) in [
         (INGEST, addresses.ingest.port),

@@ -204,6 +204,8 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     format!(
         "poll      {}\n\
          rehearsal {}\n\n\
+         In a browser (docs/pages.md):\n\n  \
+         {results}/polls/{id}      # vote, and watch; {results}/ lists the polls\n\n\
          Vote, and read the result:\n\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
          curl -sS {results}/v1/polls/{id}/results\n\n\
