@@ -201,6 +201,27 @@ overlay-check: overlay-setup setup needs-python build ## Try the overlay in a br
 	BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) OVERLAY_NODE_MODULES=$(OVERLAY)/node_modules \
 		OVERLAY_PICTURES=$(TARGET)/screenshots/overlay node --test --test-concurrency=1 $(OVERLAY_TESTS)
 
+# npm's part is pinned whole by .ci/pages/package-lock.json; the browser is the one of the screenshots.
+PAGES := $(VENV)/pages-npm
+PAGES_TESTS ?= $(sort $(wildcard .ci/pages/tests/*.test.mjs))
+pages = BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) PAGES_NODE_MODULES=$(PAGES)/node_modules
+
+.PHONY: pages-setup
+pages-setup: screenshots-setup
+	@cmp -s .ci/pages/package-lock.json $(PAGES)/package-lock.json || { rm -rf $(PAGES) $(PAGES).new \
+		&& mkdir -p $(PAGES).new && cp .ci/pages/package.json .ci/pages/package-lock.json $(PAGES).new \
+		&& npm ci --prefix $(PAGES).new --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
+		&& mv $(PAGES).new $(PAGES); }
+
+# One file after the other. Some of them: PAGES_TESTS=.ci/pages/tests/public.test.mjs
+.PHONY: pages-check
+pages-check: pages-setup setup build ## Try the pages in a browser: votes, states, languages, faults, without scripts, accessibility
+	$(pages) PAGES_PICTURES=$(TARGET)/screenshots/pages node --test --test-concurrency=1 $(PAGES_TESTS)
+
+.PHONY: pages-measure
+pages-measure: pages-setup setup build ## Measure the first load of the public page on a throttled phone
+	$(pages) node .ci/pages/measure.mjs
+
 # What is built is committed, so that nothing else needs Node.js. It is pinned whole by web/package-lock.json.
 .PHONY: web-setup
 web-setup:

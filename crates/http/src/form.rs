@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use actix_web::Error;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use url::form_urlencoded;
 
@@ -55,6 +57,19 @@ pub fn required<'f>(fields: &'f [Field<'_>], name: &str) -> Result<&'f str, Prob
     value(fields, name).ok_or_else(|| {
         Problem::new(ProblemCode::MalformedBody).detail(format!("The field {name} is missing."))
     })
+}
+
+/// Why a body could not be read, from the error of its extractor.
+#[must_use]
+pub fn unread(error: &Error) -> Problem {
+    let known = error.as_error::<Problem>().map(Problem::code);
+    let is_too_large = error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE;
+    let otherwise = if is_too_large {
+        ProblemCode::BodyTooLarge
+    } else {
+        ProblemCode::MalformedBody
+    };
+    known.unwrap_or(otherwise).into()
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {

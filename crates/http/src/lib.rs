@@ -63,7 +63,7 @@ pub mod query;
 
 pub use self::bodies::TimelyBody;
 pub use self::cli::{main, main_from};
-pub use self::cors::IDEMPOTENCY_KEY;
+pub use self::cors::{IDEMPOTENCY_KEY, is_among};
 pub use self::edge::is_head;
 pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;

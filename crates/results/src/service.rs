@@ -24,8 +24,7 @@ use crate::pages::series_maker::SeriesMaker;
 use crate::routes;
 use crate::serve::access::Access;
 use crate::serve::feed_tokens::FeedTokens;
-use crate::site::assets::SiteAssets;
-use crate::site::{Site, desk};
+use crate::site::Site;
 use crate::stream::streams::Streams;
 
 /// The read-only service.
@@ -100,11 +99,7 @@ impl Service for Results {
                 streams,
                 overlay: Assets::new()?,
                 themes,
-                site: Site {
-                    assets: SiteAssets::new()?,
-                    desk: desk::shell()?,
-                    ingest: settings.site.ingest_url.clone(),
-                },
+                site: Site::new(&settings.site)?,
             }),
         })
     }

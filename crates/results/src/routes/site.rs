@@ -94,8 +94,7 @@ pub(crate) async fn ask_to_confirm(
 ) -> HttpResponse {
     let body = match body {
         Ok(TimelyBody(body)) => body,
-        // The edge makes a problem of it.
-        Err(error) => return HttpResponse::from_error(error),
+        Err(error) => return page_of(&request, form::unread(&error)),
     };
     let fields = form::fields(request.headers(), &body, &["candidate", "channel", LANG]);
     let fields = match fields {

@@ -16,6 +16,10 @@ pub(crate) mod poll;
 pub(crate) mod receipt;
 mod times;
 
+use std::io;
+
+use vote_runtime::settings::SiteSettings;
+
 use crate::pages::body::Body;
 use crate::site::assets::SiteAssets;
 
@@ -25,6 +29,22 @@ pub(crate) struct Site {
     pub(crate) assets: SiteAssets,
     /// The shell of production's desk.
     pub(crate) desk: Body,
+    /// The shell of production's desk.
+    pub(crate) desk: Body,
     /// The origin of ingest, where it is another one than the pages'.
     pub(crate) ingest: Option<String>,
+}
+
+impl Site {
+    /// By the settings.
+    ///
+    /// # Errors
+    /// Those of the compressors: none, in memory.
+    pub(crate) fn new(settings: &SiteSettings) -> io::Result<Self> {
+        Ok(Self {
+            assets: SiteAssets::new()?,
+            desk: desk::shell()?,
+            ingest: settings.ingest_url.clone(),
+        })
+    }
 }

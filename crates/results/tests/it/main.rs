@@ -16,6 +16,7 @@ mod overlay;
 mod receipts;
 mod replicas;
 mod series;
+mod site;
 mod stream;
 mod support;
 mod unread;

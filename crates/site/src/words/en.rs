@@ -48,6 +48,7 @@ pub(super) const WORDS: Words = Words {
     accepted: "Your vote is recorded.",
     already_accepted: "This vote had been recorded before. It counts once.",
     unknown: "We don't know whether your vote was recorded: there was no answer in time.",
+    resend: "Send it again",
     receipt: "Receipt",
     receipt_link: "See whether my vote is counted",
     again: "Vote again",

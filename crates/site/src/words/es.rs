@@ -48,6 +48,7 @@ pub(super) const WORDS: Words = Words {
     accepted: "Voto registrado.",
     already_accepted: "Este voto ya estaba registrado. Cuenta una sola vez.",
     unknown: "No sabemos si tu voto se registró: no hubo respuesta a tiempo.",
+    resend: "Enviar de nuevo",
     receipt: "Recibo",
     receipt_link: "Ver si mi voto está en el recuento",
     again: "Votar de nuevo",

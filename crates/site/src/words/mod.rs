@@ -118,6 +118,8 @@ words! {
     already_accepted,
     /// Nobody knows.
     unknown,
+    /// A button: the same vote, once more.
+    resend,
     /// Names the receipt.
     receipt,
     /// Link to the receipt's page.

@@ -71,7 +71,7 @@ pub(super) fn portuguese(code: &str) -> Advice {
         ),
         "outcome-unknown" => again(
             "Não sabemos se seu voto foi registrado",
-            "Envie de novo: o mesmo voto conta uma vez só.",
+            "Envie de novo agora: o mesmo voto conta uma vez só.",
         ),
         "overloaded" | "not-recorded" | "store-unavailable" | "draining" => again(
             "O serviço está ocupado",
@@ -128,7 +128,7 @@ pub(super) fn english(code: &str) -> Advice {
         ),
         "outcome-unknown" => again(
             "We don't know whether your vote was recorded",
-            "Send it again: the same vote counts once.",
+            "Send it again now: the same vote counts once.",
         ),
         "overloaded" | "not-recorded" | "store-unavailable" | "draining" => again(
             "The service is busy",
@@ -185,7 +185,7 @@ pub(super) fn spanish(code: &str) -> Advice {
         ),
         "outcome-unknown" => again(
             "No sabemos si tu voto se registró",
-            "Envíalo de nuevo: el mismo voto cuenta una sola vez.",
+            "Envíalo de nuevo ahora: el mismo voto cuenta una sola vez.",
         ),
         "overloaded" | "not-recorded" | "store-unavailable" | "draining" => again(
             "El servicio está ocupado",

@@ -48,6 +48,7 @@ pub(super) const WORDS: Words = Words {
     accepted: "Voto registrado.",
     already_accepted: "Este voto já estava registrado. Ele conta uma vez só.",
     unknown: "Não sabemos se seu voto foi registrado: não houve resposta a tempo.",
+    resend: "Enviar de novo",
     receipt: "Recibo",
     receipt_link: "Ver se meu voto está na contagem",
     again: "Votar de novo",

@@ -192,6 +192,11 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let definition = &demo.poll.definition;
     let id = definition.id();
     let trial = rehearsal.poll.definition.id();
+    let token = ready.production_token_file.as_deref();
+    let token = token.map_or_else(
+        || "access.production_token of your settings".to_owned(),
+        |file| format!("cat {}", file.display()),
+    );
     // As it was called, so that the line works as pasted.
     let ourselves = std::env::args()
         .next()
@@ -204,6 +209,9 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     format!(
         "poll      {}\n\
          rehearsal {}\n\n\
+         In a browser (docs/pages.md):\n\n  \
+         {results}/polls/{id}      # vote, and watch; {results}/ lists the polls\n  \
+         {results}/production/{id}      # production's desk (docs/desk.md); its token: {token}\n\n\
          Vote, and read the result:\n\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
          curl -sS {results}/v1/polls/{id}/results\n\n\
