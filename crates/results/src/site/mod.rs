@@ -29,8 +29,6 @@ pub(crate) struct Site {
     pub(crate) assets: SiteAssets,
     /// The shell of production's desk.
     pub(crate) desk: Body,
-    /// The shell of production's desk.
-    pub(crate) desk: Body,
     /// The origin of ingest, where it is another one than the pages'.
     pub(crate) ingest: Option<String>,
 }
