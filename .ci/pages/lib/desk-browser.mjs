@@ -6,25 +6,17 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 
-const { chromium } = createRequire(join(resolve(process.env.PLAYWRIGHT), "/"))("playwright-core");
+import { PATIENCE_MS } from "../../browser/lib/launch.mjs";
+
+export { launch } from "../../browser/lib/launch.mjs";
+
 const ours = createRequire(join(resolve(process.env.PAGES_NODE_MODULES), "/"));
 const AXE = readFileSync(ours.resolve("axe-core/axe.min.js"), "utf8");
-export const { PNG } = ours("pngjs");
-
-const PATIENCE_MS = 30_000;
-// Nothing of the browser's own leaves the machine, and no page's request does either.
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-];
+const { PNG } = ours("pngjs");
 
 /** Pictures for people to look at; nothing reads them. */
 const PICTURES = process.env.PAGES_PICTURES;
 if (PICTURES) mkdirSync(PICTURES, { recursive: true });
-
-export async function launch() {
-  return await chromium.launch({ executablePath: process.env.BROWSER, args: FLAGS });
-}
 
 /**
  * A desk in a profile of its own, as large as a control room's screen unless told otherwise; signed in where there is a token.
