@@ -207,7 +207,7 @@ PAGES_TESTS ?= $(sort $(wildcard .ci/pages/tests/*.test.mjs))
 pages = BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) PAGES_NODE_MODULES=$(PAGES)/node_modules
 
 .PHONY: pages-setup
-pages-setup: screenshots-setup
+pages-setup: screenshots-setup web-setup
 	@cmp -s .ci/pages/package-lock.json $(PAGES)/package-lock.json || { rm -rf $(PAGES) $(PAGES).new \
 		&& mkdir -p $(PAGES).new && cp .ci/pages/package.json .ci/pages/package-lock.json $(PAGES).new \
 		&& npm ci --prefix $(PAGES).new --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \

@@ -129,8 +129,8 @@ test("the plot is the series: its data, its pixels, and its table", async () => 
   const starts = minutes.map((minute) => Date.parse(minute.start) / 1_000);
   // The last bucket is drawn to its end.
   assert.deepEqual(data[0], [...starts, starts.at(-1) + 60]);
-  const closed = (list) => [...list, list.at(-1)];
-  assert.deepEqual(data.slice(1), [closed(minutes.map((one) => one.total_votes)), ...CANDIDATES.map(({ id }) => closed(minutes.map((one) => one.candidates[id])))]);
+  const drawn = (list) => [...list, list.at(-1)];
+  assert.deepEqual(data.slice(1), [drawn(minutes.map((one) => one.total_votes)), ...CANDIDATES.map(({ id }) => drawn(minutes.map((one) => one.candidates[id])))]);
   // The line of the total stands in the middle of each minute at the height of its votes.
   await page.evaluate(() => document.activeElement?.blur());
   const at = await pixels(page);

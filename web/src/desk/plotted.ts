@@ -32,7 +32,7 @@ export function columns(buckets: Bucket[], ids: string[], seconds: number, known
   };
   for (const bucket of buckets) push(Date.parse(bucket.start) / 1_000, bucket.total_votes, (id) => bucket.candidates[id] ?? 0);
   if (all.starts.length === 0) return all;
-  while (all.end * 1_000 <= knownUntil && all.starts.length < MOST_BUCKETS) push(all.end, 0, () => 0);
+  while (all.end * 1_000 < knownUntil && all.starts.length < MOST_BUCKETS) push(all.end, 0, () => 0);
   all.isRunning = all.end * 1_000 > knownUntil;
   return all;
 }
