@@ -431,7 +431,7 @@ test("the CSV is what is shown, as spreadsheets of each language open it", async
   await close();
 });
 
-test("all of it fits one page of A4, dark or light, with ten candidates in three channels", async () => {
+test("all of it fits one page of A4, dark or light, with ten candidates in two channels", async () => {
   const many = Array.from({ length: 10 }, (_, index) => ({ id: `c${index}`, name: `Candidata com nome comprido ${index}` }));
   service.desk = deskOf({
     poll: { candidates: many, release: "held" }, votes: [many.map((_, index) => 100 + index), many.map(() => 50)],

@@ -5,23 +5,20 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use vote_runtime::entropy;
 
 /// The file's name in the data directory.
 const FILE: &str = "production-token";
 
-/// Bytes of randomness: as many as nobody guesses.
-const BYTES: usize = 16;
-
-/// The file with the token, which only its owner can read; the one from before, where there is one.
+/// The file with the token, which only its owner can read; the one from before, where there is one. `token` is a new one.
 ///
 /// # Errors
-/// Where it can't be written, or there is no randomness.
-pub(crate) fn prepare(data_dir: &Path) -> anyhow::Result<PathBuf> {
+/// Where it can't be written.
+pub(crate) fn prepare(data_dir: &Path, token: &str) -> anyhow::Result<PathBuf> {
     let path = data_dir.join(FILE);
     let said = || format!("can't keep the desk's token in {}", path.display());
     // Half a token, of a process that was killed while it wrote, is none.
-    let is_whole = fs::read(&path).is_ok_and(|text| text.len() == 2 * BYTES + 1);
+    let is_whole = fs::read_to_string(&path)
+        .is_ok_and(|text| text.ends_with('\n') && text.len() > token.len());
     if is_whole {
         return Ok(path);
     }
@@ -31,15 +28,9 @@ pub(crate) fn prepare(data_dir: &Path) -> anyhow::Result<PathBuf> {
         }
         Ok(()) | Err(_) => {}
     }
-    let token: [u8; BYTES] = entropy::random_bytes()?;
-    let mut text = String::with_capacity(2 * BYTES + 1);
-    for byte in token {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text.push('\n');
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(&path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
+    file.and_then(|mut file| writeln!(file, "{token}"))
         .with_context(said)?;
     Ok(path)
 }
@@ -52,16 +43,16 @@ mod tests {
     #[test]
     fn the_token_is_made_once_and_for_its_owner_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = prepare(folder.path()).expect("a token");
-        let first = fs::read_to_string(&path).expect("text");
-        assert_eq!(first.trim_end().len(), 32);
+        let path = prepare(folder.path(), "0123456789abcdef").expect("a token");
+        let token = || fs::read_to_string(&path).expect("text");
+        assert_eq!(token(), "0123456789abcdef\n");
         let mode = fs::metadata(&path).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(prepare(folder.path()).expect("a token"), path);
-        assert_eq!(fs::read_to_string(&path).expect("text"), first);
+        prepare(folder.path(), "another-token-00").expect("a token");
+        assert_eq!(token(), "0123456789abcdef\n");
         // What a killed process has left.
-        fs::write(&path, "ab").expect("written");
-        prepare(folder.path()).expect("a token");
-        assert_eq!(fs::read_to_string(&path).expect("text").len(), 33);
+        fs::write(&path, "012345").expect("written");
+        prepare(folder.path(), "another-token-00").expect("a token");
+        assert_eq!(token(), "another-token-00\n");
     }
 }

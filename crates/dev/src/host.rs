@@ -42,6 +42,12 @@ pub trait Host {
         operator: &PollOperator,
     ) -> impl Future<Output = Result<(), Self::Error>>;
 
+    /// A secret that nobody guesses, of visible ASCII characters.
+    ///
+    /// # Errors
+    /// Those that end everything.
+    fn secret(&mut self) -> Result<String, Self::Error>;
+
     /// Everything is ready.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ async fn serve<H: Host>(
     host.open_polls(&operator).await?;
     let token = match specs::names_token() {
         true => None,
-        false => Some(desk_token::prepare(data_dir).map_err(DevError::from)?),
+        false => Some(desk_token::prepare(data_dir, &host.secret()?).map_err(DevError::from)?),
     };
     let services = Services {
         redis_url: &redis_url,

@@ -27,6 +27,13 @@ use crate::serve::feed_tokens::FeedTokens;
 use crate::site::Site;
 use crate::stream::streams::Streams;
 
+/// What is said to who finds too many feeds being made.
+const MANY_FEEDS: &str =
+    "Too many feeds of other rows, orders or languages are being asked for at once.";
+
+/// The same of desks.
+const MANY_DESKS: &str = "Too many desks are being asked for at once.";
+
 /// The read-only service.
 pub struct Results {
     api: Data<Api>,
@@ -92,10 +99,8 @@ impl Service for Results {
                 list_reads: metrics.list_reads(),
                 home_reads: metrics.home_reads(),
                 series: SeriesMaker::new(metrics),
-                feeds: OnDemand::new(
-                    "Too many feeds of other rows, orders or languages are being asked for at once.",
-                ),
-                desks: OnDemand::new("Too many desks are being asked for at once."),
+                feeds: OnDemand::new(MANY_FEEDS),
+                desks: OnDemand::new(MANY_DESKS),
                 streams,
                 overlay: Assets::new()?,
                 themes,

@@ -24,7 +24,7 @@ const TICK_MS = 250;
 const COPIED_MS = 2_000;
 
 /** On paper a plot is so large, in pixels: two of them, tables and panels fit one page of A4. */
-const PAPER = { width: 690, height: 160 };
+const PAPER = { width: 690, height: 130 };
 
 type Which = "minutes" | "hours";
 

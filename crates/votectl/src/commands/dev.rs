@@ -5,11 +5,13 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::numbered::{NumberedPolls, OPEN_FOR, RunningPoll, Wanted};
 use clap::Args;
+use data_encoding::HEXLOWER;
 use jiff::SignedDuration;
 use serde::Serialize;
 use std::path::PathBuf;
 use vote_dev::{DevError, Host, Options, Ready};
 use vote_domain::PollDefinition;
+use vote_runtime::entropy::random_bytes;
 use vote_store::PollOperator;
 
 /// The name of the hidden command that [`guard`] carries out.
@@ -114,6 +116,11 @@ impl Host for Desk<'_, '_> {
             rehearsal: ensure(REHEARSAL_FILE).await?,
         });
         Ok(())
+    }
+
+    fn secret(&mut self) -> Result<String, Failure> {
+        let secret: [u8; 16] = random_bytes().map_err(anyhow::Error::from)?;
+        Ok(HEXLOWER.encode(&secret))
     }
 
     fn ready(&mut self, ready: &Ready) -> Result<(), Failure> {
