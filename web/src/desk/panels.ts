@@ -31,7 +31,7 @@ export function onAir(shown: Shown, desk: Desk): HTMLElement {
   return panel("on-air", words.onAirTitle,
     h("p", { class: `tally ${isOn ? "on" : "off"}` }, isKnown ? (isOn ? words.onAir.yes : words.onAir.no) : words.unknown, " · ", words.release[air.release]),
     h("p", {}, words.onAirWhy[why]),
-    air.candidates.length > 0 ? h("div", {}, h("h3", {}, words.onAirNow), h("ul", { class: "pairs" }, ...figures)) : h("p", {}, words.onAirNothing),
+    !isKnown ? false : air.candidates.length > 0 ? h("div", {}, h("h3", {}, words.onAirNow), h("ul", { class: "pairs" }, ...figures)) : h("p", {}, words.onAirNothing),
     air.release === "held" && air.total_votes !== undefined && behind > 0 && h("p", { class: "behind" }, fill(words.notOnAirYet, { count: count(behind, lang) })));
 }
 

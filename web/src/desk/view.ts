@@ -70,6 +70,7 @@ function key(shown: Shown, desk: Desk): HTMLElement {
   const isEarly = poll.state === "draft" || (isRunning && time < opens);
   const takesVotes = poll.state === "open" && !isEarly && time < closes;
   const isKnown = level === "live" || level === "settled";
+  const isVoid = level === "settled" && poll.status === "void";
   const now = !takesVotes ? words.rateNone : !isKnown ? words.unknown : shown.rate === null ? words.rateUnknown : `${rate(shown.rate, lang)} ${words.perSecond}`;
   const left = isEarly ? [words.opensIn, duration(opens - time)] : isRunning ? [words.closesIn, duration(closes - time)]
     : poll.state === "void" ? [words.closesAt, words.state.void] : [words.closedSince, duration(time - closes)];
@@ -86,7 +87,7 @@ function key(shown: Shown, desk: Desk): HTMLElement {
         shown.highest !== null && small(`${words.rateSeen}: ${rate(shown.highest, lang)} ${words.perSecond}`)),
       tile("peak", words.peak, peak ? `${rate(peak.total_votes / 60, lang)} ${words.perSecond}` : words.noPeak,
         peak !== undefined && small(fill(words.peakHelp, { count: count(peak.total_votes, lang), time: moment(Date.parse(peak.start), zone, lang).slice(0, -3) }))),
-      tile(`fresh ${level}`, words.age, words.level[level], small(level === "settled" ? "" : age(shown.ageMs, lang)),
+      tile(`fresh ${isVoid ? "void" : level}`, words.age, isVoid ? words.state.void : words.level[level], small(level === "settled" ? "" : age(shown.ageMs, lang)),
         small(`${words.confirmed} ${clock(shown.confirmedAt, zone, lang)}`), small(`${words.asOf} ${moment(Date.parse(standing.as_of), zone, lang)}`))));
 }
 
