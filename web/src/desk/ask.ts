@@ -38,7 +38,11 @@ async function read<T>(answer: Response): Promise<Answer<T>> {
   const { status, headers } = answer;
   const confirmedAt = Date.parse(headers.get("figures-confirmed-at") ?? "");
   const servedAt = Date.parse(headers.get("date") ?? "");
-  if (status === 304) return { is: "same", confirmedAt, servedAt };
+  if (status === 304) {
+    // Read to its end, which is at once: else browsers take it for a request that was given up.
+    await answer.text();
+    return { is: "same", confirmedAt, servedAt };
+  }
   if (status === 200) return { is: "new", body: (await answer.json()) as T, etag: headers.get("etag") ?? "", confirmedAt, servedAt };
   if (status === 401) return { is: "refused" };
   if (status === 404 || status === 400) return { is: "none", detail: await detail(answer) };
