@@ -22,6 +22,9 @@ export interface Look {
 const FONT = "12px system-ui, sans-serif";
 const DAY_S = 86_400;
 
+/** What may lie between two times of the axis: no bucket is shorter than a minute. */
+const TIMES_S = [60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, DAY_S, 2 * DAY_S, 7 * DAY_S, 28 * DAY_S];
+
 interface Size {
   width: number;
   height: number;
@@ -101,7 +104,7 @@ export class Plot {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { y: { range: (_chart, _low, high) => [0, Math.max(high * 1.05, 1)] } },
       axes: [
-        { ...axis, space: 60, values: (_chart, splits) => splits.map((at) => this.#time(at, splits, look)) },
+        { ...axis, space: 60, incrs: TIMES_S, values: (_chart, splits) => splits.map((at) => this.#time(at, splits, look)) },
         {
           ...axis, size: (_chart, values) => 16 + 7.5 * Math.max(1, ...(values ?? []).map((value) => value.length)),
           // Half a vote is none.
