@@ -233,6 +233,45 @@ TYPESCRIPT_ENV = BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(P
 typescript-check: typescript-setup typescript setup build ## Try @paredao/client: votes over bad networks, streams, the elements in another origin's page
 	$(TYPESCRIPT_ENV) TYPESCRIPT_PICTURES=$(TARGET)/screenshots/client node --test --test-concurrency=2 $(TYPESCRIPT_TESTS)
 
+# npm's part is pinned whole by .ci/pages/package-lock.json; the browser is the one of the screenshots.
+PAGES := $(VENV)/pages-npm
+PAGES_TESTS ?= $(sort $(wildcard .ci/pages/tests/*.test.mjs))
+pages = BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) PAGES_NODE_MODULES=$(PAGES)/node_modules
+
+.PHONY: pages-setup
+pages-setup: screenshots-setup web-setup
+	@cmp -s .ci/pages/package-lock.json $(PAGES)/package-lock.json || { rm -rf $(PAGES) $(PAGES).new \
+		&& mkdir -p $(PAGES).new && cp .ci/pages/package.json .ci/pages/package-lock.json $(PAGES).new \
+		&& npm ci --prefix $(PAGES).new --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
+		&& mv $(PAGES).new $(PAGES); }
+
+# One file after the other. Some of them: PAGES_TESTS=.ci/pages/tests/public.test.mjs
+.PHONY: pages-check
+pages-check: pages-setup setup build ## Try the pages in a browser: votes, states, languages, faults, without scripts, accessibility
+	$(pages) PAGES_PICTURES=$(TARGET)/screenshots/pages node --test --test-concurrency=1 $(PAGES_TESTS)
+
+.PHONY: pages-measure
+pages-measure: pages-setup setup build ## Measure the first load of the public page on a throttled phone
+	$(pages) node .ci/pages/measure.mjs
+
+# What is built is committed, so that nothing else needs Node.js. It is pinned whole by web/package-lock.json.
+.PHONY: web-setup
+web-setup:
+	@$(PACKAGES) --only-say node
+	@cmp -s web/package-lock.json web/node_modules/.paredao-lock.json || { \
+		npm ci --prefix web --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
+		&& cp web/package-lock.json web/node_modules/.paredao-lock.json; }
+
+.PHONY: web
+web: web-setup ## Build the pages' scripts and style sheets into web/dist; commit what changes
+	cd web && npm run --silent check && npm run --silent build
+
+.PHONY: web-check
+web-check: web-setup ## Fail where web/dist is not what web/src gives, to the byte
+	cd web && npm run --silent check && node build.mjs --out ../$(TARGET)/web-dist
+	@diff -r web/dist $(TARGET)/web-dist || { \
+		echo "web/dist is not what web/src gives: run 'make web' and commit what it changes" >&2; exit 1; }
+
 ##@ Breaking
 
 # Both add one to what `build` builds; `make -o build` takes what is there.

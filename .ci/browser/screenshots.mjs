@@ -6,7 +6,7 @@
 // request to another host; show every operation of the service's openapi.json; and its "Try it out" must work. Then
 // the overlay: each layout, a rehearsal and a held poll, as they lie over a picture.
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -75,9 +75,10 @@ async function main() {
       if (receipt?.poll !== demo.poll) findings.push(`results: getReceipt answered ${JSON.stringify(receipt)}`);
     }
   });
+  await desk(browser, demo);
   await overlays(browser, demo);
   const browserIs = `Chromium ${browser.version()}, after ${VOTES} votes`;
-  if (!findings.length) console.log(`${browserIs}: both pages load cleanly, show all operations, and work; so does the overlay`);
+  if (!findings.length) console.log(`${browserIs}: all pages load cleanly, show all operations, and work; so does the overlay`);
 }
 
 /** Opens a service's Swagger UI, compares it with its openapi.json, and does `more` there. */
@@ -102,6 +103,26 @@ async function visit(browser, name, url, more) {
   } catch (error) {
     findings.push(`${name}: ${error.message.split("\n")[0]}`);
     await photograph(page, `${name}-failed`, "as it was then");
+  } finally {
+    await page.context().close();
+  }
+}
+
+/** Production's desk, signed in with the token that `votectl dev` has made; both ways that it looks. */
+async function desk(browser, demo) {
+  const page = await watched(browser, "desk", demo.results, findings);
+  try {
+    await page.goto(`${demo.results}/production/${demo.poll}`);
+    await page.locator("#token").fill(readFileSync(demo.production_token_file, "utf8").trim());
+    await page.keyboard.press("Enter");
+    await page.locator(".tile.live").waitFor();
+    await page.locator("#plot-hours canvas").waitFor();
+    await photograph(page, "desk", "signed in, dark");
+    await page.locator('[data-do="theme"]').click();
+    await photograph(page, "desk-light", "signed in, light");
+  } catch (error) {
+    findings.push(`desk: ${error.message.split("\n")[0]}`);
+    await photograph(page, "desk-failed", "as it was then");
   } finally {
     await page.context().close();
   }

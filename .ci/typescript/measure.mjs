@@ -1,7 +1,7 @@
 // 10,000 votes of @paredao/client to a real vote-ingest through a network that cuts a fifth of all connections: how many
 // are lost, how many are doubled, and how long it takes until a vote is settled. Exits 1 where a bound is not kept.
 
-import { Services, eventually } from "../overlay/lib/services.mjs";
+import { Services, eventually } from "../browser/lib/services.mjs";
 import { castVote } from "../../clients/typescript/dist/node.js";
 import { BadNetwork } from "./lib/proxy.mjs";
 import { castMany } from "./lib/votes.mjs";

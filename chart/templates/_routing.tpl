@@ -4,7 +4,8 @@ path, so under one host only a regular expression tells them apart. `sharedHost:
 `sharedHost: false` each service has a host of its own, and nothing but plain prefixes is needed.
 */}}
 
-{{- define "paredao.ingestPath" -}}/v1/polls/[^/]+/(votes|votes/batch|challenge){{- end -}}
+{{/* Without v1: the form of a page without scripts. */}}
+{{- define "paredao.ingestPath" -}}/(v1/)?polls/[^/]+/(votes|votes/batch|challenge){{- end -}}
 
 {{/* Two services can't both own all of a host. Takes "ingest" and "results": lists of hosts; "kind". */}}
 {{- define "paredao.routing.check" -}}

@@ -5,20 +5,10 @@ import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 
+import { PATIENCE_MS, launch } from "../../browser/lib/launch.mjs";
+
 const require = createRequire(join(resolve(process.env.OVERLAY_NODE_MODULES), "/"));
 const { PNG } = require("pngjs");
-const { chromium } = createRequire(join(resolve(process.env.PLAYWRIGHT), "/"))("playwright-core");
-
-const PATIENCE_MS = 30_000;
-// Nothing of the browser's own leaves the machine, and no page's request does either.
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-];
-
-export async function launch() {
-  return await chromium.launch({ executablePath: process.env.BROWSER, args: FLAGS });
-}
 
 /** Pictures for people to look at; nothing reads them. */
 const PICTURES = process.env.OVERLAY_PICTURES;
@@ -152,4 +142,4 @@ export async function isEmpty(page, name) {
   return (await pixels(page, name)).shown().count === 0;
 }
 
-export { require };
+export { launch, require };

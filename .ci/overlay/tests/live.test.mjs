@@ -8,7 +8,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { isEmpty, launch, open, pixels, same, settled, stillPicture, texts, until } from "../lib/browser.mjs";
-import { Services, Switch, eventually } from "../lib/services.mjs";
+import { Services, Switch, eventually } from "../../browser/lib/services.mjs";
 import { POLICY } from "../lib/stand-in.mjs";
 
 let browser;

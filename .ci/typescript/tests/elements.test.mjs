@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import test, { after, before } from "node:test";
 
-import { Services, Switch, eventually } from "../../overlay/lib/services.mjs";
+import { Services, Switch, eventually } from "../../browser/lib/services.mjs";
 import { launch, open } from "../lib/browser.mjs";
 import { Site } from "../lib/site.mjs";
 

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { Services, Switch, eventually } from "../../overlay/lib/services.mjs";
+import { Services, Switch, eventually } from "../../browser/lib/services.mjs";
 import { PLAIN, launch, open } from "../lib/browser.mjs";
 import { Site } from "../lib/site.mjs";
 

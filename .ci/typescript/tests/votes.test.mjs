@@ -10,7 +10,7 @@ import test, { after, before } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
-import { Services, eventually } from "../../overlay/lib/services.mjs";
+import { Services, eventually } from "../../browser/lib/services.mjs";
 import { launch, open } from "../lib/browser.mjs";
 import { BadNetwork } from "../lib/proxy.mjs";
 import { Site } from "../lib/site.mjs";

@@ -20,6 +20,9 @@ pub struct Ready {
     pub redis: String,
     /// Where the data are.
     pub data_dir: PathBuf,
+    /// The file with the token of production; none where the settings of whoever started this may name one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub production_token_file: Option<PathBuf>,
 }
 
 /// Whoever starts the supervisor.
@@ -38,6 +41,12 @@ pub trait Host {
         &mut self,
         operator: &PollOperator,
     ) -> impl Future<Output = Result<(), Self::Error>>;
+
+    /// A secret that nobody guesses, of visible ASCII characters.
+    ///
+    /// # Errors
+    /// Those that end everything.
+    fn secret(&mut self) -> Result<String, Self::Error>;
 
     /// Everything is ready.
     ///

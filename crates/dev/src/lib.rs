@@ -7,6 +7,7 @@ pub mod guard;
 mod addresses;
 mod child;
 mod data_dir;
+mod desk_token;
 mod error;
 mod host;
 mod names;

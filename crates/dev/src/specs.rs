@@ -1,10 +1,13 @@
 //! How Redis and the services are started.
 
 use crate::child::Spec;
-use crate::names::{INGEST, REDIS};
+use crate::names::{INGEST, REDIS, RESULTS};
 use anyhow::Context as _;
 use std::fs;
 use std::path::Path;
+
+/// The results service's setting of the file with the token of production.
+const TOKEN_FILE: &str = "VOTE__ACCESS__PRODUCTION_TOKEN_FILE";
 
 const CORS_ALLOWED_ORIGINS: &str = "VOTE__HTTP__CORS_ALLOWED_ORIGINS";
 
@@ -35,22 +38,48 @@ pub(crate) fn redis(data_dir: &Path, port: u16) -> anyhow::Result<Spec> {
     })
 }
 
+/// Where a service is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'p> {
+    pub(crate) bin_dir: &'p Path,
+    pub(crate) redis_url: &'p str,
+    pub(crate) port: u16,
+    pub(crate) admin: u16,
+    /// The port of the other service: nothing is in front of the two, so that each has an origin of its own.
+    pub(crate) other: u16,
+    /// The file with the token of production.
+    pub(crate) token: Option<&'p Path>,
+}
+
 /// A service on this Redis.
-pub(crate) fn service(
-    name: &'static str,
-    bin_dir: &Path,
-    redis_url: &str,
-    port: u16,
-    admin: u16,
-) -> Spec {
+pub(crate) fn service(name: &'static str, place: Place<'_>) -> Spec {
+    let Place {
+        bin_dir,
+        redis_url,
+        port,
+        admin,
+        other,
+        token,
+    } = place;
+    let (link, other) = match name {
+        INGEST => ("VOTE__SITE__URL", format!("http://127.0.0.1:{other}")),
+        _ => (
+            "VOTE__SITE__INGEST_URL",
+            format!("http://127.0.0.1:{other}"),
+        ),
+    };
     let mut env = vec![
         ("VOTE__REDIS__URL", redis_url.to_owned()),
         ("VOTE__HTTP__BIND", format!("127.0.0.1:{port}")),
         ("VOTE__ADMIN__BIND", format!("127.0.0.1:{admin}")),
         ("VOTE__LOG__FORMAT", "json".to_owned()),
+        (link, other),
         // Nothing in front of them needs time to notice that they go.
         ("VOTE__SHUTDOWN__GRACE_MS", "0".to_owned()),
     ];
+    if let Some(token) = token.filter(|_| name == RESULTS) {
+        env.push((TOKEN_FILE, token.display().to_string()));
+    }
     // Figures are for any page already.
     if name == INGEST && !names_origins() {
         env.push((CORS_ALLOWED_ORIGINS, LOCAL_ORIGINS.to_owned()));
@@ -61,6 +90,21 @@ pub(crate) fn service(
         args: Vec::new(),
         env,
     }
+}
+
+/// Whether who started this has named a token of production, or a settings file that may.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services read these settings, the supervisor only stays out of their way"
+)]
+pub(crate) fn names_token() -> bool {
+    [
+        "VOTE__ACCESS__PRODUCTION_TOKEN",
+        TOKEN_FILE,
+        "VOTE__CONFIG_FILE",
+    ]
+    .iter()
+    .any(|name| std::env::var_os(name).is_some())
 }
 
 /// Whether who started this has named origins, or a settings file that may.

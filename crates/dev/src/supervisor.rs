@@ -3,6 +3,7 @@
 use crate::addresses::{Addresses, choose_ports};
 use crate::child::Child;
 use crate::data_dir::{clear_left_overs, lock, prepare};
+use crate::desk_token;
 use crate::error::DevError;
 use crate::host::{Host, Ready};
 use crate::names::{INGEST, REDIS, RESULTS};
@@ -70,7 +71,15 @@ async fn serve<H: Host>(
     let redis_url = format!("redis://127.0.0.1:{}", addresses.redis.port);
     let operator = start_redis(data_dir, addresses.redis.port, &redis_url, children).await?;
     host.open_polls(&operator).await?;
-    start_services(options, data_dir, addresses, &redis_url, children).await?;
+    let token = match specs::names_token() {
+        true => None,
+        false => Some(desk_token::prepare(data_dir, &host.secret()?).map_err(DevError::from)?),
+    };
+    let services = Services {
+        redis_url: &redis_url,
+        token: token.as_deref(),
+    };
+    start_services(options, data_dir, addresses, services, children).await?;
     let url = |choice: &Choice| format!("http://127.0.0.1:{}", choice.port);
     host.ready(&Ready {
         vote: url(&addresses.ingest),
@@ -79,6 +88,7 @@ async fn serve<H: Host>(
         results_admin: url(&addresses.results_admin),
         redis: redis_url,
         data_dir: data_dir.to_owned(),
+        production_token_file: token,
     })?;
     Err(first_end(children).await.into())
 }
@@ -102,23 +112,44 @@ async fn start_redis(
     Ok(operator)
 }
 
+/// What both services are started with.
+#[derive(Debug, Clone, Copy)]
+struct Services<'s> {
+    redis_url: &'s str,
+    token: Option<&'s Path>,
+}
+
 async fn start_services(
     options: &Options,
     data_dir: &Path,
     addresses: &Addresses,
-    redis_url: &str,
+    Services { redis_url, token }: Services<'_>,
     children: &mut Vec<Child>,
 ) -> Result<(), DevError> {
     let bin_dir = match &options.bin_dir {
         Some(dir) => dir.clone(),
         None => beside_ourselves()?,
     };
-    for (name, public, admin) in [
-        (INGEST, &addresses.ingest, &addresses.ingest_admin),
-        (RESULTS, &addresses.results, &addresses.results_admin),
+    let Addresses {
+        ingest,
+        ingest_admin,
+        results,
+        results_admin,
+        ..
+    } = addresses;
+    for (name, public, admin, other) in [
+        (INGEST, ingest, ingest_admin, results),
+        (RESULTS, results, results_admin, ingest),
     ] {
-        let spec = specs::service(name, &bin_dir, redis_url, public.port, admin.port);
-        children.push(Child::start(spec, data_dir)?);
+        let place = specs::Place {
+            bin_dir: &bin_dir,
+            redis_url,
+            port: public.port,
+            admin: admin.port,
+            other: other.port,
+            token,
+        };
+        children.push(Child::start(specs::service(name, place), data_dir)?);
     }
     for (name, port) in [
         (INGEST, addresses.ingest.port),

@@ -47,7 +47,7 @@ pub use figures::minute::Minute;
 pub use figures::percent::Percent;
 pub use figures::sealed::{FiguresError, SealedPoll, SealedPollError, ShardTotals, WriterTotals};
 pub use figures::series::MinuteSeries;
-pub use figures::standing::{CandidateStanding, ChannelStanding, Standing, standing};
+pub use figures::standing::{CandidateStanding, ChannelStanding, Standing, standing, unweighted};
 pub use figures::tally::{Tally, TallyOverflow};
 pub use names::UnknownName;
 pub use poll::journal::AuditEntry;

@@ -185,7 +185,9 @@ fn shown(value: &HeaderValue) -> String {
     echo(&String::from_utf8_lossy(value.as_bytes()))
 }
 
-fn is_among(origins: &[String], origin: &HeaderValue) -> bool {
+/// Whether an origin, as a browser sends it, is one of those that the settings name. `*` names none.
+#[must_use]
+pub fn is_among(origins: &[String], origin: &HeaderValue) -> bool {
     let Ok(origin) = origin.to_str() else {
         return false;
     };

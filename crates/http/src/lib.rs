@@ -55,6 +55,7 @@ mod run;
 mod server;
 mod service;
 
+pub mod form;
 mod health;
 pub mod openapi;
 pub mod problem;
@@ -62,10 +63,10 @@ pub mod query;
 
 pub use self::bodies::TimelyBody;
 pub use self::cli::{main, main_from};
-pub use self::cors::IDEMPOTENCY_KEY;
+pub use self::cors::{IDEMPOTENCY_KEY, is_among};
 pub use self::edge::is_head;
 pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;
 pub use self::problem::{Problem, ProblemCode, ProblemDocument};
 pub use self::run::{Running, launch};
-pub use self::service::{Context, Service};
+pub use self::service::{Context, MissingPage, Service};

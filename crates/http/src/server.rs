@@ -29,6 +29,7 @@ use crate::openapi::{self, AllowTable, ServedDocument};
 use crate::problem::{Problem, ProblemCode};
 use crate::query::{QueryTable, parameters};
 use crate::request_span::request_spans;
+use crate::service::MissingPage;
 
 /// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
 const BACKLOG: u32 = 4096;
@@ -190,10 +191,14 @@ async fn fallback(
     if let Some(answer) = cors.preflight(request.method(), request.headers())? {
         return Ok(answer);
     }
-    Err(match allow.of(&request) {
+    let problem = match allow.of(&request) {
         Some(methods) => Problem::method_not_allowed(methods),
         None => ProblemCode::NotFound.into(),
-    })
+    };
+    match request.app_data::<MissingPage>() {
+        Some(MissingPage(answer)) => Ok(answer(&request, problem)),
+        None => Err(problem),
+    }
 }
 
 /// The same on the operators' port, where every path is only read.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse};
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::Clock;
@@ -12,6 +13,7 @@ use vote_runtime::settings::{ServiceName, Settings};
 use crate::error::{BoxError, StopError};
 use crate::health::ReadyCheck;
 use crate::lifecycle::Lifecycle;
+use crate::problem::Problem;
 
 /// A service: what it does beyond what all services do.
 pub trait Service: Sized + Send + 'static {
@@ -39,6 +41,11 @@ pub trait Service: Sized + Send + 'static {
     /// What could not be finished.
     fn drain(self, patience: Duration) -> impl Future<Output = Result<(), StopError>> + Send;
 }
+
+/// How a service answers what no route takes, as data of its app: with a page, say, where a browser asks. Without it the
+/// answer is the problem.
+#[derive(Clone, Copy)]
+pub struct MissingPage(pub fn(&HttpRequest, Problem) -> HttpResponse);
 
 /// What a service is built from.
 pub struct Context {

@@ -3,6 +3,7 @@
 //! It holds a [`vote_store::VoteWriter`], which can't read a tally, and nothing else of the store.
 #![forbid(unsafe_code)]
 
+mod form;
 mod routes;
 mod service;
 mod spill;

@@ -11,7 +11,7 @@ use vote_http::{BoxError, Context, Service, StopError};
 use vote_runtime::{ServiceName, Settings, entropy};
 use vote_store::{Durability, Ended, Store, StoreError, VoteWriter, VoteWriterConfig};
 
-use crate::routes::cast_vote;
+use crate::routes::{cast_form, cast_vote};
 use crate::spill::{self, Place, SpillDir};
 
 /// The part of the time for the drain that is kept for writing what is left over.
@@ -23,8 +23,9 @@ const SPILL_SHARE: u32 = 4;
         title = "vote-ingest",
         description = "Takes votes. A vote that was answered `accepted` is recorded exactly once.",
     ),
-    paths(cast_vote::cast_vote),
-    tags((name = "votes", description = "Casting votes."))
+    paths(cast_vote::cast_vote, cast_form::cast_form, cast_form::see_poll),
+    tags((name = "votes", description = "Casting votes."),
+        (name = "forms", description = "Casting votes from a page without scripts."))
 )]
 struct Api;
 
@@ -82,7 +83,9 @@ impl Service for Ingest {
             app.app_data(writer.clone())
                 .app_data(settings.clone())
                 .app_data(clock.clone())
-                .service(cast_vote::cast_vote);
+                .service(cast_vote::cast_vote)
+                .service(cast_form::cast_form)
+                .service(cast_form::see_poll);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::pages::on_demand::OnDemand;
 use crate::pages::published::Published;
 use crate::pages::series_maker::SeriesMaker;
 use crate::serve::access::Access;
+use crate::site::Site;
 use crate::stream::streams::Streams;
 
 /// What requests are answered from.
@@ -22,10 +23,15 @@ pub(crate) struct Api {
     pub(crate) series: SeriesMaker,
     /// Makes feeds in layouts that are not made ahead.
     pub(crate) feeds: OnDemand,
+    /// Makes what production's desk shows.
+    pub(crate) desks: OnDemand,
     pub(crate) list_reads: ReadCounters,
     pub(crate) streams: Arc<Streams>,
     /// The overlay's page and assets.
     pub(crate) overlay: Assets,
     /// Themes of the overlay.
     pub(crate) themes: Themes,
+    /// What the pages of the site are answered from, beside the board.
+    pub(crate) site: Site,
+    pub(crate) home_reads: ReadCounters,
 }

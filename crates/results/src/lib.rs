@@ -16,6 +16,7 @@ mod routes;
 mod samples;
 mod serve;
 mod service;
+mod site;
 mod stream;
 
 pub use self::service::Results;

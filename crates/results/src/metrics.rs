@@ -123,12 +123,19 @@ impl Metrics {
             results: of(Subject::Standing(Sight::All)),
             series: Step::ALL.map(|step| of(Subject::Series(step))),
             feeds: of(Subject::Feed),
+            desk: of(Subject::Desk),
+            site: of(Subject::Site),
         }
     }
 
     /// The counters of the list's readers.
     pub(crate) fn list_reads(&self) -> ReadCounters {
         self.counters("", Subject::AllPolls)
+    }
+
+    /// The counters of the readers of the page of all polls.
+    pub(crate) fn home_reads(&self) -> ReadCounters {
+        self.counters("", Subject::Site)
     }
 
     fn counters(&self, poll: &str, subject: Subject) -> ReadCounters {
@@ -207,6 +214,9 @@ pub(crate) struct PollReads {
     series: [ReadCounters; 2],
     /// Of all formats together.
     pub(crate) feeds: ReadCounters,
+    pub(crate) desk: ReadCounters,
+    /// Of its page, in all languages together.
+    pub(crate) site: ReadCounters,
 }
 
 impl PollReads {

@@ -16,6 +16,10 @@ vote_http::problem_groups! {
         MalformedPollId, InvalidQuery, InvalidTimeZone, Unauthorized, FiguresRestricted, UnknownPoll,
         TooManyRequests, SnapshotUnavailable
     ];
+    /// Of production's desk.
+    pub(crate) DeskProblems = [
+        MalformedPollId, InvalidQuery, Unauthorized, UnknownPoll, TooManyRequests, SnapshotUnavailable
+    ];
     /// Of feeds.
     pub(crate) FeedProblems = [
         MalformedPollId, InvalidQuery, Unauthorized, FiguresRestricted, UnknownPoll, TooManyRequests,

@@ -24,7 +24,15 @@ use crate::pages::series_maker::SeriesMaker;
 use crate::routes;
 use crate::serve::access::Access;
 use crate::serve::feed_tokens::FeedTokens;
+use crate::site::Site;
 use crate::stream::streams::Streams;
+
+/// What is said to who finds too many feeds being made.
+const MANY_FEEDS: &str =
+    "Too many feeds of other rows, orders or languages are being asked for at once.";
+
+/// The same of desks.
+const MANY_DESKS: &str = "Too many desks are being asked for at once.";
 
 /// The read-only service.
 pub struct Results {
@@ -67,6 +75,7 @@ impl Service for Results {
         let board = Arc::new(Published::new(freshness.longest_unchecked()));
         Renderer::new(Arc::clone(&board), clock, freshness, metrics.clone())
             .pinned(settings.current.poll_id())
+            .voting_at(settings.site.ingest_url.clone())
             .start(snapshots, &stopped);
         let feed_tokens = FeedTokens::start(&settings.access, &stopped);
 
@@ -88,13 +97,14 @@ impl Service for Results {
                 access: Access::new(&settings.access, feed_tokens),
                 receipt_key,
                 list_reads: metrics.list_reads(),
+                home_reads: metrics.home_reads(),
                 series: SeriesMaker::new(metrics),
-                feeds: OnDemand::new(
-                    "Too many feeds of other rows, orders or languages are being asked for at once.",
-                ),
+                feeds: OnDemand::new(MANY_FEEDS),
+                desks: OnDemand::new(MANY_DESKS),
                 streams,
                 overlay: Assets::new()?,
                 themes,
+                site: Site::new(&settings.site)?,
             }),
         })
     }

@@ -51,7 +51,10 @@ pub(crate) fn weighted_shares(tally: &Tally, weights: &[u32]) -> Shares {
 }
 
 /// The shares within one row of counts.
-pub(crate) fn plain_shares(row: &[u64]) -> Shares {
+pub(crate) fn plain_shares<N: Copy>(row: &[N]) -> Shares
+where
+    BigUint: From<N>,
+{
     let numerators: Vec<BigUint> = row.iter().copied().map(BigUint::from).collect();
     apportion(&numerators)
 }

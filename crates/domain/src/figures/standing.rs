@@ -191,6 +191,20 @@ pub fn standing(
     }
 }
 
+/// How the candidates stand where every vote counts alike, through whichever channel it came: what the channels' weights
+/// are compared with. In the poll's order; shares and ranks as in [`standing`].
+#[must_use]
+pub fn unweighted(poll: &Poll, tally: &Tally) -> Vec<CandidateStanding> {
+    let tally = of_poll(tally, &poll.definition);
+    let remaining: Vec<u128> = poll
+        .remaining_candidates()
+        .map(|(index, _)| tally.candidate_total(index))
+        .collect();
+    candidates(poll, plain_shares(&remaining), |index| {
+        tally.candidate_total(index)
+    })
+}
+
 /// The tally with a place for each channel and candidate of the poll: without votes where it had none.
 fn of_poll<'t>(tally: &'t Tally, definition: &PollDefinition) -> Cow<'t, Tally> {
     let (channels, candidates) = (definition.channels().len(), definition.candidates().len());

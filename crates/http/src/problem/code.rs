@@ -85,6 +85,8 @@ problems! {
         "The voter has used all votes that the channel allows; this one was not recorded.";
     PreflightRefused = "preflight-refused", FORBIDDEN, "Preflight refused", None,
         "Pages may not send this request: its origin, method or one of its headers is not allowed.";
+    CrossSiteForm = "cross-site-form", FORBIDDEN, "Form of another site", None,
+        "The form was sent from a page of another site, which this service does not allow; the vote was not recorded.";
     UnknownPoll = "unknown-poll", NOT_FOUND, "Unknown poll", None,
         "There is no poll of that id.";
     NotFound = "not-found", NOT_FOUND, "Not found", None,

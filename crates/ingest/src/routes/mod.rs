@@ -1,3 +1,4 @@
 //! The operations, one file each.
 
+pub(crate) mod cast_form;
 pub(crate) mod cast_vote;

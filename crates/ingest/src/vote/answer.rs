@@ -95,7 +95,7 @@ pub fn answer(
 }
 
 /// What the client is told: that its vote is recorded, or a problem.
-pub(super) fn vote_accepted<'a>(
+pub(crate) fn vote_accepted<'a>(
     poll: &'a Poll,
     received: Received,
     outcome: &Outcome,

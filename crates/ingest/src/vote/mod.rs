@@ -13,10 +13,11 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::answer::VoteAccepted;
 pub use self::answer::{Received, answer};
+pub(crate) use self::answer::{VoteAccepted, vote_accepted};
 pub(crate) use self::body::CastVote;
 pub(crate) use self::cast::cast;
 pub(crate) use self::open_poll::find_poll;
 pub(crate) use self::problems::VoteProblems;
+pub(crate) use self::read::read_form;
 pub use self::read::read_vote;

@@ -1,9 +1,12 @@
 //! Reads a vote: every rule that needs no store.
 
+use std::borrow::Cow;
+
 use actix_web::http::header::HeaderMap;
 use jiff::Timestamp;
 use vote_domain::{IdempotencyKey, KeyDigest, Poll};
-use vote_http::Problem;
+use vote_http::form::{self, Field};
+use vote_http::{Problem, ProblemCode};
 use vote_store::VoteToCast;
 
 use super::body::{self, CastVote};
@@ -25,6 +28,29 @@ pub fn read_vote(
     body::check_content_type(headers)?;
     let key = idempotency_key(headers, key_required)?;
     vote_to_cast(&body::parse(body)?, key.as_ref(), poll, received_at)
+}
+
+/// Reads a vote for `poll` from the fields of a form. It always has a key: a form is sent twice by a second click.
+///
+/// # Errors
+/// A problem that names the field and the rule.
+pub(crate) fn read_form(
+    fields: &[Field<'_>],
+    poll: &Poll,
+    received_at: Timestamp,
+) -> Result<VoteToCast, Problem> {
+    let key = form::required(fields, "key")?;
+    let key = IdempotencyKey::parse(key).map_err(|error| {
+        Problem::new(ProblemCode::InvalidIdempotencyKey).detail(format!("key: {error}."))
+    })?;
+    let borrowed = |name| form::value(fields, name).map(Cow::Borrowed);
+    let vote = CastVote {
+        candidate: form::required(fields, "candidate")?.into(),
+        channel: borrowed("channel"),
+        direction: borrowed("direction"),
+        proof: None,
+    };
+    vote_to_cast(&vote, Some(&key), poll, received_at)
 }
 
 /// What the lanes are given of a vote for `poll`.

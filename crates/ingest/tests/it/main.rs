@@ -6,6 +6,7 @@ mod bad_input;
 mod cors;
 mod draining;
 mod forgotten;
+mod forms;
 mod outage;
 mod servers;
 mod tracing_export;

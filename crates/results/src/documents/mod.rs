@@ -1,5 +1,6 @@
 //! What is published, whatever it is written in. JSON and the OpenAPI document both come from these structs.
 
+pub(crate) mod desk;
 pub(crate) mod feed;
 pub(crate) mod feed_table;
 pub(crate) mod list;
@@ -7,7 +8,7 @@ pub(crate) mod poll;
 pub(crate) mod series;
 pub(crate) mod standing;
 pub(crate) mod view;
-mod words;
+pub(crate) mod words;
 
 use serde::Serialize;
 use vote_domain::Standing;

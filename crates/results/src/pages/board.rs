@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::OnceCell;
 use vote_domain::{PollId, ReceiptKey, Visibility};
 use vote_http::{Problem, ProblemCode};
 use vote_store::{PollSnapshot, UnreadPoll};
@@ -11,16 +12,20 @@ use vote_store::{PollSnapshot, UnreadPoll};
 use crate::documents::series::Step;
 use crate::documents::view::View;
 use crate::metrics::PollReads;
+use crate::pages::body::Body;
 use crate::pages::confirmation::Confirmation;
 use crate::pages::feed_pages::Feeds;
 use crate::pages::page::Pages;
 use crate::pages::series_cache::SeriesCache;
+use crate::site::pages::SitePages;
 
 /// All that is published.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     /// The list of polls; `None` before it was read for the first time.
     pub(crate) list: Option<Arc<Pages>>,
+    /// The page of all polls; `None` as long as there is no list.
+    pub(crate) home: Option<Arc<SitePages>>,
     /// When the list was last read.
     pub(crate) list_confirmed: Arc<Confirmation>,
     pub(crate) polls: BTreeMap<PollId, Arc<PollPages>>,
@@ -39,12 +44,16 @@ pub(crate) struct PollPages {
     pub(crate) view: View,
     /// The poll itself and its standing.
     pub(crate) pages: Arc<Pages>,
+    /// Its page for people.
+    pub(crate) site: SitePages,
     /// What graphics show of it.
     pub(crate) feeds: Arc<Feeds>,
     /// The series in the poll's own time zone.
     pub(crate) series: Arc<OwnSeries>,
     /// The series in other zones and between bounds, made for those who asked.
     pub(crate) cache: SeriesCache,
+    /// What production's desk shows, made for the first who asks.
+    pub(crate) desk: OnceCell<Arc<Body>>,
     pub(crate) reads: Arc<PollReads>,
     /// When Redis last confirmed the snapshot.
     pub(crate) confirmed: Arc<Confirmation>,
@@ -100,6 +109,7 @@ impl Board {
                 .all(|(one, other)| Arc::ptr_eq(one, other))
             && self.unread == other.unread
             && self.current == other.current
+            && is_same(self.home.as_ref(), other.home.as_ref())
     }
 
     /// Whether another board has the very same key of receipts.

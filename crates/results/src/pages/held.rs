@@ -3,9 +3,11 @@
 use std::io;
 
 use vote_domain::{HeldFigures, Standing};
+use vote_store::PollSnapshot;
 
 use crate::documents::Document;
 use crate::documents::standing::{Sight, standing_at, standing_of_staff};
+use crate::documents::view::View;
 use crate::formats;
 use crate::pages::board::PollPages;
 use crate::pages::body::{Body, Effort};
@@ -17,7 +19,7 @@ use crate::pages::page::write;
 /// # Errors
 /// Those of the format: none, for a standing.
 pub(crate) fn held_body(poll: &PollPages, held: &HeldFigures, sight: Sight) -> io::Result<Body> {
-    let whole = held_standing(poll, held);
+    let whole = held_standing(&poll.snapshot, &poll.view, held);
     let seen = match sight {
         Sight::Staff => standing_of_staff(&whole, &poll.snapshot).unwrap_or(whole),
         Sight::All => whole,
@@ -31,8 +33,9 @@ pub(crate) fn held_body(poll: &PollPages, held: &HeldFigures, sight: Sight) -> i
     )
 }
 
-fn held_standing(poll: &PollPages, held: &HeldFigures) -> Standing {
-    let mut standing = standing_at(&poll.snapshot, &poll.view);
+/// That standing, with counts.
+pub(crate) fn held_standing(snapshot: &PollSnapshot, view: &View, held: &HeldFigures) -> Standing {
+    let mut standing = standing_at(snapshot, view);
     standing.as_of = held.as_of;
     standing.status = held.status;
     standing.revision = Some(held.revision);

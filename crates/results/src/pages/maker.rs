@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
-use vote_domain::{Poll, PollId, PollState, Status, Visibility, wire_time};
+use tokio::sync::OnceCell;
+use vote_domain::{Language, Poll, PollId, PollState, Status, Visibility, wire_time};
 use vote_store::{Confirmed, PollSnapshot};
 
 use crate::documents::Document;
@@ -20,6 +21,9 @@ use crate::pages::board::PollPages;
 use crate::pages::feed_pages::Feeds;
 use crate::pages::page::{Pages, Subject};
 use crate::pages::series_cache::SeriesCache;
+use crate::site;
+use crate::site::pages::SitePages;
+use crate::site::policy::Reach;
 
 /// Makes pages, and gives the known ones where they still hold.
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub(crate) struct PageMaker {
     metrics: Metrics,
     /// What the list of polls was last made of.
     listed: Listed,
+    /// What the page of all polls was last made of, beside the list.
+    home_current: Option<PollId>,
+    /// The origin of ingest, where it is another one than the pages'.
+    ingest: Option<String>,
 }
 
 /// What the list of polls says; it is made anew only when this changes.
@@ -43,7 +51,14 @@ impl PageMaker {
             freshness,
             metrics,
             listed: Listed::default(),
+            home_current: None,
+            ingest: None,
         }
+    }
+
+    /// Tells where pages send votes to.
+    pub(crate) fn vote_at(&mut self, ingest: Option<String>) {
+        self.ingest = ingest;
     }
 
     /// The pages of a poll.
@@ -67,11 +82,14 @@ impl PageMaker {
         let poll = self.poll_itself(&snapshot, &view)?;
         let pages = Arc::new(poll.and(self.standings(&snapshot, &view)?));
         let feeds = self.feeds(&snapshot, &view, known)?;
+        let site = self.site(&snapshot, &view)?;
         Ok(Arc::new(PollPages {
             pages,
+            site,
             feeds,
             series: known.map_or_else(Arc::default, |known| Arc::clone(&known.series)),
             cache: SeriesCache::default(),
+            desk: OnceCell::new(),
             reads: known.map_or_else(
                 || Arc::new(self.metrics.reads(snapshot.poll.definition.id())),
                 |known| Arc::clone(&known.reads),
@@ -132,6 +150,57 @@ impl PageMaker {
         })
     }
 
+    /// The page for people.
+    fn site(&self, snapshot: &PollSnapshot, view: &View) -> io::Result<SitePages> {
+        let definition = &snapshot.poll.definition;
+        let ingest = self.ingest.as_deref();
+        let candidates = definition.candidates().iter();
+        let pictures: Vec<&str> = candidates
+            .filter_map(|candidate| candidate.image_url.as_deref())
+            .collect();
+        let reach = Reach {
+            ingest,
+            pictures: &pictures,
+        };
+        self.metrics.timed(Subject::Site, || {
+            SitePages::new(
+                definition.language(),
+                reach,
+                &view.cache_control(),
+                |language| site::poll::page(snapshot, view, language, ingest),
+            )
+        })
+    }
+
+    /// The page of all polls. It is made anew with the list, and where another poll is the current one.
+    ///
+    /// # Errors
+    /// Those of the template: none.
+    pub(crate) fn home(
+        &mut self,
+        polls: &BTreeMap<PollId, Arc<PollPages>>,
+        current: Option<&PollId>,
+        known: Option<&Arc<SitePages>>,
+        is_new_list: bool,
+    ) -> io::Result<Arc<SitePages>> {
+        let is_same = !is_new_list && self.home_current.as_ref() == current;
+        if let Some(known) = known.filter(|_| is_same) {
+            return Ok(Arc::clone(known));
+        }
+        let is_stale = self.listed.is_stale;
+        let own = current.and_then(|id| polls.get(id));
+        let own = own.map(|pages| pages.snapshot.poll.definition.language());
+        let cache_control = HeaderValue::from_static(list_caching(is_stale));
+        let home = self.metrics.timed(Subject::Site, || {
+            let own = own.unwrap_or(Language::DEFAULT);
+            SitePages::new(own, Reach::default(), &cache_control, |language| {
+                site::list::page(polls, current, is_stale, language)
+            })
+        })?;
+        self.home_current = current.cloned();
+        Ok(Arc::new(home))
+    }
+
     /// The list of polls.
     ///
     /// # Errors
@@ -145,11 +214,7 @@ impl PageMaker {
         if let Some(known) = known.filter(|_| self.listed.is_of(polls, is_stale)) {
             return Ok(Arc::clone(known));
         }
-        let cache_control = HeaderValue::from_static(if is_stale {
-            "public, max-age=1"
-        } else {
-            CHANGES
-        });
+        let cache_control = HeaderValue::from_static(list_caching(is_stale));
         let list = |subject, is_listed: fn(&Poll) -> bool| {
             self.metrics.rendered("", subject, || {
                 let pages = polls.values();
@@ -175,6 +240,15 @@ impl PageMaker {
         let all = list(Subject::AllPolls, |_any| true)?;
         self.listed = Listed::new(polls, is_stale);
         Ok(Arc::new(all.and(announced)))
+    }
+}
+
+/// How long caches may keep what is said of all polls.
+const fn list_caching(is_stale: bool) -> &'static str {
+    if is_stale {
+        "public, max-age=1"
+    } else {
+        CHANGES
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) enum Subject {
     Series(Step),
     /// What graphics show.
     Feed,
+    /// What production's desk shows.
+    Desk,
+    /// The page for people.
+    Site,
 }
 
 impl Subject {
@@ -37,6 +41,8 @@ impl Subject {
             Self::Series(Step::Hour) => "hourly",
             Self::Series(Step::Minute) => "minutely",
             Self::Feed => "feed",
+            Self::Desk => "desk",
+            Self::Site => "page",
         }
     }
 }

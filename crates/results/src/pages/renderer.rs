@@ -60,6 +60,12 @@ impl Renderer {
         self
     }
 
+    /// The same for pages that send votes to another origin than their own.
+    pub(crate) fn voting_at(mut self, ingest: Option<String>) -> Self {
+        self.maker.vote_at(ingest);
+        self
+    }
+
     /// Starts to publish on the current runtime, until `cancel`.
     pub(crate) fn start(self, snapshots: watch::Receiver<Snapshots>, cancel: &CancellationToken) {
         let news = self.published.news();
@@ -130,9 +136,15 @@ impl Renderer {
         before.list_confirmed.set(read_at);
         let pinned = self.pinned.as_ref();
         let current = pinned.or_else(|| current(&polls)).cloned();
+        let is_new_list = known.is_none_or(|known| !Arc::ptr_eq(known, &list));
+        let home = before.home.as_ref();
+        let home = self
+            .maker
+            .home(&polls, current.as_ref(), home, is_new_list)?;
         self.published.publish(Board {
             current,
             list: Some(list),
+            home: Some(home),
             list_confirmed: Arc::clone(&before.list_confirmed),
             polls,
             unread: Arc::clone(&read.unread),

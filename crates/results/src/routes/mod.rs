@@ -1,26 +1,31 @@
 //! The operations, one file each, and the OpenAPI document of all of them.
 
+mod desk;
 mod feed_parameters;
 mod feed_query;
 mod feeds;
 mod overlay;
 mod poll;
 mod polls;
+mod production;
 mod receipt;
 mod results;
 mod series;
 mod series_query;
+mod site;
 pub(crate) mod stream;
 
 use actix_web::web::ServiceConfig;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
+use vote_http::MissingPage;
 
 use crate::documents::series::SeriesBucket;
 
 /// Adds all of them to an app.
 pub(crate) fn configure(app: &mut ServiceConfig) {
-    app.service(polls::list_polls)
+    app.app_data(MissingPage(site::missing))
+        .service(polls::list_polls)
         .service(poll::get_poll)
         .service(results::get_results)
         .service(stream::stream_results)
@@ -31,9 +36,17 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         .service(feeds::get_csv)
         .service(feeds::get_xml)
         .service(receipt::get_receipt)
+        .service(desk::get_desk)
         .service(overlay::asset)
         .service(overlay::theme)
-        .service(overlay::page);
+        .service(overlay::page)
+        .service(site::asset)
+        .service(site::home)
+        .service(site::poll_page)
+        .service(site::ask_to_confirm)
+        .service(site::begin)
+        .service(site::receipt_page)
+        .service(production::desk_page);
 }
 
 /// The OpenAPI document of these operations.
@@ -59,6 +72,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         feeds::get_csv,
         feeds::get_xml,
         receipt::get_receipt,
+        desk::get_desk,
     ),
     components(schemas(SeriesBucket<'_>)),
     tags(
@@ -66,6 +80,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         (name = "results", description = "Standings and series."),
         (name = "feeds", description = "What may go on air, for graphics systems that take only an address."),
         (name = "receipts", description = "What a vote's receipt proves."),
+        (name = "production", description = "What only production sees."),
     ),
     modifiers(&Tokens)
 )]
@@ -115,7 +130,7 @@ mod tests {
     #[test]
     fn every_operation_says_what_it_is_and_how_it_fails() {
         let document = ApiDocument::openapi();
-        assert_eq!(document.paths.paths.len(), 11);
+        assert_eq!(document.paths.paths.len(), 12);
         for (path, item) in &document.paths.paths {
             let PathItem { get: Some(get), .. } = item else {
                 panic!("{path} has no GET")

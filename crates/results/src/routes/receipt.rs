@@ -89,7 +89,7 @@ impl ReceiptReport {
 }
 
 /// Whether the ledger, the sealed one if there is one, has the receipt's batch.
-fn in_tally(receipt: &Receipt, snapshot: &PollSnapshot) -> bool {
+pub(crate) fn in_tally(receipt: &Receipt, snapshot: &PollSnapshot) -> bool {
     match sealed(snapshot) {
         Some(sealed) => sealed
             .last_sequence(receipt.shard, &receipt.writer)
@@ -143,7 +143,10 @@ pub(crate) async fn get_receipt(
 }
 
 /// Reads a receipt. Without a key its form alone can be judged.
-fn verify(text: &str, key: Option<&ReceiptKey>) -> Result<Receipt, Problem> {
+///
+/// # Errors
+/// `invalid-receipt`; `snapshot-unavailable`, where the key is not known.
+pub(crate) fn verify(text: &str, key: Option<&ReceiptKey>) -> Result<Receipt, Problem> {
     let verified = match key {
         Some(key) => Receipt::verify(text, key),
         None => {

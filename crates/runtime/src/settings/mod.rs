@@ -29,8 +29,8 @@ pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_
 pub use self::schema::schema_json;
 pub use self::sections::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
-    OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings,
-    SpillSettings, StreamSettings,
+    OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
+    SnapshotSettings, SpillSettings, StreamSettings,
 };
 pub use self::service_name::ServiceName;
 
@@ -64,6 +64,8 @@ pub struct Settings {
     pub spill: SpillSettings,
     /// The overlay.
     pub overlay: OverlaySettings,
+    /// The pages of the site.
+    pub site: SiteSettings,
     /// How the service stops.
     pub shutdown: ShutdownSettings,
 }
@@ -91,6 +93,7 @@ impl Settings {
         violations.extend(settings.check_feed_tokens(&layers));
         let mut refuse = |name: &str, reason: &str| violations.push(layers.violation(name, reason));
         settings.http.normalise(&mut refuse);
+        settings.site.normalise(&mut refuse);
         settings.check(&mut refuse);
         if violations.is_empty() {
             Ok(settings)

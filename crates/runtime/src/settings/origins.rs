@@ -37,6 +37,18 @@ pub(super) fn parse_origin(text: &str) -> Result<String, String> {
     origin(text)
 }
 
+/// The one origin of a site on the web, as a browser writes it.
+///
+/// # Errors
+/// Why the text is none.
+pub(super) fn parse_web_origin(text: &str) -> Result<String, String> {
+    let origin = origin(text)?;
+    if origin.starts_with("http://") || origin.starts_with("https://") {
+        return Ok(origin);
+    }
+    Err("a page's origin begins with http:// or https://".to_owned())
+}
+
 fn origin(text: &str) -> Result<String, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("an origin has at most {MAX_BYTES} bytes"));
@@ -119,6 +131,27 @@ pub(super) fn parse_header(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_site_has_one_origin_of_the_web() {
+        assert_eq!(
+            parse_web_origin("HTTPS://Vote.Example.com:443"),
+            Ok("https://vote.example.com".to_owned())
+        );
+        for wrong in [
+            "*",
+            "http://localhost:*",
+            "null",
+            "vote.example.com",
+            "https://vote.example.com/",
+            "https://vote.example.com/polls",
+            "capacitor://localhost",
+            "https://user@vote.example.com",
+            "https://a.example,https://b.example",
+        ] {
+            assert!(parse_web_origin(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn origins_are_as_browsers_send_them() {

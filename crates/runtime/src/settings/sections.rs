@@ -333,6 +333,38 @@ pub struct OverlaySettings {
     pub themes_dir: Option<PathBuf>,
 }
 
+/// `site.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteSettings {
+    /// Origin of the pages, where it is another one than that of ingest.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub url: Option<String>,
+    /// Origin of ingest, where it is another one than that of the pages.
+    #[serde(deserialize_with = "units::empty_is_none")]
+    pub ingest_url: Option<String>,
+}
+
+impl SiteSettings {
+    /// Writes the origins as browsers do, and says to `refuse` which are none.
+    pub(super) fn normalise(&mut self, refuse: &mut dyn FnMut(&str, &str)) {
+        for (name, origin) in [
+            ("site.url", &mut self.url),
+            ("site.ingest_url", &mut self.ingest_url),
+        ] {
+            let Some(text) = origin else {
+                continue;
+            };
+            match origins::parse_web_origin(text) {
+                Ok(normal) => *text = normal,
+                Err(reason) => {
+                    refuse(name, &format!("{}: {reason}; {}", shown(text), takes(name)));
+                }
+            }
+        }
+    }
+}
+
 /// `shutdown.*`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,8 +5,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, OverlaySettings,
-    PollsSettings, ReceiptSettings, ShutdownSettings, SnapshotSettings, SpillSettings,
-    StreamSettings,
+    PollsSettings, ReceiptSettings, ShutdownSettings, SiteSettings, SnapshotSettings,
+    SpillSettings, StreamSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -58,6 +58,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("current", of::<CurrentSettings>()),
         ("spill", of::<SpillSettings>()),
         ("overlay", of::<OverlaySettings>()),
+        ("site", of::<SiteSettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];
     assert_eq!(of::<Settings>(), sections.each_ref().map(|(name, _)| *name));

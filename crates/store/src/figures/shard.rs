@@ -34,7 +34,8 @@ pub enum Drained {
 impl WriterLedger {
     /// Whether the writer has nothing left to send to a poll that has closed at this time. One without a batch has sent
     /// nothing under that name: there is only what its lane has lost.
-    pub(crate) const fn is_drained(&self, closes_at_ms: i64) -> bool {
+    #[must_use]
+    pub const fn is_drained(&self, closes_at_ms: i64) -> bool {
         match self.drained {
             Drained::No => self.last_sequence == 0,
             Drained::At(ms) => ms == closes_at_ms,

@@ -5,11 +5,13 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::numbered::{NumberedPolls, OPEN_FOR, RunningPoll, Wanted};
 use clap::Args;
+use data_encoding::HEXLOWER;
 use jiff::SignedDuration;
 use serde::Serialize;
 use std::path::PathBuf;
 use vote_dev::{DevError, Host, Options, Ready};
 use vote_domain::PollDefinition;
+use vote_runtime::entropy::random_bytes;
 use vote_store::PollOperator;
 
 /// The name of the hidden command that [`guard`] carries out.
@@ -116,6 +118,11 @@ impl Host for Desk<'_, '_> {
         Ok(())
     }
 
+    fn secret(&mut self) -> Result<String, Failure> {
+        let secret: [u8; 16] = random_bytes().map_err(anyhow::Error::from)?;
+        Ok(HEXLOWER.encode(&secret))
+    }
+
     fn ready(&mut self, ready: &Ready) -> Result<(), Failure> {
         if self.context.json() {
             let id = |running: &RunningPoll| running.poll.definition.id().to_string();
@@ -192,6 +199,11 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let definition = &demo.poll.definition;
     let id = definition.id();
     let trial = rehearsal.poll.definition.id();
+    let token = ready.production_token_file.as_deref();
+    let token = token.map_or_else(
+        || "access.production_token of your settings".to_owned(),
+        |file| format!("cat {}", file.display()),
+    );
     // As it was called, so that the line works as pasted.
     let ourselves = std::env::args()
         .next()
@@ -204,6 +216,9 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     format!(
         "poll      {}\n\
          rehearsal {}\n\n\
+         In a browser (docs/pages.md):\n\n  \
+         {results}/polls/{id}      # vote, and watch; {results}/ lists the polls\n  \
+         {results}/production/{id}      # production's desk (docs/desk.md); its token: {token}\n\n\
          Vote, and read the result:\n\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
          curl -sS {results}/v1/polls/{id}/results\n\n\

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use crate::fixtures::{PAREDAO, at, poll_after, tally};
 use crate::{
     CandidateId, Percent, Poll, PollDefinition, PollState, Standing, Status, Tally, Transition,
-    standing,
+    standing, unweighted,
 };
 
 const READ: &str = "2026-11-24T01:02:03.250999Z";
@@ -255,5 +255,31 @@ fn without_counts_a_withdrawn_candidate_says_that_it_is_and_no_more() {
     assert!(
         public.contains(r#"{"id":"ana","name":"Ana","withdrawn_at":"2026-11-24T01:02:03.250Z"}"#),
         "{public}"
+    );
+}
+
+#[test]
+fn unweighted_every_vote_counts_alike_and_who_is_withdrawn_has_no_share() {
+    let poll = poll_after(&[Transition::Open]);
+    let votes = tally(&[&[935, 265], &[200, 600]]);
+    let shares = |poll: &Poll| -> Vec<(Option<u128>, Option<String>, Option<u32>)> {
+        let rows = unweighted(poll, &votes).into_iter();
+        let percent = |percent: Option<Percent>| percent.map(|percent| percent.to_string());
+        rows.map(|row| (row.votes, percent(row.percent), row.rank))
+            .collect()
+    };
+    let (ana, bia) = (Some(1135), Some(865));
+    assert_eq!(
+        shares(&poll),
+        [
+            (ana, Some("56.75".to_owned()), Some(1)),
+            (bia, Some("43.25".to_owned()), Some(2))
+        ]
+    );
+    let out = CandidateId::parse("ana").expect("an id");
+    let without = poll.withdraw(&out, at(READ), "test").expect("legal");
+    assert_eq!(
+        shares(&without),
+        [(ana, None, None), (bia, Some("100.00".to_owned()), Some(1))]
     );
 }

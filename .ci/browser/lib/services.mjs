@@ -34,9 +34,13 @@ export async function eventually(what, holds) {
 export class Services {
   #children = [];
 
-  static async start() {
+  /**
+   * Redis and one of each service; the settings are those of the results service.
+   * @param {{results?: Record<string, string>}} [settings]
+   */
+  static async start({ results = {} } = {}) {
     const services = new Services();
-    services.folder = mkdtempSync(join(tmpdir(), "overlay-live-"));
+    services.folder = mkdtempSync(join(tmpdir(), "browser-check-"));
     services.redisPort = await freePort();
     services.redisUrl = `redis://127.0.0.1:${services.redisPort}`;
     services.redis = services.#spawn("redis-server", [
@@ -48,7 +52,7 @@ export class Services {
       return await connected.finally(() => socket.destroy());
     });
     services.ingest = await services.service("vote-ingest");
-    services.results = await services.service("vote-results");
+    services.results = await services.service("vote-results", { settings: results });
     return services;
   }
 
@@ -80,7 +84,7 @@ export class Services {
   }
 
   async votectl(...command) {
-    const { stdout } = await run(join(BIN, "votectl"), ["--redis", this.redisUrl, "--by", "overlay-check", ...command]);
+    const { stdout } = await run(join(BIN, "votectl"), ["--redis", this.redisUrl, "--by", "browser-check", ...command]);
     return stdout;
   }
 

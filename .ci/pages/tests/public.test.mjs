@@ -1,0 +1,383 @@
+// The public pages of the real services, behind one origin, in a real Chromium.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { Services, eventually } from "../../browser/lib/services.mjs";
+import { Front } from "../lib/front.mjs";
+import { DESKTOP, PHONE, accessible, fits, launch, open, picture, profile, untilPercent, untilState, vote } from "../lib/pages.mjs";
+
+let browser;
+let system;
+let front;
+before(async () => {
+  browser = await launch();
+  system = await Services.start();
+  front = await Front.start(system);
+});
+after(async () => {
+  await front?.stop();
+  await system?.stop();
+  await browser?.close();
+});
+
+const at = (path) => front.url + path;
+const hours = (count) => new Date(Date.now() + count * 3_600_000).toISOString();
+
+/** The votes that are recorded, whoever may see them. */
+async function total(poll) {
+  const shown = JSON.parse(await system.votectl("--output", "json", "audit", poll));
+  return Number(shown.total_votes ?? shown.total);
+}
+
+test("a vote on the page moves the bar in another browser, without a reload", async () => {
+  await system.open("two");
+  const [phone, desktop] = [await profile(browser), await profile(browser, { viewport: DESKTOP })];
+  const voter = await open(phone, at("/polls/two"));
+  const viewer = await open(desktop, at("/polls/two"));
+  await viewer.page.evaluate(() => (globalThis.isSame = true));
+  await viewer.page.locator("#live.on").waitFor();
+  await voter.page.locator('[data-candidate="ana"] button').click();
+  assert.equal(await voter.page.locator("#confirm-what").textContent(), "Seu voto é para eliminar Ana.");
+  assert.equal(await voter.page.locator("#confirm-channel").textContent(), "Canal: torcida");
+  assert.equal(await voter.page.locator("#confirm-do").textContent(), "Confirmar: eliminar Ana");
+  await accessible(voter.page, "the confirmation");
+  await voter.page.getByRole("button", { name: "Voltar" }).click();
+  assert.equal(await total("two"), 0, "not confirmed, not cast");
+  await vote(voter.page, "ana");
+  await voter.page.getByText("Voto registrado.").waitFor();
+  await untilPercent(viewer.page, "ana", "100,00 %");
+  await untilPercent(voter.page, "ana", "100,00 %");
+  await vote(voter.page, "bia");
+  await untilPercent(viewer.page, "bia", "50,00 %");
+  assert.equal(await viewer.page.locator('[data-candidate="bia"] .fill').getAttribute("width"), "50%");
+  assert.ok(await viewer.page.evaluate(() => globalThis.isSame), "it was not loaded again");
+  await accessible(voter.page, "after a vote");
+  await picture(voter.page, "voted-phone");
+  await voter.page.getByRole("link", { name: "Ver se meu voto está na contagem" }).click();
+  await voter.page.getByText("Sim. Seu voto está na contagem.").waitFor();
+  await accessible(voter.page, "a receipt");
+  await fits(voter.page, "a receipt");
+  await picture(voter.page, "receipt-phone");
+  await voter.close();
+  await viewer.close();
+  assert.equal(await total("two"), 2);
+});
+
+test("without JavaScript a vote is asked, cast, and found again; a second click counts once", async () => {
+  await system.open("plain", { channels: [
+    { id: "torcida", weight: 60, eligibility: "open" },
+    { id: "casa", weight: 40, eligibility: "open" },
+    { id: "unico", weight: 10, eligibility: "voter", votes_per_voter: 1 },
+  ] });
+  const context = await profile(browser, { javaScriptEnabled: false });
+  const { page, close } = await open(context, at("/polls/plain"));
+  await page.getByText("Pelo canal unico não se vota nesta página").waitFor();
+  await page.getByRole("radio", { name: "casa" }).check();
+  await page.getByRole("button", { name: "Votar para eliminar Bia" }).click();
+  await page.getByRole("heading", { name: "Confirme seu voto" }).waitFor();
+  await page.getByText("Seu voto é para eliminar Bia.").waitFor();
+  await page.getByText("Canal: casa").waitFor();
+  assert.ok(!page.url().includes("bia"), page.url());
+  await fits(page, "the confirmation");
+  await picture(page, "confirm-no-script");
+  await page.getByRole("button", { name: "Confirmar: eliminar Bia" }).dblclick();
+  await page.getByText("Sim. Seu voto está na contagem.").waitFor();
+  assert.match(page.url(), /\/polls\/plain\/receipts\/v1\./);
+  assert.equal(await total("plain"), 1);
+  // Back, and the same form again: the same vote.
+  await page.goBack();
+  await page.getByRole("button", { name: "Confirmar: eliminar Bia" }).click();
+  await page.getByText("Sim. Seu voto está na contagem.").waitFor();
+  assert.equal(await total("plain"), 1);
+  // No answer: the browser sends the same form once more, and it counts once.
+  await page.goto(at("/polls/plain?lang=en"));
+  await page.getByRole("button", { name: "Vote to evict Ana" }).click();
+  front.losing = 1;
+  await page.getByRole("button", { name: "Confirm: evict Ana" }).click().catch(() => undefined);
+  await eventually("the lost answer", async () => front.losing === 0);
+  await page.goBack().catch(() => undefined);
+  if (!(await page.getByRole("button", { name: "Confirm: evict Ana" }).count())) await page.goBack();
+  await page.getByRole("button", { name: "Confirm: evict Ana" }).click();
+  await page.getByText("Yes. Your vote is in the count.").waitFor();
+  assert.equal(await total("plain"), 2);
+  for (const request of front.seen) assert.ok(!/candidate|ana|bia/.test(request.replace("/polls/plain", "")), request);
+  await close().catch((error) => assert.match(String(error), /ERR_/));
+});
+
+test("without JavaScript a refusal is a page that says what to do", async () => {
+  await system.open("late");
+  const context = await profile(browser, { javaScriptEnabled: false });
+  const { page, close } = await open(context, at("/polls/late"));
+  await page.getByRole("button", { name: "Votar para eliminar Ana" }).click();
+  await system.votectl("poll", "pause", "late");
+  await eventually("ingest knows", async () => (await cast("late")) === 409);
+  await page.getByRole("button", { name: "Confirmar: eliminar Ana" }).click();
+  await page.getByRole("heading", { name: "A votação está pausada" }).waitFor();
+  await fits(page, "a refusal");
+  await picture(page, "refused-no-script");
+  await system.votectl("poll", "resume", "late");
+  await eventually("ingest knows", async () => (await cast("late")) === 201);
+  await page.getByRole("button", { name: "Enviar de novo" }).click();
+  await page.getByText("Sim. Seu voto está na contagem.").waitFor();
+  await close();
+});
+
+async function cast(poll) {
+  const answer = await fetch(`${system.ingest.url}/v1/polls/${poll}/votes`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ candidate: "bia" }),
+  });
+  return answer.status;
+}
+
+test("each language says all of it, on the phone and on the desktop", async () => {
+  await system.open("tongues", { direction: "save" });
+  await system.vote("tongues", "ana", 3);
+  await system.vote("tongues", "bia", 1);
+  for (const [name, viewport] of [["phone", PHONE], ["desktop", DESKTOP]]) {
+    const context = await profile(browser, { viewport });
+    for (const [lang, tag, button, percent, live] of [
+      ["", "pt-BR", "Votar para salvar Ana", "75,00 %", "Ao vivo"],
+      ["?lang=en", "en", "Vote to save Ana", "75.00%", "Live"],
+      ["?lang=es", "es", "Votar para salvar a Ana", "75,00 %", "En vivo"],
+    ]) {
+      const { page, close } = await open(context, at(`/polls/tongues${lang}`));
+      assert.equal(await page.locator("html").getAttribute("lang"), tag);
+      const state = await page.locator("#state").textContent();
+      await page.getByRole("button", { name: button }).waitFor();
+      await page.locator("#live", { hasText: live }).waitFor();
+      await untilPercent(page, "ana", percent);
+      assert.equal(await page.locator("#state").textContent(), state, "the script writes what the server has written");
+      assert.match(await page.locator("#countdown").textContent(), /0[23]:\d\d:\d\d$/);
+      await accessible(page, `${name} ${tag}`);
+      await fits(page, `${name} ${tag}`);
+      await picture(page, `poll-${name}-${tag}`);
+      await close();
+    }
+    await context.close();
+  }
+});
+
+test("each state comes to an open page by itself, and votes are offered in one alone", async () => {
+  await system.open("course");
+  await system.vote("course", "ana", 1);
+  const context = await profile(browser);
+  const { page, close } = await open(context, at("/polls/course"));
+  const buttons = page.locator("button.vote:visible");
+  const check = async (state, said, count) => {
+    await untilState(page, state);
+    await page.locator("#state", { hasText: said }).waitFor();
+    await eventually(`${count} buttons`, async () => (await buttons.count()) === count);
+    const scripted = await page.locator("#state").textContent();
+    await accessible(page, state);
+    await picture(page, `state-${state}`);
+    const plain = await (await fetch(at("/polls/course"))).text();
+    assert.ok(plain.includes(`role="status">${scripted}<`), `${scripted} in ${plain}`);
+  };
+  await check("open", "Votação aberta até", 2);
+  await system.votectl("poll", "pause", "course");
+  await check("paused", "Votação pausada", 0);
+  await system.votectl("poll", "resume", "course");
+  await check("open", "Votação aberta até", 2);
+  await system.votectl("poll", "withdraw", "course", "bia", "--yes");
+  await page.locator('[data-candidate="bia"] .out:visible').waitFor();
+  assert.equal(await buttons.count(), 1);
+  await system.votectl("poll", "close", "course", "--yes");
+  await check("closed", "O resultado ainda é provisório.", 0);
+  await system.votectl("poll", "seal", "course", "--yes");
+  await check("final", "Resultado final.", 0);
+  await untilPercent(page, "ana", "100,00 %");
+  await close();
+  await context.close();
+});
+
+test("not open yet, void, a rehearsal and what is not there", async () => {
+  await system.open("tomorrow", { opens_at: hours(20), closes_at: hours(30) });
+  await system.open("void", { kind: "rehearsal" });
+  await system.vote("void", "ana", 1);
+  const context = await profile(browser);
+  const early = await open(context, at("/polls/tomorrow"));
+  await untilState(early.page, "not_open");
+  await early.page.getByText("A votação abre em").waitFor();
+  await early.page.locator("#countdown", { hasText: "Abre em" }).waitFor();
+  assert.equal(await early.page.locator("button.vote:visible").count(), 0);
+  assert.ok(!(await early.page.locator("main").textContent()).includes("0,00"));
+  await accessible(early.page, "not open");
+  await early.close();
+  const { page, close } = await open(context, at("/polls/void"));
+  await page.getByText("Ensaio: os votos não contam.").waitFor();
+  await untilPercent(page, "ana", "100,00 %");
+  await accessible(page, "a rehearsal");
+  await system.votectl("poll", "void", "void", "--reason", "a test", "--yes");
+  await untilState(page, "void");
+  await page.locator("#state", { hasText: "Votação anulada" }).waitFor();
+  await eventually("no figures", async () => !(await page.locator("ul.candidates").textContent()).includes("%"));
+  await accessible(page, "void");
+  await close();
+  for (const [path, said] of [
+    ["/polls/nobody", "Página não encontrada"],
+    ["/nothing/here", "Página não encontrada"],
+    ["/polls/void/receipts/x", "Este recibo não é válido"],
+    ["/", "Votações"],
+    ["/?lang=en", "Polls"],
+  ]) {
+    const missing = await open(context, at(path));
+    await missing.page.getByRole("heading", { name: said, exact: true }).waitFor();
+    await accessible(missing.page, path);
+    await fits(missing.page, path);
+    await missing.close();
+  }
+  await context.close();
+});
+
+test("figures are shown as far as they are public, and held ones stand still", async () => {
+  await system.open("half", { visibility: "percentages" });
+  await system.open("none", { visibility: "embargoed" });
+  await system.open("held");
+  for (const poll of ["half", "none", "held"]) await system.vote(poll, "ana", 2);
+  const context = await profile(browser);
+  const half = await open(context, at("/polls/half"));
+  await untilPercent(half.page, "ana", "100,00 %");
+  assert.equal(await half.page.locator("#total:visible").count(), 0);
+  await half.close();
+  const none = await open(context, at("/polls/none"));
+  await none.page.getByText("Os percentuais não são públicos agora.").waitFor();
+  await vote(none.page, "bia");
+  await none.page.getByText("Voto registrado.").waitFor();
+  await accessible(none.page, "embargoed");
+  assert.ok(!(await none.page.locator("main").textContent()).includes("%"));
+  assert.ok(!front.seen.some((one) => one.includes("/v1/polls/none/results")), "no figures are asked for");
+  await none.close();
+  const held = await open(context, at("/polls/held"));
+  await held.page.locator("#total", { hasText: "Total de votos: 2" }).waitFor();
+  await system.votectl("poll", "hold", "held");
+  await eventually("held", async () => (await (await fetch(at("/v1/polls/held"))).json()).release === "held");
+  await system.vote("held", "bia", 2);
+  await eventually("in the tally", async () => (await (await fetch(at("/v1/polls/held/results"))).json()).total_votes === 4);
+  await held.page.reload();
+  await held.page.locator("#total", { hasText: "Total de votos: 2" }).waitFor();
+  await held.page.locator("#live.on").waitFor();
+  await untilPercent(held.page, "ana", "100,00 %");
+  await system.votectl("poll", "release", "held", "--yes");
+  await untilPercent(held.page, "ana", "50,00 %");
+  await held.close();
+  await context.close();
+});
+
+test("ten tabs of one browser have one stream, and the tenth votes", async () => {
+  await system.open("tabs");
+  const before = front.streams();
+  const context = await profile(browser);
+  const tabs = [];
+  for (let tab = 0; tab < 10; tab += 1) tabs.push(await open(context, at("/polls/tabs")));
+  for (const { page } of tabs) await page.locator("#live.on").waitFor();
+  assert.equal(front.streams() - before, 1);
+  await vote(tabs[9].page, "ana");
+  for (const { page } of tabs) await untilPercent(page, "ana", "100,00 %");
+  // The tab that reads goes: another one takes over.
+  await tabs[0].close();
+  await vote(tabs[8].page, "bia");
+  for (const { page } of tabs.slice(1)) await untilPercent(page, "bia", "50,00 %");
+  await eventually("one stream", async () => front.streams() - before === 1);
+  for (const { close } of tabs.slice(1)) await close();
+  await context.close();
+});
+
+test("offline in mid-vote, then online: the vote is kept, says so, and counts once", async () => {
+  await system.open("away");
+  const context = await profile(browser);
+  const { page, close } = await open(context, at("/polls/away"));
+  await page.locator('[data-candidate="ana"] button').click();
+  await context.setOffline(true);
+  await page.locator("#confirm-do").click();
+  await page.getByText("Sem conexão. Seu voto está guardado").waitFor();
+  await accessible(page, "offline");
+  await context.setOffline(false);
+  await page.getByText("Voto registrado.").waitFor();
+  // An answer that is lost on its way: sent again under the same key.
+  front.losing = 1;
+  await vote(page, "bia");
+  await page.getByText("Este voto já estava registrado.").waitFor();
+  assert.equal(await total("away"), 2);
+  // The page is left before there is an answer; the next one finds out.
+  await page.locator('[data-candidate="ana"] button').click();
+  await context.setOffline(true);
+  await page.locator("#confirm-do").click();
+  await page.getByText("Sem conexão. Seu voto está guardado").waitFor();
+  await page.close();
+  await context.setOffline(false);
+  const again = await open(context, at("/polls/away"));
+  await again.page.getByText("Voto registrado.").waitFor();
+  assert.equal(await total("away"), 3);
+  await again.close();
+  await close().catch(() => undefined);
+  await context.close();
+});
+
+test("figures that nobody confirms say that they are late, and go on when they are confirmed", async () => {
+  await system.open("stale");
+  await system.vote("stale", "ana", 1);
+  const context = await profile(browser);
+  const { page, close } = await open(context, at("/polls/stale"));
+  await untilPercent(page, "ana", "100,00 %");
+  system.redis.kill("SIGSTOP");
+  try {
+    await page.locator("#stale:visible").waitFor();
+    await accessible(page, "stale");
+    await untilPercent(page, "ana", "100,00 %");
+    const plain = await (await fetch(at("/polls/stale"))).text();
+    assert.ok(/id="stale" class="banner" role="status">/.test(plain), plain);
+  } finally {
+    system.redis.kill("SIGCONT");
+  }
+  await page.locator("#stale").waitFor({ state: "hidden" });
+  await close();
+  await context.close();
+});
+
+test("the first load is small, asks nobody else, and breaks no policy", async () => {
+  await system.open("first");
+  const context = await profile(browser);
+  const page = await context.newPage();
+  const session = await context.newCDPSession(page);
+  await session.send("Network.enable");
+  let bytes = 0;
+  const hosts = new Set();
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => (bytes += encodedDataLength));
+  page.on("request", (request) => hosts.add(new URL(request.url()).origin));
+  await page.goto(at("/polls/first"));
+  await page.locator("#live.on").waitFor();
+  await page.waitForLoadState("load");
+  console.log(`first load: ${bytes} bytes`);
+  assert.ok(bytes > 5000 && bytes <= 60_000, `${bytes} bytes`);
+  assert.deepEqual([...hosts], [front.url]);
+  await context.close();
+});
+
+test("the check itself: a page that breaks its policy, and one that is not accessible, are found out", async () => {
+  await system.open("broken");
+  const context = await profile(browser);
+  const { page, wrong } = await open(context, at("/polls/broken"));
+  await page.evaluate(() => {
+    const image = document.createElement("img");
+    image.src = "https://elsewhere.invalid/x.png";
+    document.body.append(image);
+  });
+  await eventually("the violation", async () => wrong.some((one) => /Content Security Policy/i.test(one)));
+  await page.evaluate(() => (document.querySelector("h1").outerHTML, document.documentElement.removeAttribute("lang")));
+  await assert.rejects(accessible(page, "broken"), /image-alt|html-has-lang/);
+  await context.close();
+});
+
+test("a printed page has the figures, and no buttons", async () => {
+  await system.open("paper");
+  await system.vote("paper", "ana", 1);
+  const context = await profile(browser, { viewport: DESKTOP });
+  const { page, close } = await open(context, at("/polls/paper"));
+  await untilPercent(page, "ana", "100,00 %");
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await page.locator("button:visible").count(), 0);
+  assert.ok(await page.locator('[data-candidate="ana"] .percent').isVisible());
+  await close();
+  await context.close();
+});

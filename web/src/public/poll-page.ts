@@ -1,0 +1,145 @@
+// The page of a poll: figures as they come, the state as it changes, the time that is left.
+
+import { watchPoll, watchStanding } from "../../../clients/typescript/src/index.ts";
+import type { Meta, Poll, Standing, WatchState } from "../../../clients/typescript/src/index.ts";
+import { Countdown } from "../shared/countdown.ts";
+import { show, the, write } from "../shared/dom.ts";
+import { countText, percentText, text, timeText, wordsOf } from "../shared/words.ts";
+import type { Words } from "../shared/words.ts";
+import { Ballot } from "./ballot.ts";
+
+type StateName = "not_open" | "open" | "paused" | "closed" | "final" | "void";
+
+/** How a state is called on pages: what was opened ahead of its time is not open yet. */
+function stateName({ state, status }: Pick<Poll, "state" | "status">): StateName {
+  if (state === "void") return "void";
+  if (state === "draft" || status === "not_open") return "not_open";
+  if (state === "open" || state === "paused") return state;
+  return state === "sealed" && status === "final" ? "final" : "closed";
+}
+
+class PollPage {
+  readonly #words: Words;
+  readonly #countdown = new Countdown(the("countdown"));
+  readonly #ballot: Ballot;
+  readonly #rows: ReadonlyMap<string, HTMLElement>;
+
+  constructor(readonly main: HTMLElement) {
+    this.#words = wordsOf(main);
+    this.#ballot = new Ballot(main, this.#words);
+    const rows = Array.from(main.querySelectorAll<HTMLElement>("[data-candidate]"));
+    this.#rows = new Map(rows.map((row) => [row.dataset["candidate"] ?? "", row]));
+    this.#draw();
+  }
+
+  start(): void {
+    const poll = this.main.dataset["poll"] ?? "";
+    watchPoll({ results: "", poll, onPoll: (document, meta) => this.#poll(document, meta) });
+    // What is not public has no stream.
+    if (this.main.dataset["visibility"] === "embargoed") return;
+    watchStanding({
+      results: "",
+      poll,
+      maxRate: 2,
+      onStanding: (standing, meta) => this.#standing(standing, meta),
+      onState: (state) => this.#live(state),
+    });
+  }
+
+  #poll(poll: Poll, meta: Meta): void {
+    const { dataset } = this.main;
+    this.#countdown.now(meta.serverMs);
+    dataset["opens"] = poll.opens_at;
+    dataset["closes"] = poll.closes_at;
+    if (dataset["release"] !== poll.release && poll.release === "held") this.#held();
+    dataset["release"] = poll.release;
+    for (const candidate of poll.candidates) this.#withdrawn(candidate.id, candidate.withdrawn_at !== undefined);
+    this.#state(poll);
+  }
+
+  #standing(standing: Standing, meta: Meta): void {
+    this.#countdown.now(meta.serverMs);
+    // What is held is held on the stream; who asks for the figures themselves gets the running ones.
+    if (this.main.dataset["release"] === "held" && meta.how === "polling") return;
+    this.#state(standing);
+    const name = stateName(standing);
+    const isShown = name !== "not_open" && name !== "void";
+    const isAny = standing.candidates.some(({ percent }) => (percent ?? 0) > 0);
+    for (const { id, percent, withdrawn_at } of standing.candidates) {
+      this.#withdrawn(id, withdrawn_at !== undefined);
+      this.#bar(id, isShown && isAny ? percent : undefined);
+    }
+    const { total_votes: total } = standing;
+    this.#note("no-figures", isShown && !isAny ? text(this.#words, "nobody") : "");
+    const isCounted = isShown && isAny && total !== undefined;
+    this.#note("total", isCounted ? text(this.#words, "total", ["count", countText(this.#words, total)]) : "");
+    this.#note("as-of", isShown ? text(this.#words, "as_of", ["time", this.#time(standing.as_of)]) : "");
+  }
+
+  #state(told: Pick<Poll, "state" | "status">): void {
+    this.main.dataset["state"] = stateName(told);
+    show(the("stale"), told.status === "stale");
+    this.#draw();
+  }
+
+  /** What production holds is no longer to be seen; the stream brings the figures at which it is held, if there are any. */
+  #held(): void {
+    for (const id of this.#rows.keys()) this.#bar(id, undefined);
+    this.#note("no-figures", text(this.#words, "held"));
+    for (const id of ["total", "as-of"]) this.#note(id, "");
+  }
+
+  #draw(): void {
+    const { state = "", opens = "", closes = "" } = this.main.dataset;
+    const at = state === "not_open" ? opens : closes;
+    write(the("state"), text(this.#words, `state_${state}`, ["time", this.#time(at)]));
+    this.#ballot.open(state === "open");
+    if (state === "not_open") this.#countdown.to(text(this.#words, "opens_in"), opens);
+    else this.#countdown.to(text(this.#words, "closes_in"), state === "open" || state === "paused" ? closes : undefined);
+    if (state === "void") {
+      for (const id of this.#rows.keys()) this.#bar(id, undefined);
+      for (const id of ["no-figures", "total", "as-of"]) this.#note(id, "");
+    }
+  }
+
+  #bar(id: string, percent: number | undefined): void {
+    const row = this.#rows.get(id);
+    const [label] = row?.getElementsByClassName("percent") ?? [];
+    const [bar] = row?.getElementsByClassName("bar") ?? [];
+    const [fill] = row?.getElementsByClassName("fill") ?? [];
+    if (!label || !bar || !fill) return;
+    write(label, percent === undefined ? "" : percentText(this.#words, percent));
+    fill.setAttribute("width", `${percent ?? 0}%`);
+    show(bar, percent !== undefined);
+  }
+
+  #withdrawn(id: string, isWithdrawn: boolean): void {
+    const row = this.#rows.get(id);
+    if (!row) return;
+    row.classList.toggle("withdrawn", isWithdrawn);
+    const [out] = row.getElementsByClassName("out");
+    if (out) show(out, isWithdrawn);
+  }
+
+  #live(state: WatchState): void {
+    const element = the("live");
+    const isLive = state === "live" || state === "polling";
+    element.classList.toggle("on", isLive);
+    show(element, state !== "ended");
+    write(element, text(this.#words, isLive ? "live" : "not_live"));
+  }
+
+  #note(id: string, said: string): void {
+    const element = the(id);
+    write(element, said);
+    show(element, said !== "");
+  }
+
+  #time(at: string): string {
+    return timeText(this.#words, at, this.main.dataset["timezone"] ?? "UTC");
+  }
+}
+
+export function pollPage(main: HTMLElement): void {
+  new PollPage(main).start();
+}
