@@ -73,7 +73,7 @@ impl Figures {
                 .any(|percent| *percent > Percent::ZERO),
             candidates,
             total: match sight {
-                Sight::All => standing.total_votes,
+                Sight::Staff | Sight::All => standing.total_votes,
                 Sight::Percentages => None,
             },
             as_of: standing.as_of,
