@@ -266,7 +266,7 @@ async fn a_poll_that_is_not_there_is_a_page_and_its_address_leads_to_a_poll_that
 
 #[tokio::test]
 async fn an_unknown_answer_offers_the_same_vote_again_and_it_counts_once() {
-    let mut show = Show::open().await;
+    let show = Show::open().await;
     let app = show
         .app_with(&[("VOTE__COMMIT__ACCEPT_TIMEOUT_MS", "300")])
         .await;
