@@ -1,9 +1,10 @@
 // The public pages of the real services, behind one origin, in a real Chromium.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import test, { after, before } from "node:test";
 
-import { Services, eventually } from "../../browser/lib/services.mjs";
+import { Services, eventually, freePort } from "../../browser/lib/services.mjs";
 import { Front } from "../lib/front.mjs";
 import { DESKTOP, PHONE, accessible, fits, launch, open, picture, profile, untilPercent, untilState, vote } from "../lib/pages.mjs";
 
@@ -367,6 +368,51 @@ test("the check itself: a page that breaks its policy, and one that is not acces
   await page.evaluate(() => (document.querySelector("h1").outerHTML, document.documentElement.removeAttribute("lang")));
   await assert.rejects(accessible(page, "broken"), /image-alt|html-has-lang/);
   await context.close();
+});
+
+test("with an origin for each service, as without a proxy, votes go there by script and by form", async () => {
+  const [voting, reading] = [await freePort(), await freePort()].map((port) => ({ port, url: `http://127.0.0.1:${port}` }));
+  const ingest = await system.service("vote-ingest", {
+    port: voting.port,
+    settings: { VOTE__SITE__URL: reading.url, VOTE__HTTP__CORS_ALLOWED_ORIGINS: reading.url },
+  });
+  const results = await system.service("vote-results", { port: reading.port, settings: { VOTE__SITE__INGEST_URL: voting.url } });
+  await system.open("apart");
+  const page = `${reading.url}/polls/apart`;
+  await eventually("the page", async () => (await fetch(page)).ok);
+  const scripted = await open(await profile(browser), page, [voting.url]);
+  await vote(scripted.page, "ana");
+  await scripted.page.getByText("Voto registrado.").waitFor();
+  await scripted.close();
+  const plain = await open(await profile(browser, { javaScriptEnabled: false }), page, [voting.url]);
+  await plain.page.getByRole("button", { name: "Votar para eliminar Bia" }).click();
+  await plain.page.getByRole("button", { name: "Confirmar: eliminar Bia" }).click();
+  await plain.page.getByText("Sim. Seu voto está na contagem.").waitFor();
+  assert.ok(plain.page.url().startsWith(reading.url), plain.page.url());
+  await plain.close();
+  assert.equal(await total("apart"), 2);
+  await system.kill(ingest, "SIGTERM");
+  await system.kill(results, "SIGTERM");
+});
+
+test("a form on a stranger's page records nothing", async () => {
+  await system.open("lured");
+  const lure = `<form method="post" action="${front.url}/polls/lured/votes"><input name="candidate" value="ana">
+    <input name="key" value="lured-key"><button>Win a prize</button></form>`;
+  const stranger = createServer((_asked, answer) => {
+    answer.writeHead(200, { "Content-Type": "text/html" });
+    answer.end(lure);
+  });
+  await new Promise((listening) => stranger.listen(0, "127.0.0.1", listening));
+  const context = await profile(browser);
+  const page = await context.newPage();
+  await page.goto(`http://127.0.0.1:${stranger.address().port}/`);
+  await page.getByRole("button", { name: "Win a prize" }).click();
+  await page.getByRole("heading", { name: "O voto veio de outro site" }).waitFor();
+  assert.equal(await total("lured"), 0);
+  await context.close();
+  stranger.closeAllConnections();
+  await new Promise((closed) => stranger.close(closed));
 });
 
 test("a printed page has the figures, and no buttons", async () => {
