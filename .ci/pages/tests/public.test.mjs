@@ -32,7 +32,9 @@ async function total(poll) {
 }
 
 test("a vote on the page moves the bar in another browser, without a reload", async () => {
-  await system.open("two");
+  await system.open("two", { title: "Paredão 1", candidates: [
+    { id: "ana", name: "Ana", color: "#e4572e" }, { id: "bia", name: "Bia", color: "#17bebb" },
+  ] });
   const [phone, desktop] = [await profile(browser), await profile(browser, { viewport: DESKTOP })];
   const voter = await open(phone, at("/polls/two"));
   const viewer = await open(desktop, at("/polls/two"));
@@ -86,24 +88,21 @@ test("without JavaScript a vote is asked, cast, and found again; a second click 
   await page.getByText("Sim. Seu voto está na contagem.").waitFor();
   assert.match(page.url(), /\/polls\/plain\/receipts\/v1\./);
   assert.equal(await total("plain"), 1);
-  // Back, and the same form again: the same vote.
-  await page.goBack();
-  await page.getByRole("button", { name: "Confirmar: eliminar Bia" }).click();
-  await page.getByText("Sim. Seu voto está na contagem.").waitFor();
-  assert.equal(await total("plain"), 1);
-  // No answer: the browser sends the same form once more, and it counts once.
+  // The answer is lost: to load the page again sends the same form, and it counts once.
   await page.goto(at("/polls/plain?lang=en"));
   await page.getByRole("button", { name: "Vote to evict Ana" }).click();
-  front.losing = 1;
+  // As often as the browser tries by itself, and once more.
+  front.losing = 2;
   await page.getByRole("button", { name: "Confirm: evict Ana" }).click().catch(() => undefined);
-  await eventually("the lost answer", async () => front.losing === 0);
-  await page.goBack().catch(() => undefined);
-  if (!(await page.getByRole("button", { name: "Confirm: evict Ana" }).count())) await page.goBack();
-  await page.getByRole("button", { name: "Confirm: evict Ana" }).click();
-  await page.getByText("Yes. Your vote is in the count.").waitFor();
+  await eventually("the receipt", async () => {
+    if (await page.getByText("Yes. Your vote is in the count.").count()) return true;
+    await page.reload().catch(() => undefined);
+    return page.url();
+  });
+  assert.equal(front.losing, 0);
   assert.equal(await total("plain"), 2);
   for (const request of front.seen) assert.ok(!/candidate|ana|bia/.test(request.replace("/polls/plain", "")), request);
-  await close().catch((error) => assert.match(String(error), /ERR_/));
+  await close();
 });
 
 test("without JavaScript a refusal is a page that says what to do", async () => {
@@ -180,7 +179,7 @@ test("each state comes to an open page by itself, and votes are offered in one a
   await check("paused", "Votação pausada", 0);
   await system.votectl("poll", "resume", "course");
   await check("open", "Votação aberta até", 2);
-  await system.votectl("poll", "withdraw", "course", "bia", "--yes");
+  await system.votectl("poll", "withdraw", "course", "bia", "--reason", "a test", "--yes");
   await page.locator('[data-candidate="bia"] .out:visible').waitFor();
   assert.equal(await buttons.count(), 1);
   await system.votectl("poll", "close", "course", "--yes");

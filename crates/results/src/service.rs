@@ -90,7 +90,7 @@ impl Service for Results {
                 access: Access::new(&settings.access, feed_tokens),
                 receipt_key,
                 list_reads: metrics.list_reads(),
-                home_reads: metrics.home_reads(),
+                site: Site::new(&settings.site, metrics.home_reads())?,
                 series: SeriesMaker::new(metrics),
                 feeds: OnDemand::new(
                     "Too many feeds of other rows, orders or languages are being asked for at once.",
@@ -98,7 +98,6 @@ impl Service for Results {
                 streams,
                 overlay: Assets::new()?,
                 themes,
-                site: Site::new(&settings.site)?,
             }),
         })
     }

@@ -23,6 +23,7 @@ class PollPage {
   readonly #countdown = new Countdown(the("countdown"));
   readonly #ballot: Ballot;
   readonly #rows: ReadonlyMap<string, HTMLElement>;
+  #isLive = false;
 
   constructor(readonly main: HTMLElement) {
     this.#words = wordsOf(main);
@@ -42,7 +43,7 @@ class PollPage {
       poll,
       maxRate: 2,
       onStanding: (standing, meta) => this.#standing(standing, meta),
-      onState: (state) => this.#live(state),
+      onState: (state, problem) => this.#live(state, problem !== undefined),
     });
   }
 
@@ -51,8 +52,10 @@ class PollPage {
     this.#countdown.now(meta.serverMs);
     dataset["opens"] = poll.opens_at;
     dataset["closes"] = poll.closes_at;
-    if (dataset["release"] !== poll.release && poll.release === "held") this.#held();
+    const isHeldNow = dataset["release"] !== poll.release && poll.release === "held";
     dataset["release"] = poll.release;
+    // The stream brings the figures at which it is held, and may have brought them already.
+    if (isHeldNow && !this.#isLive) this.#held();
     for (const candidate of poll.candidates) this.#withdrawn(candidate.id, candidate.withdrawn_at !== undefined);
     this.#state(poll);
   }
@@ -82,7 +85,7 @@ class PollPage {
     this.#draw();
   }
 
-  /** What production holds is no longer to be seen; the stream brings the figures at which it is held, if there are any. */
+  /** What production holds is no longer to be seen. */
   #held(): void {
     for (const id of this.#rows.keys()) this.#bar(id, undefined);
     this.#note("no-figures", text(this.#words, "held"));
@@ -121,7 +124,10 @@ class PollPage {
     if (out) show(out, isWithdrawn);
   }
 
-  #live(state: WatchState): void {
+  #live(state: WatchState, isRefused: boolean): void {
+    this.#isLive = state === "live";
+    // There are no figures at which it is held.
+    if (isRefused && this.main.dataset["release"] === "held") this.#held();
     const element = the("live");
     const isLive = state === "live" || state === "polling";
     element.classList.toggle("on", isLive);

@@ -32,8 +32,7 @@ pub(crate) fn check(headers: &HeaderMap, settings: &Settings) -> Result<(), Prob
 
 fn is_named(origin: &HeaderValue, settings: &Settings) -> bool {
     let site = settings.site.url.as_deref();
-    site.is_some_and(|site| origin == site)
-        || is_among(&settings.http.cors_allowed_origins, origin)
+    site.is_some_and(|site| origin == site) || is_among(&settings.http.cors_allowed_origins, origin)
 }
 
 /// Whether an origin is the host that was asked. Its scheme is known to the proxy in front alone.
@@ -111,6 +110,10 @@ mod tests {
         assert!(!is_taken(&any, "cross-site", "*"));
         let local = settings(&[("VOTE__HTTP__CORS_ALLOWED_ORIGINS", "http://localhost:*")]);
         assert!(is_taken(&local, "cross-site", "http://localhost:8081"));
-        assert!(!is_taken(&local, "cross-site", "http://localhost.evil.example:8081"));
+        assert!(!is_taken(
+            &local,
+            "cross-site",
+            "http://localhost.evil.example:8081"
+        ));
     }
 }

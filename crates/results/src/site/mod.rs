@@ -19,6 +19,7 @@ use std::io;
 
 use vote_runtime::settings::SiteSettings;
 
+use crate::metrics::ReadCounters;
 use crate::site::assets::SiteAssets;
 
 /// What the site is made from.
@@ -27,6 +28,8 @@ pub(crate) struct Site {
     pub(crate) assets: SiteAssets,
     /// The origin of ingest, where it is another one than the pages'.
     pub(crate) ingest: Option<String>,
+    /// Of the page of all polls.
+    pub(crate) home_reads: ReadCounters,
 }
 
 impl Site {
@@ -34,10 +37,11 @@ impl Site {
     ///
     /// # Errors
     /// Those of the compressors: none, in memory.
-    pub(crate) fn new(settings: &SiteSettings) -> io::Result<Self> {
+    pub(crate) fn new(settings: &SiteSettings, home_reads: ReadCounters) -> io::Result<Self> {
         Ok(Self {
             assets: SiteAssets::new()?,
             ingest: settings.ingest_url.clone(),
+            home_reads,
         })
     }
 }
