@@ -250,6 +250,7 @@ test("figures are shown as far as they are public, and held ones stand still", a
   await none.close();
   const held = await open(context, at("/polls/held"));
   await held.page.locator("#total", { hasText: "Total de votos: 2" }).waitFor();
+  await system.votectl("poll", "release", "held", "--yes");
   await system.votectl("poll", "hold", "held");
   await eventually("held", async () => (await (await fetch(at("/v1/polls/held"))).json()).release === "held");
   await system.vote("held", "bia", 2);
@@ -261,6 +262,16 @@ test("figures are shown as far as they are public, and held ones stand still", a
   await system.votectl("poll", "release", "held", "--yes");
   await untilPercent(held.page, "ana", "50,00 %");
   await held.close();
+  // What was never released is held without figures.
+  await system.open("shut");
+  await system.vote("shut", "ana", 2);
+  const shut = await open(context, at("/polls/shut"));
+  await untilPercent(shut.page, "ana", "100,00 %");
+  await system.votectl("poll", "hold", "shut");
+  await shut.page.getByText("Os percentuais não estão disponíveis agora.").waitFor();
+  assert.ok(!(await shut.page.locator("ul.candidates").textContent()).includes("%"));
+  assert.ok(await shut.page.getByRole("button", { name: "Votar para eliminar Ana" }).isVisible());
+  await shut.close();
   await context.close();
 });
 

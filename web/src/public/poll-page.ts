@@ -64,8 +64,12 @@ class PollPage {
     this.#countdown.now(meta.serverMs);
     // What is held is held on the stream; who asks for the figures themselves gets the running ones.
     if (this.main.dataset["release"] === "held" && meta.how === "polling") return;
-    this.#state(standing);
     const name = stateName(standing);
+    // The stream knows before the poll's document comes that it was closed early, and that was the newest to happen.
+    const { dataset } = this.main;
+    const isEarly = Date.parse(standing.as_of) < Date.parse(dataset["closes"] ?? "");
+    if (name === "closed" && isEarly) dataset["closes"] = standing.as_of;
+    this.#state(standing);
     const isShown = name !== "not_open" && name !== "void";
     const isAny = standing.candidates.some(({ percent }) => (percent ?? 0) > 0);
     for (const { id, percent, withdrawn_at } of standing.candidates) {
@@ -126,10 +130,11 @@ class PollPage {
 
   #live(state: WatchState, isRefused: boolean): void {
     this.#isLive = state === "live";
+    const isHeld = this.main.dataset["release"] === "held";
     // There are no figures at which it is held.
-    if (isRefused && this.main.dataset["release"] === "held") this.#held();
+    if (isRefused && isHeld) this.#held();
     const element = the("live");
-    const isLive = state === "live" || state === "polling";
+    const isLive = state === "live" || (state === "polling" && !isHeld);
     element.classList.toggle("on", isLive);
     show(element, state !== "ended");
     write(element, text(this.#words, isLive ? "live" : "not_live"));
