@@ -69,13 +69,13 @@ class PollPage {
     const { dataset } = this.main;
     const isEarly = Date.parse(standing.as_of) < Date.parse(dataset["closes"] ?? "");
     if (name === "closed" && isEarly) dataset["closes"] = standing.as_of;
-    this.#state(standing);
     const isShown = name !== "not_open" && name !== "void";
     const isAny = standing.candidates.some(({ percent }) => (percent ?? 0) > 0);
     for (const { id, percent, withdrawn_at } of standing.candidates) {
       this.#withdrawn(id, withdrawn_at !== undefined);
       this.#bar(id, isShown && isAny ? percent : undefined);
     }
+    this.#state(standing);
     const { total_votes: total } = standing;
     this.#note("no-figures", isShown && !isAny ? text(this.#words, "nobody") : "");
     const isCounted = isShown && isAny && total !== undefined;

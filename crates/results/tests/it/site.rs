@@ -203,6 +203,7 @@ async fn figures_are_shown_as_far_as_they_are_public_and_old_ones_say_so() {
         "{page}"
     );
     // As on the stream, the figures at which it is held stay.
+    producer.release(ID).await;
     producer.hold(ID).await;
     until(&app, PAGE, "data-release=\"held\"").await;
     voters.vote(BIA, voting()).await;
