@@ -184,7 +184,8 @@ test("each state comes to an open page by itself, and votes are offered in one a
   await eventually("one button", async () => (await buttons.count()) === 1);
   await system.votectl("poll", "close", "course", "--yes");
   await check("closed", "O resultado ainda é provisório.", 0);
-  await system.votectl("poll", "seal", "course", "--yes");
+  // As soon as all that has voted is drained.
+  await eventually("sealed", () => system.votectl("poll", "seal", "course", "--now", "--yes").then(() => true));
   await check("final", "Resultado final.", 0);
   await untilPercent(page, "ana", "100,00 %");
   await close();
