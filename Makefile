@@ -242,7 +242,7 @@ pages = BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT
 pages-setup: screenshots-setup web-setup
 	@cmp -s .ci/pages/package-lock.json $(PAGES)/package-lock.json || { rm -rf $(PAGES) $(PAGES).new \
 		&& mkdir -p $(PAGES).new && cp .ci/pages/package.json .ci/pages/package-lock.json $(PAGES).new \
-		&& npm ci --prefix $(PAGES).new --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
+		&& (cd $(PAGES).new && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null) \
 		&& mv $(PAGES).new $(PAGES); }
 
 # One file after the other. Some of them: PAGES_TESTS=.ci/pages/tests/public.test.mjs

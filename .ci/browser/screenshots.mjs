@@ -75,6 +75,17 @@ async function main() {
       if (receipt?.poll !== demo.poll) findings.push(`results: getReceipt answered ${JSON.stringify(receipt)}`);
     }
   });
+  for (const [name, width, height] of [["public-page-phone", 390, 844], ["public-page-desktop", 1280, 800]]) {
+    const page = await watched(browser, name, demo.results, findings);
+    await page.setViewportSize({ width, height });
+    await page.goto(`${demo.results}/polls/${demo.poll}`);
+    // Its script runs, and the stream has come.
+    await page.locator("#live.on").waitFor();
+    await photograph(page, name, "the public page, live");
+    // The stream, which closing the page cuts.
+    page.removeAllListeners("requestfailed");
+    await page.context().close();
+  }
   await desk(browser, demo);
   await overlays(browser, demo);
   const browserIs = `Chromium ${browser.version()}, after ${VOTES} votes`;

@@ -66,6 +66,10 @@ fn manifest(folder: &Path) -> Result<BTreeMap<String, String>, String> {
     })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script by its environment alone; it is no setting"
+)]
 fn path(variable: &str) -> Result<PathBuf, String> {
     env::var_os(variable)
         .map(PathBuf::from)

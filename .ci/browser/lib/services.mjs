@@ -11,7 +11,8 @@ const BIN = resolve(process.env.BIN_DIR);
 const PATIENCE_MS = 60_000;
 const run = promisify(execFile);
 
-async function freePort() {
+/** A port that nobody listens on. */
+export async function freePort() {
   const server = createServer();
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const { port } = server.address();

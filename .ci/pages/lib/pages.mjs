@@ -21,8 +21,8 @@ export async function profile(browser, options = {}) {
   return await browser.newContext({ viewport: PHONE, deviceScaleFactor: 1, locale: "pt-BR", reducedMotion: "reduce", ...options });
 }
 
-/** A page; whatever goes wrong in it is kept, and nothing may have when it is closed. */
-export async function open(context, url) {
+/** A page; whatever goes wrong in it is kept, and nothing may have when it is closed. It may ask its own host, and `others`. */
+export async function open(context, url, others = []) {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   const { origin } = new URL(url);
@@ -33,7 +33,7 @@ export async function open(context, url) {
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) wrong.push(message.text());
   });
   page.on("request", (request) => {
-    if (new URL(request.url()).origin !== origin) wrong.push(`asks another host: ${request.url()}`);
+    if (![origin, ...others].includes(new URL(request.url()).origin)) wrong.push(`asks another host: ${request.url()}`);
   });
   await page.goto(url);
   return {

@@ -33,5 +33,4 @@ pub(crate) struct Api {
     pub(crate) themes: Themes,
     /// What the pages of the site are answered from, beside the board.
     pub(crate) site: Site,
-    pub(crate) home_reads: ReadCounters,
 }

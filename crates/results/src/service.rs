@@ -97,14 +97,13 @@ impl Service for Results {
                 access: Access::new(&settings.access, feed_tokens),
                 receipt_key,
                 list_reads: metrics.list_reads(),
-                home_reads: metrics.home_reads(),
+                site: Site::new(&settings.site, metrics.home_reads())?,
                 series: SeriesMaker::new(metrics),
                 feeds: OnDemand::new(MANY_FEEDS),
                 desks: OnDemand::new(MANY_DESKS),
                 streams,
                 overlay: Assets::new()?,
                 themes,
-                site: Site::new(&settings.site)?,
             }),
         })
     }

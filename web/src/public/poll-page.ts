@@ -23,6 +23,7 @@ class PollPage {
   readonly #countdown = new Countdown(the("countdown"));
   readonly #ballot: Ballot;
   readonly #rows: ReadonlyMap<string, HTMLElement>;
+  #isLive = false;
 
   constructor(readonly main: HTMLElement) {
     this.#words = wordsOf(main);
@@ -42,7 +43,7 @@ class PollPage {
       poll,
       maxRate: 2,
       onStanding: (standing, meta) => this.#standing(standing, meta),
-      onState: (state) => this.#live(state),
+      onState: (state, problem) => this.#live(state, problem !== undefined),
     });
   }
 
@@ -51,8 +52,10 @@ class PollPage {
     this.#countdown.now(meta.serverMs);
     dataset["opens"] = poll.opens_at;
     dataset["closes"] = poll.closes_at;
-    if (dataset["release"] !== poll.release && poll.release === "held") this.#held();
+    const isHeldNow = dataset["release"] !== poll.release && poll.release === "held";
     dataset["release"] = poll.release;
+    // The stream brings the figures at which it is held, and may have brought them already.
+    if (isHeldNow && !this.#isLive) this.#held();
     for (const candidate of poll.candidates) this.#withdrawn(candidate.id, candidate.withdrawn_at !== undefined);
     this.#state(poll);
   }
@@ -61,14 +64,18 @@ class PollPage {
     this.#countdown.now(meta.serverMs);
     // What is held is held on the stream; who asks for the figures themselves gets the running ones.
     if (this.main.dataset["release"] === "held" && meta.how === "polling") return;
-    this.#state(standing);
     const name = stateName(standing);
+    // The stream knows before the poll's document comes that it was closed early, and that was the newest to happen.
+    const { dataset } = this.main;
+    const isEarly = Date.parse(standing.as_of) < Date.parse(dataset["closes"] ?? "");
+    if (name === "closed" && isEarly) dataset["closes"] = standing.as_of;
     const isShown = name !== "not_open" && name !== "void";
     const isAny = standing.candidates.some(({ percent }) => (percent ?? 0) > 0);
     for (const { id, percent, withdrawn_at } of standing.candidates) {
       this.#withdrawn(id, withdrawn_at !== undefined);
       this.#bar(id, isShown && isAny ? percent : undefined);
     }
+    this.#state(standing);
     const { total_votes: total } = standing;
     this.#note("no-figures", isShown && !isAny ? text(this.#words, "nobody") : "");
     const isCounted = isShown && isAny && total !== undefined;
@@ -82,7 +89,7 @@ class PollPage {
     this.#draw();
   }
 
-  /** What production holds is no longer to be seen; the stream brings the figures at which it is held, if there are any. */
+  /** What production holds is no longer to be seen. */
   #held(): void {
     for (const id of this.#rows.keys()) this.#bar(id, undefined);
     this.#note("no-figures", text(this.#words, "held"));
@@ -121,9 +128,13 @@ class PollPage {
     if (out) show(out, isWithdrawn);
   }
 
-  #live(state: WatchState): void {
+  #live(state: WatchState, isRefused: boolean): void {
+    this.#isLive = state === "live";
+    const isHeld = this.main.dataset["release"] === "held";
+    // There are no figures at which it is held.
+    if (isRefused && isHeld) this.#held();
     const element = the("live");
-    const isLive = state === "live" || state === "polling";
+    const isLive = state === "live" || (state === "polling" && !isHeld);
     element.classList.toggle("on", isLive);
     show(element, state !== "ended");
     write(element, text(this.#words, isLive ? "live" : "not_live"));

@@ -42,6 +42,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/polls/{poll}/votes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to a poll's page
+         * @description For whoever asks for the form's address, such as by loading the answer to it again from the address bar.
+         */
+        get: operations["seePoll"];
+        put?: never;
+        /**
+         * Cast a vote by a form
+         * @description For pages without scripts, which the results service makes: the vote is recorded as by `castVote`, and the answer leads to the
+         *     page of its receipt. Sent twice, by a second click or because there was no answer, it counts once. What goes wrong is
+         *     answered with a page that says what to do, with the status of the problem.
+         *
+         *     A form from a page of another origin is refused (`403`), by `Sec-Fetch-Site` and `Origin`, unless `site.url` or
+         *     `http.cors_allowed_origins` names that origin.
+         */
+        post: operations["castForm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/problems": {
         parameters: {
             query?: never;
@@ -248,7 +277,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "overloaded" | "not-recorded" | "store-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "overloaded" | "not-recorded" | "store-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
@@ -321,6 +350,28 @@ export interface components {
              *     repeat to a poll that is void or sealed has none.
              */
             receipt?: string;
+        };
+        /**
+         * @description The fields of a vote's form.
+         * @example {
+         *       "candidate": "ana",
+         *       "channel": "torcida",
+         *       "direction": "eliminate",
+         *       "key": "AAECAwQFBgcICQoLDA0ODw",
+         *       "lang": "pt"
+         *     }
+         */
+        VoteForm: {
+            /** @description The candidate's id. */
+            candidate: string;
+            /** @description The channel's id; the poll's first channel where it is left out. */
+            channel?: string;
+            /** @description What the page shows that a vote means. */
+            direction?: components["schemas"]["Direction"];
+            /** @description The vote's key, as an `Idempotency-Key` is: sent twice, it counts once. */
+            key: string;
+            /** @description The language of the answer, `pt`, `en` or `es`. */
+            lang?: string;
         };
         /**
          * @description How a vote ended well.
@@ -415,6 +466,199 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    seePoll: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The poll's id
+                 * @example paredao-01
+                 */
+                poll: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the poll's page. */
+            303: {
+                headers: {
+                    /** @description The poll's page. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The poll's id is none. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no poll of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description Whether there is such a poll is not known. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    castForm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The poll's id
+                 * @example paredao-01
+                 */
+                poll: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["VoteForm"];
+            };
+        };
+        responses: {
+            /** @description Recorded before, and there is no receipt any more: a page that says so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description Recorded, now or before: to the page of its receipt. */
+            303: {
+                headers: {
+                    /** @description The page of the receipt. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field is missing, unknown, given twice or wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description `cross-site-form`, `eligibility-not-available` or `vote-limit-reached`, as a page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no poll of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The form took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The poll is not open yet, or paused. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The poll is closed or void. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The form is larger than this service reads. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The body is no form, or is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description No such candidate or channel, the other direction, or a key of another vote. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description Not recorded, for now: a page that offers to send it again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before it is sent again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description Whether it is recorded is not known: a page that offers to send it again, under the same key. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
         };

@@ -141,6 +141,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/polls/{poll}/desk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What production's desk shows of a poll
+         * @description All that is known of a poll, from one snapshot: the poll and its standing, weighted and not, what graphics show of it,
+         *     how votes ended, whether the figures agree, and the newest of its journal. While production holds the poll, `standing`
+         *     goes on and `on_air` is what graphics are held at. Only with a bearer token of production or broadcast.
+         */
+        get: operations["getDesk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/polls/{poll}/results": {
         parameters: {
             query?: never;
@@ -153,7 +175,8 @@ export interface paths {
          * @description Votes, percentages and ranks of every candidate, over all channels by their weights and in each.
          *     Where the poll's `visibility` is `percentages`, the public's answer has no `votes` and
          *     `total_votes`; where it is `embargoed`, the public gets none. `status` says how far the figures can
-         *     be relied on; a `final` one is the sealed result and doesn't change any more.
+         *     be relied on; a `final` one is the sealed result and doesn't change any more. With a token of production or broadcast,
+         *     `lost` is the number of accepted votes that are in no figure; without it none are noted.
          */
         get: operations["getResults"];
         put?: never;
@@ -475,6 +498,105 @@ export interface components {
          * @enum {string}
          */
         CheckStatus: "ok" | "failed";
+        /** @description Whether the figures agree with each other, as `votectl audit` asks of each shard; here over all of them. */
+        Checks: {
+            /** @description Whether tally and minutes agree by channel and candidate, both with the ledger, and all with the sealed result. */
+            agree: boolean;
+            /**
+             * Format: int64
+             * @description The votes of the tally.
+             * @example 2000
+             */
+            tally: number;
+            /**
+             * Format: int64
+             * @description The votes of the minutes.
+             * @example 2000
+             */
+            minutes: number;
+            /**
+             * Format: int64
+             * @description The votes of the ledger.
+             * @example 2000
+             */
+            ledger: number;
+            /** @description How many writers the ledger has, over all shards. */
+            writers: number;
+            /** @description How many of them have said that all they had accepted is recorded. Absent while the poll is not closed. */
+            drained?: number;
+            /**
+             * @description The first 16 of those that sealing waits for. Empty while the poll is not closed, and once it is sealed.
+             * @example []
+             */
+            waiting: string[];
+        };
+        /** @description All that production's desk shows of a poll. */
+        Desk: {
+            /** @description The poll and its state. */
+            poll: components["schemas"]["Poll"];
+            /** @description How it stands, whatever graphics show of it. */
+            standing: components["schemas"]["Standing"];
+            /** @description The candidates where every vote counts alike, through whichever channel it came. */
+            unweighted: components["schemas"]["CandidateStanding"][];
+            /** @description What graphics, stream and overlay show of it. */
+            on_air: components["schemas"]["OnAir"];
+            /**
+             * @description How votes ended, as far as Redis has counted them. What else was refused is counted by the ingest processes
+             *     alone, in `vote_votes_total`.
+             */
+            outcomes: components["schemas"]["DeskOutcomes"];
+            peak?: components["schemas"]["PeakMinute"] | null;
+            /** @description Whether the figures agree with each other, and what sealing waits for. */
+            checks: components["schemas"]["Checks"];
+            sealed?: components["schemas"]["DeskSealed"] | null;
+            /** @description What was done to the poll, newest first; the last 20 of it. */
+            journal: components["schemas"]["JournalEntry"][];
+        };
+        /** @description How votes ended. */
+        DeskOutcomes: {
+            /**
+             * Format: int64
+             * @description Recorded: they are in the total.
+             * @example 2000
+             */
+            recorded: number;
+            /**
+             * Format: int64
+             * @description Of those, for candidates who were withdrawn: they are in no percentage.
+             * @example 0
+             */
+            withdrawn: number;
+            /**
+             * Format: int64
+             * @description Refused because they reached Redis after the closing.
+             * @example 3
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description Accepted, in no figure, and not to be recorded again: as far as the writers have noted it in Redis.
+             * @example 0
+             */
+            lost: number;
+        };
+        /** @description What is known of a sealed result beside its figures. Its digest was checked when it was read. */
+        DeskSealed: {
+            /**
+             * Format: date-time
+             * @description When it was sealed.
+             * @example 2026-11-26T02:01:00.000Z
+             */
+            sealed_at: string;
+            /** @description By whom. */
+            sealed_by: string;
+            /** @description The SHA-256 over it, in lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * @description Writers that were not waited for.
+             * @example []
+             */
+            abandoned: string[];
+        };
         /**
          * @description What a vote for a candidate means. It is in every payload and on every page, because a poll
          *     whose page and application disagree about it has to be voided.
@@ -587,6 +709,14 @@ export interface components {
              * @example true
              */
             on_air: boolean;
+            /**
+             * Format: date-time
+             * @description When voting ends, or has ended: also of a poll that is held, so that a countdown follows an extension.
+             * @example 2026-11-24T02:00:00.000Z
+             */
+            closes_at: string;
+            /** @description The language of the texts: the poll's, or the one that was asked for. */
+            language: components["schemas"]["Language"];
         };
         /**
          * @description Votes by the hour.
@@ -629,12 +759,44 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description One thing that was done to the poll. */
+        JournalEntry: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-11-24T00:00:00.000Z
+             */
+            at: string;
+            /**
+             * @description What: `open`, `pause`, `hold` and so on.
+             * @example open
+             */
+            action: string;
+            /**
+             * @description By whom.
+             * @example ines
+             */
+            by: string;
+            /**
+             * @description What changed.
+             * @example draft to open
+             */
+            detail: string;
+            /** @description Why, in the operator's words. */
+            reason?: string;
+        };
         /**
          * @description Whether a poll counts. Fixed at creation: a rehearsal can't become live.
          * @example live
          * @enum {string}
          */
         Kind: "live" | "rehearsal";
+        /**
+         * @description The language that a poll's figures are written in for graphics, by its ISO 639-1 code.
+         * @example pt
+         * @enum {string}
+         */
+        Language: "pt" | "en" | "es";
         /**
          * @description Votes by the minute.
          *
@@ -675,6 +837,60 @@ export interface components {
             withdrawn?: {
                 [key: string]: string;
             };
+        };
+        /** @description What graphics show of a poll. */
+        OnAir: {
+            /** @description Whether these figures may go on air: the flag that scenes ask. */
+            on_air: boolean;
+            /** @description What production has said of them. */
+            release: components["schemas"]["Release"];
+            /** @description How far they can be relied on; of a poll that is held those at which it is. */
+            status: components["schemas"]["Status"];
+            /**
+             * Format: date-time
+             * @description When they were read.
+             * @example 2026-11-24T01:02:03.250Z
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description Their revision. Absent where graphics show no figures.
+             */
+            revision?: number;
+            /**
+             * Format: int64
+             * @description All votes in them. Absent where graphics show no figures.
+             */
+            total_votes?: number;
+            /** @description The candidates, in the poll's order. Empty where graphics show no figures. */
+            candidates: components["schemas"]["OnAirCandidate"][];
+        };
+        /** @description What graphics show of a candidate. */
+        OnAirCandidate: {
+            /** @description Which candidate. */
+            id: components["schemas"]["CandidateId"];
+            /** @description Its share. Absent where it was withdrawn. */
+            percent?: components["schemas"]["Percent"];
+            /**
+             * Format: int64
+             * @description Its votes.
+             */
+            votes?: number;
+        };
+        /** @description The minute with the most votes; of equals the first. */
+        PeakMinute: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             * @example 2026-11-24T01:02:00.000Z
+             */
+            start: string;
+            /**
+             * Format: int64
+             * @description Its votes, through all channels.
+             * @example 812
+             */
+            total_votes: number;
         };
         /**
          * @description A percentage with at most two decimals.
@@ -834,7 +1050,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "overloaded" | "not-recorded" | "store-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "overloaded" | "not-recorded" | "store-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
@@ -1071,6 +1287,12 @@ export interface components {
              * @description All votes, through all channels. Absent where only percentages are public.
              */
             total_votes?: number;
+            /**
+             * Format: int64
+             * @description Votes that were accepted, are in no figure, and can't be recorded again, as far as their writers have noted them: for
+             *     production and broadcast alone. Absent where none are noted, which does not say that there are none: it is never 0.
+             */
+            lost?: number;
             /** @description The candidates in the poll's order: all channels together, `percent` by the channels' weights. */
             candidates: components["schemas"]["CandidateStanding"][];
             /** @description The channels in the poll's order. */
@@ -1561,6 +1783,278 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `snapshot-unavailable`: The figures have not been read since this service started. Try again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before asking again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDesk: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `ETag`s of copies that the client has. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description The poll's id.
+                 * @example paredao-01
+                 */
+                poll: components["schemas"]["PollId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is known. */
+            200: {
+                headers: {
+                    /** @description `private, no-store`. */
+                    "Cache-Control"?: string;
+                    /** @description Names these bytes: another one for each coding. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "checks": {
+                     *         "agree": true,
+                     *         "ledger": 2000,
+                     *         "minutes": 2000,
+                     *         "tally": 2000,
+                     *         "waiting": [],
+                     *         "writers": 2
+                     *       },
+                     *       "journal": [
+                     *         {
+                     *           "action": "open",
+                     *           "at": "2026-11-24T00:00:00.000Z",
+                     *           "by": "ines",
+                     *           "detail": "draft to open"
+                     *         }
+                     *       ],
+                     *       "on_air": {
+                     *         "as_of": "2026-11-24T01:02:03.250Z",
+                     *         "candidates": [
+                     *           {
+                     *             "id": "ana",
+                     *             "percent": 40.88,
+                     *             "votes": 1135
+                     *           },
+                     *           {
+                     *             "id": "bia",
+                     *             "percent": 59.12,
+                     *             "votes": 865
+                     *           }
+                     *         ],
+                     *         "on_air": true,
+                     *         "release": "released",
+                     *         "revision": 815,
+                     *         "status": "provisional",
+                     *         "total_votes": 2000
+                     *       },
+                     *       "outcomes": {
+                     *         "late": 3,
+                     *         "lost": 0,
+                     *         "recorded": 2000,
+                     *         "withdrawn": 0
+                     *       },
+                     *       "peak": {
+                     *         "start": "2026-11-24T01:02:00.000Z",
+                     *         "total_votes": 812
+                     *       },
+                     *       "poll": {
+                     *         "as_of": "2026-11-24T01:02:03.250Z",
+                     *         "candidates": [
+                     *           {
+                     *             "color": "#e4572e",
+                     *             "id": "ana",
+                     *             "name": "Ana"
+                     *           },
+                     *           {
+                     *             "id": "bia",
+                     *             "image_url": "https://example.com/bia.png",
+                     *             "name": "Bia"
+                     *           }
+                     *         ],
+                     *         "channels": [
+                     *           {
+                     *             "eligibility": "open",
+                     *             "id": "torcida",
+                     *             "weight": 30
+                     *           },
+                     *           {
+                     *             "eligibility": "voter",
+                     *             "id": "unico",
+                     *             "votes_per_voter": 1,
+                     *             "weight": 70
+                     *           }
+                     *         ],
+                     *         "closes_at": "2026-11-26T02:00:00.000Z",
+                     *         "direction": "eliminate",
+                     *         "id": "paredao-01",
+                     *         "kind": "live",
+                     *         "opens_at": "2026-11-24T00:00:00.000Z",
+                     *         "release": "released",
+                     *         "revision": 2,
+                     *         "state": "open",
+                     *         "status": "provisional",
+                     *         "timezone": "America/Sao_Paulo",
+                     *         "title": "Paredão 1",
+                     *         "visibility": "public"
+                     *       },
+                     *       "standing": {
+                     *         "as_of": "2026-11-24T01:02:03.250Z",
+                     *         "candidates": [
+                     *           {
+                     *             "id": "ana",
+                     *             "name": "Ana",
+                     *             "percent": 40.88,
+                     *             "rank": 2,
+                     *             "votes": 1135
+                     *           },
+                     *           {
+                     *             "id": "bia",
+                     *             "name": "Bia",
+                     *             "percent": 59.12,
+                     *             "rank": 1,
+                     *             "votes": 865
+                     *           }
+                     *         ],
+                     *         "channels": [
+                     *           {
+                     *             "candidates": [
+                     *               {
+                     *                 "id": "ana",
+                     *                 "name": "Ana",
+                     *                 "percent": 77.92,
+                     *                 "rank": 1,
+                     *                 "votes": 935
+                     *               },
+                     *               {
+                     *                 "id": "bia",
+                     *                 "name": "Bia",
+                     *                 "percent": 22.08,
+                     *                 "rank": 2,
+                     *                 "votes": 265
+                     *               }
+                     *             ],
+                     *             "id": "torcida",
+                     *             "total_votes": 1200,
+                     *             "weight": 30
+                     *           },
+                     *           {
+                     *             "candidates": [
+                     *               {
+                     *                 "id": "ana",
+                     *                 "name": "Ana",
+                     *                 "percent": 25,
+                     *                 "rank": 2,
+                     *                 "votes": 200
+                     *               },
+                     *               {
+                     *                 "id": "bia",
+                     *                 "name": "Bia",
+                     *                 "percent": 75,
+                     *                 "rank": 1,
+                     *                 "votes": 600
+                     *               }
+                     *             ],
+                     *             "id": "unico",
+                     *             "total_votes": 800,
+                     *             "weight": 70
+                     *           }
+                     *         ],
+                     *         "direction": "eliminate",
+                     *         "kind": "live",
+                     *         "poll": "paredao-01",
+                     *         "revision": 815,
+                     *         "state": "open",
+                     *         "status": "provisional",
+                     *         "title": "Paredão 1",
+                     *         "total_votes": 2000
+                     *       },
+                     *       "unweighted": [
+                     *         {
+                     *           "id": "ana",
+                     *           "name": "Ana",
+                     *           "percent": 56.75,
+                     *           "rank": 1,
+                     *           "votes": 1135
+                     *         },
+                     *         {
+                     *           "id": "bia",
+                     *           "name": "Bia",
+                     *           "percent": 43.25,
+                     *           "rank": 2,
+                     *           "votes": 865
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Desk"];
+                };
+            };
+            /** @description The client's copy is the newest. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `malformed-poll-id`: The poll's id in the path is not 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit.
+             *
+             *     `invalid-query`: A query parameter is unknown, repeated or has a wrong value.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: A valid bearer token is required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown-poll`: There is no poll of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: Requests come faster than is allowed. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before asking again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {

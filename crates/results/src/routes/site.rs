@@ -56,7 +56,7 @@ pub(crate) async fn home(request: HttpRequest, api: Data<Api>) -> HttpResponse {
     let found = api.board.load().and_then(|board| {
         let home = board.home.as_ref();
         let home = home.ok_or(ProblemCode::SnapshotUnavailable)?;
-        page(&request, home, &api.home_reads, &board.list_confirmed)
+        page(&request, home, &api.site.home_reads, &board.list_confirmed)
     });
     found.unwrap_or_else(|problem| page_of(&request, problem))
 }

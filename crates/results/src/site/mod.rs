@@ -20,6 +20,7 @@ use std::io;
 
 use vote_runtime::settings::SiteSettings;
 
+use crate::metrics::ReadCounters;
 use crate::pages::body::Body;
 use crate::site::assets::SiteAssets;
 
@@ -31,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) desk: Body,
     /// The origin of ingest, where it is another one than the pages'.
     pub(crate) ingest: Option<String>,
+    /// Of the page of all polls.
+    pub(crate) home_reads: ReadCounters,
 }
 
 impl Site {
@@ -38,11 +41,12 @@ impl Site {
     ///
     /// # Errors
     /// Those of the compressors: none, in memory.
-    pub(crate) fn new(settings: &SiteSettings) -> io::Result<Self> {
+    pub(crate) fn new(settings: &SiteSettings, home_reads: ReadCounters) -> io::Result<Self> {
         Ok(Self {
             assets: SiteAssets::new()?,
             desk: desk::shell()?,
             ingest: settings.ingest_url.clone(),
+            home_reads,
         })
     }
 }
