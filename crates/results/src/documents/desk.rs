@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vote_domain::{
-    AuditEntry, CandidateId, CandidateStanding, MinuteSeries, Percent, PollState, Release,
+    AuditEntry, CandidateId, CandidateStanding, MinuteSeries, Percent, PollState, Reason, Release,
     SealedPoll, Standing, Status, Tally, WriterId, unweighted, wire_time,
 };
 use vote_store::{PollSnapshot, WriterLedger};
@@ -308,7 +308,7 @@ impl<'d> JournalEntry<'d> {
             action: &entry.action,
             by: &entry.by,
             detail: &entry.detail,
-            reason: entry.reason.as_ref().map(|reason| reason.as_str()),
+            reason: entry.reason.as_ref().map(Reason::as_str),
         }
     }
 }
