@@ -250,9 +250,9 @@ impl Worker {
         }
         let code = ProblemCode::of_status(status);
         if code == ProblemCode::MethodNotAllowed {
-            let allowed = self.edge.allow.of(response.request());
-            let given = response.headers().get(ALLOW).cloned();
-            if let Some(allow) = allowed.or(given) {
+            let given = response.headers().get(ALLOW);
+            let allowed = self.edge.allow.of(response.request(), given);
+            if let Some(allow) = allowed.or_else(|| given.cloned()) {
                 return Problem::method_not_allowed(allow);
             }
         }

@@ -88,11 +88,22 @@ impl AllowTable {
         Self(rows.collect())
     }
 
-    /// The `Allow` header of the pattern that the request's path matches. What no document has, is a page: it is read.
-    pub(crate) fn of(&self, request: &HttpRequest) -> Option<HeaderValue> {
+    /// The `Allow` header of the pattern that the request's path matches. What no document has takes what actix has `given`
+    /// for it, else it is a page: it is read.
+    pub(crate) fn of(
+        &self,
+        request: &HttpRequest,
+        given: Option<&HeaderValue>,
+    ) -> Option<HeaderValue> {
         let pattern = request.match_pattern()?;
         let found = self.0.iter().find(|(path, _)| *path == pattern);
-        Some(found.map_or_else(|| allow(&[Method::GET]), |(_, allow)| allow.clone()))
+        let found = found.map(|(_, allow)| allow).or(given);
+        let page = || allow(&[Method::GET]);
+        Some(match found {
+            Some(methods) if methods == "GET" => page(),
+            Some(methods) => methods.clone(),
+            None => page(),
+        })
     }
 }
 

@@ -191,7 +191,7 @@ async fn fallback(
     if let Some(answer) = cors.preflight(request.method(), request.headers())? {
         return Ok(answer);
     }
-    let problem = match allow.of(&request) {
+    let problem = match allow.of(&request, None) {
         Some(methods) => Problem::method_not_allowed(methods),
         None => ProblemCode::NotFound.into(),
     };
