@@ -270,7 +270,7 @@ class Check:
             document = json.loads((ROOT / "openapi" / f"{service}.json").read_text())
             for path in document["paths"]:
                 paths += 1
-                is_for_ingest = service == "ingest" and path.startswith("/v1/")
+                is_for_ingest = service == "ingest" and path.startswith(("/v1/", "/polls/"))
                 if bool(pattern.fullmatch(re.sub(r"\{\w+\}", "paredao-01", path))) != is_for_ingest:
                     problems.append(
                         f"{pattern.pattern}: {path} is an operation of {service}, and would go to the other service"

@@ -21,6 +21,7 @@ const FIELDS: [&str; 5] = ["candidate", "channel", "direction", "key", "lang"];
 
 /// The fields of a vote's form.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "candidate": "ana", "channel": "torcida", "direction": "eliminate", "key": "AAECAwQFBgcICQoLDA0ODw", "lang": "pt"
 }))]
