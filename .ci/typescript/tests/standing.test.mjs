@@ -175,15 +175,25 @@ test("Node.js follows the stream, across a change of replica", async () => {
   const front = await Switch.start(results.port);
   const seen = [];
   const watch = watchStanding({ results: front.url, poll: "node", onStanding: ({ total_votes, revision }, { how }) => seen.push({ total_votes, revision, how }) });
-  await eventually("figures", async () => seen.length > 0);
-  assert.equal(seen[0].how, "stream");
-  for (const [place, port] of [other.port, results.port].entries()) {
-    front.turn(port);
-    await system.vote("node", "ana", 1);
-    await eventually("the next figures", async () => seen.at(-1).total_votes === place + 1 || seen.at(-1));
+  try {
+    // On a busy machine it may ask before the stream is there; the stream then brings what is new.
+    let votes = 0;
+    await eventually("figures by the stream", async () => {
+      if (seen.some(({ how }) => how === "stream")) return true;
+      await system.vote("node", "ana", 1);
+      votes += 1;
+      return seen;
+    });
+    for (const [place, port] of [other.port, results.port].entries()) {
+      front.turn(port);
+      await system.vote("node", "ana", 1);
+      await eventually("the next figures", async () => seen.at(-1).total_votes === votes + place + 1 || seen.at(-1));
+    }
+    never(seen.map(({ revision }) => revision));
+    watch.close();
+    await watch.done;
+  } finally {
+    watch.close();
+    await front.stop();
   }
-  never(seen.map(({ revision }) => revision));
-  watch.close();
-  await watch.done;
-  await front.stop();
 });
