@@ -2,18 +2,15 @@
 //!
 //! These are no operations of the API: their queries are the page's own, and they are documented in `docs/overlay.md`.
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 use vote_http::{Problem, ProblemCode};
 
 use crate::api::Api;
-use crate::pages::body::{Body, Coding};
+use crate::pages::body::Body;
 use crate::serve::find::named_poll;
-use crate::serve::negotiate::{choose, is_known};
+use crate::site::answer::answer as made_ahead;
 
 /// Own scripts and styles alone, and pictures of candidates from wherever the poll's file says they are. Who may frame it
 /// is left open: there is nothing in it to click, and multiviewers frame what they show.
@@ -51,30 +48,12 @@ pub(crate) async fn theme(
     Ok(answer(&request, file.ok_or(ProblemCode::NotFound)?))
 }
 
+/// As other pages and assets are answered, by the overlay's own policy.
 fn answer(request: &HttpRequest, body: &Body) -> HttpResponse {
-    let (coding, variant) = choose(request, body);
-    let is_known = is_known(request, variant);
-    let mut response = if is_known {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
-    let fixed = |text| HeaderValue::from_static(text);
+    let mut response = made_ahead(request, body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // The page's address may hold a token.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
-        .insert_header((ETAG, variant.etag.clone()))
-        .insert_header((CACHE_CONTROL, body.cache_control.clone()))
-        .insert_header((VARY, fixed("Accept-Encoding")))
-        .insert_header((CONTENT_SECURITY_POLICY, fixed(POLICY)))
-        // The page's address may hold a token.
-        .insert_header((REFERRER_POLICY, fixed("no-referrer")))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, fixed("nosniff")));
-    if is_known {
-        return response.finish();
-    }
-    if coding != Coding::Identity {
-        response.insert_header((CONTENT_ENCODING, fixed(coding.as_str())));
-    }
-    response
-        .insert_header((CONTENT_TYPE, body.content_type.clone()))
-        .body(variant.bytes.clone())
 }
