@@ -11,6 +11,8 @@
 //! Needs `wrk` and `redis-server`.
 
 mod floor;
+#[path = "../common/poll.rs"]
+mod poll;
 mod reads;
 mod revisions;
 #[path = "../common/service.rs"]
@@ -22,11 +24,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use tokio::task::LocalSet;
-use vote_domain::{Clock as _, Poll, PollDefinition, Transition};
 use vote_ingest::Ingest;
 use vote_results::Results;
-use vote_runtime::SystemClock;
-use vote_store::{RedisConfig, Store};
 
 use crate::floor::Floor;
 
@@ -57,22 +56,6 @@ fn main() -> ExitCode {
 async fn measure() -> anyhow::Result<()> {
     reads::measure().await?;
     revisions::measure().await
-}
-
-/// Opens the poll of the benchmarks, whose figures are released from the beginning.
-async fn open_poll(url: &str) -> anyhow::Result<()> {
-    let operator = Store::new(&RedisConfig::new(url)?)?.operator();
-    let now = SystemClock.now();
-    // A poll's times are of milliseconds at most.
-    let of = |seconds: i64| jiff::Timestamp::from_second(now.as_second() + seconds);
-    let text = include_str!("../throughput/poll.yaml")
-        .replace("$OPENS_AT", &of(-86_400)?.to_string())
-        .replace("$CLOSES_AT", &of(86_400)?.to_string());
-    let draft = Poll::draft(PollDefinition::parse_yaml(&text)?, now, "bench");
-    operator.save(&draft, 0).await?;
-    let open = draft.transition(Transition::Open, now, "bench")?;
-    operator.save(&open, draft.revision).await?;
-    Ok(())
 }
 
 /// A knob of the benchmark, from its environment.

@@ -8,9 +8,10 @@ use tokio::process::Command;
 use vote_testkit::{RedisServer, eventually};
 
 use crate::floor::BODIES;
+use crate::poll::open_poll;
 use crate::service::Service;
 use crate::votes::Votes;
-use crate::{number, open_poll, say};
+use crate::{number, say};
 
 /// Connections of the closed loop.
 const CONNECTIONS: [u32; 2] = [64, 256];

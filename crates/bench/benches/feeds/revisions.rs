@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use vote_testkit::{RedisServer, eventually, free_port};
 
+use crate::poll::open_poll;
 use crate::service::Service;
 use crate::votes::Votes;
-use crate::{number, open_poll, say};
+use crate::{number, say};
 
 /// Figures are read so often, so that there are many revisions to share what can't be told to more than a hundredth of a
 /// second.

@@ -4,6 +4,8 @@
 //! turns: many readers of one poll with two revisions per second; and one reader under 2,000 votes per second, whose
 //! events are compared with the answers to those votes.
 
+#[path = "../common/poll.rs"]
+mod poll;
 mod readers;
 #[path = "../common/service.rs"]
 mod service;
@@ -17,13 +19,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::task::LocalSet;
-use vote_domain::{Clock as _, Poll, PollDefinition, Transition};
 use vote_ingest::Ingest;
 use vote_results::Results;
-use vote_runtime::SystemClock;
-use vote_store::{RedisConfig, Store};
 use vote_testkit::{RedisServer, eventually};
 
+use crate::poll::open_poll;
 use crate::readers::{Arrivals, Spread};
 use crate::service::Service;
 use crate::votes::Votes;
@@ -111,21 +111,6 @@ async fn busy_poll(ingest: &Service, results: &Service) -> anyhow::Result<()> {
         "{} votes accepted at {BUSY} per second: from the answer to the event that shows it {shown}",
         accepted.len(),
     ));
-    Ok(())
-}
-
-async fn open_poll(url: &str) -> anyhow::Result<()> {
-    let operator = Store::new(&RedisConfig::new(url)?)?.operator();
-    let now = SystemClock.now();
-    // A poll's times are of milliseconds at most.
-    let of = |seconds: i64| jiff::Timestamp::from_second(now.as_second() + seconds);
-    let text = include_str!("../throughput/poll.yaml")
-        .replace("$OPENS_AT", &of(-60)?.to_string())
-        .replace("$CLOSES_AT", &of(86_400)?.to_string());
-    let draft = Poll::draft(PollDefinition::parse_yaml(&text)?, now, "bench");
-    operator.save(&draft, 0).await?;
-    let open = draft.transition(Transition::Open, now, "bench")?;
-    operator.save(&open, draft.revision).await?;
     Ok(())
 }
 
