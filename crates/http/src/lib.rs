@@ -6,7 +6,7 @@
 //! use std::time::Duration;
 //!
 //! use actix_web::web::ServiceConfig;
-//! use vote_http::{BoxError, Context, Service, StopError};
+//! use vote_http::{BoxError, Context, HotRoutes, NoHotRoutes, Service, StopError};
 //! use vote_runtime::ServiceName;
 //!
 //! struct Ingest;
@@ -27,6 +27,10 @@
 //!
 //!     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
 //!         |_app: &mut ServiceConfig| {}
+//!     }
+//!
+//!     fn hot_routes(&self) -> impl HotRoutes {
+//!         NoHotRoutes
 //!     }
 //!
 //!     async fn drain(self, _patience: Duration) -> Result<(), StopError> {
@@ -64,7 +68,7 @@ pub mod query;
 pub use self::bodies::TimelyBody;
 pub use self::cli::{main, main_from};
 pub use self::cors::{IDEMPOTENCY_KEY, is_among};
-pub use self::edge::is_head;
+pub use self::edge::{HotRead, HotRoutes, NoHotRoutes, WritePath, is_head};
 pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;
 pub use self::problem::{Problem, ProblemCode, ProblemDocument};

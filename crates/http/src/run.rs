@@ -103,6 +103,7 @@ pub async fn launch<S: Service>(
     let admin = server::admin(admin, health.clone(), Arc::new(context.metrics))?;
     let app = PublicApp {
         routes: service.routes(),
+        hot: service.hot_routes(),
         health,
         document: Arc::new(openapi::complete(S::openapi())),
         metrics,

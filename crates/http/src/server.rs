@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::Request;
+use actix_service::{IntoServiceFactory as _, Service, ServiceFactory};
 use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::{Next, from_fn};
@@ -17,9 +20,9 @@ use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi as Document;
 use vote_runtime::settings::Settings;
 
-use crate::bodies;
+use crate::bodies::{self, BodyLimits};
 use crate::cors::Cors;
-use crate::edge::Edge;
+use crate::edge::{Edge, EdgeOf, Front, HotRoutes, Worker};
 use crate::error::StartError;
 use crate::exposition;
 use crate::health::{self, Health};
@@ -60,8 +63,9 @@ pub(crate) struct Listener {
 
 /// What the public app is made of, in each worker.
 #[derive(Clone)]
-pub(crate) struct PublicApp<R> {
+pub(crate) struct PublicApp<R, H> {
     pub(crate) routes: R,
+    pub(crate) hot: H,
     pub(crate) health: Health,
     pub(crate) document: Arc<Document>,
     pub(crate) metrics: HttpMetrics,
@@ -71,52 +75,16 @@ pub(crate) struct PublicApp<R> {
 }
 
 /// Starts the public server.
-pub(crate) fn public<R>(listener: Listener, app: PublicApp<R>) -> io::Result<Server>
+pub(crate) fn public<R, H>(listener: Listener, app: PublicApp<R, H>) -> io::Result<Server>
 where
     R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    H: HotRoutes,
 {
     let settings = Arc::clone(&app.settings);
     let http = &settings.http;
     bound_unread(&listener.listener, http.write_timeout)?;
-    let served = ServedDocument::new(&app.document);
-    let allow = AllowTable::new(&app.document);
-    let queries = QueryTable::new(&app.document);
-    let cors = Cors::new(http);
-    let factory = move || {
-        let PublicApp {
-            routes,
-            health,
-            metrics,
-            lifecycle,
-            settings,
-            has_traces,
-            ..
-        } = app.clone();
-        let limit = settings.http.body_limit_bytes;
-        let edge = Edge {
-            metrics,
-            lifecycle,
-            allow: allow.clone(),
-            queries: queries.clone(),
-            cors: cors.clone(),
-            body_limit_bytes: limit,
-        };
-        App::new()
-            .app_data(Data::new(health))
-            .app_data(Data::new(served.clone()))
-            .app_data(Data::new(allow.clone()))
-            .app_data(Data::new(cors.clone()))
-            .configure(|app| {
-                bodies::configure(app, limit, settings.http.client_request_timeout);
-            })
-            .configure(routes)
-            .configure(common_routes)
-            .default_service(web::to(fallback))
-            .wrap(edge)
-            // Last means outermost: what the edge logs of a request lies within its span, and the span
-            // has the status that the client is given.
-            .wrap(request_spans(has_traces))
-    };
+    let tables = Tables::new(&app.document, Cors::new(http));
+    let factory = move || front(app.clone(), tables.clone());
     let server = HttpServer::new(factory)
         .workers(http.worker_count())
         .max_connections(http.max_connections)
@@ -129,6 +97,81 @@ where
         .shutdown_timeout(settings.shutdown.drain_timeout.as_secs() + 60)
         .listen(listener.listener)?;
     Ok(server.run())
+}
+
+/// What is looked up in each request, the same in each worker.
+#[derive(Clone)]
+struct Tables {
+    served: ServedDocument,
+    allow: AllowTable,
+    queries: QueryTable,
+    cors: Cors,
+}
+
+impl Tables {
+    fn new(document: &Document, cors: Cors) -> Self {
+        Self {
+            served: ServedDocument::new(document),
+            allow: AllowTable::new(document),
+            queries: QueryTable::new(document),
+            cors,
+        }
+    }
+}
+
+/// The hot routes and the app of one worker.
+fn front<R, H>(
+    public: PublicApp<R, H>,
+    tables: Tables,
+) -> Front<
+    impl ServiceFactory<
+        Request,
+        Config = AppConfig,
+        Response = ServiceResponse<impl MessageBody + 'static>,
+        Error = Error,
+        InitError = (),
+        Future: 'static,
+        Service: Service<Request, Future: 'static> + 'static,
+    > + 'static,
+    H,
+>
+where
+    R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    H: HotRoutes,
+{
+    let http = &public.settings.http;
+    let limits = BodyLimits {
+        bytes: http.body_limit_bytes,
+        time: http.client_request_timeout,
+    };
+    let worker = Rc::new(Worker::new(Edge {
+        metrics: public.metrics,
+        lifecycle: public.lifecycle,
+        allow: tables.allow.clone(),
+        queries: tables.queries,
+        cors: tables.cors.clone(),
+        body_limit_bytes: limits.bytes,
+    }));
+    let app = App::new()
+        .app_data(Data::new(public.health))
+        .app_data(Data::new(tables.served))
+        .app_data(Data::new(tables.allow))
+        .app_data(Data::new(tables.cors))
+        .configure(|app| bodies::configure(app, limits))
+        .configure(public.routes)
+        .configure(common_routes)
+        .default_service(web::to(fallback))
+        .wrap(EdgeOf(Rc::clone(&worker)))
+        // Last means outermost: what the edge logs of a request lies within its span, and the span
+        // has the status that the client is given.
+        .wrap(request_spans(public.has_traces));
+    Front {
+        app: app.into_factory(),
+        // Its requests would have no spans.
+        hot: (!public.has_traces).then_some(public.hot),
+        worker,
+        limits,
+    }
 }
 
 /// Lets the kernel drop a connection whose client takes nothing for that long, be it that it does not read or that it is gone

@@ -10,6 +10,7 @@ use utoipa::openapi::OpenApi as Document;
 use vote_domain::Clock;
 use vote_runtime::settings::{ServiceName, Settings};
 
+use crate::edge::HotRoutes;
 use crate::error::{BoxError, StopError};
 use crate::health::ReadyCheck;
 use crate::lifecycle::Lifecycle;
@@ -33,6 +34,9 @@ pub trait Service: Sized + Send + 'static {
 
     /// Its routes, added to the app of each worker.
     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static;
+
+    /// What answers the operations that almost all requests are for; [`NoHotRoutes`](crate::NoHotRoutes) where there are none.
+    fn hot_routes(&self) -> impl HotRoutes;
 
     /// Finishes what has been accepted, once no request is open any more. It has so long for it, and a second more to put
     /// away what could not be finished; then it is cut off.

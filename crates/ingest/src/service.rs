@@ -7,11 +7,12 @@ use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::{BoxError, Context, Service, StopError};
+use vote_http::{BoxError, Context, HotRoutes, Service, StopError};
 use vote_runtime::{ServiceName, Settings, entropy};
 use vote_store::{Durability, Ended, Store, StoreError, VoteWriter, VoteWriterConfig};
 
-use crate::routes::{cast_form, cast_vote};
+use crate::routes::cast_form;
+use crate::routes::cast_vote::{self, Votes};
 use crate::spill::{self, Place, SpillDir};
 
 /// The part of the time for the drain that is kept for writing what is left over.
@@ -33,7 +34,7 @@ struct Api;
 pub struct Ingest {
     writer: Arc<VoteWriter>,
     settings: Arc<Settings>,
-    clock: Data<dyn vote_domain::Clock>,
+    clock: Arc<dyn vote_domain::Clock>,
     spill: Option<SpillDir>,
 }
 
@@ -70,7 +71,7 @@ impl Service for Ingest {
         Ok(Self {
             writer,
             settings,
-            clock: Data::from(Arc::clone(&context.clock)),
+            clock: Arc::clone(&context.clock),
             spill,
         })
     }
@@ -78,15 +79,21 @@ impl Service for Ingest {
     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
         let writer = Data::from(Arc::clone(&self.writer));
         let settings = Data::from(Arc::clone(&self.settings));
-        let clock = self.clock.clone();
+        let clock = Data::from(Arc::clone(&self.clock));
+        let votes = Data::new(self.votes());
         move |app| {
-            app.app_data(writer.clone())
+            app.app_data(votes.clone())
+                .app_data(writer.clone())
                 .app_data(settings.clone())
                 .app_data(clock.clone())
                 .service(cast_vote::cast_vote)
                 .service(cast_form::cast_form)
                 .service(cast_form::see_poll);
         }
+    }
+
+    fn hot_routes(&self) -> impl HotRoutes {
+        self.votes()
     }
 
     async fn drain(self, patience: Duration) -> Result<(), StopError> {
@@ -109,6 +116,16 @@ impl Service for Ingest {
         Err(StopError::Service(
             u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
         ))
+    }
+}
+
+impl Ingest {
+    fn votes(&self) -> Votes {
+        Votes {
+            writer: Arc::clone(&self.writer),
+            clock: Arc::clone(&self.clock),
+            key_required: self.settings.commit.idempotency_key_required,
+        }
     }
 }
 

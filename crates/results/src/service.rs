@@ -8,7 +8,7 @@ use actix_web::web::{Data, ServiceConfig};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
-use vote_http::{BoxError, Context, Service, StopError};
+use vote_http::{BoxError, Context, HotRoutes, Service, StopError};
 use vote_runtime::{ServiceName, Settings};
 use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
 
@@ -22,6 +22,7 @@ use crate::pages::published::Published;
 use crate::pages::renderer::Renderer;
 use crate::pages::series_maker::SeriesMaker;
 use crate::routes;
+use crate::routes::hot::HotReads;
 use crate::serve::access::Access;
 use crate::serve::feed_tokens::FeedTokens;
 use crate::site::Site;
@@ -114,6 +115,10 @@ impl Service for Results {
             app.app_data(api.clone());
             routes::configure(app);
         }
+    }
+
+    fn hot_routes(&self) -> impl HotRoutes {
+        HotReads(self.api.clone().into_inner())
     }
 
     async fn drain(self, _patience: Duration) -> Result<(), StopError> {

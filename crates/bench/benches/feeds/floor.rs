@@ -7,7 +7,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use utoipa::openapi::OpenApi as Document;
-use vote_http::{BoxError, Context, Service, StopError};
+use vote_http::{BoxError, Context, HotRoutes, NoHotRoutes, Service, StopError};
 use vote_runtime::ServiceName;
 
 /// What names the folder with the bodies.
@@ -65,6 +65,10 @@ impl Service for Floor {
         move |app| {
             app.app_data(bodies.clone()).service(rows).service(csv);
         }
+    }
+
+    fn hot_routes(&self) -> impl HotRoutes {
+        NoHotRoutes
     }
 
     async fn drain(self, _patience: Duration) -> Result<(), StopError> {

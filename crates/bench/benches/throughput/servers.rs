@@ -1,14 +1,17 @@
 //! The two servers that the service is measured against.
 
-use actix_web::web::{Bytes, Data, Path, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, post};
+use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
+use actix_web::web::{Bytes, ServiceConfig};
 use deadpool_redis::{Config, Pool, Runtime};
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
-use vote_http::{BoxError, Context, Problem, ProblemCode, Service, StopError};
+use vote_http::{
+    BoxError, Context, HotRoutes, Problem, ProblemCode, Service, StopError, WritePath,
+};
 use vote_ingest::{Received, answer, read_vote};
 use vote_runtime::ServiceName;
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
@@ -29,6 +32,13 @@ pub(crate) fn arguments() -> [OsString; 1] {
     ["bench".into()]
 }
 
+/// Where all servers take votes.
+const VOTES: WritePath = WritePath {
+    pattern: "/v1/polls/{poll}/votes",
+    before: "/v1/polls/",
+    after: "/votes",
+};
+
 struct Shared {
     poll: Poll,
     receipt_key: ReceiptKey,
@@ -48,15 +58,15 @@ impl Shared {
     /// The same parsing as the service's.
     fn read(
         &self,
-        request: &HttpRequest,
         poll: &str,
+        head: &RequestHead,
         body: &[u8],
     ) -> Result<(VoteToCast, jiff::Timestamp), Problem> {
         let received_at = self.clock.now();
         if poll != self.poll.definition.id().as_str() {
             return Err(ProblemCode::UnknownPoll.into());
         }
-        let vote = read_vote(request.headers(), body, &self.poll, received_at, false)?;
+        let vote = read_vote(head.headers(), body, &self.poll, received_at, false)?;
         Ok((vote, received_at))
     }
 
@@ -79,17 +89,24 @@ impl Shared {
 }
 
 /// Answers each vote at once.
-pub(crate) struct NoRedis(Data<Shared>);
+pub(crate) struct NoRedis(Arc<Shared>);
 
-#[post("/v1/polls/{poll}/votes")]
-async fn no_redis(
-    request: HttpRequest,
-    poll: Path<String>,
-    body: Bytes,
-    shared: Data<Shared>,
-) -> Result<HttpResponse, Problem> {
-    let (vote, received_at) = shared.read(&request, &poll, &body)?;
-    shared.accept(&vote, received_at)
+/// Its votes come the same way as the service's.
+#[derive(Clone)]
+pub(crate) struct NoRedisVotes(Arc<Shared>);
+
+impl HotRoutes for NoRedisVotes {
+    const WRITE: Option<WritePath> = Some(VOTES);
+
+    async fn write(
+        &self,
+        poll: &str,
+        head: &RequestHead,
+        body: Bytes,
+    ) -> Result<HttpResponse, Problem> {
+        let (vote, received_at) = self.0.read(poll, head, &body)?;
+        self.0.accept(&vote, received_at)
+    }
 }
 
 impl Service for NoRedis {
@@ -102,14 +119,15 @@ impl Service for NoRedis {
     }
 
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
-        Ok(Self(Data::new(Shared::new(context)?)))
+        Ok(Self(Arc::new(Shared::new(context)?)))
     }
 
     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
-        let shared = self.0.clone();
-        move |app| {
-            app.app_data(shared.clone()).service(no_redis);
-        }
+        |_app| {}
+    }
+
+    fn hot_routes(&self) -> impl HotRoutes {
+        NoRedisVotes(Arc::clone(&self.0))
     }
 
     async fn drain(self, _patience: Duration) -> Result<(), StopError> {
@@ -118,31 +136,37 @@ impl Service for NoRedis {
 }
 
 /// Increments three counters for each vote.
-pub(crate) struct PerVote(Data<Shared>, Data<Pool>);
+pub(crate) struct PerVote(PerVoteVotes);
 
-#[post("/v1/polls/{poll}/votes")]
-async fn per_vote(
-    request: HttpRequest,
-    poll: Path<String>,
-    body: Bytes,
-    shared: Data<Shared>,
-    pool: Data<Pool>,
-) -> Result<HttpResponse, Problem> {
-    let (vote, received_at) = shared.read(&request, &poll, &body)?;
-    let field = format!("{}/{}", vote.channel, vote.candidate);
-    let minute = vote.received_at_ms.div_euclid(60_000);
-    let mut connection = pool.get().await.map_err(Problem::internal)?;
-    redis::pipe()
-        .hincr("bench:tally", &field, 1)
-        .ignore()
-        .hincr("bench:minutes", format!("{minute}/{field}"), 1)
-        .ignore()
-        .hincr("bench:writers", "bench", 1)
-        .ignore()
-        .exec_async(&mut connection)
-        .await
-        .map_err(Problem::internal)?;
-    shared.accept(&vote, received_at)
+/// Its votes come the same way as the service's.
+#[derive(Clone)]
+pub(crate) struct PerVoteVotes(Arc<Shared>, Pool);
+
+impl HotRoutes for PerVoteVotes {
+    const WRITE: Option<WritePath> = Some(VOTES);
+
+    async fn write(
+        &self,
+        poll: &str,
+        head: &RequestHead,
+        body: Bytes,
+    ) -> Result<HttpResponse, Problem> {
+        let (vote, received_at) = self.0.read(poll, head, &body)?;
+        let field = format!("{}/{}", vote.channel, vote.candidate);
+        let minute = vote.received_at_ms.div_euclid(60_000);
+        let mut connection = self.1.get().await.map_err(Problem::internal)?;
+        redis::pipe()
+            .hincr("bench:tally", &field, 1)
+            .ignore()
+            .hincr("bench:minutes", format!("{minute}/{field}"), 1)
+            .ignore()
+            .hincr("bench:writers", "bench", 1)
+            .ignore()
+            .exec_async(&mut connection)
+            .await
+            .map_err(Problem::internal)?;
+        self.0.accept(&vote, received_at)
+    }
 }
 
 impl Service for PerVote {
@@ -161,16 +185,16 @@ impl Service for PerVote {
             .max_size(64)
             .runtime(Runtime::Tokio1)
             .build()?;
-        Ok(Self(Data::new(Shared::new(context)?), Data::new(pool)))
+        let shared = Arc::new(Shared::new(context)?);
+        Ok(Self(PerVoteVotes(shared, pool)))
     }
 
     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
-        let (shared, pool) = (self.0.clone(), self.1.clone());
-        move |app| {
-            app.app_data(shared.clone())
-                .app_data(pool.clone())
-                .service(per_vote);
-        }
+        |_app| {}
+    }
+
+    fn hot_routes(&self) -> impl HotRoutes {
+        self.0.clone()
     }
 
     async fn drain(self, _patience: Duration) -> Result<(), StopError> {

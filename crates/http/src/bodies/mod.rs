@@ -5,4 +5,4 @@ mod timely;
 
 pub(crate) use self::chunked::{ChunkedBody, Holding};
 pub use self::timely::TimelyBody;
-pub(crate) use self::timely::{configure, payload_problem};
+pub(crate) use self::timely::{BodyLimits, check, configure, payload_problem, read};

@@ -5,6 +5,7 @@
 mod cors;
 mod docs;
 mod drain;
+mod hot;
 mod http;
 mod problems;
 mod process;

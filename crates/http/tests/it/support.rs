@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::web::{self, Path, Query, ServiceConfig};
+use actix_http::Request;
+use actix_web::dev::RequestHead;
+use actix_web::web::{self, Bytes, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, get, post};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use utoipa::OpenApi as _;
 use vote_http::{
-    BoxError, Context, Problem, ProblemCode, Running, Service, StopError, TimelyBody, launch,
+    BoxError, Context, HotRead, HotRoutes, Problem, ProblemCode, Running, Service, StopError,
+    TimelyBody, WritePath, launch,
 };
 use vote_runtime::{ServiceName, Settings, SystemClock};
 
@@ -46,6 +49,42 @@ async fn poll(poll: Path<String>) -> Result<HttpResponse, Problem> {
 #[post("/v1/polls/{poll}/votes")]
 async fn vote(TimelyBody(body): TimelyBody) -> HttpResponse {
     HttpResponse::Created().body(body)
+}
+
+/// What answers of hot routes have.
+const ANSWERED_BY: (&str, &str) = ("x-answered-by", "hot-route");
+
+/// The same, before the routes; votes for one poll fail, and there is a poll that the routes don't know.
+#[derive(Clone)]
+pub(crate) struct Votes;
+
+impl HotRoutes for Votes {
+    const WRITE: Option<WritePath> = Some(WritePath {
+        pattern: "/v1/polls/{poll}/votes",
+        before: "/v1/polls/",
+        after: "/votes",
+    });
+
+    async fn write(
+        &self,
+        part: &str,
+        _head: &RequestHead,
+        body: Bytes,
+    ) -> Result<HttpResponse, Problem> {
+        if part == "broken" {
+            return Err(Problem::internal("the-hot-cause"));
+        }
+        Ok(HttpResponse::Created()
+            .insert_header(ANSWERED_BY)
+            .body(body))
+    }
+
+    fn read(&self, request: &Request) -> Option<HotRead> {
+        (request.path() == "/v1/polls/hot").then(|| HotRead {
+            pattern: "/v1/polls/{poll}",
+            answer: HttpResponse::Ok().insert_header(ANSWERED_BY).body("hot"),
+        })
+    }
 }
 
 #[utoipa::path(params(("ms" = u64, Query)))]
@@ -123,6 +162,10 @@ impl Service for Sample {
                         .route(web::get().to(async || HttpResponse::Ok().body("unnamed"))),
                 );
         }
+    }
+
+    fn hot_routes(&self) -> impl HotRoutes {
+        Votes
     }
 
     async fn drain(self, _patience: Duration) -> Result<(), StopError> {

@@ -1,10 +1,13 @@
 //! `POST /v1/polls/{poll}/votes`: one vote.
 
-use actix_web::web::{Data, Path};
+use std::sync::Arc;
+
+use actix_web::dev::RequestHead;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 use vote_domain::Clock;
-use vote_http::{Problem, ProblemCode, TimelyBody};
-use vote_runtime::Settings;
+use vote_http::{HotRoutes, Problem, ProblemCode, TimelyBody, WritePath};
 use vote_store::VoteWriter;
 
 use crate::vote::{
@@ -47,22 +50,52 @@ pub(crate) async fn cast_vote(
     request: HttpRequest,
     poll: Path<String>,
     TimelyBody(body): TimelyBody,
-    writer: Data<VoteWriter>,
-    settings: Data<Settings>,
-    clock: Data<dyn Clock>,
+    votes: Data<Votes>,
 ) -> Result<HttpResponse, Problem> {
-    let received_at = clock.now();
-    let open = find_poll(&writer, &poll)?;
-    let receipt_key = writer.receipt_key().ok_or(ProblemCode::StoreUnavailable)?;
-    let key_required = settings.commit.idempotency_key_required;
-    let vote = read_vote(
-        request.headers(),
-        &body,
-        open.poll(),
-        received_at,
-        key_required,
-    )?;
-    let received = Received::of(&vote, received_at);
-    let outcome = cast(&open, vote, received_at).await;
-    answer(open.poll(), received, &outcome, &receipt_key)
+    votes.take(&poll, request.headers(), &body).await
+}
+
+/// Takes votes: what the operation needs. The same answers from the app and, for nearly all votes, before it.
+#[derive(Clone)]
+pub(crate) struct Votes {
+    pub(crate) writer: Arc<VoteWriter>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) key_required: bool,
+}
+
+impl Votes {
+    async fn take(
+        &self,
+        poll: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<HttpResponse, Problem> {
+        let received_at = self.clock.now();
+        let open = find_poll(&self.writer, poll)?;
+        let receipt_key = self
+            .writer
+            .receipt_key()
+            .ok_or(ProblemCode::StoreUnavailable)?;
+        let vote = read_vote(headers, body, open.poll(), received_at, self.key_required)?;
+        let received = Received::of(&vote, received_at);
+        let outcome = cast(&open, vote, received_at).await;
+        answer(open.poll(), received, &outcome, &receipt_key)
+    }
+}
+
+impl HotRoutes for Votes {
+    const WRITE: Option<WritePath> = Some(WritePath {
+        pattern: "/v1/polls/{poll}/votes",
+        before: "/v1/polls/",
+        after: "/votes",
+    });
+
+    async fn write(
+        &self,
+        poll: &str,
+        head: &RequestHead,
+        body: Bytes,
+    ) -> Result<HttpResponse, Problem> {
+        self.take(poll, head.headers(), &body).await
+    }
 }

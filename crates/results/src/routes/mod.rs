@@ -4,6 +4,7 @@ mod desk;
 mod feed_parameters;
 mod feed_query;
 mod feeds;
+pub(crate) mod hot;
 mod overlay;
 mod poll;
 mod polls;

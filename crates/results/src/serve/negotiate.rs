@@ -5,7 +5,7 @@
 //! default, uncoded, rather than a refusal: §12.4.1 allows both, and a graphics system that sends nonsense
 //! still has to show the standing.
 
-use actix_web::HttpRequest;
+use actix_web::HttpMessage;
 use actix_web::http::header::{
     ACCEPT_ENCODING, Accept, AcceptEncoding, ContentEncoding, Encoding, Header as _, IF_NONE_MATCH,
     IfNoneMatch, Preference, Quality, QualityItem,
@@ -23,11 +23,11 @@ pub(crate) const VARY_BY: &str = if formats::ALL.len() > 1 {
 };
 
 /// The format that the client likes best.
-pub(crate) fn choose_format(request: &HttpRequest) -> &'static Format {
+pub(crate) fn choose_format(request: &impl HttpMessage) -> &'static Format {
     choose_of(formats::ALL, request)
 }
 
-fn choose_of(formats: &[&'static Format], request: &HttpRequest) -> &'static Format {
+fn choose_of(formats: &[&'static Format], request: &impl HttpMessage) -> &'static Format {
     if formats.len() == 1 {
         return formats::DEFAULT;
     }
@@ -41,7 +41,7 @@ fn choose_of(formats: &[&'static Format], request: &HttpRequest) -> &'static For
 }
 
 /// The coding that the client likes best, of those that the body is served in.
-pub(crate) fn choose<'b>(request: &HttpRequest, body: &'b Body) -> (Coding, &'b Variant) {
+pub(crate) fn choose<'b>(request: &impl HttpMessage, body: &'b Body) -> (Coding, &'b Variant) {
     let identity = (Coding::Identity, &body.identity);
     if !request.headers().contains_key(ACCEPT_ENCODING) {
         return identity;
@@ -87,7 +87,7 @@ fn is(encoding: &Encoding, coding: Coding) -> bool {
 
 /// Whether the client has these bytes already: compared weakly, as a cache on the way may have made
 /// the tag weak.
-pub(crate) fn is_known(request: &HttpRequest, variant: &Variant) -> bool {
+pub(crate) fn is_known(request: &impl HttpMessage, variant: &Variant) -> bool {
     let Some(given) = request.headers().get(IF_NONE_MATCH) else {
         return false;
     };

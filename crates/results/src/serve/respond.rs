@@ -3,7 +3,7 @@
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, VARY,
 };
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpResponse};
 use vote_http::{Problem, ProblemCode};
 
 use crate::metrics::ReadCounters;
@@ -18,7 +18,7 @@ use crate::serve::negotiate::{VARY_BY, choose, choose_format, is_known};
 /// # Errors
 /// `snapshot-unavailable`, where there is no such page.
 pub(crate) fn respond(
-    request: &HttpRequest,
+    request: &impl HttpMessage,
     pages: &Pages,
     subject: Subject,
     audience: Audience,
@@ -35,7 +35,7 @@ pub(crate) fn respond(
 
 /// Answers with a body, or with 304 where the client has it.
 pub(crate) fn respond_with(
-    request: &HttpRequest,
+    request: &impl HttpMessage,
     body: &Body,
     audience: Audience,
     reads: &ReadCounters,

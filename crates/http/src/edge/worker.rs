@@ -1,0 +1,187 @@
+//! What is the same for every answer, whichever way its request has come.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use actix_web::HttpResponse;
+use actix_web::ResponseError as _;
+use actix_web::body::{BodySize, EitherBody, MessageBody};
+use actix_web::dev::{ResponseHead, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
+use actix_web::http::{ConnectionType, StatusCode};
+
+use super::log_limit::{Failed, LogLimit};
+use crate::bodies::payload_problem;
+use crate::cors::Cors;
+use crate::http_metrics::{ActiveRequest, HandleCache, HttpMetrics, RouteKey, method_label};
+use crate::lifecycle::Lifecycle;
+use crate::openapi::AllowTable;
+use crate::problem::{PROBLEM_JSON, Problem, ProblemCode};
+use crate::query::QueryTable;
+
+/// What the edge is made of; the same in each worker.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) allow: AllowTable,
+    pub(crate) queries: QueryTable,
+    pub(crate) cors: Cors,
+    pub(crate) body_limit_bytes: usize,
+}
+
+/// What one worker keeps between requests.
+pub(crate) struct Worker {
+    pub(super) edge: Edge,
+    handles: RefCell<HandleCache>,
+    log: LogLimit,
+}
+
+/// A request, as far as its answer is counted under it.
+#[derive(Clone, Copy)]
+pub(super) struct Measured {
+    pub(super) method: &'static str,
+    pub(super) started: Instant,
+}
+
+impl Worker {
+    /// Of a worker that begins.
+    pub(crate) fn new(edge: Edge) -> Self {
+        Self {
+            handles: RefCell::new(HandleCache::new(edge.metrics.clone())),
+            log: LogLimit::new(),
+            edge,
+        }
+    }
+
+    /// Counts a request as being answered, until the guard is dropped.
+    pub(super) fn start(&self) -> ActiveRequest {
+        self.edge.metrics.start()
+    }
+
+    /// The answer, with a problem in its place if it is an error and none yet.
+    pub(super) fn problem_of<B: MessageBody + 'static>(
+        &self,
+        response: ServiceResponse<B>,
+    ) -> ServiceResponse<EitherBody<B>> {
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            self.error(response)
+        } else {
+            response.map_into_left_body()
+        }
+    }
+
+    /// The answer to a request of a known route that ended with a problem. Logs its cause, once.
+    pub(super) fn problem(
+        &self,
+        problem: &Problem,
+        method: &'static str,
+        route: &str,
+    ) -> HttpResponse {
+        let answer = problem.error_response();
+        if let Some(cause) = problem.cause() {
+            let status = answer.status();
+            self.log.error(
+                Failed {
+                    method,
+                    route,
+                    status,
+                },
+                cause,
+            );
+        }
+        answer
+    }
+
+    /// Adds to an answer's head what every answer has, and measures it. `pattern` is called only for a route that was not seen
+    /// by its key before.
+    pub(super) fn finish(
+        &self,
+        asked: &HeaderMap,
+        answer: &mut ResponseHead,
+        measured: Measured,
+        (key, pattern): (RouteKey, impl FnOnce() -> Option<String>),
+    ) {
+        self.edge.cors.apply(asked, answer.headers_mut());
+        // What is still to come of a late request is not waited for.
+        let is_late = answer.status == StatusCode::REQUEST_TIMEOUT;
+        if is_late || self.edge.lifecycle.is_draining() {
+            answer.set_connection_type(ConnectionType::Close);
+        }
+        let seconds = measured.started.elapsed().as_secs_f64();
+        self.handles.borrow_mut().observe(
+            key,
+            pattern,
+            measured.method,
+            answer.status.as_u16(),
+            seconds,
+        );
+    }
+
+    /// Logs an error's cause once, and makes its answer a problem if it is none.
+    fn error<B: MessageBody + 'static>(
+        &self,
+        response: ServiceResponse<B>,
+    ) -> ServiceResponse<EitherBody<B>> {
+        let problem = response
+            .response()
+            .error()
+            .and_then(|error| error.as_error::<Problem>());
+        if let Some(cause) = problem.and_then(Problem::cause) {
+            self.log_of(&response, cause);
+        }
+        if problem.is_some() || has_own_body(&response) {
+            return response.map_into_left_body();
+        }
+        let problem = self.replacement(&response);
+        let (request, _replaced) = response.into_parts();
+        let answer: HttpResponse = problem.error_response();
+        ServiceResponse::new(request, answer).map_into_right_body()
+    }
+
+    /// The problem for an error answer that actix, or a library on it, has made.
+    fn replacement<B: MessageBody>(&self, response: &ServiceResponse<B>) -> Problem {
+        let status = response.status();
+        let error = response.response().error();
+        if let Some(error) = error.and_then(|error| error.as_error::<PayloadError>()) {
+            return payload_problem(error, self.edge.body_limit_bytes);
+        }
+        if status.is_server_error()
+            && let Some(error) = error
+        {
+            self.log_of(response, &error.to_string());
+        }
+        let code = ProblemCode::of_status(status);
+        if code == ProblemCode::MethodNotAllowed {
+            let given = response.headers().get(ALLOW);
+            let allowed = self.edge.allow.of(response.request(), given);
+            if let Some(allow) = allowed.or_else(|| given.cloned()) {
+                return Problem::method_not_allowed(allow);
+            }
+        }
+        Problem::new(code)
+    }
+
+    fn log_of<B>(&self, response: &ServiceResponse<B>, cause: &str) {
+        let request = response.request();
+        let route = request.match_pattern();
+        let failed = Failed {
+            method: method_label(request.method()),
+            route: route.as_deref().unwrap_or(crate::http_metrics::UNMATCHED),
+            status: response.status(),
+        };
+        self.log.error(failed, cause);
+    }
+}
+
+/// Whether an error answer has a body that was meant: a report of `/readyz`, or a problem that some
+/// handler has answered with itself.
+fn has_own_body<B: MessageBody>(response: &ServiceResponse<B>) -> bool {
+    let Some(media_type) = response.headers().get(CONTENT_TYPE) else {
+        // An answer may go without one; a body of unknown size is a stream, and not ours to replace.
+        return matches!(response.response().body().size(), BodySize::Stream);
+    };
+    media_type == PROBLEM_JSON || !media_type.as_bytes().starts_with(b"text/plain")
+}

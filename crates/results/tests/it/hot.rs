@@ -1,0 +1,126 @@
+//! What is answered before the routes says the same, to the byte, as the routes: those answer where an address has a query.
+
+use serde_json::json;
+use vote_testkit::{RedisServer, eventually};
+
+use crate::support::{ANA, Answer, App, DEADLINE, ID, PRODUCTION, Producer, results, voting};
+
+/// The ends of the addresses that are answered before the routes.
+const HOT: [&str; 6] = [
+    "",
+    "/results",
+    "/results.rows.json",
+    "/results.flat.json",
+    "/results.csv",
+    "/results.xml",
+];
+
+/// Asks by an address, and by the same with a parameter that says nothing; both answers must be the same.
+async fn is_the_same(app: &App, path: &str, headers: &[(&str, &str)]) -> u16 {
+    let hot = app.get_with(path, headers).await;
+    let routed = app.get_with(&format!("{path}?_=1"), headers).await;
+    assert_eq!(hot.status, routed.status, "{path} {headers:?}");
+    assert_eq!(hot.body, routed.body, "{path} {headers:?}");
+    let others = |answer: &Answer| {
+        let mut headers: Vec<(String, String)> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "date" | "figures-confirmed-at"))
+            .map(|(name, value)| {
+                let text = value.to_str().expect("text");
+                // It names the address that was asked for, with its query.
+                let text = text.strip_suffix("?_=1").unwrap_or(text);
+                (name.to_string(), text.to_owned())
+            })
+            .collect();
+        headers.sort();
+        headers
+    };
+    assert_eq!(others(&hot), others(&routed), "{path} {headers:?}");
+    let has_time = |answer: &Answer| answer.headers.contains_key("figures-confirmed-at");
+    assert_eq!(has_time(&hot), has_time(&routed), "{path} {headers:?}");
+    hot.status
+}
+
+async fn with_a_vote(visibility: &str) -> (RedisServer, App) {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer
+        .open(&json!({ "visibility": visibility, "release": "auto" }))
+        .await;
+    producer.apply(&json!({ "id": "segredo" })).await;
+    let app = App::start(&redis.url()).await;
+    let voters = producer.voting().await;
+    voters.vote(ANA, voting()).await;
+    voters.end().await;
+    // Nothing changes from here on.
+    eventually(DEADLINE, || async {
+        let answer = app.get_as(PRODUCTION, &results()).await;
+        let counted = answer
+            .try_json()
+            .is_some_and(|json| json["total_votes"] == 1);
+        if counted { Ok(()) } else { Err(answer.status) }
+    })
+    .await;
+    (redis, app)
+}
+
+#[tokio::test]
+async fn both_say_the_same_in_every_coding_and_to_every_copy() {
+    let (_redis, app) = with_a_vote("public").await;
+    for end in HOT {
+        let path = format!("/v1/polls/{ID}{end}");
+        for headers in [
+            &[][..],
+            &[("accept-encoding", "gzip")],
+            &[("accept-encoding", "br, gzip;q=0.5")],
+            &[("accept-encoding", ";;;")],
+            &[("accept", "application/json")],
+            &[("origin", "https://a.example")],
+            &[("if-none-match", "\"another\"")],
+        ] {
+            assert_eq!(is_the_same(&app, &path, headers).await, 200);
+        }
+        let tag = app.get(&path).await.header("etag").to_owned();
+        for known in [tag.as_str(), &format!("W/{tag}"), "*"] {
+            assert_eq!(
+                is_the_same(&app, &path, &[("if-none-match", known)]).await,
+                304
+            );
+        }
+        let staff = format!("Bearer {PRODUCTION}");
+        assert_eq!(
+            is_the_same(&app, &path, &[("authorization", &staff)]).await,
+            200
+        );
+        assert_eq!(
+            is_the_same(&app, &path, &[("authorization", "Bearer x")]).await,
+            401
+        );
+        for (other, status) in [
+            ("current", 200),
+            ("nobody", 404),
+            ("segredo", 404),
+            ("NO", 400),
+        ] {
+            let path = format!("/v1/polls/{other}{end}");
+            assert_eq!(is_the_same(&app, &path, &[]).await, status, "{path}");
+        }
+    }
+    assert_eq!(is_the_same(&app, "/v1/polls/", &[]).await, 404);
+}
+
+#[tokio::test]
+async fn what_is_hidden_from_the_public_is_hidden_before_the_routes_too() {
+    for (visibility, status) in [("percentages", 200), ("embargoed", 403)] {
+        let (_redis, app) = with_a_vote(visibility).await;
+        for end in &HOT[1..] {
+            let path = format!("/v1/polls/{ID}{end}");
+            assert_eq!(is_the_same(&app, &path, &[]).await, status, "{path}");
+            let answer = app.get(&path).await;
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            assert!(!text.contains("\"total_votes\":1"), "{path}: {text}");
+        }
+        assert_eq!(app.get(&results()).await.status, status);
+    }
+}
