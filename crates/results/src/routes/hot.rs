@@ -14,6 +14,7 @@ use crate::formats::feeds::{CSV, FLAT, ROWS, XML};
 use crate::pages::board::PollPages;
 use crate::pages::page::Subject;
 use crate::routes::feeds::for_address;
+use crate::routes::site::page_as;
 use crate::serve::access::Audience;
 use crate::serve::respond::{respond, respond_with};
 
@@ -21,46 +22,79 @@ use crate::serve::respond::{respond, respond_with};
 #[derive(Clone)]
 pub(crate) struct HotReads(pub(crate) Arc<Api>);
 
-/// An operation: what the address ends with behind the poll's id, its path, and what it shows.
-type Operation = (&'static str, &'static str, What);
+/// An operation: its path with the poll's id cut out, and what it shows.
+struct Operation {
+    before: &'static str,
+    behind: &'static str,
+    pattern: &'static str,
+    what: What,
+}
 
 #[derive(Clone, Copy)]
 enum What {
     Poll,
     Standing,
     Feed(&'static FeedFormat),
+    Page,
 }
 
-const OPERATIONS: [Operation; 6] = [
-    ("/results", "/v1/polls/{poll}/results", What::Standing),
-    (
+const API: &str = "/v1/polls/";
+
+const fn of_api(behind: &'static str, pattern: &'static str, what: What) -> Operation {
+    Operation {
+        before: API,
+        behind,
+        pattern,
+        what,
+    }
+}
+
+static OPERATIONS: [Operation; 7] = [
+    of_api("/results", "/v1/polls/{poll}/results", What::Standing),
+    of_api(
         "/results.rows.json",
         "/v1/polls/{poll}/results.rows.json",
         What::Feed(ROWS),
     ),
-    (
+    of_api(
         "/results.csv",
         "/v1/polls/{poll}/results.csv",
         What::Feed(CSV),
     ),
-    (
+    of_api(
         "/results.flat.json",
         "/v1/polls/{poll}/results.flat.json",
         What::Feed(FLAT),
     ),
-    (
+    of_api(
         "/results.xml",
         "/v1/polls/{poll}/results.xml",
         What::Feed(XML),
     ),
-    ("", "/v1/polls/{poll}", What::Poll),
+    of_api("", "/v1/polls/{poll}", What::Poll),
+    Operation {
+        before: "/polls/",
+        behind: "",
+        pattern: "/polls/{poll}",
+        what: What::Page,
+    },
 ];
+
+/// The poll that a path names, and the operation.
+fn find(path: &str) -> Option<(&str, &'static Operation)> {
+    let (before, named) = match path.strip_prefix(API) {
+        Some(named) => (API, named),
+        None => ("/polls/", path.strip_prefix("/polls/")?),
+    };
+    let (poll, behind) = named.split_at(named.find('/').unwrap_or(named.len()));
+    let mut operations = OPERATIONS.iter();
+    let found = operations.find(|known| known.behind == behind && known.before == before)?;
+    Some((poll, found))
+}
 
 impl HotRoutes for HotReads {
     fn read(&self, request: &Request) -> Option<HotRead> {
-        let behind = request.path().strip_prefix("/v1/polls/")?;
-        let (poll, rest) = behind.split_at(behind.find('/').unwrap_or(behind.len()));
-        let (_, pattern, what) = OPERATIONS.iter().find(|(end, ..)| *end == rest)?;
+        let (poll, operation) = find(request.path())?;
         // Who has a token, and who asks for the poll that is on now, is told more.
         if poll == PollId::CURRENT || request.head().headers.contains_key(AUTHORIZATION) {
             return None;
@@ -70,8 +104,10 @@ impl HotRoutes for HotReads {
         if !pages.snapshot.poll.is_announced() {
             return None;
         }
-        let answer = answer(request, pages, *what)?;
-        Some(HotRead { pattern, answer })
+        Some(HotRead {
+            pattern: operation.pattern,
+            answer: answer(request, pages, operation.what)?,
+        })
     }
 }
 
@@ -99,5 +135,6 @@ fn answer(request: &Request, poll: &PollPages, what: What) -> Option<HttpRespons
             let answer = respond_with(request, body, public, &reads.feeds, confirmed);
             Some(for_address(answer))
         }
+        What::Page => page_as(request, &poll.site, None, &reads.site, confirmed).ok(),
     }
 }

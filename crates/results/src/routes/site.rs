@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use actix_web::web::{Data, Path};
-use actix_web::{Error, HttpRequest, HttpResponse, get, post};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, get, post};
 use data_encoding::BASE64URL_NOPAD;
 use tokio::time::{Instant, timeout_at};
 use vote_domain::{Eligibility, Language, Receipt};
@@ -78,7 +78,18 @@ fn page(
     reads: &ReadCounters,
     confirmed: &Confirmation,
 ) -> Result<HttpResponse, Problem> {
-    let body = pages.body(asked(request));
+    page_as(request, pages, asked(request), reads, confirmed)
+}
+
+/// A page in a language, or in its own.
+pub(super) fn page_as(
+    request: &impl HttpMessage,
+    pages: &SitePages,
+    language: Option<Language>,
+    reads: &ReadCounters,
+    confirmed: &Confirmation,
+) -> Result<HttpResponse, Problem> {
+    let body = pages.body(language);
     let body = body.ok_or(ProblemCode::SnapshotUnavailable)?;
     let mut response = respond_with(request, body, Audience::Public, reads, confirmed);
     protect(response.headers_mut(), pages.policy().clone());

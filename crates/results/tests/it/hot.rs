@@ -5,14 +5,15 @@ use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{ANA, Answer, App, DEADLINE, ID, PRODUCTION, Producer, results, voting};
 
-/// The ends of the addresses that are answered before the routes.
-const HOT: [&str; 6] = [
-    "",
-    "/results",
-    "/results.rows.json",
-    "/results.flat.json",
-    "/results.csv",
-    "/results.xml",
+/// The addresses that are answered before the routes: what is before the poll's id, and behind it.
+const HOT: [(&str, &str); 7] = [
+    ("/v1/polls", ""),
+    ("/polls", ""),
+    ("/v1/polls", "/results"),
+    ("/v1/polls", "/results.rows.json"),
+    ("/v1/polls", "/results.flat.json"),
+    ("/v1/polls", "/results.csv"),
+    ("/v1/polls", "/results.xml"),
 ];
 
 /// Asks by an address, and by the same with a parameter that says nothing; both answers must be the same.
@@ -68,8 +69,8 @@ async fn with_a_vote(visibility: &str) -> (RedisServer, App) {
 #[tokio::test]
 async fn both_say_the_same_in_every_coding_and_to_every_copy() {
     let (_redis, app) = with_a_vote("public").await;
-    for end in HOT {
-        let path = format!("/v1/polls/{ID}{end}");
+    for (before, end) in HOT {
+        let path = format!("{before}/{ID}{end}");
         for headers in [
             &[][..],
             &[("accept-encoding", "gzip")],
@@ -95,7 +96,8 @@ async fn both_say_the_same_in_every_coding_and_to_every_copy() {
         );
         assert_eq!(
             is_the_same(&app, &path, &[("authorization", "Bearer x")]).await,
-            401
+            // Pages are the public's, whoever asks.
+            if before == "/polls" { 200 } else { 401 }
         );
         for (other, status) in [
             ("current", 200),
@@ -103,7 +105,7 @@ async fn both_say_the_same_in_every_coding_and_to_every_copy() {
             ("segredo", 404),
             ("NO", 400),
         ] {
-            let path = format!("/v1/polls/{other}{end}");
+            let path = format!("{before}/{other}{end}");
             assert_eq!(is_the_same(&app, &path, &[]).await, status, "{path}");
         }
     }
@@ -114,8 +116,8 @@ async fn both_say_the_same_in_every_coding_and_to_every_copy() {
 async fn what_is_hidden_from_the_public_is_hidden_before_the_routes_too() {
     for (visibility, status) in [("percentages", 200), ("embargoed", 403)] {
         let (_redis, app) = with_a_vote(visibility).await;
-        for end in &HOT[1..] {
-            let path = format!("/v1/polls/{ID}{end}");
+        for (before, end) in &HOT[2..] {
+            let path = format!("{before}/{ID}{end}");
             assert_eq!(is_the_same(&app, &path, &[]).await, status, "{path}");
             let answer = app.get(&path).await;
             let text = String::from_utf8_lossy(&answer.body).into_owned();
