@@ -22,11 +22,11 @@ pub(crate) enum KeyState {
 pub(crate) struct KeyStates {
     pub(crate) recorded: Vec<u64>,
     pub(crate) new: Vec<u64>,
+    pub(crate) unanswered: Vec<u64>,
     pub(crate) accepted_missing: u64,
     pub(crate) unknown_recorded: u64,
     pub(crate) refused_recorded: u64,
     pub(crate) other_vote: u64,
-    pub(crate) unanswered: u64,
 }
 
 impl KeyStates {
@@ -34,6 +34,7 @@ impl KeyStates {
         Self {
             recorded: vec![0; candidates],
             new: vec![0; candidates],
+            unanswered: vec![0; candidates],
             ..Self::default()
         }
     }
@@ -45,13 +46,13 @@ impl KeyStates {
             (KeyState::Recorded, Told::Refused) => self.refused_recorded += 1,
             (KeyState::New | KeyState::Absent, Told::Accepted { .. }) => self.accepted_missing += 1,
             (KeyState::OtherVote, _) => self.other_vote += 1,
-            (KeyState::Unanswered, _) => self.unanswered += 1,
-            (KeyState::Recorded | KeyState::New | KeyState::Absent, _) => {}
+            (KeyState::Recorded | KeyState::New | KeyState::Absent | KeyState::Unanswered, _) => {}
         }
         let counts = match state {
             KeyState::Recorded => &mut self.recorded,
             KeyState::New => &mut self.new,
-            KeyState::Absent | KeyState::OtherVote | KeyState::Unanswered => return,
+            KeyState::Unanswered => &mut self.unanswered,
+            KeyState::Absent | KeyState::OtherVote => return,
         };
         if let Some(count) = counts.get_mut(candidate) {
             *count += 1;
@@ -66,10 +67,10 @@ impl KeyStates {
         };
         add(&mut self.recorded, &other.recorded);
         add(&mut self.new, &other.new);
+        add(&mut self.unanswered, &other.unanswered);
         self.accepted_missing += other.accepted_missing;
         self.unknown_recorded += other.unknown_recorded;
         self.refused_recorded += other.refused_recorded;
         self.other_vote += other.other_vote;
-        self.unanswered += other.unanswered;
     }
 }

@@ -17,7 +17,7 @@ const CHUNK: u64 = 256;
 /// How many keys are asked for at the same time.
 const WORKERS: usize = 64;
 
-/// How often a key that is answered with 503 is asked for again, and after which pause.
+/// How often a key without an answer that says something is asked for again, and after which pause.
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -66,16 +66,21 @@ pub(crate) async fn look_up(
 }
 
 async fn ask(client: &mut Client, fleet: &Fleet, to: usize, request: &[u8]) -> KeyState {
+    // An attempt without an answer may have been recorded itself.
+    let mut may_be_ours = false;
     for _ in 0..TRIES {
         let Attempt { shown, error, .. } = client.send(fleet, Some(to), request).await;
         match shown {
             Shown::Accepted => return KeyState::New,
+            Shown::AlreadyAccepted if may_be_ours => return KeyState::Unanswered,
             Shown::AlreadyAccepted => return KeyState::Recorded,
             Shown::Refused if error.starts_with("410 ") => return KeyState::Absent,
             Shown::Refused if error == "422 idempotency-key-reused" => return KeyState::OtherVote,
             Shown::Refused => return KeyState::Unanswered,
-            // The answer to the next attempt would not tell who has recorded it.
-            Shown::Open => return KeyState::Unanswered,
+            Shown::Open => {
+                may_be_ours = true;
+                tokio::time::sleep(PAUSE).await;
+            }
             Shown::NotRecorded => tokio::time::sleep(PAUSE).await,
         }
     }
