@@ -51,6 +51,9 @@ impl Check {
             if process.alive || just_ended {
                 account_for(system, index, process, &figures);
             }
+            if process.has_left && !system.phase.is_over() {
+                left_is_recorded(system, index, process, &figures);
+            }
             // What was forgotten since is noted again by a process that is there. Nothing is, once the poll is over.
             if process.alive && !system.phase.is_over() {
                 lost_votes_are_noted(system, process, &figures);
@@ -312,6 +315,25 @@ fn account_for(system: &System<'_>, index: usize, process: &Process, figures: &F
             listed()
         );
     }
+}
+
+/// All that a process had accepted when it had to end is there, whatever Redis has forgotten since: it was replayed.
+fn left_is_recorded(system: &System<'_>, index: usize, process: &Process, figures: &Figures) {
+    if process.window != u8::MAX {
+        // What is beyond the window is in no file.
+        return;
+    }
+    let missing: Vec<String> = system
+        .votes
+        .iter()
+        .filter(|vote| vote.process == index && matches!(vote.outcome, Some(Outcome::Accepted(_))))
+        .filter(|vote| vote.pair != CROWD && !figures.tally.contains_key(&field(vote)))
+        .map(shown)
+        .collect();
+    assert!(
+        missing.len() as u64 <= process.displaced,
+        "left behind, replayed, and lost: {missing:?}"
+    );
 }
 
 /// The ledger says how many votes a process has counted as lost.

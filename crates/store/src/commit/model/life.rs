@@ -4,22 +4,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vote_domain::WriterId;
+use vote_domain::{Poll, WriterId};
 
 use super::gate::Gate;
 use super::harness::BOUNDARY_MS;
 use super::process::{Process, closed_at_ms, nodes};
-use super::steps::{Fate, Reference};
+use super::steps::{Fate, HALF_OPEN_MS, Reference};
 use super::system::{PATIENCE, System, WINDOW_MS};
 use crate::commit::books::{Acknowledged, ReplayBudget};
 use crate::commit::config::LaneConfig;
 use crate::commit::lane::{Lane, LaneParts};
 use crate::commit::queue::Queue;
 use crate::commit::shared::LaneShared;
+use crate::commit::spill::{LaneReplay, SpilledLane};
 use crate::commit::target::Target;
+
+/// What a process has left behind.
+pub(super) struct Left {
+    /// The process: an index of [`System::processes`].
+    process: usize,
+    lane: Arc<SpilledLane>,
+}
 
 impl System<'_> {
     pub(super) async fn spawn(&mut self, slot: usize, reference: &Reference) {
@@ -62,6 +71,7 @@ impl System<'_> {
             drain,
             writers,
             ended: None,
+            has_left: false,
             task: Some(tokio::spawn(lane.run())),
             asking: false,
             alive: true,
@@ -80,6 +90,66 @@ impl System<'_> {
         self.processes[process].stop().await;
         self.note_outcomes();
         self.spawn(writer, reference).await;
+    }
+
+    /// `SIGTERM` while nobody answers.
+    pub(super) async fn leave_behind(&mut self, writer: usize, fate: Fate, reference: &Reference) {
+        let process = self.current[writer];
+        if let Some(request) = self.processes[process].gate.peek() {
+            self.attempt(process, &request, fate);
+        }
+        let lanes = self.processes[process].stop().await;
+        self.note_outcomes();
+        // With an empty replay window it is as good as killed.
+        self.processes[process].has_left = !lanes.is_empty();
+        self.left.extend(lanes.into_iter().map(|lane| Left {
+            process,
+            lane: Arc::new(lane),
+        }));
+        self.spawn(writer, reference).await;
+    }
+
+    /// `votectl replay` of all that was left.
+    pub(super) async fn replay_all(&mut self) {
+        for which in 0..self.left.len() {
+            self.replay(which, None).await;
+        }
+    }
+
+    /// `votectl replay`; it is killed where only so many of its requests are answered.
+    pub(super) async fn replay(&mut self, which: usize, mut answered: Option<u8>) {
+        if self.phase.is_over() {
+            return;
+        }
+        let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
+        let left = &self.left[which];
+        let (process, lane) = (left.process, Arc::clone(&left.lane));
+        let now = Timestamp::from_millisecond(BOUNDARY_MS + HALF_OPEN_MS).expect("in range");
+        let poll = Poll::draft(self.harness.definition.clone(), now, "model");
+        let nodes = nodes(&gate.url());
+        let task = tokio::spawn(async move {
+            let replay = LaneReplay::begin(&lane, &poll, WINDOW_MS, nodes, now);
+            replay.await?.send(|| {}).await
+        });
+        let started = Instant::now();
+        while !task.is_finished() {
+            if let Some(held) = gate.take() {
+                let request = held.request.clone();
+                let reply = self.attempt(process, &request, Fate::Answered);
+                if answered == Some(0) {
+                    // It was done, and nobody hears of it.
+                    task.abort();
+                    return;
+                }
+                answered = answered.map(|left| left - 1);
+                held.answer(reply.expect("an answer"));
+            }
+            assert!(started.elapsed() < PATIENCE, "a replay does not end");
+            tokio::task::yield_now().await;
+        }
+        let report = task.await.expect("no panic");
+        let report = report.expect("the poll takes replays");
+        assert_eq!(report.unknown, 0, "{report:?}");
     }
 
     /// `SIGTERM`: what waits is sent, and the writer says that it has ended.

@@ -30,6 +30,8 @@ pub(super) struct Process {
     pub(super) lost_before: u64,
     /// What it had said to be lost when it ended in order, and how often Redis had crashed by then.
     pub(super) ended: Option<(u64, usize)>,
+    /// Whether it has left something behind.
+    pub(super) has_left: bool,
     /// The names that it has written under.
     pub(super) writers: Arc<Mutex<Vec<WriterId>>>,
     pub(super) slot: usize,
@@ -38,16 +40,19 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) async fn stop(&mut self) {
+    /// Ends it where it stands; gives what it leaves behind.
+    pub(super) async fn stop(&mut self) -> Vec<SpilledLane> {
         self.alive = false;
         self.abort.cancel();
-        if let Some(task) = self.task.take() {
-            task.await.expect("the lane ends");
-        }
+        let left = match self.task.take() {
+            Some(task) => task.await.expect("the lane ends"),
+            None => Vec::new(),
+        };
         // Drops what waits.
         while let Some(held) = self.gate.take() {
             held.cut();
         }
+        left
     }
 }
 

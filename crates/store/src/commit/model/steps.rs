@@ -15,6 +15,7 @@
 //!   those that are gone.
 //! - **Sealing while Redis has forgotten a writer whole**: the operator's grace is for that.
 //! - **A crash that forgets a seal.** What was sealed is to be confirmed by replicas.
+//! - **What a process has left behind, and nobody has replayed when the poll is over**: it is in its file and nowhere else.
 //!
 //! At the end each writer gets two more votes, which find what is left to find without waiting for a heartbeat.
 
@@ -112,6 +113,18 @@ pub(super) enum Step {
     StopWriter {
         writer: usize,
     },
+    /// A writer has to end without an answer, and leaves behind what it has retained; a new process in its place. Its
+    /// request meets its fate.
+    LeaveBehind {
+        writer: usize,
+        fate: Fate,
+    },
+    /// What one of them has left is replayed: all of it, or until the program is killed while so many requests were
+    /// answered.
+    Replay {
+        which: u8,
+        answered: Option<u8>,
+    },
     /// What Redis holds now survives a crash.
     Persist,
     /// Redis crashes, and comes back with what was persisted so many times before the last.
@@ -176,6 +189,8 @@ pub(super) struct Reference {
     persisted: u8,
     votes: usize,
     restarts: usize,
+    /// A process may have left something behind.
+    has_left: bool,
 }
 
 /// Votes of a schedule: each has a candidate of its own, of which a poll has 64 at most.
@@ -226,6 +241,18 @@ fn fate() -> impl Strategy<Value = Fate> {
     ]
 }
 
+/// What brings back what Redis has forgotten.
+fn healing(has_left: bool) -> BoxedStrategy<Step> {
+    let heal = Just(Step::Heal);
+    if !has_left {
+        return heal.boxed();
+    }
+    let answered = prop_oneof![2 => Just(None), 1 => (0..8_u8).prop_map(Some)];
+    let replay =
+        (any::<u8>(), answered).prop_map(|(which, answered)| Step::Replay { which, answered });
+    prop_oneof![1 => heal, 2 => replay].boxed()
+}
+
 impl ReferenceStateMachine for Protocol {
     type State = Reference;
     type Transition = Step;
@@ -244,6 +271,7 @@ impl ReferenceStateMachine for Protocol {
                 persisted: 1,
                 votes: 0,
                 restarts: 0,
+                has_left: false,
             })
             .boxed()
     }
@@ -281,9 +309,10 @@ impl ReferenceStateMachine for Protocol {
             2 => writer().prop_map(|writer| Step::Heartbeat { writer }),
             1 => (writer(), fate()).prop_map(|(writer, fate)| Step::KillWriter { writer, fate }),
             1 => writer().prop_map(|writer| Step::StopWriter { writer }),
+            1 => (writer(), fate()).prop_map(|(writer, fate)| Step::LeaveBehind { writer, fate }),
             2 => Just(Step::Persist),
             3 => (0..3_u8).prop_map(|back| Step::Crash { back }),
-            1 => Just(Step::Heal),
+            if state.has_left { 3 } else { 1 } => healing(state.has_left),
             2 => writer().prop_map(|writer| Step::Publish { writer }),
             // A closed poll is soon to be sealed.
             if state.phase == Phase::Closed { 8 } else { 2 } => operator,
@@ -294,7 +323,10 @@ impl ReferenceStateMachine for Protocol {
     fn preconditions(state: &Reference, step: &Step) -> bool {
         match step {
             Step::Cast { votes, .. } => state.votes + votes.len() <= MAX_VOTES,
-            Step::KillWriter { .. } | Step::StopWriter { .. } => state.restarts < MAX_RESTARTS,
+            Step::KillWriter { .. } | Step::StopWriter { .. } | Step::LeaveBehind { .. } => {
+                state.restarts < MAX_RESTARTS
+            }
+            Step::Replay { .. } => state.has_left,
             Step::Crash { back } => !state.phase.is_over() && *back < state.persisted,
             Step::Pause => state.phase == Phase::Open,
             Step::Resume => state.phase == Phase::Paused,
@@ -309,6 +341,10 @@ impl ReferenceStateMachine for Protocol {
         match step {
             Step::Cast { votes, .. } => state.votes += votes.len(),
             Step::KillWriter { .. } | Step::StopWriter { .. } => state.restarts += 1,
+            Step::LeaveBehind { .. } => {
+                state.restarts += 1;
+                state.has_left = true;
+            }
             Step::Persist => state.persisted += 1,
             Step::Crash { back } => {
                 state.persisted -= back;

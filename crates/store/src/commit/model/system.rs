@@ -15,6 +15,7 @@ use vote_domain::WriterId;
 
 use super::gate::Request;
 use super::harness::{BOUNDARY_MS, Harness, Snapshot};
+use super::life::Left;
 use super::process::{Process, closed_at_ms};
 use super::steps::{Ballot, Cast, Fate, HALF_OPEN_MS, Phase, Reference, Step, WRITERS};
 use crate::commit::outcome::Outcome;
@@ -55,6 +56,8 @@ pub(super) struct System<'a> {
     pub(super) phase: Phase,
     unexpected_before: u64,
     attempts: Vec<Request>,
+    /// What processes have left behind.
+    pub(super) left: Vec<Left>,
     snapshots: Vec<Snapshot>,
     /// The candidates that have had their vote, by channel.
     pub(super) candidates: [u8; 2],
@@ -75,6 +78,7 @@ impl<'a> System<'a> {
             phase: Phase::Open,
             unexpected_before: all_unexpected(harness),
             attempts: Vec::new(),
+            left: Vec::new(),
             snapshots: Vec::new(),
             candidates: [0; 2],
             revision: 0,
@@ -113,6 +117,15 @@ impl<'a> System<'a> {
             Step::Heartbeat { writer } => self.heartbeat(*writer).await,
             Step::KillWriter { writer, fate } => self.kill(*writer, *fate, reference).await,
             Step::StopWriter { writer } => self.stop_in_order(*writer, reference).await,
+            Step::LeaveBehind { writer, fate } => {
+                self.leave_behind(*writer, *fate, reference).await;
+            }
+            Step::Replay { which, answered } => {
+                if !self.left.is_empty() {
+                    let which = usize::from(*which) % self.left.len();
+                    self.replay(which, *answered).await;
+                }
+            }
             Step::Persist => self.snapshots.push(self.harness.snapshot()),
             // Left out: a crash that forgets a seal.
             Step::Crash { .. } if self.phase.is_over() => {}
@@ -141,6 +154,7 @@ impl<'a> System<'a> {
     /// Lets everything come to rest, old attempts included.
     pub(super) async fn finish(&mut self) {
         self.heal().await;
+        self.replay_all().await;
         // A lane whose replay window is empty asks for no gaps: the next vote finds them.
         for writer in 0..WRITERS {
             self.cast(
@@ -167,6 +181,13 @@ impl<'a> System<'a> {
             self.late(0);
         }
         self.heal().await;
+        let before = self.harness.figures().tally;
+        self.replay_all().await;
+        assert_eq!(
+            before,
+            self.harness.figures().tally,
+            "a second replay has counted something"
+        );
         self.note_outcomes();
     }
 
