@@ -86,7 +86,7 @@ impl Service for Results {
         context.ready_when("snapshot", move || known.ready());
         let streams = Streams::start(
             Arc::clone(&board),
-            &settings.stream,
+            &settings,
             context.lifecycle.draining(),
             metrics.clone(),
             &stopped,

@@ -3035,7 +3035,7 @@ export interface operations {
                  */
                 view?: string;
                 /**
-                 * @description Most events per second, 0.015 to 4.
+                 * @description Most events per second, 0.015 to 4, and 4 without. An event is sent with its snapshot, so two may follow each other sooner: in any t seconds there are at most max_rate × t events, and two more.
                  * @example 1
                  */
                 max_rate?: number;

@@ -94,7 +94,12 @@ async fn many_readers(ingest: &Service, results: &Service) -> anyhow::Result<()>
         as_f64(memory / u64::try_from(readers)?) / 1024.0,
         cpu / TURN.as_secs_f64(),
     ));
+    // The next turn is one reader's: not that of so many connections which end.
     arrivals.close();
+    eventually(START, || async {
+        connections(results).is_ok_and(|connections| connections < readers.max(1000) / 10)
+    })
+    .await;
     Ok(())
 }
 
@@ -120,6 +125,16 @@ fn memory(service: &Service) -> anyhow::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().next());
     Ok(kib.context("no VmRSS")?.parse::<u64>()? * 1024)
+}
+
+/// Connections that are open on this machine, each of our own twice.
+fn connections(service: &Service) -> anyhow::Result<usize> {
+    let sockets = service.proc("net/sockstat")?;
+    let line = sockets
+        .lines()
+        .find_map(|line| line.strip_prefix("TCP: inuse "));
+    let open = line.and_then(|line| line.split_whitespace().next());
+    Ok(open.context("no count")?.parse()?)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a figure with three digits")]

@@ -1,6 +1,6 @@
 //! Readers of the stream, and when each event came to each of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 /// Connections that are opened at a time: more would fill the server's queue.
 const AT_A_TIME: usize = 500;
@@ -21,7 +22,7 @@ pub(crate) struct Arrivals {
     /// By the poll's votes in an event: when it first came, and how much later to every other reader.
     first: RefCell<BTreeMap<u64, Instant>>,
     behind: RefCell<Vec<Duration>>,
-    is_closed: Cell<bool>,
+    readers: RefCell<JoinSet<std::io::Result<()>>>,
 }
 
 impl Arrivals {
@@ -60,9 +61,9 @@ impl Arrivals {
         Spread::of(late)
     }
 
-    /// Sends the readers away.
+    /// Sends the readers away, at once: whether there is news for them or not.
     pub(crate) fn close(&self) {
-        self.is_closed.set(true);
+        self.readers.borrow_mut().abort_all();
     }
 }
 
@@ -79,7 +80,8 @@ pub(crate) async fn open(
             let connection = TcpStream::connect(address)
                 .await
                 .context("no connection: are there enough descriptors (`ulimit -n`)?")?;
-            tokio::task::spawn_local(read(connection, Rc::clone(arrivals)));
+            let reading = read(connection, Rc::clone(arrivals));
+            arrivals.readers.borrow_mut().spawn_local(reading);
         }
         opened += some;
         while arrivals.len() < opened {
@@ -94,9 +96,9 @@ async fn read(mut connection: TcpStream, arrivals: Rc<Arrivals>) -> std::io::Res
         .write_all(b"GET /v1/polls/bench/results/stream HTTP/1.1\r\nHost: bench\r\n\r\n")
         .await?;
     let mut read = Vec::with_capacity(8192);
-    while !arrivals.is_closed.get() {
+    loop {
         if connection.read_buf(&mut read).await? == 0 {
-            break;
+            return Ok(());
         }
         if let Some(votes) = newest(&read) {
             arrivals.came(votes);
@@ -105,7 +107,6 @@ async fn read(mut connection: TcpStream, arrivals: Rc<Arrivals>) -> std::io::Res
             read.drain(..read.len() - LONGEST_CUT);
         }
     }
-    Ok(())
 }
 
 /// The number of votes in the last event that is there whole.

@@ -47,7 +47,7 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
     params(
         ("poll" = PollId, Path, description = "The poll's id.", example = "paredao-01"),
         ("view" = Option<String>, Query, description = "`standing`: each event is whole. `delta`: the first one is, and those after it are events `patch`, with a JSON Patch (RFC 6902) of what has changed; one that skips some is whole again. `rows`: what may go on air, as `results.rows.json` has it.", example = "standing"),
-        ("max_rate" = Option<f64>, Query, description = "Most events per second, 0.015 to 4.", example = 1.0),
+        ("max_rate" = Option<f64>, Query, description = "Most events per second, 0.015 to 4, and 4 without. An event is sent with its snapshot, so two may follow each other sooner: in any t seconds there are at most max_rate × t events, and two more.", example = 1.0),
         ("encoding" = Option<String>, Query, description = "`br`: the answer is one stream of brotli, for readers who say that they take it. Without, it is not compressed.", example = "identity"),
         ("rows" = Option<u8>, Query, description = "With `view=rows`, as of the feed: so many rows exactly, 1 to 64.", example = 4),
         ("sort" = Option<String>, Query, description = "With `view=rows`, as of the feed: `candidate` or `rank`.", example = "rank"),

@@ -5,6 +5,7 @@ pub(crate) mod event;
 pub(crate) mod event_id;
 pub(crate) mod line;
 pub(crate) mod metrics;
+mod pace;
 pub(crate) mod query;
 pub(crate) mod reader;
 pub(crate) mod streams;

@@ -20,7 +20,7 @@ pub(crate) const KNOWN: [&str; 7] = [
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct StreamQuery {
     pub(crate) view: StreamView,
-    /// Shortest time between two events.
+    /// The time between two events, in the long run.
     pub(crate) interval: Duration,
     /// Whether the stream is to be one of brotli.
     pub(crate) is_brotli: bool,

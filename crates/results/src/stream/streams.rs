@@ -9,13 +9,15 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vote_http::{Problem, ProblemCode};
-use vote_runtime::settings::StreamSettings;
+use vote_runtime::Settings;
 
 use crate::metrics::Metrics;
 use crate::pages::published::Published;
 use crate::stream::event::Event;
 use crate::stream::line::{Line, LineKey};
 use crate::stream::metrics::StreamMetrics;
+#[cfg(test)]
+use crate::stream::query::StreamView;
 
 /// How often it is looked whether pages are still kept up to date, while there is no news of them.
 const LOOK: Duration = Duration::from_millis(500);
@@ -29,6 +31,8 @@ pub(crate) struct Streams {
     limit: usize,
     /// Longest time without a word to a reader.
     pub(super) heartbeat: Duration,
+    /// How far apart snapshots are.
+    pub(super) tick: Duration,
     /// Cancelled when readers should go elsewhere.
     pub(super) draining: CancellationToken,
     /// How many readers were told when to come back.
@@ -55,11 +59,13 @@ impl Streams {
     /// Sends events on the current runtime, until `cancel`.
     pub(crate) fn start(
         board: Arc<Published>,
-        settings: &StreamSettings,
+        settings: &Settings,
         draining: CancellationToken,
         metrics: Metrics,
         cancel: &CancellationToken,
     ) -> Arc<Self> {
+        let tick = settings.snapshot.interval;
+        let settings = &settings.stream;
         let limit = i64::try_from(settings.max_readers).unwrap_or(i64::MAX);
         metrics.streams.capacity.set(limit);
         let streams = Arc::new(Self {
@@ -68,6 +74,7 @@ impl Streams {
             open: Arc::default(),
             limit: settings.max_readers,
             heartbeat: settings.heartbeat,
+            tick,
             draining,
             told: AtomicU64::default(),
             metrics,
@@ -140,5 +147,33 @@ impl Streams {
                 false
             })
         });
+    }
+}
+
+#[cfg(test)]
+impl Streams {
+    /// Streams of no board, whose readers are given one by [`Streams::place`].
+    pub(super) fn idle(heartbeat: Duration, tick: Duration, metrics: Metrics) -> Self {
+        Self {
+            board: Arc::new(Published::new(LOOK)),
+            lines: Mutex::default(),
+            open: Arc::default(),
+            limit: 1,
+            heartbeat,
+            tick,
+            draining: CancellationToken::new(),
+            told: AtomicU64::default(),
+            metrics,
+        }
+    }
+
+    /// A place on a line of the test's own.
+    pub(super) fn place(&self, events: watch::Receiver<Arc<Event>>, view: StreamView) -> Place {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Place {
+            events,
+            metrics: self.metrics.streams.reader("paredao-01", view),
+            _open: Open(Arc::clone(&self.open)),
+        }
     }
 }
