@@ -8,7 +8,7 @@
 //! - The processor time of one revision of a poll of four candidates: every format of the standing, the series and the
 //!   feeds, with their codings. It is what the results service takes while votes come, less what it takes while none do.
 //!
-//! Needs `wrk` and `redis-server`.
+//! `BENCH_ONLY=reads` or `BENCH_ONLY=revisions` runs one of them alone. Needs `wrk` (for reads) and `redis-server`.
 
 mod floor;
 #[path = "../common/poll.rs"]
@@ -22,7 +22,7 @@ mod votes;
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::task::LocalSet;
 use vote_ingest::Ingest;
 use vote_results::Results;
@@ -54,21 +54,35 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> anyhow::Result<()> {
-    reads::measure().await?;
-    revisions::measure().await
+    let only = knob("BENCH_ONLY").unwrap_or_default();
+    ensure!(
+        ["", "reads", "revisions"].contains(&only.as_str()),
+        "BENCH_ONLY is `{only}`: it may be `reads` or `revisions`, or be missing for both"
+    );
+    if only != "revisions" {
+        reads::measure().await?;
+    }
+    if only != "reads" {
+        revisions::measure().await?;
+    }
+    Ok(())
+}
+
+/// A number among the knobs.
+fn number(name: &str, default: u32) -> u32 {
+    knob(name)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// A knob of the benchmark, from its environment.
-fn number(name: &str, default: u32) -> u32 {
+fn knob(name: &str) -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "a benchmark's knobs are no settings of a service"
     )]
     let value = std::env::var(name);
-    value
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
+    value.ok()
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -187,14 +187,57 @@ fn buckets<'s>(
     };
     let candidates = snapshot.poll.definition.candidates();
     let ids = candidates.iter().map(|candidate| &candidate.id);
+    let mut starts = Starts::new(zone);
     buckets
         .into_iter()
         .map(|bucket| SeriesBucket {
-            start: wire_time::format_in(bucket.start, zone),
+            start: starts.write(bucket.start),
             total_votes: bucket.total,
             candidates: ids.clone().zip(bucket.candidates).collect(),
         })
         .collect()
+}
+
+/// Writes instants in a zone's local time. There are thousands of minutes, and each is the one before but for its digits.
+struct Starts<'z> {
+    zone: &'z TimeZone,
+    /// The one before: when, the zone's offset then, and its text.
+    last: Option<(Timestamp, Offset, String)>,
+}
+
+impl<'z> Starts<'z> {
+    const fn new(zone: &'z TimeZone) -> Self {
+        Self { zone, last: None }
+    }
+
+    fn write(&mut self, at: Timestamp) -> String {
+        let offset = self.zone.to_offset(at);
+        let last = self.last.take();
+        let written = last
+            .and_then(|last| next_minute(last, at, offset))
+            .unwrap_or_else(|| wire_time::format_in(at, self.zone));
+        self.last = Some((at, offset, written.clone()));
+        written
+    }
+}
+
+/// The text of an instant a minute after another one, in the same hour.
+fn next_minute(
+    (before, offset, mut text): (Timestamp, Offset, String),
+    at: Timestamp,
+    new_offset: Offset,
+) -> Option<String> {
+    if offset != new_offset || at.duration_since(before) != SignedDuration::from_mins(1) {
+        return None;
+    }
+    // After a year of four digits: `2026-11-24T01:02:03-03:00`.
+    let place = 14..16;
+    let minute: u8 = text.get(place.clone())?.parse().ok()?;
+    if minute >= 59 || text.as_bytes().get(13) != Some(&b':') {
+        return None;
+    }
+    text.replace_range(place, &format!("{:02}", minute + 1));
+    Some(text)
 }
 
 /// The first and last instant of the series.
@@ -431,5 +474,25 @@ mod tests {
         let confirmed = confirmed(snapshot_of(closed, &[]), closes_at());
         let view = View::new(&confirmed, closes_at(), tests_freshness());
         assert_eq!(own_hours(&confirmed.snapshot, &view), 2);
+    }
+
+    #[test]
+    fn a_start_is_written_as_any_instant_also_where_clocks_are_put_back_or_forward() {
+        for (zone, from) in [
+            ("UTC", "2026-11-23T22:58:00Z"),
+            ("America/Sao_Paulo", "2018-11-04T02:30:00Z"),
+            ("America/New_York", "2026-11-01T04:30:00Z"),
+            ("Asia/Kolkata", "2026-12-31T18:00:00Z"),
+            // By half an hour.
+            ("Australia/Lord_Howe", "2026-04-04T14:30:00Z"),
+            ("Australia/Lord_Howe", "2026-10-03T15:00:00Z"),
+        ] {
+            let zone = TimeZone::get(zone).expect("a zone");
+            let mut starts = Starts::new(&zone);
+            for minute in (0..180).chain(182..300) {
+                let at = at(from) + SignedDuration::from_mins(minute);
+                assert_eq!(starts.write(at), wire_time::format_in(at, &zone));
+            }
+        }
     }
 }

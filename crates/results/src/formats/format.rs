@@ -1,6 +1,7 @@
 //! What a format is.
 
 use std::io;
+use std::ops::Range;
 
 use mime::Mime;
 
@@ -13,6 +14,9 @@ pub(crate) struct Format {
     pub(crate) content_type: &'static str,
     /// Writes a document.
     pub(crate) write: fn(&Document<'_>) -> io::Result<Vec<u8>>,
+    /// Which part of the written document the next revision will say as well: it is compressed once. Only the document says
+    /// which, so that every process parts it alike; nothing where there is no such part.
+    pub(crate) lasting: fn(&Document<'_>, &[u8]) -> Range<usize>,
 }
 
 impl Format {

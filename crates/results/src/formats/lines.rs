@@ -8,6 +8,7 @@ use crate::formats::format::Format;
 pub(crate) static LINES: Format = Format {
     content_type: "text/plain; charset=utf-8",
     write,
+    lasting: |_document, _written| 0..0,
 };
 
 fn write(document: &Document<'_>) -> io::Result<Vec<u8>> {

@@ -1,17 +1,16 @@
 //! A body as it is sent: written and compressed once, then only cloned.
 
-use std::io::{self, Write as _};
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
-use brotli::enc::BrotliEncoderParams;
 use data_encoding::BASE64URL_NOPAD;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-/// Up to this size a body is compressed well; a larger one, such as the minutes of two days, quickly.
-const COMPRESSED_WELL: usize = 64 * 1024;
+use crate::pages::compress::{brotli, gzip};
+use crate::pages::lasting::{Lasting, Parts};
 
 /// Bytes of the content's digest in an entity tag.
 const TAG_BYTES: usize = 15;
@@ -69,9 +68,18 @@ pub(crate) struct Body {
     pub(crate) identity: Variant,
     gzip: Option<Variant>,
     brotli: Option<Variant>,
+    /// What the next one of its kind need not compress again.
+    lasting: Option<Arc<Lasting>>,
     pub(crate) content_type: HeaderValue,
     /// How long caches may keep it.
     pub(crate) cache_control: HeaderValue,
+}
+
+/// What the compressors made of a content.
+struct Coded {
+    gzip: Vec<u8>,
+    brotli: Option<Vec<u8>>,
+    lasting: Option<Arc<Lasting>>,
 }
 
 impl Body {
@@ -85,27 +93,79 @@ impl Body {
         cache_control: HeaderValue,
         effort: Effort,
     ) -> io::Result<Self> {
-        let digest = Sha256::digest(&content);
-        let tag = BASE64URL_NOPAD.encode(&digest[..TAG_BYTES]);
-        let gzip = gzip(&content, effort)?;
-        let brotli = match effort {
-            Effort::Ahead => Some(brotli(&content)?),
-            Effort::OnDemand => None,
+        let digest = Sha256::digest(&content).into();
+        let coded = Coded {
+            gzip: gzip(&content, effort == Effort::OnDemand)?,
+            brotli: match effort {
+                Effort::Ahead => Some(brotli(&content)?),
+                Effort::OnDemand => None,
+            },
+            lasting: None,
         };
+        Ok(Self::of(
+            content,
+            digest,
+            coded,
+            content_type,
+            cache_control,
+        ))
+    }
+
+    /// As [`Body::new`], ahead, of a content that will go on to say the same in one part. That part is compressed anew only where
+    /// `known`, the body before this one, doesn't have it.
+    ///
+    /// # Errors
+    /// Those of the compressors: none, in memory.
+    pub(crate) fn with_lasting(
+        content: Vec<u8>,
+        lasting: Range<usize>,
+        known: Option<&Self>,
+        content_type: &'static str,
+        cache_control: HeaderValue,
+    ) -> io::Result<Self> {
+        let known = known.and_then(|known| known.lasting.as_ref());
+        let Some(parts) = Parts::new(&content, lasting, known)? else {
+            return Self::new(content, content_type, cache_control, Effort::Ahead);
+        };
+        let digest = parts.digest();
+        let coded = Coded {
+            gzip: parts.gzip()?,
+            brotli: Some(parts.brotli()?),
+            lasting: Some(parts.lasting),
+        };
+        Ok(Self::of(
+            content,
+            digest,
+            coded,
+            content_type,
+            cache_control,
+        ))
+    }
+
+    fn of(
+        content: Vec<u8>,
+        digest: [u8; 32],
+        coded: Coded,
+        content_type: &'static str,
+        cache_control: HeaderValue,
+    ) -> Self {
+        let tag = BASE64URL_NOPAD.encode(&digest[..TAG_BYTES]);
         let variant = |coding, bytes| Variant::new(coding, &tag, bytes);
         // What doesn't become smaller is not worth a client's work.
         let smaller = |bytes: &Vec<u8>| bytes.len() < content.len();
-        Ok(Self {
-            gzip: Some(gzip)
+        Self {
+            gzip: Some(coded.gzip)
                 .filter(smaller)
                 .map(|bytes| variant(Coding::Gzip, bytes)),
-            brotli: brotli
+            brotli: coded
+                .brotli
                 .filter(smaller)
                 .map(|bytes| variant(Coding::Brotli, bytes)),
+            lasting: coded.lasting,
             identity: variant(Coding::Identity, content),
             content_type: HeaderValue::from_static(content_type),
             cache_control,
-        })
+        }
     }
 
     /// The bytes of all codings.
@@ -136,30 +196,6 @@ impl Variant {
     }
 }
 
-fn gzip(content: &[u8], effort: Effort) -> io::Result<Vec<u8>> {
-    let level = match effort {
-        Effort::Ahead if content.len() <= COMPRESSED_WELL => Compression::new(6),
-        _ => Compression::fast(),
-    };
-    let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 3 + 64), level);
-    encoder.write_all(content)?;
-    encoder.finish()
-}
-
-fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
-    let is_small = content.len() <= COMPRESSED_WELL;
-    let params = BrotliEncoderParams {
-        quality: if is_small { 5 } else { 2 },
-        // Not less for small bodies: up to 16, quality 5 takes ten times as long for the same size.
-        lgwin: if is_small { 18 } else { 20 },
-        size_hint: content.len(),
-        ..BrotliEncoderParams::default()
-    };
-    let mut compressed = Vec::with_capacity(content.len() / 3 + 64);
-    brotli::BrotliCompress(&mut &content[..], &mut compressed, &params)?;
-    Ok(compressed)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
@@ -176,23 +212,103 @@ mod tests {
         of((0..rows).map(row).collect(), effort)
     }
 
+    /// Both codings, decoded, are the content, and a third of its size at most.
+    fn assert_decodes(body: &Body) {
+        let plain = &body.identity.bytes;
+        let gzip = &body.variant(Coding::Gzip).expect("gzip").bytes;
+        let mut decoded = Vec::new();
+        flate2::read::GzDecoder::new(&gzip[..])
+            .read_to_end(&mut decoded)
+            .expect("gzip");
+        assert_eq!(&decoded[..], &plain[..]);
+        let brotli = &body.variant(Coding::Brotli).expect("brotli").bytes;
+        let mut decoded = Vec::new();
+        brotli::BrotliDecompress(&mut &brotli[..], &mut decoded).expect("brotli");
+        assert_eq!(&decoded[..], &plain[..]);
+        assert!(gzip.len() * 3 < plain.len() && brotli.len() * 3 < plain.len());
+    }
+
     #[test]
     fn every_coding_decodes_to_the_same_bytes() {
-        for rows in [20, 20_000] {
-            let body = body(rows, Effort::Ahead);
-            let plain = &body.identity.bytes;
-            let gzip = &body.variant(Coding::Gzip).expect("gzip").bytes;
+        for rows in [20, 200, 20_000] {
+            assert_decodes(&body(rows, Effort::Ahead));
+        }
+    }
+
+    /// A body whose middle lasts.
+    fn parted(before: &str, rows: u32, after: &str, known: Option<&Body>) -> Body {
+        let row = |i| format!("[{i},\"a candidate's name\"],");
+        let middle: String = (0..rows).map(row).collect();
+        let lasting = before.len()..before.len() + middle.len();
+        let content = format!("{before}{middle}{after}").into_bytes();
+        let cache_control = HeaderValue::from_static("max-age=1");
+        Body::with_lasting(content, lasting, known, "text/plain", cache_control)
+            .expect("compresses")
+    }
+
+    #[test]
+    fn a_body_with_a_lasting_part_decodes_to_the_same_bytes() {
+        let long = "what comes after ".repeat(2000);
+        for before in ["", "{", "what comes before "] {
+            for rows in [100, 500, 20_000] {
+                for after in ["}", "[1,\"a candidate's name\"]}", &long] {
+                    assert_decodes(&parted(before, rows, after, None));
+                }
+            }
+        }
+        // Random bytes, of which compression makes more.
+        let mut state = 1_u32;
+        let mut noise = |length: usize| -> Vec<u8> {
+            let next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            };
+            std::iter::repeat_with(next).take(length).collect()
+        };
+        for (length, lasting) in [(9_000, 3..6_000), (300_000, 0..150_000)] {
+            let content = noise(length);
+            let parts = Parts::new(&content, lasting, None)
+                .expect("parts")
+                .expect("large");
             let mut decoded = Vec::new();
-            flate2::read::GzDecoder::new(&gzip[..])
+            flate2::read::GzDecoder::new(&parts.gzip().expect("gzip")[..])
                 .read_to_end(&mut decoded)
                 .expect("gzip");
-            assert_eq!(&decoded[..], &plain[..]);
-            let brotli = &body.variant(Coding::Brotli).expect("brotli").bytes;
-            let mut decoded = Vec::new();
+            assert_eq!(decoded, content);
+            let (brotli, mut decoded) = (parts.brotli().expect("brotli"), Vec::new());
             brotli::BrotliDecompress(&mut &brotli[..], &mut decoded).expect("brotli");
-            assert_eq!(&decoded[..], &plain[..]);
-            assert!(gzip.len() * 3 < plain.len() && brotli.len() * 3 < plain.len());
+            assert_eq!(decoded, content);
         }
+    }
+
+    #[test]
+    fn a_lasting_part_is_compressed_once_and_the_bytes_are_those_of_a_body_without_a_past() {
+        let first = parted("1,", 200, "end", None);
+        let next = parted("2,", 200, "the end", Some(&first));
+        let lasting = |body: &Body| Arc::clone(body.lasting.as_ref().expect("a part"));
+        assert!(Arc::ptr_eq(&lasting(&first), &lasting(&next)));
+        let without_past = parted("2,", 200, "the end", None);
+        assert!(!Arc::ptr_eq(&lasting(&first), &lasting(&without_past)));
+        for coding in Coding::ALL {
+            let (one, other) = (next.variant(coding), without_past.variant(coding));
+            let (one, other) = (one.expect("served"), other.expect("served"));
+            assert_eq!((&one.bytes, &one.etag), (&other.bytes, &other.etag));
+            assert_ne!(first.variant(coding).expect("served").etag, one.etag);
+        }
+        // Another part, or the same one in another place, is not taken for it.
+        for other in [
+            parted("2,", 201, "the end", Some(&first)),
+            parted("", 200, "the end", Some(&first)),
+        ] {
+            assert!(!Arc::ptr_eq(&lasting(&first), &lasting(&other)));
+            assert_decodes(&other);
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_short_or_ends_the_content_is_compressed_with_the_rest() {
+        assert!(parted("1,", 3, "end", None).lasting.is_none());
+        assert!(parted("1,", 200, "", None).lasting.is_none());
     }
 
     #[test]

@@ -79,10 +79,10 @@ impl PageMaker {
             return Ok(Arc::clone(same));
         }
         let snapshot = Arc::clone(&confirmed.snapshot);
-        let poll = self.poll_itself(&snapshot, &view)?;
+        let poll = self.poll_itself(&snapshot, &view, known)?;
         let pages = Arc::new(poll.and(self.standings(&snapshot, &view)?));
         let feeds = self.feeds(&snapshot, &view, known)?;
-        let site = self.site(&snapshot, &view)?;
+        let site = self.site(&snapshot, &view, known)?;
         Ok(Arc::new(PollPages {
             pages,
             site,
@@ -100,7 +100,21 @@ impl PageMaker {
         }))
     }
 
-    fn poll_itself(&self, snapshot: &PollSnapshot, view: &View) -> io::Result<Pages> {
+    /// The poll itself; it stays where only figures have changed.
+    fn poll_itself(
+        &self,
+        snapshot: &PollSnapshot,
+        view: &View,
+        known: Option<&Arc<PollPages>>,
+    ) -> io::Result<Pages> {
+        let said = |snapshot: &PollSnapshot, view: &View| {
+            let revision = snapshot.poll.revision;
+            (revision, view.state, view.status, view.poll_as_of)
+        };
+        let same = known.filter(|known| said(&known.snapshot, &known.view) == said(snapshot, view));
+        if let Some(same) = same {
+            return Ok(same.pages.of(Subject::Poll));
+        }
         let id = snapshot.poll.definition.id().as_str();
         self.metrics.rendered(id, Subject::Poll, || {
             let document = Document::Poll(PollDocument::new(&snapshot.poll, view));
@@ -151,7 +165,12 @@ impl PageMaker {
     }
 
     /// The page for people.
-    fn site(&self, snapshot: &PollSnapshot, view: &View) -> io::Result<SitePages> {
+    fn site(
+        &self,
+        snapshot: &PollSnapshot,
+        view: &View,
+        known: Option<&Arc<PollPages>>,
+    ) -> io::Result<SitePages> {
         let definition = &snapshot.poll.definition;
         let ingest = self.ingest.as_deref();
         let candidates = definition.candidates().iter();
@@ -167,6 +186,7 @@ impl PageMaker {
                 definition.language(),
                 reach,
                 &view.cache_control(),
+                known.map(|known| &known.site),
                 |language| site::poll::page(snapshot, view, language, ingest),
             )
         })
@@ -193,7 +213,7 @@ impl PageMaker {
         let cache_control = HeaderValue::from_static(list_caching(is_stale));
         let home = self.metrics.timed(Subject::Site, || {
             let own = own.unwrap_or(Language::DEFAULT);
-            SitePages::new(own, Reach::default(), &cache_control, |language| {
+            SitePages::new(own, Reach::default(), &cache_control, None, |language| {
                 site::list::page(polls, current, is_stale, language)
             })
         })?;

@@ -2,10 +2,12 @@
 
 pub(crate) mod board;
 pub(crate) mod body;
+mod compress;
 pub(crate) mod confirmation;
 mod current;
 pub(crate) mod feed_pages;
 pub(crate) mod held;
+mod lasting;
 mod maker;
 pub(crate) mod on_demand;
 pub(crate) mod page;

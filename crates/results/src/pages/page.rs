@@ -68,7 +68,20 @@ impl Pages {
         document: &Document<'_>,
         cache_control: &HeaderValue,
     ) -> io::Result<Self> {
-        Self::in_formats(formats::ALL, subject, document, cache_control)
+        Self::in_formats(formats::ALL, subject, document, cache_control, None)
+    }
+
+    /// The same, after others of which most will be said again.
+    ///
+    /// # Errors
+    /// As [`Pages::ahead`].
+    pub(crate) fn ahead_after(
+        known: Option<&Self>,
+        subject: Subject,
+        document: &Document<'_>,
+        cache_control: &HeaderValue,
+    ) -> io::Result<Self> {
+        Self::in_formats(formats::ALL, subject, document, cache_control, known)
     }
 
     fn in_formats(
@@ -76,10 +89,16 @@ impl Pages {
         subject: Subject,
         document: &Document<'_>,
         cache_control: &HeaderValue,
+        known: Option<&Self>,
     ) -> io::Result<Self> {
         let page = |format: &&'static Format| {
-            let body = write(document, format, cache_control, Effort::Ahead)?;
-            Ok((PageKey { subject, format }, Arc::new(body)))
+            let key = PageKey { subject, format };
+            let content = (format.write)(document)?;
+            let lasting = (format.lasting)(document, &content);
+            let known = known.and_then(|known| known.get(key));
+            let (media_type, caching) = (format.content_type, cache_control.clone());
+            let body = Body::with_lasting(content, lasting, known, media_type, caching)?;
+            Ok((key, Arc::new(body)))
         };
         formats
             .iter()
@@ -103,6 +122,13 @@ impl Pages {
             (PageKey { subject, format }, Arc::clone(body))
         });
         Self(renamed.collect())
+    }
+
+    /// What is shown of one subject, in all formats.
+    #[must_use]
+    pub(crate) fn of(&self, subject: Subject) -> Self {
+        let found = self.0.iter().filter(|(key, _)| key.subject == subject);
+        Self(found.cloned().collect())
     }
 
     pub(crate) fn get(&self, key: PageKey) -> Option<&Body> {
@@ -146,7 +172,8 @@ mod tests {
         let subject = Subject::Standing(Sight::All);
         let formats: [&'static Format; 2] = [formats::DEFAULT, &LINES];
         let cache_control = view.cache_control();
-        let pages = Pages::in_formats(&formats, subject, &document, &cache_control).expect("made");
+        let pages =
+            Pages::in_formats(&formats, subject, &document, &cache_control, None).expect("made");
         let body = |format| pages.get(PageKey { subject, format }).expect("a page");
         let json = body(formats::DEFAULT);
         assert_eq!(json.content_type, "application/json");

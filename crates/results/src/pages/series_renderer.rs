@@ -61,7 +61,8 @@ fn render(poll: &PollPages, metrics: &Metrics) -> io::Result<()> {
         let subject = Subject::Series(step);
         let pages = metrics.rendered(definition.id().as_str(), subject, || {
             let series = Document::series(snapshot, view, step, &part);
-            Pages::ahead(subject, &series, &view.cache_control())
+            let known = poll.series.by(step).load();
+            Pages::ahead_after(known.as_deref(), subject, &series, &view.cache_control())
         })?;
         poll.series.by(step).store(Some(Arc::new(pages)));
     }
