@@ -52,11 +52,11 @@ pub(crate) fn gzip(content: &[u8], is_for_one: bool) -> io::Result<Vec<u8>> {
 
 pub(crate) fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
     let quality = match content.len() {
-        ..=SMALL => 3,
-        ..=LARGE => 5,
+        0..=SMALL => 3,
+        length if length <= LARGE => 5,
         _ => 2,
     };
-    encode(content, brotli_params(content, quality))
+    encode(content, &brotli_params(content, quality))
 }
 
 /// A part of a deflate stream, to follow what `before` ends with. It ends at a whole byte.
@@ -111,7 +111,7 @@ pub(crate) fn brotli_part(part: &[u8], pace: Pace, is_first: bool) -> io::Result
         catable: !is_first,
         ..brotli_params(part, quality)
     };
-    encode(part, params)
+    encode(part, &params)
 }
 
 /// The brotli stream of a content that was encoded in parts.
@@ -137,8 +137,8 @@ fn brotli_params(content: &[u8], quality: i32) -> BrotliEncoderParams {
     }
 }
 
-fn encode(content: &[u8], params: BrotliEncoderParams) -> io::Result<Vec<u8>> {
+fn encode(content: &[u8], params: &BrotliEncoderParams) -> io::Result<Vec<u8>> {
     let mut compressed = Vec::with_capacity(content.len() / 3 + 64);
-    brotli::BrotliCompress(&mut &content[..], &mut compressed, &params)?;
+    brotli::BrotliCompress(&mut &content[..], &mut compressed, params)?;
     Ok(compressed)
 }

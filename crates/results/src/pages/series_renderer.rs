@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,6 +18,9 @@ use crate::pages::published::Published;
 
 /// Series take at most one part in so many of a core, however large they are.
 const SERIES_SHARE: u32 = 4;
+
+/// Series are made no more often: caches keep them for a second, and nobody sees a minute grow four times as often.
+const SERIES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Makes the series of pages that have none yet, whenever the board has news.
 pub(crate) async fn run_series(
@@ -49,7 +53,9 @@ pub(crate) async fn run_series(
             }
         }
         // Two days of minutes are half a megabyte: a core has more to do than to compress them.
-        tokio::time::sleep(started.elapsed() * SERIES_SHARE).await;
+        let elapsed = started.elapsed();
+        let pause = elapsed * SERIES_SHARE;
+        tokio::time::sleep(pause.max(SERIES_INTERVAL.saturating_sub(elapsed))).await;
     }
 }
 
