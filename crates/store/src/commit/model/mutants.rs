@@ -3,8 +3,11 @@
 //! That a replay is refused when the poll is over is not among them: nothing is sealed before all gaps of the
 //! writers that are there are repaired, and the schedules void nothing before.
 
-/// What is wrong, the text, and what it is replaced by.
-pub(super) const MUTANTS: &[(&str, &str, &str)] = &[
+/// A mistake: what is wrong, the text, and what it is replaced by.
+pub(super) type Mutant = (&'static str, &'static str, &'static str);
+
+/// All of them.
+pub(super) const MUTANTS: &[Mutant] = &[
     (
         "a repeat counts again",
         "elseif sequence == last then",
