@@ -164,12 +164,16 @@ impl Producer {
 
     /// Closes and seals a poll.
     pub(crate) async fn seal(&self, id: &str, now: Timestamp) -> vote_domain::SealedPoll {
-        let closed = self.change(id, Transition::Close, now).await;
-        // As soon as all that has voted is drained.
+        self.change(id, Transition::Close, now).await;
+        // As soon as all that has voted is drained. An attempt whose answer was lost may have sealed it.
         eventually(DEADLINE, || async {
+            let poll = self.poll(id).await;
+            if let Ok(Some(sealed)) = self.operator.sealed(poll.definition.id()).await {
+                return Ok(sealed);
+            }
             let sealed = self
                 .operator
-                .seal(&closed, &BTreeSet::new(), now, "test")
+                .seal(&poll, &BTreeSet::new(), now, "test")
                 .await;
             sealed.map_err(|error| error.to_string())
         })
