@@ -84,15 +84,21 @@ class System:
         lines = self.votectl("audit", POLL).splitlines()
         passed(f"the standing has {votes} votes, and votectl audit proves them: {lines[-1].strip()}")
 
+    def down(self) -> None:
+        """Takes away all that the project has."""
+        self.compose("--profile=*", "down", "--volumes", "--timeout=5", "--remove-orphans", check=False)
+
     @contextlib.contextmanager
     def running(self, *arguments: str):
+        # A check that was killed has left its containers, whose network is gone.
+        self.down()
         start = time.monotonic()
         try:
             self.up(*arguments)
             passed(f"`up --wait` in {time.monotonic() - start:.0f} s")
             yield
         finally:
-            self.compose("--profile=*", "down", "--volumes", "--timeout=5", "--remove-orphans", check=False)
+            self.down()
         for what in ("container", "network", "volume"):
             options = ["--all"] if what == "container" else []
             left = self.docker.out(what, "ls", "--quiet", *options, f"--filter=label=com.docker.compose.project={PROJECT}")
