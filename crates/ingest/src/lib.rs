@@ -9,5 +9,6 @@ mod service;
 mod spill;
 mod vote;
 
+pub use routes::cast_vote::VOTES;
 pub use service::Ingest;
 pub use vote::{Received, answer, read_vote};

@@ -12,7 +12,7 @@ use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
 use vote_http::{
     BoxError, Context, HotRoutes, Problem, ProblemCode, Service, StopError, WritePath,
 };
-use vote_ingest::{Received, answer, read_vote};
+use vote_ingest::{Received, VOTES, answer, read_vote};
 use vote_runtime::ServiceName;
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
@@ -31,13 +31,6 @@ pub(crate) fn definition(now: jiff::Timestamp) -> anyhow::Result<PollDefinition>
 pub(crate) fn arguments() -> [OsString; 1] {
     ["bench".into()]
 }
-
-/// Where all servers take votes.
-const VOTES: WritePath = WritePath {
-    pattern: "/v1/polls/{poll}/votes",
-    before: "/v1/polls/",
-    after: "/votes",
-};
 
 struct Shared {
     poll: Poll,

@@ -55,6 +55,13 @@ pub(crate) async fn cast_vote(
     votes.take(&poll, request.headers(), &body).await
 }
 
+/// Where votes go.
+pub const VOTES: WritePath = WritePath {
+    pattern: "/v1/polls/{poll}/votes",
+    before: "/v1/polls/",
+    after: "/votes",
+};
+
 /// Takes votes: what the operation needs. The same answers from the app and, for nearly all votes, before it.
 #[derive(Clone)]
 pub(crate) struct Votes {
@@ -84,11 +91,7 @@ impl Votes {
 }
 
 impl HotRoutes for Votes {
-    const WRITE: Option<WritePath> = Some(WritePath {
-        pattern: "/v1/polls/{poll}/votes",
-        before: "/v1/polls/",
-        after: "/votes",
-    });
+    const WRITE: Option<WritePath> = Some(VOTES);
 
     async fn write(
         &self,

@@ -15,13 +15,7 @@ async fn app_with(visibility: &str) -> (RedisServer, Producer, App) {
     let voters = producer.voting().await;
     voters.vote(ANA, voting()).await;
     voters.end().await;
-    eventually(DEADLINE, || async {
-        let answer = app.get_as(PRODUCTION, &results()).await;
-        answer
-            .try_json()
-            .is_some_and(|json| json["total_votes"] == 1)
-    })
-    .await;
+    app.until_staff_sees_votes(1).await;
     (redis, producer, app)
 }
 

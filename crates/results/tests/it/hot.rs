@@ -1,9 +1,9 @@
 //! What is answered before the routes says the same, to the byte, as the routes: those answer where an address has a query.
 
 use serde_json::json;
-use vote_testkit::{RedisServer, eventually};
+use vote_testkit::RedisServer;
 
-use crate::support::{ANA, Answer, App, DEADLINE, ID, PRODUCTION, Producer, results, voting};
+use crate::support::{ANA, Answer, App, ID, PRODUCTION, Producer, results, voting};
 
 /// The addresses that are answered before the routes: what is before the poll's id, and behind it.
 const HOT: [(&str, &str); 7] = [
@@ -55,14 +55,7 @@ async fn with_a_vote(visibility: &str) -> (RedisServer, App) {
     voters.vote(ANA, voting()).await;
     voters.end().await;
     // Nothing changes from here on.
-    eventually(DEADLINE, || async {
-        let answer = app.get_as(PRODUCTION, &results()).await;
-        let counted = answer
-            .try_json()
-            .is_some_and(|json| json["total_votes"] == 1);
-        if counted { Ok(()) } else { Err(answer.status) }
-    })
-    .await;
+    app.until_staff_sees_votes(1).await;
     (redis, app)
 }
 

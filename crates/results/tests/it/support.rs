@@ -367,6 +367,17 @@ impl App {
         self.get_with(path, &[("authorization", &bearer)]).await
     }
 
+    /// Waits until the standing counts so many votes for staff, whatever the public sees.
+    pub(crate) async fn until_staff_sees_votes(&self, votes: u64) {
+        eventually(DEADLINE, || async {
+            let answer = self.get_as(PRODUCTION, &results()).await;
+            answer
+                .try_json()
+                .is_some_and(|json| json["total_votes"] == votes)
+        })
+        .await;
+    }
+
     /// Waits until the JSON at a path is as wanted, and returns the answer.
     pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Answer {
         eventually(DEADLINE, || async {
