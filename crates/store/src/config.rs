@@ -54,7 +54,8 @@ pub struct RedisConfig {
     /// The key (PEM) of our own certificate.
     #[serde(deserialize_with = "units::empty_is_none")]
     pub tls_key_file: Option<PathBuf>,
-    /// The most connections this process opens to one server. Each lane keeps one.
+    /// The most connections this process opens to one server. Lanes share two; those that wait for copies have one each,
+    /// as far as there are enough.
     pub pool_size: usize,
     /// How long a connection may take to be made.
     #[serde(rename = "connect_timeout_ms", deserialize_with = "units::millis")]

@@ -17,6 +17,9 @@ pub struct LaneConfig {
     /// The longest that a batch is held back while votes keep arriving.
     #[serde(rename = "min_batch_interval_us", deserialize_with = "units::micros")]
     pub min_batch_interval: Duration,
+    /// The longest that a lane of many holds its votes back while the process is busy.
+    #[serde(rename = "max_batch_interval_us", deserialize_with = "units::micros")]
+    pub max_batch_interval: Duration,
     /// How long acknowledged batches are kept for a repeat. Zero keeps nothing and repairs nothing: what
     /// Redis forgets is lost, and counted as unrecoverable.
     #[serde(rename = "replay_window_s", deserialize_with = "units::secs")]
@@ -47,6 +50,7 @@ impl Default for LaneConfig {
         Self {
             accept_timeout: Duration::from_secs(2),
             min_batch_interval: Duration::from_micros(1_500),
+            max_batch_interval: Duration::from_millis(20),
             replay_window: Duration::from_secs(30),
             replay_window_bytes: 48 << 20,
             durability: Durability::Memory,

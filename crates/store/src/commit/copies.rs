@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::config::LaneConfig;
 use super::durability::{Durability, ReplicasMissing};
 use crate::error::StoreError;
-use crate::nodes::{Link, Nodes};
+use crate::nodes::Nodes;
 use crate::server::Greeting;
 use crate::store::Store;
 
@@ -49,6 +50,11 @@ impl CopiesWait {
         }
     }
 
+    /// Whether anything is waited for behind a batch.
+    pub(super) const fn waits(&self) -> bool {
+        !matches!(self.durability, Durability::Memory)
+    }
+
     /// The longest wait behind a batch.
     pub(super) const fn timeout(&self) -> Duration {
         self.timeout
@@ -56,7 +62,11 @@ impl CopiesWait {
 
     /// Whether a server that was just connected to can make them. It may be another one than was asked at the start, or
     /// have been configured anew.
-    pub(super) async fn check(&self, link: &mut Link, nodes: &Nodes) -> Result<(), StoreError> {
+    pub(super) async fn check(
+        &self,
+        link: &mut MultiplexedConnection,
+        nodes: &Nodes,
+    ) -> Result<(), StoreError> {
         match self.durability {
             Durability::Memory | Durability::Replicas { .. } => Ok(()),
             Durability::Fsync => check_fsync(link, nodes.response_timeout()).await,
@@ -142,7 +152,10 @@ impl Durability {
 /// # Errors
 /// [`StoreError::Unsupported`] where it isn't, or the server does not let us ask. Any other error may pass: the server
 /// could not be asked, or is still loading its data.
-pub(crate) async fn check_fsync(link: &mut Link, patience: Duration) -> Result<(), StoreError> {
+pub(crate) async fn check_fsync(
+    link: &mut MultiplexedConnection,
+    patience: Duration,
+) -> Result<(), StoreError> {
     let milliseconds = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
     let mut wait = redis::cmd("WAITAOF");
     wait.arg(1).arg(0).arg((milliseconds / 2).max(1));
@@ -166,11 +179,11 @@ pub(crate) async fn check_fsync(link: &mut Link, patience: Duration) -> Result<(
 
 /// Runs a command that a server with `fsync` answers; `otherwise` is what it means where this one never will.
 async fn answer<T: FromRedisValue>(
-    link: &mut Link,
+    link: &mut MultiplexedConnection,
     command: &Cmd,
     otherwise: &str,
 ) -> Result<T, StoreError> {
-    let answer: RedisResult<T> = command.query_async(&mut **link).await;
+    let answer: RedisResult<T> = command.query_async(link).await;
     answer.map_err(|error| match is_for_good(&error) {
         true => no_fsync(format!("{otherwise}: {error}")),
         false => error.into(),

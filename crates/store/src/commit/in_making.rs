@@ -119,6 +119,12 @@ impl BatchInMaking {
         self.is_uncertain || self.send(idempotency_window)
     }
 
+    /// Whether any of it is still to be sent, or to be found out.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let mut votes = self.plain.iter().chain(&self.checked);
+        self.is_uncertain || votes.any(|pending| pending.ticket.is_waited_for())
+    }
+
     /// The time since its newest vote was queued.
     pub(super) fn age(&self) -> Duration {
         self.newest.elapsed()

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use super::books::{Books, ReplayBudget};
 use super::config::LaneConfig;
 use super::copies::CopiesWait;
 use super::gather::{Expected, gather};
+use super::heartbeats::{HEARTBEAT, Heartbeats, Turn};
 use super::in_making::BatchInMaking;
 use super::metrics::{LaneMetrics, gauge_value};
 use super::outcome::{Acceptance, Outcome, Place, Verdict};
@@ -26,10 +27,8 @@ use super::sender::{Aborted, Sender};
 use super::shared::{LaneShared, NOT_CLOSED};
 use super::spill::SpilledLane;
 use super::target::Target;
+use super::traffic::Traffic;
 use crate::nodes::Nodes;
-
-/// How often an idle lane asks whether Redis still has its last batch.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What a lane is made of.
 pub(crate) struct LaneParts {
@@ -42,8 +41,10 @@ pub(crate) struct LaneParts {
     pub(crate) new_writer: NewWriter,
     /// Of all lanes of the process.
     pub(crate) replay_budget: Arc<ReplayBudget>,
-    /// Whether one of them is blocked.
-    pub(crate) any_blocked: Arc<AtomicBool>,
+    /// When they ask while they are idle.
+    pub(crate) heartbeats: Arc<Heartbeats>,
+    /// What they have to do.
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) metrics: LaneMetrics,
     /// Finish what waits, then end.
     pub(crate) drain: CancellationToken,
@@ -58,12 +59,15 @@ pub(crate) struct Lane {
     metrics: LaneMetrics,
     drain: CancellationToken,
     abort: CancellationToken,
-    any_blocked: Arc<AtomicBool>,
     recorder: Recorder,
-    /// When it asked last whether Redis still has its last batch.
+    /// When it asks whether Redis still has its last batch.
+    turn: Turn,
+    /// When it did last.
     asked_at: tokio::time::Instant,
     backlog: VecDeque<Pending>,
     expected: Expected,
+    traffic: Arc<Traffic>,
+    counted_in: u64,
 }
 
 impl Lane {
@@ -74,7 +78,8 @@ impl Lane {
             metrics,
             drain,
             abort,
-            any_blocked,
+            heartbeats,
+            traffic,
             ..
         } = parts;
         let books = Books::new(
@@ -99,11 +104,13 @@ impl Lane {
             metrics,
             drain,
             abort,
-            any_blocked,
             recorder,
+            turn: Turn::new(heartbeats),
             asked_at: tokio::time::Instant::now(),
             backlog: VecDeque::new(),
             expected: Expected::nothing(),
+            traffic,
+            counted_in: 0,
         }
     }
 
@@ -151,27 +158,35 @@ impl Lane {
         if shared.queue.len() == 0 {
             self.metrics.queue.set(0);
         }
+        let idle_since = tokio::time::Instant::now();
         loop {
             // A blocked lane asks too: nobody may send it votes while the process is not ready.
             let in_use = self.recorder.books.have_entries();
             shared.in_use.store(in_use, Ordering::Relaxed);
+            self.turn.note_use(in_use);
             let heartbeat = in_use || shared.blocked.load(Ordering::Relaxed);
+            let asks_at = self.asked_at.max(idle_since) + self.turn.pause(self.has_to_ask());
+            // What is retained is let go of in its time, however long the pause.
+            let looks_again_in = self.config.replay_window.max(HEARTBEAT);
             tokio::select! {
                 biased;
                 () = self.abort.cancelled() => return false,
                 slept = shared.queue.wait_for(1) => {
                     let interval = self.config.min_batch_interval;
-                    if !slept || self.expected.free_since.elapsed() < interval {
+                    let hold = self.traffic.hold();
+                    if hold > interval {
+                        self.traffic.hold_back(&shared.queue, hold).await;
+                    } else if !slept || self.expected.free_since.elapsed() < interval {
                         gather(&shared.queue, self.expected, interval).await;
                     }
                     return true;
                 }
                 () = self.drain.cancelled() => return false,
-                () = tokio::time::sleep(HEARTBEAT), if heartbeat => {
-                    // What can't be sent again now is kept until it can.
-                    if !shared.blocked.load(Ordering::Relaxed) {
-                        self.recorder.books.expire();
-                    }
+                () = shared.has_closed.notified() => {}
+                () = self.turn.suspected(), if heartbeat => {}
+                () = tokio::time::sleep(looks_again_in), if heartbeat => self.expire(),
+                () = tokio::time::sleep_until(asks_at), if heartbeat => {
+                    self.expire();
                     if self.heartbeat().await.is_err() {
                         return false;
                     }
@@ -180,14 +195,39 @@ impl Lane {
         }
     }
 
+    fn expire(&mut self) {
+        // What can't be sent again now is kept until it can.
+        if !self.shared.blocked.load(Ordering::Relaxed) {
+            self.recorder.books.expire();
+        }
+    }
+
+    /// Whether it asks each second, however many lanes there are.
+    fn has_to_ask(&self) -> bool {
+        let closed_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
+        let is_drained = self.recorder.books.drained_for_ms() == Some(closed_at_ms);
+        self.shared.blocked.load(Ordering::Relaxed)
+            || (closed_at_ms != NOT_CLOSED && !is_drained)
+            || self.recorder.books.have_predecessors()
+    }
+
     async fn heartbeat(&mut self) -> Result<(), Aborted> {
         self.asked_at = tokio::time::Instant::now();
+        self.turn.asks();
         let closed_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
         // A server that is full answers questions all the same. While one lane can't write, the others find out
         // whether they can.
-        let tries =
-            self.shared.blocked.load(Ordering::Relaxed) || self.any_blocked.load(Ordering::Relaxed);
-        self.recorder.heartbeat(closed_at_ms, tries).await
+        let tries = self.shared.blocked.load(Ordering::Relaxed) || self.turn.any_blocked();
+        let asked = self.recorder.heartbeat(closed_at_ms, tries).await;
+        self.tell_of_gaps();
+        asked
+    }
+
+    /// What Redis has forgotten of one lane it may have forgotten of all.
+    fn tell_of_gaps(&mut self) {
+        if std::mem::take(&mut self.recorder.has_found_gap) {
+            self.turn.suspect();
+        }
     }
 
     /// Whether a closed poll's lane is to say that it is drained although it is never idle, for late votes
@@ -217,15 +257,12 @@ impl Lane {
 
     /// Carries one batch until its outcome is known, and tells everybody who waits for it.
     async fn carry(&mut self, mut making: BatchInMaking) -> Result<(), Aborted> {
-        if !making.send(self.config.idempotency_window) {
-            return Ok(());
-        }
         let span = if making.is_traced() {
             tracing::info_span!(
                 "commit batch",
                 poll = %self.recorder.sender.poll(),
                 shard = self.recorder.sender.shard(),
-                votes = making.batch.votes()
+                votes = making.len()
             )
         } else {
             tracing::Span::none()
@@ -234,19 +271,21 @@ impl Lane {
             (!span.is_none()).then(|| Box::new(span.context().span().span_context().clone()));
 
         let started = Instant::now();
-        let votes = making.len();
-        self.metrics
-            .batch_votes
-            .observe(as_f64(making.batch.votes()));
         let recorded = self
             .recorder
             .record(&mut making)
             .instrument(span.clone())
             .await;
+        self.tell_of_gaps();
         let Ok(Some((sequence, reply))) = recorded else {
             making.abandon();
             return recorded.map(|_| ());
         };
+        let votes = making.len();
+        self.traffic.note(votes, &mut self.counted_in);
+        self.metrics
+            .batch_votes
+            .observe(as_f64(making.batch.votes()));
         self.metrics
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());

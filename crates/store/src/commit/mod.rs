@@ -8,7 +8,9 @@ mod config;
 mod copies;
 mod durability;
 mod gather;
+mod heartbeats;
 mod in_making;
+mod incarnations;
 mod lane;
 pub mod metric_names;
 mod metrics;
@@ -23,6 +25,7 @@ mod shared;
 mod spill;
 mod target;
 mod ticket;
+mod traffic;
 mod vote;
 mod writer;
 

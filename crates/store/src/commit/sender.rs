@@ -1,4 +1,4 @@
-//! What sends: one attempt after the other, over a connection that it holds, and what is known after each.
+//! What sends: one attempt after the other, over a connection that many lanes share, and what is known after each.
 
 use std::time::Duration;
 
@@ -11,8 +11,15 @@ use super::copies::{Copies, CopiesWait};
 use super::target::Target;
 use crate::address::Node;
 use crate::forbidden::is_forbidden;
-use crate::nodes::{Link, Nodes, leads_elsewhere};
+use crate::nodes::{Nodes, SharedLink, leads_elsewhere};
 use crate::script::{is_digest_forbidden, is_unknown_script};
+
+/// Connections to a server that all lanes share: Redis runs one command after the other whatever their number, and one
+/// may fail.
+const SHARED: usize = 2;
+
+/// Of the connections that a pool may have: kept back for what is not a lane's, where each lane has its own.
+const KEPT_BACK: usize = 4;
 
 /// How often a question goes at once to the node that another one has named.
 const MOST_FOLLOWED: u32 = 3;
@@ -39,7 +46,10 @@ pub(super) struct Sender {
     nodes: Nodes,
     copies_wait: CopiesWait,
     abort: CancellationToken,
-    link: Option<Link>,
+    /// Which of the shared connections to a server is this lane's.
+    place: usize,
+    /// The shared connection whose server was asked whether it can make copies.
+    checked: Option<u64>,
     /// The node to ask next, and once: the one that is about to get the slot.
     asking: Option<Node>,
     /// Whether the last attempt ended with the name of another node.
@@ -56,13 +66,19 @@ impl Sender {
         copies_wait: CopiesWait,
         abort: CancellationToken,
     ) -> Self {
+        // Whoever waits for copies holds up all that come behind it on the same connection.
+        let places = match copies_wait.waits() {
+            true => nodes.pool_size().saturating_sub(KEPT_BACK),
+            false => SHARED.min(nodes.pool_size().saturating_sub(1)),
+        };
         Self {
             key: target.keys.state(),
             target,
+            place: nodes.next_place(places),
+            checked: None,
             nodes,
             copies_wait,
             abort,
-            link: None,
             asking: None,
             was_sent_on: false,
             degraded: false,
@@ -93,14 +109,36 @@ impl Sender {
         self.degraded
     }
 
-    /// One attempt to make a call of the script.
-    pub(super) async fn attempt(&mut self, call: &Call<'_>) -> Result<Attempt, Aborted> {
+    /// A connection for the next attempt, or why there is none: until it is there nothing has been sent.
+    pub(super) async fn connect(&mut self) -> Result<Result<SharedLink, String>, Aborted> {
+        let abort = self.abort.clone();
+        tokio::select! {
+            biased;
+            () = abort.cancelled() => Err(Aborted),
+            link = self.link() => Ok(link),
+        }
+    }
+
+    /// One attempt to make a call of the script over `link`.
+    pub(super) async fn attempt_over(
+        &mut self,
+        link: SharedLink,
+        call: &Call<'_>,
+    ) -> Result<Attempt, Aborted> {
         let command = call.command(&self.target);
         let abort = self.abort.clone();
         tokio::select! {
             biased;
             () = abort.cancelled() => Err(Aborted),
-            attempt = self.attempt_once(call, &command) => Ok(attempt),
+            attempt = self.attempt_once(link, call, &command) => Ok(attempt),
+        }
+    }
+
+    /// One attempt to make a call of the script.
+    pub(super) async fn attempt(&mut self, call: &Call<'_>) -> Result<Attempt, Aborted> {
+        match self.connect().await? {
+            Ok(link) => self.attempt_over(link, call).await,
+            Err(reason) => Ok(Attempt::NotApplied(reason)),
         }
     }
 
@@ -132,7 +170,7 @@ impl Sender {
             let mut link = self.link().await?;
             let answer: RedisResult<(Option<u64>, Option<u64>)> =
                 command.query_async(&mut *link).await;
-            let reason = self.put_back(link, answer.as_ref().err());
+            let reason = self.learn_from(link, answer.as_ref().err());
             let (sequence, votes) = answer.map_err(|_| reason)?;
             Ok::<_, String>((sequence.unwrap_or(0), votes.unwrap_or(0)))
         };
@@ -162,11 +200,12 @@ impl Sender {
         }
     }
 
-    async fn attempt_once(&mut self, call: &Call<'_>, command: &Cmd) -> Attempt {
-        let mut link = match self.link().await {
-            Ok(link) => link,
-            Err(reason) => return Attempt::NotApplied(reason),
-        };
+    async fn attempt_once(
+        &mut self,
+        mut link: SharedLink,
+        call: &Call<'_>,
+        command: &Cmd,
+    ) -> Attempt {
         let mut sent = self.send(&mut link, command).await;
         if sent.as_ref().is_err_and(is_unknown_script) {
             let script = call.script();
@@ -175,14 +214,14 @@ impl Sender {
                 Err(error) if is_forbidden(&error) => {
                     self.send(&mut link, &script.in_full(command)).await
                 }
-                Err(error) => return Attempt::NotApplied(self.put_back(link, Some(&error))),
+                Err(error) => return Attempt::NotApplied(self.learn_from(link, Some(&error))),
             };
         }
         if sent.as_ref().is_err_and(is_digest_forbidden) {
             let command = call.script().in_full(command);
             sent = self.send(&mut link, &command).await;
         }
-        let reason = self.put_back(link, sent.as_ref().err());
+        let reason = self.learn_from(link, sent.as_ref().err());
         match sent {
             Ok((bytes, copies)) => self.confirmed(bytes, copies, call.writer),
             Err(error) if is_refusal(&error) => Attempt::NotApplied(reason),
@@ -191,7 +230,11 @@ impl Sender {
     }
 
     /// Sends a command, and behind it on the same connection the wait for its copies.
-    async fn send(&mut self, link: &mut Link, command: &Cmd) -> RedisResult<(Vec<u8>, Copies)> {
+    async fn send(
+        &mut self,
+        link: &mut SharedLink,
+        command: &Cmd,
+    ) -> RedisResult<(Vec<u8>, Copies)> {
         let asking = self.asking.take().is_some();
         let wait = self.copies_wait.command(self.degraded);
         if wait.is_none() && !asking {
@@ -242,44 +285,39 @@ impl Sender {
         Attempt::Replied(bytes)
     }
 
-    /// The connection that it holds; a new one where there is none, or it leads to another server than the
-    /// shard's master of today.
-    async fn link(&mut self) -> Result<Link, String> {
-        if let Some(link) = self.link.take() {
-            if self.asking.is_none() && self.nodes.is_current(&link, &self.key) {
-                return Ok(link);
-            }
-            link.discard();
-        }
+    /// The shared connection to the shard's master of today; one of its own to the node that has to be asked first.
+    async fn link(&mut self) -> Result<SharedLink, String> {
         let link = match &self.asking {
-            Some(node) => self.nodes.connection_to(node).await,
-            None => self.nodes.connection(&self.key).await,
+            Some(node) => self.nodes.own_connection_to(node).await,
+            None => self.nodes.shared(&self.key, self.place).await,
         };
         if link.is_err() {
             self.asking = None;
         }
         let mut link = link.map_err(|error| error.to_string())?;
-        if let Err(error) = self.copies_wait.check(&mut link, &self.nodes).await {
-            link.discard();
-            return Err(error.to_string());
+        if link.number() != self.checked {
+            if let Err(error) = self.copies_wait.check(&mut link, &self.nodes).await {
+                link.discard();
+                return Err(error.to_string());
+            }
+            self.checked = link.number();
         }
         let patience = self.nodes.response_timeout() + self.copies_wait.timeout();
         link.set_response_timeout(patience);
         Ok(link)
     }
 
-    /// Holds the connection where it is still good after `error`, whose text it gives.
-    fn put_back(&mut self, link: Link, error: Option<&RedisError>) -> String {
+    /// Takes note of what `error` says of the servers, and gives its text. The connection is good for the next attempt, or
+    /// for nobody.
+    fn learn_from(&mut self, link: SharedLink, error: Option<&RedisError>) -> String {
         let Some(error) = error else {
-            self.link = Some(link);
             return String::new();
         };
         self.asking = self.nodes.learn_from(&self.key, error);
         self.was_sent_on = is_redirect(error);
-        if is_refusal(error) && !leads_elsewhere(error) {
-            self.link = Some(link);
-        } else {
-            // Whatever it still carries must not be mixed up with the next try.
+        // Other lanes' calls to the server that it leads to go on.
+        let is_good = is_refusal(error) && (is_redirect(error) || !leads_elsewhere(error));
+        if !is_good {
             link.discard();
         }
         error.to_string()
@@ -325,6 +363,7 @@ mod tests {
     use crate::commit::batch::Batch;
     use crate::commit::call::Mode;
     use crate::commit::config::LaneConfig;
+    use crate::commit::durability::Durability;
     use crate::config::RedisConfig;
     use crate::script::COMMIT;
 
@@ -365,17 +404,24 @@ mod tests {
             .await
     }
 
+    /// Which connection the next attempt would go over.
+    async fn next_link(sender: &mut Sender) -> Option<u64> {
+        let link = sender.connect().await.expect("it is not told to end");
+        link.expect("Redis is there").number()
+    }
+
     fn is_accepted(attempt: &Result<Attempt, Aborted>) -> bool {
         matches!(attempt, Ok(Attempt::Replied(bytes)) if bytes == b"A")
     }
 
     #[tokio::test]
-    async fn a_reply_comes_back_and_the_connection_is_held_for_the_next_batch() {
+    async fn a_reply_comes_back_and_the_connection_is_kept_for_the_next_batch() {
         let redis = redis().await;
         let mut sender = sender(&redis.url(), CancellationToken::new());
         assert!(is_accepted(&send(&mut sender, 1).await));
-        assert!(sender.link.is_some());
+        let link = next_link(&mut sender).await;
         assert!(is_accepted(&send(&mut sender, 2).await));
+        assert_eq!(next_link(&mut sender).await, link);
         let entry = sender.read_ledger(WRITER).await;
         assert!(matches!(entry, Ok(Ok((2, 2)))), "{entry:?}");
     }
@@ -387,10 +433,12 @@ mod tests {
         proxy.only(["EVALSHA"]);
         let mut sender = sender(&proxy.url(), CancellationToken::new());
         for fault in [Fault::CutBeforeRequest, Fault::CutBeforeReply] {
+            let link = next_link(&mut sender).await;
             proxy.next(fault);
             let attempt = send(&mut sender, 1).await;
             assert!(matches!(attempt, Ok(Attempt::Unknown(_))), "{attempt:?}");
-            assert!(sender.link.is_none(), "the connection is not used again");
+            let another = next_link(&mut sender).await;
+            assert_ne!(another, link, "the connection is not used again");
         }
         assert!(is_accepted(&send(&mut sender, 1).await), "a repeat");
         let entry = sender.read_ledger(WRITER).await;
@@ -402,6 +450,7 @@ mod tests {
         let redis = redis().await;
         let mut sender = sender(&redis.url(), CancellationToken::new());
         assert!(is_accepted(&send(&mut sender, 1).await));
+        let link = next_link(&mut sender).await;
         redis::cmd("CONFIG")
             .arg(&["SET", "maxmemory", "1"])
             .exec_async(&mut redis.connection().await)
@@ -409,7 +458,8 @@ mod tests {
             .expect("Redis is out of memory");
         let attempt = send(&mut sender, 2).await;
         assert!(matches!(attempt, Ok(Attempt::NotApplied(_))), "{attempt:?}");
-        assert!(sender.link.is_some(), "the connection is as good as before");
+        let same = next_link(&mut sender).await;
+        assert_eq!(same, link, "the connection is as good as before");
     }
 
     #[tokio::test]
@@ -431,6 +481,35 @@ mod tests {
         let mut sender = sender(&url, CancellationToken::new());
         let attempt = send(&mut sender, 1).await;
         assert!(matches!(attempt, Ok(Attempt::NotApplied(_))), "{attempt:?}");
+    }
+
+    #[tokio::test]
+    async fn lanes_share_their_connections_and_one_that_waits_for_copies_has_its_own() {
+        let redis = redis().await;
+        let config = RedisConfig::new(redis.url()).expect("a usable address");
+        for (durability, connections) in [
+            (Durability::Memory, SHARED),
+            (
+                Durability::Replicas {
+                    count: 1,
+                    timeout: Duration::from_millis(1),
+                },
+                9,
+            ),
+        ] {
+            let nodes = Nodes::new(&config).expect("nothing to refuse");
+            let copies_wait = CopiesWait::new(&LaneConfig {
+                durability,
+                ..LaneConfig::default()
+            });
+            let mut links = std::collections::BTreeSet::new();
+            for _ in 0..9 {
+                let abort = CancellationToken::new();
+                let mut sender = Sender::new(target(), nodes.clone(), copies_wait, abort);
+                links.insert(next_link(&mut sender).await);
+            }
+            assert_eq!(links.len(), connections, "{durability:?}");
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
+use tokio::sync::Notify;
+
 use super::queue::Queue;
 
 /// [`LaneShared::closed_at_ms`] of a poll that is not closed.
@@ -19,17 +21,20 @@ pub(crate) struct LaneShared {
     pub(crate) blocked: AtomicBool,
     /// Whether it has written anything: only such a lane asks while it is idle, and so knows that it can write.
     pub(crate) in_use: AtomicBool,
+    /// Told when the poll has closed: an idle lane may sleep for long.
+    pub(crate) has_closed: Notify,
 }
 
 impl LaneShared {
     /// Of a lane that starts.
-    pub(crate) const fn new(queue: Queue, closes_at_ms: i64, closed_at_ms: i64) -> Self {
+    pub(crate) fn new(queue: Queue, closes_at_ms: i64, closed_at_ms: i64) -> Self {
         Self {
             queue,
             closes_at_ms: AtomicI64::new(closes_at_ms),
             closed_at_ms: AtomicI64::new(closed_at_ms),
             blocked: AtomicBool::new(false),
             in_use: AtomicBool::new(false),
+            has_closed: Notify::new(),
         }
     }
 }

@@ -54,6 +54,11 @@ impl Ticket {
         }
     }
 
+    /// Whether its client still waits.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        matches!(*self.state.lock(), State::Queued(_) | State::Sent(_))
+    }
+
     /// Says how it ended, and wakes the client.
     pub(crate) fn resolve(&self, outcome: Outcome) {
         let mut state = self.state.lock();

@@ -1,6 +1,7 @@
 //! One connection, and the server at its other end.
 
 use deadpool_redis::Connection;
+use redis::aio::MultiplexedConnection;
 
 use crate::address::Node;
 
@@ -19,8 +20,18 @@ impl Link {
         Self { connection, node }
     }
 
+    /// The same connection for another one, which it stays open for.
+    pub(super) fn share(&self) -> MultiplexedConnection {
+        (*self.connection).clone()
+    }
+
+    /// The connection, which its pool never sees again.
+    pub(super) fn take(self) -> MultiplexedConnection {
+        Connection::take(self.connection)
+    }
+
     /// Ends the connection: whatever it still carries must not be mixed up with what comes next.
     pub(crate) fn discard(self) {
-        drop(Connection::take(self.connection));
+        drop(self.take());
     }
 }

@@ -14,9 +14,11 @@ mod hold;
 mod layout;
 mod link;
 mod servers;
+mod shared;
 mod shards;
 
 pub use call::Unconfirmed;
 pub(crate) use call::leads_elsewhere;
 pub(crate) use link::Link;
 pub(crate) use servers::Nodes;
+pub(crate) use shared::SharedLink;

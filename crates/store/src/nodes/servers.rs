@@ -15,6 +15,7 @@ use super::discover::{ask, discover};
 use super::hold::Hold;
 use super::layout::Layout;
 use super::link::Link;
+use super::shared::{SharedLink, SharedLinks};
 use crate::address::{Node, Topology, parse_host};
 use crate::config::RedisConfig;
 use crate::error::StoreError;
@@ -34,6 +35,9 @@ struct Inner {
     pool_size: usize,
     response_timeout: Duration,
     pools: Mutex<HashMap<Node, Pool>>,
+    shared: SharedLinks,
+    /// How many have taken a place among the shared connections.
+    placed: AtomicUsize,
     layout: ArcSwap<Layout>,
     /// Something went wrong since the layout was learnt.
     suspect: AtomicBool,
@@ -58,6 +62,8 @@ impl Nodes {
             pool_size: config.pool_size,
             response_timeout: config.response_timeout,
             pools: Mutex::default(),
+            shared: SharedLinks::default(),
+            placed: AtomicUsize::new(0),
             layout: ArcSwap::from_pointee(layout),
             suspect: AtomicBool::new(false),
             learnt: tokio::sync::Mutex::default(),
@@ -93,23 +99,81 @@ impl Nodes {
 
     /// A connection to the master that serves `key`.
     pub(crate) async fn connection(&self, key: &str) -> Result<Link, StoreError> {
+        let node = self.master(key).await?;
+        match self.connection_to(&node).await {
+            Ok(link) => Ok(link),
+            Err(failed) => {
+                let another = self.another_master(key, &node, failed).await?;
+                self.connection_to(&another).await
+            }
+        }
+    }
+
+    /// The same, shared with all that have this `place`.
+    pub(crate) async fn shared(&self, key: &str, place: usize) -> Result<SharedLink, StoreError> {
+        let node = self.master(key).await?;
+        match self.shared_to(&node, place).await {
+            Ok(link) => Ok(link),
+            Err(failed) => {
+                let another = self.another_master(key, &node, failed).await?;
+                self.shared_to(&another, place).await
+            }
+        }
+    }
+
+    /// A connection to `node`, shared with all that have this `place`.
+    pub(crate) async fn shared_to(&self, node: &Node, place: usize) -> Result<SharedLink, StoreError> {
+        let shared = &self.0.shared;
+        if let Some(link) = shared.get(node, place) {
+            return Ok(link);
+        }
+        shared
+            .get_or_make(node, place, self.connection_to(node))
+            .await
+    }
+
+    /// A connection to `node` that nobody else has, nor ever will.
+    pub(crate) async fn own_connection_to(&self, node: &Node) -> Result<SharedLink, StoreError> {
+        self.connection_to(node).await.map(SharedLink::own)
+    }
+
+    /// Another place among `places` for each who asks, until all are taken.
+    pub(crate) fn next_place(&self, places: usize) -> usize {
+        self.0.placed.fetch_add(1, Ordering::Relaxed) % places.max(1)
+    }
+
+    /// Lets go of the shared connections that nobody has used since `before`.
+    pub(crate) fn let_go_of_unused(&self, before: Instant) {
+        self.0.shared.let_go_of_unused(before);
+    }
+
+    /// The master that serves `key`, asked for where it may have changed.
+    async fn master(&self, key: &str) -> Result<Node, StoreError> {
         if self.0.suspect.load(Ordering::Relaxed) || self.node_of(key).is_none() {
             self.learn().await?;
         }
-        let node = self.known_node_of(key)?;
-        let failed = match self.connection_to(&node).await {
-            Ok(link) => return Ok(link),
-            Err(failed) => failed,
-        };
+        self.known_node_of(key)
+    }
+
+    /// The master that serves `key` after `node` could not be reached, if that is another one.
+    ///
+    /// # Errors
+    /// `failed`, if it is the same.
+    async fn another_master(
+        &self,
+        key: &str,
+        node: &Node,
+        failed: StoreError,
+    ) -> Result<Node, StoreError> {
         if !self.0.suspect.load(Ordering::Relaxed) {
             return Err(failed);
         }
         self.learn().await?;
         let another = self.known_node_of(key)?;
-        if another == node {
+        if another == *node {
             return Err(failed);
         }
-        self.connection_to(&another).await
+        Ok(another)
     }
 
     fn known_node_of(&self, key: &str) -> Result<Node, StoreError> {
@@ -132,12 +196,6 @@ impl Nodes {
                 Err(StoreError::Connect(format!("{node}: {}", error.trim_end())))
             }
         }
-    }
-
-    /// Whether `link` still leads to the master that serves `key`, as far as is known.
-    pub(crate) fn is_current(&self, link: &Link, key: &str) -> bool {
-        self.recheck();
-        self.0.layout.load().node_of(key) == Some(&link.node)
     }
 
     /// Takes note of what an error says about who serves `key`; gives the node that an `ASK` names.
@@ -224,6 +282,7 @@ impl Nodes {
     /// Ends all connections to a server, those that are out when they come back.
     fn let_go(&self, node: &Node) {
         self.0.pools.lock().remove(node);
+        self.0.shared.retain(|other| other != node);
     }
 
     /// Lets go of all connections to a server that has become a replica: it would answer as ever, with what is old.
@@ -297,6 +356,7 @@ impl Nodes {
             .pools
             .lock()
             .retain(|node, _| layout.nodes().contains(node));
+        self.0.shared.retain(|node| layout.nodes().contains(node));
         self.0.layout.store(Arc::new(layout));
     }
 

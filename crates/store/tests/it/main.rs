@@ -14,6 +14,7 @@ mod forbidden;
 mod forgetting;
 mod forgotten_figures;
 mod full;
+mod many_lanes;
 mod operator;
 mod outage;
 mod outlived_keys;

@@ -226,6 +226,11 @@ impl Books {
         &self.predecessors
     }
 
+    /// Whether there are any.
+    pub(in crate::commit) const fn have_predecessors(&self) -> bool {
+        !self.predecessors.is_empty()
+    }
+
     /// All writers that the lane has started over from, as long as they are asked for.
     pub(in crate::commit) fn all_predecessors(&self) -> Vec<WriterId> {
         self.predecessors.iter().map(|old| old.writer).collect()

@@ -17,11 +17,13 @@ use super::steps::{Fate, HALF_OPEN_MS, Reference};
 use super::system::{PATIENCE, System, WINDOW_MS};
 use crate::commit::books::{Acknowledged, ReplayBudget};
 use crate::commit::config::LaneConfig;
+use crate::commit::heartbeats::Heartbeats;
 use crate::commit::lane::{Lane, LaneParts};
 use crate::commit::queue::Queue;
 use crate::commit::shared::LaneShared;
 use crate::commit::spill::{LaneReplay, SpilledLane};
 use crate::commit::target::Target;
+use crate::commit::traffic::Traffic;
 
 /// What a process has left behind.
 pub(super) struct Left {
@@ -59,7 +61,8 @@ impl System<'_> {
             drain: drain.clone(),
             abort: abort.clone(),
             replay_budget: ReplayBudget::new(config.replay_window_bytes),
-            any_blocked: Arc::default(),
+            heartbeats: Heartbeats::new(),
+            traffic: Arc::new(Traffic::new(Duration::ZERO)),
             metrics,
             config,
         });

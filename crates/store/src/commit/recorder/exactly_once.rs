@@ -16,6 +16,7 @@ use crate::commit::metrics::{LaneMetrics, gauge_value};
 use crate::commit::reply::{Reply, not_a_reply};
 use crate::commit::sender::{Aborted, Attempt, Sender};
 use crate::commit::shared::LaneShared;
+use crate::nodes::SharedLink;
 
 /// Makes the names that lanes send under.
 pub(in crate::commit) type NewWriter = Arc<dyn Fn() -> WriterId + Send + Sync>;
@@ -24,6 +25,8 @@ pub(in crate::commit) type NewWriter = Arc<dyn Fn() -> WriterId + Send + Sync>;
 pub(in crate::commit) struct Recorder {
     pub(in crate::commit) sender: Sender,
     pub(in crate::commit) books: Books,
+    /// Whether Redis has turned out to have forgotten something, until somebody takes note of it.
+    pub(in crate::commit) has_found_gap: bool,
     pub(super) metrics: LaneMetrics,
     pub(super) new_writer: NewWriter,
     pub(super) replay_window: Duration,
@@ -43,6 +46,7 @@ impl Recorder {
         Self {
             sender,
             books,
+            has_found_gap: false,
             metrics,
             new_writer,
             replay_window: config.replay_window,
@@ -59,8 +63,23 @@ impl Recorder {
     ) -> Result<Option<(u64, Reply)>, Aborted> {
         let mut backoff = Backoff::default();
         loop {
+            let link = match self.sender.connect().await? {
+                Ok(link) => link,
+                Err(error) => {
+                    self.retry_after(&error, &mut backoff).await?;
+                    self.sender.hold_back().await?;
+                    if !making.is_waited_for() {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+            };
+            // Until here its clients could take their votes back.
+            if !making.send_again(self.idempotency_window) {
+                return Ok(None);
+            }
             let sequence = self.books.next();
-            let error = match self.attempt(making, sequence).await? {
+            let error = match self.attempt(link, making, sequence).await? {
                 Attempt::Replied(bytes) => match Reply::parse(&bytes, making.batch.checked.len()) {
                     Some(Reply::Gap { last }) => {
                         making.take_back();
@@ -101,15 +120,17 @@ impl Recorder {
                 self.retry_after(&error, &mut backoff).await?;
                 self.sender.hold_back().await?;
             }
-            if !making.send_again(self.idempotency_window) {
-                return Ok(None);
-            }
         }
     }
 
     /// Sends the batch itself, or what ends it: a batch with keys whose outcome is not known must not be
     /// recorded after its keys may have been forgotten, for then a repeat would count once more.
-    async fn attempt(&mut self, making: &BatchInMaking, sequence: u64) -> Result<Attempt, Aborted> {
+    async fn attempt(
+        &mut self,
+        link: SharedLink,
+        making: &BatchInMaking,
+        sequence: u64,
+    ) -> Result<Attempt, Aborted> {
         let nothing = Batch::starting(0);
         let is_over = making.is_uncertain && making.outlives_a_key(self.idempotency_window);
         let (mode, batch) = if is_over {
@@ -121,7 +142,7 @@ impl Recorder {
             age: making.age(),
             ..Call::new(self.books.writer(), sequence, mode, batch)
         };
-        self.sender.attempt(&call).await
+        self.sender.attempt_over(link, &call).await
     }
 
     /// Notes that an attempt has failed, and pauses before the next one.

@@ -27,6 +27,7 @@ impl Recorder {
     pub(super) async fn repair(&mut self, last: u64) -> Result<(), Aborted> {
         let (writer, shard) = (self.books.writer(), self.sender.shard());
         self.metrics.gaps.inc();
+        self.has_found_gap = true;
         self.note_forgotten(Some(last));
         tracing::warn!(
             poll = %self.sender.poll(), shard, %writer, redis.last = last, lane.last = self.books.last(),

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -14,6 +13,8 @@ use super::directory::Prospects;
 use super::poll_lanes::{KnownLanes, LaneHandle, PollLanes, closed_at_ms};
 use crate::commit::books::ReplayBudget;
 use crate::commit::config::LaneConfig;
+use crate::commit::heartbeats::Heartbeats;
+use crate::commit::incarnations;
 use crate::commit::lane::{Lane, LaneParts};
 use crate::commit::metrics::WriterMetrics;
 use crate::commit::queue::Queue;
@@ -21,6 +22,7 @@ use crate::commit::recorder::NewWriter;
 use crate::commit::shared::LaneShared;
 use crate::commit::spill::{Spill, SpilledLane};
 use crate::commit::target::Target;
+use crate::commit::traffic::Traffic;
 use crate::nodes::Nodes;
 
 /// All lanes. They outlive a change of their poll's definition.
@@ -33,8 +35,10 @@ pub(super) struct Lanes {
     metrics: WriterMetrics,
     /// What the replay logs of all lanes take.
     replay_budget: Arc<ReplayBudget>,
-    /// Whether a lane was blocked when it was last looked.
-    any_blocked: Arc<AtomicBool>,
+    /// When idle lanes ask.
+    heartbeats: Arc<Heartbeats>,
+    /// What all lanes have to do.
+    traffic: Arc<Traffic>,
     tasks: TaskTracker,
     drain: CancellationToken,
     abort: CancellationToken,
@@ -53,12 +57,19 @@ impl Lanes {
         drain: CancellationToken,
         abort: CancellationToken,
     ) -> Self {
+        let heartbeats = Heartbeats::new();
+        let watching = incarnations::watch(nodes.clone(), Arc::clone(&heartbeats));
+        let traffic = Arc::new(Traffic::new(config.max_batch_interval));
+        // A lane that ends asks by itself, and waits for nobody.
+        tasks.spawn(drain.clone().run_until_cancelled_owned(watching));
+        tasks.spawn(drain.clone().run_until_cancelled_owned(Arc::clone(&traffic).watch()));
         Self {
             by_poll: Mutex::default(),
             nodes,
             metrics: WriterMetrics::register(registry, &config),
             replay_budget: ReplayBudget::new(config.replay_window_bytes),
-            any_blocked: Arc::default(),
+            heartbeats,
+            traffic,
             config,
             random,
             tasks,
@@ -90,15 +101,6 @@ impl Lanes {
             .entry(name)
             .or_insert_with(|| Arc::new(self.start(poll)));
         let lanes = Arc::clone(lanes);
-        let count: usize = by_poll.values().map(|lanes| lanes.count()).sum();
-        let connections = self.nodes.pool_size();
-        if count >= connections {
-            tracing::error!(
-                lanes = count,
-                redis.pool_size = connections,
-                "more lanes than connections: some will never send; raise redis.pool_size"
-            );
-        }
         lanes.follow(poll);
         Some(lanes)
     }
@@ -125,7 +127,7 @@ impl Lanes {
             known.blocked += blocked;
             known.writing += writing;
         }
-        self.any_blocked.store(known.blocked > 0, Ordering::Relaxed);
+        self.heartbeats.note_blocked(known.blocked > 0);
         known
     }
 
@@ -161,7 +163,8 @@ impl Lanes {
                     drain: drain.clone(),
                     abort: self.abort.clone(),
                     replay_budget: Arc::clone(&self.replay_budget),
-                    any_blocked: Arc::clone(&self.any_blocked),
+                    heartbeats: Arc::clone(&self.heartbeats),
+                    traffic: Arc::clone(&self.traffic),
                 });
                 let left_behind = Arc::clone(&self.left_behind);
                 self.tasks.spawn(async move {
@@ -171,6 +174,11 @@ impl Lanes {
                 LaneHandle { shared, metrics }
             })
             .collect();
-        PollLanes::new(shards, poll.created_at(), drain)
+        PollLanes::new(
+            shards,
+            poll.created_at(),
+            Arc::clone(&self.traffic),
+            drain,
+        )
     }
 }

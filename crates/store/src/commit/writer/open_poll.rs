@@ -40,13 +40,15 @@ impl OpenPoll {
 
     /// Casts a vote and waits for its outcome, at most the accept timeout.
     pub async fn cast(&self, vote: VoteToCast) -> Outcome {
-        let Some(lane) = self.lanes.as_ref().and_then(|lanes| lanes.lane_of(&vote)) else {
+        let lanes = self.lanes.as_ref();
+        let Some((lanes, lane)) = lanes.and_then(|lanes| Some((lanes, lanes.lane_of(&vote)?)))
+        else {
             return Outcome::NotRecorded;
         };
         let (channel, candidate) = (vote.channel, vote.candidate);
         let ticket = Ticket::new();
         let pending = Pending::new(vote, Arc::clone(&ticket));
-        if lane.shared.queue.push(pending).is_err() {
+        if lanes.push(lane, pending).is_err() {
             lane.metrics.vote(channel, candidate, &Verdict::QueueFull);
             return Outcome::QueueFull;
         }

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::{Poll, PollState};
 
 use crate::commit::metrics::LaneMetrics;
+use crate::commit::queue::Pending;
 use crate::commit::shared::{LaneShared, NOT_CLOSED};
+use crate::commit::traffic::Traffic;
 use crate::commit::vote::VoteToCast;
 
 /// The lanes of one poll, a lane per shard.
@@ -19,6 +21,8 @@ pub(super) struct PollLanes {
     /// When the poll was made: another one may have its id, once Redis has forgotten it.
     created_at: Option<Timestamp>,
     is_forgotten: AtomicBool,
+    /// What all lanes of the process have to do.
+    traffic: Arc<Traffic>,
     drain: CancellationToken,
 }
 
@@ -42,6 +46,7 @@ impl PollLanes {
     pub(super) fn new(
         shards: Vec<LaneHandle>,
         created_at: Option<Timestamp>,
+        traffic: Arc<Traffic>,
         drain: CancellationToken,
     ) -> Self {
         Self {
@@ -49,6 +54,7 @@ impl PollLanes {
             next: AtomicU64::new(0),
             created_at,
             is_forgotten: AtomicBool::new(false),
+            traffic,
             drain,
         }
     }
@@ -62,10 +68,6 @@ impl PollLanes {
     /// Whether Redis has forgotten the poll: then nobody sends votes to its lanes.
     pub(super) fn note_forgotten(&self, is_forgotten: bool) {
         self.is_forgotten.store(is_forgotten, Ordering::Relaxed);
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.shards.len()
     }
 
     /// How many of them can't write to Redis right now, and how many are known to: none of a closed or forgotten poll,
@@ -99,10 +101,22 @@ impl PollLanes {
             lane.shared
                 .closes_at_ms
                 .store(poll.closes_at.as_millisecond(), Ordering::Relaxed);
-            lane.shared
+            let closed_at_ms = closed_at_ms(poll);
+            let before = lane
+                .shared
                 .closed_at_ms
-                .store(closed_at_ms(poll), Ordering::Relaxed);
+                .swap(closed_at_ms, Ordering::Relaxed);
+            if before != closed_at_ms {
+                lane.shared.has_closed.notify_one();
+            }
         }
+    }
+
+    /// Gives a vote to its lane, or back where that takes no more.
+    pub(super) fn push(&self, lane: &LaneHandle, pending: Pending) -> Result<(), Pending> {
+        lane.shared.queue.push(pending)?;
+        self.traffic.arrive();
+        Ok(())
     }
 
     pub(super) fn first(&self) -> Option<&LaneHandle> {

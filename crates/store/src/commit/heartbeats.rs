@@ -1,0 +1,233 @@
+//! When the idle lanes of a process ask whether Redis still has what it had acknowledged.
+//!
+//! Few lanes ask each second. Of many, each asks in its turn, so that the process asks no more often; in between, one
+//! question a second to each server says for all of them whether it is the one that it was ([`super::incarnations`]).
+//! As soon as it may have forgotten something all lanes ask.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How often a lane asks at the most.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Questions a second of all lanes together, while nothing is suspected.
+const QUESTIONS: usize = 10;
+
+/// Questions a second while Redis may have forgotten something.
+const URGENT_QUESTIONS: usize = 500;
+
+/// What the lanes of a process know together.
+#[derive(Debug)]
+pub(crate) struct Heartbeats {
+    /// Lanes that have sent anything.
+    in_use: AtomicUsize,
+    joined: AtomicUsize,
+    /// Whether the servers say who they are: else each lane has to find out for itself.
+    servers_known: AtomicBool,
+    /// Whether a lane was blocked when it was last looked.
+    any_blocked: AtomicBool,
+    /// How often it was suspected that Redis has forgotten something.
+    suspicions: watch::Sender<u64>,
+}
+
+impl Heartbeats {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            in_use: AtomicUsize::new(0),
+            joined: AtomicUsize::new(0),
+            servers_known: AtomicBool::new(false),
+            any_blocked: AtomicBool::new(false),
+            suspicions: watch::channel(0).0,
+        })
+    }
+
+    /// Redis may have forgotten something: all lanes ask.
+    pub(super) fn suspect(&self) {
+        self.suspicions.send_modify(|count| *count += 1);
+    }
+
+    /// Whether the servers have said who they are.
+    pub(super) fn note_servers(&self, known: bool) {
+        self.servers_known.store(known, Ordering::Relaxed);
+    }
+
+    /// Whether a lane can't write: then all others find out whether they can.
+    pub(super) fn note_blocked(&self, any: bool) {
+        if !self.any_blocked.swap(any, Ordering::Relaxed) && any {
+            self.suspect();
+        }
+    }
+
+    fn any_blocked(&self) -> bool {
+        self.any_blocked.load(Ordering::Relaxed)
+    }
+}
+
+/// One lane's part of it.
+#[derive(Debug)]
+pub(super) struct Turn {
+    all: Arc<Heartbeats>,
+    suspicions: watch::Receiver<u64>,
+    number: usize,
+    is_in_use: bool,
+    /// The suspicions that there were when it asked last.
+    asked_after: u64,
+}
+
+impl Turn {
+    pub(super) fn new(all: Arc<Heartbeats>) -> Self {
+        let suspicions = all.suspicions.subscribe();
+        let number = all.joined.fetch_add(1, Ordering::Relaxed);
+        let asked_after = *suspicions.borrow();
+        Self {
+            all,
+            suspicions,
+            number,
+            is_in_use: false,
+            asked_after,
+        }
+    }
+
+    /// Whether the lane has anything to ask for.
+    pub(super) fn note_use(&mut self, is_in_use: bool) {
+        if std::mem::replace(&mut self.is_in_use, is_in_use) == is_in_use {
+            return;
+        }
+        if is_in_use {
+            // What was suspected before it had sent anything is not about it.
+            self.asks();
+            self.all.in_use.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.all.in_use.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Resolves when there is a new suspicion.
+    pub(super) async fn suspected(&mut self) {
+        if self.suspicions.changed().await.is_err() {
+            // Nobody is left who could suspect anything.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The suspicions so far.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> u64 {
+        *self.suspicions.borrow()
+    }
+
+    /// The lane asks now: whatever was suspected so far.
+    pub(super) fn asks(&mut self) {
+        self.asked_after = *self.suspicions.borrow();
+    }
+
+    pub(super) fn any_blocked(&self) -> bool {
+        self.all.any_blocked()
+    }
+
+    /// The lane has found out that Redis has forgotten something.
+    pub(super) fn suspect(&mut self) {
+        self.all.suspect();
+        self.asks();
+    }
+
+    /// The pause before the lane asks, where it has a reason of its own to or has not.
+    pub(super) fn pause(&self, has_reason: bool) -> Duration {
+        let all = &self.all;
+        let is_urgent = has_reason
+            || self.all.any_blocked()
+            || !all.servers_known.load(Ordering::Relaxed)
+            || self.asked_after != *self.suspicions.borrow();
+        let lanes = all.in_use.load(Ordering::Relaxed);
+        let questions = if is_urgent { URGENT_QUESTIONS } else { QUESTIONS };
+        pause(lanes, questions, self.number)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.note_use(false);
+    }
+}
+
+/// The pause of one of so many lanes that together ask so many questions a second: half of it to one and a half, by the
+/// number of the lane, so that their questions spread.
+fn pause(lanes: usize, questions: usize, number: usize) -> Duration {
+    /// Spreads whatever numbers follow each other.
+    const GOLDEN: usize = 618;
+    let milliseconds = lanes.saturating_mul(1_000) / questions;
+    let spread = 500 + number.wrapping_mul(GOLDEN) % 1_000;
+    let milliseconds = milliseconds.saturating_mul(spread) / 1_000;
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)).max(HEARTBEAT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lanes that have all sent something, with servers that are known.
+    fn lanes(count: usize) -> (Arc<Heartbeats>, Vec<Turn>) {
+        let all = Heartbeats::new();
+        all.note_servers(true);
+        let turns = (0..count).map(|_| {
+            let mut turn = Turn::new(Arc::clone(&all));
+            turn.note_use(true);
+            turn
+        });
+        let turns = turns.collect();
+        (all, turns)
+    }
+
+    fn questions_a_second(turns: &[Turn]) -> f64 {
+        let pauses = turns.iter().map(|turn| turn.pause(false).as_secs_f64());
+        pauses.map(f64::recip).sum()
+    }
+
+    #[test]
+    fn few_lanes_ask_each_second() {
+        let (_all, turns) = lanes(6);
+        assert!(turns.iter().all(|turn| turn.pause(false) == HEARTBEAT));
+    }
+
+    #[test]
+    fn many_lanes_ask_no_more_often_than_few() {
+        let (_all, turns) = lanes(4_000);
+        let questions = questions_a_second(&turns);
+        assert!((8.0..=13.0).contains(&questions), "{questions}");
+    }
+
+    #[test]
+    fn all_ask_soon_once_where_one_has_found_something_forgotten() {
+        let (_all, mut turns) = lanes(400);
+        assert!(turns[7].pause(false) > HEARTBEAT);
+        turns[3].suspect();
+        assert!(turns[3].pause(false) > HEARTBEAT, "it knows already");
+        assert_eq!(turns[7].pause(false), HEARTBEAT);
+        turns[7].asks();
+        assert!(turns[7].pause(false) > HEARTBEAT);
+    }
+
+    #[test]
+    fn each_asks_for_itself_where_servers_do_not_say_who_they_are_or_a_lane_is_blocked() {
+        let (all, turns) = lanes(400);
+        all.note_servers(false);
+        assert_eq!(turns[7].pause(false), HEARTBEAT);
+        all.note_servers(true);
+        assert!(turns[7].pause(false) > HEARTBEAT);
+        assert_eq!(turns[7].pause(true), HEARTBEAT, "it has its own reason");
+        all.note_blocked(true);
+        assert_eq!(turns[7].pause(false), HEARTBEAT);
+    }
+
+    #[test]
+    fn lanes_that_have_ended_or_sent_nothing_are_not_counted() {
+        let (all, mut turns) = lanes(4_000);
+        turns.truncate(20);
+        let mut idle: Vec<_> = (0..4_000).map(|_| Turn::new(Arc::clone(&all))).collect();
+        idle.iter_mut().for_each(|turn| turn.note_use(false));
+        assert!(turns.iter().all(|turn| turn.pause(false) < 4 * HEARTBEAT));
+    }
+}
