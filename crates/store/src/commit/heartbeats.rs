@@ -142,7 +142,11 @@ impl Turn {
             || !all.servers_known.load(Ordering::Relaxed)
             || self.asked_after != *self.suspicions.borrow();
         let lanes = all.in_use.load(Ordering::Relaxed);
-        let questions = if is_urgent { URGENT_QUESTIONS } else { QUESTIONS };
+        let questions = if is_urgent {
+            URGENT_QUESTIONS
+        } else {
+            QUESTIONS
+        };
         pause(lanes, questions, self.number)
     }
 }

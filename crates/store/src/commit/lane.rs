@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,9 @@ use super::spill::SpilledLane;
 use super::target::Target;
 use super::traffic::Traffic;
 use crate::nodes::Nodes;
+
+/// A closed poll's document is there before its fences, without which no writer is marked as drained.
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a lane is made of.
 pub(crate) struct LaneParts {
@@ -64,6 +67,9 @@ pub(crate) struct Lane {
     turn: Turn,
     /// When it did last.
     asked_at: tokio::time::Instant,
+    /// When the poll closed, for all that it knows, and until when it asks each second because of that.
+    drains_for_ms: i64,
+    drains_until: tokio::time::Instant,
     backlog: VecDeque<Pending>,
     expected: Expected,
     traffic: Arc<Traffic>,
@@ -107,6 +113,8 @@ impl Lane {
             recorder,
             turn: Turn::new(heartbeats),
             asked_at: tokio::time::Instant::now(),
+            drains_for_ms: NOT_CLOSED,
+            drains_until: tokio::time::Instant::now(),
             backlog: VecDeque::new(),
             expected: Expected::nothing(),
             traffic,
@@ -165,7 +173,8 @@ impl Lane {
             shared.in_use.store(in_use, Ordering::Relaxed);
             self.turn.note_use(in_use);
             let heartbeat = in_use || shared.blocked.load(Ordering::Relaxed);
-            let asks_at = self.asked_at.max(idle_since) + self.turn.pause(self.has_to_ask());
+            let has_to_ask = self.has_to_ask();
+            let asks_at = self.asked_at.max(idle_since) + self.turn.pause(has_to_ask);
             // What is retained is let go of in its time, however long the pause.
             let looks_again_in = self.config.replay_window.max(HEARTBEAT);
             tokio::select! {
@@ -203,11 +212,14 @@ impl Lane {
     }
 
     /// Whether it asks each second, however many lanes there are.
-    fn has_to_ask(&self) -> bool {
+    fn has_to_ask(&mut self) -> bool {
+        let now = tokio::time::Instant::now();
         let closed_at_ms = self.shared.closed_at_ms.load(Ordering::Relaxed);
-        let is_drained = self.recorder.books.drained_for_ms() == Some(closed_at_ms);
+        if std::mem::replace(&mut self.drains_for_ms, closed_at_ms) != closed_at_ms {
+            self.drains_until = now + FENCED_WITHIN;
+        }
         self.shared.blocked.load(Ordering::Relaxed)
-            || (closed_at_ms != NOT_CLOSED && !is_drained)
+            || (closed_at_ms != NOT_CLOSED && now < self.drains_until)
             || self.recorder.books.have_predecessors()
     }
 

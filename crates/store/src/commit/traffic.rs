@@ -17,7 +17,7 @@ use super::queue::Queue;
 pub(super) const FEW: usize = 4;
 
 /// Votes a second of a process from which on its time is worth more than a few milliseconds of a client's.
-const BUSY: f64 = 1_000.0;
+const BUSY: f64 = 750.0;
 
 /// For how long votes are counted.
 const WINDOW: Duration = Duration::from_millis(250);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_process_that_has_time() {
-        assert_eq!(hold(999, 48, SECOND), Duration::ZERO);
+        assert_eq!(hold(749, 48, SECOND), Duration::ZERO);
     }
 
     #[tokio::test]

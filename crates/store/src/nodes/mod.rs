@@ -14,8 +14,8 @@ mod hold;
 mod layout;
 mod link;
 mod servers;
-mod shared;
 mod shards;
+mod shared;
 
 pub use call::Unconfirmed;
 pub(crate) use call::leads_elsewhere;

@@ -122,7 +122,11 @@ impl Nodes {
     }
 
     /// A connection to `node`, shared with all that have this `place`.
-    pub(crate) async fn shared_to(&self, node: &Node, place: usize) -> Result<SharedLink, StoreError> {
+    pub(crate) async fn shared_to(
+        &self,
+        node: &Node,
+        place: usize,
+    ) -> Result<SharedLink, StoreError> {
         let shared = &self.0.shared;
         if let Some(link) = shared.get(node, place) {
             return Ok(link);

@@ -8,7 +8,9 @@ use vote_store::{LaneConfig, Outcome};
 use vote_testkit::{RedisServer, eventually};
 
 use crate::forgetting::Backup;
-use crate::support::{ANA, BIA, DEADLINE, Show, is_accepted, keyed, lane_config, opens_at, vote};
+use crate::support::{
+    ANA, BIA, DEADLINE, Show, closes_at, is_accepted, keyed, lane_config, opens_at, vote,
+};
 
 const SHARDS: u16 = 256;
 
@@ -100,6 +102,22 @@ async fn what_one_of_many_idle_lanes_finds_forgotten_all_look_for() {
     assert_ne!(show.tally().await, before);
     eventually(DEADLINE, || async { show.tally().await == before }).await;
     assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_poll_of_many_lanes_can_be_sealed_soon_after_it_has_closed() {
+    let show = Show::open_on(RedisServer::start().await, SHARDS).await;
+    let voting = show.voting().await;
+    let votes = (0..2 * SHARDS).map(|_| voting.cast(vote(ANA)));
+    for outcome in join_all(votes).await {
+        assert!(is_accepted(&outcome), "{outcome:?}");
+    }
+    // By then all lanes have become idle, and none has its turn for long.
+    let asked = calls(&show.redis).await;
+    eventually(DEADLINE, || async { calls(&show.redis).await > asked }).await;
+    let closed = show.change(Transition::Close, closes_at()).await;
+    let sealed = show.seal(&closed, closes_at(), "test").await;
+    assert!(sealed.is_ok(), "{sealed:?}");
 }
 
 #[tokio::test]

@@ -62,7 +62,11 @@ impl Lanes {
         let traffic = Arc::new(Traffic::new(config.max_batch_interval));
         // A lane that ends asks by itself, and waits for nobody.
         tasks.spawn(drain.clone().run_until_cancelled_owned(watching));
-        tasks.spawn(drain.clone().run_until_cancelled_owned(Arc::clone(&traffic).watch()));
+        tasks.spawn(
+            drain
+                .clone()
+                .run_until_cancelled_owned(Arc::clone(&traffic).watch()),
+        );
         Self {
             by_poll: Mutex::default(),
             nodes,
@@ -174,11 +178,6 @@ impl Lanes {
                 LaneHandle { shared, metrics }
             })
             .collect();
-        PollLanes::new(
-            shards,
-            poll.created_at(),
-            Arc::clone(&self.traffic),
-            drain,
-        )
+        PollLanes::new(shards, poll.created_at(), Arc::clone(&self.traffic), drain)
     }
 }
