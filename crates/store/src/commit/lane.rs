@@ -28,6 +28,7 @@ use super::shared::{LaneShared, NOT_CLOSED};
 use super::spill::SpilledLane;
 use super::target::Target;
 use super::traffic::Traffic;
+use super::wakes::Wakes;
 use crate::nodes::Nodes;
 
 /// A closed poll's document is there before its fences, without which no writer is marked as drained.
@@ -361,17 +362,17 @@ impl Lane {
             sequence,
             place: 0,
         };
+        let mut wakes = Wakes::default();
         let votes = making.plain.into_iter().map(|pending| (pending, plain));
         for (pending, verdict) in votes.chain(making.checked.into_iter().zip(checked)) {
             self.count(&pending, verdict);
-            pending.ticket.resolve(verdict.told(is_on_record, || {
-                Acceptance {
-                    place,
-                    batch: span
-                        .filter(|_| pending.vote.span.is_some())
-                        .map(|span| Box::new(span.clone())),
-                }
-            }));
+            let outcome = verdict.told(is_on_record, || Acceptance {
+                place,
+                batch: span
+                    .filter(|_| pending.vote.span.is_some())
+                    .map(|span| Box::new(span.clone())),
+            });
+            pending.ticket.resolve_with(outcome, &mut wakes);
             place.place += 1;
         }
     }

@@ -27,6 +27,7 @@ mod target;
 mod ticket;
 mod traffic;
 mod vote;
+mod wakes;
 mod writer;
 
 pub use config::LaneConfig;

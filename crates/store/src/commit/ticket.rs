@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use super::outcome::Outcome;
+use super::wakes::{Mailbox, Wakes};
 
 /// Where one vote is. Shared by the request that waits and the lane that carries the vote.
 ///
@@ -20,10 +21,18 @@ pub(crate) struct Ticket {
 
 #[derive(Debug)]
 enum State {
-    Queued(Option<Waker>),
-    Sent(Option<Waker>),
+    Queued(Option<Client>),
+    Sent(Option<Client>),
     Recalled,
     Done(Outcome),
+}
+
+/// Who waits.
+#[derive(Debug)]
+struct Client {
+    waker: Waker,
+    /// Of the thread on which it waits.
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 impl Ticket {
@@ -37,8 +46,8 @@ impl Ticket {
     pub(crate) fn send(&self) -> bool {
         let mut state = self.state.lock();
         match &mut *state {
-            State::Queued(waker) => {
-                *state = State::Sent(waker.take());
+            State::Queued(client) => {
+                *state = State::Sent(client.take());
                 true
             }
             State::Sent(_) => true,
@@ -49,8 +58,8 @@ impl Ticket {
     /// Takes the mark back: every attempt to send it is known to have come to nothing.
     pub(crate) fn unsend(&self) {
         let mut state = self.state.lock();
-        if let State::Sent(waker) = &mut *state {
-            *state = State::Queued(waker.take());
+        if let State::Sent(client) = &mut *state {
+            *state = State::Queued(client.take());
         }
     }
 
@@ -61,15 +70,20 @@ impl Ticket {
 
     /// Says how it ended, and wakes the client.
     pub(crate) fn resolve(&self, outcome: Outcome) {
+        self.resolve_with(outcome, &mut Wakes::default());
+    }
+
+    /// The same; the client is woken with `wakes`.
+    pub(crate) fn resolve_with(&self, outcome: Outcome, wakes: &mut Wakes) {
         let mut state = self.state.lock();
-        let waker = match &mut *state {
-            State::Queued(waker) | State::Sent(waker) => waker.take(),
+        let client = match &mut *state {
+            State::Queued(client) | State::Sent(client) => client.take(),
             State::Recalled | State::Done(_) => return,
         };
         *state = State::Done(outcome);
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(Client { waker, mailbox }) = client {
+            wakes.add(mailbox, waker);
         }
     }
 
@@ -99,10 +113,15 @@ impl Future for Waiting {
         match &mut *state {
             State::Done(outcome) => Poll::Ready(outcome.clone()),
             State::Recalled => Poll::Ready(Outcome::NotRecorded),
-            State::Queued(waker) | State::Sent(waker) => {
-                match waker {
-                    Some(known) => known.clone_from(context.waker()),
-                    None => *waker = Some(context.waker().clone()),
+            State::Queued(client) | State::Sent(client) => {
+                match client {
+                    Some(known) => known.waker.clone_from(context.waker()),
+                    None => {
+                        *client = Some(Client {
+                            waker: context.waker().clone(),
+                            mailbox: Mailbox::of_this_thread(),
+                        });
+                    }
                 }
                 Poll::Pending
             }
