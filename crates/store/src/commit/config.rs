@@ -50,7 +50,7 @@ impl Default for LaneConfig {
         Self {
             accept_timeout: Duration::from_secs(2),
             min_batch_interval: Duration::from_micros(1_500),
-            max_batch_interval: Duration::from_millis(20),
+            max_batch_interval: Duration::from_millis(40),
             replay_window: Duration::from_secs(30),
             replay_window_bytes: 48 << 20,
             durability: Durability::Memory,

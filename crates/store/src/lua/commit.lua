@@ -54,7 +54,7 @@
 local state_key, tally_key, minutes_key, writers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local replies_key, late_key = KEYS[5], KEYS[6]
 local SEEN_PREVIOUS, SEEN_CURRENT, SEEN_NEXT, FIRST_BUCKET = 7, 8, 9, 10
-local FIRST_PAIR, CHUNK = 12, 1000
+local FIRST_PAIR, CHUNK, FEW = 12, 1000, 16
 local NO_DIGEST = string.rep('\0', 16)
 
 local writer, sequence, mode = ARGV[1], tonumber(ARGV[2]), string.match(ARGV[3], '^%l+')
@@ -151,10 +151,11 @@ else
 end
 local kind = string.sub(verdict, 1, 1)
 
--- What earlier batches recorded for the keys of this one.
+-- What earlier batches recorded for the keys of this one. Few keys are looked up in a hash that may not be there; many cost
+-- more than to ask for it.
 local recorded = {}
 local function look_up(key)
-  if redis.call('EXISTS', key) == 0 then return end
+  if checked > FEW and redis.call('EXISTS', key) == 0 then return end
   for from = 1, checked, CHUNK do
     local fields = {}
     local to = math.min(from + CHUNK - 1, checked)
