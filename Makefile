@@ -457,6 +457,10 @@ bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote 
 sizing-measure: build needs-wrk setup needs-python ## Measure what a vote costs, for docs/sizing.md
 	$(CI_PYTHON) python3 -m sizing.measure --bin-dir $(abspath $(BIN))
 
+.PHONY: capacity
+capacity: needs-rust ## Work out in virtual time what shows of 60,000 and 1,000,000 votes a second need, for docs/capacity.md
+	$(CARGO) bench --locked --package vote-bench --bench capacity
+
 .PHONY: bench-streams
 bench-streams: needs-rust setup ## What 19,000 readers of a stream cost, and how late a vote's event is
 	$(CARGO) bench --locked --package vote-bench --bench streams

@@ -77,7 +77,8 @@ impl Traffic {
         window.votes += votes;
         let lasted = window.began.elapsed();
         if lasted >= WINDOW {
-            let hold = hold(window.votes, window.lanes, lasted).min(self.longest);
+            let votes_a_second = as_f64(window.votes) / lasted.as_secs_f64();
+            let hold = holds_back(votes_a_second, window.lanes, self.longest);
             let hold_us = u64::try_from(hold.as_micros()).unwrap_or(u64::MAX);
             self.hold_us.store(hold_us, Ordering::Relaxed);
             *window = Window {
@@ -129,13 +130,14 @@ impl Traffic {
     }
 }
 
-/// The time in which each of so many lanes gets a few of so many votes, if the process is busy.
-fn hold(votes: usize, lanes: usize, lasted: Duration) -> Duration {
-    let votes_a_second = as_f64(votes) / lasted.as_secs_f64();
+/// How long a lane holds back: the time in which each of the `lanes` of a process gets a few of its votes, if it is busy,
+/// and at most `longest`.
+#[must_use]
+pub fn holds_back(votes_a_second: f64, lanes: usize, longest: Duration) -> Duration {
     if votes_a_second < BUSY {
         return Duration::ZERO;
     }
-    Duration::from_secs_f64(as_f64(FEW * lanes) / votes_a_second)
+    Duration::from_secs_f64(as_f64(FEW * lanes) / votes_a_second).min(longest)
 }
 
 #[expect(
@@ -150,19 +152,18 @@ fn as_f64(count: usize) -> f64 {
 mod tests {
     use super::*;
 
-    const SECOND: Duration = Duration::from_secs(1);
-
     #[test]
     fn a_lane_of_many_waits_until_it_may_expect_a_few_votes() {
-        assert_eq!(hold(4_000, 1, SECOND), Duration::from_millis(1));
-        assert_eq!(hold(4_000, 8, SECOND), Duration::from_millis(8));
-        assert_eq!(hold(4_000, 48, SECOND), Duration::from_millis(48));
-        assert_eq!(hold(1_000, 1, SECOND / 4), Duration::from_millis(1));
+        let longest = Duration::from_millis(40);
+        let hold = |lanes| holds_back(4_000.0, lanes, longest);
+        assert_eq!(hold(1), Duration::from_millis(1));
+        assert_eq!(hold(8), Duration::from_millis(8));
+        assert_eq!(hold(48), longest);
     }
 
     #[test]
     fn nobody_waits_for_a_process_that_has_time() {
-        assert_eq!(hold(749, 48, SECOND), Duration::ZERO);
+        assert_eq!(holds_back(749.0, 48, Duration::MAX), Duration::ZERO);
     }
 
     #[tokio::test]
