@@ -81,7 +81,7 @@ test("the plot is the series that Redis has: votes at known minutes", async () =
   const commands = [];
   let [ana, bia] = [0, 0];
   for (const [minute, [one, other]] of votes) {
-    commands.push(["HSET", `vote:{plotted/0}:minutes:${hour}`, `${minute}/torcida/ana`, one, `${minute}/torcida/bia`, other]);
+    commands.push(["HSET", `vote:{plotted/0}:minutes:${hour * 60 + minute}`, "torcida/ana", one, "torcida/bia", other]);
     ana += one;
     bia += other;
   }

@@ -132,6 +132,7 @@ fn reading(settings: &Settings) -> SnapshotConfig {
     SnapshotConfig {
         interval: settings.snapshot.interval,
         polls_interval: settings.polls.refresh_interval,
+        stale_after: settings.snapshot.stale_after,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The names of the fields inside the hashes, and how they are read back.
 
-use vote_domain::{CandidateId, ChannelId, Minute, PollDefinition, WriterId};
+use std::collections::HashMap;
+
+use vote_domain::{CandidateId, ChannelId, PollDefinition, WriterId};
 
 /// What the mark of a drained writer reads once the writer has ended.
 pub(crate) const ENDED: &str = "ended";
@@ -19,16 +21,31 @@ pub(crate) fn parse_pair(poll: &PollDefinition, field: &str) -> Option<(usize, u
     ))
 }
 
-/// The minute and the indices that `<minute>/<channel>/<candidate>` names among those of `hour`.
-pub(crate) fn parse_minute(
-    poll: &PollDefinition,
-    hour: i64,
-    field: &str,
-) -> Option<(Minute, usize, usize)> {
-    let (minute, rest) = field.split_once('/')?;
-    let minute = Minute::from_parts(hour, minute.parse().ok()?)?;
-    let (channel, candidate) = parse_pair(poll, rest)?;
-    Some((minute, channel, candidate))
+/// Where the fields of a poll's tallies and minutes belong: the indices of channel and candidate by the field's name.
+#[derive(Debug)]
+pub(crate) struct Places(HashMap<Box<[u8]>, (usize, usize)>);
+
+impl Places {
+    pub(crate) fn of(poll: &PollDefinition) -> Self {
+        let mut places = HashMap::new();
+        for (of_channel, channel) in poll.channels().iter().enumerate() {
+            for (of_candidate, candidate) in poll.candidates().iter().enumerate() {
+                let field = pair(&channel.id, &candidate.id).into_bytes();
+                places.insert(field.into_boxed_slice(), (of_channel, of_candidate));
+            }
+        }
+        Self(places)
+    }
+
+    /// How many fields a tally or a minute has at most.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Indices of the channel and the candidate that `field` names.
+    pub(crate) fn get(&self, field: &[u8]) -> Option<(usize, usize)> {
+        self.0.get(field).copied()
+    }
 }
 
 /// What a field of the ledger says of a writer.

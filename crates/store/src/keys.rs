@@ -60,9 +60,9 @@ impl ShardKeys {
         format!("{}:tally", self.prefix)
     }
 
-    /// Votes by minute of one hour (hours since the Unix epoch).
-    pub(crate) fn minutes(&self, hour: i64) -> String {
-        format!("{}:minutes:{hour}", self.prefix)
+    /// Votes of one minute (minutes since the Unix epoch), by channel and candidate.
+    pub(crate) fn minutes(&self, minute: i64) -> String {
+        format!("{}:minutes:{minute}", self.prefix)
     }
 
     /// The ledger: last sequence and votes of each writer.
@@ -113,7 +113,10 @@ mod tests {
         assert_eq!(shard.restoring(), "vote:{paredao-01/7}:import");
         assert_eq!(shard.state(), "vote:{paredao-01/7}:state");
         assert_eq!(shard.tally(), "vote:{paredao-01/7}:tally");
-        assert_eq!(shard.minutes(493_000), "vote:{paredao-01/7}:minutes:493000");
+        assert_eq!(
+            shard.minutes(29_580_000),
+            "vote:{paredao-01/7}:minutes:29580000"
+        );
         assert_eq!(shard.writers(), "vote:{paredao-01/7}:writers");
         assert_eq!(shard.replies(), "vote:{paredao-01/7}:replies");
         assert_eq!(shard.late(), "vote:{paredao-01/7}:late");

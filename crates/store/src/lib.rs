@@ -36,7 +36,7 @@ pub use commit::{
 pub use config::RedisConfig;
 pub use error::StoreError;
 pub use fence::Fence;
-pub use figures::{Drained, ShardFigures, WriterLedger};
+pub use figures::{Drained, Progress, ShardFigures, WriterLedger};
 pub use nodes::Unconfirmed;
 pub use operator::{
     ListedPoll, PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError, Written,

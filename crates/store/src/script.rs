@@ -37,6 +37,8 @@ pub(crate) static RESTORE_FENCE: Script = Script::new(include_str!("lua/restore_
 
 /// Reads the figures of a shard.
 pub(crate) static FIGURES: Script = Script::new(include_str!("lua/figures.lua"));
+/// Reads minutes of a shard that are over.
+pub(crate) static MINUTES: Script = Script::new(include_str!("lua/minutes.lua"));
 
 /// A script and its SHA-1, by which Redis knows it.
 pub(crate) struct Script {

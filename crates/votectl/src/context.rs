@@ -1,11 +1,13 @@
 //! What every command is given: where Redis is, who asks, what time it is, where to write.
 
+use crate::commands::LongReading;
 use crate::failure::Failure;
 use crate::global::{Global, OutputFormat};
 use crate::memory::Memory;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::sync::Arc;
 use vote_domain::{Clock, Poll, PollId, wire_time};
 use vote_store::{PollOperator, Store, Unconfirmed, Written};
 
@@ -75,7 +77,9 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When the address of Redis is no address, or a file that it needs can't be read.
     pub fn operator(&self) -> Result<PollOperator, Failure> {
-        Ok(Store::new(&self.global.redis.config()?)?.operator())
+        let operator = Store::new(&self.global.redis.config()?)?.operator();
+        let reading = LongReading::new(self.terminal.is_live());
+        Ok(operator.telling(Arc::new(move |read, all| reading.tell(read, all))))
     }
 
     /// The time.

@@ -15,16 +15,11 @@ impl Minute {
         Self(i64::try_from(whole).unwrap_or(i64::MAX))
     }
 
-    /// The minute of an hour since the epoch, as [`Self::hour`] and [`Self::within_hour`] give them;
-    /// `None` where there is no such minute, or no instant in it.
+    /// So many minutes since the Unix epoch; `None` where no instant is in that minute.
     #[must_use]
-    pub fn from_parts(hour: i64, within_hour: u8) -> Option<Self> {
-        if within_hour > 59 {
-            return None;
-        }
-        let minute = hour.checked_mul(60)?.checked_add(i64::from(within_hour))?;
-        Timestamp::from_second(minute.checked_mul(60)?).ok()?;
-        Some(Self(minute))
+    pub fn from_since_epoch(minutes: i64) -> Option<Self> {
+        Timestamp::from_second(minutes.checked_mul(60)?).ok()?;
+        Some(Self(minutes))
     }
 
     /// Minutes since the Unix epoch.
@@ -40,16 +35,10 @@ impl Minute {
         Timestamp::from_second(self.0.saturating_mul(60)).unwrap_or(Timestamp::MIN)
     }
 
-    /// Hours since the Unix epoch, of UTC: what minutes are stored by.
+    /// Hours since the Unix epoch, of UTC.
     #[must_use]
     pub const fn hour(self) -> i64 {
         self.0.div_euclid(60)
-    }
-
-    /// The minute within that hour, 0 to 59.
-    #[must_use]
-    pub fn within_hour(self) -> u8 {
-        u8::try_from(self.0.rem_euclid(60)).unwrap_or_default()
     }
 }
 
@@ -62,12 +51,11 @@ mod tests {
     fn a_minute_is_the_one_that_holds_the_instant() {
         let minute = Minute::from_timestamp(at("2026-11-24T01:02:59.999Z"));
         assert_eq!(minute.start(), at("2026-11-24T01:02:00Z"));
-        assert_eq!(minute.within_hour(), 2);
-        assert_eq!(Minute::from_parts(minute.hour(), 2), Some(minute));
+        assert_eq!(Minute::from_since_epoch(minute.since_epoch()), Some(minute));
         assert_eq!(minute.since_epoch(), minute.hour() * 60 + 2);
-        assert_eq!(Minute::from_parts(0, 60), None);
-        assert_eq!(Minute::from_parts(i64::MAX, 0), None);
+        assert_eq!(Minute::from_since_epoch(i64::MAX), None);
+        assert_eq!(Minute::from_since_epoch(i64::MAX / 60), None);
         let before = Minute::from_timestamp(at("1969-12-31T23:59:59Z"));
-        assert_eq!((before.hour(), before.within_hour()), (-1, 59));
+        assert_eq!((before.hour(), before.since_epoch()), (-1, -1));
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod minute;
 pub(crate) mod percent;
 pub(crate) mod sealed;
 pub(crate) mod series;
+mod settled_minutes;
 mod shares;
 pub(crate) mod standing;
 pub(crate) mod tally;

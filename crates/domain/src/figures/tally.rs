@@ -140,6 +140,17 @@ impl Tally {
         Ok(())
     }
 
+    /// What is left without the votes of another tally; `None` where that has more, or another place.
+    pub(super) fn without(mut self, other: &Self) -> Option<Self> {
+        if !self.same_shape(other) {
+            return None;
+        }
+        for (votes, others) in self.votes.iter_mut().zip(&other.votes) {
+            *votes = votes.checked_sub(*others)?;
+        }
+        Some(self)
+    }
+
     /// A candidate's votes through all channels.
     #[must_use]
     pub(crate) fn candidate_total(&self, candidate: usize) -> u128 {

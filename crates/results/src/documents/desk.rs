@@ -247,11 +247,12 @@ impl DeskOutcomes {
 
 impl PeakMinute {
     fn of(minutes: &MinuteSeries) -> Option<Self> {
-        // Of equals `max_by_key` gives the last: so from the end.
         let totals = minutes
             .iter()
             .map(|(minute, tally)| (minute, tally.total()));
-        let (minute, total_votes) = totals.rev().max_by_key(|(_, total)| *total)?;
+        // Of equals the first.
+        let larger = |best: (_, u128), next: (_, u128)| if next.1 > best.1 { next } else { best };
+        let (minute, total_votes) = totals.reduce(larger)?;
         Some(Self {
             start: wire_time::format(minute.start()),
             total_votes,

@@ -38,7 +38,7 @@ pub(super) fn mistakes(
         mistakes.push(format!("poll.release: {mistake}"));
     }
     check_sizes(poll, shards, &mut mistakes);
-    check_hours(poll, shards, &mut mistakes);
+    check_minutes(poll, shards, &mut mistakes);
     match (sealed, poll.state) {
         (Some(sealed), PollState::Sealed) => check_sealed(sealed, poll, &mut mistakes),
         (Some(_), state) => {
@@ -81,11 +81,11 @@ fn check_sizes(poll: &Poll, shards: &[ShardFigures], mistakes: &mut Vec<String>)
 }
 
 /// Minutes elsewhere would be written and never read.
-fn check_hours(poll: &Poll, shards: &[ShardFigures], mistakes: &mut Vec<String>) {
-    let hours = figures::read::hours(poll, jiff::Timestamp::MAX);
+fn check_minutes(poll: &Poll, shards: &[ShardFigures], mistakes: &mut Vec<String>) {
+    let range = figures::minutes::range(poll, jiff::Timestamp::MAX);
     for shard in shards {
         let minutes = shard.minutes.iter().map(|(minute, _)| minute);
-        let mut outside = minutes.filter(|minute| !hours.contains(&minute.hour()));
+        let mut outside = minutes.filter(|minute| !range.contains(&minute.since_epoch()));
         if let Some(minute) = outside.next() {
             mistakes.push(format!(
                 "shard {}: it has votes of {}, when the poll took none",

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use vote_domain::{
-    Minute, MinuteSeries, Poll, PollDefinition, SealedPoll, Tally, TallyOverflow, WriterId,
-    canonical_json, wire_time,
+    Minute, MinuteSeries, Poll, PollDefinition, SealedPoll, Tally, WriterId, canonical_json,
+    wire_time,
 };
 
 use super::totals::Totals;
@@ -134,15 +134,15 @@ impl ShardDocument {
         }
         let mut minutes = MinuteSeries::empty(poll);
         for (&since_epoch, votes) in &self.minutes {
-            let within_hour = u8::try_from(since_epoch.rem_euclid(60)).unwrap_or_default();
-            let minute = Minute::from_parts(since_epoch.div_euclid(60), within_hour)
+            let minute = Minute::from_since_epoch(since_epoch)
                 .ok_or_else(|| format!("minutes: there is no minute {since_epoch}"))?;
             if !votes.same_shape(&shape) {
                 return Err(format!(
                     "minutes.{since_epoch}: its channels and candidates are not the poll's"
                 ));
             }
-            add(&mut minutes, minute, votes)
+            minutes
+                .add_minute(minute, votes)
                 .map_err(|overflow| format!("minutes.{since_epoch}: {overflow}"))?;
         }
         let mut writers = BTreeMap::new();
@@ -161,15 +161,6 @@ impl ShardDocument {
             writers,
         })
     }
-}
-
-fn add(series: &mut MinuteSeries, minute: Minute, votes: &Tally) -> Result<(), TallyOverflow> {
-    for (channel, row) in votes.rows().enumerate() {
-        for (candidate, &votes) in row.iter().enumerate() {
-            series.add(minute, channel, candidate, votes)?;
-        }
-    }
-    Ok(())
 }
 
 impl WriterDocument {

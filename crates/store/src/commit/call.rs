@@ -89,14 +89,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The minute within the hour of a batch; of a question, what the lane has lost.
-    fn sixth(&self) -> String {
+    /// Of a question, what the lane has lost.
+    fn noted(&self) -> String {
         match (self.mode, self.lost) {
-            (Mode::Live | Mode::Replay(_) | Mode::Burn, _) => {
-                self.batch.minute.rem_euclid(60).to_string()
-            }
+            (Mode::Live | Mode::Replay(_) | Mode::Burn, _) | (_, None) => String::new(),
             (_, Some((writer, votes))) => format!("{} {votes}", fields::lost(&writer)),
-            (_, None) => String::new(),
         }
     }
 
@@ -120,7 +117,7 @@ impl<'a> Call<'a> {
         command
             .arg(keys.state())
             .arg(keys.tally())
-            .arg(keys.minutes(batch.minute.div_euclid(60)))
+            .arg(keys.minutes(batch.minute))
             .arg(keys.writers())
             .arg(keys.replies())
             .arg(keys.late())
@@ -133,7 +130,7 @@ impl<'a> Call<'a> {
             .arg(self.mode.argument().as_ref())
             .arg(batch.earliest_ms)
             .arg(batch.latest_ms)
-            .arg(self.sixth())
+            .arg(self.noted())
             // A digest written at the end of a key window is asked for until the end of the next one,
             // and by a process whose clock is behind for one more.
             .arg(3 * target.key_window_ms)

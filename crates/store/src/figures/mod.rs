@@ -1,6 +1,10 @@
 //! The figures of a poll, shard by shard: what they are, and how they are read.
 
+pub(crate) mod minutes;
+mod parse;
 pub(crate) mod read;
 mod shard;
+pub(crate) mod whole;
 
 pub use shard::{Drained, ShardFigures, WriterLedger};
+pub use whole::Progress;

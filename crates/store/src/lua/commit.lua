@@ -3,7 +3,7 @@
 -- KEYS  1 state     hash    the fence: state, opens_at, closes_at (milliseconds since the epoch); received_at: when
 --                           the latest vote of all batches so far was received, by the clock of its writer
 --       2 tally     hash    <channel>/<candidate> -> votes
---       3 minutes   hash    <minute>/<channel>/<candidate> -> votes, of the batch's hour
+--       3 minutes   hash    <channel>/<candidate> -> votes of the batch's minute
 --       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger; <writer>/drained: the
 --                           closes_at for which the writer has nothing left to send, or 'ended'; <writer>/lost: the
 --                           votes that the lane which began as this writer has counted as lost
@@ -19,8 +19,8 @@
 --         which marks the writer as drained for the closes_at in ARGV 4 (it sends no
 --         vote any more that came before); 'end', which marks it as one that never sends again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
---       6 minute of the hour; of a question '<writer>/lost <votes>' where the lane has counted votes as lost, which is
---         noted if it is the last one here, else empty  7 lifetime of a key window, milliseconds
+--       6 of a question '<writer>/lost <votes>' where the lane has counted votes as lost, which is noted if it is the
+--         last one here, else empty  7 lifetime of a key window, milliseconds
 --       8 idempotency digests, 16 bytes per checked vote, all zero where the vote carries no key
 --       9 codes, 2 bytes per checked vote: channel and candidate, the fingerprint held in `seen`
 --       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
@@ -59,7 +59,7 @@ local NO_DIGEST = string.rep('\0', 16)
 
 local writer, sequence, mode = ARGV[1], tonumber(ARGV[2]), string.match(ARGV[3], '^%l+')
 local earliest, latest = tonumber(ARGV[4]), tonumber(ARGV[5])
-local minute, seen_lifetime = ARGV[6], ARGV[7]
+local seen_lifetime = ARGV[7]
 local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local checked = #codes / 2
 
@@ -241,12 +241,12 @@ if terminal then return reply end
 -- What a hash will hold with the batch's votes of each channel and candidate: one read and one write
 -- per hash, however many candidates it has. Figures are whole numbers far below 2^53, which Lua's
 -- doubles hold exactly.
-local function sums(key, prefix)
+local function sums(key)
   local fields, added, total = {}, {}, 0
   for i = 1, #pairs_in_batch do
     local code = pairs_in_batch[i]
     if votes_by_code[code] > 0 then
-      fields[#fields + 1] = prefix .. field_by_code[code]
+      fields[#fields + 1] = field_by_code[code]
       added[#added + 1] = votes_by_code[code]
       total = total + votes_by_code[code]
     end
@@ -263,10 +263,10 @@ end
 
 local tally, minutes, late, total = {}, {}, {}, 0
 if kind == 'A' then
-  tally, total = sums(tally_key, '')
-  minutes = sums(minutes_key, minute .. '/')
+  tally, total = sums(tally_key)
+  minutes = sums(minutes_key)
 elseif kind == 'L' then
-  late = sums(late_key, '')
+  late = sums(late_key)
 end
 if reply ~= 'A' then redis.call('HLEN', replies_key) end
 

@@ -1,8 +1,8 @@
--- Reads all figures of one shard in one step, so that they agree with each other. It runs as
--- EVALSHA_RO: the server itself keeps it from writing. A MULTI would do as well, but is refused
+-- Reads the figures of one shard in one step, so that they agree with each other: of its minutes those that still
+-- change. It runs as EVALSHA_RO: the server itself keeps it from writing. A MULTI would do as well, but is refused
 -- while the server is out of memory, which is when readers must not be lost as well.
 --
--- KEYS  1 state  2 tally  3 late  4 writers  5.. minutes, an hour each
+-- KEYS  1 state  2 tally  3 late  4 writers  5.. minutes
 -- ARGV  the fields of the fence to read
 -- Returns an array: the fence's fields, then each other hash as a flat list of fields and values.
 

@@ -9,6 +9,7 @@
 mod call;
 mod dial;
 mod discover;
+mod documents;
 mod failover;
 mod hold;
 mod layout;
@@ -19,6 +20,7 @@ mod shared;
 
 pub use call::Unconfirmed;
 pub(crate) use call::leads_elsewhere;
+pub(crate) use layout::Layout;
 pub(crate) use link::Link;
 pub(crate) use servers::Nodes;
 pub(crate) use shared::SharedLink;

@@ -250,6 +250,12 @@ impl Nodes {
         self.0.layout.load().node_of(key).cloned()
     }
 
+    /// Who serves what, as last heard; another one as soon as anything else is heard.
+    pub(crate) fn layout(&self) -> Arc<Layout> {
+        self.recheck();
+        self.0.layout.load_full()
+    }
+
     /// All masters, asked for where nobody has yet.
     pub(crate) async fn masters(&self) -> Result<Vec<Node>, StoreError> {
         if self.0.layout.load().nodes().is_empty() {

@@ -8,7 +8,6 @@ use vote_domain::PollId;
 use super::poll_operator::PollOperator;
 use crate::backup::{Backup, BackupError, Taken};
 use crate::error::StoreError;
-use crate::figures;
 
 /// How often a poll is read that is changed meanwhile.
 const TRIES: u32 = 4;
@@ -30,8 +29,8 @@ pub enum TakeError {
 }
 
 impl PollOperator {
-    /// Reads all of a poll; `None` where there is no such poll. Each shard is read in one step, one after the
-    /// other; `read` is told how many have been.
+    /// Reads all of a poll; `None` where there is no such poll. What of a shard can still change is read in one step, one
+    /// shard after the other.
     ///
     /// So the figures of a shard agree, and those of a poll that takes votes are of slightly different instants.
     ///
@@ -43,7 +42,6 @@ impl PollOperator {
         now: Timestamp,
         by: &str,
         software: &str,
-        mut read: impl FnMut(u16),
     ) -> Result<Option<Backup>, TakeError> {
         let taken = Taken {
             at: now,
@@ -58,14 +56,7 @@ impl PollOperator {
             let Some(poll) = self.get(id).await? else {
                 return Ok(None);
             };
-            let hours = figures::read::hours_by_redis(&self.nodes, &poll).await?;
-            let mut shards = Vec::with_capacity(usize::from(poll.definition.shards()));
-            for shard in 0..poll.definition.shards() {
-                let figures =
-                    figures::read::shard(&self.nodes, &poll.definition, shard, hours.clone());
-                shards.push(figures.await?);
-                read(shard + 1);
-            }
+            let shards = self.figures(&poll).await?;
             let sealed = self.sealed(id).await?;
             let again = self.get(id).await?;
             if again.is_none_or(|again| again.revision != poll.revision) {

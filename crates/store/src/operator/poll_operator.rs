@@ -1,19 +1,24 @@
 //! What the operator can see of polls.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use vote_domain::{HeldFigures, Poll, PollId, PollState, ReceiptKey, SealedPoll, Tally, standing};
 
 use crate::audit::{AuditReport, Undrained, audit_report, undrained};
 use crate::error::StoreError;
-use crate::figures::{self, ShardFigures};
+use crate::figures::whole::WholeShards;
+use crate::figures::{self, Progress, ShardFigures};
 use crate::keys::{self, ShardKeys};
 use crate::nodes::Nodes;
 use crate::polls::{documents, receipt_key};
 
 /// Changes polls, seals and audits them. The services have no such thing.
-#[derive(Debug, Clone)]
+#[derive(Clone, derive_more::Debug)]
 pub struct PollOperator {
     pub(super) nodes: Nodes,
+    #[debug(skip)]
+    progress: Arc<Progress>,
 }
 
 /// An entry of the list of polls.
@@ -27,7 +32,15 @@ pub struct ListedPoll {
 
 impl PollOperator {
     pub(crate) fn new(nodes: Nodes) -> Self {
-        Self { nodes }
+        let progress = Arc::new(|_, _| {});
+        Self { nodes, progress }
+    }
+
+    /// The same, which tells of each reading of figures how many of how many minutes (of all shards) are read: a poll of a
+    /// year takes a while, for Redis has votes to record meanwhile.
+    #[must_use]
+    pub fn telling(self, progress: Arc<Progress>) -> Self {
+        Self { progress, ..self }
     }
 
     /// All polls, in the order of their ids.
@@ -79,12 +92,25 @@ impl PollOperator {
         documents::sealed(&self.nodes, id).await
     }
 
-    /// All figures of all shards.
+    /// All figures of all shards. Of a poll that has been open for long they take as long to be read as Redis must not be
+    /// kept from recording votes.
     ///
     /// # Errors
     /// [`StoreError`] where Redis can't be read, or holds fields that are not the poll's.
     pub async fn figures(&self, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
-        figures::read::all(&self.nodes, poll).await
+        let shards = WholeShards::until_now(&self.nodes, poll).await?;
+        shards.all(&*self.progress).await
+    }
+
+    /// The figures of all shards without their minutes, at once.
+    ///
+    /// # Errors
+    /// As [`PollOperator::figures`].
+    pub async fn figures_without_minutes(
+        &self,
+        poll: &Poll,
+    ) -> Result<Vec<ShardFigures>, StoreError> {
+        figures::read::without_minutes(&self.nodes, poll).await
     }
 
     /// All votes of the tallies of all shards.

@@ -41,20 +41,34 @@ pub(crate) async fn list_all(nodes: &Nodes) -> Result<(Vec<Listed>, Vec<String>)
     let command = redis::Cmd::smembers(keys::POLLS);
     let mut ids: Vec<Vec<u8>> = nodes.query(keys::POLLS, &command).await?;
     ids.sort_unstable();
-    let mut polls = Vec::with_capacity(ids.len());
-    let mut strangers = Vec::new();
+    let (mut known, mut strangers) = (Vec::with_capacity(ids.len()), Vec::new());
     for id in ids {
         let id = String::from_utf8_lossy(&id);
-        let Ok(id) = PollId::parse(&id) else {
-            strangers.push(id.escape_debug().to_string());
-            continue;
+        match PollId::parse(&id) {
+            Ok(id) => known.push(id),
+            Err(_) => strangers.push(id.escape_debug().to_string()),
+        }
+    }
+    let keys: Vec<String> = known.iter().map(keys::poll).collect();
+    let mut documents = nodes.documents(&keys).await?;
+    let mut polls = Vec::with_capacity(known.len());
+    for (id, key) in known.into_iter().zip(&keys) {
+        let document = match documents.remove(key) {
+            Some(json) => parsed(key, json.as_deref()),
+            // Asked for by itself: on the move, or none at all.
+            None => get(nodes, &id).await,
         };
-        match get(nodes, &id).await {
+        match document {
             Err(error) if !matches!(error, StoreError::Corrupt { .. }) => return Err(error),
             document => polls.push((id, document)),
         }
     }
     Ok((polls, strangers))
+}
+
+fn parsed(key: &str, json: Option<&[u8]>) -> Result<Option<Poll>, StoreError> {
+    let document = json.map(serde_json::from_slice).transpose();
+    document.map_err(|error| StoreError::corrupt(key, &error))
 }
 
 /// One poll.

@@ -4,5 +4,5 @@ pub(crate) mod documents;
 mod known;
 pub(crate) mod receipt_key;
 
-pub(crate) use known::{KnownPolls, Regression};
+pub(crate) use known::{KnownPoll, KnownPolls, Regression};
 pub(crate) use receipt_key::SigningKey;

@@ -5,6 +5,7 @@ mod facts;
 mod findings;
 mod greeting;
 mod inspect;
+mod stamp;
 mod watch;
 
 pub use self::commands::{Program, Rights, ask_for_user, try_commands};
@@ -12,4 +13,5 @@ pub(crate) use self::facts::Facts;
 pub use self::findings::{Finding, Problem};
 pub(crate) use self::greeting::Greeting;
 pub use self::inspect::{Inspection, inspect};
+pub(crate) use self::stamp::Stamp;
 pub use self::watch::watch;

@@ -96,6 +96,7 @@ mod tests {
         AwaitedReplays::new(&SnapshotConfig {
             interval,
             polls_interval: interval,
+            stale_after: interval,
         })
     }
 

@@ -4,9 +4,14 @@
 
 mod assemble;
 mod awaited_replays;
+mod cadence;
+mod changes;
 mod config;
+mod kept;
 mod metrics;
+mod minutes;
 mod reader;
+mod search;
 mod snapshots;
 mod snapshotter;
 mod ticks;

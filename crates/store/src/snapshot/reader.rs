@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use vote_domain::{Minute, MinuteSeries, Poll, PollId, PollState, SealedPoll};
+use tokio::sync::Semaphore;
+use vote_domain::{Poll, PollId, PollState, SealedPoll};
 
-use super::assemble::{agree, assemble, merge_minutes};
+use super::assemble::{assemble, ledgers_agree};
 use super::metrics::{Metrics, PollLabels};
+use super::minutes::{Known, PollMinutes};
 use super::snapshots::PollSnapshot;
 use crate::error::StoreError;
 use crate::fence::Fence;
+use crate::fields::Places;
 use crate::figures::{self, ShardFigures};
 use crate::keys::{self, ShardKeys};
 use crate::nodes::Nodes;
@@ -20,16 +23,20 @@ use crate::polls::documents;
 pub(super) struct FiguresReader {
     nodes: Nodes,
     metrics: Metrics,
-    older: BTreeMap<PollId, OlderHours>,
+    minutes: BTreeMap<PollId, PollMinutes>,
+    /// Whose turn it is to read minutes that are over: one call at a time, and a pause after it.
+    turn: Arc<Semaphore>,
     /// Polls with a shard whose fence is not what the document says.
     unfenced: BTreeSet<PollId>,
+    /// Polls whose figures do not agree.
+    disagreeing: BTreeSet<PollId>,
 }
 
-/// Minutes of hours that are over, read once.
-#[derive(Debug, Clone)]
-struct OlderHours {
-    minutes: MinuteSeries,
-    hours: BTreeSet<i64>,
+/// What was read of one poll.
+pub(super) struct Read {
+    pub(super) snapshot: PollSnapshot,
+    /// When the latest vote of each shard was received.
+    pub(super) received_at_ms: Vec<Option<i64>>,
 }
 
 impl FiguresReader {
@@ -37,8 +44,10 @@ impl FiguresReader {
         Self {
             nodes,
             metrics,
-            older: BTreeMap::new(),
+            minutes: BTreeMap::new(),
+            turn: Arc::new(Semaphore::new(1)),
             unfenced: BTreeSet::new(),
+            disagreeing: BTreeSet::new(),
         }
     }
 
@@ -47,60 +56,84 @@ impl FiguresReader {
         !self.unfenced.contains(id)
     }
 
-    /// Forgets all other polls.
-    pub(super) fn retain(&mut self, is_known: impl Fn(&PollId) -> bool) {
-        self.older.retain(|id, _| is_known(id));
-        self.unfenced.retain(|id| is_known(id));
+    /// Whether tally, minutes and ledger agreed when the poll was last read.
+    pub(super) fn agrees(&self, id: &PollId) -> bool {
+        !self.disagreeing.contains(id)
     }
 
-    /// The figures of one poll at this instant.
+    /// Forgets all other polls.
+    pub(super) fn retain(&mut self, is_known: impl Fn(&PollId) -> bool) {
+        self.minutes.retain(|id, _| is_known(id));
+        self.unfenced.retain(|id| is_known(id));
+        self.disagreeing.retain(|id| is_known(id));
+    }
+
+    /// The figures of one poll at this instant; `None` while not all of its minutes are known.
     pub(super) async fn read(
         &mut self,
         poll: &Poll,
         now: Timestamp,
-    ) -> Result<PollSnapshot, StoreError> {
+    ) -> Result<Option<Read>, StoreError> {
         let id = poll.definition.id();
-        let all_hours = figures::read::hours(poll, now);
-        let this_hour = Minute::from_timestamp(now).hour();
-        let older = self.older.get(id);
-        let recent: Vec<i64> = all_hours
-            .clone()
-            .filter(|hour| older.is_none_or(|older| !older.hours.contains(hour)))
-            .collect();
-        let mut shards = self.figures(poll, recent.iter().copied()).await?;
-        let older = self.older.get(id);
-        let mut minutes = merge_minutes(&shards, older.map(|older| &older.minutes))?;
-        let mut agrees = agree(&shards, &minutes);
-        if !agrees && older.is_some() {
-            // A batch of an hour that was over has come after all.
-            self.older.remove(id);
-            shards = self.figures(poll, all_hours).await?;
-            minutes = merge_minutes(&shards, None)?;
-            agrees = agree(&shards, &minutes);
-        }
-        self.metrics
-            .disagreements
-            .get_or_create(&PollLabels::of(id))
-            .inc_by(u64::from(!agrees));
-        if !agrees {
-            tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
-        }
-        self.remember_older(id, &minutes, &recent, this_hour);
+        let known = self.minutes.remove(id).filter(|known| known.are_of(poll));
+        let mut minutes = known.unwrap_or_else(|| PollMinutes::new(poll));
+        let read = self.read_with(&mut minutes, poll, now).await;
+        self.minutes.insert(id.clone(), minutes);
+        let (shards, known) = read?;
+        let (series, agrees) = match known {
+            Known::All(series) => (series, ledgers_agree(&shards)),
+            Known::Disagreeing(series) => (series, false),
+            Known::Searching => return Ok(None),
+        };
+        self.say_whether(id, agrees);
         let sealed = match poll.state {
             PollState::Sealed => self.sealed(id).await?,
             _ => None,
         };
-        assemble(poll, shards, minutes, sealed)
+        let received_at_ms = shards.iter().map(|shard| shard.received_at_ms).collect();
+        let snapshot = assemble(poll, shards, series, sealed)?;
+        Ok(Some(Read {
+            snapshot,
+            received_at_ms,
+        }))
     }
 
-    /// The figures of all shards, with the minutes of `hours`, where all shards are known to be what
-    /// was written to them.
+    async fn read_with(
+        &mut self,
+        minutes: &mut PollMinutes,
+        poll: &Poll,
+        now: Timestamp,
+    ) -> Result<(Vec<ShardFigures>, Known), StoreError> {
+        let named = minutes.at(poll, now);
+        let shards = self.figures(poll, minutes.places(), &named).await?;
+        let (nodes, turn) = (&self.nodes, &self.turn);
+        let known = minutes
+            .take(nodes, turn, poll, now, &shards, &named)
+            .await?;
+        Ok((shards, known))
+    }
+
+    /// Counts each reading that does not agree, and says the first.
+    fn say_whether(&mut self, id: &PollId, agrees: bool) {
+        self.metrics
+            .disagreements
+            .get_or_create(&PollLabels::of(id))
+            .inc_by(u64::from(!agrees));
+        if agrees {
+            self.disagreeing.remove(id);
+        } else if self.disagreeing.insert(id.clone()) {
+            tracing::error!(poll = %id, "tally, minutes and ledger do not agree: audit the poll");
+        }
+    }
+
+    /// The figures of all shards with these minutes, where all shards are known to be what was written to them.
     async fn figures(
         &mut self,
         poll: &Poll,
-        hours: impl Iterator<Item = i64> + Clone,
+        places: &Places,
+        minutes: &[i64],
     ) -> Result<Vec<ShardFigures>, StoreError> {
-        let shards = figures::read::shards(&self.nodes, &poll.definition, hours).await?;
+        let shards = figures::read::shards(&self.nodes, &poll.definition, places, minutes).await?;
         self.compare_fences(poll, &shards);
         // A draft is written before its fences, and has no votes. All others had fences before: a shard
         // without one has been forgotten, and its figures are unknown, not zero.
@@ -143,25 +176,5 @@ impl FiguresReader {
             verified.map_err(|error| StoreError::corrupt(&keys::sealed(id), &error))?;
         }
         Ok(sealed.map(Arc::new))
-    }
-
-    /// Remembers the minutes of hours that ended at least an hour ago.
-    fn remember_older(
-        &mut self,
-        id: &PollId,
-        minutes: &MinuteSeries,
-        read: &[i64],
-        this_hour: i64,
-    ) {
-        let over = |hour: i64| hour < this_hour - 1;
-        let mut hours: BTreeSet<i64> = read.iter().copied().filter(|hour| over(*hour)).collect();
-        if hours.is_empty() {
-            return;
-        }
-        if let Some(older) = self.older.get(id) {
-            hours.extend(&older.hours);
-        }
-        let minutes = minutes.of_hours(|hour| hours.contains(&hour));
-        self.older.insert(id.clone(), OlderHours { minutes, hours });
     }
 }

@@ -11,14 +11,17 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::{Clock, Poll, PollId, PollState};
 
 use super::awaited_replays::AwaitedReplays;
+use super::cadence::Cadence;
+use super::changes::{Asked, Changes};
 use super::config::{QUIET_EVERY, SnapshotConfig};
 use super::metrics::{Metrics, PollLabels};
 use super::reader::FiguresReader;
 use super::snapshots::{Confirmed, Snapshots, UnreadPoll};
 use super::ticks::until_tick;
 use crate::error::StoreError;
+use crate::keys::ShardKeys;
 use crate::nodes::Nodes;
-use crate::polls::{KnownPolls, Regression, receipt_key};
+use crate::polls::{KnownPoll, KnownPolls, Regression, receipt_key};
 use crate::store::Store;
 
 /// Reads snapshots and publishes them.
@@ -31,8 +34,23 @@ pub struct Snapshotter {
     publish: watch::Sender<Snapshots>,
     known: KnownPolls,
     awaited: AwaitedReplays,
+    changes: Changes,
+    cadence: Cadence,
     polls_due: Option<Instant>,
+    /// The question before the list of polls was last read.
+    polls_asked: Option<Asked>,
     failing: bool,
+}
+
+/// One tick.
+#[derive(Clone, Copy)]
+struct Tick {
+    number: u32,
+    /// The question to the servers with which it began, and when it was asked.
+    asked: Asked,
+    asked_at: Timestamp,
+    /// When the list of polls was confirmed at this tick, if it was due.
+    polls_read_at: Option<Timestamp>,
 }
 
 /// Whether a poll takes votes by the clock, or is paused meanwhile.
@@ -73,7 +91,10 @@ impl Snapshotter {
             publish,
             known: KnownPolls::default(),
             awaited: AwaitedReplays::new(&config),
+            changes: Changes::new(store.nodes()),
+            cadence: Cadence::default(),
             polls_due: None,
+            polls_asked: None,
             failing: false,
         };
         tokio::spawn(cancel.run_until_cancelled_owned(snapshotter.run()));
@@ -97,11 +118,21 @@ impl Snapshotter {
         }
     }
 
-    async fn tick(&mut self, tick: u32) -> Result<(), StoreError> {
-        let polls_read_at = self.read_polls().await?;
-        let read = self.read_figures(polls_read_at, tick).await;
-        self.reader.retain(|id| read.polls.contains_key(id));
-        self.awaited.retain(|id| read.polls.contains_key(id));
+    async fn tick(&mut self, number: u32) -> Result<(), StoreError> {
+        let asked_at = self.clock.now();
+        let asked = self.changes.ask(&self.cadence.probes()).await;
+        let polls_read_at = self.read_polls(asked).await?;
+        let tick = Tick {
+            number,
+            asked,
+            asked_at,
+            polls_read_at,
+        };
+        let read = self.read_figures(tick).await;
+        let is_known = |id: &PollId| read.polls.contains_key(id) || read.unread.contains_key(id);
+        self.reader.retain(is_known);
+        self.awaited.retain(is_known);
+        self.cadence.retain(is_known);
         self.publish.send_modify(|snapshots| {
             snapshots.is_incomplete = read.is_incomplete || !read.unread.is_empty();
             snapshots.polls = Arc::new(read.polls);
@@ -113,12 +144,19 @@ impl Snapshotter {
         read.failed.map_or(Ok(()), Err)
     }
 
-    /// Reads the list of polls and their documents where that is due; gives the time at which it did.
-    async fn read_polls(&mut self) -> Result<Option<Timestamp>, StoreError> {
+    /// Reads the list of polls and their documents where that is due, and a server has changed since; gives the time as of
+    /// which they are as they were read.
+    async fn read_polls(&mut self, asked: Asked) -> Result<Option<Timestamp>, StoreError> {
         if self.polls_due.is_some_and(|due| Instant::now() < due) {
             return Ok(None);
         }
         let now = self.clock.now();
+        let polls_asked = self.polls_asked.take();
+        if polls_asked.is_some_and(|asked| self.changes.is_all_unchanged_since(asked)) {
+            self.polls_asked = polls_asked;
+            self.polls_due = Some(Instant::now() + self.config.polls_interval);
+            return Ok(Some(now));
+        }
         let news = self.known.read(&self.nodes).await?;
         for id in &news.deleted {
             self.metrics.remove(id);
@@ -129,35 +167,33 @@ impl Snapshotter {
             snapshots.receipt_key = receipt_key.map(Arc::new);
         });
         self.polls_due = Some(Instant::now() + self.config.polls_interval);
+        self.polls_asked = Some(asked);
         Ok(Some(now))
     }
 
     /// The snapshots of all known polls. What can't be read stays as it was.
-    async fn read_figures(&mut self, polls_read_at: Option<Timestamp>, tick: u32) -> Reading {
+    async fn read_figures(&mut self, tick: Tick) -> Reading {
         let (before, unread) = {
             let snapshots = self.publish.borrow();
             (Arc::clone(&snapshots.polls), Arc::clone(&snapshots.unread))
         };
         let mut reading = Reading::default();
-        let polls = self.known.iter();
-        let polls: Vec<_> = polls
-            .map(|(id, known)| (id.clone(), known.document.clone()))
-            .collect();
-        for (id, document) in polls {
-            let known = before.get(&id);
-            let read = match &document {
-                Ok(poll) => self.poll(poll, known, polls_read_at, tick).await,
+        let polls = std::mem::take(&mut self.known);
+        for (id, KnownPoll { document, .. }) in polls.iter() {
+            let known = before.get(id);
+            let read = match document {
+                Ok(poll) => self.poll(poll, known, tick).await,
                 Err(reason) => {
                     reading.is_incomplete = true;
                     // What its fences should say is not known.
-                    let labels = PollLabels::of(&id);
+                    let labels = PollLabels::of(id);
                     self.metrics.fence_mismatches.remove(&labels);
                     let document = format!("the document of poll {id}");
                     Err(StoreError::corrupt(&document, reason))
                 }
             };
             let confirmed = match read {
-                Ok(confirmed) => Some(confirmed),
+                Ok(confirmed) => confirmed.or_else(|| known.cloned()),
                 Err(error) => {
                     reading.failed = Some(error);
                     known.cloned()
@@ -165,59 +201,51 @@ impl Snapshotter {
             };
             match confirmed {
                 Some(confirmed) => {
-                    reading.polls.insert(id, confirmed);
+                    reading.polls.insert(id.clone(), confirmed);
                 }
                 None => {
                     let now = self.clock.now();
-                    let since = unread.get(&id).map_or(now, |unread| unread.since);
-                    let is_open = document.is_ok_and(|poll| has_audience(&poll, now));
-                    reading.unread.insert(id, UnreadPoll { since, is_open });
+                    let since = unread.get(id).map_or(now, |unread| unread.since);
+                    let is_open = document.as_ref().is_ok_and(|poll| has_audience(poll, now));
+                    let unread = UnreadPoll { since, is_open };
+                    reading.unread.insert(id.clone(), unread);
                 }
             }
         }
+        self.known = polls;
         reading
     }
 
-    /// The snapshot of one poll: read if it is due, else the known one.
+    /// The snapshot of one poll: read if it is due, else the known one; `None` while not all of its minutes are known.
     async fn poll(
         &mut self,
         poll: &Poll,
         known: Option<&Confirmed>,
-        polls_read_at: Option<Timestamp>,
-        tick: u32,
-    ) -> Result<Confirmed, StoreError> {
+        tick: Tick,
+    ) -> Result<Option<Confirmed>, StoreError> {
         let same = known.filter(|known| known.snapshot.poll == *poll);
-        if let Some(same) = same {
-            let at_rest = match poll.state {
-                // No figure of it can change but by a new revision.
-                PollState::Draft | PollState::Void => true,
-                PollState::Sealed => same.snapshot.sealed.is_some(),
-                PollState::Open | PollState::Paused | PollState::Closed => false,
-            };
-            // Fences are written after the document: who reads in between looks again.
-            if at_rest && self.reader.is_fenced(poll.definition.id()) {
-                // Reading the list of polls has confirmed it.
-                return Ok(Confirmed {
-                    snapshot: Arc::clone(&same.snapshot),
-                    confirmed_at: polls_read_at.unwrap_or(same.confirmed_at),
-                });
-            }
-            let quiet = poll.effective_state(self.clock.now()) == PollState::Closed;
-            if quiet && !tick.is_multiple_of(QUIET_EVERY) {
-                return Ok(same.clone());
-            }
+        if let Some(same) = same
+            && let Some(confirmed) = self.unread(poll, same, tick)
+        {
+            return Ok(Some(confirmed));
         }
-
+        let id = poll.definition.id();
         let now = self.clock.now();
         let started = Instant::now();
-        let read = self.reader.read(poll, now).await?;
-        self.metrics
-            .read_seconds
-            .observe(started.elapsed().as_secs_f64());
+        let read = self.reader.read(poll, now).await;
+        let seconds = started.elapsed().as_secs_f64();
+        self.metrics.read_seconds.observe(seconds);
+        let Some(read) = read.inspect_err(|_| self.cadence.forget(id))? else {
+            self.cadence.forget(id);
+            return Ok(None);
+        };
+        let received_at_ms = read.received_at_ms;
+        let read = read.snapshot;
         if let Some(same) = same
             && self.awaited.awaits(&same.snapshot, &read)
         {
-            return Ok(same.clone());
+            self.cadence.forget(id);
+            return Ok(Some(same.clone()));
         }
         let unchanged = same.filter(|same| {
             same.snapshot.revision == read.revision
@@ -226,10 +254,53 @@ impl Snapshotter {
                 && same.snapshot.lost() == read.lost()
                 && same.snapshot.sealed.is_some() == read.sealed.is_some()
         });
-        Ok(Confirmed {
+        let is_changed = unchanged.is_none();
+        self.cadence
+            .has_read(id, tick.asked, tick.number, is_changed, received_at_ms);
+        Ok(Some(Confirmed {
             snapshot: unchanged.map_or_else(|| Arc::new(read), |same| Arc::clone(&same.snapshot)),
             confirmed_at: now,
-        })
+        }))
+    }
+
+    /// The snapshot of a poll that need not be read at this tick.
+    fn unread(&self, poll: &Poll, same: &Confirmed, tick: Tick) -> Option<Confirmed> {
+        let id = poll.definition.id();
+        let confirmed = |confirmed_at| {
+            let snapshot = Arc::clone(&same.snapshot);
+            Some(Confirmed {
+                snapshot,
+                confirmed_at,
+            })
+        };
+        let at_rest = match poll.state {
+            // No figure of it can change but by a new revision.
+            PollState::Draft | PollState::Void => true,
+            PollState::Sealed => same.snapshot.sealed.is_some(),
+            PollState::Open | PollState::Paused | PollState::Closed => false,
+        };
+        // Fences are written after the document: who reads in between looks again.
+        if at_rest && self.reader.is_fenced(id) {
+            // The list of polls has confirmed it.
+            return confirmed(tick.polls_read_at.unwrap_or(same.confirmed_at));
+        }
+        // Figures that do not agree are read again and again, and each time counted.
+        if self.reader.agrees(id)
+            && let Some(asked) = self.cadence.asked(id)
+        {
+            let shards = (0..poll.definition.shards()).map(|shard| ShardKeys::new(id, shard));
+            if self.changes.is_unchanged_since(asked, shards) {
+                return confirmed(tick.asked_at);
+            }
+        }
+        let quiet = poll.effective_state(self.clock.now()) == PollState::Closed;
+        let rests = if quiet {
+            !tick.number.is_multiple_of(QUIET_EVERY)
+        } else {
+            let every = self.config.rest_every();
+            self.cadence.is_resting(id, tick.number, every)
+        };
+        rests.then(|| same.clone())
     }
 
     /// A failover that forgets an operator's change brings an older document back, or none.

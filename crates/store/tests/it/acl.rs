@@ -74,6 +74,7 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
     let config = SnapshotConfig {
         interval: std::time::Duration::from_millis(20),
         polls_interval: std::time::Duration::from_millis(20),
+        stale_after: std::time::Duration::from_secs(2),
     };
     let cancel = CancellationToken::new();
     let snapshots = Snapshotter::start(
@@ -243,7 +244,7 @@ async fn the_operator_takes_and_restores_a_backup_with_these_rights_and_deletes_
         .expect("sealed");
     let backup = show
         .operator
-        .backup(&show.id, closes_at(), "test", "test 1.0", |_| {})
+        .backup(&show.id, closes_at(), "test", "test 1.0")
         .await
         .expect("taken")
         .expect("there");

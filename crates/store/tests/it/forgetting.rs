@@ -286,7 +286,7 @@ async fn votes_that_were_counted_as_lost_are_named_by_audit_and_sealed_result_an
 
     let backup = show
         .operator
-        .backup(&show.id, closes_at(), "test", "test 1.0", |_| {});
+        .backup(&show.id, closes_at(), "test", "test 1.0");
     let backup = backup.await.expect("taken").expect("there");
     let json = backup.to_json().expect("JSON");
     let backup = vote_store::Backup::parse(json.as_bytes()).expect("read back");

@@ -78,13 +78,7 @@ async fn a_poll_that_redis_forgot_is_kept_and_said_until_it_is_there_again() {
     }
     let backup = show
         .operator
-        .backup(
-            &show.id,
-            at("2025-11-24T01:02:00Z"),
-            "test",
-            "test 1.0",
-            |_| {},
-        )
+        .backup(&show.id, at("2025-11-24T01:02:00Z"), "test", "test 1.0")
         .await
         .expect("taken")
         .expect("there");

@@ -141,7 +141,7 @@ async fn a_full_server_can_be_run(server: RedisServer) {
     assert!(audit.passed && audit.total >= 21, "{:?}", audit.differences);
     let taken = show
         .operator
-        .backup(&show.id, closes_at(), "test", "test 1.0", |_| {})
+        .backup(&show.id, closes_at(), "test", "test 1.0")
         .await;
     let backup = taken.expect("taken").expect("there");
 

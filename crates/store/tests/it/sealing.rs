@@ -60,7 +60,7 @@ async fn sealing_waits_for_a_writer_that_still_has_votes_to_send_again() {
     let keys = [
         "tally".to_owned(),
         "writers".to_owned(),
-        format!("minutes:{}", voting_ms() / 3_600_000),
+        format!("minutes:{}", voting_ms() / 60_000),
     ];
     let keys = keys.map(|key| format!("vote:{{paredao-01/0}}:{key}"));
     let mut before: Vec<Vec<u8>> = Vec::new();

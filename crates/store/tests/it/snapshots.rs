@@ -31,6 +31,7 @@ impl Reading {
         let config = SnapshotConfig {
             interval,
             polls_interval: Duration::from_millis(20),
+            stale_after: interval * 8,
         };
         let mut registry = Registry::default();
         let snapshots = Snapshotter::start(

@@ -219,9 +219,7 @@ async fn a_backup_that_brings_the_writer_back_is_gone_on_from_and_not_counted_be
     for _ in 0..4 {
         assert!(is_accepted(&voting.cast(vote(ANA)).await));
     }
-    let taken = show
-        .operator
-        .backup(&show.id, soon(), "test", "test", |_| {});
+    let taken = show.operator.backup(&show.id, soon(), "test", "test");
     let backup = taken.await.expect("read").expect("there");
     for n in 0..3 {
         assert!(is_accepted(

@@ -1,10 +1,9 @@
 //! `votectl export POLL`
 
 use crate::commands::definition;
-use crate::commands::figures::{Figures, sealed_result};
+use crate::commands::figures::{self, Figures, sealed_result};
 use crate::commands::ledger;
 use crate::commands::poll_arg::PollArg;
-use crate::commands::progress::Shards;
 use crate::commands::spreadsheet::{Spreadsheet, finish, for_spreadsheet};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -15,8 +14,8 @@ use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use vote_domain::{
-    Bucket, CandidateStanding, Phase, Poll, PollState, Standing, dense_hours, dense_minutes,
-    series_range, wire_time,
+    Bucket, CandidateStanding, MinuteSeries, Phase, Poll, PollState, Standing, dense_hours,
+    dense_minutes, series_range, wire_time,
 };
 use vote_store::{Backup, PollOperator, TakeError};
 
@@ -142,7 +141,7 @@ async fn export(
     };
     let text = match what {
         What::Ledger => {
-            let rows = ledger::rows(&operator.figures(poll).await?);
+            let rows = ledger::rows(&operator.figures_without_minutes(poll).await?);
             match csv {
                 true => ledger::csv(&rows)?,
                 false => to_json(&json!({ "poll": id, "ledger": rows }))?,
@@ -160,8 +159,8 @@ async fn export(
             }
         }
         What::Hourly | What::Minutely => {
-            let figures = Figures::read(operator, poll, now).await?;
-            let buckets = buckets(poll, &figures, what, now);
+            let minutes = figures::minutes(operator, poll).await?;
+            let buckets = buckets(poll, &minutes, what, now);
             match csv {
                 true => series_csv(poll, &buckets)?,
                 false => to_json(&series_json(poll, &buckets))?,
@@ -216,14 +215,9 @@ async fn backup(
     context: &Context<'_>,
 ) -> Result<Backup, Failure> {
     let id = poll.definition.id();
-    let progress = Shards::new(u64::from(poll.definition.shards()), context);
     let by = &context.global.by;
     let software = concat!("votectl ", env!("CARGO_PKG_VERSION"));
-    let taken = operator
-        .backup(id, context.now(), by, software, |shards| {
-            progress.set(shards);
-        })
-        .await;
+    let taken = operator.backup(id, context.now(), by, software).await;
     match taken {
         Ok(Some(backup)) => Ok(backup),
         Ok(None) => Err(Failure::usage(format!("poll `{id}` has just been removed"))),
@@ -320,14 +314,14 @@ fn row<'a>(
     }
 }
 
-fn buckets(poll: &Poll, figures: &Figures, what: What, now: Timestamp) -> Vec<Bucket> {
-    let Some((from, until)) = series_range(poll, &figures.minutes, now) else {
+fn buckets(poll: &Poll, minutes: &MinuteSeries, what: What, now: Timestamp) -> Vec<Bucket> {
+    let Some((from, until)) = series_range(poll, minutes, now) else {
         return Vec::new();
     };
     if what == What::Hourly {
-        dense_hours(&figures.minutes, poll.definition.zone(), from, until)
+        dense_hours(minutes, poll.definition.zone(), from, until)
     } else {
-        dense_minutes(&figures.minutes, from, until)
+        dense_minutes(minutes, from, until)
     }
 }
 

@@ -15,8 +15,6 @@ pub struct Figures {
     pub standing: Standing,
     /// Votes that came too late, per channel and candidate.
     pub late: Tally,
-    /// When the votes came.
-    pub minutes: MinuteSeries,
     /// The final result of a poll that is sealed.
     pub sealed: Option<SealedPoll>,
 }
@@ -33,12 +31,10 @@ impl Figures {
     ) -> Result<Self, Failure> {
         let mut tally = Tally::empty(&poll.definition);
         let mut late = tally.clone();
-        let mut minutes = MinuteSeries::empty(&poll.definition);
         let mut revision = poll.revision;
-        for shard in operator.figures(poll).await? {
+        for shard in operator.figures_without_minutes(poll).await? {
             tally.merge(&shard.tally).map_err(anyhow::Error::from)?;
             late.merge(&shard.late).map_err(anyhow::Error::from)?;
-            minutes.merge(&shard.minutes).map_err(anyhow::Error::from)?;
             revision += shard.sequences();
         }
         let sealed = match poll.state {
@@ -53,10 +49,21 @@ impl Figures {
         Ok(Self {
             standing,
             late,
-            minutes,
             sealed,
         })
     }
+}
+
+/// When the votes of a poll came: all of its minutes, which take a while of a poll that has been open for long.
+///
+/// # Errors
+/// When Redis can't be read, or the figures don't add up in 64 bits.
+pub async fn minutes(operator: &PollOperator, poll: &Poll) -> Result<MinuteSeries, Failure> {
+    let mut minutes = MinuteSeries::empty(&poll.definition);
+    for shard in operator.figures(poll).await? {
+        minutes.merge(&shard.minutes).map_err(anyhow::Error::from)?;
+    }
+    Ok(minutes)
 }
 
 /// The result of a poll that is sealed, once it has proven to be as it was sealed.

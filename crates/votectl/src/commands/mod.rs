@@ -17,3 +17,5 @@ pub mod push;
 pub mod receipt;
 pub mod replay;
 pub mod spreadsheet;
+
+pub(crate) use progress::LongReading;

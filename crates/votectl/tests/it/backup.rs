@@ -13,8 +13,7 @@ const FILE: &str = "backup.json";
 /// A poll in the state that these commands lead to, with five votes of one process.
 async fn poll(server: &RedisServer, dir: &Path, commands: &[&str]) {
     json(server, &format!("poll apply {}", poll_file(dir))).await;
-    let now_ms = SystemClock.now().as_millisecond();
-    let (hour, minute) = (now_ms / 3_600_000, now_ms / 60_000 % 60);
+    let minute = SystemClock.now().as_millisecond() / 60_000;
     for command in commands {
         if *command != "open" {
             let mut connection = server.connection().await;
@@ -22,8 +21,8 @@ async fn poll(server: &RedisServer, dir: &Path, commands: &[&str]) {
             for (key, fields) in [
                 ("tally".to_owned(), vec![("torcida/ana".to_owned(), "5")]),
                 (
-                    format!("minutes:{hour}"),
-                    vec![(format!("{minute}/torcida/ana"), "5")],
+                    format!("minutes:{minute}"),
+                    vec![("torcida/ana".to_owned(), "5")],
                 ),
                 (
                     "writers".to_owned(),

@@ -18,7 +18,9 @@ use crate::script::{COMMIT, COMMIT_ENTRY, FENCE};
 
 /// The boundary that schedules are laid around: of a minute, an hour and an idempotency window.
 pub(super) const BOUNDARY_MS: i64 = 1_763_949_600_000;
-const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+/// The minutes that have votes: schedules keep within half a minute of the boundary.
+const MINUTES: std::ops::Range<i64> = BOUNDARY_MS / MINUTE_MS - 2..BOUNDARY_MS / MINUTE_MS + 2;
 
 /// Everything that Redis holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub(super) struct Snapshot(BTreeMap<String, Vec<u8>>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Figures {
     pub(super) tally: BTreeMap<String, u64>,
-    /// By hour, then `<minute>/<channel>/<candidate>`.
+    /// By minute, then `<channel>/<candidate>`.
     pub(super) minutes: BTreeMap<i64, BTreeMap<String, u64>>,
     /// `<writer>/sequence` and `<writer>/votes`.
     pub(super) ledger: BTreeMap<String, u64>,
@@ -241,18 +243,19 @@ impl Harness {
     }
 
     pub(super) fn figures(&self) -> Figures {
-        let hour = BOUNDARY_MS / HOUR_MS;
         let mut pipeline = redis::pipe();
-        for key in [
-            self.keys.tally(),
-            self.keys.minutes(hour - 1),
-            self.keys.minutes(hour),
-            self.keys.writers(),
-        ] {
+        for minute in MINUTES {
+            pipeline.cmd("HGETALL").arg(self.keys.minutes(minute));
+        }
+        let mut upstream = self.upstream.lock();
+        let minutes: Vec<_> = pipeline.query(&mut *upstream).expect("minutes");
+        let mut pipeline = redis::pipe();
+        for key in [self.keys.tally(), self.keys.writers()] {
             pipeline.cmd("HGETALL").arg(key);
         }
-        let (tally, before, after, writers): (_, _, _, BTreeMap<String, String>) =
-            pipeline.query(&mut *self.upstream.lock()).expect("figures");
+        let (tally, writers): (_, BTreeMap<String, String>) =
+            pipeline.query(&mut *upstream).expect("figures");
+        drop(upstream);
         let (mut ledger, mut drained) = (BTreeMap::new(), BTreeMap::new());
         let mut lost = BTreeMap::new();
         for (field, value) in writers {
@@ -270,7 +273,7 @@ impl Harness {
         }
         Figures {
             tally,
-            minutes: BTreeMap::from([(hour - 1, before), (hour, after)]),
+            minutes: MINUTES.zip(minutes).collect(),
             ledger,
             drained,
             lost,

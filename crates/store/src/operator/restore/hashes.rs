@@ -1,32 +1,32 @@
 //! The figures of a shard as the hashes that Redis has of them.
 
-use std::collections::BTreeSet;
-
 use vote_domain::{PollDefinition, Tally};
 
 use crate::fields;
 use crate::figures::{Drained, ShardFigures};
 use crate::keys::ShardKeys;
 
-/// The hours (since the Unix epoch) in which a shard has votes.
-pub(super) fn hours(shard: &ShardFigures) -> BTreeSet<i64> {
-    shard
-        .minutes
-        .iter()
-        .map(|(minute, _)| minute.hour())
-        .collect()
-}
+/// A field and its value.
+pub(super) type Field = (String, String);
 
-/// The hashes of a shard with their fields; those without votes are not there.
+/// The hashes of a shard with their fields.
 pub(super) fn hashes(
     poll: &PollDefinition,
     shard: &ShardFigures,
     keys: &ShardKeys,
-) -> Vec<(String, Vec<(String, String)>)> {
-    let mut hashes = vec![
-        (keys.tally(), pairs(poll, "", &shard.tally)),
-        (keys.late(), pairs(poll, "", &shard.late)),
+) -> impl Iterator<Item = (String, Vec<Field>)> {
+    let hashes = [
+        (keys.tally(), pairs(poll, &shard.tally)),
+        (keys.late(), pairs(poll, &shard.late)),
+        (keys.writers(), ledger(shard)),
     ];
+    let minutes = shard.minutes.iter();
+    let minutes =
+        minutes.map(|(minute, votes)| (keys.minutes(minute.since_epoch()), pairs(poll, votes)));
+    hashes.into_iter().chain(minutes)
+}
+
+fn ledger(shard: &ShardFigures) -> Vec<Field> {
     let mut ledger = Vec::new();
     for (writer, entry) in &shard.writers {
         ledger.push((fields::sequence(writer), entry.last_sequence.to_string()));
@@ -40,24 +40,16 @@ pub(super) fn hashes(
             Drained::Ended => ledger.push((fields::drained(writer), fields::ENDED.to_owned())),
         }
     }
-    hashes.push((keys.writers(), ledger));
-    for hour in hours(shard) {
-        let minutes = shard.minutes.iter();
-        let of_hour = minutes.filter(|(minute, _)| minute.hour() == hour);
-        let fields = of_hour
-            .flat_map(|(minute, votes)| pairs(poll, &format!("{}/", minute.within_hour()), votes));
-        hashes.push((keys.minutes(hour), fields.collect()));
-    }
-    hashes
+    ledger
 }
 
-fn pairs(poll: &PollDefinition, prefix: &str, votes: &Tally) -> Vec<(String, String)> {
+fn pairs(poll: &PollDefinition, votes: &Tally) -> Vec<Field> {
     let mut fields = Vec::new();
     for (channel, row) in poll.channels().iter().zip(votes.rows()) {
         for (candidate, &votes) in poll.candidates().iter().zip(row) {
             if votes > 0 {
                 let pair = fields::pair(&channel.id, &candidate.id);
-                fields.push((format!("{prefix}{pair}"), votes.to_string()));
+                fields.push((pair, votes.to_string()));
             }
         }
     }

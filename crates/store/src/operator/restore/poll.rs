@@ -1,7 +1,5 @@
 //! Restoring a poll: what may be there already, the order of its parts, and its completion.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use redis::{Cmd, Value};
 use vote_domain::{Poll, PollId, SealedPoll};
@@ -11,7 +9,7 @@ use super::shard::{Claim, RestoredShard};
 use crate::backup::Backup;
 use crate::error::StoreError;
 use crate::fence::Fence;
-use crate::figures;
+use crate::figures::whole::WholeShards;
 use crate::keys;
 use crate::operator::poll_operator::PollOperator;
 use crate::operator::save::Written;
@@ -111,11 +109,10 @@ impl PollOperator {
         mut written: impl FnMut(u16),
     ) -> Result<Written, RestoreError> {
         let fence = Fence::of(poll);
-        let hours = figures::read::hours_by_redis(&self.nodes, poll).await?;
-        let hours: BTreeSet<i64> = hours.collect();
+        let whole = WholeShards::until_now(&self.nodes, poll).await?;
         for shard in backup.shards() {
             let restored = RestoredShard::new(&self.nodes, backup, shard);
-            restored.write(&fence, &hours).await?;
+            restored.write(&fence, &whole).await?;
             written(shard.shard + 1);
         }
         if let Some(sealed) = backup.sealed() {

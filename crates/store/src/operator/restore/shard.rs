@@ -1,20 +1,19 @@
 //! One shard of a backup on its way to Redis: claimed, filled, read back, and fenced last.
 
-use std::collections::BTreeSet;
-
 use vote_domain::PollState;
 
 use super::error::RestoreError;
-use super::hashes::{hashes, hours};
+use super::hashes::{Field, hashes};
 use crate::backup::Backup;
 use crate::error::StoreError;
 use crate::fence::{self, Fence};
-use crate::figures::{self, ShardFigures};
+use crate::figures::ShardFigures;
+use crate::figures::whole::WholeShards;
 use crate::keys::ShardKeys;
 use crate::nodes::Nodes;
 use crate::script::{RESTORE_CLAIM, RESTORE_FENCE, RESTORE_FILL};
 
-/// Fields that one command writes: it keeps Redis for less than a millisecond.
+/// Fields that one command writes, or keys that it looks for: it keeps Redis for about a millisecond.
 const CHUNK: usize = 1_000;
 
 /// What a shard says to being claimed for a backup.
@@ -49,13 +48,33 @@ impl<'a> RestoredShard<'a> {
 
     /// What it would say to being claimed; writes nothing.
     pub(super) async fn look(&self) -> Result<Claim, StoreError> {
-        self.claim("look").await
+        let minutes = self.minutes();
+        for part in minutes.chunks(CHUNK).skip(1) {
+            let said = self.ask("look", part).await?;
+            if !matches!(said, Claim::Free) {
+                return Ok(said);
+            }
+        }
+        self.ask("look", first(&minutes)).await
     }
 
-    async fn claim(&self, mode: &str) -> Result<Claim, StoreError> {
+    async fn claim(&self) -> Result<Claim, StoreError> {
+        // Nobody writes a minute without the tally, which is looked for in the same step.
+        match self.look().await? {
+            Claim::Free => self.ask("claim", first(&self.minutes())).await,
+            said => Ok(said),
+        }
+    }
+
+    /// The minutes in which the shard has votes.
+    fn minutes(&self) -> Vec<i64> {
+        let minutes = self.shard.minutes.iter();
+        minutes.map(|(minute, _)| minute.since_epoch()).collect()
+    }
+
+    async fn ask(&self, mode: &str, minutes: &[i64]) -> Result<Claim, StoreError> {
         let keys = &self.keys;
-        let hours = hours(self.shard);
-        let mut command = RESTORE_CLAIM.command(6 + hours.len());
+        let mut command = RESTORE_CLAIM.command(6 + minutes.len());
         command
             .arg(keys.restoring())
             .arg(keys.state())
@@ -63,8 +82,8 @@ impl<'a> RestoredShard<'a> {
             .arg(keys.late())
             .arg(keys.writers())
             .arg(keys.replies());
-        for hour in hours {
-            command.arg(keys.minutes(hour));
+        for &minute in minutes {
+            command.arg(keys.minutes(minute));
         }
         command.arg(self.backup.sha256()).arg(mode);
         let answer: String = self
@@ -83,9 +102,9 @@ impl<'a> RestoredShard<'a> {
     pub(super) async fn write(
         &self,
         fence: &Fence,
-        hours: &BTreeSet<i64>,
+        whole: &WholeShards<'_>,
     ) -> Result<(), RestoreError> {
-        match self.claim("claim").await? {
+        match self.claim().await? {
             Claim::Free | Claim::Mine => {}
             Claim::Other(sha256) => return Err(RestoreError::Other(sha256)),
             // An earlier attempt came as far as the fences. It had read the shard back before.
@@ -98,9 +117,8 @@ impl<'a> RestoredShard<'a> {
         }
         self.fill().await?;
         let poll = self.backup.poll();
-        let hours = hours.iter().copied();
         let number = self.shard.shard;
-        let read = figures::read::shard(self.nodes, &poll.definition, number, hours).await?;
+        let read = whole.shard(number, &|_| {}).await?;
         match difference(poll.state, self.shard, &read) {
             None => Ok(()),
             Some(difference) => Err(RestoreError::ReadBack {
@@ -111,27 +129,45 @@ impl<'a> RestoredShard<'a> {
     }
 
     async fn fill(&self) -> Result<(), RestoreError> {
-        let keys = &self.keys;
-        for (hash, fields) in hashes(&self.backup.poll().definition, self.shard, keys) {
+        let mut part: Vec<(String, Vec<Field>)> = Vec::new();
+        let mut fields_of_part = 0;
+        for (hash, fields) in hashes(&self.backup.poll().definition, self.shard, &self.keys) {
             for chunk in fields.chunks(CHUNK) {
-                let mut command = RESTORE_FILL.command(2);
-                command
-                    .arg(keys.restoring())
-                    .arg(&hash)
-                    .arg(self.backup.sha256());
-                for (field, value) in chunk {
-                    command.arg(field).arg(value);
+                if fields_of_part + chunk.len() > CHUNK {
+                    self.fill_part(&std::mem::take(&mut part)).await?;
+                    fields_of_part = 0;
                 }
-                let answer: String = self
-                    .nodes
-                    .run(&RESTORE_FILL, &keys.state(), &command)
-                    .await?;
-                if answer != "ok" {
-                    return Err(overtaken());
-                }
+                fields_of_part += chunk.len();
+                part.push((hash.clone(), chunk.to_vec()));
             }
         }
-        Ok(())
+        self.fill_part(&part).await
+    }
+
+    async fn fill_part(&self, part: &[(String, Vec<Field>)]) -> Result<(), RestoreError> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let keys = &self.keys;
+        let mut command = RESTORE_FILL.command(1 + part.len());
+        command.arg(keys.restoring());
+        for (hash, _) in part {
+            command.arg(hash);
+        }
+        command.arg(self.backup.sha256());
+        for (_, fields) in part {
+            command.arg(fields.len() * 2);
+            for (field, value) in fields {
+                command.arg(field).arg(value);
+            }
+        }
+        let state = keys.state();
+        let answer: String = self.nodes.run(&RESTORE_FILL, &state, &command).await?;
+        if answer == "ok" {
+            Ok(())
+        } else {
+            Err(overtaken())
+        }
     }
 
     /// Gives the shard its fence: from here on it is as any other.
@@ -159,6 +195,10 @@ impl<'a> RestoredShard<'a> {
         let there = fence::read(self.nodes, &self.keys).await?;
         Ok(there.as_ref() == Some(fence))
     }
+}
+
+fn first(minutes: &[i64]) -> &[i64] {
+    minutes.chunks(CHUNK).next().unwrap_or_default()
 }
 
 fn overtaken() -> RestoreError {

@@ -1,0 +1,219 @@
+//! The largest polls that are accepted: they are read, and hold up nobody meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use vote_domain::{Poll, PollDefinition, PollId, Transition};
+use vote_store::{PollOperator, Progress, RedisConfig, Store};
+use vote_testkit::fixtures::demo_poll;
+use vote_testkit::{RedisServer, eventually};
+
+use crate::snapshots::Reading;
+use crate::support::{ANA, DEADLINE, Show, at, opens_at, vote};
+
+/// The most of Redis that a call may take, in microseconds; by the mean of all of them, since in each there may be what a
+/// busy machine adds.
+const MOST_US: u64 = 10_000;
+/// The most fields that a call reads, and the most minutes that it names.
+const MOST_FIELDS: u64 = 2_048 + 512;
+const MOST_MINUTES: u64 = 480;
+const FIRST_MINUTE: i64 = 1_763_942_400 / 60;
+
+/// So many minutes, one in `every`, with a vote for each channel and candidate.
+const FILL: &str = "
+local votes, first = {}, tonumber(ARGV[1])
+for channel = 1, ARGV[4] do
+  for candidate = 1, ARGV[5] do
+    votes[#votes + 1] = 'channel-' .. channel .. '/candidate-' .. candidate
+    votes[#votes + 1] = '1'
+  end
+end
+for minute = first, first + ARGV[2] - 1, ARGV[3] do
+  redis.call('HSET', KEYS[1] .. ':minutes:' .. string.format('%.0f', minute), unpack(votes))
+end
+return #votes / 2
+";
+
+fn definition(id: &str, candidates: usize, channels: usize, days: i64) -> PollDefinition {
+    let candidates = (1..=candidates)
+        .map(|number| serde_json::json!({ "id": format!("candidate-{number}"), "name": "A" }));
+    let channels = (1..=channels).map(|number| {
+        serde_json::json!({ "id": format!("channel-{number}"), "weight": 1, "eligibility": "open" })
+    });
+    let closes_at = opens_at() + jiff::SignedDuration::from_hours(24 * days);
+    demo_poll()
+        .id(id)
+        .between(opens_at(), closes_at)
+        .with("candidates", candidates.collect::<Vec<_>>())
+        .with("channels", channels.collect::<Vec<_>>())
+        .shards(1)
+        .definition()
+}
+
+/// Opens a poll with a vote for each channel and candidate in one of `every` minutes; gives its votes.
+async fn filled(
+    operator: &PollOperator,
+    redis: &RedisServer,
+    poll: PollDefinition,
+    every: i64,
+) -> u64 {
+    let minutes = (poll.closes_at().as_second() - poll.opens_at().as_second()) / 60;
+    let (channels, candidates) = (poll.channels().len(), poll.candidates().len());
+    let draft = Poll::draft(poll, opens_at(), "test");
+    operator.save(&draft, 0).await.expect("saved");
+    let open = draft.transition(Transition::Open, opens_at(), "test");
+    let open = open.expect("legal");
+    operator.save(&open, draft.revision).await.expect("saved");
+
+    let mut connection = redis.connection().await;
+    let shard = format!("{}/0", open.definition.id());
+    let mut from = FIRST_MINUTE;
+    while from < FIRST_MINUTE + minutes {
+        let part = (FIRST_MINUTE + minutes - from).min(every * 200);
+        redis::cmd("EVAL")
+            .arg(FILL)
+            .arg(1)
+            .arg(format!("vote:{{{shard}}}"))
+            .arg(&[from, part, every])
+            .arg(&[channels, candidates])
+            .exec_async(&mut connection)
+            .await
+            .expect("filled");
+        from += part;
+    }
+    let each = u64::try_from((minutes + every - 1) / every).expect("positive");
+    let votes = each * (channels * candidates) as u64;
+    let mut pipeline = redis::pipe();
+    let tally = pipeline.cmd("HSET").arg(format!("vote:{{{shard}}}:tally"));
+    for channel in 1..=channels {
+        for candidate in 1..=candidates {
+            let field = format!("channel-{channel}/candidate-{candidate}");
+            tally.arg(field).arg(each);
+        }
+    }
+    pipeline
+        .cmd("HSET")
+        .arg(format!("vote:{{{shard}}}:writers"))
+        .arg(&["00000000000000aa/sequence", "1", "00000000000000aa/votes"])
+        .arg(votes)
+        .exec_async(&mut connection)
+        .await
+        .expect("filled");
+    votes
+}
+
+/// From here on calls are counted.
+async fn count_from_here(connection: &mut MultiplexedConnection) {
+    let mut reset = redis::cmd("CONFIG");
+    let reset = reset.arg("RESETSTAT").exec_async(connection).await;
+    reset.expect("reset");
+}
+
+/// Whether minutes with so many fields were read in calls of which each kept Redis for a moment.
+async fn took_small_calls(connection: &mut MultiplexedConnection, minutes: u64, fields: u64) {
+    let (calls, us) = reads(connection).await;
+    println!("{calls} calls, {} ms of Redis", us / 1_000);
+    assert!(calls * MOST_FIELDS >= fields && calls * MOST_MINUTES >= minutes);
+    assert!(us / calls < MOST_US, "{us} us in {calls} calls");
+}
+
+/// Calls of scripts that read, and the microseconds that they have taken.
+async fn reads(connection: &mut MultiplexedConnection) -> (u64, u64) {
+    let mut info = redis::cmd("INFO");
+    let answer = info.arg("commandstats").query_async(connection).await;
+    let stats: String = answer.expect("it answers");
+    let line = stats
+        .lines()
+        .find(|line| line.starts_with("cmdstat_evalsha_ro:"));
+    let (_, figures) = line
+        .and_then(|line| line.split_once(':'))
+        .unwrap_or_default();
+    let figures: BTreeMap<&str, &str> = figures
+        .split(',')
+        .filter_map(|one| one.split_once('='))
+        .collect();
+    let figure = |name| {
+        figures
+            .get(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
+    };
+    (figure("calls"), figure("usec"))
+}
+
+/// The long poll's figures are read by a results service, and another poll's meanwhile.
+async fn is_read(show: &Show, long: &str, minutes: u64, votes: u64, now: &str) {
+    let mut connection = show.redis.connection().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    count_from_here(&mut connection).await;
+    let reading = Reading::start_every(Duration::from_millis(250), &show.url);
+    reading.clock.set(at(now));
+    let snapshot = || {
+        let snapshots = reading.snapshots.borrow();
+        snapshots
+            .polls
+            .get(long)
+            .map(|poll| Arc::clone(&poll.snapshot))
+    };
+    reading.total(1).await;
+    let is_unknown = snapshot().is_none();
+    assert!(
+        is_unknown,
+        "the short poll was to be read before the long one"
+    );
+    let long = eventually(DEADLINE * 3, || async { snapshot() }).await;
+    assert_eq!(long.tally.total(), u128::from(votes));
+    assert_eq!(long.minutes.sum().as_ref(), Ok(&long.tally));
+    took_small_calls(&mut connection, minutes, votes).await;
+
+    // From here on a tick's reading is as large as that of a poll that has just opened.
+    count_from_here(&mut connection).await;
+    voting.cast(vote(ANA)).await;
+    reading.total(2).await;
+    let (calls, us) = reads(&mut connection).await;
+    println!("a tick's reading: {calls} calls, {us} us of Redis");
+}
+
+/// `votectl` reads it, and tells how far it is.
+async fn is_audited(show: &Show, long: &str, minutes: u64, votes: u64) {
+    let mut connection = show.redis.connection().await;
+    count_from_here(&mut connection).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let tell: Arc<Progress> =
+        Arc::new(move |read, all| telling.lock().expect("not poisoned").push((read, all)));
+    let mut config = RedisConfig::new(&show.url).expect("an address");
+    config.response_timeout = DEADLINE;
+    let operator = Store::new(&config).expect("usable").operator();
+    let operator = operator.telling(tell);
+    let id = PollId::parse(long).expect("an id");
+    let audit = operator.audit(&id).await.expect("it answers");
+    let audit = audit.expect("the poll is there");
+    assert!(audit.passed, "{:?}", audit.differences);
+    assert_eq!(audit.total, u128::from(votes));
+    let told = told.lock().expect("not poisoned");
+    assert!(told.is_sorted() && told.len() > 10);
+    assert!(told.last().is_some_and(|(read, all)| read == all));
+    took_small_calls(&mut connection, minutes, votes).await;
+}
+
+#[tokio::test]
+async fn two_days_of_all_candidates_and_channels_are_read() {
+    let show = Show::open().await;
+    let poll = definition("longa", 64, 8, 2);
+    let votes = filled(&show.operator, &show.redis, poll, 1).await;
+    is_read(&show, "longa", 2 * 1_440, votes, "2025-11-25T23:59:30Z").await;
+    is_audited(&show, "longa", 2 * 1_440, votes).await;
+}
+
+#[tokio::test]
+async fn a_year_is_read() {
+    let show = Show::open().await;
+    let poll = definition("longa", 4, 2, 365);
+    let votes = filled(&show.operator, &show.redis, poll, 10).await;
+    is_read(&show, "longa", 365 * 1_440, votes, "2026-11-23T23:59:30Z").await;
+    is_audited(&show, "longa", 365 * 1_440, votes).await;
+}
