@@ -6,6 +6,7 @@ mod bad_input;
 mod clocks;
 mod cors;
 mod draining;
+mod files;
 mod forgotten;
 mod forms;
 mod outage;
