@@ -23,6 +23,17 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A flood of clients would take what Redis and the operators' port need.
+    #[error(
+        "{files} files may be open, and {kept} are kept for Redis (redis.pool_size) and the operators' port: \
+         raise the limit (ulimit -n, LimitNOFILE), or set redis.pool_size lower"
+    )]
+    TooFewFiles {
+        /// The limit of open files.
+        files: u64,
+        /// Those that no client gets.
+        kept: u64,
+    },
     /// A server can't be started.
     #[error("the server could not start: {0}")]
     Server(#[from] io::Error),

@@ -45,6 +45,7 @@
 
 mod bodies;
 mod cli;
+mod connections;
 mod cors;
 mod edge;
 mod error;

@@ -1,6 +1,7 @@
 //! The OpenAPI document: served, printed, completed with what both services have, and the source of
 //! `Allow` headers. Also the Swagger UI and the table of problems.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
@@ -209,7 +210,9 @@ pub(crate) async fn swagger_ui(file: web::Path<String>) -> Result<HttpResponse, 
     if file.gzpipped {
         response.insert_header((header::CONTENT_ENCODING, "gzip"));
     }
-    Ok(response
-        .content_type(file.content_type)
-        .body(file.bytes.into_owned()))
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Ok(response.content_type(file.content_type).body(bytes))
 }

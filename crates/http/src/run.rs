@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::Clock;
 use vote_runtime::settings::Settings;
 
+use crate::connections;
 use crate::error::{StartError, StopError};
 use crate::health::Health;
 use crate::http_metrics::HttpMetrics;
@@ -78,6 +79,7 @@ pub async fn launch<S: Service>(
     let public = server::listen("http.bind", settings.http.bind)?;
     let admin = server::listen("admin.bind", settings.admin.bind)?;
     let (address, admin_address) = (public.address, admin.address);
+    let max_connections = connections::per_worker(&settings)?;
 
     let settings = Arc::new(settings);
     let lifecycle = Lifecycle::new();
@@ -110,6 +112,7 @@ pub async fn launch<S: Service>(
         lifecycle: lifecycle.clone(),
         settings: Arc::clone(&settings),
         has_traces,
+        max_connections,
     };
     let public = server::public(public, app)?;
     Ok(Running {

@@ -72,6 +72,8 @@ pub(crate) struct PublicApp<R, H> {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) settings: Arc<Settings>,
     pub(crate) has_traces: bool,
+    /// Of each worker at most.
+    pub(crate) max_connections: usize,
 }
 
 /// Starts the public server.
@@ -81,13 +83,14 @@ where
     H: HotRoutes,
 {
     let settings = Arc::clone(&app.settings);
+    let max_connections = app.max_connections;
     let http = &settings.http;
     bound_unread(&listener.listener, http.write_timeout)?;
     let tables = Tables::new(&app.document, Cors::new(http));
     let factory = move || front(app.clone(), tables.clone());
     let server = HttpServer::new(factory)
         .workers(http.worker_count())
-        .max_connections(http.max_connections)
+        .max_connections(max_connections)
         .keep_alive(http.keep_alive)
         .client_request_timeout(http.client_request_timeout)
         .client_disconnect_timeout(Duration::from_secs(1))

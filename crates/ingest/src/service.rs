@@ -9,7 +9,10 @@ use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
 use vote_http::{BoxError, Context, HotRoutes, Service, StopError};
 use vote_runtime::{ServiceName, Settings, entropy};
-use vote_store::{Durability, Ended, Store, StoreError, VoteWriter, VoteWriterConfig};
+use vote_store::{
+    Clocks, Durability, Ended, Program, Store, StoreError, VoteWriter, VoteWriterConfig, Watched,
+    longest_apart,
+};
 
 use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
@@ -33,6 +36,7 @@ struct Api;
 /// The write-only service.
 pub struct Ingest {
     writer: Arc<VoteWriter>,
+    clocks: Arc<Clocks>,
     settings: Arc<Settings>,
     clock: Arc<dyn vote_domain::Clock>,
     spill: Option<SpillDir>,
@@ -58,18 +62,22 @@ impl Service for Ingest {
             receipt_key: settings.receipts.key_bytes().map(ReceiptKey::from_bytes),
             random,
         };
-        vote_store::watch(
-            &store,
-            vote_store::Program::Ingest,
-            settings.commit.durability,
-            &mut context.metrics,
-            context.lifecycle.stopped(),
-        );
+        let watched = Watched {
+            program: Program::Ingest,
+            durability: settings.commit.durability,
+            clock: Arc::clone(&context.clock),
+            longest_apart: Some(longest_apart(settings.commit.idempotency_window)),
+        };
+        let stopped = context.lifecycle.stopped();
+        let clocks = vote_store::watch(&store, watched, &mut context.metrics, stopped);
         let writer = VoteWriter::start(&store, config, &mut context.metrics);
         let ready = Arc::clone(&writer);
         context.ready_when("lanes", move || ready.ready());
+        let ready = Arc::clone(&clocks);
+        context.ready_when("clock", move || ready.ready());
         Ok(Self {
             writer,
+            clocks,
             settings,
             clock: Arc::clone(&context.clock),
             spill,
@@ -79,13 +87,11 @@ impl Service for Ingest {
     fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
         let writer = Data::from(Arc::clone(&self.writer));
         let settings = Data::from(Arc::clone(&self.settings));
-        let clock = Data::from(Arc::clone(&self.clock));
         let votes = Data::new(self.votes());
         move |app| {
             app.app_data(votes.clone())
                 .app_data(writer.clone())
                 .app_data(settings.clone())
-                .app_data(clock.clone())
                 .service(cast_vote::cast_vote)
                 .service(cast_form::cast_form)
                 .service(cast_form::see_poll);
@@ -124,6 +130,7 @@ impl Ingest {
         Votes {
             writer: Arc::clone(&self.writer),
             clock: Arc::clone(&self.clock),
+            clocks: Arc::clone(&self.clocks),
             key_required: self.settings.commit.idempotency_key_required,
         }
     }

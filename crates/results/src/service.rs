@@ -10,7 +10,7 @@ use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
 use vote_http::{BoxError, Context, HotRoutes, Service, StopError};
 use vote_runtime::{ServiceName, Settings};
-use vote_store::{Durability, SnapshotConfig, Snapshotter, Store};
+use vote_store::{Durability, Program, SnapshotConfig, Snapshotter, Store, Watched};
 
 use crate::api::Api;
 use crate::documents::view::Freshness;
@@ -63,13 +63,13 @@ impl Service for Results {
             &mut context.metrics,
             stopped.clone(),
         );
-        vote_store::watch(
-            &store,
-            vote_store::Program::Results,
-            Durability::Memory,
-            &mut context.metrics,
-            stopped.clone(),
-        );
+        let watched = Watched {
+            program: Program::Results,
+            durability: Durability::Memory,
+            clock: Arc::clone(&clock),
+            longest_apart: None,
+        };
+        vote_store::watch(&store, watched, &mut context.metrics, stopped.clone());
         let metrics =
             Metrics::register(&mut context.metrics, snapshots.clone(), Arc::clone(&clock));
         let freshness = Freshness::new(&settings, &reading);

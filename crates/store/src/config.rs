@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use vote_domain::Secret;
 
-use crate::address::{Address, AddressError};
+use crate::address::{Address, AddressError, Topology};
 use crate::error::StoreError;
 use crate::units;
 
@@ -89,6 +89,22 @@ impl RedisConfig {
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
         })
+    }
+
+    /// The most connections that this process has open to all servers together: to those of a cluster as far as they are
+    /// named.
+    #[must_use]
+    pub fn most_connections(&self) -> usize {
+        let hosts = self.url.hosts.len();
+        let masters = if self.url.topology == Topology::Cluster {
+            hosts
+        } else {
+            1
+        };
+        // Sentinels are asked, and listened to.
+        self.pool_size
+            .saturating_mul(masters)
+            .saturating_add(2 * hosts)
     }
 
     /// Says to `refuse` which setting is too long or does not go with the others, and why.

@@ -42,7 +42,8 @@ pub use operator::{
     ListedPoll, PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError, Written,
 };
 pub use server::{
-    Finding, Inspection, Problem, Program, Rights, ask_for_user, inspect, try_commands, watch,
+    Clocks, Difference, Finding, Inspection, Measured, Problem, Program, Rights, Watched,
+    ask_for_user, inspect, longest_apart, try_commands, watch,
 };
 pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter, UnreadPoll};
 pub use store::Store;

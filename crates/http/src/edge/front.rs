@@ -21,6 +21,7 @@ use actix_web::web::Bytes;
 use futures_util::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
 
+use super::sliced::Sliced;
 use super::worker::{Measured, Worker};
 use crate::bodies::{BodyLimits, check, read};
 use crate::http_metrics::{RouteKey, method_label};
@@ -106,7 +107,7 @@ where
     A::Future: 'static,
     H: HotRoutes,
 {
-    type Response = Response<EitherBody<B>>;
+    type Response = Response<Sliced<EitherBody<B>>>;
     type Error = A::Error;
     type Config = AppConfig;
     type Service = FrontService<A::Service, H>;
@@ -142,7 +143,7 @@ where
     A: Service<Request, Response = ServiceResponse<B>>,
     H: HotRoutes,
 {
-    type Response = Response<EitherBody<B>>;
+    type Response = Response<Sliced<EitherBody<B>>>;
     type Error = A::Error;
     type Future = FrontFuture<A::Future>;
 
@@ -245,12 +246,12 @@ impl<F, B, E> Future for FrontFuture<F>
 where
     F: Future<Output = Result<ServiceResponse<B>, E>>,
 {
-    type Output = Result<Response<EitherBody<B>>, E>;
+    type Output = Result<Response<Sliced<EitherBody<B>>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
             FrontFutureProjected::App { answer } => answer.poll(context).map_ok(|answer| {
-                Response::from(answer).map_body(|_head, body| EitherBody::left(body))
+                Response::from(answer).map_body(|_head, body| Sliced::new(EitherBody::left(body)))
             }),
             FrontFutureProjected::Now { answer } => match answer.take() {
                 Some(answer) => Poll::Ready(Ok(ours(answer))),
@@ -264,6 +265,6 @@ where
     }
 }
 
-fn ours<B>(answer: Response<BoxBody>) -> Response<EitherBody<B>> {
-    answer.map_body(|_head, body| EitherBody::right(body))
+fn ours<B>(answer: Response<BoxBody>) -> Response<Sliced<EitherBody<B>>> {
+    answer.map_body(|_head, body| Sliced::new(EitherBody::right(body)))
 }

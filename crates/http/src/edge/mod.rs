@@ -6,6 +6,7 @@
 
 mod front;
 mod log_limit;
+mod sliced;
 mod worker;
 
 use std::future::{Ready, ready};

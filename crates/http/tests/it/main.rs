@@ -11,3 +11,4 @@ mod problems;
 mod process;
 mod requests;
 mod support;
+mod unread;

@@ -1,8 +1,8 @@
 //! A small service, and a client that sees every byte.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_http::Request;
@@ -51,6 +51,12 @@ async fn vote(TimelyBody(body): TimelyBody) -> HttpResponse {
     HttpResponse::Created().body(body)
 }
 
+/// A body that all readers share.
+pub(crate) static LARGE: LazyLock<Bytes> = LazyLock::new(|| {
+    let letters = (b'a'..=b'z').cycle();
+    letters.take(6_000_000).collect::<Vec<u8>>().into()
+});
+
 /// What answers of hot routes have.
 const ANSWERED_BY: (&str, &str) = ("x-answered-by", "hot-route");
 
@@ -80,9 +86,14 @@ impl HotRoutes for Votes {
     }
 
     fn read(&self, request: &Request) -> Option<HotRead> {
-        (request.path() == "/v1/polls/hot").then(|| HotRead {
+        let body = match request.path() {
+            "/v1/polls/hot" => Bytes::from_static(b"hot"),
+            "/v1/polls/large" => LARGE.clone(),
+            _ => return None,
+        };
+        Some(HotRead {
             pattern: "/v1/polls/{poll}",
-            answer: HttpResponse::Ok().insert_header(ANSWERED_BY).body("hot"),
+            answer: HttpResponse::Ok().insert_header(ANSWERED_BY).body(body),
         })
     }
 }
@@ -157,6 +168,10 @@ impl Service for Sample {
                 .service(slow)
                 .service(boom)
                 .service(panics)
+                .service(
+                    web::resource("/v1/large")
+                        .route(web::get().to(async || HttpResponse::Ok().body(LARGE.clone()))),
+                )
                 .service(
                     web::resource("/v1/unnamed")
                         .route(web::get().to(async || HttpResponse::Ok().body("unnamed"))),

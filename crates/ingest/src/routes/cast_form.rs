@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse, get, post};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use vote_domain::{Clock, Direction, Language};
+use vote_domain::{Direction, Language};
 use vote_http::form::{self, Field};
 use vote_http::{Problem, ProblemCode, TimelyBody};
 use vote_runtime::Settings;
@@ -14,6 +14,7 @@ use vote_store::VoteWriter;
 
 use crate::form::origin;
 use crate::form::page::{Place, already_accepted, of_problem};
+use crate::routes::cast_vote::Votes;
 use crate::vote::{Received, cast, find_poll, read_form, vote_accepted};
 
 /// The fields of the form.
@@ -87,9 +88,8 @@ pub(crate) async fn cast_form(
     request: HttpRequest,
     poll: Path<String>,
     body: Result<TimelyBody, Error>,
-    writer: Data<VoteWriter>,
+    votes: Data<Votes>,
     settings: Data<Settings>,
-    clock: Data<dyn Clock>,
 ) -> HttpResponse {
     let mut place = place(&settings, &poll);
     let body = match body {
@@ -104,7 +104,7 @@ pub(crate) async fn cast_form(
         place.words = Words::of(language);
     }
     let ended = match origin::check(request.headers(), &settings) {
-        Ok(()) => vote(place, &fields, &writer, &**clock).await,
+        Ok(()) => vote(place, &fields, &votes).await,
         // What a stranger's page has filled in is not offered again.
         Err(problem) => return of_problem(place, problem, &[]),
     };
@@ -153,12 +153,12 @@ fn place<'p>(settings: &'p Settings, poll: &'p str) -> Place<'p> {
 async fn vote(
     place: Place<'_>,
     fields: &[Field<'_>],
-    writer: &VoteWriter,
-    clock: &dyn Clock,
+    votes: &Votes,
 ) -> Result<HttpResponse, Problem> {
-    let received_at = clock.now();
+    let writer = &votes.writer;
     let open = find_poll(writer, place.poll)?;
     let receipt_key = writer.receipt_key().ok_or(ProblemCode::StoreUnavailable)?;
+    let received_at = votes.now()?;
     let vote = read_form(fields, open.poll(), received_at)?;
     let received = Received::of(&vote, received_at);
     let outcome = cast(&open, vote, received_at).await;

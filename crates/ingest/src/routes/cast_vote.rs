@@ -6,9 +6,10 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
+use jiff::Timestamp;
 use vote_domain::Clock;
 use vote_http::{HotRoutes, Problem, ProblemCode, TimelyBody, WritePath};
-use vote_store::VoteWriter;
+use vote_store::{Clocks, VoteWriter};
 
 use crate::vote::{
     CastVote, Received, VoteAccepted, VoteProblems, answer, cast, find_poll, read_vote,
@@ -67,22 +68,34 @@ pub const VOTES: WritePath = WritePath {
 pub(crate) struct Votes {
     pub(crate) writer: Arc<VoteWriter>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clocks: Arc<Clocks>,
     pub(crate) key_required: bool,
 }
 
 impl Votes {
+    /// When a vote is received that is received now.
+    ///
+    /// # Errors
+    /// The clock is so far off that a repeat might not be found, and count again.
+    pub(crate) fn now(&self) -> Result<Timestamp, Problem> {
+        match self.clocks.ready() {
+            Ok(()) => Ok(self.clock.now()),
+            Err(why) => Err(Problem::new(ProblemCode::NotRecorded).because(why)),
+        }
+    }
+
     async fn take(
         &self,
         poll: &str,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<HttpResponse, Problem> {
-        let received_at = self.clock.now();
         let open = find_poll(&self.writer, poll)?;
         let receipt_key = self
             .writer
             .receipt_key()
             .ok_or(ProblemCode::StoreUnavailable)?;
+        let received_at = self.now()?;
         let vote = read_vote(headers, body, open.poll(), received_at, self.key_required)?;
         let received = Received::of(&vote, received_at);
         let outcome = cast(&open, vote, received_at).await;

@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use vote_domain::{CandidateId, Clock as _, Eligibility, Poll, PollDefinition, PollId, Transition};
+use vote_domain::{CandidateId, Clock, Eligibility, Poll, PollDefinition, PollId, Transition};
 use vote_http::{Service as _, StopError};
 use vote_ingest::Ingest;
 use vote_runtime::{ServiceName, Settings, SystemClock};
@@ -174,6 +174,14 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn start(redis: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_by(Arc::new(SystemClock), redis, settings).await
+    }
+
+    pub(crate) async fn start_by(
+        clock: Arc<dyn Clock>,
+        redis: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut env = vec![
             ("VOTE__REDIS__URL", redis),
             ("VOTE__HTTP__BIND", "127.0.0.1:0"),
@@ -187,7 +195,7 @@ impl App {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings::load(ServiceName::Ingest, None, env).expect("right settings");
-        let running = vote_http::launch::<Ingest>(settings, Arc::new(SystemClock), false)
+        let running = vote_http::launch::<Ingest>(settings, clock, false)
             .await
             .expect("started");
         Self {
@@ -238,6 +246,13 @@ impl App {
             (answer.code() == code).then_some(answer)
         })
         .await
+    }
+
+    /// What `/readyz` says.
+    pub(crate) async fn ready(&self) -> (StatusCode, String) {
+        let answer = self.client.get(format!("{}/readyz", self.url)).send().await;
+        let answer = answer.expect("an answer");
+        (answer.status(), answer.text().await.expect("text"))
     }
 
     pub(crate) async fn metrics(&self) -> String {

@@ -3,8 +3,10 @@
 
 mod app;
 mod bad_input;
+mod clocks;
 mod cors;
 mod draining;
+mod files;
 mod forgotten;
 mod forms;
 mod outage;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use vote_domain::{
-    CandidateId, Direction, Kind, PollDefinition, PollId, Status, dense_hours, dense_minutes,
+    CandidateId, Direction, Kind, Poll, PollDefinition, PollId, Status, dense_hours, dense_minutes,
     series_range, wire_time,
 };
 use vote_store::PollSnapshot;
@@ -32,6 +32,25 @@ pub(crate) struct Bounds {
     pub(crate) from: Option<Timestamp>,
     /// The last bucket begins before this.
     pub(crate) until: Option<Timestamp>,
+}
+
+/// The most that one answer tells by the minute: three days. A year of them would be half a million.
+const LONGEST_BY_MINUTE: SignedDuration = SignedDuration::from_hours(72);
+
+impl Bounds {
+    /// Whether a poll is too long for one answer to tell all of this by the minute. Who says where to begin is told until now;
+    /// who doesn't is told so from the poll's first minute on, and not only once the poll has run for too long.
+    pub(crate) fn are_too_far_apart(self, poll: &Poll, now: Timestamp) -> bool {
+        let opens_at = poll.definition.opens_at();
+        let end = if self.from.is_some() {
+            now
+        } else {
+            poll.closes_at
+        };
+        let from = self.from.map_or(opens_at, |from| from.max(opens_at));
+        let until = self.until.map_or(end, |until| until.min(end));
+        until.duration_since(from) > LONGEST_BY_MINUTE
+    }
 }
 
 /// A part of a series, and the time zone that it is told in.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::pages::compress::{brotli, gzip};
 use crate::pages::lasting::{Lasting, Parts};
+use crate::pages::room::{Room, occupying};
 
 /// Bytes of the content's digest in an entity tag.
 const TAG_BYTES: usize = 15;
@@ -168,6 +169,17 @@ impl Body {
         }
     }
 
+    /// Lets its bytes take room, for as long as a cache or a reader has them.
+    #[must_use]
+    pub(crate) fn in_room(mut self, room: &Room) -> Self {
+        let taken = room.take(self.size());
+        let coded = [&mut self.gzip, &mut self.brotli].into_iter().flatten();
+        for variant in coded.chain([&mut self.identity]) {
+            variant.bytes = occupying(std::mem::take(&mut variant.bytes), &taken);
+        }
+        self
+    }
+
     /// The bytes of all codings.
     pub(crate) fn size(&self) -> usize {
         let coded = [&self.gzip, &self.brotli].into_iter().flatten();
@@ -189,7 +201,8 @@ impl Variant {
     fn new(coding: Coding, tag: &str, bytes: Vec<u8>) -> Self {
         let etag = format!("\"{tag}{}\"", coding.tag_suffix());
         Self {
-            bytes: bytes.into(),
+            // Without what a vector keeps to grow.
+            bytes: bytes.into_boxed_slice().into(),
             // Base64url and a suffix are always a header's text.
             etag: HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\"")),
         }

@@ -13,6 +13,7 @@ pub(crate) mod on_demand;
 pub(crate) mod page;
 pub(crate) mod published;
 pub(crate) mod renderer;
+pub(crate) mod room;
 pub(crate) mod series_cache;
 pub(crate) mod series_maker;
 mod series_renderer;

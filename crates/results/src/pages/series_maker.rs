@@ -38,6 +38,7 @@ impl SeriesMaker {
         key: SeriesKey,
     ) -> Result<Arc<Body>, Problem> {
         let cell = pages.cache.cell(&key);
+        let cache = &pages.cache;
         let (pages, metrics) = (Arc::clone(pages), self.metrics.clone());
         let make = move || {
             let SeriesKey { step, part, format } = &key;
@@ -47,6 +48,8 @@ impl SeriesMaker {
                 write(&series, format, &view.cache_control(), Effort::OnDemand)
             })
         };
-        self.bodies.get(&cell, make).await
+        let body = self.bodies.get(&cell, make).await?;
+        cache.keep_within(&self.bodies.room);
+        Ok(body)
     }
 }

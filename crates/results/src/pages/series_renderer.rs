@@ -64,6 +64,11 @@ fn render(poll: &PollPages, metrics: &Metrics) -> io::Result<()> {
     let definition = &snapshot.poll.definition;
     let part = SeriesPart::own(definition);
     for step in Step::ALL {
+        if step == Step::Minute && part.bounds.are_too_far_apart(&snapshot.poll, view.as_of) {
+            // It is told in parts, to those who ask.
+            poll.series.by(step).store(None);
+            continue;
+        }
         let subject = Subject::Series(step);
         let pages = metrics.rendered(definition.id().as_str(), subject, || {
             let series = Document::series(snapshot, view, step, &part);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use vote_domain::PollId;
-use vote_http::Problem;
+use vote_http::{Problem, ProblemCode};
 
 use crate::api::Api;
 use crate::documents::series::{HourlySeries, MinutelySeries, Step};
@@ -16,6 +16,10 @@ use crate::routes::series_query::SeriesQuery;
 use crate::serve::find::{located, poll_of_request};
 use crate::serve::negotiate::choose_format;
 use crate::serve::respond::{respond, respond_with};
+
+/// What is said to who asks for too many minutes at once.
+const TOO_LONG: &str =
+    "That is more than three days of minutes: ask for a part of them by `from` and `until`.";
 
 /// A poll's votes by the hour
 ///
@@ -60,8 +64,8 @@ pub(crate) async fn get_hourly(
 /// A poll's votes by the minute
 ///
 /// Every minute from the opening to now. A minute without votes is zero; one that has not come yet
-/// is absent. A poll of two days has 2,880 of them: ask for a part with `from` and `until` where that
-/// is enough. Public only where the poll's `visibility` is `public`.
+/// is absent. One answer has three days of them at most (4,320), and more is refused: of a longer poll
+/// ask for one part after the other with `from` and `until`, or from where you are with `from`. Public only where the poll's `visibility` is `public`.
 #[utoipa::path(
     tag = "results",
     operation_id = "getMinutelyResults",
@@ -104,7 +108,11 @@ async fn answer(request: &HttpRequest, api: &Api, step: Step) -> Result<HttpResp
     let query = SeriesQuery::parse(request.query_string())?;
     audience.series(poll.visibility())?;
     let reads = poll.reads.series(step);
-    let definition = &poll.snapshot.poll.definition;
+    let asked = &poll.snapshot.poll;
+    if step == Step::Minute && query.bounds.are_too_far_apart(asked, poll.view.as_of) {
+        return Err(Problem::new(ProblemCode::InvalidQuery).detail(TOO_LONG));
+    }
+    let definition = &asked.definition;
     if query.is_for_all_in(definition.timezone())
         && let Some(ahead) = poll.series.by(step).load_full()
     {

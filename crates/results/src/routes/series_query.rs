@@ -20,7 +20,7 @@ const KNOWN: [&str; 3] = ["tz", "from", "until"];
 pub(super) struct SeriesQuery {
     /// The time zone and its name; the poll's own where it is missing.
     zone: Option<(String, TimeZone)>,
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
 }
 
 impl SeriesQuery {

@@ -162,6 +162,41 @@ async fn many_readers_of_one_zone_cost_one_body() {
 }
 
 #[tokio::test]
+async fn a_long_poll_is_told_by_the_minute_in_parts_of_three_days() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    let long = json!({ "closes_at": "2026-12-24T00:00:00Z" });
+    producer.open(&long).await;
+    let app = App::start_with(&redis.url(), &[]).await;
+    let minutely = format!("{}/minutely", results());
+    // The hours, and parts of the minutes, are told as ever.
+    app.until(&format!("{}/hourly", results()), |_| true).await;
+    let parts = [
+        ("from=2026-11-24T00:00:00Z&until=2026-11-27T00:00:00Z", 200),
+        ("from=2026-11-24T00:00:00Z&until=2026-11-27T00:01:00Z", 200),
+        ("from=2026-11-24T00:00:00Z", 200),
+        ("tz=UTC&until=2026-11-27T00:00:00Z", 200),
+        ("until=2026-11-27T00:01:00Z", 400),
+        ("tz=America/Manaus", 400),
+        ("", 400),
+    ];
+    for (query, status) in parts {
+        let answer = app.get(&format!("{minutely}?{query}")).await;
+        assert_eq!(answer.status, status, "{query}");
+        if status == 400 {
+            assert_eq!(answer.problem(), problem(400, "invalid-query"));
+            let detail = String::from_utf8_lossy(&answer.body);
+            assert!(detail.contains("`from` and `until`"), "{detail}");
+        }
+    }
+    assert_eq!(
+        app.get(&minutely).await.status,
+        400,
+        "not made ahead either"
+    );
+}
+
+#[tokio::test]
 async fn bad_queries_are_refused_with_what_is_wrong() {
     let (_redis, app) = app().await;
     let long = "x".repeat(8000);

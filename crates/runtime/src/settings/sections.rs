@@ -37,7 +37,7 @@ pub struct HttpSettings {
     /// Longest time in which a client takes nothing of what is sent to it.
     #[serde(rename = "write_timeout_ms", deserialize_with = "units::millis")]
     pub write_timeout: Duration,
-    /// Connections of one worker at most.
+    /// Connections of one worker at most; 0 for what memory and file descriptors have room for.
     pub max_connections: usize,
     /// Origins that browsers may call from, as they send them; `*` for any, `:*` at the end for any port.
     pub cors_allowed_origins: Vec<String>,

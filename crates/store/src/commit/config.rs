@@ -66,14 +66,14 @@ impl Default for LaneConfig {
 impl LaneConfig {
     /// Says to `refuse` which setting does not go with the others, and why.
     pub fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
-        // A batch with keys is given up after half of the window, and must not be before its votes are.
-        let accept_timeout_s = self.accept_timeout.as_millis().div_ceil(1_000);
-        let least = accept_timeout_s.max(self.replay_window.as_secs().into()) * 2;
+        // A vote with a key is given up after a quarter of the window, and must not be before its client is.
+        let accept_timeout_s = (4 * self.accept_timeout.as_millis()).div_ceil(1_000);
+        let least = accept_timeout_s.max(2 * u128::from(self.replay_window.as_secs()));
         if u128::from(self.idempotency_window.as_secs()) < least {
             refuse(
                 "commit.idempotency_window_s",
                 &format!(
-                    "takes at least twice commit.replay_window_s and commit.accept_timeout_ms: {least}"
+                    "takes at least twice commit.replay_window_s and four times commit.accept_timeout_ms: {least}"
                 ),
             );
         }

@@ -30,9 +30,10 @@ impl Pending {
     }
 
     /// Whether its key may have been used, and forgotten, by a repeat elsewhere: then it can't be told any more
-    /// whether it would count once more.
+    /// whether it would count once more. Half of the window is its client's, a quarter is ours to wait, and the rest is for
+    /// requests on their way and for clocks that are apart (ARCHITECTURE.md, "Clocks").
     pub(crate) fn outlives_its_key(&self, now: Instant, idempotency_window: Duration) -> bool {
-        self.vote.key.is_some() && now.duration_since(self.since) > idempotency_window / 2
+        self.vote.key.is_some() && now.duration_since(self.since) > idempotency_window / 4
     }
 
     /// Marks the vote as sent; `false` where its client has recalled it.

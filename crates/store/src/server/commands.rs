@@ -37,7 +37,7 @@ impl Program {
 
     /// What it needs, in the order of its user's rights.
     fn needs(self, durability: Durability, is_cluster: bool) -> Vec<Need> {
-        let mut needs = vec![INFO, LOAD];
+        let mut needs = vec![INFO, LOAD, TIME];
         if is_cluster {
             needs.push(SLOTS);
         }
@@ -87,6 +87,7 @@ const EVAL: &str = "EVAL return(1) 1 vote:{doctor/0}:state";
 const INFO: Need = need("+info", "INFO memory");
 const LOAD: Need = need_or("+script|load", "SCRIPT LOAD return(1)", EVAL);
 const SLOTS: Need = need_or("+cluster|slots", "CLUSTER SLOTS", "CLUSTER SHARDS");
+const TIME: Need = need("+time", "TIME");
 const WAIT: Need = need("+wait", "WAIT 0 1");
 const WAIT_FOR_DISK: Need = need("+waitaof", "WAITAOF 0 0 1");
 const POLICY: Need = need("+config|get", "CONFIG GET appendfsync");
@@ -133,7 +134,6 @@ const RESULTS: &[Need] = &[
 
 const VOTECTL: &[Need] = &[
     need("+role", "ROLE"),
-    need("+time", "TIME"),
     LIST,
     need("(+srem ~vote:polls)", "SREM vote:polls -"),
     DOCUMENT,

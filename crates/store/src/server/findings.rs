@@ -23,13 +23,15 @@ pub enum Problem {
     ReplicasMissing,
     /// It does not do what `commit.durability = "fsync"` asks for.
     Fsync,
+    /// Its clock and ours are apart.
+    Clock,
     /// It does not let our user ask, or do what it must.
     Forbidden,
 }
 
 impl Problem {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Unusable,
         Self::Eviction,
         Self::NearlyFull,
@@ -37,6 +39,7 @@ impl Problem {
         Self::Disk,
         Self::ReplicasMissing,
         Self::Fsync,
+        Self::Clock,
         Self::Forbidden,
     ];
 
@@ -51,6 +54,7 @@ impl Problem {
             Self::Disk => "disk",
             Self::ReplicasMissing => "replicas_missing",
             Self::Fsync => "fsync",
+            Self::Clock => "clock",
             Self::Forbidden => "forbidden",
         }
     }

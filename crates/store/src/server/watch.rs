@@ -1,22 +1,32 @@
 //! Says in log and metrics what is wrong with the servers, for as long as it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use tokio_util::sync::CancellationToken;
+use vote_domain::Clock;
 
+use super::clocks::{Clocks, Keeper};
 use super::commands::{Program, try_commands};
 use super::findings::{Finding, Problem};
-use super::inspect::{Inspection, inspect};
+use super::inspect::{Inspection, Measured, inspect};
 use crate::commit::Durability;
 use crate::store::Store;
 
 /// How often the servers are looked at.
 const INTERVAL: Duration = Duration::from_secs(15);
+
+/// How often they are while the process waits for their time to be ready.
+const FIRST_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often the process looks whether its own clock was set.
+const GLANCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -24,35 +34,68 @@ struct Labels {
     problem: &'static str,
 }
 
-/// Looks at the servers of `store`, for what `program` needs, again and again on the current tokio runtime, until `cancel`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Server {
+    server: String,
+}
+
+/// What the servers are looked at for.
+pub struct Watched {
+    /// Whose rights are tried.
+    pub program: Program,
+    /// When votes count.
+    pub durability: Durability,
+    /// The process' clock.
+    pub clock: Arc<dyn Clock>,
+    /// How far it may be from Redis', if votes are taken by it.
+    pub longest_apart: Option<Duration>,
+}
+
+/// Looks at the servers of `store` again and again on the current tokio runtime, until `cancel`. Gives what becomes known of
+/// the process' clock.
 pub fn watch(
     store: &Store,
-    program: Program,
-    durability: Durability,
+    watched: Watched,
     registry: &mut Registry,
     cancel: CancellationToken,
-) {
+) -> Arc<Clocks> {
     let gauges: Family<Labels, Gauge> = Family::default();
     registry.register(
         "vote_redis_findings",
         "1 while something is wrong with a Redis server; by server and problem",
         gauges.clone(),
     );
+    let differences: Family<Server, Gauge<f64, AtomicU64>> = Family::default();
+    registry.register_with_unit(
+        "vote_clock_difference",
+        "How far the clock of the process is ahead of a Redis server's; negative where it is behind",
+        Unit::Seconds,
+        differences.clone(),
+    );
+    let keeper = Keeper::register(Arc::clone(&watched.clock), watched.longest_apart, registry);
+    let clocks = keeper.clocks();
     let watch = Watch {
         store: store.clone(),
-        program,
-        durability,
+        program: watched.program,
+        durability: watched.durability,
+        clock: watched.clock,
+        keeper,
         gauges,
+        differences,
         known: BTreeMap::new(),
     };
     tokio::spawn(cancel.run_until_cancelled_owned(watch.run()));
+    clocks
 }
 
 struct Watch {
     store: Store,
     program: Program,
     durability: Durability,
+    clock: Arc<dyn Clock>,
+    keeper: Keeper,
     gauges: Family<Labels, Gauge>,
+    differences: Family<Server, Gauge<f64, AtomicU64>>,
     /// What was last said of each server.
     known: BTreeMap<String, BTreeMap<Problem, Finding>>,
 }
@@ -60,15 +103,51 @@ struct Watch {
 impl Watch {
     async fn run(mut self) {
         loop {
-            match inspect(&self.store, self.durability).await {
+            match inspect(&self.store, self.durability, &*self.clock).await {
                 Ok(mut inspections) => {
+                    self.compare_clocks(&inspections);
                     self.try_commands(&mut inspections).await;
                     self.say(inspections);
                 }
                 // Sentinels or cluster nodes that are away are said by whoever needs them.
-                Err(error) => tracing::debug!(%error, "the servers can't be looked at"),
+                Err(error) => {
+                    self.compare_clocks(&[]);
+                    tracing::debug!(%error, "the servers can't be looked at");
+                }
             }
-            tokio::time::sleep(INTERVAL).await;
+            self.rest().await;
+        }
+    }
+
+    /// Until the servers are to be looked at again: sooner while nothing is known of the clock, or when it was set.
+    async fn rest(&self) {
+        if !self.keeper.knows() {
+            return tokio::time::sleep(FIRST_INTERVAL).await;
+        }
+        let glances = INTERVAL.as_secs() / GLANCE.as_secs();
+        for _ in 0..glances {
+            tokio::time::sleep(GLANCE).await;
+            if self.keeper.has_stepped() {
+                return;
+            }
+        }
+    }
+
+    fn compare_clocks(&mut self, inspections: &[Inspection]) {
+        self.keeper.judge(inspections);
+        for one in inspections {
+            let server = Server {
+                server: one.server.clone(),
+            };
+            match one.clock {
+                Measured::Apart(difference) => {
+                    let gauge = self.differences.get_or_create(&server);
+                    gauge.set(difference.seconds());
+                }
+                _ => {
+                    self.differences.remove(&server);
+                }
+            }
         }
     }
 
@@ -101,6 +180,7 @@ impl Watch {
             server,
             version,
             findings,
+            ..
         } in inspections
         {
             let was = before.get(&server);
@@ -145,6 +225,9 @@ impl Watch {
             .keys()
             .filter(|server| !self.known.contains_key(*server))
         {
+            self.differences.remove(&Server {
+                server: server.clone(),
+            });
             for problem in Problem::ALL {
                 self.gauges.remove(&labels(server, problem));
             }

@@ -5,6 +5,7 @@ mod acl;
 mod backup;
 mod backup_checks;
 mod backup_replays;
+mod clocks;
 mod commit;
 mod deleting;
 mod durability;

@@ -6,6 +6,7 @@ use vote_domain::Clock as _;
 use vote_store::{Durability, Finding, Problem, inspect};
 use vote_testkit::{RedisServer, eventually};
 
+use crate::clocks::clock_of;
 use crate::snapshots::Reading;
 use crate::support::{ANA, DEADLINE, Show, is_accepted, store, vote};
 
@@ -19,7 +20,8 @@ async fn say(server: &RedisServer, words: &[&str]) {
 }
 
 async fn findings(server: &RedisServer, durability: Durability) -> Vec<Finding> {
-    let mut inspections = inspect(&store(&server.url()), durability)
+    let clock = clock_of(server, 0).await;
+    let mut inspections = inspect(&store(&server.url()), durability, &clock)
         .await
         .expect("there is one server");
     assert_eq!(inspections.len(), 1);
@@ -65,7 +67,10 @@ async fn a_user_that_may_not_ask_is_told_which_right_is_missing() {
     let users = "user blind on >secret ~* +@all -info\nuser default on nopass ~* &* +@all\n";
     let server = RedisServer::builder().acl(users).start().await;
     let blind = store(&server.url_as("blind", "secret"));
-    let inspections = inspect(&blind, Durability::Memory).await.expect("a server");
+    let clock = clock_of(&server, 0).await;
+    let inspections = inspect(&blind, Durability::Memory, &clock)
+        .await
+        .expect("a server");
     let found = &inspections[0].findings;
     assert_eq!(problems(found), [Problem::Forbidden]);
     assert!(found[0].remedy.contains("+info"), "{found:?}");

@@ -40,7 +40,7 @@ fn durability(text: &str) -> Result<Durability, DurabilityError> {
 /// says which servers there are.
 pub async fn run(args: DoctorArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let store = Store::new(&context.global.redis.config()?)?;
-    let mut inspections = inspect(&store, args.durability).await?;
+    let mut inspections = inspect(&store, args.durability, context.clock).await?;
     for program in Program::ALL {
         let rights = if program == args.program {
             try_commands(&store, program, args.durability).await?

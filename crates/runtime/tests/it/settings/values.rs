@@ -63,7 +63,7 @@ fn every_integer_refuses_what_is_out_of_its_range_and_takes_its_bounds() {
             if setting.name == "commit.idempotency_window_s" {
                 env.push(("VOTE__COMMIT__REPLAY_WINDOW_S", "1".to_owned()));
             }
-            if setting.name == "commit.replay_window_s" {
+            if ["commit.replay_window_s", "commit.accept_timeout_ms"].contains(&&*setting.name) {
                 env.push(("VOTE__COMMIT__IDEMPOTENCY_WINDOW_S", "86400".to_owned()));
             }
             let env: Vec<(&str, &str)> = env

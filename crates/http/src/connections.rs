@@ -1,0 +1,191 @@
+//! How many connections of clients a process takes: as many as its memory, its file descriptors and its settings have room for.
+//!
+//! A flood of clients must not take the descriptors that Redis and the operators' port need: a connection that can't be opened
+//! for want of one looks like a server that is away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use vote_runtime::settings::Settings;
+
+use crate::error::StartError;
+
+/// Where nothing says how much memory there is, and at the most of what follows from it: for each worker.
+const UNBOUNDED: usize = 25_000;
+
+/// What a connection takes that waits for a request or reads a stream (docs/measured.md: 11.6 KiB). Half of the memory is for them:
+/// the other half is for what the service holds, and for connections that are busy or slow.
+const BYTES_EACH: u64 = 12 * 1024;
+
+/// Files beside the connections of clients and those to Redis: probes and scrapes on the operators' port, listeners, the
+/// workers' event queues, the log, traces, what is spilled or read again.
+const OTHER_FILES: u64 = 128;
+
+/// With less than this for clients a process does not start.
+const LEAST: u64 = 64;
+
+/// Connections of one worker at most.
+///
+/// # Errors
+/// There are so few file descriptors that next to nobody could connect.
+pub(crate) fn per_worker(settings: &Settings) -> Result<usize, StartError> {
+    let workers = settings.http.worker_count();
+    let asked = match settings.http.max_connections {
+        0 => by_memory(memory_limit(Path::new("/")), workers),
+        number => number,
+    };
+    let (files, kept) = (raise_files(), kept(settings));
+    let Some(files) = files else {
+        return Ok(asked);
+    };
+    let left = files.saturating_sub(kept);
+    if left < LEAST {
+        return Err(StartError::TooFewFiles { files, kept });
+    }
+    let most = (usize::try_from(left).unwrap_or(usize::MAX) / workers).max(1);
+    if most < asked {
+        tracing::warn!(
+            files,
+            kept,
+            connections.asked = asked.saturating_mul(workers),
+            connections = most * workers,
+            remedy = "raise the limit of open files (ulimit -n, LimitNOFILE), or set http.max_connections lower",
+            "fewer connections are taken than are asked for: there are too few file descriptors"
+        );
+    }
+    let taken = asked.min(most);
+    tracing::info!(
+        connections = taken.saturating_mul(workers),
+        files,
+        "most connections"
+    );
+    Ok(taken)
+}
+
+/// The descriptors that no client gets.
+fn kept(settings: &Settings) -> u64 {
+    let redis = u64::try_from(settings.redis.most_connections()).unwrap_or(u64::MAX);
+    redis.saturating_add(OTHER_FILES)
+}
+
+/// Takes as many file descriptors as the system lets us; `None` where there is no limit.
+fn raise_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::debug!(%error, "the limit of open files can't be raised");
+        }
+    }
+    getrlimit(Resource::Nofile).current
+}
+
+/// What half of the memory has room for.
+fn by_memory(limit: Option<u64>, workers: usize) -> usize {
+    let Some(limit) = limit else {
+        return UNBOUNDED;
+    };
+    let room = usize::try_from(limit / 2 / BYTES_EACH).unwrap_or(usize::MAX);
+    (room / workers).clamp(1, UNBOUNDED)
+}
+
+/// The memory that the process' control group may take, or one above it, in bytes; `None` where there is no limit.
+fn memory_limit(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
+    let limits = groups.lines().filter_map(|line| {
+        // <number>:<controllers>:<path>; version 2 has the number 0 and names no controllers.
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, group) = (parts.next()?, parts.next()?);
+        let (tree, file) = match controllers {
+            "" => ("sys/fs/cgroup", "memory.max"),
+            named if named.split(',').any(|name| name == "memory") => {
+                ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        least(
+            &root.join(tree),
+            Path::new(group.trim_start_matches('/')),
+            file,
+        )
+    });
+    limits.min()
+}
+
+/// The least of a group's limit and those above it. In a container the tree begins with its own group, whatever that is called
+/// outside.
+fn least(tree: &Path, group: &Path, file: &str) -> Option<u64> {
+    let places = group.ancestors().map(|group| tree.join(group).join(file));
+    places.filter_map(limit_in).min()
+}
+
+/// A limit; `max`, and what version 1 says for none (nearly 2^63), are none.
+fn limit_in(file: PathBuf) -> Option<u64> {
+    let limit: u64 = fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    (limit < 1 << 60).then_some(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A machine with these files.
+    fn machine(name: &str, files: &[(&str, &str)]) -> Option<u64> {
+        let root = std::env::temp_dir().join(format!("vote-cgroups-{}-{name}", std::process::id()));
+        for (path, text) in files {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+        let limit = memory_limit(&root);
+        fs::remove_dir_all(&root).expect("removed");
+        limit
+    }
+
+    #[test]
+    fn the_limit_is_the_least_of_the_group_and_those_above_it() {
+        let own = ("proc/self/cgroup", "0::/a.slice/b.service\n");
+        let of = |name, files: &[(&str, &str)]| machine(name, &[&[own], files].concat());
+        assert_eq!(of("none", &[]), None);
+        let group = "sys/fs/cgroup/a.slice/b.service/memory.max";
+        assert_eq!(of("unbounded", &[(group, "max\n")]), None);
+        assert_eq!(of("own", &[(group, "268435456\n")]), Some(256 * MIB));
+        let above = ("sys/fs/cgroup/a.slice/memory.max", "134217728\n");
+        assert_eq!(
+            of("above", &[(group, "268435456\n"), above]),
+            Some(128 * MIB)
+        );
+        // As in a container, whose tree begins with its group.
+        let root = ("sys/fs/cgroup/memory.max", "67108864\n");
+        assert_eq!(of("container", &[root]), Some(64 * MIB));
+    }
+
+    #[test]
+    fn version_one_has_a_tree_for_memory() {
+        let own = (
+            "proc/self/cgroup",
+            "12:cpu,cpuacct:/x\n4:memory:/docker/1\n0::/\n",
+        );
+        let group = "sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes";
+        assert_eq!(
+            machine("v1", &[own, (group, "536870912\n")]),
+            Some(512 * MIB)
+        );
+        let none = "9223372036854771712\n";
+        assert_eq!(machine("v1-none", &[own, (group, none)]), None);
+    }
+
+    #[test]
+    fn half_of_the_memory_is_for_connections() {
+        assert_eq!(by_memory(None, 4), 25_000);
+        assert_eq!(by_memory(Some(512 * MIB), 1), 21_845);
+        assert_eq!(by_memory(Some(512 * MIB), 2), 10_922);
+        assert_eq!(by_memory(Some(64 << 30), 2), 25_000);
+    }
+}
