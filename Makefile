@@ -447,10 +447,17 @@ workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and
 
 ##@ Measuring
 
-# Beside another build of it: BENCH_COMPARE=…/target/release/deps/throughput-… (from `cargo bench --no-run` there).
+# By the profile of the binaries that are measured.
+BENCH := $(CARGO) bench --locked --profile $(PROFILE) --package vote-bench
+MEASURE := $(BENCH) --bench bench --
+MEASURED := --bin-dir $(abspath $(BIN)) --out $(abspath $(TARGET))/bench
+# Another commit's binaries beside these, in the same rounds: COMPARE=DIR, its target/release after `make build` there.
+COMPARE ?=
+
+# Other options: ARGS="--rounds 7 --only ours,actix-web"; ARGS=--help names them.
 .PHONY: bench
-bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
-	$(CARGO) bench --locked --package vote-bench --bench throughput
+bench: needs-rust needs-wrk setup build ## Compare votes with what the machine could do: 10 minutes, idle; COMPARE=DIR adds another build
+	$(MEASURE) table $(MEASURED) $(if $(COMPARE),--compare $(abspath $(COMPARE))) $(ARGS)
 
 # On an idle machine. Afterwards `make chart-docs` writes the tables of docs/sizing.md.
 .PHONY: sizing-measure
@@ -459,15 +466,15 @@ sizing-measure: build needs-wrk setup needs-python ## Measure what a vote costs,
 
 .PHONY: bench-streams
 bench-streams: needs-rust setup ## What 19,000 readers of a stream cost, and how late a vote's event is
-	$(CARGO) bench --locked --package vote-bench --bench streams
+	$(BENCH) --bench streams
 
 .PHONY: bench-feeds
 bench-feeds: needs-rust needs-wrk setup ## Compare reads of feeds with constant bodies, and say what a revision costs
-	$(CARGO) bench --locked --package vote-bench --bench feeds
+	$(BENCH) --bench feeds
 
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
-	$(CARGO) bench --locked --package vote-bench --bench load_ceiling
+	$(BENCH) --bench load_ceiling
 
 .PHONY: typescript-measure
 typescript-measure: typescript-setup typescript setup build ## 10,000 votes of @paredao/client, a fifth of whose connections are cut; on an idle machine
