@@ -36,7 +36,7 @@ impl Build {
             results: dir.join("vote-results"),
             votectl: dir.join("votectl"),
         };
-        for binary in [&build.ingest, &build.results, &build.votectl] {
+        for binary in [&build.ingest, &build.votectl] {
             if !binary.is_file() {
                 return Err(format!(
                     "there is no {}: `make build` there makes it",

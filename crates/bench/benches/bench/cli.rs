@@ -64,7 +64,7 @@ pub(crate) struct TableOptions {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// Another build beside this one, in the same rounds: a folder with its binaries, or its vote-ingest
+    /// Another build beside this one, in the same rounds: a folder with its vote-ingest and votectl, or its vote-ingest
     #[arg(long, value_name = "BUILD", value_parser = Build::at)]
     pub(crate) compare: Option<Build>,
 

@@ -24,11 +24,12 @@ use vote_store::{
     Confirmed, LaneConfig, Outcome, PollSnapshot, RedisConfig, Store, VoteToCast, VoteWriter,
     VoteWriterConfig,
 };
-use vote_testkit::{RedisServer, eventually};
+use vote_testkit::RedisServer;
 
 use crate::floors::NoRedis;
 use crate::poll::open_poll;
 use crate::poll_text::poll_text;
+use crate::until::until;
 
 const START: Duration = Duration::from_secs(60);
 /// Votes that come at once: a batch.
@@ -109,7 +110,14 @@ async fn build_batches(times: u32) -> anyhow::Result<()> {
     let mut settings = RedisConfig::new(redis.url())?;
     settings.response_timeout = START;
     let writer = VoteWriter::start(&Store::new(&settings)?, config, &mut Registry::default());
-    let poll = eventually(START, || async { writer.find("bench").ok().flatten() }).await;
+    let poll = until(START, async || {
+        writer
+            .find("bench")
+            .ok()
+            .flatten()
+            .context("it knows no poll")
+    })
+    .await?;
     let id = PollId::parse("bench")?;
     for batch in 0..times {
         let now = vote_domain::Clock::now(&SystemClock).as_millisecond();

@@ -25,6 +25,7 @@ mod say;
 mod server;
 mod spread;
 mod table;
+mod until;
 mod wrk;
 
 use std::process::ExitCode;

@@ -65,7 +65,7 @@ pub(crate) async fn run(options: MinuteOptions) -> anyhow::Result<()> {
     build.open(&url, &["bench"], options.shards).await?;
     let ingest = Server::service(&build.ingest, &[], Some(&url), &[]);
     let results = Server::service(&build.results, &[], Some(&url), &[]);
-    let probe = ingest.takes_votes("bench").await;
+    let probe = ingest.takes_votes("bench").await?;
     let plan = Plan {
         rate: options.rate,
         seconds: options.seconds,

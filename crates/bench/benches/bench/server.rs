@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use vote_testkit::{ChildProcess, eventually, free_port};
+use vote_testkit::{ChildProcess, free_port};
 
 use crate::floors::Floor;
 use crate::process::cpu;
+use crate::until::until;
 
 const START: Duration = Duration::from_secs(30);
 
@@ -71,29 +72,38 @@ impl Server {
     }
 
     /// Waits until it has taken a vote; votes that it took meanwhile: one.
-    pub(crate) async fn takes_votes(&self, poll: &str) -> u64 {
-        eventually(START, || async {
-            let answer = self.vote(poll).await.map_err(|error| error.to_string())?;
-            match answer.as_str() {
-                "201" => Ok(1),
-                _ => Err(format!("it answered {answer}; {}", self.said())),
+    pub(crate) async fn takes_votes(&self, poll: &str) -> anyhow::Result<u64> {
+        self.takes(poll, "").await.map(|()| 1)
+    }
+
+    /// The same of a vote with further headers.
+    pub(crate) async fn takes(&self, poll: &str, headers: &str) -> anyhow::Result<()> {
+        let taken = until(START, async || {
+            match self.vote(poll, headers).await?.as_str() {
+                "201" => Ok(()),
+                status => bail!("a vote was answered {status}"),
             }
+        });
+        let taken = taken.await;
+        taken.with_context(|| self.said())
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) async fn is_ready(&self) -> anyhow::Result<()> {
+        let address = format!("http://{}/readyz", self.address);
+        until(START, async || {
+            reqwest::get(&address).await?.error_for_status()?;
+            Ok(())
         })
         .await
     }
 
-    /// Whether it says that it is ready.
-    pub(crate) async fn is_ready(&self) -> bool {
-        let answer = reqwest::get(format!("http://{}/readyz", self.address)).await;
-        answer.is_ok_and(|answer| answer.status().is_success())
-    }
-
     /// The status of the answer to one vote.
-    async fn vote(&self, poll: &str) -> anyhow::Result<String> {
+    async fn vote(&self, poll: &str, headers: &str) -> anyhow::Result<String> {
         let mut connection = TcpStream::connect(&self.address).await?;
         let vote = format!(
             "POST /v1/polls/{poll}/votes HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
-             Content-Length: 19\r\n\r\n{{\"candidate\":\"ana\"}}"
+             {headers}Content-Length: 19\r\n\r\n{{\"candidate\":\"ana\"}}"
         );
         connection.write_all(vote.as_bytes()).await?;
         let mut answer = [0; 4096];

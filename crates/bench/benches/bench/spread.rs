@@ -32,13 +32,12 @@ impl Spread {
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(0);
-        write!(
-            f,
-            "{} ({} to {})",
-            number(self.median, decimals),
-            number(self.min, decimals),
-            number(self.max, decimals)
-        )
+        let [min, median, max] =
+            [self.min, self.median, self.max].map(|value| number(value, decimals));
+        if self.min.total_cmp(&self.max).is_eq() {
+            return f.write_str(&median);
+        }
+        write!(f, "{median} ({min} to {max})")
     }
 }
 

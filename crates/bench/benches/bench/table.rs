@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use vote_testkit::{RedisServer, eventually};
+use vote_testkit::RedisServer;
 
 use crate::cli::TableOptions;
 use crate::machine::Machine;
@@ -13,6 +13,7 @@ use crate::rows::{Row, Serving};
 use crate::say::{progress, say};
 use crate::server::Server;
 use crate::spread::number;
+use crate::until::until;
 use crate::wrk::Wrk;
 
 /// In which the votes that were out when the load ended have come.
@@ -112,7 +113,7 @@ impl Contestant {
                 Server::service(&build.ingest, &[], url.as_deref(), &[])
             }
         };
-        let accepted = server.takes_votes("bench").await;
+        let accepted = server.takes_votes("bench").await?;
         Ok(Self {
             row,
             server,
@@ -173,11 +174,7 @@ impl Contestant {
             Serving::Floor(_) => return Ok(()),
         };
         let redis = self.redis.as_ref().context("it records nothing")?.url();
-        let total = eventually(AUDITED, || async {
-            let total = build.audit(&redis, "bench").await;
-            total.map_err(|error| format!("{error:#}"))
-        })
-        .await;
+        let total = until(AUDITED, async || build.audit(&redis, "bench").await).await?;
         ensure!(
             (self.accepted..=self.accepted + self.out).contains(&total),
             "{}: {} votes were answered as accepted, with at most {} answers out; the tally has {total}",

@@ -1,9 +1,10 @@
-//! Polls that are open, each voted in once, and that nobody votes in now.
+//! Polls that are open, each shard voted in once, and that nobody votes in now.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use vote_testkit::{RedisServer, eventually};
+use vote_domain::{IdempotencyKey, KeyDigest, PollId};
+use vote_testkit::RedisServer;
 
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
@@ -19,7 +20,6 @@ const SHARDS: u16 = 8;
 /// In which what starting and voting has begun comes to rest.
 const REST: Duration = Duration::from_secs(5);
 const MEASURED: Duration = Duration::from_secs(10);
-const START: Duration = Duration::from_secs(60);
 
 /// What idle polls cost.
 struct Seen {
@@ -77,9 +77,9 @@ async fn once(options: &GrowthOptions, polls: u32) -> anyhow::Result<Seen> {
     let ingest = Server::service(&build.ingest, &[], Some(&url), &options.settings());
     let results = Server::service(&build.results, &[], Some(&url), &options.settings());
     for poll in 0..polls {
-        ingest.takes_votes(&format!("bench-{poll}")).await;
+        vote_in_each_shard(&ingest, &format!("bench-{poll}")).await?;
     }
-    eventually(START, || async { results.is_ready().await }).await;
+    results.is_ready().await?;
     tokio::time::sleep(REST).await;
     let (began, done) = (Instant::now(), Done::of(&redis).await?);
     let cpu = [ingest.cpu()?, results.cpu()?];
@@ -93,6 +93,26 @@ async fn once(options: &GrowthOptions, polls: u32) -> anyhow::Result<Seen> {
         ingest: share(ingest.cpu()?, cpu[0]),
         results: share(results.cpu()?, cpu[1]),
     })
+}
+
+/// Casts votes until each shard has one: keys say where a vote goes.
+async fn vote_in_each_shard(ingest: &Server, poll: &str) -> anyhow::Result<()> {
+    let id = PollId::parse(poll)?;
+    let mut without: Vec<u16> = (0..SHARDS).collect();
+    for number in 0_u32.. {
+        if without.is_empty() {
+            break;
+        }
+        let key = format!("idle-{number}");
+        let shard = KeyDigest::new(&id, &IdempotencyKey::parse(&key)?).shard(SHARDS);
+        if without.contains(&shard) {
+            ingest
+                .takes(poll, &format!("Idempotency-Key: {key}\r\n"))
+                .await?;
+            without.retain(|other| *other != shard);
+        }
+    }
+    Ok(())
 }
 
 /// Connections to the server, but for the one that asks.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
-use vote_testkit::{RedisServer, eventually};
+use vote_testkit::RedisServer;
 
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
@@ -15,6 +15,7 @@ use crate::process::{cpu, resident};
 use crate::say::progress;
 use crate::server::Server;
 use crate::spread::{as_f64, number};
+use crate::until::until;
 
 const READERS: [u32; 3] = [50, 150, 500];
 /// Days of minutes: some megabytes, or what the service gives of them.
@@ -67,18 +68,14 @@ async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64
     let url = redis.url();
     open_poll_as(&url, "bench", 1, DAYS).await?;
     let ingest = Server::service(&build.ingest, &[], Some(&url), &[]);
-    ingest.takes_votes("bench").await;
+    ingest.takes_votes("bench").await?;
     let results = Server::service(&build.results, &[], Some(&url), &options.settings());
     let address = format!("http://{}{PATH}", results.address);
-    let body = eventually(START, || async {
-        let answer = reqwest::get(&address).await.map_err(|it| it.to_string())?;
-        if !answer.status().is_success() {
-            return Err(answer.status().to_string());
-        }
-        let body = answer.bytes().await.map_err(|it| it.to_string())?;
-        u64::try_from(body.len()).map_err(|it| it.to_string())
+    let body = until(START, async || {
+        let answer = reqwest::get(&address).await?.error_for_status()?;
+        Ok(u64::try_from(answer.bytes().await?.len())?)
     })
-    .await;
+    .await?;
     at_rest(&results).await?;
     let before = resident(results.pid()?)?;
     let mut open = Vec::new();

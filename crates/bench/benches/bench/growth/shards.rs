@@ -83,7 +83,7 @@ async fn once(options: &GrowthOptions, wrk: &Wrk, shards: u16) -> anyhow::Result
     let url = redis.url();
     build.open(&url, &["bench"], shards).await?;
     let ingest = Server::service(&build.ingest, &[], Some(&url), &options.settings());
-    ingest.takes_votes("bench").await;
+    ingest.takes_votes("bench").await?;
     // All lanes are there, with their connections and the script.
     let warm = Plan {
         seconds: 1,

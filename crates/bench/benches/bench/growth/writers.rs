@@ -1,7 +1,7 @@
 //! A ledger of many writers: of processes that came, took votes, and went.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use prometheus_client::registry::Registry;
@@ -11,7 +11,7 @@ use vote_runtime::{SystemClock, entropy};
 use vote_store::{
     LaneConfig, Outcome, RedisConfig, Store, VoteToCast, VoteWriter, VoteWriterConfig,
 };
-use vote_testkit::{RedisServer, eventually};
+use vote_testkit::RedisServer;
 
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
@@ -31,6 +31,8 @@ const LOAD: Plan = Plan {
     connections: 128,
 };
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked whether a process knows the poll.
+const LOOK: Duration = Duration::from_millis(2);
 
 pub(super) async fn measure(
     options: &GrowthOptions,
@@ -74,8 +76,8 @@ async fn once(options: &GrowthOptions, redis: &str) -> anyhow::Result<[f64; 2]> 
     let build = &options.common.bin_dir;
     let ingest = Server::service(&build.ingest, &[], Some(redis), &options.settings());
     let results = Server::service(&build.results, &[], Some(redis), &options.settings());
-    ingest.takes_votes("bench").await;
-    eventually(PATIENCE, || async { results.is_ready().await }).await;
+    ingest.takes_votes("bench").await?;
+    results.is_ready().await?;
     let loaded = Load::start(build, redis, &ingest.address, LOAD)?
         .end()
         .await?;
@@ -118,7 +120,14 @@ async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
         random,
     };
     let process: Arc<VoteWriter> = VoteWriter::start(&store, config, &mut Registry::default());
-    let poll = eventually(PATIENCE, || async { process.find("bench").ok().flatten() }).await;
+    let began = Instant::now();
+    let poll = loop {
+        if let Some(poll) = process.find("bench").ok().flatten() {
+            break poll;
+        }
+        ensure!(began.elapsed() < PATIENCE, "a writer never knew the poll");
+        tokio::time::sleep(LOOK).await;
+    };
     let id = PollId::parse("bench")?;
     let digest = |number: u32| -> anyhow::Result<KeyDigest> {
         let key = IdempotencyKey::parse(&format!("writer-{writer}-{number}"))?;
