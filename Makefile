@@ -272,6 +272,19 @@ web-check: web-setup ## Fail where web/dist is not what web/src gives, to the by
 	@diff -r web/dist $(TARGET)/web-dist || { \
 		echo "web/dist is not what web/src gives: run 'make web' and commit what it changes" >&2; exit 1; }
 
+# Counts of instructions are the same on a busy machine.
+.PHONY: callgrind-setup
+callgrind-setup:
+	@$(PACKAGES) valgrind
+
+.PHONY: callgrind-check
+callgrind-check: needs-rust needs-python setup callgrind-setup ## Fail where a vote, a batch or a revision takes 5 % more instructions than the baseline
+	$(CI_PYTHON) CARGO="$(CARGO)" python3 -m callgrind.check
+
+.PHONY: callgrind-baseline
+callgrind-baseline: needs-rust needs-python setup callgrind-setup ## Write that baseline anew; commit it with what has made it another
+	$(CI_PYTHON) CARGO="$(CARGO)" python3 -m callgrind.check --write
+
 ##@ Breaking
 
 # Both add one to what `build` builds; `make -o build` takes what is there.
@@ -458,6 +471,16 @@ COMPARE ?=
 .PHONY: bench
 bench: needs-rust needs-wrk setup build ## Compare votes with what the machine could do: 10 minutes, idle; COMPARE=DIR adds another build
 	$(MEASURE) table $(MEASURED) $(if $(COMPARE),--compare $(abspath $(COMPARE))) $(ARGS)
+
+# More of its options: ARGS="--only idle,readers"; ARGS=--help names them.
+.PHONY: bench-growth
+bench-growth: needs-rust needs-wrk setup build ## How cost grows with shards, idle polls, writers and readers who don't read: 10 minutes, idle
+	$(MEASURE) growth $(MEASURED) $(ARGS)
+
+# Another rate, time or number of shards: ARGS="--rate 30000"; ARGS=--help names all.
+.PHONY: record-minute
+record-minute: needs-rust setup build ## 3.6 million votes in a minute, a key each, reconciled to the vote; on an idle machine
+	$(MEASURE) minute $(MEASURED) $(ARGS)
 
 # On an idle machine. Afterwards `make chart-docs` writes the tables of docs/sizing.md.
 .PHONY: sizing-measure
