@@ -272,6 +272,19 @@ web-check: web-setup ## Fail where web/dist is not what web/src gives, to the by
 	@diff -r web/dist $(TARGET)/web-dist || { \
 		echo "web/dist is not what web/src gives: run 'make web' and commit what it changes" >&2; exit 1; }
 
+# Counts of instructions are the same on a busy machine.
+.PHONY: callgrind-setup
+callgrind-setup:
+	@$(PACKAGES) valgrind
+
+.PHONY: callgrind-check
+callgrind-check: needs-rust needs-python setup callgrind-setup ## Fail where a vote, a batch or a revision takes 5 % more instructions than the baseline
+	$(CI_PYTHON) CARGO="$(CARGO)" python3 -m callgrind.check
+
+.PHONY: callgrind-baseline
+callgrind-baseline: needs-rust needs-python setup callgrind-setup ## Write that baseline anew; commit it with what has made it another
+	$(CI_PYTHON) CARGO="$(CARGO)" python3 -m callgrind.check --write
+
 ##@ Breaking
 
 # Both add one to what `build` builds; `make -o build` takes what is there.
@@ -447,10 +460,27 @@ workflows-check: $(VENV)/workflows/requirements ## Check GitHub's workflows, and
 
 ##@ Measuring
 
-# Beside another build of it: BENCH_COMPARE=…/target/release/deps/throughput-… (from `cargo bench --no-run` there).
+# By the profile of the binaries that are measured.
+BENCH := $(CARGO) bench --locked --profile $(PROFILE) --package vote-bench
+MEASURE := $(BENCH) --bench bench --
+MEASURED := --bin-dir $(abspath $(BIN)) --out $(abspath $(TARGET))/bench
+# Another commit's binaries beside these, in the same rounds: COMPARE=DIR, its target/release after `make build` there.
+COMPARE ?=
+
+# Other options: ARGS="--rounds 7 --only ours,actix-web"; ARGS=--help names them.
 .PHONY: bench
-bench: needs-rust needs-wrk setup ## Compare votes a second with a handler vote by vote and one that does nothing
-	$(CARGO) bench --locked --package vote-bench --bench throughput
+bench: needs-rust needs-wrk setup build ## Compare votes with what the machine could do: 10 minutes, idle; COMPARE=DIR adds another build
+	$(MEASURE) table $(MEASURED) $(if $(COMPARE),--compare $(abspath $(COMPARE))) $(ARGS)
+
+# More of its options: ARGS="--only idle,readers"; ARGS=--help names them.
+.PHONY: bench-growth
+bench-growth: needs-rust needs-wrk setup build ## How cost grows with shards, idle polls, writers and readers who don't read: 10 minutes, idle
+	$(MEASURE) growth $(MEASURED) $(ARGS)
+
+# Another rate, time or number of shards: ARGS="--rate 30000"; ARGS=--help names all.
+.PHONY: record-minute
+record-minute: needs-rust setup build ## 3.6 million votes in a minute, a key each, reconciled to the vote; on an idle machine
+	$(MEASURE) minute $(MEASURED) $(ARGS)
 
 # On an idle machine. Afterwards `make chart-docs` writes the tables of docs/sizing.md.
 .PHONY: sizing-measure
@@ -463,15 +493,15 @@ capacity: needs-rust ## Work out in virtual time what shows of 60,000 and 1,000,
 
 .PHONY: bench-streams
 bench-streams: needs-rust setup ## What 19,000 readers of a stream cost, and how late a vote's event is
-	$(CARGO) bench --locked --package vote-bench --bench streams
+	$(BENCH) --bench streams
 
 .PHONY: bench-feeds
 bench-feeds: needs-rust needs-wrk setup ## Compare reads of feeds with constant bodies, and say what a revision costs
-	$(CARGO) bench --locked --package vote-bench --bench feeds
+	$(BENCH) --bench feeds
 
 .PHONY: bench-load
 bench-load: needs-rust ## How many votes a second `votectl load` itself can send
-	$(CARGO) bench --locked --package vote-bench --bench load_ceiling
+	$(BENCH) --bench load_ceiling
 
 .PHONY: typescript-measure
 typescript-measure: typescript-setup typescript setup build ## 10,000 votes of @paredao/client, a fifth of whose connections are cut; on an idle machine

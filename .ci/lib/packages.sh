@@ -23,7 +23,7 @@ any_file() {
 # has NAME: whether all of it is there.
 has() {
   case $1 in
-  make | wrk | jq) there "$1" ;;
+  make | wrk | jq | valgrind) there "$1" ;;
   compiler) there cc ;;
   redis) there redis-server && redis-server --version | grep -Eq ' v=([7-9]|[1-9][0-9]+)\.' ;;
   python) python3 -c 'import ensurepip, tomllib, venv' ;;
@@ -50,7 +50,7 @@ debian() {
   redis-exporter) echo prometheus-redis-exporter ;;
   proxy) echo haproxy ;;
   engine) echo docker.io iptables mmdebstrap ;;
-  make | wrk | jq | faketime) echo "$1" ;;
+  make | wrk | jq | faketime | valgrind) echo "$1" ;;
   esac
 }
 
@@ -72,6 +72,7 @@ advice() {
     echo "Install Redis 7.0 or newer (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis;"
     echo "Arch: pacman -S redis; macOS: brew install redis), or put redis-server into PATH. Then run make again." ;;
   wrk) echo "wrk is missing: install it (Debian, Ubuntu: apt-get install wrk; macOS: brew install wrk)" ;;
+  valgrind) echo "valgrind is missing: install it (Debian, Ubuntu: apt-get install valgrind)" ;;
   jq) echo "jq is missing: install it (Debian, Ubuntu: apt-get install jq; macOS: brew install jq)" ;;
   python)
     echo "Python 3.11 or newer with venv is missing (Debian, Ubuntu: apt-get install python3-venv; macOS: brew install python)" ;;

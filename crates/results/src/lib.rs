@@ -11,6 +11,7 @@ mod metrics;
 mod overlay;
 mod pages;
 mod problems;
+mod rendering;
 mod routes;
 #[cfg(test)]
 mod samples;
@@ -19,4 +20,5 @@ mod service;
 mod site;
 mod stream;
 
+pub use self::rendering::Rendering;
 pub use self::service::Results;

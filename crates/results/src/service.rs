@@ -128,7 +128,7 @@ impl Service for Results {
 }
 
 /// How often what is read.
-fn reading(settings: &Settings) -> SnapshotConfig {
+pub(crate) fn reading(settings: &Settings) -> SnapshotConfig {
     SnapshotConfig {
         interval: settings.snapshot.interval,
         polls_interval: settings.polls.refresh_interval,

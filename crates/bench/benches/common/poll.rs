@@ -4,15 +4,23 @@ use vote_domain::{Clock as _, Poll, PollDefinition, Transition};
 use vote_runtime::SystemClock;
 use vote_store::{RedisConfig, Store};
 
+use crate::poll_text::poll_text;
+
 /// Opens it in the Redis at `url`: since yesterday, until tomorrow. Its figures are released from the beginning.
 pub(crate) async fn open_poll(url: &str) -> anyhow::Result<()> {
+    open_poll_as(url, "bench", 1, 1).await
+}
+
+/// Opens one with that id, over so many shards, that is open for so many days by now.
+pub(crate) async fn open_poll_as(
+    url: &str,
+    id: &str,
+    shards: u16,
+    days: i64,
+) -> anyhow::Result<()> {
     let operator = Store::new(&RedisConfig::new(url)?)?.operator();
     let now = SystemClock.now();
-    // A poll's times are of milliseconds at most.
-    let of = |seconds: i64| jiff::Timestamp::from_second(now.as_second() + seconds);
-    let text = include_str!("../throughput/poll.yaml")
-        .replace("$OPENS_AT", &of(-86_400)?.to_string())
-        .replace("$CLOSES_AT", &of(86_400)?.to_string());
+    let text = poll_text(id, shards, days, now)?;
     let draft = Poll::draft(PollDefinition::parse_yaml(&text)?, now, "bench");
     operator.save(&draft, 0).await?;
     let open = draft.transition(Transition::Open, now, "bench")?;

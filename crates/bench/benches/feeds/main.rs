@@ -13,6 +13,8 @@
 mod floor;
 #[path = "../common/poll.rs"]
 mod poll;
+#[path = "../common/poll_text.rs"]
+mod poll_text;
 mod reads;
 mod revisions;
 #[path = "../common/service.rs"]

@@ -6,6 +6,8 @@
 
 #[path = "../common/poll.rs"]
 mod poll;
+#[path = "../common/poll_text.rs"]
+mod poll_text;
 mod readers;
 #[path = "../common/service.rs"]
 mod service;

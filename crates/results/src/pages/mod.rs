@@ -8,7 +8,7 @@ mod current;
 pub(crate) mod feed_pages;
 pub(crate) mod held;
 mod lasting;
-mod maker;
+pub(crate) mod maker;
 pub(crate) mod on_demand;
 pub(crate) mod page;
 pub(crate) mod published;

@@ -1,10 +1,9 @@
-//! The two servers that the service is measured against.
+//! Two servers of ours that do less than the service, on the same web server and with the same parsing.
 
 use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::web::{Bytes, ServiceConfig};
 use deadpool_redis::{Config, Pool, Runtime};
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::openapi::OpenApi as Document;
@@ -16,20 +15,11 @@ use vote_ingest::{Received, VOTES, answer, read_vote};
 use vote_runtime::ServiceName;
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
-/// The poll that all servers take votes for: open since yesterday, for a year.
-pub(crate) fn definition(now: jiff::Timestamp) -> anyhow::Result<PollDefinition> {
-    let day = 86_400;
-    let opens_at = jiff::Timestamp::from_second(now.as_second() - day)?;
-    let closes_at = jiff::Timestamp::from_second(opens_at.as_second() + 366 * day)?;
-    let text = include_str!("poll.yaml")
-        .replace("$OPENS_AT", &opens_at.to_string())
-        .replace("$CLOSES_AT", &closes_at.to_string());
-    Ok(PollDefinition::parse_yaml(&text)?)
-}
+use crate::poll_text::poll_text;
 
-/// The arguments of a server: none; all is in its environment.
-pub(crate) fn arguments() -> [OsString; 1] {
-    ["bench".into()]
+/// The poll that they take votes for.
+fn definition(now: jiff::Timestamp) -> anyhow::Result<PollDefinition> {
+    Ok(PollDefinition::parse_yaml(&poll_text("bench", 1, 1, now)?)?)
 }
 
 struct Shared {

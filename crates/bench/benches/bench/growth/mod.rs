@@ -1,0 +1,152 @@
+//! `make bench-growth`: how cost grows with size, a curve each.
+
+mod idle;
+mod readers;
+mod shards;
+mod sheet;
+mod writers;
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use self::sheet::Sheet;
+use crate::cli::GrowthOptions;
+use crate::machine::Machine;
+use crate::plot::{Chart, Curve, Point};
+use crate::say::{progress, say};
+use crate::spread::Spread;
+
+/// Curves that are measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Subject {
+    /// One poll over 1 to 256 shards: processor time at a steady rate, and the peak
+    Shards,
+    /// Polls that nobody votes in
+    Idle,
+    /// Writers in the ledger, of processes that came and went
+    Writers,
+    /// Readers who don't read
+    Readers,
+}
+
+impl Subject {
+    const ALL: [Self; 4] = [Self::Shards, Self::Idle, Self::Writers, Self::Readers];
+
+    /// What is in time is measured.
+    const fn bound(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Shards => 300,
+            Self::Idle | Self::Writers => 180,
+            Self::Readers => 90,
+        })
+    }
+}
+
+/// Measures, and writes what came of it. A size at which something fails is said, and the others are measured.
+pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&options.common.out)?;
+    let mut notes = Notes::default();
+    let mut charts = Vec::new();
+    for subject in Subject::ALL {
+        if !options.only.is_empty() && !options.only.contains(&subject) {
+            continue;
+        }
+        let clock = Clock {
+            until: Instant::now() + subject.bound(),
+        };
+        charts.extend(match subject {
+            Subject::Shards => shards::measure(&options, clock, &mut notes).await?,
+            Subject::Idle => idle::measure(&options, clock, &mut notes).await?,
+            Subject::Writers => writers::measure(&options, clock, &mut notes).await?,
+            Subject::Readers => readers::measure(&options, clock, &mut notes).await?,
+        });
+    }
+    let sheet = Sheet {
+        machine: Machine::of_now(),
+        charts,
+        notes: notes.0,
+    };
+    sheet.write(&options.common.out)?;
+    say(&sheet.to_string());
+    ensure!(
+        sheet
+            .charts
+            .iter()
+            .any(|chart| chart.curves.iter().any(|curve| !curve.points.is_empty())),
+        "nothing could be measured"
+    );
+    Ok(())
+}
+
+/// The time that curves have.
+#[derive(Clone, Copy)]
+struct Clock {
+    until: Instant,
+}
+
+impl Clock {
+    fn is_over(self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
+/// What could not be measured, and why.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Notes {
+    fn add(&mut self, note: String) {
+        progress(&note);
+        self.0.push(note);
+    }
+}
+
+/// Values by size, of several curves.
+struct Points {
+    labels: &'static [&'static str],
+    /// Size, curve, value.
+    values: Vec<(u32, usize, f64)>,
+}
+
+impl Points {
+    const fn new(labels: &'static [&'static str]) -> Self {
+        Self {
+            labels,
+            values: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, size: u32, curve: usize, value: f64) {
+        self.values.push((size, curve, value));
+    }
+
+    fn chart(&self, title: &str, size: &str, unit: &str) -> Chart {
+        let curves = self.labels.iter().enumerate().map(|(curve, label)| {
+            let own = self.values.iter().filter(|(_, of, _)| *of == curve);
+            let mut sizes: Vec<u32> = own.clone().map(|(size, ..)| *size).collect();
+            sizes.sort_unstable();
+            sizes.dedup();
+            let points = sizes.into_iter().filter_map(|size| {
+                let values = own.clone().filter(|(of, ..)| *of == size);
+                Some(Point {
+                    size: size.into(),
+                    value: Spread::of(values.map(|(_, _, value)| *value))?,
+                })
+            });
+            Curve {
+                label: (*label).to_owned(),
+                points: points.collect(),
+            }
+        });
+        Chart {
+            title: title.to_owned(),
+            size: size.to_owned(),
+            unit: unit.to_owned(),
+            curves: curves.collect(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Readers who ask for a large body and don't read it.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
+use vote_testkit::RedisServer;
+
+use super::{Clock, Notes, Points};
+use crate::cli::GrowthOptions;
+use crate::plot::Chart;
+use crate::poll::open_poll_as;
+use crate::process::{cpu, resident};
+use crate::say::progress;
+use crate::server::Server;
+use crate::spread::{as_f64, number};
+use crate::until::until;
+
+const READERS: [u32; 3] = [50, 150, 500];
+/// Days of minutes: some megabytes, or what the service gives of them.
+const DAYS: i64 = 30;
+const PATH: &str = "/v1/polls/bench/results/minutely";
+const START: Duration = Duration::from_secs(60);
+/// In which the service has written what it will.
+const WRITTEN: Duration = Duration::from_secs(3);
+const MIB: f64 = 1_048_576.0;
+
+pub(super) async fn measure(
+    options: &GrowthOptions,
+    clock: Clock,
+    notes: &mut Notes,
+) -> anyhow::Result<Vec<Chart>> {
+    let mut memory = Points::new(&["grown by"]);
+    let mut body = 0;
+    for readers in READERS {
+        if clock.is_over() {
+            notes.add(format!("{readers} readers: left out, the time was over"));
+            continue;
+        }
+        match once(options, readers).await {
+            Ok((grown, bytes)) => {
+                progress(&format!(
+                    "{readers} readers who don't read {bytes} bytes: memory grows by {} MiB",
+                    number(grown, 0)
+                ));
+                memory.add(readers, 0, grown);
+                body = bytes;
+            }
+            Err(error) => notes.add(format!("{readers} readers: {error:#}")),
+        }
+    }
+    let title = format!(
+        "Readers who don't read a body of {} MB",
+        number(as_f64(body) / 1e6, 1)
+    );
+    Ok(vec![memory.chart(
+        &title,
+        "readers",
+        "MiB of results, beside before",
+    )])
+}
+
+/// By how many MiB the service grew, and how long the body is.
+async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64)> {
+    let build = &options.common.bin_dir;
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    open_poll_as(&url, "bench", 1, DAYS).await?;
+    let ingest = Server::service(&build.ingest, &[], Some(&url), &[]);
+    ingest.takes_votes("bench").await?;
+    let results = Server::service(&build.results, &[], Some(&url), &options.settings());
+    let address = format!("http://{}{PATH}", results.address);
+    let body = until(START, async || {
+        let answer = reqwest::get(&address).await?.error_for_status()?;
+        Ok(u64::try_from(answer.bytes().await?.len())?)
+    })
+    .await?;
+    at_rest(&results).await?;
+    let before = resident(results.pid()?)?;
+    let mut open = Vec::new();
+    for _ in 0..readers {
+        open.push(ask(&results).await?);
+    }
+    tokio::time::sleep(WRITTEN).await;
+    let grown = as_f64(resident(results.pid()?)?.saturating_sub(before)) / MIB;
+    ensure!(!open.is_empty(), "nobody has asked");
+    Ok((grown, body))
+}
+
+/// Asks, and reads nothing of the answer: little room for it is in the kernel.
+async fn ask(results: &Server) -> anyhow::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4096)?;
+    let mut connection = socket.connect(results.address.parse()?).await?;
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: bench\r\n\r\n");
+    connection.write_all(request.as_bytes()).await?;
+    Ok(connection)
+}
+
+/// Waits until the service does little.
+async fn at_rest(results: &Server) -> anyhow::Result<()> {
+    let pid = results.pid()?;
+    for _ in 0..30 {
+        let before = cpu(pid)?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if cpu(pid)? - before < 0.2 {
+            break;
+        }
+    }
+    Ok(())
+}

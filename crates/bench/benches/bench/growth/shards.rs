@@ -1,0 +1,116 @@
+//! One poll over more and more shards.
+
+use anyhow::Context as _;
+use vote_testkit::RedisServer;
+
+use super::{Clock, Notes, Points};
+use crate::cli::GrowthOptions;
+use crate::load::{Load, Plan};
+use crate::plot::Chart;
+use crate::redis_done::Done;
+use crate::say::progress;
+use crate::server::Server;
+use crate::spread::{as_f64, number};
+use crate::wrk::Wrk;
+
+const SHARDS: [u16; 4] = [1, 8, 48, 256];
+/// The steady load.
+const STEADY: Plan = Plan {
+    rate: 4_000,
+    seconds: 8,
+    connections: 128,
+};
+/// The closed loop that finds the peak.
+const PEAK_CONNECTIONS: u32 = 256;
+const PEAK_SECONDS: u32 = 5;
+
+/// Processor time of a million votes, and the peak.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    ingest: f64,
+    redis: f64,
+    peak: f64,
+}
+
+pub(super) async fn measure(
+    options: &GrowthOptions,
+    clock: Clock,
+    notes: &mut Notes,
+) -> anyhow::Result<Vec<Chart>> {
+    let wrk = Wrk::new(&options.common.out)?;
+    let (mut cost, mut peak) = (Points::new(&["ingest", "Redis"]), Points::new(&["votes/s"]));
+    let mut sizes = SHARDS;
+    for round in 1..=options.rounds {
+        for shards in sizes {
+            if clock.is_over() {
+                notes.add(format!(
+                    "{shards} shards, round {round}: left out, the time was over"
+                ));
+                continue;
+            }
+            match once(options, &wrk, shards).await {
+                Ok(seen) => {
+                    progress(&format!(
+                        "round {round} of {}, {shards} shards: {} + {} s a million at {} votes/s, peak {} votes/s",
+                        options.rounds,
+                        number(seen.ingest, 1),
+                        number(seen.redis, 1),
+                        STEADY.rate,
+                        number(seen.peak, 0)
+                    ));
+                    cost.add(shards.into(), 0, seen.ingest);
+                    cost.add(shards.into(), 1, seen.redis);
+                    peak.add(shards.into(), 0, seen.peak);
+                }
+                Err(error) => notes.add(format!("{shards} shards, round {round}: {error:#}")),
+            }
+        }
+        sizes.reverse();
+    }
+    Ok(vec![
+        cost.chart(
+            "Processor time at 4,000 keyed votes a second",
+            "shards",
+            "CPU seconds a million votes",
+        ),
+        peak.chart("Peak, a key each", "shards", "accepted votes a second"),
+    ])
+}
+
+async fn once(options: &GrowthOptions, wrk: &Wrk, shards: u16) -> anyhow::Result<Seen> {
+    let build = &options.common.bin_dir;
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    build.open(&url, &["bench"], shards).await?;
+    let ingest = Server::service(&build.ingest, &[], Some(&url), &options.settings());
+    ingest.takes_votes("bench").await?;
+    // All lanes are there, with their connections and the script.
+    let warm = Plan {
+        seconds: 1,
+        ..STEADY
+    };
+    Load::start(build, &url, &ingest.address, warm)?
+        .end()
+        .await?;
+    let (done, cpu_s) = (Done::of(&redis).await?, ingest.cpu()?);
+    let loaded = Load::start(build, &url, &ingest.address, STEADY)?
+        .end()
+        .await?;
+    let cpu_s = ingest.cpu()? - cpu_s;
+    let done = Done::of(&redis).await?.since(done);
+    let millions = as_f64(loaded.accepted) / 1e6;
+    let votes = wrk
+        .vote(
+            &ingest.address,
+            PEAK_CONNECTIONS,
+            PEAK_SECONDS,
+            Some("peak"),
+        )
+        .await
+        .with_context(|| format!("at the peak: {}", ingest.said()))?;
+    Ok(Seen {
+        ingest: cpu_s / millions,
+        redis: done.cpu_s / millions,
+        peak: as_f64(votes.accepted) / votes.seconds,
+    })
+}

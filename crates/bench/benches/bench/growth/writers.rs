@@ -1,0 +1,181 @@
+//! A ledger of many writers: of processes that came, took votes, and went.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use prometheus_client::registry::Registry;
+use tokio::task::JoinSet;
+use vote_domain::{IdempotencyKey, KeyDigest, PollId};
+use vote_runtime::{SystemClock, entropy};
+use vote_store::{
+    LaneConfig, Outcome, RedisConfig, Store, VoteToCast, VoteWriter, VoteWriterConfig,
+};
+use vote_testkit::RedisServer;
+
+use super::{Clock, Notes, Points};
+use crate::cli::GrowthOptions;
+use crate::load::{Load, Plan};
+use crate::plot::Chart;
+use crate::poll::open_poll_as;
+use crate::say::progress;
+use crate::server::Server;
+use crate::spread::number;
+
+const SHARDS: u16 = 4;
+/// Processes that are there at a time.
+const AT_ONCE: usize = 32;
+const LOAD: Plan = Plan {
+    rate: 2_000,
+    seconds: 10,
+    connections: 128,
+};
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked whether a process knows the poll.
+const LOOK: Duration = Duration::from_millis(2);
+
+pub(super) async fn measure(
+    options: &GrowthOptions,
+    clock: Clock,
+    notes: &mut Notes,
+) -> anyhow::Result<Vec<Chart>> {
+    let mut late = Points::new(&["p99", "p50"]);
+    // One Redis for all sizes: what came before is there already.
+    let redis = RedisServer::start().await;
+    open_poll_as(&redis.url(), "bench", SHARDS, 1).await?;
+    let mut there = 0;
+    for writers in &options.writers {
+        match fill(&redis.url(), there, *writers, clock).await {
+            Ok(come) => there = come,
+            Err(error) => {
+                notes.add(format!("{writers} writers: {error:#}"));
+                break;
+            }
+        }
+        if there < *writers {
+            notes.add(format!(
+                "{writers} writers: there were {there} when the time was over"
+            ));
+        }
+        let writers = there;
+        match once(options, &redis.url()).await {
+            Ok([p99, p50]) => {
+                progress(&format!(
+                    "{writers} writers in each of {SHARDS} ledgers: votes' p99 {} ms",
+                    number(p99, 1)
+                ));
+                late.add(writers, 0, p99);
+                late.add(writers, 1, p50);
+            }
+            Err(error) => notes.add(format!("{writers} writers: {error:#}")),
+        }
+    }
+    Ok(vec![late.chart(
+        "Votes' latency, 2,000 a second, figures read beside them",
+        "writers in each of 4 ledgers",
+        "milliseconds",
+    )])
+}
+
+/// Milliseconds of the 99 in 100, and of half of the votes.
+async fn once(options: &GrowthOptions, redis: &str) -> anyhow::Result<[f64; 2]> {
+    let build = &options.common.bin_dir;
+    let ingest = Server::service(&build.ingest, &[], Some(redis), &options.settings());
+    let results = Server::service(&build.results, &[], Some(redis), &options.settings());
+    ingest.takes_votes("bench").await?;
+    results.is_ready().await?;
+    let loaded = Load::start(build, redis, &ingest.address, LOAD)?
+        .end()
+        .await?;
+    let ms = [loaded.latency_us.p99, loaded.latency_us.p50].map(|micros| micros / 1e3);
+    Ok(ms)
+}
+
+/// Lets processes come and go until there were so many, or the time is over; how many there were.
+async fn fill(redis: &str, from: u32, to: u32, clock: Clock) -> anyhow::Result<u32> {
+    let store = Store::new(&RedisConfig::new(redis)?)?;
+    let (mut running, mut there) = (JoinSet::new(), from);
+    for writer in from..to {
+        if clock.is_over() {
+            break;
+        }
+        if running.len() >= AT_ONCE {
+            running.join_next().await.context("none runs")???;
+        }
+        if writer % 1_000 == 999 {
+            progress(&format!("{} of {to} writers", writer + 1));
+        }
+        running.spawn(come_and_go(store.clone(), writer));
+        there += 1;
+    }
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(there)
+}
+
+/// Casts a vote in each shard, and ends in order.
+async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
+    let config = VoteWriterConfig {
+        lane: LaneConfig {
+            accept_timeout: PATIENCE,
+            ..LaneConfig::default()
+        },
+        refresh_interval: Duration::from_secs(1),
+        receipt_key: None,
+        random,
+    };
+    let process: Arc<VoteWriter> = VoteWriter::start(&store, config, &mut Registry::default());
+    let began = Instant::now();
+    let poll = loop {
+        if let Some(poll) = process.find("bench").ok().flatten() {
+            break poll;
+        }
+        ensure!(began.elapsed() < PATIENCE, "a writer never knew the poll");
+        tokio::time::sleep(LOOK).await;
+    };
+    let id = PollId::parse("bench")?;
+    let digest = |number: u32| -> anyhow::Result<KeyDigest> {
+        let key = IdempotencyKey::parse(&format!("writer-{writer}-{number}"))?;
+        Ok(KeyDigest::new(&id, &key))
+    };
+    let now = vote_domain::Clock::now(&SystemClock).as_millisecond();
+    for shard in 0..SHARDS {
+        let mut number = 0;
+        let key = loop {
+            let key = digest(number)?;
+            if key.shard(SHARDS) == shard {
+                break key;
+            }
+            number += 1;
+        };
+        let outcome = poll
+            .cast(VoteToCast {
+                channel: 0,
+                candidate: 0,
+                received_at_ms: now,
+                key: Some(key),
+                voter: None,
+                is_withdrawn: false,
+                span: None,
+            })
+            .await;
+        ensure!(
+            matches!(outcome, Outcome::Accepted(_)),
+            "a vote ended with {outcome:?}"
+        );
+    }
+    ensure!(
+        process.drain(PATIENCE).await.in_time,
+        "a writer did not end"
+    );
+    Ok(())
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "without randomness there is nothing to go on with"
+)]
+fn random() -> [u8; 32] {
+    entropy::random_bytes().expect("the operating system's randomness")
+}

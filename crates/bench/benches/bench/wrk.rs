@@ -1,0 +1,78 @@
+//! The closed loop that loads a server.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::process::Command;
+
+use crate::spread::as_f64;
+
+/// wrk with the script that posts votes.
+pub(crate) struct Wrk {
+    script: PathBuf,
+}
+
+/// What one run of it saw.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Votes {
+    pub(crate) accepted: u64,
+    pub(crate) seconds: f64,
+}
+
+impl Votes {}
+
+impl Wrk {
+    /// Writes its script into that folder.
+    pub(crate) fn new(folder: &Path) -> anyhow::Result<Self> {
+        let script = folder.join("votes.lua");
+        std::fs::write(&script, include_str!("votes.lua"))
+            .with_context(|| format!("{} can't be written", script.display()))?;
+        Ok(Self { script })
+    }
+
+    /// Votes for so many seconds; with a key each that begins so, where they are to have one. Any answer that accepts
+    /// nothing is an error.
+    pub(crate) async fn vote(
+        &self,
+        address: &str,
+        connections: u32,
+        seconds: u32,
+        keys: Option<&str>,
+    ) -> anyhow::Result<Votes> {
+        let mut command = Command::new("wrk");
+        command
+            .args(["--threads", "1", "--timeout", "10s"])
+            .args(["--connections", &connections.to_string()])
+            .args(["--duration", &format!("{seconds}s")])
+            .arg("--script")
+            .arg(&self.script)
+            .arg(format!("http://{address}/v1/polls/bench/votes"));
+        if let Some(keys) = keys {
+            command.args(["--", keys]);
+        }
+        let output = command
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("wrk can't be run: install it (`apt-get install wrk`, `brew install wrk`)")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let Some(line) = text.lines().find_map(|line| line.strip_prefix("votes ")) else {
+            bail!("wrk said nothing of votes:\n{text}");
+        };
+        let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        let [accepted, microseconds, bad, errors] = numbers[..] else {
+            bail!("wrk said {line:?}");
+        };
+        ensure!(
+            bad == 0 && errors == 0,
+            "{bad} of {accepted} answers accept no vote, {errors} connections broke"
+        );
+        ensure!(accepted > 0, "no vote was answered");
+        Ok(Votes {
+            accepted,
+            seconds: as_f64(microseconds) / 1e6,
+        })
+    }
+}
