@@ -54,6 +54,8 @@ struct Minute {
     /// Attempts by what they ended in.
     errors: Vec<(String, u64)>,
     limits: Vec<String>,
+    /// All votes in their time, and answered as soon as is promised.
+    is_reached: bool,
 }
 
 /// Runs it, and writes what came of it; an error where votes are missing from the tally, and not where it was only slow.
@@ -152,7 +154,9 @@ impl Minute {
             longest_queue_votes: watched.longest_queue,
             errors: errors.map(|it| (it.error.clone(), it.attempts)).collect(),
             limits: Vec::new(),
+            is_reached: false,
         };
+        minute.is_reached = minute.accepted == minute.asked_votes && minute.p99_ms < P99_MS;
         minute.limits = minute.limits(loaded.sent);
         minute
     }
@@ -186,7 +190,13 @@ impl Minute {
         if sent < self.asked_votes {
             limits.push(format!("{} votes were never sent", self.asked_votes - sent));
         }
-        if limits.is_empty() && self.p99_ms >= P99_MS {
+        if !self.is_reached && self.generator_late_p99_ms >= self.p99_ms / 2.0 {
+            limits.push(format!(
+                "votes waited for a free connection, or for the load: 1 in 100 for {} ms and more",
+                number(self.generator_late_p99_ms, 0)
+            ));
+        }
+        if limits.is_empty() && !self.is_reached {
             limits.push("none of these: look at what else the machine does".to_owned());
         }
         limits
@@ -265,10 +275,14 @@ impl std::fmt::Display for Minute {
                 number(as_f64(*attempts), 0)
             )?;
         }
-        if self.limits.is_empty() {
-            writeln!(f, "\nNothing stood in the way.")
+        let reached = if self.is_reached {
+            "Reached"
         } else {
-            writeln!(f, "\nWhat limited it: {}.", self.limits.join("; "))
+            "Not reached"
+        };
+        match self.limits.join("; ") {
+            none if none.is_empty() => writeln!(f, "\n{reached}."),
+            limits => writeln!(f, "\n{reached}. What limited it: {limits}."),
         }
     }
 }
