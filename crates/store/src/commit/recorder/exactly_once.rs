@@ -63,16 +63,8 @@ impl Recorder {
     ) -> Result<Option<(u64, Reply)>, Aborted> {
         let mut backoff = Backoff::default();
         loop {
-            let link = match self.sender.connect().await? {
-                Ok(link) => link,
-                Err(error) => {
-                    self.retry_after(&error, &mut backoff).await?;
-                    self.sender.hold_back().await?;
-                    if !making.is_waited_for() {
-                        return Ok(None);
-                    }
-                    continue;
-                }
+            let Some(link) = self.connect(making, &mut backoff).await? else {
+                return Ok(None);
             };
             // Until here its clients could take their votes back.
             if !making.send_again(self.idempotency_window) {
@@ -119,6 +111,25 @@ impl Recorder {
                 making.take_back();
                 self.retry_after(&error, &mut backoff).await?;
                 self.sender.hold_back().await?;
+            }
+        }
+    }
+
+    /// A connection for the batch, as soon as there is one; `None` where nobody waits for it any more.
+    async fn connect(
+        &mut self,
+        making: &BatchInMaking,
+        backoff: &mut Backoff,
+    ) -> Result<Option<SharedLink>, Aborted> {
+        loop {
+            let error = match self.sender.connect().await? {
+                Ok(link) => return Ok(Some(link)),
+                Err(error) => error,
+            };
+            self.retry_after(&error, backoff).await?;
+            self.sender.hold_back().await?;
+            if !making.is_waited_for() {
+                return Ok(None);
             }
         }
     }
