@@ -65,7 +65,8 @@ fn wants_openmetrics(request: &HttpRequest) -> bool {
     openmetrics > Quality::ZERO && openmetrics >= text
 }
 
-fn takes_gzip(request: &HttpRequest) -> bool {
+/// Whether a body may come compressed by gzip (RFC 9110, 12.5.3).
+pub(crate) fn takes_gzip(request: &HttpRequest) -> bool {
     AcceptEncoding::parse(request).is_ok_and(|AcceptEncoding(listed)| {
         let gzip = Preference::Specific(Encoding::Known(ContentEncoding::Gzip));
         let named = listed.iter().find(|range| range.item == gzip);

@@ -3,16 +3,19 @@
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Read as _;
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue, IF_NONE_MATCH};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
+use flate2::read::GzDecoder;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Direction, Eligibility};
 
+use crate::exposition::takes_gzip;
 use crate::problem::{Problem, ProblemCode, ProblemDocument, ProblemEntry};
 use crate::query::QueryProblems;
 
@@ -201,18 +204,31 @@ pub(crate) async fn swagger_ui_redirect() -> HttpResponse {
 }
 
 #[get("/swagger-ui/{file:.*}")]
-pub(crate) async fn swagger_ui(file: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn swagger_ui(
+    request: HttpRequest,
+    file: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
     let file = utoipa_swagger_ui::serve(&file, config)
         .map_err(Problem::internal)?
         .ok_or_else(|| Problem::new(ProblemCode::NotFound))?;
     let mut response = HttpResponse::Ok();
-    if file.gzpipped {
-        response.insert_header((header::CONTENT_ENCODING, "gzip"));
-    }
+    response.content_type(file.content_type);
     let bytes = match file.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Ok(response.content_type(file.content_type).body(bytes))
+    if !file.gzpipped {
+        return Ok(response.body(bytes));
+    }
+    response.insert_header((header::VARY, "Accept-Encoding"));
+    if takes_gzip(&request) {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+        return Ok(response.body(bytes));
+    }
+    let mut text = Vec::with_capacity(4 * bytes.len());
+    GzDecoder::new(&*bytes)
+        .read_to_end(&mut text)
+        .map_err(Problem::internal)?;
+    Ok(response.body(text))
 }

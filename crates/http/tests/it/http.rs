@@ -223,6 +223,10 @@ async fn the_document_is_complete_and_not_sent_twice() {
         page.header("content-type")
             .is_some_and(|media_type| media_type.starts_with("text/html"))
     );
+    assert!(page.body.contains("<html"), "as it is: {}", page.body);
+    let takes_gzip = "Accept-Encoding: gzip, br\r\n";
+    let compressed = ask_with(service.address(), "HEAD /swagger-ui/", takes_gzip, "").await;
+    assert_eq!(compressed.header("content-encoding"), Some("gzip"));
     assert_eq!(
         ask(service.address(), "GET /swagger-ui")
             .await
