@@ -68,6 +68,12 @@ impl Ticket {
         matches!(*self.state.lock(), State::Queued(_) | State::Sent(_))
     }
 
+    /// Whether somebody has come to wait.
+    #[cfg(test)]
+    pub(crate) fn has_client(&self) -> bool {
+        matches!(&*self.state.lock(), State::Queued(client) | State::Sent(client) if client.is_some())
+    }
+
     /// Says how it ended, and wakes the client.
     pub(crate) fn resolve(&self, outcome: Outcome) {
         self.resolve_with(outcome, &mut Wakes::default());

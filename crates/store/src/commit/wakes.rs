@@ -125,8 +125,6 @@ impl Drop for Wakes {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use vote_domain::Refusal;
 
     use super::*;
@@ -136,7 +134,7 @@ mod tests {
     /// Tickets whose clients wait on a thread of their own, and that thread, which ends with all answers.
     fn clients(count: usize) -> (Vec<Arc<Ticket>>, std::thread::JoinHandle<usize>) {
         let tickets: Vec<_> = (0..count).map(|_| Ticket::new()).collect();
-        let waiting: Vec<_> = tickets.iter().map(|ticket| Arc::clone(ticket)).collect();
+        let waiting: Vec<_> = tickets.iter().map(Arc::clone).collect();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -165,8 +163,9 @@ mod tests {
             tickets.extend(waiting);
             threads.push((thread, count));
         }
-        // Some have come to wait by then, and others will.
-        std::thread::sleep(Duration::from_millis(5));
+        while !tickets.iter().all(|ticket| ticket.has_client()) {
+            std::thread::yield_now();
+        }
         let mut wakes = Wakes::default();
         for ticket in &tickets {
             ticket.resolve_with(Outcome::Refused(Refusal::Paused), &mut wakes);
