@@ -1,8 +1,8 @@
 //! What every command is given: where Redis is, who asks, what time it is, where to write.
 
-use crate::commands::LongReading;
 use crate::failure::Failure;
 use crate::global::{Global, OutputFormat};
+use crate::long_reading::LongReading;
 use crate::memory::Memory;
 use crate::terminal::Terminal;
 use jiff::Timestamp;

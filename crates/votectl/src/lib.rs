@@ -9,6 +9,7 @@ pub mod failure;
 pub mod global;
 mod input;
 pub mod load;
+mod long_reading;
 pub mod memory;
 pub mod numbered;
 pub mod redis_args;

@@ -19,7 +19,7 @@ use crate::figures::{self, ShardFigures};
 use crate::nodes::Nodes;
 
 /// How long after its end a minute is read at each tick: batches of it are still on their way.
-const GRACE_S: i64 = 15;
+const GRACE_S: i64 = 5;
 /// How long a minute that has changed after that is read at each tick: more batches may come late.
 const HOT: Duration = Duration::from_secs(10);
 /// The most such minutes.

@@ -26,7 +26,7 @@ const LEAST_MINUTES: usize = 4;
 
 /// How a search may go on.
 pub(super) enum Effort<'a> {
-    /// One look, at once: for what is found at the first one nearly always.
+    /// A look at the first minutes, and one at the next: for what is found so nearly always.
     Look,
     /// To the end, one piece at a time of all searches that share this, with pauses.
     Patient(&'a Semaphore),
@@ -103,19 +103,20 @@ impl Search {
     pub(super) async fn go(&mut self, effort: Effort<'_>) -> Result<(), StoreError> {
         let of_look = MOST_FIELDS / self.places.count().max(1);
         let of_look = of_look.clamp(LEAST_MINUTES, MOST_MINUTES);
-        let most = match effort {
-            Effort::Look => of_look,
-            Effort::Patient(_) => (of_look * PIECES_AT_ONCE).min(MOST_MINUTES),
+        // A poll that has rested has its last votes in one of the first minutes.
+        let sizes: &mut (dyn Iterator<Item = usize> + Send) = match effort {
+            Effort::Look => &mut [LEAST_MINUTES, of_look].into_iter(),
+            Effort::Patient(_) => {
+                &mut std::iter::repeat((of_look * PIECES_AT_ONCE).min(MOST_MINUTES))
+            }
         };
         while !self.has_all() {
-            let Some(minutes) = self.next(most) else {
+            let minutes = sizes.next().and_then(|most| self.next(most));
+            let Some(minutes) = minutes else {
                 return Ok(());
             };
             self.read(&minutes, &effort).await?;
             self.has_read(&minutes);
-            if matches!(effort, Effort::Look) {
-                return Ok(());
-            }
         }
         Ok(())
     }

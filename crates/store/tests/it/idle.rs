@@ -123,8 +123,7 @@ async fn a_poll_that_has_rested_shows_its_next_vote_while_others_never_rest() {
     let quiet = Voting::start(&show.url, lane_config(), "quiet").await;
     let reading = Reading::start(&show.url);
     let mut votes_of_busy = 0;
-    let mut votes_of_quiet = 0;
-    for _ in 0..3 {
+    for votes_of_quiet in 1..4 {
         // More ticks than make a poll quiet, and the server changes at each.
         let ticks = reading.count("vote_snapshot_read_seconds_count") + 200;
         while reading.count("vote_snapshot_read_seconds_count") < ticks {
@@ -133,7 +132,6 @@ async fn a_poll_that_has_rested_shows_its_next_vote_while_others_never_rest() {
             reading.total(votes_of_busy).await;
         }
         quiet.cast(vote(ANA)).await;
-        votes_of_quiet += 1;
         eventually(DEADLINE, || async {
             votes(&reading.snapshots.borrow(), "quiet") == Some(votes_of_quiet)
         })

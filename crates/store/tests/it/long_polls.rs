@@ -114,31 +114,27 @@ async fn count_from_here(connection: &mut MultiplexedConnection) {
 /// Whether minutes with so many fields were read in calls of which each kept Redis for a moment.
 async fn took_small_calls(connection: &mut MultiplexedConnection, minutes: u64, fields: u64) {
     let (calls, us) = reads(connection).await;
-    println!("{calls} calls, {} ms of Redis", us / 1_000);
     assert!(calls * MOST_FIELDS >= fields && calls * MOST_MINUTES >= minutes);
     assert!(us / calls < MOST_US, "{us} us in {calls} calls");
 }
 
 /// Calls of scripts that read, and the microseconds that they have taken.
 async fn reads(connection: &mut MultiplexedConnection) -> (u64, u64) {
+    calls_of(connection, "evalsha_ro").await
+}
+
+/// Calls of a command, within scripts too, and the microseconds that they have taken.
+async fn calls_of(connection: &mut MultiplexedConnection, command: &str) -> (u64, u64) {
     let mut info = redis::cmd("INFO");
     let answer = info.arg("commandstats").query_async(connection).await;
     let stats: String = answer.expect("it answers");
-    let line = stats
-        .lines()
-        .find(|line| line.starts_with("cmdstat_evalsha_ro:"));
-    let (_, figures) = line
-        .and_then(|line| line.split_once(':'))
-        .unwrap_or_default();
-    let figures: BTreeMap<&str, &str> = figures
-        .split(',')
-        .filter_map(|one| one.split_once('='))
-        .collect();
+    let name = format!("cmdstat_{command}:");
+    let line = stats.lines().find_map(|line| line.strip_prefix(&name));
+    let figures = line.unwrap_or_default().split(',');
+    let figures: BTreeMap<&str, &str> = figures.filter_map(|one| one.split_once('=')).collect();
     let figure = |name| {
-        figures
-            .get(name)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0)
+        let text = figures.get(name);
+        text.and_then(|text| text.parse().ok()).unwrap_or(0)
     };
     (figure("calls"), figure("usec"))
 }
@@ -169,12 +165,13 @@ async fn is_read(show: &Show, long: &str, minutes: u64, votes: u64, now: &str) {
     assert_eq!(long.minutes.sum().as_ref(), Ok(&long.tally));
     took_small_calls(&mut connection, minutes, votes).await;
 
-    // From here on a tick's reading is as large as that of a poll that has just opened.
+    // From here on a tick's reading is as large as that of a poll that has just opened: three hashes and some minutes.
     count_from_here(&mut connection).await;
     voting.cast(vote(ANA)).await;
     reading.total(2).await;
-    let (calls, us) = reads(&mut connection).await;
-    println!("a tick's reading: {calls} calls, {us} us of Redis");
+    let (calls, _us) = reads(&mut connection).await;
+    let (hashes, _us) = calls_of(&mut connection, "hgetall").await;
+    assert!(hashes <= calls * 8, "{hashes} hashes by {calls} calls");
 }
 
 /// `votectl` reads it, and tells how far it is.
@@ -194,7 +191,7 @@ async fn is_audited(show: &Show, long: &str, minutes: u64, votes: u64) {
     let audit = audit.expect("the poll is there");
     assert!(audit.passed, "{:?}", audit.differences);
     assert_eq!(audit.total, u128::from(votes));
-    let told = told.lock().expect("not poisoned");
+    let told = told.lock().expect("not poisoned").clone();
     assert!(told.is_sorted() && told.len() > 10);
     assert!(told.last().is_some_and(|(read, all)| read == all));
     took_small_calls(&mut connection, minutes, votes).await;

@@ -57,8 +57,11 @@ impl Figures {
 /// When the votes of a poll came: all of its minutes, which take a while of a poll that has been open for long.
 ///
 /// # Errors
-/// When Redis can't be read, or the figures don't add up in 64 bits.
+/// When Redis can't be read, or the figures don't add up in 64 bits; [`Failure::Refused`] as [`final_result`].
 pub async fn minutes(operator: &PollOperator, poll: &Poll) -> Result<MinuteSeries, Failure> {
+    if poll.state == PollState::Sealed {
+        final_result(operator, poll.definition.id()).await?;
+    }
     let mut minutes = MinuteSeries::empty(&poll.definition);
     for shard in operator.figures(poll).await? {
         minutes.merge(&shard.minutes).map_err(anyhow::Error::from)?;

@@ -17,5 +17,3 @@ pub mod push;
 pub mod receipt;
 pub mod replay;
 pub mod spreadsheet;
-
-pub(crate) use progress::LongReading;
