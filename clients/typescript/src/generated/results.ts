@@ -300,8 +300,8 @@ export interface paths {
         /**
          * A poll's votes by the minute
          * @description Every minute from the opening to now. A minute without votes is zero; one that has not come yet
-         *     is absent. A poll of two days has 2,880 of them: ask for a part with `from` and `until` where that
-         *     is enough. Public only where the poll's `visibility` is `public`.
+         *     is absent. One answer has three days of them at most (4,320), and more is refused: of a longer poll
+         *     ask for one part after the other with `from` and `until`, or from where you are with `from`. Public only where the poll's `visibility` is `public`.
          */
         get: operations["getMinutelyResults"];
         put?: never;
