@@ -1,7 +1,7 @@
 // Time that goes by as soon as nobody has anything else to do: what waits for a minute is tried in a moment, and what
-// waits for nothing at all is found.
+// waits for nothing at all is found. Chance is the same in each run, so that a count of attempts is.
 
-const real = { setTimeout, clearTimeout, setImmediate, now: Date.now, performance: performance.now };
+const real = { setTimeout, clearTimeout, setImmediate, now: Date.now, performance: performance.now, random: Math.random };
 /** So many turns of the event loop are left to what is under way before time goes on. */
 const TURNS = 4;
 
@@ -13,6 +13,7 @@ export class Clock {
   #passed = 0;
   /** By how much the next timer is late, as in a page that was frozen. */
   late = 0;
+  #chance = 1;
 
   install() {
     globalThis.setTimeout = (call, ms = 0, ...given) => {
@@ -23,12 +24,15 @@ export class Clock {
     globalThis.clearTimeout = (id) => this.#timers.delete(id);
     Date.now = () => this.now;
     performance.now = () => this.#passed;
+    // The minimal standard generator of Park and Miller, 1988.
+    Math.random = () => (this.#chance = (this.#chance * 48_271) % 0x7fff_ffff) / 0x7fff_ffff;
     return this;
   }
 
   uninstall() {
     Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout });
     Date.now = real.now;
+    Math.random = real.random;
     delete performance.now;
   }
 
