@@ -106,11 +106,13 @@ export class Services {
     await this.known(id);
   }
 
-  /** Waits until both services know the poll as open. */
+  /** Waits until results know the poll as open, and have read its first figures. */
   async known(id) {
     await eventually(`${id} is open`, async () => {
       const answer = await fetch(`${this.results.url}/v1/polls/${id}`);
-      return answer.ok && (await answer.json()).state === "open";
+      if (!answer.ok || (await answer.json()).state !== "open") return false;
+      const { status } = await fetch(`${this.results.url}/v1/polls/${id}/results`);
+      return status !== 503;
     });
   }
 
