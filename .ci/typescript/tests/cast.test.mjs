@@ -238,6 +238,53 @@ test("what is taken up again too late is not sent, for it might count twice", as
   }
 });
 
+/** Runs it with Web Locks, all of which another page holds until the promise resolves. */
+async function withLocks(letGo, run) {
+  const locks = {
+    request: (_name, { signal }, held) => Promise.race([
+      letGo.then(held),
+      new Promise((_good, bad) => signal.addEventListener("abort", () => bad(signal.reason))),
+    ]),
+  };
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { configurable: true, value: { onLine: true, locks } });
+  try {
+    await run();
+  } finally {
+    if (before) Object.defineProperty(globalThis, "navigator", before);
+    else delete globalThis.navigator;
+  }
+}
+
+test("a page that is just being left lets its vote go a moment later: it is taken up as that page left it", async () => {
+  const storage = memory();
+  let release;
+  await withLocks(new Promise((go) => (release = go)), async () => {
+    const vote = { key: "a", ingest: VOTE.ingest, poll: VOTE.poll, candidate: "ana", made: Date.now(), life: LIFE_MS };
+    storage.items.set("paredao:vote:a", JSON.stringify(vote));
+    const net = network(cut);
+    const ends = resumeVotes({ fetch: net.fetch, storage });
+    await clock.until(() => clock.timers === 1);
+    assert.equal(net.asked.length, 0);
+    // Its last act was to send it.
+    storage.items.set("paredao:vote:a", JSON.stringify({ ...vote, sent: Date.now() - LIFE_MS / 2 + 1000 }));
+    const began = Date.now();
+    release();
+    assert.deepEqual((await clock.end(ends)).map(({ outcome }) => outcome), ["unknown"]);
+    assert.ok(net.asked.length > 0 && net.asked.at(-1).at - began <= 1000, "for the rest of the key's life");
+  });
+});
+
+test("what a page is sending, and goes on sending, is left to it", () => withLocks(new Promise(() => {}), async () => {
+  const storage = memory();
+  const vote = { key: "a", ingest: VOTE.ingest, poll: VOTE.poll, candidate: "ana", made: Date.now(), life: LIFE_MS };
+  storage.items.set("paredao:vote:a", JSON.stringify(vote));
+  const net = network(accepted());
+  assert.deepEqual(await clock.end(resumeVotes({ fetch: net.fetch, storage })), []);
+  assert.equal(net.asked.length, 0);
+  assert.ok(storage.items.has("paredao:vote:a"));
+}));
+
 test("what was kept and is none of ours, or broken, is left alone", async () => {
   const storage = memory({
     "paredao:vote:a": "not json", "paredao:vote:b": "null", "paredao:vote:c": "{}", "paredao:vote:d": JSON.stringify({ key: "e" }),

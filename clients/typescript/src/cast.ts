@@ -15,6 +15,8 @@ const NEW_POLL_ATTEMPTS = 5;
 const NEW_POLL_MS = 1000;
 /** The browser says when there is a network again; it is looked up as well. */
 const OFFLINE_LOOK_MS = 30_000;
+/** A page that was just left, or loaded again, holds its locks a moment longer. */
+const CLOSING_MS = 3000;
 
 /** Refusals that the service gives only after it has looked for the key: no earlier attempt has recorded the vote. */
 const AFTER_KEY = /^(vote-limit-reached|candidate-withdrawn)$/;
@@ -64,8 +66,8 @@ async function settle(vote: Pending, options: SendOptions, kept: Kept, isNew: bo
   sending.add(key);
   const run = async () => {
     if (isNew) await kept.keep(vote);
-    // Another page may have ended it just now.
-    else if (!(await kept.isPending(key))) return undefined;
+    // Another page may have sent it, or ended it, just now.
+    else if (!(vote = (await kept.pending()).find((one) => one.key === key)!)) return undefined;
     if (options.proof && vote.proof === undefined) {
       try {
         vote.proof = await options.proof({ ingest, poll, candidate, channel });
@@ -86,20 +88,23 @@ async function settle(vote: Pending, options: SendOptions, kept: Kept, isNew: bo
   }
 }
 
-/** Runs it as the only page that does; not at all where another one is at it. */
+/** Runs it as the only page that does; not at all where another one is at it, and stays there. */
 async function alone<T>(name: string, run: () => Promise<T>): Promise<T | undefined> {
   const locks = globalThis.navigator?.locks;
   if (!locks) return run();
   let isAsked = false;
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), CLOSING_MS);
   try {
-    return await locks.request(name, { ifAvailable: true }, async (lock) => {
+    return await locks.request(name, { signal: patience.signal }, async () => {
       isAsked = true;
-      return lock ? await run() : undefined;
+      clearTimeout(timer);
+      return run();
     });
   } catch (error) {
-    // A page without an origin of its own has no locks.
     if (isAsked) throw error;
-    return run();
+    // A page without an origin of its own has no locks.
+    return patience.signal.aborted ? undefined : run();
   }
 }
 

@@ -70,10 +70,6 @@ export class Kept {
     return this.#try((items) => items.set(PENDING + vote.key, JSON.stringify(vote)));
   }
 
-  async isPending(key: string) {
-    return !!(await this.#try((items) => items.get(PENDING + key)));
-  }
-
   /** Those that can be sent: what others wrote under our names is none of ours. */
   async pending() {
     return (await this.#all<Pending>(PENDING)).filter(({ ingest, poll, candidate, made, life }) =>
