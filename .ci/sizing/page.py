@@ -129,8 +129,8 @@ class Plan:
         commit = settings.get("commit", {})
         self.replay_mib = commit.get("replay_window_mib", setting("commit", "replay_window_mib"))
         self.replay_s = commit.get("replay_window_s", setting("commit", "replay_window_s"))
-        # A window is as long as the setting, and forgotten three times that after its last key.
-        self.keys_s = 4 * commit.get("idempotency_window_s", setting("commit", "idempotency_window_s"))
+        # A key is forgotten a quarter after its window.
+        self.keys_s = 1.25 * commit.get("idempotency_window_s", setting("commit", "idempotency_window_s"))
 
     def lane(self, count: int) -> float:
         return self.size.votes / (count * self.size.shards)

@@ -86,9 +86,9 @@ impl ShardKeys {
         format!("{}:import", self.prefix)
     }
 
-    /// Idempotency digests of one key window.
-    pub(crate) fn seen(&self, key_window: i64) -> String {
-        format!("{}:seen:{key_window}", self.prefix)
+    /// Digests of the idempotency keys that are remembered.
+    pub(crate) fn seen(&self) -> String {
+        format!("{}:seen", self.prefix)
     }
 
     /// Votes used by the voters of one bucket of a channel.
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(shard.writers(), "vote:{paredao-01/7}:writers");
         assert_eq!(shard.replies(), "vote:{paredao-01/7}:replies");
         assert_eq!(shard.late(), "vote:{paredao-01/7}:late");
-        assert_eq!(shard.seen(14_790_000), "vote:{paredao-01/7}:seen:14790000");
+        assert_eq!(shard.seen(), "vote:{paredao-01/7}:seen");
         assert_eq!(
             shard.voters("unico", 65_535),
             "vote:{paredao-01/7}:voters:unico:65535"
@@ -140,7 +140,7 @@ mod tests {
             shard.replies(),
             shard.late(),
             shard.restoring(),
-            shard.seen(1),
+            shard.seen(),
             shard.voters("c", 1),
         ] {
             assert!(key.contains(tag), "{key} lacks {tag}");

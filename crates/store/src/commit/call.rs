@@ -7,13 +7,14 @@ use redis::Cmd;
 use vote_domain::{VoterDigest, WriterId};
 
 use super::batch::{Batch, CheckedVote, Origin};
+use super::remembered;
 use super::target::Target;
 use crate::fields;
 use crate::keys::VOTER_BUCKETS;
 use crate::script::{COMMIT, COMMIT_ENTRY, Script};
 
-/// Stands for a key or a voter that a vote does not have.
-const NO_DIGEST: &[u8] = &[0; 16];
+/// Stands for a voter that a vote does not have.
+const NO_VOTER: &[u8] = &[0; 16];
 
 /// Stands for a voter's limit where the candidate is out of the poll.
 const WITHDRAWN: i64 = -1;
@@ -109,11 +110,10 @@ impl<'a> Call<'a> {
     /// The command, as the script's header has it.
     pub(super) fn command(&self, target: &Target) -> Cmd {
         let (batch, keys) = (self.batch, &target.keys);
-        // Recorded where a repeat of today looks for it, not one of when the batch was new.
+        // Remembered from now on, not from when the batch was new.
         let age_ms = i64::try_from(self.age.as_millis()).unwrap_or(0);
-        let key_window = (batch.latest_ms + age_ms).div_euclid(target.key_window_ms);
         let checked = Packed::new(&batch.checked, target);
-        let mut command = self.script().command(9 + checked.bucket_keys.len());
+        let mut command = self.script().command(7 + checked.bucket_keys.len());
         command
             .arg(keys.state())
             .arg(keys.tally())
@@ -121,9 +121,7 @@ impl<'a> Call<'a> {
             .arg(keys.writers())
             .arg(keys.replies())
             .arg(keys.late())
-            .arg(keys.seen(key_window - 1))
-            .arg(keys.seen(key_window))
-            .arg(keys.seen(key_window + 1))
+            .arg(keys.seen())
             .arg(checked.bucket_keys)
             .arg(self.writer.to_string())
             .arg(self.sequence)
@@ -131,13 +129,12 @@ impl<'a> Call<'a> {
             .arg(batch.earliest_ms)
             .arg(batch.latest_ms)
             .arg(self.noted())
-            // A digest written at the end of a key window is asked for until the end of the next one,
-            // and by a process whose clock is behind for one more.
-            .arg(3 * target.key_window_ms)
+            .arg(target.remembered.lifetime_ms())
             .arg(checked.digests)
             .arg(checked.codes)
             .arg(checked.voters)
-            .arg(checked.buckets);
+            .arg(checked.buckets)
+            .arg(&target.remembered.stamp(batch.latest_ms + age_ms));
         for Pair {
             channel,
             candidate,
@@ -173,16 +170,16 @@ struct Packed {
 impl Packed {
     fn new(votes: &[CheckedVote], target: &Target) -> Self {
         let mut packed = Self {
-            digests: Vec::with_capacity(votes.len() * 16),
+            digests: Vec::with_capacity(votes.len() * remembered::NO_KEY.len()),
             codes: Vec::with_capacity(votes.len() * 2),
             voters: Vec::new(),
             buckets: Vec::new(),
             bucket_keys: Vec::new(),
         };
         for vote in votes {
-            let key = vote.key.as_ref();
-            let digest = key.map_or(NO_DIGEST, |key| &key.as_bytes()[..]);
-            packed.digests.extend_from_slice(digest);
+            target
+                .remembered
+                .add(vote.key.as_ref(), &mut packed.digests);
             packed
                 .codes
                 .extend_from_slice(&[vote.channel, vote.candidate]);
@@ -197,7 +194,7 @@ impl Packed {
         let mut known: Vec<(u8, u32)> = Vec::new();
         for vote in votes {
             let voter = vote.voter.as_ref();
-            let digest = voter.map_or(NO_DIGEST, |voter| &voter.as_bytes()[..]);
+            let digest = voter.map_or(NO_VOTER, |voter| &voter.as_bytes()[..]);
             self.voters.extend_from_slice(digest);
             let index = voter.map_or(0, |voter| {
                 let bucket = (vote.channel, bucket_of(voter));
@@ -295,7 +292,7 @@ mod tests {
     #[test]
     fn votes_without_voters_name_no_buckets() {
         let packed = Packed::new(&[vote(None), vote(None)], &target());
-        assert_eq!(packed.digests, [0; 32]);
+        assert_eq!(packed.digests, [0; 30]);
         assert_eq!(packed.codes, [0, 1, 0, 1]);
         assert!(packed.voters.is_empty() && packed.bucket_keys.is_empty());
     }
@@ -326,19 +323,17 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_is_sent_again_names_the_key_windows_of_today() {
+    fn a_batch_that_is_sent_again_is_remembered_from_now_on() {
         let batch = Batch::starting(60_000);
         let writer = WriterId::from_bytes([1; 8]);
         let mut call = Call::new(writer, 1, Mode::Live, &batch);
-        let seen = |call: &Call<'_>| {
+        let has = |call: &Call<'_>, stamp: [u8; 2]| {
             let packed = call.command(&target()).get_packed_command();
-            let text = String::from_utf8(packed).expect("text");
-            let keys = text.lines().filter_map(|line| line.split_once(":seen:"));
-            let windows = keys.map(|(_, window)| window.parse().expect("a number"));
-            windows.collect::<Vec<u64>>()
+            let argument = [b"\r\n$2\r\n", &stamp[..], b"\r\n"].concat();
+            packed.windows(argument.len()).any(|part| part == argument)
         };
-        assert_eq!(seen(&call), [0, 1, 2]);
+        assert!(has(&call, [0, 16]) && !has(&call, [0, 48]));
         call.age = Duration::from_secs(120);
-        assert_eq!(seen(&call), [2, 3, 4]);
+        assert!(has(&call, [0, 48]) && !has(&call, [0, 16]));
     }
 }

@@ -19,6 +19,7 @@ mod model;
 mod outcome;
 mod queue;
 mod recorder;
+mod remembered;
 mod reply;
 mod sender;
 mod shared;

@@ -2,6 +2,7 @@
 
 use vote_domain::{PollDefinition, PollId};
 
+use super::remembered::Remembered;
 use crate::keys::ShardKeys;
 
 /// The shard's keys and the poll's fields.
@@ -10,8 +11,8 @@ pub(crate) struct Target {
     pub(super) poll: PollId,
     pub(super) shard: u16,
     pub(super) keys: ShardKeys,
-    /// How long one `seen` set takes new keys.
-    pub(super) key_window_ms: i64,
+    /// Where and for how long keys are remembered.
+    pub(super) remembered: Remembered,
     channels: Vec<(String, u32)>,
     fields: Vec<String>,
     candidates: usize,
@@ -32,7 +33,7 @@ impl Target {
             poll: poll.id().clone(),
             shard,
             keys: ShardKeys::new(poll.id(), shard),
-            key_window_ms,
+            remembered: Remembered::new(poll.shards(), key_window_ms),
             channels: poll
                 .channels()
                 .iter()

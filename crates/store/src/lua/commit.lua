@@ -9,8 +9,9 @@
 --                           votes that the lane which began as this writer has counted as lost
 --       5 replies   hash    <writer> -> <sequence>:<reply>, where the reply was not just 'A'
 --       6 late      hash    <channel>/<candidate> -> votes that came after closes_at
---       7,8,9 seen  hashes  idempotency digests of the previous, this and the next key window
---       10..        hashes  voter buckets that this batch touches: voter digest -> votes used
+--       7 seen      hash    <3 bytes of an idempotency digest> -> records of 16 bytes, the oldest first: the sixteenth
+--                           of a key window that it is of, the fingerprint of its vote, 12 other bytes of the digest
+--       8..         hashes  voter buckets that this batch touches: voter digest -> votes used
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
 --         the fence lets pass while the poll isn't over for good, with ' <writer>/<sequence>' behind it for
 --         each writer that it had been acknowledged to before; 'burn' uses the sequence and
@@ -20,12 +21,14 @@
 --         vote any more that came before); 'end', which marks it as one that never sends again
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 of a question '<writer>/lost <votes>' where the lane has counted votes as lost, which is noted if it is the
---         last one here, else empty  7 lifetime of a key window, milliseconds
---       8 idempotency digests, 16 bytes per checked vote, all zero where the vote carries no key
+--         last one here, else empty  7 lifetime of `seen` after the latest key, milliseconds
+--       8 idempotency digests, 15 bytes per checked vote: the field of `seen`, and what its record ends with; all zero
+--         where the vote carries no key
 --       9 codes, 2 bytes per checked vote: channel and candidate, the fingerprint held in `seen`
 --       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
 --       11 buckets, 2 bytes per checked vote, big-endian: which of KEYS 10.. holds its voter
---       12.. four for each channel and candidate of the batch: field, code, votes that need no
+--       12 the sixteenth of a key window that it is, 2 bytes, big-endian
+--       13.. four for each channel and candidate of the batch: field, code, votes that need no
 --            check, votes a voter has in that channel (0 = no limit, -1 = the candidate is withdrawn: no
 --            checked vote for it counts any more, but one that did before is still a duplicate)
 -- Returns one of
@@ -53,15 +56,18 @@
 
 local state_key, tally_key, minutes_key, writers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local replies_key, late_key = KEYS[5], KEYS[6]
-local SEEN_PREVIOUS, SEEN_CURRENT, SEEN_NEXT, FIRST_BUCKET = 7, 8, 9, 10
-local FIRST_PAIR, CHUNK, FEW = 12, 1000, 16
-local NO_DIGEST = string.rep('\0', 16)
+local seen_key, FIRST_BUCKET = KEYS[7], 8
+local FIRST_PAIR, CHUNK = 13, 1000
+local NO_DIGEST, NO_VOTER = string.rep('\0', 12), string.rep('\0', 16)
+local FIELD, DIGEST, RECORD = 3, 12, 16
+-- A record is found while it is at most so many sixteenths of a key window old, and not after it: ARCHITECTURE.md, "Clocks".
+local REMEMBERED, STAMPS = 19, 65536
 
 local writer, sequence, mode = ARGV[1], tonumber(ARGV[2]), string.match(ARGV[3], '^%l+')
 local earliest, latest = tonumber(ARGV[4]), tonumber(ARGV[5])
 local seen_lifetime = ARGV[7]
 local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local checked = #codes / 2
+local checked, stamp = #codes / 2, ARGV[12]
 
 local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes')
 local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
@@ -151,28 +157,57 @@ else
 end
 local kind = string.sub(verdict, 1, 1)
 
--- What earlier batches recorded for the keys of this one. Few keys are looked up in a hash that may not be there; many cost
--- more than to ask for it.
-local recorded = {}
-local function look_up(key)
-  if checked > FEW and redis.call('EXISTS', key) == 0 then return end
-  for from = 1, checked, CHUNK do
-    local fields = {}
-    local to = math.min(from + CHUNK - 1, checked)
-    for i = from, to do fields[#fields + 1] = string.sub(digests, i * 16 - 15, i * 16) end
-    local found = redis.call('HMGET', key, unpack(fields))
-    for i = from, to do
-      local fingerprint = found[i - from + 1]
-      if fingerprint then recorded[fields[i - from + 1]] = fingerprint end
+-- Records without those that are too old. One of a clock that is ahead, or of a batch that was made again, is not.
+local now_high, now_low = string.byte(stamp, 1, 2)
+local function without_old(records)
+  local first, size = 1, #records
+  while first < size do
+    local high, low = string.byte(records, first, first + 1)
+    local age = ((now_high - high) * 256 + now_low - low) % STAMPS
+    if age <= REMEMBERED or age >= STAMPS / 2 then break end
+    first = first + RECORD
+  end
+  -- Each string that Lua makes is hashed whole.
+  return first == 1 and records or string.sub(records, first)
+end
+
+-- The records of earlier batches in the fields of `seen` that this one's keys are in, and then this one's as well.
+local fields, before, seen, field_of, digest_of = {}, {}, {}, {}, {}
+local function look_up()
+  local size = FIELD + DIGEST
+  for i = 1, checked do
+    local digest = string.sub(digests, i * size - DIGEST + 1, i * size)
+    if digest ~= NO_DIGEST then
+      local field = string.sub(digests, i * size - size + 1, i * size - DIGEST)
+      field_of[i], digest_of[i] = field, digest
+      if not seen[field] then
+        seen[field] = ''
+        fields[#fields + 1] = field
+      end
     end
   end
+  for from = 1, #fields, CHUNK do
+    local found = redis.call('HMGET', seen_key, unpack(fields, from, math.min(from + CHUNK - 1, #fields)))
+    for i = 1, #found do
+      local field, records = fields[from + i - 1], without_old(found[i] or '')
+      before[field], seen[field] = records, records
+    end
+  end
+end
+
+-- The fingerprint that is held for a digest, if any.
+local function fingerprint_in(records, digest)
+  if records == '' then return end
+  local at = string.find(records, digest, 1, true)
+  -- It may be in the midst of two records, though hardly ever.
+  while at and at % RECORD ~= RECORD - DIGEST + 1 do at = string.find(records, digest, at + 1, true) end
+  return at and string.sub(records, at - 2, at - 1)
 end
 
 local outcome_letter = { A = 'a', L = 'x', R = 'r', S = 'r' }
 local letter = outcome_letter[kind]
 local outcomes, plain_outcomes = {}, true
 local votes_by_code, accepted = {}, {}
-local new_seen = {}
 local used, new_used = {}, {}
 local limit_by_code, field_by_code = {}, {}
 local pairs_in_batch = {}
@@ -185,29 +220,27 @@ for i = FIRST_PAIR, #ARGV, 4 do
 end
 
 if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
-  look_up(KEYS[SEEN_PREVIOUS])
-  look_up(KEYS[SEEN_CURRENT])
-  look_up(KEYS[SEEN_NEXT])
+  look_up()
   local function votes_used(bucket, voter)
     local id = bucket .. voter
     if used[id] == nil then used[id] = tonumber(redis.call('HGET', bucket, voter) or '0') end
     return used[id], id
   end
   for i = 1, checked do
-    local digest = string.sub(digests, i * 16 - 15, i * 16)
+    local field, digest = field_of[i], digest_of[i]
     local code = string.sub(codes, i * 2 - 1, i * 2)
-    local fingerprint = digest ~= NO_DIGEST and recorded[digest]
+    local fingerprint = digest and fingerprint_in(seen[field], digest)
     local outcome = letter
     if fingerprint == code then
       outcome = 'd'
     elseif fingerprint then
       outcome = 'm'
     elseif kind == 'A' then
-      local voter = #voters > 0 and string.sub(voters, i * 16 - 15, i * 16) or NO_DIGEST
+      local voter = #voters > 0 and string.sub(voters, i * 16 - 15, i * 16) or NO_VOTER
       local limit = limit_by_code[code]
       if limit < 0 then
         outcome = 'w'
-      elseif voter ~= NO_DIGEST and limit > 0 then
+      elseif voter ~= NO_VOTER and limit > 0 then
         local high, low = string.byte(buckets, i * 2 - 1, i * 2)
         local bucket = KEYS[FIRST_BUCKET + high * 256 + low]
         local votes, id = votes_used(bucket, voter)
@@ -220,10 +253,8 @@ if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
       end
       if outcome == 'a' then
         votes_by_code[code] = votes_by_code[code] + 1
-        if digest ~= NO_DIGEST then
-          recorded[digest] = code
-          new_seen[#new_seen + 1] = digest
-          new_seen[#new_seen + 1] = code
+        if digest then
+          seen[field] = seen[field] .. stamp .. code .. digest
         end
       end
     elseif kind == 'L' then
@@ -279,10 +310,18 @@ if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. r
 if #tally > 0 then redis.call('HSET', tally_key, unpack(tally)) end
 if #minutes > 0 then redis.call('HSET', minutes_key, unpack(minutes)) end
 if #late > 0 then redis.call('HSET', late_key, unpack(late)) end
-for from = 1, #new_seen, CHUNK * 2 do
-  redis.call('HSET', KEYS[SEEN_CURRENT], unpack(new_seen, from, math.min(from + CHUNK * 2 - 1, #new_seen)))
+local changed = {}
+for i = 1, #fields do
+  local field = fields[i]
+  if seen[field] ~= before[field] then
+    changed[#changed + 1] = field
+    changed[#changed + 1] = seen[field]
+  end
 end
-if #new_seen > 0 then redis.call('PEXPIRE', KEYS[SEEN_CURRENT], seen_lifetime) end
+for from = 1, #changed, CHUNK * 2 do
+  redis.call('HSET', seen_key, unpack(changed, from, math.min(from + CHUNK * 2 - 1, #changed)))
+end
+if #changed > 0 then redis.call('PEXPIRE', seen_key, seen_lifetime) end
 for id, place in pairs(new_used) do
   redis.call('HSET', place[1], place[2], used[id])
 end

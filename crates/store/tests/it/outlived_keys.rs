@@ -65,7 +65,7 @@ async fn keys_are_forgotten(show: &Show) {
         let mut redis = redis.clone();
         async move {
             let seen: Vec<String> = redis::cmd("KEYS")
-                .arg("*:seen:*")
+                .arg("*:seen")
                 .query_async(&mut redis)
                 .await
                 .expect("keys");

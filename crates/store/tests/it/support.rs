@@ -18,7 +18,7 @@ use vote_testkit::{RedisServer, eventually};
 
 pub(crate) use vote_testkit::fixtures::at;
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) const TORCIDA: u8 = 0;
 pub(crate) const UNICO: u8 = 1;
 pub(crate) const ANA: u8 = 0;

@@ -85,29 +85,29 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "elseif latest >= closes_at then",
     ),
     (
-        "the previous idempotency window is not asked",
-        "look_up(KEYS[SEEN_PREVIOUS])",
-        "",
+        "keys are not looked up",
+        "without_old(found[i] or '')",
+        "''",
     ),
     (
-        "this idempotency window is not asked",
-        "look_up(KEYS[SEEN_CURRENT])",
-        "",
-    ),
-    (
-        "the next idempotency window is not asked",
-        "look_up(KEYS[SEEN_NEXT])",
-        "",
+        "keys are forgotten after a sixteenth of their window",
+        "local REMEMBERED, STAMPS = 19, 65536",
+        "local REMEMBERED, STAMPS = 1, 65536",
     ),
     (
         "keys are not recorded",
-        "for from = 1, #new_seen, CHUNK * 2 do",
+        "for from = 1, #changed, CHUNK * 2 do",
         "for from = 1, 0 do",
     ),
     (
+        "a key that shares its field with others takes their place",
+        "seen[field] = seen[field] .. stamp",
+        "seen[field] = stamp",
+    ),
+    (
         "a key twice in one batch counts twice",
-        "recorded[digest] = code",
-        "",
+        "local fingerprint = digest and fingerprint_in(seen[field], digest)",
+        "local fingerprint = digest and fingerprint_in(before[field], digest)",
     ),
     (
         "a mismatch is called a duplicate",

@@ -11,7 +11,7 @@ use crate::commit::books::Acknowledged;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spill {
     pub(super) lanes: Vec<SpilledLane>,
-    /// How long one `seen` set took new keys.
+    /// For how long keys were remembered.
     pub(super) key_window_ms: i64,
 }
 

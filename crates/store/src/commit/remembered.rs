@@ -1,0 +1,95 @@
+//! How a shard remembers idempotency keys: which field of `seen` has a key's record, and of when it is.
+
+use vote_domain::KeyDigest;
+
+/// Stands for a key that a vote does not have: no field, and no record's end.
+pub(super) const NO_KEY: &[u8] = &[0; 15];
+
+/// Into so many parts a key window is told apart. `commit.lua` finds a record until it is 19 of them old.
+const PARTS: i64 = 16;
+
+/// The fields of all shards of a poll together, as a power of two. A show of 48 hours and 1.5 billion votes has five records in each
+/// then, of 30 bytes, and its minute of 60,000 votes per second fourteen, of 22. More fields would take more memory, and fewer more time and a longer
+/// append-only file, since a field is written whole.
+const ALL_FIELDS: u32 = 18;
+
+/// Where and for how long a shard's keys are remembered.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    mask: u32,
+    window_ms: i64,
+}
+
+impl Remembered {
+    /// Of one of so many shards, which remembers a key for so many milliseconds.
+    pub(super) fn new(shards: u16, window_ms: i64) -> Self {
+        let shards = u32::from(shards).next_power_of_two();
+        Self {
+            mask: (1 << (ALL_FIELDS - shards.ilog2())) - 1,
+            window_ms,
+        }
+    }
+
+    /// Adds what the script takes for a key: the field of its record, and what that ends with. The field is of bytes that the
+    /// record lacks, and the shard follows from others: 96 bits of those that share a field have to be equal for two keys to be
+    /// taken for one.
+    pub(super) fn add(&self, key: Option<&KeyDigest>, packed: &mut Vec<u8>) {
+        let Some(key) = key else {
+            packed.extend_from_slice(NO_KEY);
+            return;
+        };
+        let bytes = key.as_bytes();
+        let field = u32::from_be_bytes([0, bytes[12], bytes[13], bytes[14]]) & self.mask;
+        packed.extend_from_slice(&field.to_be_bytes()[1..]);
+        packed.extend_from_slice(&bytes[..12]);
+    }
+
+    /// Which part of a key window a time is of: the low 16 bits of its number since the epoch, big-endian.
+    pub(super) fn stamp(&self, now_ms: i64) -> [u8; 2] {
+        let part = i128::from(now_ms) * i128::from(PARTS) / i128::from(self.window_ms.max(1));
+        let [.., high, low] = part.to_be_bytes();
+        [high, low]
+    }
+
+    /// How long Redis keeps the fields after the latest key: until the last record can't be found any more.
+    pub(super) const fn lifetime_ms(&self) -> i64 {
+        self.window_ms + self.window_ms / 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_shards_together_have_as_many_fields_whatever_their_number() {
+        let fields = |shards| Remembered::new(shards, 1).mask + 1;
+        assert_eq!(fields(1), 1 << 18);
+        assert_eq!(fields(8) * 8, 1 << 18);
+        assert_eq!(fields(48) * 64, 1 << 18);
+        assert_eq!(fields(256) * 256, 1 << 18);
+    }
+
+    #[test]
+    fn a_key_is_a_field_and_twelve_other_bytes() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xff, 0xff, 0xff, 16];
+        let key = KeyDigest::from_bytes(bytes);
+        let mut packed = Vec::new();
+        let remembered = Remembered::new(1, 1);
+        remembered.add(Some(&key), &mut packed);
+        remembered.add(None, &mut packed);
+        assert_eq!(packed[..3], [3, 0xff, 0xff]);
+        assert_eq!(packed[3..15], bytes[..12]);
+        assert_eq!(packed[15..], [0; 15]);
+    }
+
+    #[test]
+    fn times_are_told_apart_by_sixteenths_of_a_window() {
+        let places = Remembered::new(1, 160_000);
+        assert_eq!(places.stamp(0), [0, 0]);
+        assert_eq!(places.stamp(9_999), [0, 0]);
+        assert_eq!(places.stamp(10_000), [0, 1]);
+        assert_eq!(places.stamp(65_536 * 10_000 + 2_570_000), [1, 1]);
+        assert_eq!(places.lifetime_ms(), 200_000);
+    }
+}
