@@ -24,6 +24,9 @@ MEASURED = pathlib.Path(__file__).resolve().parent / "measured.json"
 # Votes a second and shards of one ingest process: what matters is how many votes a second a lane has.
 CASES = ((2000, 16), (2000, 8), (2000, 4), (2000, 2), (2000, 1), (5000, 1), (10_000, 1))
 SECONDS = 10
+# So many keys of one poll at once, all younger than they are remembered: the more there are, the less memory one takes.
+KEYS = (100_000, 300_000, 1_000_000)
+KEYS_RATE = 15_000
 
 
 class Redis:
@@ -62,8 +65,8 @@ def figures(redis: Redis, admin: str) -> dict[str, float]:
     }
 
 
-def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> dict:
-    name = f"sizing-{rate}-{shards}"
+def open_poll(tool: list, started: dict, name: str, shards: int) -> None:
+    """Opens a poll, and waits until it takes votes."""
     subprocess.run(
         [*tool, "poll", "apply", "-"],
         input=json.dumps(poll(name, shards=shards)),
@@ -72,13 +75,13 @@ def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> 
         capture_output=True,
     )
     subprocess.run([*tool, "poll", "open", name], check=True, capture_output=True)
-    subprocess.run(
-        ["redis-cli", "-p", redis.port, "CONFIG", "SET", "auto-aof-rewrite-percentage", "0"],
-        check=True,
-        capture_output=True,
-    )
     url = f"{started['vote']}/v1/polls/{name}/votes"
     until(f"the first vote in {name}", lambda: ask_json(url, {"candidate": "ana"})[0] == 201)
+
+
+def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> dict:
+    name = f"sizing-{rate}-{shards}"
+    open_poll(tool, started, name, shards)
     # The first votes make connections and load the script.
     load = [*tool, "--output", "json", "load", "--url", started["vote"], "--poll", name, "--connections", "128"]
     subprocess.run([*load, "--rate", str(rate), "--votes", "500"], check=False, capture_output=True, text=True)
@@ -94,7 +97,7 @@ def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> 
     retained = metric(started["ingest_admin"], "vote_replay_window_bytes", f'poll="{name}"') / (votes + 501)
     spent = {key: after[key] - before[key] for key in before}
     per_vote = {
-        key: round(spent[key] / votes, 1) for key in ("redis_in_bytes", "redis_out_bytes", "file_bytes", "memory_bytes")
+        key: round(spent[key] / votes, 1) for key in ("redis_in_bytes", "redis_out_bytes", "file_bytes")
     }
     return {
         "votes_per_second": rate,
@@ -107,6 +110,23 @@ def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> 
         "redis_calls": round(spent["redis_calls"] / votes, 2),
         "replay_window_bytes": round(retained, 1),
     } | per_vote
+
+
+def measure_keys(tool: list, redis: Redis, started: dict) -> list[dict]:
+    """The memory of a key, of so many in one poll."""
+    name = "sizing-keys"
+    open_poll(tool, started, name, 1)
+    load = [*tool, "--output", "json", "load", "--url", started["vote"], "--poll", name, "--connections", "256"]
+    before, votes, found = redis.figures()["memory_bytes"], 0, []
+    for keys in KEYS:
+        done = subprocess.run(
+            [*load, "--rate", str(KEYS_RATE), "--votes", str(keys - votes)], check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"{name}: {done.stdout}{done.stderr}")
+        votes += json.loads(done.stdout)["accepted"]
+        found.append({"keys": votes, "bytes": round((redis.figures()["memory_bytes"] - before) / votes, 1)})
+    return found
 
 
 def exchange(url: str, request: str, status: int) -> int:
@@ -168,6 +188,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, services(options.bin_dir, pathlib.Path(folder), {}) as started:
         redis = Redis(started["redis"])
         tool = [options.bin_dir / "votectl", "--redis", started["redis"]]
+        subprocess.run(
+            ["redis-cli", "-p", redis.port, "CONFIG", "SET", "auto-aof-rewrite-percentage", "0"],
+            check=True,
+            capture_output=True,
+        )
+        keys = measure_keys(tool, redis, started)
         cases = [measure(tool, redis, started, rate, shards) for rate, shards in CASES]
         info = redis.info()
         found = {
@@ -176,6 +202,7 @@ def main() -> None:
             "redis": f"Redis {info['redis_version']} with an append-only file",
             "answer_bytes": answer_bytes(started),
             "reads": reads(started),
+            "keys": keys,
             "cases": cases,
         }
     options.out.write_text(json.dumps(found, indent=2) + "\n")

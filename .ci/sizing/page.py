@@ -100,17 +100,22 @@ class Costs:
 
     def at(self, figure: str, lane: float) -> float:
         """The figure at that many votes a second and lane: on the line between two that were measured, in logarithms."""
-        points = [(case["votes_per_second_and_lane"], case[figure]) for case in self.cases]
-        if lane <= points[0][0]:
-            return points[0][1]
-        for (low, before), (high, after) in zip(points, points[1:], strict=False):
-            if lane <= high:
-                part = math.log(lane / low) / math.log(high / low)
-                return math.exp(math.log(before) + part * (math.log(after) - math.log(before)))
-        return points[-1][1]
+        return between([(case["votes_per_second_and_lane"], case[figure]) for case in self.cases], lane)
 
-    def most(self, figure: str) -> float:
-        return max(case[figure] for case in self.cases)
+    def of_a_key(self, keys: float) -> float:
+        """The memory of a key where there are so many, in bytes: at the most that of the most keys that were measured."""
+        return between([(case["keys"], case["bytes"]) for case in self.measured["keys"]], keys)
+
+
+def between(points: list[tuple[float, float]], place: float) -> float:
+    """What it is there, by the nearest points; beyond the last one as at the last one."""
+    if place <= points[0][0]:
+        return points[0][1]
+    for (low, before), (high, after) in zip(points, points[1:], strict=False):
+        if place <= high:
+            part = math.log(place / low) / math.log(high / low)
+            return math.exp(math.log(before) + part * (math.log(after) - math.log(before)))
+    return points[-1][1]
 
 
 def setting(section: str, name: str) -> int:
@@ -147,7 +152,8 @@ class Plan:
 
     def keys_mib(self) -> float:
         """Of a master."""
-        return self.size.votes * self.keys_s * self.costs.most("memory_bytes") / MIB / self.size.masters
+        keys = self.size.votes * self.keys_s
+        return keys * self.costs.of_a_key(keys) / MIB / self.size.masters
 
     def maxmemory_mib(self) -> int:
         return 64 * math.ceil(self.keys_mib() * MEMORY_RESERVE / 64)
@@ -224,7 +230,6 @@ def costs_table(costs: Costs) -> str:
         ("to Redis, bytes a vote", "redis_in_bytes"),
         ("from Redis, bytes a vote", "redis_out_bytes"),
         ("append-only file, bytes a vote", "file_bytes"),
-        ("Redis' memory, bytes a key", "memory_bytes"),
         ("replay window, bytes a vote", "replay_window_bytes"),
     )
     lines = ["| " + " | ".join(title for title, _ in columns) + " |", "| " + " | ".join("---:" for _ in columns) + " |"]
@@ -233,7 +238,9 @@ def costs_table(costs: Costs) -> str:
     reads, measured = costs.measured["reads"], costs.measured
     return "\n".join(lines) + (
         f"\n\nMeasured on {measured['date']} by `make sizing-measure`, with {measured['redis']}, on {measured['machine']}. Each vote "
-        f"had a key. An answer to a vote has {measured['answer_bytes']} bytes. A read of a standing that is made anew costs "
+        f"had a key. A key takes "
+        + ", ".join(f"{case['bytes']} bytes of Redis' memory with {thousands(case['keys'])} of them" for case in measured["keys"])
+        + f". An answer to a vote has {measured['answer_bytes']} bytes. A read of a standing that is made anew costs "
         f"`vote-results` {reads['results_cpu_s_per_million']} CPU seconds a million and has {reads['standing_bytes']} bytes "
         f"compressed; one process answered {thousands(reads['reads_per_second'])} a second there.\n"
     )

@@ -14,15 +14,17 @@ use costs::Costs;
 use show::{Seen, Show};
 
 /// Sizes that matter: what is checked here with real servers, the record, and ten times as much and more.
-const SHOWS: [Show; 9] = [
+const SHOWS: [Show; 11] = [
     Show::new(4_000, 1, 1, 1),
+    Show::new(1_000, 1, 48, 3),
     Show::new(4_000, 1, 48, 3),
+    Show::new(10_000, 1, 48, 3),
     Show::new(60_000, 4, 3, 3),
     Show::new(60_000, 6, 3, 3),
     Show::new(60_000, 20, 48, 3),
     Show::new(60_000, 20, 48, 6),
-    Show::new(1_000_000, 24, 24, 24),
     Show::new(1_000_000, 42, 24, 24),
+    Show::new(1_000_000, 42, 48, 48),
     Show::new(1_000_000, 100, 48, 48),
 ];
 

@@ -1,6 +1,8 @@
 //! `make bench-growth`: how cost grows with size, a curve each.
 
+mod cluster;
 mod idle;
+mod processes;
 mod readers;
 mod shards;
 mod sheet;
@@ -25,6 +27,10 @@ use crate::spread::Spread;
 pub(crate) enum Subject {
     /// One poll over 1 to 256 shards: processor time at a steady rate, and the peak
     Shards,
+    /// 48 shards on a cluster of three masters, at more and more votes a second
+    Cluster,
+    /// One shard, and more and more ingest processes
+    Processes,
     /// Polls that nobody votes in
     Idle,
     /// Writers in the ledger, of processes that came and went
@@ -34,13 +40,20 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 4] = [Self::Shards, Self::Idle, Self::Writers, Self::Readers];
+    const ALL: [Self; 6] = [
+        Self::Shards,
+        Self::Cluster,
+        Self::Processes,
+        Self::Idle,
+        Self::Writers,
+        Self::Readers,
+    ];
 
     /// What is in time is measured.
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
             Self::Shards => 300,
-            Self::Idle | Self::Writers => 180,
+            Self::Cluster | Self::Processes | Self::Idle | Self::Writers => 180,
             Self::Readers => 90,
         })
     }
@@ -60,6 +73,8 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
         };
         charts.extend(match subject {
             Subject::Shards => shards::measure(&options, clock, &mut notes).await?,
+            Subject::Cluster => cluster::measure(&options, clock, &mut notes).await?,
+            Subject::Processes => processes::measure(&options, clock, &mut notes).await?,
             Subject::Idle => idle::measure(&options, clock, &mut notes).await?,
             Subject::Writers => writers::measure(&options, clock, &mut notes).await?,
             Subject::Readers => readers::measure(&options, clock, &mut notes).await?,
