@@ -474,7 +474,7 @@ bench: needs-rust needs-wrk setup build ## Compare votes with what the machine c
 
 # More of its options: ARGS="--only idle,readers"; ARGS=--help names them.
 .PHONY: bench-growth
-bench-growth: needs-rust needs-wrk setup build ## How cost grows with shards, masters, processes, idle polls, writers and slow readers: 15 minutes, idle
+bench-growth: needs-rust needs-wrk setup build ## How cost grows with shards, masters, processes, days, idle polls, writers and slow readers: 15 minutes, idle
 	$(MEASURE) growth $(MEASURED) $(ARGS)
 
 # Another rate, time or number of shards: ARGS="--rate 30000"; ARGS=--help names all.

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod idle;
+mod long_polls;
 mod processes;
 mod readers;
 mod shards;
@@ -31,6 +32,8 @@ pub(crate) enum Subject {
     Cluster,
     /// One shard, and more and more ingest processes
     Processes,
+    /// A poll of up to 365 days that is read for the first time, beside another one's votes
+    LongPolls,
     /// Polls that nobody votes in
     Idle,
     /// Writers in the ledger, of processes that came and went
@@ -40,10 +43,11 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Shards,
         Self::Cluster,
         Self::Processes,
+        Self::LongPolls,
         Self::Idle,
         Self::Writers,
         Self::Readers,
@@ -53,7 +57,7 @@ impl Subject {
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
             Self::Shards => 300,
-            Self::Cluster | Self::Processes | Self::Idle | Self::Writers => 180,
+            Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Writers => 180,
             Self::Readers => 90,
         })
     }
@@ -75,6 +79,7 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
             Subject::Shards => shards::measure(&options, clock, &mut notes).await?,
             Subject::Cluster => cluster::measure(&options, clock, &mut notes).await?,
             Subject::Processes => processes::measure(&options, clock, &mut notes).await?,
+            Subject::LongPolls => long_polls::measure(&options, clock, &mut notes).await?,
             Subject::Idle => idle::measure(&options, clock, &mut notes).await?,
             Subject::Writers => writers::measure(&options, clock, &mut notes).await?,
             Subject::Readers => readers::measure(&options, clock, &mut notes).await?,
