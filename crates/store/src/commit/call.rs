@@ -31,7 +31,7 @@ pub(super) enum Mode<'a> {
     Try,
     /// As `Check`, of a writer whose poll is closed: marks it as drained for that closing time.
     Drain,
-    /// As `Check`, of a writer that will never send again: marks it as ended.
+    /// As `Check`, of a writer that will never send again: its entry leaves the ledger for that of the ended ones.
     End,
     /// No votes: uses the sequence, so that a batch sent under it can't apply any more.
     Burn,
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         let age_ms = i64::try_from(self.age.as_millis()).unwrap_or(0);
         let key_window = (batch.latest_ms + age_ms).div_euclid(target.key_window_ms);
         let checked = Packed::new(&batch.checked, target);
-        let mut command = self.script().command(9 + checked.bucket_keys.len());
+        let mut command = self.script().command(10 + checked.bucket_keys.len());
         command
             .arg(keys.state())
             .arg(keys.tally())
@@ -125,6 +125,7 @@ impl<'a> Call<'a> {
             .arg(keys.seen(key_window))
             .arg(keys.seen(key_window + 1))
             .arg(checked.bucket_keys)
+            .arg(keys.ended())
             .arg(self.writer.to_string())
             .arg(self.sequence)
             .arg(self.mode.argument().as_ref())
