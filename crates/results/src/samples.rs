@@ -73,6 +73,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
         minutes,
         late: Tally::new(2, 2),
         ledger: vec![BTreeMap::from([(WRITER, ledger)])],
+        ended: Vec::new(),
         received_at,
         sealed: None,
     }

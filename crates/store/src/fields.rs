@@ -4,8 +4,15 @@ use std::collections::HashMap;
 
 use vote_domain::{CandidateId, ChannelId, PollDefinition, WriterId};
 
-/// What the mark of a drained writer reads once the writer has ended.
+/// What the mark of a drained writer read once the writer had ended, before such writers left the ledger.
 pub(crate) const ENDED: &str = "ended";
+
+/// The ledger's sums of the writers that have ended: how many they are, their last sequences and their votes.
+pub(crate) const ENDED_WRITERS: &str = "ended/writers";
+/// See [`ENDED_WRITERS`].
+pub(crate) const ENDED_BATCHES: &str = "ended/batches";
+/// See [`ENDED_WRITERS`].
+pub(crate) const ENDED_VOTES: &str = "ended/votes";
 
 /// `<channel>/<candidate>`; ids are slugs, so the slash is theirs alone.
 pub(crate) fn pair(channel: &ChannelId, candidate: &CandidateId) -> String {
@@ -67,7 +74,7 @@ pub(crate) fn votes(writer: &WriterId) -> String {
     format!("{writer}/votes")
 }
 
-/// What a writer has left to send: a closing time, or [`ENDED`].
+/// The closing time for which a writer has nothing left to send.
 pub(crate) fn drained(writer: &WriterId) -> String {
     format!("{writer}/drained")
 }
@@ -75,6 +82,17 @@ pub(crate) fn drained(writer: &WriterId) -> String {
 /// The votes that the lane which began as this writer has counted as lost.
 pub(crate) fn lost(writer: &WriterId) -> String {
     format!("{writer}/lost")
+}
+
+/// What is kept of a writer that has ended: its last sequence and its votes.
+pub(crate) fn ended(last_sequence: u64, votes: u64) -> String {
+    format!("{last_sequence} {votes}")
+}
+
+/// The last sequence and the votes that [`ended`] has written.
+pub(crate) fn parse_ended(value: &str) -> Option<(u64, u64)> {
+    let (last_sequence, votes) = value.split_once(' ')?;
+    Some((last_sequence.parse().ok()?, votes.parse().ok()?))
 }
 
 /// The writer and the figure that `<writer>/sequence`, `…/votes`, `…/drained` or `…/lost` names.

@@ -65,9 +65,14 @@ impl ShardKeys {
         format!("{}:minutes:{minute}", self.prefix)
     }
 
-    /// The ledger: last sequence and votes of each writer.
+    /// The ledger: last sequence and votes of each writer that has not ended, and the sums of those that have.
     pub(crate) fn writers(&self) -> String {
         format!("{}:writers", self.prefix)
+    }
+
+    /// What the ledger had of each writer that has ended. It is not read with the figures.
+    pub(crate) fn ended(&self) -> String {
+        format!("{}:ended", self.prefix)
     }
 
     /// The reply to each writer's last batch; apart from the ledger, which readers fetch four
@@ -118,6 +123,7 @@ mod tests {
             "vote:{paredao-01/7}:minutes:29580000"
         );
         assert_eq!(shard.writers(), "vote:{paredao-01/7}:writers");
+        assert_eq!(shard.ended(), "vote:{paredao-01/7}:ended");
         assert_eq!(shard.replies(), "vote:{paredao-01/7}:replies");
         assert_eq!(shard.late(), "vote:{paredao-01/7}:late");
         assert_eq!(shard.seen(), "vote:{paredao-01/7}:seen");
@@ -137,6 +143,7 @@ mod tests {
             shard.tally(),
             shard.minutes(1),
             shard.writers(),
+            shard.ended(),
             shard.replies(),
             shard.late(),
             shard.restoring(),

@@ -36,7 +36,7 @@ pub use commit::{
 pub use config::RedisConfig;
 pub use error::StoreError;
 pub use fence::Fence;
-pub use figures::{Drained, Progress, ShardFigures, WriterLedger};
+pub use figures::{Drained, EndedSums, Progress, ShardFigures, WriterLedger};
 pub use nodes::Unconfirmed;
 pub use operator::{
     ListedPoll, PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError, Written,
@@ -45,5 +45,7 @@ pub use server::{
     Clocks, Difference, Finding, Inspection, Measured, Problem, Program, Rights, Watched,
     ask_for_user, inspect, longest_apart, try_commands, watch,
 };
-pub use snapshot::{Confirmed, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter, UnreadPoll};
+pub use snapshot::{
+    Confirmed, EndedWriters, PollSnapshot, SnapshotConfig, Snapshots, Snapshotter, UnreadPoll,
+};
 pub use store::Store;

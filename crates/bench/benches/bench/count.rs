@@ -190,6 +190,7 @@ fn snapshot(poll: &Poll, revision: u32, now: Timestamp) -> anyhow::Result<PollSn
         minutes,
         late: Tally::new(1, candidates),
         ledger: vec![BTreeMap::new()],
+        ended: Vec::new(),
         received_at: Some(now),
         sealed: None,
     })

@@ -238,8 +238,11 @@ impl DeskOutcomes {
             recorded: tally.total(),
             withdrawn: out.filter_map(|one| one.votes).sum(),
             late: snapshot.late.total(),
-            lost: writers(snapshot)
-                .map(|(_, ledger)| u128::from(ledger.lost))
+            lost: snapshot
+                .ledger
+                .iter()
+                .flat_map(BTreeMap::values)
+                .map(|ledger| u128::from(ledger.lost))
                 .sum(),
         }
     }
@@ -263,9 +266,7 @@ impl PeakMinute {
 impl Checks {
     fn new(snapshot: &PollSnapshot, view: &View, sealed: Option<&SealedPoll>) -> Self {
         let (tally, minutes) = (snapshot.tally.total(), snapshot.minutes.total());
-        let ledger = writers(snapshot)
-            .map(|(_, ledger)| u128::from(ledger.votes))
-            .sum();
+        let ledger = snapshot.ledger_total();
         let sum = snapshot.minutes.sum();
         let is_sealed_so = sealed.is_none_or(|sealed| sealed.tally == snapshot.tally);
         let (drained, waiting) = drained(snapshot, view.state);
@@ -274,7 +275,7 @@ impl Checks {
             tally,
             minutes,
             ledger,
-            writers: writers(snapshot).count(),
+            writers: snapshot.writers().count() + snapshot.ended_writers(),
             drained,
             waiting,
         }
@@ -288,18 +289,15 @@ fn drained(snapshot: &PollSnapshot, state: PollState) -> (Option<usize>, Vec<Wri
     }
     let closes_at_ms = snapshot.poll.closes_at.as_millisecond();
     let is_drained = |ledger: &WriterLedger| ledger.is_drained(closes_at_ms);
-    let count = writers(snapshot).filter(|(_, ledger)| is_drained(ledger));
-    let waiting = writers(snapshot).filter(|(_, ledger)| !is_drained(ledger));
+    let count = snapshot.writers();
+    let count = count.filter(|(_, ledger)| is_drained(ledger)).count() + snapshot.ended_writers();
+    let waiting = snapshot.writers();
+    let waiting = waiting.filter(|(_, ledger)| !is_drained(ledger));
     let waiting = match state {
         PollState::Sealed => Vec::new(),
         _ => waiting.take(NAMED).map(|(writer, _)| *writer).collect(),
     };
-    (Some(count.count()), waiting)
-}
-
-/// The writers of all shards; one that writes to several is there for each.
-fn writers(snapshot: &PollSnapshot) -> impl Iterator<Item = (&WriterId, &WriterLedger)> {
-    snapshot.ledger.iter().flat_map(BTreeMap::iter)
+    (Some(count), waiting)
 }
 
 impl<'d> JournalEntry<'d> {

@@ -62,16 +62,20 @@ pub(crate) struct ReceiptReport {
 }
 
 impl ReceiptReport {
-    fn new(receipt: Receipt, pages: &PollPages) -> Self {
+    /// # Errors
+    /// `snapshot-unavailable`, while not all writers that have ended were read.
+    fn new(receipt: Receipt, pages: &PollPages) -> Result<Self, Problem> {
+        let in_tally = in_tally(&receipt, &pages.snapshot);
+        let in_tally = in_tally.ok_or(ProblemCode::SnapshotUnavailable)?;
         let definition = &pages.snapshot.poll.definition;
         let at = wire_time::format(receipt.at);
         let (accepted_at, repeated_at) = match receipt.is_repeat {
             true => (None, Some(at)),
             false => (Some(at), None),
         };
-        Self {
+        Ok(Self {
             genuine: true,
-            in_tally: in_tally(&receipt, &pages.snapshot),
+            in_tally,
             kind: definition.kind(),
             direction: definition.direction(),
             state: pages.view.state,
@@ -84,16 +88,17 @@ impl ReceiptReport {
             sequence: receipt.sequence,
             place: receipt.place,
             poll: receipt.poll,
-        }
+        })
     }
 }
 
-/// Whether the ledger, the sealed one if there is one, has the receipt's batch.
-pub(crate) fn in_tally(receipt: &Receipt, snapshot: &PollSnapshot) -> bool {
+/// Whether the ledger, the sealed one if there is one, has the receipt's batch; `None` where that is not known yet.
+pub(crate) fn in_tally(receipt: &Receipt, snapshot: &PollSnapshot) -> Option<bool> {
     match sealed(snapshot) {
-        Some(sealed) => sealed
-            .last_sequence(receipt.shard, &receipt.writer)
-            .is_some_and(|last| receipt.sequence <= last),
+        Some(sealed) => {
+            let last = sealed.last_sequence(receipt.shard, &receipt.writer);
+            Some(last.is_some_and(|last| receipt.sequence <= last))
+        }
         None => snapshot.has_batch(receipt.shard, &receipt.writer, receipt.sequence),
     }
 }
@@ -139,7 +144,7 @@ pub(crate) async fn get_receipt(
     let pages = board.poll(&receipt.poll)?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "private, no-store"))
-        .json(ReceiptReport::new(receipt, pages)))
+        .json(ReceiptReport::new(receipt, pages)?))
 }
 
 /// Reads a receipt. Without a key its form alone can be judged.
@@ -163,6 +168,8 @@ pub(crate) fn verify(text: &str, key: Option<&ReceiptKey>) -> Result<Receipt, Pr
 
 #[cfg(test)]
 mod tests {
+    use vote_store::EndedWriters;
+
     use super::*;
     use crate::samples::{WRITER, opens_at, sealed_snapshot, snapshot};
 
@@ -192,8 +199,29 @@ mod tests {
             (receipt(u16::MAX, WRITER, 1), false),
             (receipt(0, other, 1), false),
         ] {
-            assert_eq!(in_tally(&receipt, &running), is_in, "{receipt:?}");
-            assert_eq!(in_tally(&receipt, &sealed), is_in, "sealed: {receipt:?}");
+            let wanted = Some(is_in);
+            assert_eq!(in_tally(&receipt, &running), wanted, "{receipt:?}");
+            assert_eq!(in_tally(&receipt, &sealed), wanted, "sealed: {receipt:?}");
+        }
+    }
+
+    #[test]
+    fn a_writer_that_has_ended_proves_its_receipts_and_one_that_is_not_known_yet_is_not_denied() {
+        let (ended, other) = (WriterId::from_bytes([8; 8]), WriterId::from_bytes([9; 8]));
+        let mut running = snapshot(&[(0, 0, 5)]);
+        for is_partial in [false, true] {
+            running.ended = vec![EndedWriters::new(&[(ended, 2, 5)], is_partial)];
+            let denied = (!is_partial).then_some(false);
+            for (receipt, is_in) in [
+                (receipt(0, WRITER, 3), Some(true)),
+                (receipt(0, WRITER, 4), Some(false)),
+                (receipt(0, ended, 2), Some(true)),
+                (receipt(0, ended, 3), denied),
+                (receipt(0, other, 1), denied),
+                (receipt(1, ended, 1), Some(false)),
+            ] {
+                assert_eq!(in_tally(&receipt, &running), is_in, "{receipt:?}");
+            }
         }
     }
 

@@ -224,7 +224,8 @@ async fn verdict(api: &Api, receipt: &Receipt) -> Result<(Arc<PollPages>, Verdic
     let mut news = api.board.news();
     loop {
         let pages = Arc::clone(api.board.load()?.poll(&receipt.poll)?);
-        let verdict = Verdict::of(in_tally(receipt, &pages.snapshot), &pages);
+        let is_in_tally = in_tally(receipt, &pages.snapshot).unwrap_or(false);
+        let verdict = Verdict::of(is_in_tally, &pages);
         let is_told = verdict != Verdict::Waiting;
         if is_told || !matches!(timeout_at(until, news.changed()).await, Ok(Ok(()))) {
             return Ok((pages, verdict));

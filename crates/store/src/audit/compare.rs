@@ -3,7 +3,7 @@
 use vote_domain::{Difference, Poll, SealedPoll};
 
 use crate::fence::Fence;
-use crate::figures::ShardFigures;
+use crate::figures::{EndedSums, ShardFigures};
 
 /// How the fence of a shard differs from the poll's; `None` where it does not.
 pub(crate) fn fence_difference(poll: &Poll, shard: &ShardFigures) -> Option<String> {
@@ -51,6 +51,12 @@ pub(crate) fn figure_differences(poll: &Poll, shard: &ShardFigures) -> Vec<Strin
     let (tally, ledger) = (shard.tally.total(), shard.ledger_total());
     if tally != ledger {
         differences.push(format!("shard {number}: tally {tally}, ledger {ledger}"));
+    }
+    let unlisted = shard.unlisted;
+    if unlisted != EndedSums::default() {
+        differences.push(format!(
+            "shard {number}: the ledger's sums of its ended writers have {unlisted} more than these themselves"
+        ));
     }
     differences
 }

@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::fence::Fence;
-    use crate::figures::{Drained, WriterLedger};
+    use crate::figures::{Drained, EndedSums, WriterLedger};
 
     /// A poll with two shards, after these changes.
     fn poll(transitions: &[Transition]) -> Poll {
@@ -195,6 +195,7 @@ mod tests {
                 minutes,
                 late: Tally::new(1, 2),
                 writers: BTreeMap::from([(writer(), ledger)]),
+                unlisted: EndedSums::default(),
             }
         };
         vec![shard(0), shard(1)]

@@ -12,7 +12,7 @@ use vote_domain::{
 
 use super::totals::Totals;
 use crate::fence::Fence;
-use crate::figures::{Drained, ShardFigures, WriterLedger};
+use crate::figures::{Drained, EndedSums, ShardFigures, WriterLedger};
 
 /// What says that a document is a backup.
 pub(super) const FORMAT: &str = "vote-backup";
@@ -159,6 +159,7 @@ impl ShardDocument {
             minutes,
             late: self.late.clone(),
             writers,
+            unlisted: EndedSums::default(),
         })
     }
 }

@@ -32,7 +32,7 @@ pub(super) enum Mode<'a> {
     Try,
     /// As `Check`, of a writer whose poll is closed: marks it as drained for that closing time.
     Drain,
-    /// As `Check`, of a writer that will never send again: marks it as ended.
+    /// As `Check`, of a writer that will never send again: its entry leaves the ledger for that of the ended ones.
     End,
     /// No votes: uses the sequence, so that a batch sent under it can't apply any more.
     Burn,
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         // Remembered from now on, not from when the batch was new.
         let age_ms = i64::try_from(self.age.as_millis()).unwrap_or(0);
         let checked = Packed::new(&batch.checked, target);
-        let mut command = self.script().command(7 + checked.bucket_keys.len());
+        let mut command = self.script().command(8 + checked.bucket_keys.len());
         command
             .arg(keys.state())
             .arg(keys.tally())
@@ -122,6 +122,7 @@ impl<'a> Call<'a> {
             .arg(keys.replies())
             .arg(keys.late())
             .arg(keys.seen())
+            .arg(keys.ended())
             .arg(checked.bucket_keys)
             .arg(self.writer.to_string())
             .arg(self.sequence)

@@ -34,6 +34,9 @@ pub(super) enum Attempt {
     Unknown(String),
 }
 
+/// What the ledger has of a writer: the last sequence and all votes.
+type LedgerEntry = (Option<u64>, Option<u64>);
+
 /// The lane was told to end before the outcome was known.
 #[derive(Debug)]
 pub(super) struct Aborted;
@@ -155,24 +158,36 @@ impl Sender {
         self.attempt(call).await
     }
 
-    /// The last sequence and all votes of a writer in the ledger, read in one step.
+    /// The last sequence and all votes of a writer in the ledger, or among those that have ended, read in one step.
     pub(super) async fn read_ledger(
         &mut self,
         writer: WriterId,
     ) -> Result<Result<(u64, u64), String>, Aborted> {
-        let mut command = redis::cmd("HMGET");
-        command
-            .arg(self.target.keys.writers())
+        let keys = &self.target.keys;
+        let mut question = redis::pipe();
+        // In this order: a writer leaves the ledger for the ended ones, never the other way.
+        question
+            .cmd("HMGET")
+            .arg(keys.writers())
             .arg(crate::fields::sequence(&writer))
-            .arg(crate::fields::votes(&writer));
+            .arg(crate::fields::votes(&writer))
+            .cmd("HMGET")
+            .arg(keys.ended())
+            .arg(writer.to_string());
         let abort = self.abort.clone();
         let read = async {
             let mut link = self.link().await?;
-            let answer: RedisResult<(Option<u64>, Option<u64>)> =
-                command.query_async(&mut *link).await;
+            let answer: RedisResult<(LedgerEntry, [Option<String>; 1])> =
+                question.query_async(&mut *link).await;
             let reason = self.learn_from(link, answer.as_ref().err());
-            let (sequence, votes) = answer.map_err(|_| reason)?;
-            Ok::<_, String>((sequence.unwrap_or(0), votes.unwrap_or(0)))
+            let (entry, [ended]) = answer.map_err(|_| reason)?;
+            Ok::<_, String>(match (entry, ended) {
+                ((Some(sequence), votes), _) => (sequence, votes.unwrap_or(0)),
+                (_, Some(ended)) => crate::fields::parse_ended(&ended).ok_or_else(|| {
+                    format!("{}: {ended:?} is no entry", self.target.keys.ended())
+                })?,
+                _ => (0, 0),
+            })
         };
         tokio::select! {
             biased;

@@ -1,10 +1,14 @@
 //! The figures of a poll, shard by shard: what they are, and how they are read.
 
+pub(crate) mod ended;
+mod ended_sums;
 pub(crate) mod minutes;
 mod parse;
 pub(crate) mod read;
 mod shard;
 pub(crate) mod whole;
 
+pub use ended_sums::EndedSums;
+pub(crate) use ended_sums::EndedWriter;
 pub use shard::{Drained, ShardFigures, WriterLedger};
 pub use whole::Progress;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use redis::{FromRedisValue as _, Value};
 use vote_domain::{PollDefinition, Tally, WriterId};
 
+use super::ended_sums::{EndedSums, EndedWriter};
 use super::shard::{Drained, WriterLedger};
 use crate::error::StoreError;
 use crate::fields::{self, LedgerField, Places};
@@ -29,15 +30,20 @@ pub(super) fn tally(
     Ok(tally)
 }
 
-/// What a shard has of its writers.
+/// What a shard has of its writers: of those that have ended the sums.
 pub(super) fn ledger(
     key: &str,
     answer: Value,
-) -> Result<BTreeMap<WriterId, WriterLedger>, StoreError> {
+) -> Result<(BTreeMap<WriterId, WriterLedger>, EndedSums), StoreError> {
     let mut writers: BTreeMap<WriterId, WriterLedger> = BTreeMap::new();
+    let mut ended = EndedSums::default();
     for (field, value) in pairs(key, answer)? {
         let (field, value) = (bytes(key, &field)?, bytes(key, &value)?);
         let wrong = || wrong(key, field, value);
+        if let Some(sum) = ended.field(field) {
+            *sum = number(value).ok_or_else(wrong)?.into();
+            continue;
+        }
         let (writer, figure) = std::str::from_utf8(field)
             .ok()
             .and_then(fields::parse_ledger)
@@ -50,7 +56,38 @@ pub(super) fn ledger(
             LedgerField::Drained => entry.drained = drained(value).ok_or_else(wrong)?,
         }
     }
+    Ok((writers, ended))
+}
+
+/// Entries of ended writers, as `HSCAN` gives them.
+pub(super) fn ended(
+    key: &str,
+    answer: Value,
+) -> Result<BTreeMap<WriterId, EndedWriter>, StoreError> {
+    let mut writers = BTreeMap::new();
+    for (field, value) in pairs(key, answer)? {
+        let (field, value) = (bytes(key, &field)?, bytes(key, &value)?);
+        let writer = std::str::from_utf8(field).ok();
+        let writer = writer.and_then(|writer| WriterId::parse(writer).ok());
+        let writer = writer.ok_or_else(|| unknown(key, field))?;
+        writers.insert(writer, ended_writer(key, field, value)?);
+    }
     Ok(writers)
+}
+
+/// One entry of an ended writer.
+pub(super) fn ended_writer(
+    key: &str,
+    field: &[u8],
+    value: &[u8],
+) -> Result<EndedWriter, StoreError> {
+    let text = std::str::from_utf8(value).ok();
+    let entry = text.and_then(fields::parse_ended);
+    let (last_sequence, votes) = entry.ok_or_else(|| wrong(key, field, value))?;
+    Ok(EndedWriter {
+        last_sequence,
+        votes,
+    })
 }
 
 /// `ended`, or a closing time.

@@ -70,7 +70,7 @@ pub(crate) async fn shard(
     let fence = Fence::parse(&fields);
     let tally = parse::tally(poll, places, &tally, next())?;
     let late = parse::tally(poll, places, &late, next())?;
-    let writers = parse::ledger(&keys.writers(), next())?;
+    let (writers, unlisted) = parse::ledger(&keys.writers(), next())?;
     let mut series = MinuteSeries::empty(poll);
     for (key, &minute) in names.iter().zip(minutes) {
         let votes = parse::tally(poll, places, key, next())?;
@@ -88,5 +88,6 @@ pub(crate) async fn shard(
         minutes: series,
         late,
         writers,
+        unlisted,
     })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use vote_domain::{MinuteSeries, ShardTotals, Tally, WriterId, WriterTotals};
 
+use super::ended_sums::{EndedSums, EndedWriter};
 use crate::fence::Fence;
 
 /// What the ledger of a shard has of one writer.
@@ -44,6 +45,15 @@ impl WriterLedger {
     }
 }
 
+impl From<&WriterLedger> for EndedWriter {
+    fn from(entry: &WriterLedger) -> Self {
+        Self {
+            last_sequence: entry.last_sequence,
+            votes: entry.votes,
+        }
+    }
+}
+
 /// All figures of one shard, as of one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardFigures {
@@ -60,26 +70,34 @@ pub struct ShardFigures {
     pub minutes: MinuteSeries,
     /// Votes that came too late, and are not in the tally.
     pub late: Tally,
-    /// The ledger: the same votes as in the tally, by writer.
+    /// The ledger: the same votes as in the tally, by writer. Writers that have ended are among them where they were
+    /// looked up.
     pub writers: BTreeMap<WriterId, WriterLedger>,
+    /// What the ledger's sums of ended writers have beyond those that are among `writers`: nothing where all of them were
+    /// looked up, and the ledger agrees with itself.
+    pub unlisted: EndedSums,
 }
 
 impl ShardFigures {
     /// All votes of the ledger.
     pub(crate) fn ledger_total(&self) -> u128 {
-        self.writers
+        let listed: i128 = self
+            .writers
             .values()
-            .map(|writer| u128::from(writer.votes))
-            .sum()
+            .map(|writer| i128::from(writer.votes))
+            .sum();
+        u128::try_from(listed + self.unlisted.votes).unwrap_or(0)
     }
 
     /// The sum of all writers' last sequences: grows with each batch.
     #[must_use]
     pub fn sequences(&self) -> u64 {
-        self.writers
+        let listed: i128 = self
+            .writers
             .values()
-            .map(|writer| writer.last_sequence)
-            .sum()
+            .map(|writer| i128::from(writer.last_sequence))
+            .sum();
+        u64::try_from(listed + self.unlisted.batches).unwrap_or(0)
     }
 
     /// The figures in the form in which they are sealed.

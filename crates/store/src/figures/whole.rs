@@ -9,6 +9,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use vote_domain::{Minute, MinuteSeries, Poll, Tally};
 
+use super::ended;
+use super::ended_sums::EndedSums;
 use super::minutes::{self, MOST_MINUTES, Pace};
 use super::read;
 use super::shard::ShardFigures;
@@ -91,9 +93,13 @@ impl<'a> WholeShards<'a> {
         let mut before: Option<ShardFigures> = None;
         for attempt in 1..=TRIES {
             let shard = self.with_newest(number, &over, &late).await?;
-            let agrees = shard.minutes.sum().is_ok_and(|sum| sum == shard.tally);
+            // A writer that ends while the ended ones are listed may be missing among them.
+            let agrees = shard.minutes.sum().is_ok_and(|sum| sum == shard.tally)
+                && shard.unlisted == EndedSums::default();
             let is_same = before.is_some_and(|before| {
-                before.tally == shard.tally && before.minutes == shard.minutes
+                before.tally == shard.tally
+                    && before.minutes == shard.minutes
+                    && before.unlisted == shard.unlisted
             });
             if agrees || is_same || attempt == TRIES {
                 return Ok(shard);
@@ -119,10 +125,12 @@ impl<'a> WholeShards<'a> {
         let poll = &self.poll.definition;
         let minutes: Vec<i64> = self.newest.iter().chain(late).copied().collect();
         let mut shard = read::shard(self.nodes, poll, &self.places, number, &minutes).await?;
+        let keys = ShardKeys::new(poll.id(), number);
+        ended::list(self.nodes, &keys, &mut shard).await?;
         let over = over.iter();
         for (minute, votes) in over.filter(|(minute, _)| !late.contains(&minute.since_epoch())) {
             let added = shard.minutes.add_minute(minute, votes);
-            let key = ShardKeys::new(poll.id(), number).minutes(minute.since_epoch());
+            let key = keys.minutes(minute.since_epoch());
             added.map_err(|overflow| StoreError::corrupt(&key, &overflow))?;
         }
         Ok(shard)
@@ -154,6 +162,27 @@ impl<'a> WholeShards<'a> {
         }
         Ok(series)
     }
+}
+
+/// All figures of all shards but their minutes, with each writer by itself.
+pub(crate) async fn without_minutes(
+    nodes: &Nodes,
+    poll: &Poll,
+) -> Result<Vec<ShardFigures>, StoreError> {
+    let mut shards = read::without_minutes(nodes, poll).await?;
+    let places = Places::of(&poll.definition);
+    for shard in &mut shards {
+        let keys = ShardKeys::new(poll.definition.id(), shard.shard);
+        ended::list(nodes, &keys, shard).await?;
+        for _ in 1..TRIES {
+            if shard.unlisted == EndedSums::default() {
+                break;
+            }
+            *shard = read::shard(nodes, &poll.definition, &places, shard.shard, &[]).await?;
+            ended::list(nodes, &keys, shard).await?;
+        }
+    }
+    Ok(shards)
 }
 
 /// The minutes that are other ones in `after` than they were.

@@ -5,20 +5,24 @@
 --       2 tally     hash    <channel>/<candidate> -> votes
 --       3 minutes   hash    <channel>/<candidate> -> votes of the batch's minute
 --       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger; <writer>/drained: the
---                           closes_at for which the writer has nothing left to send, or 'ended'; <writer>/lost: the
---                           votes that the lane which began as this writer has counted as lost
+--                           closes_at for which the writer has nothing left to send; <writer>/lost: the
+--                           votes that the lane which began as this writer has counted as lost; ended/writers,
+--                           ended/batches, ended/votes: how many writers have ended, their last sequences and their
+--                           votes, added up
 --       5 replies   hash    <writer> -> <sequence>:<reply>, where the reply was not just 'A'
 --       6 late      hash    <channel>/<candidate> -> votes that came after closes_at
 --       7 seen      hash    <3 bytes of an idempotency digest> -> records of 16 bytes, the oldest first: the sixteenth
 --                           of a key window that it is of, the fingerprint of its vote, 12 other bytes of the digest
---       8..         hashes  voter buckets that this batch touches: voter digest -> votes used
+--       8 ended     hash    <writer> -> '<sequence> <votes>' of each writer that has ended, whose own fields are
+--                           no longer in `writers` then, but <writer>/lost
+--       9..         hashes  voter buckets that this batch touches: voter digest -> votes used
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
 --         the fence lets pass while the poll isn't over for good, with ' <writer>/<sequence>' behind it for
 --         each writer that it had been acknowledged to before; 'burn' uses the sequence and
 --         counts nothing. Four only ask whether <sequence> is the last one here: 'check'; 'try', which,
 --         if it is, fails where a batch would fail for want of memory, disk, replicas or rights; 'drain',
 --         which marks the writer as drained for the closes_at in ARGV 4 (it sends no
---         vote any more that came before); 'end', which marks it as one that never sends again
+--         vote any more that came before); 'end', which says that it never sends again: its entry goes to `ended`
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 of a question '<writer>/lost <votes>' where the lane has counted votes as lost, which is noted if it is the
 --         last one here, else empty  7 lifetime of `seen` after the latest key, milliseconds
@@ -26,7 +30,7 @@
 --         where the vote carries no key
 --       9 codes, 2 bytes per checked vote: channel and candidate, the fingerprint held in `seen`
 --       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
---       11 buckets, 2 bytes per checked vote, big-endian: which of KEYS 10.. holds its voter
+--       11 buckets, 2 bytes per checked vote, big-endian: which of KEYS 9.. holds its voter
 --       12 the sixteenth of a key window that it is, 2 bytes, big-endian
 --       13.. four for each channel and candidate of the batch: field, code, votes that need no
 --            check, votes a voter has in that channel (0 = no limit, -1 = the candidate is withdrawn: no
@@ -56,7 +60,7 @@
 
 local state_key, tally_key, minutes_key, writers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local replies_key, late_key = KEYS[5], KEYS[6]
-local seen_key, FIRST_BUCKET = KEYS[7], 8
+local seen_key, ended_key, FIRST_BUCKET = KEYS[7], KEYS[8], 9
 local FIRST_PAIR, CHUNK = 13, 1000
 local NO_DIGEST, NO_VOTER = string.rep('\0', 12), string.rep('\0', 16)
 local FIELD, DIGEST, RECORD = 3, 12, 16
@@ -70,28 +74,51 @@ local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local checked, stamp = #codes / 2, ARGV[12]
 
 local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes')
+-- A writer that the ledger does not name is new, or has ended: then what comes of it came late.
+local has_ended = false
+if not ledger[1] then
+  local entry = redis.call('HGET', ended_key, writer)
+  if entry then ledger, has_ended = { string.match(entry, '^(%d+) (%d+)$') }, true end
+end
 local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
 local asks = mode == 'check' or mode == 'try' or mode == 'drain' or mode == 'end'
+
+-- The ledger's sums of the writers that have ended, with these added.
+local function ended_sums(writers, batches, votes)
+  local before = redis.call('HMGET', writers_key, 'ended/writers', 'ended/batches', 'ended/votes')
+  local function sum(i, added) return string.format('%.0f', tonumber(before[i] or '0') + added) end
+  return { 'ended/writers', sum(1, writers), 'ended/batches', sum(2, batches), 'ended/votes', sum(3, votes) }
+end
+
+-- A writer that never sends again leaves the ledger, which is read whole at each tick, and stays in `ended`, which is not.
+-- Its last reply is known to its lane, or it would not have said so.
+local function fold()
+  local sums = ended_sums(1, last, votes_before)
+  redis.call('HLEN', ended_key)
+  redis.call('HDEL', replies_key, writer)
+  redis.call('HDEL', writers_key, writer .. '/sequence', writer .. '/votes', writer .. '/drained')
+  redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))
+  redis.call('HSET', writers_key, unpack(sums))
+end
 
 -- Marks a writer whose last batch is here, and notes what its lane has lost. One that has never sent a batch needs no mark.
 local function mark()
   local fence = redis.call('HMGET', state_key, 'state', 'closes_at')
-  local state, value = fence[1], nil
+  local state = fence[1]
   if state == 'sealed' or state == 'void' then return end
   local lost, votes = string.match(ARGV[6], '^(%x+/lost) (%d+)$')
   -- It only grows: a question may come late.
   if state and lost and tonumber(redis.call('HGET', writers_key, lost) or '0') < tonumber(votes) then
     redis.call('HSET', writers_key, lost, votes)
   end
-  if last == 0 then return end
-  if mode == 'end' then
-    value = 'ended'
-  elseif (state == 'open' or state == 'closed') and tonumber(fence[2]) == earliest then
-    value = ARGV[4]
-  end
+  if last == 0 or has_ended then return end
   local field = writer .. '/drained'
-  if value and redis.call('HGET', writers_key, field) ~= value then
-    redis.call('HSET', writers_key, field, value)
+  if mode == 'end' then
+    -- Without a fence it may be a backup that is being written.
+    if state then fold() end
+  elseif (state == 'open' or state == 'closed') and tonumber(fence[2]) == earliest
+    and redis.call('HGET', writers_key, field) ~= ARGV[4] then
+    redis.call('HSET', writers_key, field, ARGV[4])
   end
 end
 
@@ -128,7 +155,8 @@ local terminal = state == 'sealed' or state == 'void'
 local is_original = false
 if mode == 'replay' then
   for earlier, its_sequence in string.gmatch(ARGV[3], ' (%x+)/(%d+)') do
-    local its_last = redis.call('HGET', writers_key, earlier .. '/sequence') or '0'
+    local its_last = redis.call('HGET', writers_key, earlier .. '/sequence')
+      or string.match(redis.call('HGET', ended_key, earlier) or '0', '^%d+')
     if tonumber(its_last) >= tonumber(its_sequence) then is_original = true end
   end
 end
@@ -303,8 +331,15 @@ if reply ~= 'A' then redis.call('HLEN', replies_key) end
 
 -- The first write. From here on nothing fails any more. It must be one that Redis refuses while it is
 -- out of memory: after any other one (a PEXPIRE) it would take all the rest as well, beyond `maxmemory`.
-redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2],
-  writer .. '/votes', string.format('%.0f', votes_before + total))
+local votes_now = string.format('%.0f', votes_before + total)
+if has_ended then
+  -- What its process had left behind, or an attempt that nobody knew of.
+  local sums = ended_sums(0, 1, total)
+  redis.call('HSET', ended_key, writer, ARGV[2] .. ' ' .. votes_now)
+  redis.call('HSET', writers_key, unpack(sums))
+else
+  redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2], writer .. '/votes', votes_now)
+end
 if latest > tonumber(fence[4] or '0') then redis.call('HSET', state_key, 'received_at', ARGV[5]) end
 if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
 if #tally > 0 then redis.call('HSET', tally_key, unpack(tally)) end

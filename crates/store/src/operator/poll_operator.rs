@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use vote_domain::{HeldFigures, Poll, PollId, PollState, ReceiptKey, SealedPoll, Tally, standing};
+use redis::Cmd;
+use vote_domain::{
+    HeldFigures, Poll, PollId, PollState, ReceiptKey, SealedPoll, Tally, WriterId, standing,
+};
 
 use crate::audit::{AuditReport, Undrained, audit_report, undrained};
 use crate::error::StoreError;
+use crate::fields;
 use crate::figures::whole::WholeShards;
 use crate::figures::{self, Progress, ShardFigures};
 use crate::keys::{self, ShardKeys};
@@ -102,7 +106,7 @@ impl PollOperator {
         shards.all(&*self.progress).await
     }
 
-    /// The figures of all shards without their minutes, at once.
+    /// The figures of all shards without their minutes.
     ///
     /// # Errors
     /// As [`PollOperator::figures`].
@@ -110,7 +114,29 @@ impl PollOperator {
         &self,
         poll: &Poll,
     ) -> Result<Vec<ShardFigures>, StoreError> {
-        figures::read::without_minutes(&self.nodes, poll).await
+        figures::whole::without_minutes(&self.nodes, poll).await
+    }
+
+    /// The sequence of the last batch that a shard has of a writer; `None` where it has none.
+    ///
+    /// # Errors
+    /// As [`PollOperator::figures`].
+    pub async fn last_sequence(
+        &self,
+        poll: &Poll,
+        shard: u16,
+        writer: WriterId,
+    ) -> Result<Option<u64>, StoreError> {
+        let keys = ShardKeys::new(poll.definition.id(), shard);
+        let key = keys.writers();
+        let command = Cmd::hget(&key, fields::sequence(&writer));
+        // A writer leaves the ledger for the ended ones, never the other way.
+        let last: Option<u64> = self.nodes.query(&key, &command).await?;
+        if last.is_some() {
+            return Ok(last);
+        }
+        let ended = figures::ended::among(&self.nodes, &keys, &[writer]).await?;
+        Ok(ended.get(&writer).map(|ended| ended.last_sequence))
     }
 
     /// All votes of the tallies of all shards.

@@ -98,6 +98,15 @@ const NO_READER: &str =
 const LIST: Need = need("(+smembers %R~vote:polls)", "SMEMBERS vote:polls");
 const DOCUMENT: Need = need("(+get %R~vote:poll:*)", "GET vote:poll:doctor");
 const RECEIPTS: Need = need("(+get %R~vote:receipts:key)", "GET vote:receipts:key");
+/// What the script deletes where a writer ends.
+const LEAVE_LEDGER: Need = need(
+    "(+hdel ~vote:{*:writers)",
+    "HDEL vote:{doctor/0}:writers no-field",
+);
+const FORGET_REPLY: Need = need(
+    "(+hdel ~vote:{*:replies)",
+    "HDEL vote:{doctor/0}:replies no-field",
+);
 
 const INGEST: &[Need] = &[
     LIST,
@@ -117,6 +126,8 @@ const INGEST: &[Need] = &[
     need("(+hlen ~vote:{*)", "HLEN vote:{doctor/0}:state"),
     need("(+exists ~vote:{*)", "EXISTS vote:{doctor/0}:state"),
     need("(+pexpire ~vote:{*)", "PEXPIRE vote:{doctor/0}:state 1"),
+    LEAVE_LEDGER,
+    FORGET_REPLY,
 ];
 
 const RESULTS: &[Need] = &[
@@ -130,6 +141,7 @@ const RESULTS: &[Need] = &[
     ),
     need("(+hmget %R~vote:{*)", "HMGET vote:{doctor/0}:state state"),
     need("(+hgetall %R~vote:{*)", "HGETALL vote:{doctor/0}:state"),
+    need("(+hscan %R~vote:{*:ended)", "HSCAN vote:{doctor/0}:ended 0"),
 ];
 
 const VOTECTL: &[Need] = &[
@@ -157,11 +169,14 @@ const VOTECTL: &[Need] = &[
         "HSET vote:{doctor/0}:state a b no-value",
     ),
     need("(+hgetall ~vote:{*)", "HGETALL vote:{doctor/0}:state"),
+    need("(+hscan ~vote:{*)", "HSCAN vote:{doctor/0}:ended 0"),
     need("(+exists ~vote:{*)", "EXISTS vote:{doctor/0}:state"),
     need(
         "(+hdel ~vote:{*:state)",
         "HDEL vote:{doctor/0}:state no-field",
     ),
+    LEAVE_LEDGER,
+    FORGET_REPLY,
     need("(+get ~vote:{*:import)", "GET vote:{doctor/0}:import"),
     need(
         "(+set ~vote:{*:import)",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use vote_domain::{MinuteSeries, Poll, SealedPoll, Tally, TallyOverflow};
 
+use super::ended::EndedWriters;
 use super::snapshots::PollSnapshot;
 use crate::error::StoreError;
 use crate::figures::ShardFigures;
@@ -25,6 +26,7 @@ pub(super) fn assemble(
     poll: &Poll,
     shards: Vec<ShardFigures>,
     minutes: MinuteSeries,
+    ended: Vec<EndedWriters>,
     sealed: Option<Arc<SealedPoll>>,
 ) -> Result<PollSnapshot, StoreError> {
     let mut tally = Tally::empty(&poll.definition);
@@ -47,6 +49,7 @@ pub(super) fn assemble(
         minutes,
         late,
         ledger,
+        ended,
         revision,
         received_at,
         sealed,

@@ -53,13 +53,21 @@ impl AwaitedReplays {
     }
 }
 
-/// Whether the ledger of `read` lacks batches that the one of `known` has.
+/// Whether the ledger of `read` lacks batches that the one of `known` has. Of writers that had ended already, which send
+/// nothing again, it is enough that all together have no less.
 fn has_less(read: &PollSnapshot, known: &PollSnapshot) -> bool {
+    let batches = |of: &PollSnapshot| of.revision.saturating_sub(of.poll.revision);
+    if batches(read) < batches(known) {
+        return true;
+    }
     let shards = (0_u16..).zip(&known.ledger);
     shards.into_iter().any(|(shard, writers)| {
-        writers
+        let mut writers = writers
             .iter()
-            .any(|(writer, ledger)| !read.has_batch(shard, writer, ledger.last_sequence))
+            .filter(|(_, ledger)| ledger.last_sequence > 0);
+        writers.any(|(writer, ledger)| {
+            read.has_batch(shard, writer, ledger.last_sequence) != Some(true)
+        })
     })
 }
 
@@ -70,6 +78,7 @@ mod tests {
 
     use super::*;
     use crate::figures::WriterLedger;
+    use crate::snapshot::EndedWriters;
 
     /// A snapshot whose ledger has so many batches of one writer.
     fn snapshot(last_sequence: u64) -> PollSnapshot {
@@ -86,9 +95,20 @@ mod tests {
             minutes: MinuteSeries::new(1, 2),
             late: Tally::new(1, 2),
             ledger: vec![BTreeMap::from([(WriterId::from_bytes([1; 8]), ledger)])],
+            ended: Vec::new(),
             revision: 1,
             received_at: None,
             sealed: None,
+        }
+    }
+
+    /// The same after the writer has ended.
+    fn ended(last_sequence: u64) -> PollSnapshot {
+        let writer = (WriterId::from_bytes([1; 8]), last_sequence, 1);
+        PollSnapshot {
+            ledger: vec![BTreeMap::new()],
+            ended: vec![EndedWriters::new(&[writer], false)],
+            ..snapshot(0)
         }
     }
 
@@ -108,6 +128,24 @@ mod tests {
         assert!(replays.awaits(&snapshot(7), &snapshot(6)));
         assert!(replays.awaits(&snapshot(7), &snapshot(6)));
         assert!(!replays.awaits(&snapshot(7), &snapshot(7)));
+    }
+
+    #[test]
+    fn a_writer_that_has_ended_lacks_nothing_unless_all_of_them_have_less_batches() {
+        let mut replays = replays(Duration::from_secs(60));
+        assert!(!replays.awaits(&snapshot(7), &ended(7)));
+        assert!(replays.awaits(&snapshot(7), &ended(6)));
+        assert!(!replays.awaits(&ended(7), &snapshot(7)));
+        let revision = ended(7).poll.revision;
+        let before = PollSnapshot {
+            revision: revision + 7,
+            ..ended(7)
+        };
+        let after = PollSnapshot {
+            revision: revision + 6,
+            ..ended(6)
+        };
+        assert!(replays.awaits(&before, &after));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod awaited_replays;
 mod cadence;
 mod changes;
 mod config;
+mod ended;
 mod kept;
 mod metrics;
 mod minutes;
@@ -17,5 +18,6 @@ mod snapshotter;
 mod ticks;
 
 pub use config::SnapshotConfig;
+pub use ended::EndedWriters;
 pub use snapshots::{Confirmed, PollSnapshot, Snapshots, UnreadPoll};
 pub use snapshotter::Snapshotter;

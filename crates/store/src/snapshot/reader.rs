@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use vote_domain::{Poll, PollId, PollState, SealedPoll};
 
 use super::assemble::{assemble, ledgers_agree};
+use super::ended::{EndedWriters, KnownEnded};
 use super::metrics::{Metrics, PollLabels};
 use super::minutes::{Known, PollMinutes};
 use super::snapshots::PollSnapshot;
@@ -23,13 +24,19 @@ use crate::polls::documents;
 pub(super) struct FiguresReader {
     nodes: Nodes,
     metrics: Metrics,
-    minutes: BTreeMap<PollId, PollMinutes>,
+    kept: BTreeMap<PollId, Kept>,
     /// Whose turn it is to read minutes that are over: one call at a time, and a pause after it.
     turn: Arc<Semaphore>,
     /// Polls with a shard whose fence is not what the document says.
     unfenced: BTreeSet<PollId>,
     /// Polls whose figures do not agree.
     disagreeing: BTreeSet<PollId>,
+}
+
+/// What is kept of one poll.
+struct Kept {
+    minutes: PollMinutes,
+    ended: KnownEnded,
 }
 
 /// What was read of one poll.
@@ -44,7 +51,7 @@ impl FiguresReader {
         Self {
             nodes,
             metrics,
-            minutes: BTreeMap::new(),
+            kept: BTreeMap::new(),
             turn: Arc::new(Semaphore::new(1)),
             unfenced: BTreeSet::new(),
             disagreeing: BTreeSet::new(),
@@ -63,7 +70,7 @@ impl FiguresReader {
 
     /// Forgets all other polls.
     pub(super) fn retain(&mut self, is_known: impl Fn(&PollId) -> bool) {
-        self.minutes.retain(|id, _| is_known(id));
+        self.kept.retain(|id, _| is_known(id));
         self.unfenced.retain(|id| is_known(id));
         self.disagreeing.retain(|id| is_known(id));
     }
@@ -75,11 +82,15 @@ impl FiguresReader {
         now: Timestamp,
     ) -> Result<Option<Read>, StoreError> {
         let id = poll.definition.id();
-        let known = self.minutes.remove(id).filter(|known| known.are_of(poll));
-        let mut minutes = known.unwrap_or_else(|| PollMinutes::new(poll));
-        let read = self.read_with(&mut minutes, poll, now).await;
-        self.minutes.insert(id.clone(), minutes);
-        let (shards, known) = read?;
+        let kept = self.kept.remove(id);
+        let kept = kept.filter(|kept| kept.minutes.are_of(poll));
+        let mut kept = kept.unwrap_or_else(|| Kept {
+            minutes: PollMinutes::new(poll),
+            ended: KnownEnded::none(poll.definition.shards()),
+        });
+        let read = self.read_with(&mut kept, poll, now).await;
+        self.kept.insert(id.clone(), kept);
+        let (shards, known, ended) = read?;
         let (series, agrees) = match known {
             Known::All(series) => (series, ledgers_agree(&shards)),
             Known::Disagreeing(series) => (series, false),
@@ -91,7 +102,7 @@ impl FiguresReader {
             _ => None,
         };
         let received_at_ms = shards.iter().map(|shard| shard.received_at_ms).collect();
-        let snapshot = assemble(poll, shards, series, sealed)?;
+        let snapshot = assemble(poll, shards, series, ended, sealed)?;
         Ok(Some(Read {
             snapshot,
             received_at_ms,
@@ -100,17 +111,19 @@ impl FiguresReader {
 
     async fn read_with(
         &mut self,
-        minutes: &mut PollMinutes,
+        kept: &mut Kept,
         poll: &Poll,
         now: Timestamp,
-    ) -> Result<(Vec<ShardFigures>, Known), StoreError> {
+    ) -> Result<(Vec<ShardFigures>, Known, Vec<EndedWriters>), StoreError> {
+        let Kept { minutes, ended } = kept;
         let named = minutes.at(poll, now);
         let shards = self.figures(poll, minutes.places(), &named).await?;
         let (nodes, turn) = (&self.nodes, &self.turn);
         let known = minutes
             .take(nodes, turn, poll, now, &shards, &named)
             .await?;
-        Ok((shards, known))
+        let ended = ended.take(nodes, poll.definition.id(), &shards).await?;
+        Ok((shards, known, ended))
     }
 
     /// Counts each reading that does not agree, and says the first.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use vote_domain::{MinuteSeries, Poll, PollId, ReceiptKey, SealedPoll, Tally, WriterId};
 
+use super::ended::EndedWriters;
 use crate::figures::WriterLedger;
 
 /// What is known of one poll, as of one instant.
@@ -19,8 +20,10 @@ pub struct PollSnapshot {
     pub minutes: MinuteSeries,
     /// Votes that came too late.
     pub late: Tally,
-    /// The ledger, a map per shard.
+    /// The ledger, a map per shard, without the writers that have ended.
     pub ledger: Vec<BTreeMap<WriterId, WriterLedger>>,
+    /// The writers that have ended, shard by shard.
+    pub ended: Vec<EndedWriters>,
     /// Grows with every batch that was committed and every change of the poll; the same number in
     /// every process that reads the same figures.
     pub revision: u64,
@@ -32,13 +35,51 @@ pub struct PollSnapshot {
 }
 
 impl PollSnapshot {
-    /// Whether the ledger has the batch that a receipt names.
+    /// Whether the ledger has the batch that a receipt names; `None` where the writer may have ended, and not all of
+    /// those were read yet.
     #[must_use]
-    pub fn has_batch(&self, shard: u16, writer: &WriterId, sequence: u64) -> bool {
-        self.ledger
-            .get(usize::from(shard))
-            .and_then(|writers| writers.get(writer))
-            .is_some_and(|writer| sequence <= writer.last_sequence)
+    pub fn has_batch(&self, shard: u16, writer: &WriterId, sequence: u64) -> Option<bool> {
+        let writers = self.ledger.get(usize::from(shard));
+        match writers.and_then(|writers| writers.get(writer)) {
+            Some(entry) if entry.last_sequence > 0 => Some(sequence <= entry.last_sequence),
+            _ => match self.ended.get(usize::from(shard)) {
+                Some(ended) => ended.has_batch(writer, sequence),
+                None => Some(false),
+            },
+        }
+    }
+
+    /// Whether each writer that has ended was read.
+    #[must_use]
+    pub fn has_all_writers(&self) -> bool {
+        !self.ended.iter().any(EndedWriters::is_partial)
+    }
+
+    /// The votes of the ledger.
+    #[must_use]
+    pub fn ledger_total(&self) -> u128 {
+        let writers = self.ledger.iter().flat_map(BTreeMap::values);
+        let writers: i128 = writers.map(|writer| i128::from(writer.votes)).sum();
+        let ended: i128 = self.ended.iter().map(|ended| ended.sums().votes).sum();
+        u128::try_from(writers + ended).unwrap_or(0)
+    }
+
+    /// The writers of each shard that have not ended: those that have may have left a note of what their lanes have lost.
+    pub fn writers(&self) -> impl Iterator<Item = (&WriterId, &WriterLedger)> {
+        let shards = self.ledger.iter().enumerate();
+        shards.flat_map(move |(shard, writers)| {
+            let has_ended = move |writer| self.ended.get(shard).is_some_and(|all| all.has(writer));
+            writers
+                .iter()
+                .filter(move |(writer, entry)| entry.last_sequence > 0 || !has_ended(*writer))
+        })
+    }
+
+    /// How many writers have ended, over all shards.
+    #[must_use]
+    pub fn ended_writers(&self) -> usize {
+        let ended = self.ended.iter().map(|ended| ended.sums().writers);
+        usize::try_from(ended.sum::<i128>()).unwrap_or(0)
     }
 
     /// The votes that writers have noted as lost: those of the sealed result once there is one, as the figures are.

@@ -253,10 +253,15 @@ impl Snapshotter {
                 // Noted by a question, which is no batch.
                 && same.snapshot.lost() == read.lost()
                 && same.snapshot.sealed.is_some() == read.sealed.is_some()
+                && same.snapshot.has_all_writers()
         });
         let is_changed = unchanged.is_none();
-        self.cadence
-            .has_read(id, tick.asked, tick.number, is_changed, received_at_ms);
+        if read.has_all_writers() {
+            self.cadence
+                .has_read(id, tick.asked, tick.number, is_changed, received_at_ms);
+        } else {
+            self.cadence.forget(id);
+        }
         Ok(Some(Confirmed {
             snapshot: unchanged.map_or_else(|| Arc::new(read), |same| Arc::clone(&same.snapshot)),
             confirmed_at: now,
@@ -275,7 +280,7 @@ impl Snapshotter {
         };
         let at_rest = match poll.state {
             // No figure of it can change but by a new revision.
-            PollState::Draft | PollState::Void => true,
+            PollState::Draft | PollState::Void => same.snapshot.has_all_writers(),
             PollState::Sealed => same.snapshot.sealed.is_some(),
             PollState::Open | PollState::Paused | PollState::Closed => false,
         };

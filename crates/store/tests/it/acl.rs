@@ -116,7 +116,7 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
 async fn ingest_can_neither_list_a_tally_nor_change_a_poll() {
     let show = show().await;
     let ingest = "vote-ingest";
-    for key in ["tally", "minutes:1", "writers", "late", "seen"] {
+    for key in ["tally", "minutes:1", "writers", "ended", "late", "seen"] {
         for command in ["HGETALL", "HVALS", "HKEYS"] {
             assert_refused(
                 &show,
@@ -137,6 +137,8 @@ async fn ingest_can_neither_list_a_tally_nor_change_a_poll() {
         "SADD vote:polls x",
         "SREM vote:polls paredao-01",
         "DEL vote:{paredao-01/0}:tally",
+        "HDEL vote:{paredao-01/0}:tally torcida/ana",
+        "HDEL vote:{paredao-01/0}:ended x",
         "GET other",
         "HMGET other field",
         "EVAL return(1) 0",
@@ -214,7 +216,7 @@ async fn the_operator_can_delete_no_votes_and_no_documents() {
     for command in [
         "DEL vote:poll:paredao-01",
         "HDEL vote:{paredao-01/0}:tally torcida/ana",
-        "HDEL vote:{paredao-01/0}:writers x",
+        "HDEL vote:{paredao-01/0}:ended x",
         "DEL vote:{paredao-01/0}:state",
         "DEL vote:polls",
         "SPOP vote:polls",

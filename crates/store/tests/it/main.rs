@@ -9,6 +9,7 @@ mod clocks;
 mod commit;
 mod deleting;
 mod durability;
+mod ended_writers;
 mod faults;
 mod fence;
 mod forbidden;

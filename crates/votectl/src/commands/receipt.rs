@@ -132,10 +132,8 @@ async fn last_sequence(
         return Ok((last, true));
     }
     let poll = context.poll(operator, &receipt.poll).await?;
-    let shards = operator.figures_without_minutes(&poll).await?;
-    let shard = shards.iter().find(|figures| figures.shard == receipt.shard);
-    let writer = shard.and_then(|figures| figures.writers.get(&receipt.writer));
-    Ok((writer.map(|ledger| ledger.last_sequence), false))
+    let last = operator.last_sequence(&poll, receipt.shard, receipt.writer);
+    Ok((last.await?, false))
 }
 
 fn key_from(file: &Path) -> Result<ReceiptKey, Failure> {

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use vote_domain::{Poll, Transition, Visibility};
-use vote_store::Drained;
+use vote_domain::{Poll, Transition, Visibility, WriterId};
+use vote_store::{Drained, EndedWriters};
 
 use super::*;
 use crate::documents::view::tests_freshness;
@@ -189,6 +189,29 @@ fn the_writers_that_sealing_waits_for_are_named_once_the_poll_is_closed() {
         (&done["drained"], &done["waiting"]),
         (&json!(1), &json!([]))
     );
+}
+
+#[test]
+fn writers_that_have_ended_are_in_the_ledger_by_their_sums_and_are_drained() {
+    let mut snapshot = snapshot(&[(0, 0, 7)]);
+    let ledger = snapshot.ledger[0].get_mut(&WRITER).expect("the writer");
+    (ledger.votes, ledger.drained) = (4, Drained::At(closes_at().as_millisecond()));
+    let ended = [1, 2].map(|id| (WriterId::from_bytes([id; 8]), 5, u64::from(id)));
+    // Its lane has lost two votes: a note, and no writer of its own.
+    let note = WriterLedger {
+        lost: 2,
+        ..WriterLedger::default()
+    };
+    snapshot.ledger[0].insert(ended[0].0, note);
+    snapshot.ended = vec![EndedWriters::new(&ended, false)];
+    let desk = desk(snapshot, closes_at());
+    assert_eq!(
+        desk["checks"],
+        json!({
+            "agree": true, "tally": 7, "minutes": 7, "ledger": 7, "writers": 3, "drained": 3, "waiting": []
+        })
+    );
+    assert_eq!(desk["outcomes"]["lost"], 2);
 }
 
 #[test]

@@ -79,6 +79,8 @@ fn sums_agree(figures: &Figures) {
             .sum::<u64>(),
         "tally and ledger differ"
     );
+    let [sums, ended] = &figures.ended_sums;
+    assert_eq!(sums, ended, "the sums of ended writers are not theirs");
 }
 
 /// A candidate is that of one vote, or of the repeats of one key; a key counts once.

@@ -21,11 +21,13 @@ pub(super) struct Held {
     answer: oneshot::Sender<Option<Vec<u8>>>,
 }
 
-/// A command as it came.
+/// A command as it came, or two that one connection has carried together.
 #[derive(Clone)]
 pub(super) struct Request {
     bytes: Vec<u8>,
+    /// Of the first.
     words: Vec<Vec<u8>>,
+    commands: usize,
 }
 
 impl fmt::Debug for Request {
@@ -120,14 +122,21 @@ impl Request {
         request
     }
 
+    /// What a server answers that is out of memory.
+    pub(super) fn refusal(&self) -> Vec<u8> {
+        b"-OOM command not allowed\r\n".repeat(self.commands)
+    }
+
     /// Runs it now.
     pub(super) fn execute(&self, upstream: &Upstream) -> Vec<u8> {
-        let answer = upstream
+        let answers = upstream
             .lock()
-            .req_packed_command(&self.bytes)
+            .req_packed_commands(&self.bytes, 0, self.commands)
             .expect("Redis executes it");
         let mut reply = Vec::new();
-        encode(&answer, &mut reply);
+        for answer in &answers {
+            encode(answer, &mut reply);
+        }
         reply
     }
 }
@@ -227,13 +236,28 @@ impl Drop for Gate {
     }
 }
 
+/// The next request, once all of it is there. The question for a writer is two commands, which nothing comes between: a
+/// connection leads to one server process.
+fn next_request(buffer: &mut Vec<u8>) -> Option<Request> {
+    let frame_len = |bytes: &[u8]| resp::frame_len(bytes).expect("a client speaks RESP");
+    let mut length = frame_len(buffer)?;
+    let mut request = Request {
+        words: words(&buffer[..length]),
+        bytes: Vec::new(),
+        commands: 1,
+    };
+    if request.is("HMGET") {
+        length += frame_len(&buffer[length..])?;
+        request.commands = 2;
+    }
+    request.bytes = buffer.drain(..length).collect();
+    Some(request)
+}
+
 async fn serve(mut socket: TcpStream, queue: Arc<Mutex<VecDeque<Held>>>, upstream: Upstream) {
     let mut buffer = Vec::new();
     loop {
-        while let Some(length) = resp::frame_len(&buffer).expect("a client speaks RESP") {
-            let bytes: Vec<u8> = buffer.drain(..length).collect();
-            let words = words(&bytes);
-            let request = Request { bytes, words };
+        while let Some(request) = next_request(&mut buffer) {
             let reply = if request.is_batch() || request.is("HMGET") {
                 let (answer, answered) = oneshot::channel();
                 queue.lock().push_back(Held { request, answer });

@@ -13,6 +13,7 @@ use super::gate::{Request, Upstream};
 use super::steps::{HALF_OPEN_MS, Phase, VOTES_PER_VOTER, WRITERS};
 use crate::commit::config::LaneConfig;
 use crate::commit::metrics::{LaneMetrics, WriterMetrics};
+use crate::fields;
 use crate::keys::ShardKeys;
 use crate::script::{COMMIT, COMMIT_ENTRY, FENCE};
 
@@ -32,8 +33,10 @@ pub(super) struct Figures {
     pub(super) tally: BTreeMap<String, u64>,
     /// By minute, then `<channel>/<candidate>`.
     pub(super) minutes: BTreeMap<i64, BTreeMap<String, u64>>,
-    /// `<writer>/sequence` and `<writer>/votes`.
+    /// `<writer>/sequence` and `<writer>/votes`, also of writers that have ended.
     pub(super) ledger: BTreeMap<String, u64>,
+    /// The ledger's sums of the writers that have ended, by field, and what they are.
+    pub(super) ended_sums: [BTreeMap<String, u64>; 2],
     /// The marks of drained writers, by writer.
     pub(super) drained: BTreeMap<String, String>,
     /// The votes that were noted as lost, by the writer as which their lane began.
@@ -161,6 +164,7 @@ impl Harness {
         let mark = match (request.mode(), state.as_str()) {
             _ if kind != 'V' || last == 0 || over => before.drained,
             ("end", _) => Some("ended".to_owned()),
+            _ if before.drained.as_deref() == Some("ended") => before.drained,
             ("drain", "open" | "closed") if for_this_closing => Some(closes_at.to_string()),
             _ => before.drained,
         };
@@ -171,14 +175,27 @@ impl Harness {
         reply
     }
 
-    /// What the ledger has of a writer.
+    /// What the ledger has of a writer: by itself, or among those that have ended.
     fn entry(&self, writer: &str) -> Entry {
+        type Fields = (Option<u64>, Option<u64>, Option<String>);
         let fields = ["sequence", "votes", "drained"].map(|field| format!("{writer}/{field}"));
-        let (sequence, votes, drained) = redis::cmd("HMGET")
+        let ((sequence, votes, drained), ended): (Fields, Option<String>) = redis::pipe()
+            .cmd("HMGET")
             .arg(self.keys.writers())
             .arg(&fields)
+            .hget(self.keys.ended(), writer)
             .query(&mut *self.upstream.lock())
             .expect("the ledger");
+        if let Some(ended) = ended {
+            let left = (sequence, votes, drained);
+            assert_eq!(left, (None, None, None), "{writer} has ended, and is there");
+            let (sequence, votes) = fields::parse_ended(&ended).expect("an entry");
+            return Entry {
+                sequence: Some(sequence),
+                votes: Some(votes),
+                drained: Some("ended".to_owned()),
+            };
+        }
         Entry {
             sequence,
             votes,
@@ -250,16 +267,29 @@ impl Harness {
         let mut upstream = self.upstream.lock();
         let minutes: Vec<_> = pipeline.query(&mut *upstream).expect("minutes");
         let mut pipeline = redis::pipe();
-        for key in [self.keys.tally(), self.keys.writers()] {
+        for key in [self.keys.tally(), self.keys.writers(), self.keys.ended()] {
             pipeline.cmd("HGETALL").arg(key);
         }
-        let (tally, writers): (_, BTreeMap<String, String>) =
+        let (tally, writers, ended): (_, BTreeMap<String, String>, BTreeMap<String, String>) =
             pipeline.query(&mut *upstream).expect("figures");
         drop(upstream);
         let (mut ledger, mut drained) = (BTreeMap::new(), BTreeMap::new());
-        let mut lost = BTreeMap::new();
+        let (mut lost, mut sums) = (BTreeMap::new(), BTreeMap::new());
+        let mut ended_sums = BTreeMap::new();
+        for (writer, value) in ended {
+            let (sequence, votes) = fields::parse_ended(&value).expect("an entry");
+            for (field, value) in [("writers", 1), ("batches", sequence), ("votes", votes)] {
+                *ended_sums.entry(format!("ended/{field}")).or_default() += value;
+            }
+            ledger.insert(format!("{writer}/sequence"), sequence);
+            ledger.insert(format!("{writer}/votes"), votes);
+            drained.insert(writer, "ended".to_owned());
+        }
         for (field, value) in writers {
             match field.split_once('/') {
+                Some(("ended", _)) => {
+                    sums.insert(field, value.parse().expect("a figure"));
+                }
                 Some((writer, "drained")) => {
                     drained.insert(writer.to_owned(), value);
                 }
@@ -267,7 +297,9 @@ impl Harness {
                     lost.insert(writer.to_owned(), value.parse().expect("a figure"));
                 }
                 _ => {
-                    ledger.insert(field, value.parse().expect("a figure"));
+                    let value = value.parse().expect("a figure");
+                    let before = ledger.insert(field, value);
+                    assert_eq!(before, None, "a writer has ended, and is there");
                 }
             }
         }
@@ -275,6 +307,7 @@ impl Harness {
             tally,
             minutes: MINUTES.zip(minutes).collect(),
             ledger,
+            ended_sums: [sums, ended_sums],
             drained,
             lost,
         }

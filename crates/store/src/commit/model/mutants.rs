@@ -146,8 +146,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     (
         "a writer is drained for any closing time",
-        "and tonumber(fence[2]) == earliest then",
-        "then",
+        "and tonumber(fence[2]) == earliest\n",
+        "\n",
     ),
     (
         "a writer is drained whose batches are missing",
@@ -166,8 +166,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     (
         "a writer is marked that has never sent a batch",
-        "if last == 0 then return end",
-        "",
+        "if last == 0 or has_ended then return end",
+        "if has_ended then return end",
     ),
     (
         "a sealed poll's writers are marked",
@@ -180,9 +180,62 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "if false and",
     ),
     (
-        "a writer that ends is drained for one closing time only",
-        "value = 'ended'",
-        "value = ARGV[4]",
+        "a writer that ends is marked as drained and stays",
+        "if state then fold() end",
+        "redis.call('HSET', writers_key, field, ARGV[4])",
+    ),
+    (
+        "a writer that has ended is forgotten",
+        "if not ledger[1] then",
+        "if false then",
+    ),
+    (
+        "a writer that has ended is taken for a new one where it says so again",
+        "if entry then ledger, has_ended =",
+        "if entry and mode ~= 'end' then ledger, has_ended =",
+    ),
+    (
+        "a writer ends twice",
+        "if last == 0 or has_ended then return end",
+        "if last == 0 then return end",
+    ),
+    (
+        "a writer that has ended stays in the ledger",
+        "redis.call('HDEL', writers_key, writer .. '/sequence', writer .. '/votes', writer .. '/drained')",
+        "",
+    ),
+    (
+        "a writer that has ended stays drained in the ledger",
+        "writer .. '/votes', writer .. '/drained')",
+        "writer .. '/votes')",
+    ),
+    (
+        "a writer that ends leaves nothing that proves its receipts",
+        "redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))",
+        "",
+    ),
+    (
+        "a writer that ends is not in the sums",
+        "  redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))
+  redis.call('HSET', writers_key, unpack(sums))",
+        "  redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))",
+    ),
+    (
+        "the sums are those of the writer that ended last",
+        "tonumber(before[i] or '0') + added)",
+        "added)",
+    ),
+    (
+        "what came late of a writer that has ended is in the ledger by itself",
+        "if has_ended then
+  -- What",
+        "if false then
+  -- What",
+    ),
+    (
+        "what came late of a writer that has ended is not in the sums",
+        "ended_sums(0, 1, total)",
+        "ended_sums(0, 0, 0)",
     ),
     (
         "figures are overwritten",

@@ -277,7 +277,7 @@ impl<'a> System<'a> {
         let reply = self.attempt(process, &request, fate);
         match (fate, reply) {
             (Fate::Answered, Some(reply)) => held.answer(reply),
-            (Fate::Error, _) => held.answer(b"-OOM command not allowed\r\n".to_vec()),
+            (Fate::Error, _) => held.answer(request.refusal()),
             _ => held.cut(),
         }
         if asks && fate != Fate::Answered {

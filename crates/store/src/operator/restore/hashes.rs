@@ -3,7 +3,7 @@
 use vote_domain::{PollDefinition, Tally};
 
 use crate::fields;
-use crate::figures::{Drained, ShardFigures};
+use crate::figures::{Drained, EndedSums, EndedWriter, ShardFigures};
 use crate::keys::ShardKeys;
 
 /// A field and its value.
@@ -19,6 +19,7 @@ pub(super) fn hashes(
         (keys.tally(), pairs(poll, &shard.tally)),
         (keys.late(), pairs(poll, &shard.late)),
         (keys.writers(), ledger(shard)),
+        (keys.ended(), ended(shard)),
     ];
     let minutes = shard.minutes.iter();
     let minutes =
@@ -28,19 +29,39 @@ pub(super) fn hashes(
 
 fn ledger(shard: &ShardFigures) -> Vec<Field> {
     let mut ledger = Vec::new();
+    let mut ended = shard.unlisted;
     for (writer, entry) in &shard.writers {
-        ledger.push((fields::sequence(writer), entry.last_sequence.to_string()));
-        ledger.push((fields::votes(writer), entry.votes.to_string()));
         if entry.lost > 0 {
             ledger.push((fields::lost(writer), entry.lost.to_string()));
         }
         match entry.drained {
             Drained::No => {}
             Drained::At(ms) => ledger.push((fields::drained(writer), ms.to_string())),
-            Drained::Ended => ledger.push((fields::drained(writer), fields::ENDED.to_owned())),
+            Drained::Ended => {
+                ended.add(EndedWriter::from(entry));
+                continue;
+            }
         }
+        ledger.push((fields::sequence(writer), entry.last_sequence.to_string()));
+        ledger.push((fields::votes(writer), entry.votes.to_string()));
+    }
+    if ended != EndedSums::default() {
+        ledger.push((fields::ENDED_WRITERS.to_owned(), ended.writers.to_string()));
+        ledger.push((fields::ENDED_BATCHES.to_owned(), ended.batches.to_string()));
+        ledger.push((fields::ENDED_VOTES.to_owned(), ended.votes.to_string()));
     }
     ledger
+}
+
+fn ended(shard: &ShardFigures) -> Vec<Field> {
+    let writers = shard.writers.iter();
+    let ended = writers.filter(|(_, entry)| entry.drained == Drained::Ended);
+    ended
+        .map(|(writer, entry)| {
+            let value = fields::ended(entry.last_sequence, entry.votes);
+            (writer.to_string(), value)
+        })
+        .collect()
 }
 
 fn pairs(poll: &PollDefinition, votes: &Tally) -> Vec<Field> {

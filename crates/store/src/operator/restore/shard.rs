@@ -74,13 +74,14 @@ impl<'a> RestoredShard<'a> {
 
     async fn ask(&self, mode: &str, minutes: &[i64]) -> Result<Claim, StoreError> {
         let keys = &self.keys;
-        let mut command = RESTORE_CLAIM.command(6 + minutes.len());
+        let mut command = RESTORE_CLAIM.command(7 + minutes.len());
         command
             .arg(keys.restoring())
             .arg(keys.state())
             .arg(keys.tally())
             .arg(keys.late())
             .arg(keys.writers())
+            .arg(keys.ended())
             .arg(keys.replies());
         for &minute in minutes {
             command.arg(keys.minutes(minute));
@@ -222,7 +223,10 @@ fn difference(state: PollState, wanted: &ShardFigures, read: &ShardFigures) -> O
     [
         ("the tally", read.tally == wanted.tally),
         ("the late votes", read.late == wanted.late),
-        ("the ledger", writers == wanted.writers),
+        (
+            "the ledger",
+            writers == wanted.writers && read.unlisted == wanted.unlisted,
+        ),
         ("the minutes", read.minutes == wanted.minutes),
     ]
     .into_iter()
