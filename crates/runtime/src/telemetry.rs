@@ -308,10 +308,7 @@ mod tests {
             filter.max_level_hint()
         };
         assert_eq!(furthest("info"), Some(LevelFilter::INFO));
-        assert_eq!(
-            furthest("warn,vote_http=debug"),
-            Some(LevelFilter::DEBUG)
-        );
+        assert_eq!(furthest("warn,vote_http=debug"), Some(LevelFilter::DEBUG));
     }
 
     fn protocol(pairs: &[(&str, &str)]) -> Protocol {
