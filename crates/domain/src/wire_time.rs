@@ -63,7 +63,7 @@ pub fn floor(at: Timestamp) -> Timestamp {
 /// # Errors
 /// Those of the serializer.
 pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format(*at))
+    serializer.collect_str(&format_args!("{:.3}", floor(*at)))
 }
 
 /// Reads an instant.

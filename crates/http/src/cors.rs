@@ -87,21 +87,25 @@ impl Cors {
     ///
     /// Where any origin may read, every answer says so, to requests without `Origin` too: a cache keeps one answer
     /// for all. Where a list may, every answer depends on `Origin` (Fetch standard, "CORS protocol and HTTP caches").
-    pub(crate) fn apply(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+    pub(crate) fn apply(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         let allowed = match &self.origins {
             Origins::None => return,
             Origins::Any => HeaderValue::from_static("*"),
             Origins::These(origins) => {
                 vary_by_origin(answer);
-                let origin = request
-                    .get(ORIGIN)
-                    .filter(|origin| is_among(origins, origin));
-                let Some(origin) = origin else { return };
+                let Some(origin) = origin.filter(|origin| is_among(origins, origin)) else {
+                    return;
+                };
                 origin.clone()
             }
         };
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    }
+
+    /// Whether what is added to answers depends on who asks.
+    pub(crate) fn depends_on_origin(&self) -> bool {
+        matches!(self.origins, Origins::These(_))
     }
 
     /// The answer to a preflight, if the request is one. What [`apply`](Self::apply) adds comes on top.

@@ -54,6 +54,7 @@ mod exposition;
 mod healthcheck;
 mod http_metrics;
 mod lifecycle;
+mod plain;
 mod process;
 mod request_span;
 mod run;
@@ -69,7 +70,9 @@ pub mod query;
 pub use self::bodies::TimelyBody;
 pub use self::cli::{main, main_from};
 pub use self::cors::{IDEMPOTENCY_KEY, is_among};
-pub use self::edge::{HotRead, HotRoutes, NoHotRoutes, WritePath, is_head};
+pub use self::edge::{
+    HotRead, HotRoutes, KeyHeader, NoHotRoutes, WriteHead, WritePath, Written, is_head,
+};
 pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;
 pub use self::problem::{Problem, ProblemCode, ProblemDocument};

@@ -6,8 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::Request;
-use actix_service::{IntoServiceFactory as _, Service, ServiceFactory};
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Request};
+use actix_service::{
+    IntoServiceFactory as _, Service, ServiceFactory, ServiceFactoryExt as _, map_config,
+};
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -15,6 +18,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
+use futures_util::future::LocalBoxFuture;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi as Document;
@@ -29,6 +33,7 @@ use crate::health::{self, Health};
 use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::{self, AllowTable, ServedDocument};
+use crate::plain::{Accept, Bounds, Replayed, Stopping};
 use crate::problem::{Problem, ProblemCode};
 use crate::query::{QueryTable, parameters};
 use crate::request_span::request_spans;
@@ -87,19 +92,75 @@ where
     let http = &settings.http;
     bound_unread(&listener.listener, http.write_timeout)?;
     let tables = Tables::new(&app.document, Cors::new(http));
-    let factory = move || front(app.clone(), tables.clone());
-    let server = HttpServer::new(factory)
+    let server = Server::build();
+    let signal = server.graceful_shutdown_signal();
+    let stopping = move || -> LocalBoxFuture<'static, ()> {
+        let signal = signal.clone();
+        Box::pin(async move { signal.notified().await })
+    };
+    let factory = move || accept(app.clone(), tables.clone(), Rc::new(stopping.clone()));
+    let server = server
         .workers(http.worker_count())
-        .max_connections(max_connections)
-        .keep_alive(http.keep_alive)
-        .client_request_timeout(http.client_request_timeout)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .tcp_nodelay(true)
+        .max_concurrent_connections(max_connections)
         .disable_signals()
         // The runner bounds the stop itself, and must be the first to give up, to be able to say so.
         .shutdown_timeout(settings.shutdown.drain_timeout.as_secs() + 60)
-        .listen(listener.listener)?;
+        // As the log has named it from the beginning.
+        .listen(
+            format!("actix-web-service-{}", listener.address),
+            listener.listener,
+            factory,
+        )?;
     Ok(server.run())
+}
+
+/// Takes the connections of one worker: plain ones, and by actix-http all others.
+fn accept<R, H>(
+    public: PublicApp<R, H>,
+    tables: Tables,
+    stopping: Stopping,
+) -> Accept<
+    impl ServiceFactory<
+        (Replayed, Option<SocketAddr>),
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+        Future: 'static,
+        Service: 'static,
+    >,
+    H,
+>
+where
+    R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    H: HotRoutes,
+{
+    let settings = Arc::clone(&public.settings);
+    let http = &settings.http;
+    // Its requests would have no spans.
+    let hot = (!public.has_traces).then(|| public.hot.clone());
+    let bounds = Bounds {
+        first: http.client_request_timeout,
+        keep_alive: http.keep_alive,
+        body_bytes: http.body_limit_bytes,
+    };
+    let front = front(public, tables);
+    let worker = Rc::clone(&front.worker);
+    let ends = Rc::clone(&stopping);
+    let front = front.map_err(|error| error.error_response());
+    let service = HttpService::build()
+        .graceful_shutdown_signal(move || ends())
+        .keep_alive(http.keep_alive)
+        .client_request_timeout(http.client_request_timeout)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .h1(map_config(front, |()| AppConfig::default()));
+    Accept {
+        http: service,
+        hot,
+        worker,
+        bounds,
+        stopping,
+    }
 }
 
 /// What is looked up in each request, the same in each worker.

@@ -16,7 +16,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 use vote_domain::Clock;
@@ -70,11 +70,7 @@ impl Telemetry {
         clock: Arc<dyn Clock>,
         env: &[(String, String)],
     ) -> Result<Self, TelemetryError> {
-        let filter = EnvFilter::builder()
-            .parse(&settings.level)
-            .map_err(|error| TelemetryError::Level(error.to_string()))?;
-        // Lines show no spans, so without traces a span shall cost nothing: not even be made.
-        let filter = filter.and(filter_fn(|metadata| metadata.is_event()));
+        let filter = events(&settings.level)?;
         let is_json = match settings.format {
             LogFormat::Json => true,
             LogFormat::Pretty => false,
@@ -131,6 +127,18 @@ impl Telemetry {
             tracing::warn!(error = %error, "not all spans could be exported");
         }
     }
+}
+
+/// Which events are lines: those that `level` lets through.
+///
+/// Lines show no spans, so without traces a span shall cost nothing: not even be made. Both filters have to say how far they go:
+/// if one does not, the libraries' events of all levels are made and asked for, several at each request.
+fn events<S>(level: &str) -> Result<impl Filter<S> + use<S>, TelemetryError> {
+    let filter = EnvFilter::builder()
+        .parse(level)
+        .map_err(|error| TelemetryError::Level(error.to_string()))?;
+    let is_event = filter_fn(|metadata| metadata.is_event());
+    Ok(filter.and(is_event.with_max_level_hint(LevelFilter::TRACE)))
 }
 
 /// How spans travel.
@@ -281,6 +289,8 @@ fn log_panics() {
 
 #[cfg(test)]
 mod tests {
+    use tracing_subscriber::Registry;
+
     use super::*;
 
     fn wanted(pairs: &[(&str, &str)]) -> Result<Option<Export>, TelemetryError> {
@@ -289,6 +299,16 @@ mod tests {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         Export::wanted(&env)
+    }
+
+    #[test]
+    fn events_that_are_no_lines_are_not_made() {
+        let furthest = |level| {
+            let filter = events::<Registry>(level).expect("a filter");
+            filter.max_level_hint()
+        };
+        assert_eq!(furthest("info"), Some(LevelFilter::INFO));
+        assert_eq!(furthest("warn,vote_http=debug"), Some(LevelFilter::DEBUG));
     }
 
     fn protocol(pairs: &[(&str, &str)]) -> Protocol {

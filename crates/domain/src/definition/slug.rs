@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::shown::shown;
 
 /// The longest id, in characters (which are bytes: ids are ASCII).
-const MAX_CHARS: usize = 64;
+pub(crate) const MAX_CHARS: usize = 64;
 
 /// A text that isn't an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::definition::slug::PollId;
+use crate::definition::slug::{MAX_CHARS, PollId};
 use crate::vote::digest::keyed;
 use crate::vote::writer::WriterId;
 use crate::wire_time;
@@ -88,23 +88,31 @@ impl Receipt {
     /// The receipt as text, signed.
     #[must_use]
     pub fn sign(&self, key: &ReceiptKey) -> String {
-        let poll = self.poll.as_str().as_bytes();
-        let mut payload = Vec::with_capacity(FIXED + poll.len());
-        payload.extend_from_slice(self.writer.as_bytes());
-        payload.extend_from_slice(&self.shard.to_be_bytes());
-        payload.extend_from_slice(&self.sequence.to_be_bytes());
         let repeat = if self.is_repeat { REPEAT } else { 0 };
-        payload.extend_from_slice(&(self.place & !REPEAT | repeat).to_be_bytes());
-        payload.extend_from_slice(&wire_time::floor(self.at).as_millisecond().to_be_bytes());
-        payload.extend_from_slice(poll);
+        let at = wire_time::floor(self.at).as_millisecond();
+        // On the stack: one is made for each vote.
+        let mut room = [0; FIXED + MAX_CHARS];
+        let mut length = 0;
+        for part in [
+            self.writer.as_bytes().as_slice(),
+            &self.shard.to_be_bytes(),
+            &self.sequence.to_be_bytes(),
+            &(self.place & !REPEAT | repeat).to_be_bytes(),
+            &at.to_be_bytes(),
+            self.poll.as_str().as_bytes(),
+        ] {
+            room[length..length + part.len()].copy_from_slice(part);
+            length += part.len();
+        }
+        let payload = &room[..length];
 
         let encoded = BASE64URL_NOPAD.encode_len(payload.len()) + BASE64URL_NOPAD.encode_len(MAC);
         let mut text = String::with_capacity(VERSION.len() + 2 + encoded);
         text.push_str(VERSION);
         text.push('.');
-        BASE64URL_NOPAD.encode_append(&payload, &mut text);
+        BASE64URL_NOPAD.encode_append(payload, &mut text);
         text.push('.');
-        BASE64URL_NOPAD.encode_append(&key.mac(&payload), &mut text);
+        BASE64URL_NOPAD.encode_append(&key.mac(payload), &mut text);
         text
     }
 

@@ -17,12 +17,12 @@ use actix_web::body::{BoxBody, EitherBody};
 use actix_web::dev::{AppConfig, Payload, RequestHead, Response, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::Bytes;
 use futures_util::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
 
 use super::sliced::Sliced;
 use super::worker::{Measured, Worker};
+use super::write::{WriteHead, WritePath, Written};
 use crate::bodies::{BodyLimits, check, read};
 use crate::http_metrics::{RouteKey, method_label};
 use crate::problem::Problem;
@@ -37,9 +37,9 @@ pub trait HotRoutes: Clone + Send + 'static {
     fn write(
         &self,
         part: &str,
-        head: &RequestHead,
-        body: Bytes,
-    ) -> impl Future<Output = Result<HttpResponse, Problem>> {
+        head: &WriteHead<'_>,
+        body: &[u8],
+    ) -> impl Future<Output = Result<Written, Problem>> {
         let (_part, _head, _body) = (part, head, body);
         async { Err(Problem::internal("nothing is written here")) }
     }
@@ -50,17 +50,6 @@ pub trait HotRoutes: Clone + Send + 'static {
         let _ = request;
         None
     }
-}
-
-/// A path with one part that varies.
-#[derive(Debug, Clone, Copy)]
-pub struct WritePath {
-    /// As the service's document has it, such as `/v1/polls/{poll}/votes`.
-    pub pattern: &'static str,
-    /// What is before the part that varies.
-    pub before: &'static str,
-    /// What is behind it.
-    pub after: &'static str,
 }
 
 /// The answer to a read, and of which operation.
@@ -78,19 +67,14 @@ pub struct NoHotRoutes;
 
 impl HotRoutes for NoHotRoutes {}
 
-impl WritePath {
-    /// The part of the path that varies, if the request is plainly for this operation: with a body whose length is said, and
-    /// with nothing that the app would have to decode or refuse.
-    fn part_of(self, head: &RequestHead) -> Option<&str> {
-        if head.method != Method::POST || head.uri.query().is_some() {
-            return None;
-        }
-        let part = head.uri.path().strip_prefix(self.before)?;
-        let part = part.strip_suffix(self.after)?;
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let is_one = !part.is_empty() && part.bytes().all(is_plain);
-        (is_one && head.headers.contains_key(CONTENT_LENGTH)).then_some(part)
+/// The part of the path that varies, if the request is plainly for this operation: with a body whose length is said, and with
+/// nothing that the app would have to decode or refuse.
+fn part_of(path: WritePath, head: &RequestHead) -> Option<&str> {
+    if head.method != Method::POST || head.uri.query().is_some() {
+        return None;
     }
+    let part = path.part_of(head.uri.path())?;
+    head.headers.contains_key(CONTENT_LENGTH).then_some(part)
 }
 
 /// The hot routes and the app of one worker.
@@ -159,7 +143,7 @@ where
             method: method_label(request.method()),
             started: Instant::now(),
         };
-        let write = H::WRITE.filter(|write| write.part_of(request.head()).is_some());
+        let write = H::WRITE.filter(|write| part_of(*write, request.head()).is_some());
         if let Some(write) = write {
             let (hot, worker) = (Rc::clone(hot), Rc::clone(&self.worker));
             let payload = request.take_payload();
@@ -210,10 +194,14 @@ impl Asked {
         let _active = worker.start();
         let head = &self.head;
         // It has such a part, or it would not be here.
-        let part = path.part_of(head).unwrap_or_default();
+        let part = part_of(path, head).unwrap_or_default();
         let answered = match check(&head.headers, self.limits) {
             Ok(()) => match read(self.payload, self.limits).await {
-                Ok(body) => hot.write(part, head, body).await,
+                Ok(body) => {
+                    let head = WriteHead::from(&head.headers);
+                    let written = hot.write(part, &head, &body).await;
+                    written.map(|written| path.answer(written))
+                }
                 Err(problem) => Err(problem),
             },
             Err(problem) => Err(problem),

@@ -8,6 +8,7 @@ mod front;
 mod log_limit;
 mod sliced;
 mod worker;
+mod write;
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -22,9 +23,9 @@ use actix_web::{Error, HttpMessage as _, HttpRequest};
 use pin_project_lite::pin_project;
 
 pub(crate) use self::front::Front;
-pub use self::front::{HotRead, HotRoutes, NoHotRoutes, WritePath};
-use self::worker::Measured;
-pub(crate) use self::worker::{Edge, Worker};
+pub use self::front::{HotRead, HotRoutes, NoHotRoutes};
+pub(crate) use self::worker::{Edge, Measured, Worker};
+pub use self::write::{KeyHeader, WriteHead, WritePath, Written};
 use crate::bodies::{ChunkedBody, Holding};
 use crate::http_metrics::{ActiveRequest, RouteKey, method_label};
 

@@ -8,7 +8,7 @@ use actix_web::ResponseError as _;
 use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{ResponseHead, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, ORIGIN};
 use actix_web::http::{ConnectionType, StatusCode};
 
 use super::log_limit::{Failed, LogLimit};
@@ -40,9 +40,9 @@ pub(crate) struct Worker {
 
 /// A request, as far as its answer is counted under it.
 #[derive(Clone, Copy)]
-pub(super) struct Measured {
-    pub(super) method: &'static str,
-    pub(super) started: Instant,
+pub(crate) struct Measured {
+    pub(crate) method: &'static str,
+    pub(crate) started: Instant,
 }
 
 impl Worker {
@@ -56,7 +56,7 @@ impl Worker {
     }
 
     /// Counts a request as being answered, until the guard is dropped.
-    pub(super) fn start(&self) -> ActiveRequest {
+    pub(crate) fn start(&self) -> ActiveRequest {
         self.edge.metrics.start()
     }
 
@@ -74,7 +74,7 @@ impl Worker {
     }
 
     /// The answer to a request of a known route that ended with a problem. Logs its cause, once.
-    pub(super) fn problem(
+    pub(crate) fn problem(
         &self,
         problem: &Problem,
         method: &'static str,
@@ -104,20 +104,42 @@ impl Worker {
         measured: Measured,
         (key, pattern): (RouteKey, impl FnOnce() -> Option<String>),
     ) {
-        self.edge.cors.apply(asked, answer.headers_mut());
-        // What is still to come of a late request is not waited for.
-        let is_late = answer.status == StatusCode::REQUEST_TIMEOUT;
-        if is_late || self.edge.lifecycle.is_draining() {
+        self.edge
+            .cors
+            .apply(asked.get(ORIGIN), answer.headers_mut());
+        if self.closes_after(answer.status) {
             answer.set_connection_type(ConnectionType::Close);
         }
+        self.measure(measured, answer.status, (key, pattern));
+    }
+
+    /// Whether such an answer is the last of its connection.
+    pub(crate) fn closes_after(&self, status: StatusCode) -> bool {
+        // What is still to come of a late request is not waited for.
+        status == StatusCode::REQUEST_TIMEOUT || self.edge.lifecycle.is_draining()
+    }
+
+    /// Measures an answer.
+    pub(crate) fn measure(
+        &self,
+        measured: Measured,
+        status: StatusCode,
+        (key, pattern): (RouteKey, impl FnOnce() -> Option<String>),
+    ) {
         let seconds = measured.started.elapsed().as_secs_f64();
-        self.handles.borrow_mut().observe(
-            key,
-            pattern,
-            measured.method,
-            answer.status.as_u16(),
-            seconds,
-        );
+        let (method, status) = (measured.method, status.as_u16());
+        let mut handles = self.handles.borrow_mut();
+        handles.observe(key, pattern, method, status, seconds);
+    }
+
+    /// What pages may read of answers.
+    pub(crate) fn cors(&self) -> &Cors {
+        &self.edge.cors
+    }
+
+    /// Whether the process has been asked to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.edge.lifecycle.is_draining()
     }
 
     /// Logs an error's cause once, and makes its answer a problem if it is none.

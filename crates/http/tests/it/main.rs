@@ -7,6 +7,7 @@ mod docs;
 mod drain;
 mod hot;
 mod http;
+mod plain;
 mod problems;
 mod process;
 mod requests;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_http::Request;
-use actix_web::dev::RequestHead;
+use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, get, post};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use utoipa::OpenApi as _;
 use vote_http::{
     BoxError, Context, HotRead, HotRoutes, Problem, ProblemCode, Running, Service, StopError,
-    TimelyBody, WritePath, launch,
+    TimelyBody, WriteHead, WritePath, Written, launch,
 };
 use vote_runtime::{ServiceName, Settings, SystemClock};
 
@@ -69,20 +69,22 @@ impl HotRoutes for Votes {
         pattern: "/v1/polls/{poll}/votes",
         before: "/v1/polls/",
         after: "/votes",
+        headers: &[ANSWERED_BY],
     });
 
     async fn write(
         &self,
         part: &str,
-        _head: &RequestHead,
-        body: Bytes,
-    ) -> Result<HttpResponse, Problem> {
+        _head: &WriteHead<'_>,
+        body: &[u8],
+    ) -> Result<Written, Problem> {
         if part == "broken" {
             return Err(Problem::internal("the-hot-cause"));
         }
-        Ok(HttpResponse::Created()
-            .insert_header(ANSWERED_BY)
-            .body(body))
+        Ok(Written {
+            status: StatusCode::CREATED,
+            body: body.to_vec(),
+        })
     }
 
     fn read(&self, request: &Request) -> Option<HotRead> {

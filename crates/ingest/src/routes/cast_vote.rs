@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::dev::RequestHead;
-use actix_web::http::header::HeaderMap;
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 use jiff::Timestamp;
 use vote_domain::Clock;
-use vote_http::{HotRoutes, Problem, ProblemCode, TimelyBody, WritePath};
+use vote_http::{HotRoutes, Problem, ProblemCode, TimelyBody, WriteHead, WritePath, Written};
 use vote_store::{Clocks, VoteWriter};
 
 use crate::vote::{
@@ -53,7 +51,9 @@ pub(crate) async fn cast_vote(
     TimelyBody(body): TimelyBody,
     votes: Data<Votes>,
 ) -> Result<HttpResponse, Problem> {
-    votes.take(&poll, request.headers(), &body).await
+    let head = WriteHead::from(request.headers());
+    let written = votes.write(&poll, &head, &body).await?;
+    Ok(VOTES.answer(written))
 }
 
 /// Where votes go.
@@ -61,6 +61,10 @@ pub const VOTES: WritePath = WritePath {
     pattern: "/v1/polls/{poll}/votes",
     before: "/v1/polls/",
     after: "/votes",
+    headers: &[
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+    ],
 };
 
 /// Takes votes: what the operation needs. The same answers from the app and, for nearly all votes, before it.
@@ -83,24 +87,6 @@ impl Votes {
             Err(why) => Err(Problem::new(ProblemCode::NotRecorded).because(why)),
         }
     }
-
-    async fn take(
-        &self,
-        poll: &str,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<HttpResponse, Problem> {
-        let open = find_poll(&self.writer, poll)?;
-        let receipt_key = self
-            .writer
-            .receipt_key()
-            .ok_or(ProblemCode::StoreUnavailable)?;
-        let received_at = self.now()?;
-        let vote = read_vote(headers, body, open.poll(), received_at, self.key_required)?;
-        let received = Received::of(&vote, received_at);
-        let outcome = cast(&open, vote, received_at).await;
-        answer(open.poll(), received, &outcome, &receipt_key)
-    }
 }
 
 impl HotRoutes for Votes {
@@ -109,9 +95,18 @@ impl HotRoutes for Votes {
     async fn write(
         &self,
         poll: &str,
-        head: &RequestHead,
-        body: Bytes,
-    ) -> Result<HttpResponse, Problem> {
-        self.take(poll, head.headers(), &body).await
+        head: &WriteHead<'_>,
+        body: &[u8],
+    ) -> Result<Written, Problem> {
+        let open = find_poll(&self.writer, poll)?;
+        let receipt_key = self
+            .writer
+            .receipt_key()
+            .ok_or(ProblemCode::StoreUnavailable)?;
+        let received_at = self.now()?;
+        let vote = read_vote(head, body, open.poll(), received_at, self.key_required)?;
+        let received = Received::of(&vote, received_at);
+        let outcome = cast(&open, vote, received_at).await;
+        answer(open.poll(), received, &outcome, &receipt_key)
     }
 }

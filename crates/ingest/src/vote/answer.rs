@@ -1,12 +1,11 @@
 //! How a vote ended, for its client.
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vote_domain::{Direction, Poll, Receipt, ReceiptKey, Refusal, wire_time};
-use vote_http::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode, Written};
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
 /// Bytes that nearly every answer has room in: it is made at each vote, and never grows then.
@@ -42,9 +41,9 @@ pub(crate) struct VoteAccepted<'a> {
     #[schema(value_type = Direction)]
     pub(crate) direction: Direction,
     /// When the vote was received. A repeat has none: the first answer had it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime, required = false)]
-    pub(crate) accepted_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    pub(crate) accepted_at: Option<Timestamp>,
     /// Proves later that the vote is in the tally, without saying whose it is or for whom. That of a repeat
     /// is another text and proves the same; its time is the repeat's, by which the vote was recorded. Only a
     /// repeat to a poll that is void or sealed has none.
@@ -84,18 +83,15 @@ pub fn answer(
     received: Received,
     outcome: &Outcome,
     receipt_key: &ReceiptKey,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Written, Problem> {
     let accepted = vote_accepted(poll, received, outcome, receipt_key)?;
-    let mut response = match accepted.status {
-        VoteStatus::Accepted => HttpResponse::Created(),
-        VoteStatus::AlreadyAccepted => HttpResponse::Ok(),
+    let mut body = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut body, &accepted).map_err(Problem::internal)?;
+    let status = match accepted.status {
+        VoteStatus::Accepted => StatusCode::CREATED,
+        VoteStatus::AlreadyAccepted => StatusCode::OK,
     };
-    let mut json = Vec::with_capacity(ROOM);
-    serde_json::to_writer(&mut json, &accepted).map_err(Problem::internal)?;
-    Ok(response
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .body(json))
+    Ok(Written { status, body })
 }
 
 /// What the client is told: that its vote is recorded, or a problem.
@@ -137,7 +133,7 @@ pub(crate) fn vote_accepted<'a>(
             .id
             .as_str(),
         direction: definition.direction(),
-        accepted_at: (!is_repeat).then(|| wire_time::format(received.received_at)),
+        accepted_at: (!is_repeat).then_some(received.received_at),
         receipt: acceptance.map(|Acceptance { place, .. }| receipt(place).sign(receipt_key)),
     })
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use vote_domain::Direction;
@@ -43,11 +42,8 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Op
 
 /// Refuses what does not say that it is JSON. What follows a `;` may be anything: a parser of media types
 /// would refuse some of what clients send.
-pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = value.and_then(|value| value.split(';').next());
+pub(super) fn check_content_type(content_type: Option<&str>) -> Result<(), Problem> {
+    let essence = content_type.and_then(|value| value.split(';').next());
     match essence {
         Some(essence) if essence.trim().eq_ignore_ascii_case("application/json") => Ok(()),
         _ => Err(ProblemCode::UnsupportedMediaType.into()),

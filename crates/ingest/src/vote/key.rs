@@ -1,30 +1,23 @@
 //! The `Idempotency-Key` of a request.
 
-use actix_web::http::header::HeaderMap;
 use vote_domain::IdempotencyKey;
-use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode};
+use vote_http::{KeyHeader, Problem, ProblemCode};
 
 /// The key, if there is one, and it is a key.
 pub(super) fn idempotency_key(
-    headers: &HeaderMap,
+    sent: KeyHeader<'_>,
     required: bool,
 ) -> Result<Option<IdempotencyKey>, Problem> {
     let invalid = |detail: String| Problem::new(ProblemCode::InvalidIdempotencyKey).detail(detail);
-    let mut values = headers.get_all(IDEMPOTENCY_KEY);
-    let Some(value) = values.next() else {
-        return if required {
-            Err(ProblemCode::IdempotencyKeyRequired.into())
-        } else {
-            Ok(None)
-        };
-    };
-    if values.next().is_some() {
-        return Err(invalid("Idempotency-Key must be given once.".to_owned()));
+    match sent {
+        KeyHeader::Missing if required => Err(ProblemCode::IdempotencyKeyRequired.into()),
+        KeyHeader::Missing => Ok(None),
+        KeyHeader::Repeated => Err(invalid("Idempotency-Key must be given once.".to_owned())),
+        KeyHeader::NoText => Err(invalid(
+            "Idempotency-Key must hold only visible ASCII characters.".to_owned(),
+        )),
+        KeyHeader::Once(text) => IdempotencyKey::parse(text)
+            .map(Some)
+            .map_err(|error| invalid(format!("{error}."))),
     }
-    let text = value.to_str().map_err(|_| {
-        invalid("Idempotency-Key must hold only visible ASCII characters.".to_owned())
-    })?;
-    IdempotencyKey::parse(text)
-        .map(Some)
-        .map_err(|error| invalid(format!("{error}.")))
 }

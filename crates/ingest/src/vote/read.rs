@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use actix_web::http::header::HeaderMap;
 use jiff::Timestamp;
 use vote_domain::{IdempotencyKey, KeyDigest, Poll};
 use vote_http::form::{self, Field};
-use vote_http::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode, WriteHead};
 use vote_store::VoteToCast;
 
 use super::body::{self, CastVote};
@@ -14,19 +13,19 @@ use super::choice::choice;
 use super::eligibility;
 use super::key::idempotency_key;
 
-/// Reads a vote for `poll` from the headers and the body of its request.
+/// Reads a vote for `poll` from the head and the body of its request.
 ///
 /// # Errors
 /// A problem that names the field and the rule.
 pub fn read_vote(
-    headers: &HeaderMap,
+    head: &WriteHead<'_>,
     body: &[u8],
     poll: &Poll,
     received_at: Timestamp,
     key_required: bool,
 ) -> Result<VoteToCast, Problem> {
-    body::check_content_type(headers)?;
-    let key = idempotency_key(headers, key_required)?;
+    body::check_content_type(head.content_type)?;
+    let key = idempotency_key(head.key, key_required)?;
     vote_to_cast(&body::parse(body)?, key.as_ref(), poll, received_at)
 }
 

@@ -7,7 +7,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use vote_domain::{Poll, Receipt, ReceiptKey, Refusal, WriterId};
 use vote_http::problem::ProblemGroup as _;
-use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode};
+use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode, WriteHead};
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 use vote_testkit::fixtures::{self, demo_poll};
 
@@ -62,7 +62,13 @@ fn headers(content_types: &[&str], keys: &[&str]) -> HeaderMap {
 
 fn read(body: &str, keys: &[&str]) -> Result<VoteToCast, Problem> {
     let headers = headers(&["application/json"], keys);
-    read_vote(&headers, body.as_bytes(), &poll(), at(1), false)
+    read_vote(
+        &WriteHead::from(&headers),
+        body.as_bytes(),
+        &poll(),
+        at(1),
+        false,
+    )
 }
 
 fn code<T>(result: Result<T, Problem>) -> Option<ProblemCode> {
@@ -100,7 +106,13 @@ fn a_content_type_is_judged_by_its_first_part_alone() {
     ];
     for (content_types, is_taken) in cases {
         let headers = headers(content_types, &[]);
-        let refused = code(read_vote(&headers, body, &poll(), at(1), false));
+        let refused = code(read_vote(
+            &WriteHead::from(&headers),
+            body,
+            &poll(),
+            at(1),
+            false,
+        ));
         let expected = (!is_taken).then_some(ProblemCode::UnsupportedMediaType);
         assert_eq!(refused, expected, "{content_types:?}");
     }
@@ -124,11 +136,17 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
     let json = headers(&["application/json"], &[]);
     vec![
         (
-            read_vote(&HeaderMap::new(), b"", &poll(), at(1), true),
+            read_vote(
+                &WriteHead::from(&HeaderMap::new()),
+                b"",
+                &poll(),
+                at(1),
+                true,
+            ),
             ProblemCode::UnsupportedMediaType,
         ),
         (
-            read_vote(&json, b"", &poll(), at(1), true),
+            read_vote(&WriteHead::from(&json), b"", &poll(), at(1), true),
             ProblemCode::IdempotencyKeyRequired,
         ),
         (read("", &["two words"]), ProblemCode::InvalidIdempotencyKey),
@@ -250,7 +268,7 @@ fn a_recorded_vote_is_answered_with_its_receipt() {
     assert!(accepted.accepted_at.is_some());
 
     let response = answer(&poll, received(1, at(1)), &outcome, &key).expect("recorded");
-    assert_eq!(response.status(), StatusCode::CREATED);
+    assert_eq!(response.status, StatusCode::CREATED);
 }
 
 #[test]
@@ -264,7 +282,7 @@ fn a_repeat_is_answered_with_the_receipt_of_the_batch_that_found_it() {
     };
     let outcome = Outcome::Duplicate(Some(Acceptance { place, batch: None }));
     let response = answer(&poll, received(1, at(9)), &outcome, &key).expect("recorded");
-    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.status, StatusCode::OK);
     let repeat = vote_accepted(&poll, received(1, at(9)), &outcome, &key).expect("recorded");
     let receipt = Receipt::verify(repeat.receipt.as_deref().expect("a receipt"), &key);
     let expected = Receipt {

@@ -1,15 +1,14 @@
 //! Two servers of ours that do less than the service, on the same web server and with the same parsing.
 
-use actix_web::HttpResponse;
-use actix_web::dev::RequestHead;
-use actix_web::web::{Bytes, ServiceConfig};
+use actix_web::web::ServiceConfig;
 use deadpool_redis::{Config, Pool, Runtime};
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::{Clock, Poll, PollDefinition, ReceiptKey, WriterId};
 use vote_http::{
-    BoxError, Context, HotRoutes, Problem, ProblemCode, Service, StopError, WritePath,
+    BoxError, Context, HotRoutes, Problem, ProblemCode, Service, StopError, WriteHead, WritePath,
+    Written,
 };
 use vote_ingest::{Received, VOTES, answer, read_vote};
 use vote_runtime::ServiceName;
@@ -42,23 +41,19 @@ impl Shared {
     fn read(
         &self,
         poll: &str,
-        head: &RequestHead,
+        head: &WriteHead<'_>,
         body: &[u8],
     ) -> Result<(VoteToCast, jiff::Timestamp), Problem> {
         let received_at = self.clock.now();
         if poll != self.poll.definition.id().as_str() {
             return Err(ProblemCode::UnknownPoll.into());
         }
-        let vote = read_vote(head.headers(), body, &self.poll, received_at, false)?;
+        let vote = read_vote(head, body, &self.poll, received_at, false)?;
         Ok((vote, received_at))
     }
 
     /// The same answer as the service's.
-    fn accept(
-        &self,
-        vote: &VoteToCast,
-        received_at: jiff::Timestamp,
-    ) -> Result<HttpResponse, Problem> {
+    fn accept(&self, vote: &VoteToCast, received_at: jiff::Timestamp) -> Result<Written, Problem> {
         let place = Place {
             writer: WriterId::from_bytes([7; 8]),
             shard: 0,
@@ -84,10 +79,10 @@ impl HotRoutes for NoRedisVotes {
     async fn write(
         &self,
         poll: &str,
-        head: &RequestHead,
-        body: Bytes,
-    ) -> Result<HttpResponse, Problem> {
-        let (vote, received_at) = self.0.read(poll, head, &body)?;
+        head: &WriteHead<'_>,
+        body: &[u8],
+    ) -> Result<Written, Problem> {
+        let (vote, received_at) = self.0.read(poll, head, body)?;
         self.0.accept(&vote, received_at)
     }
 }
@@ -131,10 +126,10 @@ impl HotRoutes for PerVoteVotes {
     async fn write(
         &self,
         poll: &str,
-        head: &RequestHead,
-        body: Bytes,
-    ) -> Result<HttpResponse, Problem> {
-        let (vote, received_at) = self.0.read(poll, head, &body)?;
+        head: &WriteHead<'_>,
+        body: &[u8],
+    ) -> Result<Written, Problem> {
+        let (vote, received_at) = self.0.read(poll, head, body)?;
         let field = format!("{}/{}", vote.channel, vote.candidate);
         let minute = vote.received_at_ms.div_euclid(60_000);
         let mut connection = self.1.get().await.map_err(Problem::internal)?;

@@ -1,0 +1,88 @@
+//! The one operation of a service that writes, as it is asked for and answered before all routes.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+
+use crate::cors::IDEMPOTENCY_KEY;
+
+/// A path with one part that varies, and what its answers have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct WritePath {
+    /// As the service's document has it, such as `/v1/polls/{poll}/votes`.
+    pub pattern: &'static str,
+    /// What is before the part that varies.
+    pub before: &'static str,
+    /// What is behind it.
+    pub after: &'static str,
+    /// The headers of each answer that is no problem; their names are in lower case.
+    pub headers: &'static [(&'static str, &'static str)],
+}
+
+impl WritePath {
+    /// The part of a path that varies, if there is nothing in it that the app would have to decode or refuse: letters, digits,
+    /// `-` and `_`.
+    pub(crate) fn part_of(self, path: &str) -> Option<&str> {
+        let part = path.strip_prefix(self.before)?.strip_suffix(self.after)?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (!part.is_empty() && part.bytes().all(is_plain)).then_some(part)
+    }
+
+    /// The answer as the routes give it.
+    #[must_use]
+    pub fn answer(self, written: Written) -> HttpResponse {
+        let mut response = HttpResponse::build(written.status);
+        for (name, value) in self.headers {
+            let name = HeaderName::from_static(name);
+            response.insert_header((name, HeaderValue::from_static(value)));
+        }
+        response.body(written.body)
+    }
+}
+
+/// What such an operation looks at beside path and body.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteHead<'a> {
+    /// The media type of the body, as it was sent, if it is text.
+    pub content_type: Option<&'a str>,
+    /// The key.
+    pub key: KeyHeader<'a>,
+}
+
+/// The `Idempotency-Key` of a request, as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHeader<'a> {
+    /// There is none.
+    Missing,
+    /// There is one.
+    Once(&'a str),
+    /// There is one that is no text.
+    NoText,
+    /// There is more than one.
+    Repeated,
+}
+
+impl<'a> From<&'a HeaderMap> for WriteHead<'a> {
+    fn from(headers: &'a HeaderMap) -> Self {
+        let mut keys = headers.get_all(IDEMPOTENCY_KEY);
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => KeyHeader::Missing,
+            (Some(_), Some(_)) => KeyHeader::Repeated,
+            (Some(key), None) => key.to_str().map_or(KeyHeader::NoText, KeyHeader::Once),
+        };
+        let content_type = headers.get(CONTENT_TYPE);
+        Self {
+            content_type: content_type.and_then(|value| value.to_str().ok()),
+            key,
+        }
+    }
+}
+
+/// That it was done.
+#[derive(Debug)]
+pub struct Written {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Vec<u8>,
+}

@@ -1,0 +1,192 @@
+//! One connection, for as long as its requests are plain.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::answer::Answers;
+use super::request::Plain;
+use crate::edge::{HotRoutes, Measured, Worker, WritePath};
+use crate::http_metrics::RouteKey;
+
+/// What is read at once: a request that is longer is not plain. Nearly all are shorter, of browsers as well.
+const ROOM: usize = 2048;
+
+/// How long a connection may wait, and how much it may send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// For its first request.
+    pub(crate) first: Duration,
+    /// For each other one.
+    pub(crate) keep_alive: Duration,
+    /// In the body of each.
+    pub(crate) body_bytes: usize,
+}
+
+/// What the plain connections of one worker share.
+pub(super) struct Connections<H> {
+    hot: H,
+    path: WritePath,
+    worker: Rc<Worker>,
+    bounds: Bounds,
+    answers: Answers,
+    /// Where answers are put together: none waits there but for a connection whose client does not read.
+    out: Cell<Vec<u8>>,
+}
+
+/// How a connection ends here.
+pub(super) enum Ended {
+    /// It is over.
+    Closed,
+    /// These bytes are something else than a plain request, or the begin of one.
+    HandedOver(Vec<u8>),
+}
+
+/// What a connection waited for.
+enum Came {
+    Bytes,
+    /// Nothing more will come.
+    End,
+    /// The time for it was over.
+    Idle,
+    /// The server takes no more requests.
+    Stop,
+}
+
+impl<H: HotRoutes> Connections<H> {
+    /// `None` where the service has no such operation, or waits for no request.
+    pub(super) fn new(hot: H, worker: Rc<Worker>, bounds: Bounds) -> Option<Self> {
+        let path = H::WRITE?;
+        let has_times = !bounds.first.is_zero() && !bounds.keep_alive.is_zero();
+        has_times.then(|| Self {
+            hot,
+            path,
+            bounds,
+            answers: Answers::new(path, worker.cors().clone()),
+            worker,
+            out: Cell::default(),
+        })
+    }
+
+    /// Answers a connection's requests. `stopping` resolves when idle connections are to be closed.
+    pub(super) async fn serve(
+        &self,
+        io: &mut TcpStream,
+        mut stopping: Pin<&mut impl Future<Output = ()>>,
+    ) -> Ended {
+        let mut bytes = Vec::with_capacity(ROOM);
+        let mut patience = pin!(sleep(self.bounds.first));
+        let mut answered = None;
+        loop {
+            bytes.clear();
+            let came = self
+                .wait(
+                    io,
+                    &mut bytes,
+                    patience.as_mut(),
+                    stopping.as_mut(),
+                    answered,
+                )
+                .await;
+            match came {
+                Came::Bytes if self.worker.is_draining() => return Ended::HandedOver(bytes),
+                Came::Bytes => {}
+                Came::End => return Ended::Closed,
+                Came::Idle if answered.is_none() => {
+                    let mut out = Vec::new();
+                    self.answers.late(&mut out);
+                    let _gone = io.write_all(&out).await;
+                    return close(io).await;
+                }
+                Came::Idle | Came::Stop => return close(io).await,
+            }
+            let Some(plain) = Plain::parse(&bytes, self.path, self.bounds.body_bytes) else {
+                return Ended::HandedOver(bytes);
+            };
+            match self.answer(io, plain).await {
+                Ok(false) => {}
+                Ok(true) => return close(io).await,
+                Err(_gone) => return Ended::Closed,
+            }
+            let now = Instant::now();
+            if answered.replace(now).is_none() {
+                patience.as_mut().reset(now + self.bounds.keep_alive);
+            }
+        }
+    }
+
+    /// Waits for a request. The timer is set anew when it ends, and not at each request.
+    async fn wait(
+        &self,
+        io: &mut TcpStream,
+        into: &mut Vec<u8>,
+        mut patience: Pin<&mut Sleep>,
+        mut stopping: Pin<&mut impl Future<Output = ()>>,
+        answered: Option<Instant>,
+    ) -> Came {
+        loop {
+            tokio::select! {
+                biased;
+                read = io.read_buf(into) => return match read {
+                    Ok(1..) => Came::Bytes,
+                    Ok(0) | Err(_) => Came::End,
+                },
+                () = stopping.as_mut() => return Came::Stop,
+                () = patience.as_mut() => {
+                    let until = answered.map(|at| at + self.bounds.keep_alive);
+                    match until.filter(|until| *until > Instant::now()) {
+                        Some(until) => patience.as_mut().reset(until),
+                        None => return Came::Idle,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers a request; whether the connection ends with it.
+    async fn answer(&self, io: &mut TcpStream, plain: Plain<'_>) -> io::Result<bool> {
+        let measured = Measured {
+            method: "POST",
+            started: std::time::Instant::now(),
+        };
+        let active = self.worker.start();
+        let done = self.hot.write(plain.part, &plain.head, plain.body).await;
+        let mut out = self.out.take();
+        out.clear();
+        let pattern = self.path.pattern;
+        let (status, close) = match done {
+            Ok(written) => {
+                let status = written.status;
+                let close = self.worker.closes_after(status);
+                self.answers.written(written, plain.origin, close, &mut out);
+                (status, close)
+            }
+            Err(problem) => {
+                let response = self.worker.problem(&problem, measured.method, pattern);
+                let status = response.status();
+                let close = self.worker.closes_after(status);
+                self.answers
+                    .response(response, plain.origin, close, &mut out);
+                (status, close)
+            }
+        };
+        let route = (RouteKey::of_name(pattern), || Some(pattern.to_owned()));
+        self.worker.measure(measured, status, route);
+        drop(active);
+        let sent = io.write_all(&out).await;
+        self.out.set(out);
+        sent.map(|()| close)
+    }
+}
+
+async fn close(io: &mut TcpStream) -> Ended {
+    let _gone = io.shutdown().await;
+    Ended::Closed
+}

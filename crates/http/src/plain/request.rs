@@ -1,0 +1,204 @@
+//! What is plainly a request that writes, and what is anything else.
+
+use crate::edge::{KeyHeader, WriteHead, WritePath};
+
+/// More headers are not plain.
+const HEADERS: usize = 32;
+
+/// A request that writes, with nothing about it that actix-http or the routes would have to decode, refuse or remember.
+#[derive(Debug)]
+pub(super) struct Plain<'a> {
+    /// What stands for the part of its path that varies.
+    pub(super) part: &'a str,
+    pub(super) head: WriteHead<'a>,
+    pub(super) origin: Option<&'a [u8]>,
+    pub(super) body: &'a [u8],
+}
+
+/// The headers of a request that matter.
+#[derive(Default)]
+struct Headers<'a> {
+    host: Option<&'a [u8]>,
+    length: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+    key: Option<&'a [u8]>,
+    origin: Option<&'a [u8]>,
+}
+
+impl<'a> Plain<'a> {
+    /// The request, if these bytes are one such, whole, and nothing else.
+    pub(super) fn parse(bytes: &'a [u8], path: WritePath, body_limit: usize) -> Option<Self> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let Ok(httparse::Status::Complete(head)) = request.parse(bytes) else {
+            return None;
+        };
+        if request.method != Some("POST") || request.version != Some(1) {
+            return None;
+        }
+        let part = path.part_of(request.path?)?;
+        let headers = Headers::read(request.headers)?;
+        headers.host?;
+        let body = bytes.get(head..)?;
+        let length = digits(headers.length?)?;
+        if length == 0 || length > body_limit || length != body.len() {
+            return None;
+        }
+        let content_type = match headers.content_type {
+            Some(value) => Some(text(value)?),
+            None => None,
+        };
+        let key = match headers.key {
+            Some(value) => KeyHeader::Once(text(value)?),
+            None => KeyHeader::Missing,
+        };
+        Some(Self {
+            part,
+            head: WriteHead { content_type, key },
+            origin: headers.origin,
+            body,
+        })
+    }
+}
+
+impl<'a> Headers<'a> {
+    /// `None` where one is there twice, or says something of the connection or the body that needs more than is done here.
+    fn read(headers: &[httparse::Header<'a>]) -> Option<Self> {
+        let mut found = Self::default();
+        for header in headers {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            let place = match header.name.len() {
+                4 if is("host") => &mut found.host,
+                6 if is("origin") => &mut found.origin,
+                6 if is("expect") => return None,
+                7 if is("upgrade") => return None,
+                10 if is("connection") => {
+                    if header.value.eq_ignore_ascii_case(b"keep-alive") {
+                        continue;
+                    }
+                    return None;
+                }
+                12 if is("content-type") => &mut found.content_type,
+                14 if is("content-length") => &mut found.length,
+                15 if is("idempotency-key") => &mut found.key,
+                16 if is("content-encoding") => return None,
+                17 if is("transfer-encoding") => return None,
+                _ => continue,
+            };
+            if place.replace(header.value).is_some() {
+                return None;
+            }
+        }
+        Some(found)
+    }
+}
+
+/// A header's value, if it is visible ASCII, spaces and tabs: what actix-http takes for text.
+fn text(value: &[u8]) -> Option<&str> {
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    value.iter().all(is_text).then_some(())?;
+    std::str::from_utf8(value).ok()
+}
+
+/// A length in digits alone, of which more than nine are too many.
+fn digits(value: &[u8]) -> Option<usize> {
+    let is_plain = (1..=9).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    is_plain.then(|| {
+        let add = |sum: usize, digit: &u8| sum * 10 + usize::from(digit - b'0');
+        value.iter().fold(0, add)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: WritePath = WritePath {
+        pattern: "/v1/polls/{poll}/votes",
+        before: "/v1/polls/",
+        after: "/votes",
+        headers: &[],
+    };
+
+    /// The part, the content type, the key and the body, if the request is plain.
+    fn plain(line: &str, headers: &str, body: &str) -> Option<(String, Option<String>, bool)> {
+        let text = format!("{line}\r\n{headers}\r\n{body}");
+        let found = Plain::parse(text.as_bytes(), PATH, 8)?;
+        assert_eq!(found.body, body.as_bytes());
+        let has_key = found.head.key != KeyHeader::Missing;
+        let content_type = found.head.content_type.map(str::to_owned);
+        Some((found.part.to_owned(), content_type, has_key))
+    }
+
+    const LINE: &str = "POST /v1/polls/a-b_9/votes HTTP/1.1";
+    const HEADERS: &str = "Host: a\r\nContent-Length: 3\r\n";
+
+    #[test]
+    fn one_whole_vote_is_plain_whatever_else_it_has() {
+        let part = "a-b_9".to_owned();
+        assert_eq!(
+            plain(LINE, HEADERS, "ana"),
+            Some((part.clone(), None, false))
+        );
+        let more = format!(
+            "{HEADERS}connection: Keep-Alive\r\nCONTENT-TYPE: application/json; x\r\nidempotency-key: \"k\"\r\n\
+             Origin: https://a.example\r\nUser-Agent: \u{e9}\r\nCookie: a=b\r\nCookie: c=d\r\n"
+        );
+        let content_type = Some("application/json; x".to_owned());
+        assert_eq!(plain(LINE, &more, "ana"), Some((part, content_type, true)));
+    }
+
+    #[test]
+    fn all_else_is_not() {
+        for line in [
+            "POST /v1/polls/a/votes HTTP/1.0",
+            "PUT /v1/polls/a/votes HTTP/1.1",
+            "post /v1/polls/a/votes HTTP/1.1",
+            "POST /v1/polls/a/votes? HTTP/1.1",
+            "POST /v1/polls/a/votes/ HTTP/1.1",
+            "POST /v1/polls/%61/votes HTTP/1.1",
+            "POST /v1/polls//votes HTTP/1.1",
+            "POST http://a/v1/polls/a/votes HTTP/1.1",
+            "POST /v1/polls/a/votes#b HTTP/1.1",
+        ] {
+            assert_eq!(plain(line, HEADERS, "ana"), None, "{line}");
+        }
+        for headers in [
+            "Host: a\r\n",
+            "Content-Length: 3\r\n",
+            "Host: a\r\nContent-Length: +3\r\n",
+            "Host: a\r\nContent-Length: 3x\r\n",
+            "Host: a\r\nContent-Length:\r\n",
+            "Host: a\r\nContent-Length: 2\r\n",
+            "Host: a\r\nContent-Length: 4\r\n",
+            "Host: a\r\nContent-Length: 0000000003\r\n",
+        ] {
+            assert_eq!(plain(LINE, headers, "ana"), None, "{headers}");
+        }
+        for more in [
+            "Host: b",
+            "Content-Length: 3",
+            "Connection: close",
+            "Connection: keep-alive, upgrade",
+            "Upgrade: websocket",
+            "Expect: 100-continue",
+            "Transfer-Encoding: identity",
+            "Content-Encoding: identity",
+            "Content-Type: a\r\nContent-Type: a",
+            "Content-Type: \u{e9}",
+            "Idempotency-Key: a\r\nIdempotency-Key: a",
+            "Idempotency-Key: \u{e9}",
+            "Origin: a\r\nOrigin: a",
+            "no header",
+        ] {
+            let headers = format!("{HEADERS}{more}\r\n");
+            assert_eq!(plain(LINE, &headers, "ana"), None, "{more}");
+        }
+        let long = "Host: a\r\nContent-Length: 9\r\n";
+        assert_eq!(plain(LINE, long, "123456789"), None);
+        let empty = "Host: a\r\nContent-Length: 0\r\n";
+        assert_eq!(plain(LINE, empty, ""), None);
+        let many = format!("{HEADERS}{}", "a: b\r\n".repeat(31));
+        assert_eq!(plain(LINE, &many, "ana"), None);
+    }
+}
