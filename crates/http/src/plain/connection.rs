@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::answer::Answers;
 use super::request::Plain;
@@ -180,9 +180,10 @@ impl<H: HotRoutes> Connections<H> {
         let route = (RouteKey::of_name(pattern), || Some(pattern.to_owned()));
         self.worker.measure(measured, status, route);
         drop(active);
-        let sent = io.write_all(&out).await;
+        // Who reads no answers fills the connection's buffers, and is let go.
+        let sent = timeout(self.bounds.keep_alive, io.write_all(&out)).await;
         self.out.set(out);
-        sent.map(|()| close)
+        sent?.map(|()| close)
     }
 }
 
