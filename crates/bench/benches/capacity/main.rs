@@ -25,7 +25,7 @@ const SHOWS: [Show; 11] = [
     Show::new(60_000, 20, 48, 6),
     Show::new(1_000_000, 42, 24, 24),
     Show::new(1_000_000, 42, 48, 48),
-    Show::new(1_000_000, 100, 48, 48),
+    Show::new(1_000_000, 42, 96, 96),
 ];
 
 fn main() -> anyhow::Result<()> {
