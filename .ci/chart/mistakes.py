@@ -95,7 +95,7 @@ MISTAKES = [
         lambda rendered: rendered.named("ConfigMap", f"{RELEASE}-redis")["data"].update(
             {
                 "redis.conf": rendered.named("ConfigMap", f"{RELEASE}-redis")["data"]["redis.conf"].replace(
-                    "512mb", "64mb"
+                    "512mb", "32mb"
                 )
             }
         ),
