@@ -3,13 +3,12 @@
 
 use vote_testkit::RedisCluster;
 
-use super::{Clock, Notes, Points};
+use super::{Clock, Notes, Points, in_rounds};
 use crate::cli::GrowthOptions;
 use crate::load::{Load, Plan};
 use crate::metrics::sum;
 use crate::plot::Chart;
 use crate::process::cpu;
-use crate::say::progress;
 use crate::server::Server;
 use crate::spread::{as_f64, number};
 
@@ -34,36 +33,29 @@ pub(super) async fn measure(
     let mut cost = Points::new(&["ingest", "Redis"]);
     let mut batches = Points::new(&["votes a batch"]);
     let mut times = Points::new(&["p50", "p99"]);
-    for round in 1..=options.rounds {
-        for rate in RATES {
-            if clock.is_over() {
-                notes.add(format!(
-                    "a cluster at {rate} votes/s, round {round}: left out, the time was over"
-                ));
-                continue;
-            }
-            match once(options, rate).await {
-                Ok(seen) => {
-                    progress(&format!(
-                        "round {round} of {}, three masters, {rate} votes/s: {} + {} s a million, {} votes a batch, p99 {} ms",
-                        options.rounds,
-                        number(seen.ingest, 1),
-                        number(seen.redis, 1),
-                        number(seen.votes_per_batch, 1),
-                        number(seen.p99_ms, 1),
-                    ));
-                    cost.add(rate, 0, seen.ingest);
-                    cost.add(rate, 1, seen.redis);
-                    batches.add(rate, 0, seen.votes_per_batch);
-                    times.add(rate, 0, seen.p50_ms);
-                    times.add(rate, 1, seen.p99_ms);
-                }
-                Err(error) => notes.add(format!(
-                    "a cluster at {rate} votes/s, round {round}: {error:#}"
-                )),
-            }
-        }
-    }
+    let once = async |rate| once(options, rate).await;
+    in_rounds(
+        options,
+        clock,
+        notes,
+        (&RATES, "votes/s on three masters"),
+        once,
+        |rate, seen| {
+            cost.add(rate, 0, seen.ingest);
+            cost.add(rate, 1, seen.redis);
+            batches.add(rate, 0, seen.votes_per_batch);
+            times.add(rate, 0, seen.p50_ms);
+            times.add(rate, 1, seen.p99_ms);
+            format!(
+                "{} + {} s a million, {} votes a batch, p99 {} ms",
+                number(seen.ingest, 1),
+                number(seen.redis, 1),
+                number(seen.votes_per_batch, 1),
+                number(seen.p99_ms, 1),
+            )
+        },
+    )
+    .await;
     Ok(vec![
         cost.chart(
             "Three masters, 48 shards: processor time",

@@ -125,6 +125,37 @@ impl Notes {
     }
 }
 
+/// Measures each size once a round, in turns up and down, while there is time. `said` takes what was seen and puts it in words; what could
+/// not be measured is noted.
+async fn in_rounds<T>(
+    options: &GrowthOptions,
+    clock: Clock,
+    notes: &mut Notes,
+    (sizes, unit): (&[u32], &str),
+    once: impl AsyncFn(u32) -> anyhow::Result<T>,
+    mut said: impl FnMut(u32, T) -> String,
+) {
+    let mut sizes = sizes.to_vec();
+    for round in 1..=options.rounds {
+        for &size in &sizes {
+            let place = format!("{size} {unit}, round {round}");
+            if clock.is_over() {
+                notes.add(format!("{place}: left out, the time was over"));
+                continue;
+            }
+            match once(size).await {
+                Ok(seen) => progress(&format!(
+                    "{place} of {}: {}",
+                    options.rounds,
+                    said(size, seen)
+                )),
+                Err(error) => notes.add(format!("{place}: {error:#}")),
+            }
+        }
+        sizes.reverse();
+    }
+}
+
 /// Values by size, of several curves.
 struct Points {
     labels: &'static [&'static str],

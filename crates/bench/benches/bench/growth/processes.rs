@@ -2,12 +2,11 @@
 
 use vote_testkit::RedisServer;
 
-use super::{Clock, Notes, Points};
+use super::{Clock, Notes, Points, in_rounds};
 use crate::cli::GrowthOptions;
 use crate::load::{Load, Plan};
 use crate::plot::Chart;
 use crate::redis_done::Done;
-use crate::say::progress;
 use crate::server::Server;
 use crate::spread::{as_f64, number};
 
@@ -23,29 +22,24 @@ pub(super) async fn measure(
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<Chart>> {
     let mut cost = Points::new(&["ingest", "Redis"]);
-    for round in 1..=options.rounds {
-        for processes in PROCESSES {
-            if clock.is_over() {
-                notes.add(format!(
-                    "{processes} processes, round {round}: left out, the time was over"
-                ));
-                continue;
-            }
-            match once(options, processes).await {
-                Ok((ingest, redis)) => {
-                    progress(&format!(
-                        "round {round} of {}, {processes} processes: {} + {} s a million at {RATE} votes/s",
-                        options.rounds,
-                        number(ingest, 1),
-                        number(redis, 1),
-                    ));
-                    cost.add(processes, 0, ingest);
-                    cost.add(processes, 1, redis);
-                }
-                Err(error) => notes.add(format!("{processes} processes, round {round}: {error:#}")),
-            }
-        }
-    }
+    let once = async |processes| once(options, processes).await;
+    in_rounds(
+        options,
+        clock,
+        notes,
+        (&PROCESSES, "processes"),
+        once,
+        |processes, (ingest, redis)| {
+            cost.add(processes, 0, ingest);
+            cost.add(processes, 1, redis);
+            format!(
+                "{} + {} s a million at {RATE} votes/s",
+                number(ingest, 1),
+                number(redis, 1),
+            )
+        },
+    )
+    .await;
     Ok(vec![cost.chart(
         "Processor time at 4,000 keyed votes a second, one shard",
         "ingest processes",

@@ -3,17 +3,16 @@
 use anyhow::Context as _;
 use vote_testkit::RedisServer;
 
-use super::{Clock, Notes, Points};
+use super::{Clock, Notes, Points, in_rounds};
 use crate::cli::GrowthOptions;
 use crate::load::{Load, Plan};
 use crate::plot::Chart;
 use crate::redis_done::Done;
-use crate::say::progress;
 use crate::server::Server;
 use crate::spread::{as_f64, number};
 use crate::wrk::Wrk;
 
-const SHARDS: [u16; 4] = [1, 8, 48, 256];
+const SHARDS: [u32; 4] = [1, 8, 48, 256];
 /// The steady load.
 const STEADY: Plan = Plan {
     rate: 4_000,
@@ -39,34 +38,27 @@ pub(super) async fn measure(
 ) -> anyhow::Result<Vec<Chart>> {
     let wrk = Wrk::new(&options.common.out)?;
     let (mut cost, mut peak) = (Points::new(&["ingest", "Redis"]), Points::new(&["votes/s"]));
-    let mut sizes = SHARDS;
-    for round in 1..=options.rounds {
-        for shards in sizes {
-            if clock.is_over() {
-                notes.add(format!(
-                    "{shards} shards, round {round}: left out, the time was over"
-                ));
-                continue;
-            }
-            match once(options, &wrk, shards).await {
-                Ok(seen) => {
-                    progress(&format!(
-                        "round {round} of {}, {shards} shards: {} + {} s a million at {} votes/s, peak {} votes/s",
-                        options.rounds,
-                        number(seen.ingest, 1),
-                        number(seen.redis, 1),
-                        STEADY.rate,
-                        number(seen.peak, 0)
-                    ));
-                    cost.add(shards.into(), 0, seen.ingest);
-                    cost.add(shards.into(), 1, seen.redis);
-                    peak.add(shards.into(), 0, seen.peak);
-                }
-                Err(error) => notes.add(format!("{shards} shards, round {round}: {error:#}")),
-            }
-        }
-        sizes.reverse();
-    }
+    let once = async |shards| once(options, &wrk, u16::try_from(shards)?).await;
+    in_rounds(
+        options,
+        clock,
+        notes,
+        (&SHARDS, "shards"),
+        once,
+        |shards, seen| {
+            cost.add(shards, 0, seen.ingest);
+            cost.add(shards, 1, seen.redis);
+            peak.add(shards, 0, seen.peak);
+            format!(
+                "{} + {} s a million at {} votes/s, peak {} votes/s",
+                number(seen.ingest, 1),
+                number(seen.redis, 1),
+                STEADY.rate,
+                number(seen.peak, 0)
+            )
+        },
+    )
+    .await;
     Ok(vec![
         cost.chart(
             "Processor time at 4,000 keyed votes a second",
