@@ -94,9 +94,7 @@ impl Answers {
         out.extend_from_slice(status.as_str().as_bytes());
         out.push(b' ');
         out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-        out.extend_from_slice(b"\r\ncontent-length: ");
-        number(body.len(), out);
-        out.extend_from_slice(b"\r\n");
+        let _infallible = write!(out, "\r\ncontent-length: {}\r\n", body.len());
         if close {
             out.extend_from_slice(b"connection: close\r\n");
         }
@@ -129,35 +127,5 @@ fn write_lines(headers: &HeaderMap, out: &mut Vec<u8>) {
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
-    }
-}
-
-fn number(mut number: usize, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    while let Some(place) = first.checked_sub(1) {
-        if let (Some(digit), Ok(value)) = (digits.get_mut(place), u8::try_from(number % 10)) {
-            *digit += value;
-        }
-        first = place;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_everybody_writes_them() {
-        for value in [0, 7, 10, 384, 65_536, usize::MAX] {
-            let mut out = Vec::new();
-            number(value, &mut out);
-            assert_eq!(out, value.to_string().as_bytes());
-        }
     }
 }

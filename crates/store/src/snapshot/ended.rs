@@ -15,7 +15,7 @@ use crate::figures::{EndedSums, EndedWriter, ShardFigures, ended};
 use crate::keys::ShardKeys;
 use crate::nodes::Nodes;
 
-/// The pieces of one poll that are read at a tick: some 8,000 writers, in some 3 ms of Redis.
+/// The pieces of one poll that are read at a tick: some 8,000 writers, in calls of which each keeps Redis for a moment.
 const PIECES: usize = 16;
 /// Shards that are asked at the same time for writers that have just ended.
 const SHARDS_AT_ONCE: usize = 8;
