@@ -31,7 +31,7 @@ pub use commit::metric_names;
 pub use commit::{
     Acceptance, Durability, DurabilityError, Ended, LaneConfig, MAX_SPILL_BYTES, OpenPoll, Outcome,
     Place, ReplayError, ReplayReport, ReplicasMissing, Spill, SpillError, SpillHead, SpillPart,
-    SpilledLane, VoteToCast, VoteWriter, VoteWriterConfig, WrittenSpill, holds_back,
+    SpilledLane, VoteToCast, VoteWriter, VoteWriterConfig, WrittenSpill, enough_votes, holds_back,
 };
 pub use config::RedisConfig;
 pub use error::StoreError;

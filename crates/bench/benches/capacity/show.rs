@@ -4,15 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use vote_store::{LaneConfig, holds_back};
+use vote_store::{LaneConfig, enough_votes, holds_back};
 
 use crate::costs::Costs;
 
 /// From an ingest process to a master or back, in seconds: within one availability zone.
 const ONE_WAY: f64 = 250e-6;
-/// Votes that a lane of many waits for (`commit/traffic.rs`), and with which a busy lane gains nothing more
-/// (`commit/gather.rs`).
-const FEW: usize = 4;
+/// Votes with which a busy lane gains nothing from more (`commit/gather.rs`).
 const ENOUGH: usize = 128;
 /// How many seconds of the show are looked at, after as many that fill the lanes.
 const SECONDS: f64 = 2.0;
@@ -88,15 +86,20 @@ impl Show {
         let config = LaneConfig::default();
         let rate = count(self.votes_per_second) / count(self.processes);
         let hold = holds_back(rate, self.shards, config.max_batch_interval);
-        // A lane with more to do gathers until its clients have come back, at the longest for the interval.
-        let (hold, enough) = match hold > config.min_batch_interval {
-            true => (hold, FEW),
-            false => (config.min_batch_interval, ENOUGH),
+        // The lanes of a process that hold back send at the same times (`commit/traffic.rs`). A lane with more to do gathers until
+        // its clients have come back, at the longest for the interval.
+        let waits = match hold > config.min_batch_interval {
+            true => Waits::Each(hold.as_secs_f64()),
+            false => Waits::For(config.min_batch_interval.as_secs_f64()),
+        };
+        let enough = match waits {
+            Waits::Each(_) => enough_votes(rate),
+            Waits::For(_) => ENOUGH,
         };
         let mut run = Run {
             show: self,
             rate,
-            hold,
+            waits,
             enough,
             lanes: (0..self.processes * self.shards)
                 .map(|_| Lane::default())
@@ -115,12 +118,21 @@ impl Show {
     }
 }
 
+/// When a lane sends that has votes, in seconds.
+#[derive(Clone, Copy)]
+enum Waits {
+    /// With all others of its process, which begin at times of their own.
+    Each(f64),
+    /// So long after the first of them.
+    For(f64),
+}
+
 struct Run {
     show: Show,
     /// Of one process.
     rate: f64,
-    hold: Duration,
-    /// Votes with which a lane holds back no longer.
+    waits: Waits,
+    /// Votes with which a lane waits no longer.
     enough: usize,
     lanes: Vec<Lane>,
     masters: Vec<Master>,
@@ -164,7 +176,7 @@ impl Run {
         }
         let waiting = lane.waiting.len();
         if waiting == 1 {
-            self.departs(now + self.hold.as_secs_f64(), place);
+            self.departs(self.sends_at(now, place), place);
         } else if waiting == self.enough {
             self.departs(now, place);
         }
@@ -208,7 +220,19 @@ impl Run {
         if waiting >= self.enough {
             self.departs(now, place);
         } else if waiting > 0 {
-            self.departs(now + self.hold.as_secs_f64(), place);
+            self.departs(self.sends_at(now, place), place);
+        }
+    }
+
+    /// When the lane sends what it has now.
+    fn sends_at(&self, now: f64, place: usize) -> f64 {
+        match self.waits {
+            Waits::For(time) => now + time,
+            Waits::Each(time) => {
+                let process = place / self.show.shards;
+                let began = time * count(process) / count(self.show.processes);
+                ((now - began) / time).floor().mul_add(time, began) + time
+            }
         }
     }
 

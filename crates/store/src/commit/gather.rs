@@ -27,7 +27,7 @@ const STEADY_CHECK: u32 = 16;
 
 /// A batch of so many votes gains little from more: its commands are then a sixteenth of one per vote,
 /// and what comes later is parsed while it is on its way.
-const ENOUGH: usize = 128;
+pub(super) const ENOUGH: usize = 128;
 
 /// What a lane knows of its load when a batch has come back.
 #[derive(Debug, Clone, Copy)]

@@ -40,6 +40,6 @@ pub use spill::{
     MAX_SPILL_BYTES, ReplayError, ReplayReport, Spill, SpillError, SpillHead, SpillPart,
     SpilledLane, WrittenSpill,
 };
-pub use traffic::holds_back;
+pub use traffic::{enough_votes, holds_back};
 pub use vote::VoteToCast;
 pub use writer::{Ended, OpenPoll, VoteWriter, VoteWriterConfig};
