@@ -57,7 +57,7 @@ impl KeyDigest {
     /// The digest of a key within a poll: of `idempotency`, the poll and the key, each ended by a zero
     /// byte but the last.
     #[must_use]
-    pub fn new(poll: &PollId, key: &IdempotencyKey) -> Self {
+    pub fn new(poll: &PollId, key: &IdempotencyKey<'_>) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"idempotency\0");
         hash.update(poll.as_str());

@@ -3,7 +3,8 @@
 mod actix;
 mod answer;
 mod epoll;
-mod services;
+mod no_redis;
+mod per_vote;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -11,8 +12,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use socket2::{Domain, Socket, Type};
 
-pub(crate) use self::services::NoRedis;
-use self::services::PerVote;
+pub(crate) use self::no_redis::NoRedis;
+use self::per_vote::PerVote;
 use crate::say::progress;
 
 /// As our own servers have it: a thousand connections come at once.

@@ -136,7 +136,8 @@ async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
     };
     let id = PollId::parse("bench")?;
     let digest = |number: u32| -> anyhow::Result<KeyDigest> {
-        let key = IdempotencyKey::parse(&format!("writer-{writer}-{number}"))?;
+        let key = format!("writer-{writer}-{number}");
+        let key = IdempotencyKey::parse(&key)?;
         Ok(KeyDigest::new(&id, &key))
     };
     let now = vote_domain::Clock::now(&SystemClock).as_millisecond();
