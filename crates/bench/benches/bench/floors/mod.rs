@@ -2,6 +2,7 @@
 
 mod actix;
 mod answer;
+mod body;
 mod epoll;
 mod no_redis;
 mod per_vote;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use socket2::{Domain, Socket, Type};
 
+pub(crate) use self::body::BODY;
+use self::body::ConstantBody;
 pub(crate) use self::no_redis::NoRedis;
 use self::per_vote::PerVote;
 use crate::say::progress;
@@ -27,6 +30,9 @@ pub(crate) enum Floor {
     ActixWeb,
     PerVote,
     NoRedis,
+    /// For readers.
+    BodyWeb,
+    BodyRoute,
 }
 
 impl Floor {
@@ -42,6 +48,10 @@ pub(crate) fn serve(floor: Floor, bind: SocketAddr) -> ExitCode {
     let ended = match floor {
         Floor::NoRedis => return vote_http::main_from::<NoRedis>(["bench".into()]).into(),
         Floor::PerVote => return vote_http::main_from::<PerVote>(["bench".into()]).into(),
+        Floor::BodyRoute => {
+            return vote_http::main_from::<ConstantBody>(["bench".into()]).into();
+        }
+        Floor::BodyWeb => listen(bind).and_then(body::serve_web),
         Floor::Epoll => listen(bind).and_then(|listener| epoll::serve(&listener)),
         Floor::ActixHttp => listen(bind).and_then(actix::serve_http),
         Floor::ActixWeb => listen(bind).and_then(actix::serve_web),

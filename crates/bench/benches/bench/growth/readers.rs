@@ -7,10 +7,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use vote_testkit::RedisServer;
 
+use super::history::History;
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
 use crate::plot::Chart;
-use crate::poll::open_poll_as;
 use crate::process::{cpu, resident};
 use crate::say::progress;
 use crate::server::Server;
@@ -18,8 +18,11 @@ use crate::spread::{as_f64, number};
 use crate::until::until;
 
 const READERS: [u32; 3] = [50, 150, 500];
-/// Days of minutes: some megabytes, or what the service gives of them.
-const DAYS: i64 = 30;
+/// A poll whose minutes are six megabytes: an answer has three days of them at most.
+const DAYS: i64 = 2;
+const CHANNELS: u16 = 1;
+const CANDIDATES: u16 = 64;
+const MINUTES: i64 = DAYS * 1_440 - 1;
 const PATH: &str = "/v1/polls/bench/results/minutely";
 const START: Duration = Duration::from_secs(60);
 /// In which the service has written what it will.
@@ -66,9 +69,9 @@ async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64
     let build = &options.common.bin_dir;
     let redis = RedisServer::start().await;
     let url = redis.url();
-    open_poll_as(&url, "bench", 1, DAYS).await?;
-    let ingest = Server::service(&build.ingest, &[], Some(&url), &[]);
-    ingest.takes_votes("bench").await?;
+    let poll = History::wide("bench", 1, CHANNELS, CANDIDATES);
+    poll.open(&redis, DAYS).await?;
+    poll.fill(&redis, MINUTES).await?;
     let results = Server::service(&build.results, &[], Some(&url), &options.settings());
     let address = format!("http://{}{PATH}", results.address);
     let body = until(START, async || {
@@ -99,7 +102,7 @@ async fn ask(results: &Server) -> anyhow::Result<TcpStream> {
 }
 
 /// Waits until the service does little.
-async fn at_rest(results: &Server) -> anyhow::Result<()> {
+pub(super) async fn at_rest(results: &Server) -> anyhow::Result<()> {
     let pid = results.pid()?;
     for _ in 0..30 {
         let before = cpu(pid)?;
