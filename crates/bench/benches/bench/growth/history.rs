@@ -1,7 +1,9 @@
 //! Polls that have votes behind them: written to Redis as if they had come, by one writer in each shard.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use vote_domain::Clock as _;
 use vote_runtime::SystemClock;
@@ -12,7 +14,9 @@ use crate::poll_text::poll_text;
 
 const SECONDS_OF_A_MINUTE: i64 = 60;
 /// Votes that one call writes, at most: others wait meanwhile.
-const AT_ONCE: usize = 100_000;
+const AT_ONCE: usize = 50_000;
+/// What a call may take, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A vote of each kind in so many minutes from the first one on, in the tally and in the ledger.
 const FILL: &str = "
@@ -60,13 +64,18 @@ impl History {
         }
     }
 
-    /// Of so many channels and candidates.
-    pub(super) fn wide(id: &'static str, shards: u16, channels: u16, candidates: u16) -> Self {
+    /// Of so many channels, and of so many candidates whose ids begin so.
+    pub(super) fn wide(
+        id: &'static str,
+        shards: u16,
+        channels: u16,
+        (candidates, name): (u16, &str),
+    ) -> Self {
         Self {
             id,
             shards,
             channels: (1..=channels).map(|it| format!("canal-{it}")).collect(),
-            candidates: (1..=candidates).map(|it| format!("nome-{it}")).collect(),
+            candidates: (1..=candidates).map(|it| format!("{name}-{it}")).collect(),
         }
     }
 
@@ -93,7 +102,7 @@ impl History {
 
     /// Writes a vote of each kind into each of the last so many minutes of each shard, but for the one that is.
     pub(super) async fn fill(&self, redis: &RedisServer, minutes: i64) -> anyhow::Result<()> {
-        let mut connection = redis.connection().await;
+        let mut connection = connection(redis).await?;
         let end = minute_of_now();
         let most = i64::try_from((AT_ONCE / self.kinds()).max(1))?;
         for shard in 0..self.shards {
@@ -151,6 +160,15 @@ impl History {
         };
         self.channels.iter().flat_map(of).collect()
     }
+}
+
+/// A connection that waits for long answers.
+pub(super) async fn connection(redis: &RedisServer) -> anyhow::Result<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let client = redis.client();
+    Ok(client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await?)
 }
 
 fn minute_of_now() -> i64 {

@@ -22,11 +22,16 @@ const READERS: [u32; 3] = [50, 150, 500];
 const DAYS: i64 = 2;
 const CHANNELS: u16 = 1;
 const CANDIDATES: u16 = 64;
+const NAME: &str = "participante-da-edicao";
 const MINUTES: i64 = DAYS * 1_440 - 1;
 const PATH: &str = "/v1/polls/bench/results/minutely";
 const START: Duration = Duration::from_secs(60);
 /// In which the service has written what it will.
 const WRITTEN: Duration = Duration::from_secs(3);
+/// Seconds in which nothing much happens.
+const CALM: u32 = 3;
+/// What is given back in a second, where it is little.
+const GIVEN_BACK: u64 = 65_536;
 const MIB: f64 = 1_048_576.0;
 
 pub(super) async fn measure(
@@ -69,7 +74,7 @@ async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64
     let build = &options.common.bin_dir;
     let redis = RedisServer::start().await;
     let url = redis.url();
-    let poll = History::wide("bench", 1, CHANNELS, CANDIDATES);
+    let poll = History::wide("bench", 1, CHANNELS, (CANDIDATES, NAME));
     poll.open(&redis, DAYS).await?;
     poll.fill(&redis, MINUTES).await?;
     let results = Server::service(&build.results, &[], Some(&url), &options.settings());
@@ -86,9 +91,17 @@ async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64
         open.push(ask(&results).await?);
     }
     tokio::time::sleep(WRITTEN).await;
-    let grown = as_f64(resident(results.pid()?)?.saturating_sub(before)) / MIB;
-    ensure!(!open.is_empty(), "nobody has asked");
-    Ok((grown, body))
+    let after = resident(results.pid()?)?;
+    for reader in &open {
+        let mut begin = [0; 12];
+        let begun = tokio::time::timeout(START, reader.peek(&mut begin)).await??;
+        ensure!(
+            begin[..begun] == *b"HTTP/1.1 200",
+            "a reader was answered {}",
+            String::from_utf8_lossy(&begin[..begun])
+        );
+    }
+    Ok((as_f64(after.saturating_sub(before)) / MIB, body))
 }
 
 /// Asks, and reads nothing of the answer: little room for it is in the kernel.
@@ -101,13 +114,18 @@ async fn ask(results: &Server) -> anyhow::Result<TcpStream> {
     Ok(connection)
 }
 
-/// Waits until the service does little.
+/// Waits until the service does little, and gives no memory back any more that it has needed to begin.
 pub(super) async fn at_rest(results: &Server) -> anyhow::Result<()> {
-    let pid = results.pid()?;
-    for _ in 0..30 {
-        let before = cpu(pid)?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if cpu(pid)? - before < 0.2 {
+    let (pid, second) = (results.pid()?, Duration::from_secs(1));
+    let (mut spent, mut taken) = (cpu(pid)?, resident(pid)?);
+    let mut calm = 0;
+    for _ in 0..40 {
+        tokio::time::sleep(second).await;
+        let (spent_now, taken_now) = (cpu(pid)?, resident(pid)?);
+        let is_calm = spent_now - spent < 0.2 && taken_now + GIVEN_BACK >= taken;
+        calm = if is_calm { calm + 1 } else { 0 };
+        (spent, taken) = (spent_now, taken_now);
+        if calm == CALM {
             break;
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use vote_testkit::RedisServer;
 
-use super::history::History;
+use super::history::{History, connection};
 use super::{Clock, Notes, Points, in_rounds};
 use crate::cli::GrowthOptions;
 use crate::plot::Chart;
@@ -71,7 +71,7 @@ pub(super) async fn measure(
 }
 
 async fn once(options: &GrowthOptions, hours: u32) -> anyhow::Result<Seen> {
-    let poll = History::wide("wide", SHARDS, CHANNELS, CANDIDATES);
+    let poll = History::wide("wide", SHARDS, CHANNELS, (CANDIDATES, "nome"));
     let redis = RedisServer::start().await;
     poll.open(&redis, 3).await?;
     poll.fill(&redis, i64::from(hours) * 60).await?;
@@ -81,7 +81,7 @@ async fn once(options: &GrowthOptions, hours: u32) -> anyhow::Result<Seen> {
     let figures = async || results.get("/v1/polls/wide/results").await;
     until(PATIENCE, figures).await?;
     let seconds = began.elapsed().as_secs_f64();
-    let mut connection = redis.connection().await;
+    let mut connection = connection(&redis).await?;
     let changing = tokio::spawn(async move {
         let mut ticks = tokio::time::interval(TICK);
         loop {

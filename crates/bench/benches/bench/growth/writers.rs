@@ -13,6 +13,7 @@ use vote_store::{
 };
 use vote_testkit::RedisServer;
 
+use super::history::connection;
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
 use crate::load::{Load, Plan};
@@ -143,7 +144,7 @@ async fn fill(redis: &str, from: u32, to: u32, clock: Clock) -> anyhow::Result<u
 
 /// Writes what so many writers leave in each ledger that were killed after a vote: nobody says of them that they have ended.
 async fn leave(redis: &RedisServer, from: u32, to: u32) -> anyhow::Result<()> {
-    let mut connection = redis.connection().await;
+    let mut connection = connection(redis).await?;
     let minute = SystemClock.now().as_second() / 60 - 1;
     for shard in 0..SHARDS {
         let key = |name: &str| format!("vote:{{bench/{shard}}}:{name}");

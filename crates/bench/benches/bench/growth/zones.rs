@@ -1,4 +1,5 @@
-//! Series of a poll of 30 days in more and more time zones, which anybody may ask for: how much memory is kept for them.
+//! Series of a poll of 30 days in 40 time zones, and of more and more of its days, which anybody may ask for: how much memory is kept
+//! for them.
 
 use anyhow::ensure;
 use std::time::Duration;
@@ -16,10 +17,10 @@ use crate::server::Server;
 use crate::spread::{as_f64, number};
 use crate::until::until;
 
-const REQUESTS: [u32; 3] = [10, 20, 40];
+const REQUESTS: [u32; 4] = [10, 40, 160, 320];
 const DAYS: i64 = 30;
 /// As long as an answer by the minute may be.
-const PART_S: i64 = 3 * 86_400 - 3_600;
+const PART_S: i64 = 3 * 86_400;
 /// But for the one in which the poll was opened.
 const MINUTES: i64 = DAYS * 1_440 - 1;
 const START: Duration = Duration::from_secs(120);
@@ -59,7 +60,7 @@ pub(super) async fn measure(
         options,
         clock,
         notes,
-        (&REQUESTS, "zones"),
+        (&REQUESTS, "requests"),
         once,
         |requests, (grown, answered)| {
             memory.add(requests, 0, grown);
@@ -72,7 +73,7 @@ pub(super) async fn measure(
         },
     )
     .await;
-    let size = "requests with another `tz` each";
+    let size = "requests, another zone or other days each";
     Ok(vec![
         memory.chart(
             "Series of a poll of 30 days in other zones: memory",
@@ -97,15 +98,21 @@ async fn once(options: &GrowthOptions, redis: &str, requests: u32) -> anyhow::Re
     .await?;
     at_rest(&results).await?;
     let before = resident(results.pid()?)?;
-    let from = jiff::Timestamp::from_second(SystemClock.now().as_second() - PART_S)?;
+    let now = SystemClock.now().as_second();
     let mut answered = 0;
-    for zone in zones().take(usize::try_from(requests)?) {
+    let parts = (0..DAYS / 3).flat_map(|part| zones().map(move |zone| (part, zone)));
+    for (part, zone) in parts.take(usize::try_from(requests)?) {
         let minutely = format!("/v1/polls/bench/results/minutely?tz={zone}");
         // A build that gives all of them at once is asked for all of them.
         let whole = results.get(&minutely).await;
         let body = match whole {
             Ok(body) => body,
-            Err(_) => results.get(&format!("{minutely}&from={from}")).await?,
+            Err(_) => {
+                let until = jiff::Timestamp::from_second(now - part * PART_S)?;
+                let from = jiff::Timestamp::from_second(now - (part + 1) * PART_S)?;
+                let part = format!("{minutely}&from={from}&until={until}");
+                results.get(&part).await?
+            }
         };
         answered += u64::try_from(body.len())?;
     }
