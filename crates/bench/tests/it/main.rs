@@ -1,7 +1,10 @@
-//! How often a vote's way takes memory. A count, not a time: it is the same on a busy machine.
+//! How often a vote's way takes memory, which is a count and the same on a busy machine, and what the record minute takes for an error.
 #![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
 
 mod allocations;
+#[path = "../../benches/bench/minute/books.rs"]
+mod books;
+mod minute;
 #[path = "../../benches/bench/floors/no_redis.rs"]
 mod no_redis;
 #[path = "../../benches/common/poll.rs"]

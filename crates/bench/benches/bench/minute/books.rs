@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::load::Loaded;
-
 /// Votes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Books {
     pub(super) asked: u64,
     pub(super) sent: u64,
@@ -29,22 +27,10 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(asked: u64, loaded: &Loaded, audited: u64, shown: u64) -> Self {
-        let mut books = Self {
-            asked,
-            sent: loaded.sent,
-            accepted: loaded.accepted,
-            refused: loaded.refused,
-            unknown: loaded.unknown,
-            no_connection: loaded.no_connection,
-            repeated: loaded.repeated,
-            finding: loaded.finding().to_owned(),
-            audited,
-            shown,
-            wrong: Vec::new(),
-        };
-        books.wrong = books.wrong();
-        books
+    /// The same, with what does not agree.
+    pub(super) fn compared(self) -> Self {
+        let wrong = self.wrong();
+        Self { wrong, ..self }
     }
 
     fn wrong(&self) -> Vec<String> {

@@ -78,9 +78,20 @@ pub(crate) async fn run(options: MinuteOptions) -> anyhow::Result<()> {
     let loaded = loaded.context("the load did not end")??;
     let recorded = build.audit(&url, "bench").await?;
     let shown = shown(&results, recorded).await?.saturating_sub(probe);
-    let asked = u64::from(plan.rate) * u64::from(plan.seconds);
-    let books = Books::new(asked, &loaded, recorded.saturating_sub(probe), shown);
-    let minute = Minute::new(books, &loaded, &watched);
+    let books = Books {
+        asked: u64::from(plan.rate) * u64::from(plan.seconds),
+        sent: loaded.sent,
+        accepted: loaded.accepted,
+        refused: loaded.refused,
+        unknown: loaded.unknown,
+        no_connection: loaded.no_connection,
+        repeated: loaded.repeated,
+        finding: loaded.finding().to_owned(),
+        audited: recorded.saturating_sub(probe),
+        shown,
+        wrong: Vec::new(),
+    };
+    let minute = Minute::new(books.compared(), &loaded, &watched);
     minute.write(&options.common.out)?;
     say(&minute.to_string());
     let wrong = &minute.books.wrong;
