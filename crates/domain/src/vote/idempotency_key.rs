@@ -102,9 +102,13 @@ mod tests {
     fn a_key_is_the_same_with_and_without_quotes() {
         let uuid = "8e03978e-40d5-43dd-bc93-6894a57f9324";
         let bare = IdempotencyKey::parse(uuid).expect("bare");
-        let quoted = IdempotencyKey::parse(&format!("\"{uuid}\"")).expect("quoted");
+        let in_quotes = format!("\"{uuid}\"");
+        let quoted = IdempotencyKey::parse(&in_quotes).expect("quoted");
         assert_eq!(bare, quoted);
         assert_eq!(bare.as_str(), uuid);
+        for key in [bare, quoted] {
+            assert!(matches!(key.0, Cow::Borrowed(_)), "{key:?} was copied");
+        }
         assert_eq!(
             IdempotencyKey::parse(r#""a\"b\\c""#)
                 .expect("escapes")
