@@ -81,7 +81,8 @@ impl Subject {
     /// What is in time is measured.
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Shards | Self::Writers | Self::Latency | Self::Ticks => 300,
+            Self::Ticks => 600,
+            Self::Shards | Self::Writers | Self::Latency => 300,
             Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle => 180,
             Self::Reads | Self::Zones | Self::Start => 150,
             Self::Readers | Self::Binaries => 90,

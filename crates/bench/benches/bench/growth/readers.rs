@@ -39,7 +39,7 @@ pub(super) async fn measure(
     clock: Clock,
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<Chart>> {
-    let mut memory = Points::new(&["grown by"]);
+    let mut memory = Points::new(&["grown by", "in all"]);
     let mut body = 0;
     for readers in READERS {
         if clock.is_over() {
@@ -47,12 +47,14 @@ pub(super) async fn measure(
             continue;
         }
         match once(options, readers).await {
-            Ok((grown, bytes)) => {
+            Ok(([grown, all], bytes)) => {
                 progress(&format!(
-                    "{readers} readers who don't read {bytes} bytes: memory grows by {} MiB",
-                    number(grown, 0)
+                    "{readers} readers who don't read {bytes} bytes: memory grows by {} MiB to {} MiB",
+                    number(grown, 1),
+                    number(all, 1)
                 ));
                 memory.add(readers, 0, grown);
+                memory.add(readers, 1, all);
                 body = bytes;
             }
             Err(error) => notes.add(format!("{readers} readers: {error:#}")),
@@ -62,15 +64,11 @@ pub(super) async fn measure(
         "Readers who don't read a body of {} MB",
         number(as_f64(body) / 1e6, 1)
     );
-    Ok(vec![memory.chart(
-        &title,
-        "readers",
-        "MiB of results, beside before",
-    )])
+    Ok(vec![memory.chart(&title, "readers", "MiB of results")])
 }
 
-/// By how many MiB the service grew, and how long the body is.
-async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64)> {
+/// By how many MiB the service grew and how many it has then, and how long the body is.
+async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<([f64; 2], u64)> {
     let build = &options.common.bin_dir;
     let redis = RedisServer::start().await;
     let url = redis.url();
@@ -101,7 +99,8 @@ async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64
             String::from_utf8_lossy(&begin[..begun])
         );
     }
-    Ok((as_f64(after.saturating_sub(before)) / MIB, body))
+    let grown = after.saturating_sub(before);
+    Ok(([grown, after].map(|bytes| as_f64(bytes) / MIB), body))
 }
 
 /// Asks, and reads nothing of the answer: little room for it is in the kernel.
