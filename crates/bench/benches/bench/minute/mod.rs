@@ -43,6 +43,8 @@ struct Minute {
     results_cores: f64,
     redis_cores: f64,
     load_cores: f64,
+    /// By whatever else the machine did, the kernel's work for all of them among it.
+    others_cores: f64,
     longest_queue_votes: f64,
     /// Attempts by what they ended in.
     errors: Vec<(String, u64)>,
@@ -141,6 +143,9 @@ impl Minute {
             results_cores,
             redis_cores,
             load_cores,
+            others_cores: (watched.machine_s / watched.seconds
+                - watched.cpu_s.iter().sum::<f64>() / watched.seconds)
+                .max(0.0),
             longest_queue_votes: watched.longest_queue,
             errors: errors.map(|it| (it.error.clone(), it.attempts)).collect(),
             limits: Vec::new(),
@@ -152,12 +157,13 @@ impl Minute {
     }
 
     /// Cores by who took them.
-    fn cores(&self) -> [(&'static str, f64); 4] {
+    fn cores(&self) -> [(&'static str, f64); 5] {
         [
             ("ingest", self.ingest_cores),
             ("results", self.results_cores),
             ("Redis", self.redis_cores),
             ("the load", self.load_cores),
+            ("all else", self.others_cores),
         ]
     }
 
@@ -200,7 +206,8 @@ impl Minute {
         let unsent = self.books.asked.saturating_sub(self.books.sent);
         if unsent > 0 {
             limits.push(format!(
-                "{unsent} votes were never sent: their time was over"
+                "{} votes were never sent: their time was over",
+                number(as_f64(unsent), 0)
             ));
         }
         if !self.is_reached && self.generator_late_p99_ms >= self.p99_ms / 2.0 {
@@ -273,7 +280,7 @@ impl std::fmt::Display for Minute {
                 ),
             ),
             (
-                "cores taken by ingest, results, Redis, load",
+                "cores taken by ingest, results, Redis, load, all else",
                 self.cores().map(|(_, cores)| number(cores, 2)).join(", "),
             ),
             (

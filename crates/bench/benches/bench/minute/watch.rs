@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::Plan;
 use crate::metrics::Metrics;
-use crate::process::cpu;
+use crate::process::{cpu, machine};
 use crate::say::progress;
 use crate::server::Server;
 use crate::spread::number;
@@ -18,6 +18,8 @@ const SAID: u64 = 5;
 pub(super) struct Watched {
     /// Seconds of processor time: ingest, results, Redis, load.
     pub(super) cpu_s: [f64; 4],
+    /// Of the whole machine.
+    pub(super) machine_s: f64,
     pub(super) seconds: f64,
     pub(super) longest_queue: f64,
 }
@@ -26,6 +28,7 @@ pub(super) struct Watched {
 pub(super) async fn watch(pids: [u32; 4], ingest: &Server, plan: Plan) -> Watched {
     let now = || pids.map(|pid| cpu(pid).ok());
     let (began, before) = (Instant::now(), now());
+    let machine_before = machine().unwrap_or_default();
     let (mut watched, mut said) = (Watched::default(), Said::default());
     let planned = Duration::from_secs(plan.seconds.into());
     while began.elapsed() < planned {
@@ -42,6 +45,7 @@ pub(super) async fn watch(pids: [u32; 4], ingest: &Server, plan: Plan) -> Watche
                 *seconds = spent - before;
             }
         }
+        watched.machine_s = machine().unwrap_or_default() - machine_before;
         watched.seconds = began.elapsed().as_secs_f64();
         let Ok(metrics) = Metrics::of(&ingest.admin).await else {
             continue;
