@@ -15,11 +15,15 @@ use crate::ALLOCATOR;
 use crate::no_redis::NoRedis;
 use crate::poll::open_poll;
 
-/// What a vote may take; beside its own, its share of a batch's.
+/// What a vote may take; beside its own, its share of a full batch's.
 const MOST: f64 = 4.0;
 /// What it takes to parse and answer it, with what goes on beside 10,000 of them.
 const PARSED: f64 = 2.1;
 const VOTES: usize = 10_000;
+/// Votes one after the other, each in a batch of its own.
+const ALONE: usize = 1_000;
+/// Votes of a full batch.
+const BATCH: f64 = 128.0;
 /// Votes that come together, and share a batch.
 const AT_ONCE: usize = 250;
 /// In which all that is made once has been made.
@@ -73,19 +77,72 @@ async fn of_votes<S: Service>(redis: Option<&str>, is_keyed: bool) -> f64 {
         taken.await.is_ok_and(|taken| taken == 1)
     })
     .await;
+    let admin = server.admin_address();
     let voting = tokio::task::spawn_blocking(move || {
-        let mut voters = Voters::new(address, AT_ONCE, is_keyed);
-        voters.vote(WARM);
-        let before = ALLOCATOR.stats();
-        let accepted = voters.vote(VOTES);
-        let taken = ALLOCATOR.stats() - before;
-        assert_eq!(accepted, VOTES);
-        taken.allocations + taken.reallocations
+        let [together, alone] = [(AT_ONCE, VOTES), (1, ALONE)].map(|(at_once, votes)| {
+            let mut voters = Voters::new(address, at_once, is_keyed);
+            voters.vote(WARM);
+            let (batches, before) = (batches(admin), ALLOCATOR.stats());
+            let accepted = voters.vote(votes);
+            let taken = ALLOCATOR.stats() - before;
+            assert_eq!(accepted, votes);
+            let batches = self::batches(admin) - batches;
+            Taken {
+                votes: as_f64(votes),
+                batches,
+                allocations: as_f64(taken.allocations + taken.reallocations),
+            }
+        });
+        of_one(together, alone)
     });
     let count = voting.await.expect("voters");
     // What it goes on to do in its time is as good as nothing beside a vote's.
     std::mem::forget(server);
-    f64::from(u32::try_from(count).expect("not so many")) / 1e4
+    count
+}
+
+/// What was taken for so many votes in so many batches.
+#[derive(Clone, Copy)]
+struct Taken {
+    votes: f64,
+    batches: f64,
+    allocations: f64,
+}
+
+/// What a vote takes with its share of a full batch. How many share a batch depends on the time that all takes; what a vote and what a
+/// batch takes does not: it follows from both ways to cast them.
+fn of_one(together: Taken, alone: Taken) -> f64 {
+    // votes × vote + batches × batch = allocations, twice.
+    let determinant = together.votes * alone.batches - alone.votes * together.batches;
+    if determinant <= 0.0 {
+        return together.allocations / together.votes;
+    }
+    let vote =
+        (together.allocations * alone.batches - alone.allocations * together.batches) / determinant;
+    let batch =
+        (together.votes * alone.allocations - alone.votes * together.allocations) / determinant;
+    vote + batch / BATCH
+}
+
+fn as_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).expect("not so many"))
+}
+
+/// Batches so far.
+fn batches(admin: SocketAddr) -> f64 {
+    let mut connection = TcpStream::connect(admin).expect("a connection");
+    connection
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+        .expect("a question");
+    let mut answer = String::new();
+    connection
+        .read_to_string(&mut answer)
+        .expect("an answer in text");
+    let of = |line: &str| -> Option<f64> {
+        let sample = line.strip_prefix("vote_batch_votes_count")?;
+        sample.rsplit(' ').next()?.trim().parse().ok()
+    };
+    answer.lines().filter_map(of).sum()
 }
 
 /// Connections that vote at the same time, and take no memory for it.
@@ -117,7 +174,8 @@ impl Voters {
             connections: (0..connections).map(connect).collect(),
             key: is_keyed.then(|| vote.find("00000000").expect("a key")),
             vote: vote.into_bytes(),
-            count: 0,
+            // Others' keys are others.
+            count: connections * 100_000,
         }
     }
 
