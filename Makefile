@@ -474,13 +474,22 @@ bench: needs-rust needs-wrk setup build ## Compare votes with what the machine c
 
 # More of its options: ARGS="--only idle,readers"; ARGS=--help names them.
 .PHONY: bench-growth
-bench-growth: needs-rust needs-wrk setup build ## How cost grows with shards, masters, processes, days, idle polls, writers and slow readers: 15 minutes, idle
-	$(MEASURE) growth $(MEASURED) $(ARGS)
+bench-growth: needs-rust needs-wrk setup build ## How cost grows with size, a curve each: 35 minutes, idle; COMPARE=DIR adds another build's answers
+	$(MEASURE) growth $(MEASURED) $(if $(COMPARE),--compare $(abspath $(COMPARE))) $(ARGS)
 
 # Another rate, time or number of shards: ARGS="--rate 30000"; ARGS=--help names all.
 .PHONY: record-minute
 record-minute: needs-rust setup build ## 3.6 million votes in a minute, a key each, reconciled to the vote; on an idle machine
 	$(MEASURE) minute $(MEASURED) $(ARGS)
+
+# What the three above have written, as far as they have run; what has not stays as it was.
+.PHONY: measured
+measured: needs-python ## Write what was measured, beside its bounds, into docs/measured.md and docs/measured
+	$(CI_PYTHON) python3 -m measured.page --from $(abspath $(TARGET))/bench
+
+.PHONY: measured-check
+measured-check: needs-python ## Check that docs/measured.md has the figures of docs/measured
+	$(CI_PYTHON) python3 -m measured.page --check
 
 # On an idle machine. Afterwards `make chart-docs` writes the tables of docs/sizing.md.
 .PHONY: sizing-measure

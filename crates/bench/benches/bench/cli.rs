@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -99,9 +100,17 @@ pub(crate) struct GrowthOptions {
     #[arg(long, value_name = "CURVE,…", value_delimiter = ',', value_enum)]
     pub(crate) only: Vec<growth::Subject>,
 
-    /// How often each number of shards is measured
+    /// Another build beside this one, where answers of an open loop are measured: a folder with its vote-ingest and votectl
+    #[arg(long, value_name = "BUILD", value_parser = Build::at)]
+    pub(crate) compare: Option<Build>,
+
+    /// How often each size is measured
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=20))]
     pub(crate) rounds: u32,
+
+    /// How long each load lasts, in place of what each curve has for itself
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub(crate) seconds: Option<u32>,
 
     /// Writers that each ledger is to have, one after the other
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [10, 1_000, 20_000],
@@ -114,6 +123,11 @@ pub(crate) struct GrowthOptions {
 }
 
 impl GrowthOptions {
+    /// How long a load lasts that is measured for so many seconds.
+    pub(crate) fn lasting(&self, seconds: u32) -> Duration {
+        Duration::from_secs(self.seconds.unwrap_or(seconds).into())
+    }
+
     pub(crate) fn settings(&self) -> Vec<(&str, &str)> {
         let each = self.settings.iter();
         each.map(|(name, value)| (name.as_str(), value.as_str()))

@@ -122,7 +122,8 @@ async fn build_batches(times: u32) -> anyhow::Result<()> {
     for batch in 0..times {
         let now = vote_domain::Clock::now(&SystemClock).as_millisecond();
         let votes = (0..AT_ONCE).map(|place| {
-            let key = IdempotencyKey::parse(&format!("key-{batch}-{place}"));
+            let key = format!("key-{batch}-{place}");
+            let key = IdempotencyKey::parse(&key);
             let key = key.map(|key| KeyDigest::new(&id, &key)).ok();
             poll.cast(VoteToCast {
                 channel: 0,

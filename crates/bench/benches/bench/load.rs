@@ -22,6 +22,10 @@ pub(crate) struct Plan {
 pub(crate) struct Loaded {
     pub(crate) sent: u64,
     pub(crate) accepted: u64,
+    pub(crate) repeated: u64,
+    pub(crate) refused: u64,
+    pub(crate) no_connection: u64,
+    pub(crate) unknown: u64,
     pub(crate) elapsed_s: f64,
     pub(crate) accepted_per_second: f64,
     pub(crate) latency_us: Micros,
@@ -89,7 +93,7 @@ impl Load {
 
 impl Loaded {
     /// Whether the tally has gained what was accepted.
-    pub(crate) fn reconciled(&self) -> &str {
+    pub(crate) fn finding(&self) -> &str {
         let finding = self.reconciliation.get("finding");
         finding.and_then(|it| it.as_str()).unwrap_or("not read")
     }

@@ -20,6 +20,24 @@ pub(crate) fn cpu(pid: u32) -> anyhow::Result<f64> {
     Ok(ticks.into_iter().map(f64::from).sum::<f64>() / TICKS)
 }
 
+/// Seconds of processor time that the machine has spent so far, on whatever it was; what its host took away as well.
+pub(crate) fn machine() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/stat").context("this is no Linux")?;
+    let all = stat.lines().find_map(|line| line.strip_prefix("cpu "));
+    let ticks: Vec<f64> = all
+        .context("no processors")?
+        .split_whitespace()
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user.
+        .take(8)
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
+    let busy = ticks
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| ![3, 4].contains(place));
+    Ok(busy.map(|(_, ticks)| ticks).sum::<f64>() / TICKS)
+}
+
 /// Bytes that are resident.
 pub(crate) fn resident(pid: u32) -> anyhow::Result<u64> {
     let status = read(pid, "status")?;

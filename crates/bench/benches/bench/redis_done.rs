@@ -15,11 +15,7 @@ pub(crate) struct Done {
 impl Done {
     /// Of this server; commands that scripts call are among them, the question itself is not.
     pub(crate) async fn of(redis: &RedisServer) -> anyhow::Result<Self> {
-        let mut connection = redis.connection().await;
-        let info: String = redis::cmd("INFO")
-            .arg("commandstats")
-            .query_async(&mut connection)
-            .await?;
+        let info = statistics(redis).await?;
         let calls = |line: &str| -> Option<u64> {
             let (name, figures) = line.split_once(":calls=")?;
             let calls = figures.split(',').next()?.parse().ok()?;
@@ -38,4 +34,31 @@ impl Done {
             cpu_s: self.cpu_s - before.cpu_s,
         }
     }
+}
+
+/// How long a Redis has worked on which command.
+pub(crate) struct Spent(String);
+
+impl Spent {
+    /// Of this server, so far.
+    pub(crate) async fn of(redis: &RedisServer) -> anyhow::Result<Self> {
+        Ok(Self(statistics(redis).await?))
+    }
+
+    /// On commands of that name, with what scripts call.
+    pub(crate) fn micros(&self, command: &str) -> f64 {
+        let of = |line: &str| -> Option<f64> {
+            let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+            let micros = figures.split(',').find_map(|it| it.strip_prefix("usec="))?;
+            micros.parse().ok().filter(|_| name == command)
+        };
+        self.0.lines().find_map(of).unwrap_or(0.0)
+    }
+}
+
+async fn statistics(redis: &RedisServer) -> anyhow::Result<String> {
+    let mut connection = redis.connection().await;
+    let mut question = redis::cmd("INFO");
+    question.arg("commandstats");
+    Ok(question.query_async(&mut connection).await?)
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use vote_testkit::{ChildProcess, free_port};
 
-use crate::floors::Floor;
+use crate::floors::{BODY, Floor};
 use crate::process::cpu;
 use crate::until::until;
 
@@ -53,16 +53,31 @@ impl Server {
 
     /// Starts one of the floors; not waited for.
     pub(crate) fn floor(floor: Floor, redis: Option<&str>) -> anyhow::Result<Self> {
+        Self::floor_of(floor, redis, None)
+    }
+
+    /// Starts one that answers with what is in that file.
+    pub(crate) fn floor_of(
+        floor: Floor,
+        redis: Option<&str>,
+        body: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let this = std::env::current_exe()?;
-        if matches!(floor, Floor::PerVote | Floor::NoRedis) {
+        let body = body.map(|path| path.to_string_lossy().into_owned());
+        let body = body.as_deref().map(|path| (BODY, path));
+        if matches!(floor, Floor::PerVote | Floor::NoRedis | Floor::BodyRoute) {
             // They read where to listen from their settings.
             let args = ["serve", &floor.name(), "--bind", "127.0.0.1:0"];
-            return Ok(Self::service(&this, &args, redis, &[]));
+            let settings: Vec<_> = body.into_iter().collect();
+            return Ok(Self::service(&this, &args, redis, &settings));
         }
         let address = format!("127.0.0.1:{}", free_port());
-        let process = ChildProcess::builder(this)
-            .args(["serve", &floor.name(), "--bind", &address])
-            .spawn();
+        let mut process =
+            ChildProcess::builder(this).args(["serve", &floor.name(), "--bind", &address]);
+        if let Some((name, path)) = body {
+            process = process.env(name, path);
+        }
+        let process = process.spawn();
         let admin = String::new();
         Ok(Self {
             address,
@@ -98,14 +113,31 @@ impl Server {
         .await
     }
 
+    /// The body of an answer that is a success.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let answer = reqwest::get(format!("http://{}{path}", self.address)).await?;
+        Ok(answer.error_for_status()?.bytes().await?.into())
+    }
+
+    /// The status of an answer, at little cost: for who asks often.
+    pub(crate) async fn status(&self, path: &str) -> anyhow::Result<u16> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n");
+        Ok(self.ask(&request).await?.parse()?)
+    }
+
     /// The status of the answer to one vote.
     async fn vote(&self, poll: &str, headers: &str) -> anyhow::Result<String> {
-        let mut connection = TcpStream::connect(&self.address).await?;
         let vote = format!(
             "POST /v1/polls/{poll}/votes HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
              {headers}Content-Length: 19\r\n\r\n{{\"candidate\":\"ana\"}}"
         );
-        connection.write_all(vote.as_bytes()).await?;
+        self.ask(&vote).await
+    }
+
+    /// The status of the answer.
+    async fn ask(&self, request: &str) -> anyhow::Result<String> {
+        let mut connection = TcpStream::connect(&self.address).await?;
+        connection.write_all(request.as_bytes()).await?;
         let mut answer = [0; 4096];
         let read = connection.read(&mut answer).await?;
         let head = String::from_utf8_lossy(answer.get(..read).unwrap_or_default()).into_owned();

@@ -20,8 +20,6 @@ pub(crate) struct Votes {
     pub(crate) seconds: f64,
 }
 
-impl Votes {}
-
 impl Wrk {
     /// Writes its script into that folder.
     pub(crate) fn new(folder: &Path) -> anyhow::Result<Self> {
@@ -40,24 +38,15 @@ impl Wrk {
         seconds: u32,
         keys: Option<&str>,
     ) -> anyhow::Result<Votes> {
-        let mut command = Command::new("wrk");
+        let mut command = command(connections, seconds);
         command
-            .args(["--threads", "1", "--timeout", "10s"])
-            .args(["--connections", &connections.to_string()])
-            .args(["--duration", &format!("{seconds}s")])
             .arg("--script")
             .arg(&self.script)
             .arg(format!("http://{address}/v1/polls/bench/votes"));
         if let Some(keys) = keys {
             command.args(["--", keys]);
         }
-        let output = command
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .context("wrk can't be run: install it (`apt-get install wrk`, `brew install wrk`)")?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = said(&mut command).await?;
         let Some(line) = text.lines().find_map(|line| line.strip_prefix("votes ")) else {
             bail!("wrk said nothing of votes:\n{text}");
         };
@@ -75,4 +64,37 @@ impl Wrk {
             seconds: as_f64(microseconds) / 1e6,
         })
     }
+}
+
+/// Reads of that address a second. Any answer that is no success is an error.
+pub(crate) async fn read(address: &str, connections: u32, seconds: u32) -> anyhow::Result<f64> {
+    let text = said(command(connections, seconds).arg(format!("http://{address}"))).await?;
+    ensure!(
+        !text.contains("Non-2xx") && !text.contains("Socket errors"),
+        "{address}: {text}"
+    );
+    let mut lines = text.lines().map(str::trim);
+    let Some(rate) = lines.find_map(|line| line.strip_prefix("Requests/sec:")) else {
+        bail!("wrk said nothing of requests:\n{text}");
+    };
+    Ok(rate.trim().parse()?)
+}
+
+fn command(connections: u32, seconds: u32) -> Command {
+    let mut command = Command::new("wrk");
+    command
+        .args(["--threads", "1", "--timeout", "10s"])
+        .args(["--connections", &connections.to_string()])
+        .args(["--duration", &format!("{seconds}s")]);
+    command
+}
+
+async fn said(command: &mut Command) -> anyhow::Result<String> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("wrk can't be run: install it (`apt-get install wrk`, `brew install wrk`)")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

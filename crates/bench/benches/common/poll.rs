@@ -18,10 +18,14 @@ pub(crate) async fn open_poll_as(
     shards: u16,
     days: i64,
 ) -> anyhow::Result<()> {
+    open_poll_of(url, &poll_text(id, shards, days, SystemClock.now())?).await
+}
+
+/// Opens the one of that file.
+pub(crate) async fn open_poll_of(url: &str, text: &str) -> anyhow::Result<()> {
     let operator = Store::new(&RedisConfig::new(url)?)?.operator();
     let now = SystemClock.now();
-    let text = poll_text(id, shards, days, now)?;
-    let draft = Poll::draft(PollDefinition::parse_yaml(&text)?, now, "bench");
+    let draft = Poll::draft(PollDefinition::parse_yaml(text)?, now, "bench");
     operator.save(&draft, 0).await?;
     let open = draft.transition(Transition::Open, now, "bench")?;
     operator.save(&open, draft.revision).await?;

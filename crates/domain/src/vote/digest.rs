@@ -57,7 +57,7 @@ impl KeyDigest {
     /// The digest of a key within a poll: of `idempotency`, the poll and the key, each ended by a zero
     /// byte but the last.
     #[must_use]
-    pub fn new(poll: &PollId, key: &IdempotencyKey) -> Self {
+    pub fn new(poll: &PollId, key: &IdempotencyKey<'_>) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"idempotency\0");
         hash.update(poll.as_str());
@@ -134,7 +134,8 @@ mod tests {
     fn shards_are_used_evenly() {
         let mut used = [0_u32; 7];
         for n in 0..7000 {
-            let key = IdempotencyKey::parse(&n.to_string()).expect("legal");
+            let text = n.to_string();
+            let key = IdempotencyKey::parse(&text).expect("legal");
             used[usize::from(KeyDigest::new(&poll("p"), &key).shard(7))] += 1;
         }
         assert!(used.iter().all(|&n| (850..1150).contains(&n)), "{used:?}");

@@ -1,5 +1,7 @@
 //! The key that makes a vote that is sent twice the same vote.
 
+use std::borrow::Cow;
+
 /// The longest idempotency key, in characters.
 const MAX_KEY_CHARS: usize = 255;
 
@@ -31,21 +33,21 @@ pub enum IdempotencyKeyError {
 ///
 /// 1 to 255 visible ASCII characters. The header's value is a string of RFC 8941 in double quotes
 /// (draft-ietf-httpapi-idempotency-key-header); a value without quotes is taken as it stands, and is the
-/// same key as in quotes.
+/// same key as in quotes. It lies in the header's value where that has no escapes: a vote is not worth a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct IdempotencyKey(String);
+pub struct IdempotencyKey<'v>(Cow<'v, str>);
 
-impl IdempotencyKey {
+impl<'v> IdempotencyKey<'v> {
     /// Reads the value of the header.
     ///
     /// # Errors
     /// Where it isn't a key; the error says why, and never repeats it.
-    pub fn parse(value: &str) -> Result<Self, IdempotencyKeyError> {
+    pub fn parse(value: &'v str) -> Result<Self, IdempotencyKeyError> {
         let value = value.trim_matches([' ', '\t']);
         let key = match value.strip_prefix('"') {
             Some(rest) => unquote(rest)?,
             None if value.contains(['"', ',']) => return Err(IdempotencyKeyError::Bare),
-            None => value.to_owned(),
+            None => Cow::Borrowed(value),
         };
         if key.is_empty() {
             Err(IdempotencyKeyError::Empty)
@@ -66,7 +68,12 @@ impl IdempotencyKey {
 }
 
 /// The content of a string whose opening quote has been read.
-fn unquote(rest: &str) -> Result<String, IdempotencyKeyError> {
+fn unquote(rest: &str) -> Result<Cow<'_, str>, IdempotencyKeyError> {
+    if let Some(content) = rest.strip_suffix('"')
+        && !content.contains(['"', '\\'])
+    {
+        return Ok(Cow::Borrowed(content));
+    }
     let mut content = String::with_capacity(rest.len());
     let mut chars = rest.chars();
     loop {
@@ -83,7 +90,7 @@ fn unquote(rest: &str) -> Result<String, IdempotencyKeyError> {
     if chars.next().is_some() {
         return Err(IdempotencyKeyError::Quoting);
     }
-    Ok(content)
+    Ok(Cow::Owned(content))
 }
 
 #[cfg(test)]
@@ -95,9 +102,13 @@ mod tests {
     fn a_key_is_the_same_with_and_without_quotes() {
         let uuid = "8e03978e-40d5-43dd-bc93-6894a57f9324";
         let bare = IdempotencyKey::parse(uuid).expect("bare");
-        let quoted = IdempotencyKey::parse(&format!("\"{uuid}\"")).expect("quoted");
+        let in_quotes = format!("\"{uuid}\"");
+        let quoted = IdempotencyKey::parse(&in_quotes).expect("quoted");
         assert_eq!(bare, quoted);
         assert_eq!(bare.as_str(), uuid);
+        for key in [bare, quoted] {
+            assert!(matches!(key.0, Cow::Borrowed(_)), "{key:?} was copied");
+        }
         assert_eq!(
             IdempotencyKey::parse(r#""a\"b\\c""#)
                 .expect("escapes")

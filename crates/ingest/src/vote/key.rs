@@ -4,10 +4,10 @@ use vote_domain::IdempotencyKey;
 use vote_http::{KeyHeader, Problem, ProblemCode};
 
 /// The key, if there is one, and it is a key.
-pub(super) fn idempotency_key(
-    sent: KeyHeader<'_>,
+pub(super) fn idempotency_key<'v>(
+    sent: KeyHeader<'v>,
     required: bool,
-) -> Result<Option<IdempotencyKey>, Problem> {
+) -> Result<Option<IdempotencyKey<'v>>, Problem> {
     let invalid = |detail: String| Problem::new(ProblemCode::InvalidIdempotencyKey).detail(detail);
     match sent {
         KeyHeader::Missing if required => Err(ProblemCode::IdempotencyKeyRequired.into()),

@@ -55,7 +55,7 @@ pub(crate) fn read_form(
 /// What the lanes are given of a vote for `poll`.
 fn vote_to_cast(
     vote: &CastVote<'_>,
-    key: Option<&IdempotencyKey>,
+    key: Option<&IdempotencyKey<'_>>,
     poll: &Poll,
     received_at: Timestamp,
 ) -> Result<VoteToCast, Problem> {

@@ -2,8 +2,10 @@
 
 mod actix;
 mod answer;
+mod body;
 mod epoll;
-mod services;
+mod no_redis;
+mod per_vote;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -11,8 +13,10 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use socket2::{Domain, Socket, Type};
 
-pub(crate) use self::services::NoRedis;
-use self::services::PerVote;
+pub(crate) use self::body::BODY;
+use self::body::ConstantBody;
+pub(crate) use self::no_redis::NoRedis;
+use self::per_vote::PerVote;
 use crate::say::progress;
 
 /// As our own servers have it: a thousand connections come at once.
@@ -26,6 +30,9 @@ pub(crate) enum Floor {
     ActixWeb,
     PerVote,
     NoRedis,
+    /// For readers.
+    BodyWeb,
+    BodyRoute,
 }
 
 impl Floor {
@@ -41,6 +48,10 @@ pub(crate) fn serve(floor: Floor, bind: SocketAddr) -> ExitCode {
     let ended = match floor {
         Floor::NoRedis => return vote_http::main_from::<NoRedis>(["bench".into()]).into(),
         Floor::PerVote => return vote_http::main_from::<PerVote>(["bench".into()]).into(),
+        Floor::BodyRoute => {
+            return vote_http::main_from::<ConstantBody>(["bench".into()]).into();
+        }
+        Floor::BodyWeb => listen(bind).and_then(body::serve_web),
         Floor::Epoll => listen(bind).and_then(|listener| epoll::serve(&listener)),
         Floor::ActixHttp => listen(bind).and_then(actix::serve_http),
         Floor::ActixWeb => listen(bind).and_then(actix::serve_web),

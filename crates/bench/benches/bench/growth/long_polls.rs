@@ -3,15 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use vote_domain::Clock as _;
-use vote_runtime::SystemClock;
 use vote_testkit::RedisServer;
 
+use super::history::History;
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
 use crate::load::{Load, Plan};
 use crate::plot::Chart;
-use crate::poll::open_poll_as;
 use crate::say::progress;
 use crate::server::Server;
 use crate::spread::number;
@@ -26,13 +24,6 @@ const LOAD: Plan = Plan {
 const PATIENCE: Duration = Duration::from_secs(120);
 const MINUTES_OF_A_DAY: i64 = 1_440;
 
-/// So many minutes from the first one on, with two votes each.
-const FILL: &str = "
-for minute = ARGV[1], ARGV[1] + ARGV[2] - 1 do
-  redis.call('HSET', KEYS[1] .. string.format('%.0f', minute), 'torcida/ana', '1', 'torcida/bia', '1')
-end
-";
-
 pub(super) async fn measure(
     options: &GrowthOptions,
     clock: Clock,
@@ -42,8 +33,11 @@ pub(super) async fn measure(
     let mut read = Points::new(&["seconds"]);
     for days in DAYS {
         let redis = RedisServer::start().await;
-        open_poll_as(&redis.url(), "long", 1, days.into()).await?;
-        fill(&redis, days.into()).await?;
+        let long = History::plain("long");
+        long.open(&redis, days.into()).await?;
+        // But for the minutes before the poll was opened.
+        long.fill(&redis, i64::from(days) * MINUTES_OF_A_DAY - 1)
+            .await?;
         options
             .common
             .bin_dir
@@ -111,40 +105,4 @@ async fn once(options: &GrowthOptions, redis: &str) -> anyhow::Result<[f64; 3]> 
         beside.latency_us.p99 / 1e3,
         seconds,
     ])
-}
-
-/// Writes votes into all minutes of the long poll, its tally and its ledger.
-async fn fill(redis: &RedisServer, days: i64) -> anyhow::Result<()> {
-    let mut connection = redis.connection().await;
-    let minutes = days * MINUTES_OF_A_DAY;
-    let now = SystemClock.now().as_second() / 60;
-    let (mut from, end) = (now - minutes + 1, now);
-    while from < end {
-        let part = (end - from).min(5_000);
-        redis::cmd("EVAL")
-            .arg(FILL)
-            .arg(1)
-            .arg("vote:{long/0}:minutes:")
-            .arg(&[from, part])
-            .exec_async(&mut connection)
-            .await?;
-        from += part;
-    }
-    let each = minutes - 1;
-    redis::pipe()
-        .cmd("HSET")
-        .arg("vote:{long/0}:tally")
-        .arg(&[
-            "torcida/ana",
-            &each.to_string(),
-            "torcida/bia",
-            &each.to_string(),
-        ])
-        .cmd("HSET")
-        .arg("vote:{long/0}:writers")
-        .arg(&["00000000000000aa/sequence", "1", "00000000000000aa/votes"])
-        .arg(2 * each)
-        .exec_async(&mut connection)
-        .await?;
-    Ok(())
 }

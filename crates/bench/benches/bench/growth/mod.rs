@@ -1,13 +1,20 @@
 //! `make bench-growth`: how cost grows with size, a curve each.
 
 mod cluster;
+mod history;
 mod idle;
+mod latency;
 mod long_polls;
 mod processes;
 mod readers;
+mod reads;
 mod shards;
 mod sheet;
+mod start;
+mod stripped;
+mod ticks;
 mod writers;
+mod zones;
 
 use std::time::{Duration, Instant};
 
@@ -40,10 +47,22 @@ pub(crate) enum Subject {
     Writers,
     /// Readers who don't read
     Readers,
+    /// Answers of an open loop at a quarter, a half and three quarters of the peak
+    Latency,
+    /// A poll of 64 candidates and 8 channels that changes at each tick, with up to 48 hours behind it
+    Ticks,
+    /// Reads of the figures beside constant bodies
+    Reads,
+    /// Series in other time zones
+    Zones,
+    /// From start to ready, and memory at rest
+    Start,
+    /// The size of the binaries
+    Binaries,
 }
 
 impl Subject {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 13] = [
         Self::Shards,
         Self::Cluster,
         Self::Processes,
@@ -51,14 +70,22 @@ impl Subject {
         Self::Idle,
         Self::Writers,
         Self::Readers,
+        Self::Latency,
+        Self::Ticks,
+        Self::Reads,
+        Self::Zones,
+        Self::Start,
+        Self::Binaries,
     ];
 
     /// What is in time is measured.
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Shards => 300,
-            Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Writers => 180,
-            Self::Readers => 90,
+            Self::Ticks => 600,
+            Self::Shards | Self::Writers | Self::Latency => 300,
+            Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle => 180,
+            Self::Reads | Self::Zones | Self::Start => 150,
+            Self::Readers | Self::Binaries => 90,
         })
     }
 }
@@ -68,6 +95,7 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.common.out)?;
     let mut notes = Notes::default();
     let mut charts = Vec::new();
+    let mut figures = Vec::new();
     for subject in Subject::ALL {
         if !options.only.is_empty() && !options.only.contains(&subject) {
             continue;
@@ -83,11 +111,24 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
             Subject::Idle => idle::measure(&options, clock, &mut notes).await?,
             Subject::Writers => writers::measure(&options, clock, &mut notes).await?,
             Subject::Readers => readers::measure(&options, clock, &mut notes).await?,
+            Subject::Latency => latency::measure(&options, clock, &mut notes).await?,
+            Subject::Ticks => ticks::measure(&options, clock, &mut notes).await?,
+            Subject::Reads => reads::measure(&options, clock, &mut notes).await?,
+            Subject::Zones => zones::measure(&options, clock, &mut notes).await?,
+            Subject::Start => start::measure(&options, clock, &mut notes).await?,
+            Subject::Binaries => {
+                match stripped::measure(&options).await {
+                    Ok(sizes) => figures = sizes,
+                    Err(error) => notes.add(format!("the binaries: {error:#}")),
+                }
+                Vec::new()
+            }
         });
     }
     let sheet = Sheet {
         machine: Machine::of_now(),
         charts,
+        figures,
         notes: notes.0,
     };
     sheet.write(&options.common.out)?;
@@ -96,7 +137,8 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
         sheet
             .charts
             .iter()
-            .any(|chart| chart.curves.iter().any(|curve| !curve.points.is_empty())),
+            .any(|chart| chart.curves.iter().any(|curve| !curve.points.is_empty()))
+            || !sheet.figures.is_empty(),
         "nothing could be measured"
     );
     Ok(())

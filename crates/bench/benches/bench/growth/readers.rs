@@ -7,10 +7,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use vote_testkit::RedisServer;
 
+use super::history::History;
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
 use crate::plot::Chart;
-use crate::poll::open_poll_as;
 use crate::process::{cpu, resident};
 use crate::say::progress;
 use crate::server::Server;
@@ -18,12 +18,20 @@ use crate::spread::{as_f64, number};
 use crate::until::until;
 
 const READERS: [u32; 3] = [50, 150, 500];
-/// Days of minutes: some megabytes, or what the service gives of them.
-const DAYS: i64 = 30;
+/// A poll whose minutes are six megabytes: an answer has three days of them at most.
+const DAYS: i64 = 2;
+const CHANNELS: u16 = 1;
+const CANDIDATES: u16 = 64;
+const NAME: &str = "participante-da-edicao-26";
+const MINUTES: i64 = DAYS * 1_440 - 1;
 const PATH: &str = "/v1/polls/bench/results/minutely";
 const START: Duration = Duration::from_secs(60);
 /// In which the service has written what it will.
 const WRITTEN: Duration = Duration::from_secs(3);
+/// Seconds in which nothing much happens.
+const CALM: u32 = 3;
+/// What is given back in a second, where it is little.
+const GIVEN_BACK: u64 = 65_536;
 const MIB: f64 = 1_048_576.0;
 
 pub(super) async fn measure(
@@ -31,7 +39,7 @@ pub(super) async fn measure(
     clock: Clock,
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<Chart>> {
-    let mut memory = Points::new(&["grown by"]);
+    let mut memory = Points::new(&["grown by", "in all"]);
     let mut body = 0;
     for readers in READERS {
         if clock.is_over() {
@@ -39,12 +47,14 @@ pub(super) async fn measure(
             continue;
         }
         match once(options, readers).await {
-            Ok((grown, bytes)) => {
+            Ok(([grown, all], bytes)) => {
                 progress(&format!(
-                    "{readers} readers who don't read {bytes} bytes: memory grows by {} MiB",
-                    number(grown, 0)
+                    "{readers} readers who don't read {bytes} bytes: memory grows by {} MiB to {} MiB",
+                    number(grown, 1),
+                    number(all, 1)
                 ));
                 memory.add(readers, 0, grown);
+                memory.add(readers, 1, all);
                 body = bytes;
             }
             Err(error) => notes.add(format!("{readers} readers: {error:#}")),
@@ -54,21 +64,17 @@ pub(super) async fn measure(
         "Readers who don't read a body of {} MB",
         number(as_f64(body) / 1e6, 1)
     );
-    Ok(vec![memory.chart(
-        &title,
-        "readers",
-        "MiB of results, beside before",
-    )])
+    Ok(vec![memory.chart(&title, "readers", "MiB of results")])
 }
 
-/// By how many MiB the service grew, and how long the body is.
-async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64)> {
+/// By how many MiB the service grew and how many it has then, and how long the body is.
+async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<([f64; 2], u64)> {
     let build = &options.common.bin_dir;
     let redis = RedisServer::start().await;
     let url = redis.url();
-    open_poll_as(&url, "bench", 1, DAYS).await?;
-    let ingest = Server::service(&build.ingest, &[], Some(&url), &[]);
-    ingest.takes_votes("bench").await?;
+    let poll = History::wide("bench", 1, CHANNELS, (CANDIDATES, NAME));
+    poll.open(&redis, DAYS).await?;
+    poll.fill(&redis, MINUTES).await?;
     let results = Server::service(&build.results, &[], Some(&url), &options.settings());
     let address = format!("http://{}{PATH}", results.address);
     let body = until(START, async || {
@@ -83,9 +89,18 @@ async fn once(options: &GrowthOptions, readers: u32) -> anyhow::Result<(f64, u64
         open.push(ask(&results).await?);
     }
     tokio::time::sleep(WRITTEN).await;
-    let grown = as_f64(resident(results.pid()?)?.saturating_sub(before)) / MIB;
-    ensure!(!open.is_empty(), "nobody has asked");
-    Ok((grown, body))
+    let after = resident(results.pid()?)?;
+    for reader in &open {
+        let mut begin = [0; 12];
+        let begun = tokio::time::timeout(START, reader.peek(&mut begin)).await??;
+        ensure!(
+            begin[..begun] == *b"HTTP/1.1 200",
+            "a reader was answered {}",
+            String::from_utf8_lossy(&begin[..begun])
+        );
+    }
+    let grown = after.saturating_sub(before);
+    Ok(([grown, after].map(|bytes| as_f64(bytes) / MIB), body))
 }
 
 /// Asks, and reads nothing of the answer: little room for it is in the kernel.
@@ -98,13 +113,18 @@ async fn ask(results: &Server) -> anyhow::Result<TcpStream> {
     Ok(connection)
 }
 
-/// Waits until the service does little.
-async fn at_rest(results: &Server) -> anyhow::Result<()> {
-    let pid = results.pid()?;
-    for _ in 0..30 {
-        let before = cpu(pid)?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if cpu(pid)? - before < 0.2 {
+/// Waits until the service does little, and gives no memory back any more that it has needed to begin.
+pub(super) async fn at_rest(results: &Server) -> anyhow::Result<()> {
+    let (pid, second) = (results.pid()?, Duration::from_secs(1));
+    let (mut spent, mut taken) = (cpu(pid)?, resident(pid)?);
+    let mut calm = 0;
+    for _ in 0..40 {
+        tokio::time::sleep(second).await;
+        let (spent_now, taken_now) = (cpu(pid)?, resident(pid)?);
+        let is_calm = spent_now - spent < 0.2 && taken_now + GIVEN_BACK >= taken;
+        calm = if is_calm { calm + 1 } else { 0 };
+        (spent, taken) = (spent_now, taken_now);
+        if calm == CALM {
             break;
         }
     }

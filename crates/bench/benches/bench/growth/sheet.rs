@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::stripped::Figure;
 use crate::machine::Machine;
 use crate::plot::{Chart, Curves};
 use crate::spread::number;
@@ -14,6 +15,7 @@ use crate::spread::number;
 pub(super) struct Sheet {
     pub(super) machine: Machine,
     pub(super) charts: Vec<Chart>,
+    pub(super) figures: Vec<Figure>,
     pub(super) notes: Vec<String>,
 }
 
@@ -57,19 +59,31 @@ impl fmt::Display for Sheet {
                     let found = curve.points.iter().find(at);
                     found.map_or_else(
                         || "-".to_owned(),
-                        |point| {
-                            let is_small = point.value.max < 1_000.0;
-                            format!("{:.*}", usize::from(is_small), point.value)
-                        },
+                        |point| format!("{:.*}", decimals(point.value.max), point.value),
                     )
                 });
                 let values: Vec<String> = values.collect();
                 writeln!(f, "| {} | {} |", number(size, 0), values.join(" | "))?;
             }
         }
+        if !self.figures.is_empty() {
+            writeln!(f, "\n| | |\n| --- | --- |")?;
+        }
+        for Figure { title, value, unit } in &self.figures {
+            writeln!(
+                f,
+                "| {title} | {} {unit} |",
+                number(*value, decimals(*value))
+            )?;
+        }
         for note in &self.notes {
             writeln!(f, "\n{note}.")?;
         }
         Ok(())
     }
+}
+
+/// How many decimals are told of figures up to that one.
+fn decimals(most: f64) -> usize {
+    [1.0, 10.0, 1_000.0].iter().filter(|&&it| most < it).count()
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
-use vote_domain::{IdempotencyKey, KeyDigest, PollId};
+use vote_domain::{Clock as _, IdempotencyKey, KeyDigest, PollId};
 use vote_runtime::{SystemClock, entropy};
 use vote_store::{
     LaneConfig, Outcome, RedisConfig, Store, VoteToCast, VoteWriter, VoteWriterConfig,
 };
 use vote_testkit::RedisServer;
 
+use super::history::connection;
 use super::{Clock, Notes, Points};
 use crate::cli::GrowthOptions;
 use crate::load::{Load, Plan};
@@ -34,16 +35,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked whether a process knows the poll.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// Of writers that were killed.
+const AT_ONCE_LEFT: u32 = 1_000;
+/// So many writers from that one on, with a vote each.
+const LEAVE: &str = "
+for writer = tonumber(ARGV[1]), ARGV[1] + ARGV[2] - 1 do
+  local id = string.format('%016x', writer)
+  redis.call('HSET', KEYS[1], id .. '/sequence', 1, id .. '/votes', 1)
+end
+redis.call('HINCRBY', KEYS[2], 'torcida/ana', ARGV[2])
+redis.call('HINCRBY', KEYS[3], 'torcida/ana', ARGV[2])
+";
+
 pub(super) async fn measure(
     options: &GrowthOptions,
     clock: Clock,
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<Chart>> {
-    let mut late = Points::new(&["p99", "p50"]);
+    let mut late = Points::new(&["p99", "p50", "p99, all were killed", "p50, all were killed"]);
     // One Redis for all sizes: what came before is there already.
     let redis = RedisServer::start().await;
     open_poll_as(&redis.url(), "bench", SHARDS, 1).await?;
-    let mut there = 0;
+    let killed = RedisServer::start().await;
+    open_poll_as(&killed.url(), "bench", SHARDS, 1).await?;
+    let (mut there, mut left) = (0, 0);
     for writers in &options.writers {
         match fill(&redis.url(), there, *writers, clock).await {
             Ok(come) => there = come,
@@ -57,17 +72,26 @@ pub(super) async fn measure(
                 "{writers} writers: there were {there} when the time was over"
             ));
         }
-        let writers = there;
-        match once(options, &redis.url()).await {
-            Ok([p99, p50]) => {
-                progress(&format!(
-                    "{writers} writers in each of {SHARDS} ledgers: votes' p99 {} ms",
-                    number(p99, 1)
-                ));
-                late.add(writers, 0, p99);
-                late.add(writers, 1, p50);
+        if let Err(error) = leave(&killed, left, *writers).await {
+            notes.add(format!("{writers} killed writers: {error:#}"));
+            break;
+        }
+        left = *writers;
+        for (curve, redis, size, how) in [
+            (0, &redis, there, "ended"),
+            (2, &killed, left, "were killed"),
+        ] {
+            match once(options, &redis.url()).await {
+                Ok([p99, p50]) => {
+                    progress(&format!(
+                        "{size} writers that {how} in each of {SHARDS} ledgers: votes' p99 {} ms",
+                        number(p99, 1)
+                    ));
+                    late.add(size, curve, p99);
+                    late.add(size, curve + 1, p50);
+                }
+                Err(error) => notes.add(format!("{size} writers that {how}: {error:#}")),
             }
-            Err(error) => notes.add(format!("{writers} writers: {error:#}")),
         }
     }
     Ok(vec![late.chart(
@@ -84,7 +108,11 @@ async fn once(options: &GrowthOptions, redis: &str) -> anyhow::Result<[f64; 2]> 
     let results = Server::service(&build.results, &[], Some(redis), &options.settings());
     ingest.takes_votes("bench").await?;
     results.is_ready().await?;
-    let loaded = Load::start(build, redis, &ingest.address, LOAD)?
+    let plan = Plan {
+        seconds: options.seconds.unwrap_or(LOAD.seconds),
+        ..LOAD
+    };
+    let loaded = Load::start(build, redis, &ingest.address, plan)?
         .end()
         .await?;
     let ms = [loaded.latency_us.p99, loaded.latency_us.p50].map(|micros| micros / 1e3);
@@ -114,6 +142,30 @@ async fn fill(redis: &str, from: u32, to: u32, clock: Clock) -> anyhow::Result<u
     Ok(there)
 }
 
+/// Writes what so many writers leave in each ledger that were killed after a vote: nobody says of them that they have ended.
+async fn leave(redis: &RedisServer, from: u32, to: u32) -> anyhow::Result<()> {
+    let mut connection = connection(redis).await?;
+    let minute = SystemClock.now().as_second() / 60 - 1;
+    for shard in 0..SHARDS {
+        let key = |name: &str| format!("vote:{{bench/{shard}}}:{name}");
+        let mut first = from;
+        while first < to {
+            let count = (to - first).min(AT_ONCE_LEFT);
+            redis::cmd("EVAL")
+                .arg(LEAVE)
+                .arg(3)
+                .arg(key("writers"))
+                .arg(key("tally"))
+                .arg(key(&format!("minutes:{minute}")))
+                .arg(&[first, count])
+                .exec_async(&mut connection)
+                .await?;
+            first += count;
+        }
+    }
+    Ok(())
+}
+
 /// Casts a vote in each shard, and ends in order.
 async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
     let config = VoteWriterConfig {
@@ -136,10 +188,11 @@ async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
     };
     let id = PollId::parse("bench")?;
     let digest = |number: u32| -> anyhow::Result<KeyDigest> {
-        let key = IdempotencyKey::parse(&format!("writer-{writer}-{number}"))?;
+        let key = format!("writer-{writer}-{number}");
+        let key = IdempotencyKey::parse(&key)?;
         Ok(KeyDigest::new(&id, &key))
     };
-    let now = vote_domain::Clock::now(&SystemClock).as_millisecond();
+    let now = SystemClock.now().as_millisecond();
     for shard in 0..SHARDS {
         let mut number = 0;
         let key = loop {

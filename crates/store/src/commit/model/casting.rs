@@ -35,7 +35,8 @@ impl System<'_> {
         let poll = self.harness.definition.id();
         let key = match cast.ballot {
             Ballot::Keyed { key, .. } | Ballot::KeyedVoter { key, .. } => {
-                let key = IdempotencyKey::parse(&format!("key-{key}")).expect("a key");
+                let key = format!("key-{key}");
+                let key = IdempotencyKey::parse(&key).expect("a key");
                 // All keys share a field of `seen`, so that what is kept for the one is in the way of the others.
                 let mut bytes = *KeyDigest::new(poll, &key).as_bytes();
                 bytes[12..].fill(0);

@@ -1,7 +1,6 @@
-//! Two servers of ours that do less than the service, on the same web server and with the same parsing.
+//! A server of ours that does less than the service, on the same web server and with the same parsing: it records nothing.
 
 use actix_web::web::ServiceConfig;
-use deadpool_redis::{Config, Pool, Runtime};
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::openapi::OpenApi as Document;
@@ -16,19 +15,20 @@ use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
 use crate::poll_text::poll_text;
 
-/// The poll that they take votes for.
+/// The poll that it takes votes for.
 fn definition(now: jiff::Timestamp) -> anyhow::Result<PollDefinition> {
     Ok(PollDefinition::parse_yaml(&poll_text("bench", 1, 1, now)?)?)
 }
 
-struct Shared {
+/// What servers have that do less than the service.
+pub(crate) struct Shared {
     poll: Poll,
     receipt_key: ReceiptKey,
     clock: Arc<dyn Clock>,
 }
 
 impl Shared {
-    fn new(context: &Context) -> Result<Self, BoxError> {
+    pub(crate) fn new(context: &Context) -> Result<Self, BoxError> {
         let definition = definition(context.clock.now())?;
         Ok(Self {
             poll: Poll::draft(definition, context.clock.now(), "bench"),
@@ -38,7 +38,7 @@ impl Shared {
     }
 
     /// The same parsing as the service's.
-    fn read(
+    pub(crate) fn read(
         &self,
         poll: &str,
         head: &WriteHead<'_>,
@@ -53,7 +53,11 @@ impl Shared {
     }
 
     /// The same answer as the service's.
-    fn accept(&self, vote: &VoteToCast, received_at: jiff::Timestamp) -> Result<Written, Problem> {
+    pub(crate) fn accept(
+        &self,
+        vote: &VoteToCast,
+        received_at: jiff::Timestamp,
+    ) -> Result<Written, Problem> {
         let place = Place {
             writer: WriterId::from_bytes([7; 8]),
             shard: 0,
@@ -106,73 +110,6 @@ impl Service for NoRedis {
 
     fn hot_routes(&self) -> impl HotRoutes {
         NoRedisVotes(Arc::clone(&self.0))
-    }
-
-    async fn drain(self, _patience: Duration) -> Result<(), StopError> {
-        Ok(())
-    }
-}
-
-/// Increments three counters for each vote.
-pub(crate) struct PerVote(PerVoteVotes);
-
-/// Its votes come the same way as the service's.
-#[derive(Clone)]
-pub(crate) struct PerVoteVotes(Arc<Shared>, Pool);
-
-impl HotRoutes for PerVoteVotes {
-    const WRITE: Option<WritePath> = Some(VOTES);
-
-    async fn write(
-        &self,
-        poll: &str,
-        head: &WriteHead<'_>,
-        body: &[u8],
-    ) -> Result<Written, Problem> {
-        let (vote, received_at) = self.0.read(poll, head, body)?;
-        let field = format!("{}/{}", vote.channel, vote.candidate);
-        let minute = vote.received_at_ms.div_euclid(60_000);
-        let mut connection = self.1.get().await.map_err(Problem::internal)?;
-        redis::pipe()
-            .hincr("bench:tally", &field, 1)
-            .ignore()
-            .hincr("bench:minutes", format!("{minute}/{field}"), 1)
-            .ignore()
-            .hincr("bench:writers", "bench", 1)
-            .ignore()
-            .exec_async(&mut connection)
-            .await
-            .map_err(Problem::internal)?;
-        self.0.accept(&vote, received_at)
-    }
-}
-
-impl Service for PerVote {
-    const NAME: ServiceName = ServiceName::Ingest;
-    const VERSION: &'static str = "bench";
-    const ABOUT: &'static str = "records each vote by itself";
-
-    fn openapi() -> Document {
-        vote_ingest::Ingest::openapi()
-    }
-
-    async fn start(context: &mut Context) -> Result<Self, BoxError> {
-        let pool = Config::from_url(context.settings.redis.url.to_string())
-            .builder()?
-            // The best of 16, 64 and 256, tried on two cores.
-            .max_size(64)
-            .runtime(Runtime::Tokio1)
-            .build()?;
-        let shared = Arc::new(Shared::new(context)?);
-        Ok(Self(PerVoteVotes(shared, pool)))
-    }
-
-    fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
-        |_app| {}
-    }
-
-    fn hot_routes(&self) -> impl HotRoutes {
-        self.0.clone()
     }
 
     async fn drain(self, _patience: Duration) -> Result<(), StopError> {

@@ -1,41 +1,36 @@
 //! `make record-minute`: as many votes in a minute as the greatest shows had, by an open loop, with a key each.
 
+mod books;
+mod watch;
+
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use vote_testkit::RedisServer;
 
+use self::books::Books;
+use self::watch::{Watched, watch};
 use crate::cli::MinuteOptions;
 use crate::load::{Load, Loaded, Plan};
 use crate::machine::Machine;
-use crate::metrics::sum;
-use crate::process::cpu;
-use crate::say::{progress, say};
+use crate::say::say;
 use crate::server::Server;
 use crate::spread::{as_f64, number};
+use crate::until::until;
 
-const EACH: Duration = Duration::from_secs(1);
+/// In which results has shown all that is recorded.
+const SHOWN: Duration = Duration::from_secs(20);
 /// Of all cores: with more there is nothing left for anybody.
 const BUSY: f64 = 0.95;
 /// The promise: half of the answers much sooner, nearly all within this.
 const P99_MS: f64 = 50.0;
 
-/// What was seen while the load ran.
-#[derive(Debug, Default)]
-struct Watched {
-    /// Seconds of processor time: ingest, results, Redis, load.
-    cpu_s: [f64; 4],
-    seconds: f64,
-    longest_queue: f64,
-}
-
 #[derive(Debug, Serialize)]
 struct Minute {
     machine: Machine,
-    asked_votes: u64,
-    accepted: u64,
+    books: Books,
     seconds: f64,
     votes_per_second: f64,
     p50_ms: f64,
@@ -43,13 +38,13 @@ struct Minute {
     max_ms: f64,
     generator_late_p99_ms: f64,
     generator_late_max_ms: f64,
-    reconciled: String,
-    audited: u64,
     /// Cores taken.
     ingest_cores: f64,
     results_cores: f64,
     redis_cores: f64,
     load_cores: f64,
+    /// By whatever else the machine did, the kernel's work for all of them among it.
+    others_cores: f64,
     longest_queue_votes: f64,
     /// Attempts by what they ended in.
     errors: Vec<(String, u64)>,
@@ -83,61 +78,60 @@ pub(crate) async fn run(options: MinuteOptions) -> anyhow::Result<()> {
     let watching = watch(pids, &ingest, plan);
     let (watched, loaded) = tokio::join!(watching, tokio::time::timeout(plan.bound(), load.end()));
     let loaded = loaded.context("the load did not end")??;
-    let audited = build.audit(&url, "bench").await?.saturating_sub(probe);
-    let minute = Minute::new(plan, &loaded, &watched, audited);
+    let recorded = build.audit(&url, "bench").await?;
+    let shown = shown(&results, recorded).await?.saturating_sub(probe);
+    let books = Books {
+        asked: u64::from(plan.rate) * u64::from(plan.seconds),
+        sent: loaded.sent,
+        accepted: loaded.accepted,
+        refused: loaded.refused,
+        unknown: loaded.unknown,
+        no_connection: loaded.no_connection,
+        repeated: loaded.repeated,
+        finding: loaded.finding().to_owned(),
+        audited: recorded.saturating_sub(probe),
+        shown,
+        wrong: Vec::new(),
+    };
+    let minute = Minute::new(books.compared(), &loaded, &watched);
     minute.write(&options.common.out)?;
     say(&minute.to_string());
+    let wrong = &minute.books.wrong;
     ensure!(
-        loaded.reconciled() == "reconciled" && audited == loaded.accepted,
-        "{} votes were accepted, the tally has {audited} ({})",
-        loaded.accepted,
-        loaded.reconciled()
+        wrong.is_empty(),
+        "the books do not agree: {}",
+        wrong.join("; ")
     );
     Ok(())
 }
 
-/// Looks each second until the load has ended; the figures are of its time, as far as it has sent votes.
-async fn watch(pids: [u32; 4], ingest: &Server, plan: Plan) -> Watched {
-    let now = || pids.map(|pid| cpu(pid).ok());
-    let (began, before) = (Instant::now(), now());
-    let mut watched = Watched::default();
-    let planned = Duration::from_secs(plan.seconds.into());
-    while began.elapsed() < planned {
-        tokio::time::sleep(EACH).await;
-        let spent = now();
-        if spent.iter().any(Option::is_none) {
-            break;
-        }
-        let pairs = spent.into_iter().zip(before);
-        for (place, (spent, before)) in pairs.enumerate() {
-            if let (Some(seconds), Some(spent), Some(before)) =
-                (watched.cpu_s.get_mut(place), spent, before)
-            {
-                *seconds = spent - before;
-            }
-        }
-        watched.seconds = began.elapsed().as_secs_f64();
-        if let Ok(queue) = sum(&ingest.admin, "vote_lane_queue_votes").await {
-            watched.longest_queue = watched.longest_queue.max(queue);
-        }
-        let seconds = began.elapsed().as_secs();
-        if seconds % 10 == 0 {
-            progress(&format!("{seconds} of {} s", plan.seconds));
-        }
+/// The votes that results shows: those that are recorded, or what it shows when it had time enough for them.
+async fn shown(results: &Server, recorded: u64) -> anyhow::Result<u64> {
+    let total = async || -> anyhow::Result<u64> {
+        let body = results.get("/v1/polls/bench/results").await?;
+        let body: serde_json::Value = serde_json::from_slice(&body)?;
+        body["total_votes"].as_u64().context("it shows no total")
+    };
+    let in_time = until(SHOWN, async || {
+        let total = total().await?;
+        ensure!(total == recorded, "it shows {total} votes");
+        Ok(total)
+    });
+    match in_time.await {
+        Ok(total) => Ok(total),
+        Err(_) => total().await,
     }
-    watched
 }
 
 impl Minute {
-    fn new(plan: Plan, loaded: &Loaded, watched: &Watched, audited: u64) -> Self {
+    fn new(books: Books, loaded: &Loaded, watched: &Watched) -> Self {
         let [ingest_cores, results_cores, redis_cores, load_cores] =
             watched.cpu_s.map(|spent| spent / watched.seconds);
         let ms = |micros: f64| micros / 1e3;
         let errors = loaded.errors.iter();
         let mut minute = Self {
             machine: Machine::of_now(),
-            asked_votes: u64::from(plan.rate) * u64::from(plan.seconds),
-            accepted: loaded.accepted,
+            books,
             seconds: loaded.elapsed_s,
             votes_per_second: loaded.accepted_per_second,
             p50_ms: ms(loaded.latency_us.p50),
@@ -145,32 +139,48 @@ impl Minute {
             max_ms: ms(loaded.latency_us.max),
             generator_late_p99_ms: ms(loaded.start_delay_us.p99),
             generator_late_max_ms: ms(loaded.start_delay_us.max),
-            reconciled: loaded.reconciled().to_owned(),
-            audited,
             ingest_cores,
             results_cores,
             redis_cores,
             load_cores,
+            others_cores: (watched.machine_s / watched.seconds
+                - watched.cpu_s.iter().sum::<f64>() / watched.seconds)
+                .max(0.0),
             longest_queue_votes: watched.longest_queue,
             errors: errors.map(|it| (it.error.clone(), it.attempts)).collect(),
             limits: Vec::new(),
             is_reached: false,
         };
-        minute.is_reached = minute.accepted == minute.asked_votes && minute.p99_ms < P99_MS;
-        minute.limits = minute.limits(loaded.sent);
+        minute.is_reached = minute.books.accepted == minute.books.asked && minute.p99_ms < P99_MS;
+        minute.limits = minute.limits();
         minute
     }
 
+    /// Cores by who took them.
+    fn cores(&self) -> [(&'static str, f64); 5] {
+        [
+            ("ingest", self.ingest_cores),
+            ("results", self.results_cores),
+            ("Redis", self.redis_cores),
+            ("the load", self.load_cores),
+            ("all else", self.others_cores),
+        ]
+    }
+
     /// What stood in the way, a sentence each.
-    fn limits(&self, sent: u64) -> Vec<String> {
+    fn limits(&self) -> Vec<String> {
         let mut limits = Vec::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let cores = as_f64(u64::try_from(cores).unwrap_or(1));
-        let taken = self.ingest_cores + self.results_cores + self.redis_cores + self.load_cores;
+        let taken: f64 = self.cores().iter().map(|(_, taken)| taken).sum();
         if taken >= cores * BUSY {
+            let mut each = self.cores();
+            each.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+            let each = each.map(|(name, taken)| format!("{name} {}", number(taken, 2)));
             limits.push(format!(
-                "the machine's processors: {} of {cores} cores were taken",
-                number(taken, 2)
+                "the machine's processors: {} of {cores} cores were taken ({})",
+                number(taken, 2),
+                each.join(", ")
             ));
         }
         for (name, taken) in [("Redis", self.redis_cores), ("the load", self.load_cores)] {
@@ -181,14 +191,24 @@ impl Minute {
                 ));
             }
         }
-        let refused: u64 = self.errors.iter().map(|(_, attempts)| attempts).sum();
-        if refused > 0 {
-            limits.push(format!(
-                "{refused} attempts were refused or lost, see above"
-            ));
+        let attempts = |is_asked: &dyn Fn(&str) -> bool| -> u64 {
+            let of = self.errors.iter().filter(|(error, _)| is_asked(error));
+            of.map(|(_, attempts)| attempts).sum()
+        };
+        let full = attempts(&|error| error.contains("overloaded"));
+        if full > 0 {
+            limits.push(format!("ingest's queue, which was full {full} times"));
         }
-        if sent < self.asked_votes {
-            limits.push(format!("{} votes were never sent", self.asked_votes - sent));
+        let others = attempts(&|error| !error.contains("overloaded"));
+        if others > 0 {
+            limits.push(format!("{others} attempts were refused or lost, see above"));
+        }
+        let unsent = self.books.asked.saturating_sub(self.books.sent);
+        if unsent > 0 {
+            limits.push(format!(
+                "{} votes were never sent: their time was over",
+                number(as_f64(unsent), 0)
+            ));
         }
         if !self.is_reached && self.generator_late_p99_ms >= self.p99_ms / 2.0 {
             limits.push(format!(
@@ -212,14 +232,33 @@ impl Minute {
 
 impl std::fmt::Display for Minute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let books = &self.books;
+        let votes = |votes: &[u64]| {
+            let votes = votes.iter().map(|&it| number(as_f64(it), 0));
+            votes.collect::<Vec<_>>().join(", ")
+        };
         let figures = [
+            ("votes asked for, sent", votes(&[books.asked, books.sent])),
             (
-                "votes accepted, of those asked for",
-                format!(
-                    "{} of {}",
-                    number(as_f64(self.accepted), 0),
-                    number(as_f64(self.asked_votes), 0)
-                ),
+                "accepted, refused, unknown, without a connection",
+                votes(&[
+                    books.accepted,
+                    books.refused,
+                    books.unknown,
+                    books.no_connection,
+                ]),
+            ),
+            (
+                "in the tally, minutes and ledger, by `votectl audit`; shown by results",
+                votes(&[books.audited, books.shown]),
+            ),
+            (
+                "the books",
+                if books.wrong.is_empty() {
+                    format!("agree to the vote ({})", books.finding)
+                } else {
+                    format!("do not agree: {}", books.wrong.join("; "))
+                },
             ),
             ("seconds", number(self.seconds, 1)),
             ("votes a second", number(self.votes_per_second, 0)),
@@ -241,23 +280,12 @@ impl std::fmt::Display for Minute {
                 ),
             ),
             (
-                "cores taken by ingest, results, Redis, load",
-                [
-                    self.ingest_cores,
-                    self.results_cores,
-                    self.redis_cores,
-                    self.load_cores,
-                ]
-                .map(|cores| number(cores, 2))
-                .join(", "),
+                "cores taken by ingest, results, Redis, load, all else",
+                self.cores().map(|(_, cores)| number(cores, 2)).join(", "),
             ),
             (
                 "most votes that waited in a queue",
                 number(self.longest_queue_votes, 0),
-            ),
-            (
-                "in the tally, by the audit",
-                format!("{} ({})", number(as_f64(self.audited), 0), self.reconciled),
             ),
         ];
         writeln!(
