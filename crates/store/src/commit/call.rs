@@ -7,7 +7,6 @@ use redis::Cmd;
 use vote_domain::{VoterDigest, WriterId};
 
 use super::batch::{Batch, CheckedVote, Origin};
-use super::remembered;
 use super::target::Target;
 use crate::fields;
 use crate::keys::VOTER_BUCKETS;
@@ -112,7 +111,9 @@ impl<'a> Call<'a> {
         let (batch, keys) = (self.batch, &target.keys);
         // Remembered from now on, not from when the batch was new.
         let age_ms = i64::try_from(self.age.as_millis()).unwrap_or(0);
-        let checked = Packed::new(&batch.checked, target);
+        let stamp = target.remembered.stamp(batch.latest_ms + age_ms);
+        let checked = Packed::new(&batch.checked, target, stamp);
+        let pairs = pairs(batch);
         let mut command = self.script().command(8 + checked.bucket_keys.len());
         command
             .arg(keys.state())
@@ -131,60 +132,83 @@ impl<'a> Call<'a> {
             .arg(batch.latest_ms)
             .arg(self.noted())
             .arg(target.remembered.lifetime_ms())
-            .arg(checked.digests)
-            .arg(checked.codes)
+            .arg(&stamp)
             .arg(checked.voters)
             .arg(checked.buckets)
-            .arg(&target.remembered.stamp(batch.latest_ms + age_ms));
-        for Pair {
-            channel,
-            candidate,
-            votes,
-            is_withdrawn,
-        } in pairs(batch)
-        {
-            let limit = if is_withdrawn {
-                WITHDRAWN
-            } else {
-                i64::from(target.limit(channel))
-            };
-            command
-                .arg(target.field(channel, candidate))
-                .arg(&[channel, candidate])
-                .arg(votes)
-                .arg(limit);
+            .arg(checked.shared)
+            .arg(pairs.len())
+            .arg(checked.fields.len());
+        for pair in &pairs {
+            command.arg(target.field(pair.channel, pair.candidate));
+        }
+        for pair in &pairs {
+            command.arg(&[pair.channel, pair.candidate]);
+        }
+        for pair in &pairs {
+            command.arg(pair.votes);
+        }
+        for pair in &pairs {
+            command.arg(pair.limit(target));
+        }
+        for field in &checked.fields {
+            command.arg(field.as_ref().map_or(&[][..], <[u8; 3]>::as_slice));
+        }
+        for record in &checked.records {
+            command.arg(record.as_slice());
         }
         command
     }
 }
 
-/// The checked votes of a batch, packed as the script takes them apart.
+/// The checked votes of a batch, as the script takes them.
 struct Packed {
-    digests: Vec<u8>,
-    codes: Vec<u8>,
+    /// The fields of `seen` that their keys are in; none where none has a key.
+    fields: Vec<Option<[u8; 3]>>,
+    /// Where those are that share their field with another, big-endian.
+    shared: Vec<u8>,
+    records: Vec<Record>,
     voters: Vec<u8>,
     /// For each vote the index of its voter's bucket in `bucket_keys`, big-endian.
     buckets: Vec<u8>,
     bucket_keys: Vec<String>,
 }
 
+/// What `seen` will hold of a vote; without a key, what there is to say of it.
+struct Record([u8; 16], usize);
+
+impl Record {
+    fn new(stamp: [u8; 2], vote: &CheckedVote, held: Option<[u8; 12]>) -> Self {
+        let mut bytes = [0; 16];
+        let (head, tail) = bytes.split_at_mut(4);
+        head.copy_from_slice(&[stamp[0], stamp[1], vote.channel, vote.candidate]);
+        tail.copy_from_slice(&held.unwrap_or_default());
+        Self(bytes, if held.is_some() { 16 } else { 4 })
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.0[..self.1]
+    }
+}
+
 impl Packed {
-    fn new(votes: &[CheckedVote], target: &Target) -> Self {
+    fn new(votes: &[CheckedVote], target: &Target, stamp: [u8; 2]) -> Self {
         let mut packed = Self {
-            digests: Vec::with_capacity(votes.len() * remembered::NO_KEY.len()),
-            codes: Vec::with_capacity(votes.len() * 2),
+            fields: Vec::with_capacity(votes.len()),
+            shared: Vec::new(),
+            records: Vec::with_capacity(votes.len()),
             voters: Vec::new(),
             buckets: Vec::new(),
             bucket_keys: Vec::new(),
         };
         for vote in votes {
-            target
-                .remembered
-                .add(vote.key.as_ref(), &mut packed.digests);
-            packed
-                .codes
-                .extend_from_slice(&[vote.channel, vote.candidate]);
+            let (field, held) = vote.key.map(|key| target.remembered.place(&key)).unzip();
+            packed.fields.push(field);
+            packed.records.push(Record::new(stamp, vote, held));
         }
+        if packed.fields.iter().all(Option::is_none) {
+            packed.fields.clear();
+        }
+        packed.shared = shared(&packed.fields);
         if votes.iter().any(|vote| vote.voter.is_some()) {
             packed.add_voters(votes, target);
         }
@@ -214,15 +238,43 @@ impl Packed {
     }
 }
 
+/// Where the fields are that are there more than once, big-endian.
+fn shared(fields: &[Option<[u8; 3]>]) -> Vec<u8> {
+    // At most `max_checked_per_batch` of them, which the settings bound to 16 bits.
+    let places = fields.iter().zip(0..=u16::MAX);
+    let mut sorted: Vec<_> = places
+        .filter_map(|(field, place)| field.map(|field| (field, place)))
+        .collect();
+    sorted.sort_unstable();
+    let mut shared: Vec<u16> = sorted
+        .chunk_by(|one, other| one.0 == other.0)
+        .filter(|chunk| chunk.len() > 1)
+        .flatten()
+        .map(|(_, place)| *place)
+        .collect();
+    shared.sort_unstable();
+    shared.into_iter().flat_map(u16::to_be_bytes).collect()
+}
+
 /// A channel and a candidate that votes of the batch are for.
 #[derive(Debug, PartialEq, Eq)]
 struct Pair {
     channel: u8,
     candidate: u8,
-    /// Votes that need no look-up.
     votes: u64,
-    /// Whether those that do are looked up, and no more.
+    /// Whether those that are looked up are looked up, and no more.
     is_withdrawn: bool,
+}
+
+impl Pair {
+    /// The votes that a voter has, as the script takes it.
+    fn limit(&self, target: &Target) -> i64 {
+        if self.is_withdrawn {
+            WITHDRAWN
+        } else {
+            i64::from(target.limit(self.channel))
+        }
+    }
 }
 
 /// Every channel and candidate of the batch.
@@ -241,11 +293,14 @@ fn pairs(batch: &Batch) -> Vec<Pair> {
             .iter_mut()
             .find(|pair| (pair.channel, pair.candidate) == (vote.channel, vote.candidate));
         match known {
-            Some(pair) => pair.is_withdrawn |= vote.is_withdrawn,
+            Some(pair) => {
+                pair.votes += 1;
+                pair.is_withdrawn |= vote.is_withdrawn;
+            }
             None => pairs.push(Pair {
                 channel: vote.channel,
                 candidate: vote.candidate,
-                votes: 0,
+                votes: 1,
                 is_withdrawn: vote.is_withdrawn,
             }),
         }
@@ -262,7 +317,7 @@ fn bucket_of(voter: &VoterDigest) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use vote_domain::{PollDefinition, PollId};
+    use vote_domain::{KeyDigest, PollDefinition, PollId};
 
     use super::*;
 
@@ -290,25 +345,50 @@ mod tests {
         }
     }
 
+    fn packed(votes: &[CheckedVote]) -> Packed {
+        Packed::new(votes, &target(), [8, 9])
+    }
+
     #[test]
-    fn votes_without_voters_name_no_buckets() {
-        let packed = Packed::new(&[vote(None), vote(None)], &target());
-        assert_eq!(packed.digests, [0; 30]);
-        assert_eq!(packed.codes, [0, 1, 0, 1]);
+    fn votes_without_keys_and_voters_are_their_codes_alone() {
+        let packed = packed(&[vote(None), vote(None)]);
+        assert!(packed.fields.is_empty() && packed.shared.is_empty());
         assert!(packed.voters.is_empty() && packed.bucket_keys.is_empty());
+        let records: Vec<_> = packed.records.iter().map(Record::as_slice).collect();
+        assert_eq!(records, [[8, 9, 0, 1]; 2]);
+    }
+
+    #[test]
+    fn a_key_is_a_field_and_a_record_and_those_that_share_a_field_are_named() {
+        let keyed = |field: u8, held: u8| {
+            let mut bytes = [held; 16];
+            bytes[12..15].copy_from_slice(&[0, 0, field]);
+            CheckedVote {
+                key: Some(KeyDigest::from_bytes(bytes)),
+                ..vote(None)
+            }
+        };
+        let votes = [keyed(7, 1), vote(None), keyed(5, 2), keyed(7, 3)];
+        let packed = packed(&votes);
+        let fields = [Some([0, 0, 7]), None, Some([0, 0, 5]), Some([0, 0, 7])];
+        assert_eq!(packed.fields, fields);
+        assert_eq!(packed.shared, [0, 0, 0, 3]);
+        let record = [&[8, 9, 0, 1][..], &[2; 12]].concat();
+        assert_eq!(packed.records[2].as_slice(), record);
+        assert_eq!(packed.records[1].as_slice(), [8, 9, 0, 1]);
     }
 
     #[test]
     fn each_bucket_is_one_key_and_each_vote_names_its_voters() {
         let votes = [vote(Some("maria")), vote(Some("joao")), vote(Some("maria"))];
-        let packed = Packed::new(&votes, &target());
+        let packed = packed(&votes);
         assert_eq!(packed.bucket_keys.len(), 2);
         assert_eq!(packed.buckets, [0, 0, 0, 1, 0, 0]);
         assert_eq!(packed.voters.len(), 48);
     }
 
     #[test]
-    fn a_candidate_that_has_checked_votes_alone_is_named_without_plain_ones() {
+    fn a_candidate_has_its_plain_and_its_checked_votes() {
         let mut batch = Batch::starting(0);
         batch.add_plain(0, 0, 5);
         batch.checked = vec![vote(None), vote(None)];
@@ -318,9 +398,10 @@ mod tests {
             votes,
             is_withdrawn,
         };
-        assert_eq!(pairs(&batch), [pair(0, 5, false), pair(1, 0, false)]);
+        assert_eq!(pairs(&batch), [pair(0, 5, false), pair(1, 2, false)]);
         batch.checked[1].is_withdrawn = true;
-        assert_eq!(pairs(&batch), [pair(0, 5, false), pair(1, 0, true)]);
+        batch.checked[0].candidate = 0;
+        assert_eq!(pairs(&batch), [pair(0, 6, false), pair(1, 1, true)]);
     }
 
     #[test]

@@ -2,9 +2,6 @@
 
 use vote_domain::KeyDigest;
 
-/// Stands for a key that a vote does not have: no field, and no record's end.
-pub(super) const NO_KEY: &[u8] = &[0; 15];
-
 /// Into so many parts a key window is told apart. `commit.lua` finds a record until it is 19 of them old.
 const PARTS: i64 = 16;
 
@@ -29,18 +26,13 @@ impl Remembered {
         }
     }
 
-    /// Adds what the script takes for a key: the field of its record, and what that ends with. The field is of bytes that the
-    /// record lacks, and the shard follows from others: 96 bits of those that share a field have to be equal for two keys to be
-    /// taken for one.
-    pub(super) fn add(&self, key: Option<&KeyDigest>, packed: &mut Vec<u8>) {
-        let Some(key) = key else {
-            packed.extend_from_slice(NO_KEY);
-            return;
-        };
-        let bytes = key.as_bytes();
-        let field = u32::from_be_bytes([0, bytes[12], bytes[13], bytes[14]]) & self.mask;
-        packed.extend_from_slice(&field.to_be_bytes()[1..]);
-        packed.extend_from_slice(&bytes[..12]);
+    /// The field of a key's record, and what that ends with. The field is of bytes that the record lacks, and the shard follows
+    /// from others: 96 bits of those that share a field have to be equal for two keys to be taken for one.
+    pub(super) fn place(&self, key: &KeyDigest) -> ([u8; 3], [u8; 12]) {
+        let [held @ .., high, middle, low, _] = key.as_bytes();
+        let field = u32::from_be_bytes([0, *high, *middle, *low]) & self.mask;
+        let [_, field @ ..] = field.to_be_bytes();
+        (field, *held)
     }
 
     /// Which part of a key window a time is of: the low 16 bits of its number since the epoch, big-endian.
@@ -73,13 +65,9 @@ mod tests {
     fn a_key_is_a_field_and_twelve_other_bytes() {
         let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xff, 0xff, 0xff, 16];
         let key = KeyDigest::from_bytes(bytes);
-        let mut packed = Vec::new();
-        let remembered = Remembered::new(1, 1);
-        remembered.add(Some(&key), &mut packed);
-        remembered.add(None, &mut packed);
-        assert_eq!(packed[..3], [3, 0xff, 0xff]);
-        assert_eq!(packed[3..15], bytes[..12]);
-        assert_eq!(packed[15..], [0; 15]);
+        let (field, held) = Remembered::new(1, 1).place(&key);
+        assert_eq!(field, [3, 0xff, 0xff]);
+        assert_eq!(held, bytes[..12]);
     }
 
     #[test]

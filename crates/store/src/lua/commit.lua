@@ -26,15 +26,17 @@
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 of a question '<writer>/lost <votes>' where the lane has counted votes as lost, which is noted if it is the
 --         last one here, else empty  7 lifetime of `seen` after the latest key, milliseconds
---       8 idempotency digests, 15 bytes per checked vote: the field of `seen`, and what its record ends with; all zero
---         where the vote carries no key
---       9 codes, 2 bytes per checked vote: channel and candidate, the fingerprint held in `seen`
---       10 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
---       11 buckets, 2 bytes per checked vote, big-endian: which of KEYS 9.. holds its voter
---       12 the sixteenth of a key window that it is, 2 bytes, big-endian
---       13.. four for each channel and candidate of the batch: field, code, votes that need no
---            check, votes a voter has in that channel (0 = no limit, -1 = the candidate is withdrawn: no
---            checked vote for it counts any more, but one that did before is still a duplicate)
+--       8 the sixteenth of a key window that it is, 2 bytes, big-endian
+--       9 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
+--       10 buckets, 2 bytes per checked vote, big-endian: which of KEYS 9.. holds its voter
+--       11 2 bytes for each checked vote whose field of `seen` another one has as well, big-endian: which, from 0
+--       12 p, how many channels and candidates the batch has  13 k, how many checked votes; 0 where none carries a key
+--       14.. of each channel and candidate, first all p of the one kind, then all of the next: field; code, 2 bytes;
+--         votes, checked ones included; votes a voter has in that channel (0 = no limit, -1 = the candidate is
+--         withdrawn: no checked vote for it counts any more, but one that did before is still a duplicate)
+--       .. of each of the k checked votes its field of `seen`, empty where it carries no key
+--       .. of each checked vote its record in `seen`: ARGV 8, its code, which is the fingerprint, and, where it
+--         carries a key, what is held of that
 -- Returns one of
 --       A<outcomes>               applied
 --       L<outcomes>               late: counted as such, not in the tally
@@ -58,82 +60,85 @@
 -- All that can fail (a key of another type, a command that the ACL user may not run) is read or
 -- tried before the first write; so an error means that nothing was written.
 
-local state_key, tally_key, minutes_key, writers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local replies_key, late_key = KEYS[5], KEYS[6]
-local seen_key, ended_key, FIRST_BUCKET = KEYS[7], KEYS[8], 9
-local FIRST_PAIR, CHUNK = 13, 1000
-local NO_DIGEST, NO_VOTER = string.rep('\0', 12), string.rep('\0', 16)
-local FIELD, DIGEST, RECORD = 3, 12, 16
--- A record is found while it is at most so many sixteenths of a key window old, and not after it: ARCHITECTURE.md, "Clocks".
-local REMEMBERED, STAMPS = 19, 65536
+-- A table, a closure or a string made of bytes costs about as much as reading a field. So what few batches need is made in
+-- their branches, and what few votes need is made for them alone. Arithmetic makes numbers of strings, and Redis makes strings
+-- of numbers: exactly, for they are whole and far below 2^53.
 
-local writer, sequence, mode = ARGV[1], tonumber(ARGV[2]), string.match(ARGV[3], '^%l+')
-local earliest, latest = tonumber(ARGV[4]), tonumber(ARGV[5])
-local seen_lifetime = ARGV[7]
-local digests, codes, voters, buckets = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local checked, stamp = #codes / 2, ARGV[12]
+local call, KEYS, ARGV = redis.call, KEYS, ARGV
+local state_key, writers_key, replies_key, seen_key, ended_key = KEYS[1], KEYS[4], KEYS[5], KEYS[7], KEYS[8]
+local FIRST_BUCKET, CHUNK = 9, 1000
 
-local ledger = redis.call('HMGET', writers_key, writer .. '/sequence', writer .. '/votes')
+local writer, sequence, mode = ARGV[1], ARGV[2] + 0, ARGV[3]
+local asks = false
+if mode ~= 'live' then
+  mode = string.match(mode, '^%l+')
+  asks = mode == 'check' or mode == 'try' or mode == 'drain' or mode == 'end'
+end
+local sequence_field, votes_field = writer .. '/sequence', writer .. '/votes'
+
+local ledger = call('HMGET', writers_key, sequence_field, votes_field)
 -- A writer that the ledger does not name is new, or has ended: then what comes of it came late.
 local has_ended = false
 if not ledger[1] then
-  local entry = redis.call('HGET', ended_key, writer)
+  local entry = call('HGET', ended_key, writer)
   if entry then ledger, has_ended = { string.match(entry, '^(%d+) (%d+)$') }, true end
 end
-local last, votes_before = tonumber(ledger[1] or '0'), tonumber(ledger[2] or '0')
-local asks = mode == 'check' or mode == 'try' or mode == 'drain' or mode == 'end'
+local last, votes_before = (ledger[1] or 0) + 0, (ledger[2] or 0) + 0
 
--- The ledger's sums of the writers that have ended, with these added.
-local function ended_sums(writers, batches, votes)
-  local before = redis.call('HMGET', writers_key, 'ended/writers', 'ended/batches', 'ended/votes')
-  local function sum(i, added) return string.format('%.0f', tonumber(before[i] or '0') + added) end
-  return { 'ended/writers', sum(1, writers), 'ended/batches', sum(2, batches), 'ended/votes', sum(3, votes) }
-end
-
--- A writer that never sends again leaves the ledger, which is read whole at each tick, and stays in `ended`, which is not.
--- Its last reply is known to its lane, or it would not have said so.
-local function fold()
-  local sums = ended_sums(1, last, votes_before)
-  redis.call('HLEN', ended_key)
-  redis.call('HDEL', replies_key, writer)
-  redis.call('HDEL', writers_key, writer .. '/sequence', writer .. '/votes', writer .. '/drained')
-  redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))
-  redis.call('HSET', writers_key, unpack(sums))
-end
-
--- Marks a writer whose last batch is here, and notes what its lane has lost. One that has never sent a batch needs no mark.
-local function mark()
-  local fence = redis.call('HMGET', state_key, 'state', 'closes_at')
-  local state = fence[1]
-  if state == 'sealed' or state == 'void' then return end
-  local lost, votes = string.match(ARGV[6], '^(%x+/lost) (%d+)$')
-  -- It only grows: a question may come late.
-  if state and lost and tonumber(redis.call('HGET', writers_key, lost) or '0') < tonumber(votes) then
-    redis.call('HSET', writers_key, lost, votes)
+local ended_sums
+if asks or has_ended then
+  -- The ledger's sums of the writers that have ended, with these added.
+  function ended_sums(writers, batches, votes)
+    local before = call('HMGET', writers_key, 'ended/writers', 'ended/batches', 'ended/votes')
+    local function sum(i, added) return (before[i] or 0) + added end
+    return { 'ended/writers', sum(1, writers), 'ended/batches', sum(2, batches), 'ended/votes', sum(3, votes) }
   end
-  if last == 0 or has_ended then return end
-  local field = writer .. '/drained'
-  if mode == 'end' then
-    -- Without a fence it may be a backup that is being written.
-    if state then fold() end
-  elseif (state == 'open' or state == 'closed') and tonumber(fence[2]) == earliest
-    and redis.call('HGET', writers_key, field) ~= ARGV[4] then
-    redis.call('HSET', writers_key, field, ARGV[4])
-  end
-end
-
--- Whether this server takes writes: one that changes nothing, and that Redis refuses while it is out of memory.
-local function try()
-  local state = redis.call('HGET', state_key, 'state')
-  if state and state ~= 'sealed' and state ~= 'void' then redis.call('HSET', state_key, 'state', state) end
 end
 
 if sequence == last and asks then
+  -- A writer that never sends again leaves the ledger, which is read whole at each tick, and stays in `ended`, which is not.
+  -- Its last reply is known to its lane, or it would not have said so.
+  local function fold()
+    local sums = ended_sums(1, last, votes_before)
+    call('HLEN', ended_key)
+    call('HDEL', replies_key, writer)
+    call('HDEL', writers_key, sequence_field, votes_field, writer .. '/drained')
+    call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))
+    call('HSET', writers_key, unpack(sums))
+  end
+
+  -- Marks a writer whose last batch is here, and notes what its lane has lost. One that has never sent a batch needs no mark.
+  local function mark()
+    local fence = call('HMGET', state_key, 'state', 'closes_at')
+    local state = fence[1]
+    if state == 'sealed' or state == 'void' then return end
+    local lost, votes = string.match(ARGV[6], '^(%x+/lost) (%d+)$')
+    -- It only grows: a question may come late.
+    if state and lost and tonumber(call('HGET', writers_key, lost) or '0') < tonumber(votes) then
+      call('HSET', writers_key, lost, votes)
+    end
+    if last == 0 or has_ended then return end
+    local field = writer .. '/drained'
+    if mode == 'end' then
+      -- Without a fence it may be a backup that is being written.
+      if state then fold() end
+    elseif (state == 'open' or state == 'closed') and tonumber(fence[2]) == tonumber(ARGV[4])
+      and call('HGET', writers_key, field) ~= ARGV[4] then
+      call('HSET', writers_key, field, ARGV[4])
+    end
+  end
+
+  -- Whether this server takes writes: one that changes nothing, and that Redis refuses while it is out of memory.
+  local function try()
+    local state = call('HGET', state_key, 'state')
+    if state and state ~= 'sealed' and state ~= 'void' then call('HSET', state_key, 'state', state) end
+  end
+
   if mode == 'try' then try() end
   if mode == 'drain' or mode == 'end' or ARGV[6] ~= '' then mark() end
   return 'V' .. string.format('%.0f', votes_before)
 elseif sequence == last then
-  local stored = redis.call('HGET', replies_key, writer) or ''
+  local stored = call('HGET', replies_key, writer) or ''
   local prefix = ARGV[2] .. ':'
   if string.sub(stored, 1, #prefix) == prefix then return string.sub(stored, #prefix + 1) end
   return 'A'
@@ -143,221 +148,229 @@ elseif sequence > last + 1 or asks then
   return 'G' .. string.format('%.0f', last)
 end
 
-local fence = redis.call('HMGET', state_key, 'state', 'opens_at', 'closes_at', 'received_at')
-local state, opens_at, closes_at = fence[1], tonumber(fence[2] or '0'), tonumber(fence[3] or '0')
+local earliest, latest = ARGV[4] + 0, ARGV[5] + 0
+local fence = call('HMGET', state_key, 'state', 'opens_at', 'closes_at', 'received_at')
+local state, opens_at, closes_at, received_at = fence[1], (fence[2] or 0) + 0, (fence[3] or 0) + 0, (fence[4] or 0) + 0
 -- Forgotten, with all else of the shard: nothing can be said of a vote, and nothing is written, before it is there again.
 if not state then return 'Wabsent' end
 
 -- A poll that is over for good is not written to any more, not even its ledger.
 local terminal = state == 'sealed' or state == 'void'
+local takes_replays = state == 'open' or state == 'paused' or state == 'closed'
 
 -- A server that had forgotten a whole writer can have it again: an operator has restored a backup.
 local is_original = false
 if mode == 'replay' then
   for earlier, its_sequence in string.gmatch(ARGV[3], ' (%x+)/(%d+)') do
-    local its_last = redis.call('HGET', writers_key, earlier .. '/sequence')
-      or string.match(redis.call('HGET', ended_key, earlier) or '0', '^%d+')
+    local its_last = call('HGET', writers_key, earlier .. '/sequence')
+      or string.match(call('HGET', ended_key, earlier) or '0', '^%d+')
     if tonumber(its_last) >= tonumber(its_sequence) then is_original = true end
   end
 end
 
-local takes_replays = state == 'open' or state == 'paused' or state == 'closed'
-local verdict
+local kind, reply
 if mode == 'burn' and not terminal then
-  verdict = 'X'
+  kind = 'X'
 elseif is_original and takes_replays then
-  verdict = 'O'
+  kind = 'O'
 elseif mode == 'replay' and takes_replays then
-  verdict = 'A'
+  kind = 'A'
 elseif mode == 'replay' and not terminal then
   -- An operator's change was forgotten as well, and will be made again.
   return 'W' .. state
 elseif state ~= 'open' and state ~= 'closed' then
-  verdict = 'R' .. state .. ';'
+  kind, reply = 'R', 'R' .. state .. ';'
 elseif latest < opens_at then
-  verdict = 'Rnot_open;'
+  kind, reply = 'R', 'Rnot_open;'
 elseif earliest >= closes_at then
-  verdict = 'L'
+  kind = 'L'
 elseif latest >= closes_at or earliest < opens_at then
-  verdict = 'S' .. string.format('%.0f;%.0f', opens_at, closes_at)
+  kind, reply = 'S', string.format('S%.0f;%.0f', opens_at, closes_at)
 else
-  verdict = 'A'
+  kind = 'A'
 end
-local kind = string.sub(verdict, 1, 1)
+reply = reply or kind
 
--- Records without those that are too old. One of a clock that is ahead, or of a batch that was made again, is not.
-local now_high, now_low = string.byte(stamp, 1, 2)
-local function without_old(records)
-  local first, size = 1, #records
-  while first < size do
-    local high, low = string.byte(records, first, first + 1)
-    local age = ((now_high - high) * 256 + now_low - low) % STAMPS
-    if age <= REMEMBERED or age >= STAMPS / 2 then break end
-    first = first + RECORD
-  end
-  -- Each string that Lua makes is hashed whole.
-  return first == 1 and records or string.sub(records, first)
-end
+-- Where in ARGV the columns begin: each is the place before its first.
+local pair_count, key_count = ARGV[12] + 0, ARGV[13] + 0
+local PAIR_FIELDS = 13
+local PAIR_CODES, PAIR_VOTES, PAIR_LIMITS = 13 + pair_count, 13 + 2 * pair_count, 13 + 3 * pair_count
+local SEEN_FIELDS = 13 + 4 * pair_count
+local RECORDS = SEEN_FIELDS + key_count
+local checked = #ARGV - RECORDS
 
--- The records of earlier batches in the fields of `seen` that this one's keys are in, and then this one's as well.
-local fields, before, seen, field_of, digest_of = {}, {}, {}, {}, {}
-local function look_up()
-  local size = FIELD + DIGEST
-  for i = 1, checked do
-    local digest = string.sub(digests, i * size - DIGEST + 1, i * size)
-    if digest ~= NO_DIGEST then
-      local field = string.sub(digests, i * size - size + 1, i * size - DIGEST)
-      field_of[i], digest_of[i] = field, digest
-      if not seen[field] then
-        seen[field] = ''
-        fields[#fields + 1] = field
-      end
-    end
-  end
-  for from = 1, #fields, CHUNK do
-    local found = redis.call('HMGET', seen_key, unpack(fields, from, math.min(from + CHUNK - 1, #fields)))
-    for i = 1, #found do
-      local field, records = fields[from + i - 1], without_old(found[i] or '')
-      before[field], seen[field] = records, records
-    end
-  end
-end
-
--- The fingerprint that is held for a digest, if any.
-local function fingerprint_in(records, digest)
-  if records == '' then return end
-  local at = string.find(records, digest, 1, true)
-  -- It may be in the midst of two records, though hardly ever.
-  while at and at % RECORD ~= RECORD - DIGEST + 1 do at = string.find(records, digest, at + 1, true) end
-  return at and string.sub(records, at - 2, at - 1)
-end
-
-local outcome_letter = { A = 'a', L = 'x', R = 'r', S = 'r' }
-local letter = outcome_letter[kind]
-local outcomes, plain_outcomes = {}, true
-local votes_by_code, accepted = {}, {}
-local used, new_used = {}, {}
-local limit_by_code, field_by_code = {}, {}
-local pairs_in_batch = {}
-for i = FIRST_PAIR, #ARGV, 4 do
-  local code, votes = ARGV[i + 1], tonumber(ARGV[i + 2])
-  field_by_code[code] = ARGV[i]
-  limit_by_code[code] = tonumber(ARGV[i + 3])
-  votes_by_code[code] = votes
-  pairs_in_batch[#pairs_in_batch + 1] = code
-end
+-- To be written: fields of `seen`, each with its records behind it; and buckets, each with a voter and with the votes that the
+-- voter has used then. By code, the checked votes that do not count.
+local changed, spent, uncounted = {}, nil, nil
 
 if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
-  look_up()
-  local function votes_used(bucket, voter)
-    local id = bucket .. voter
-    if used[id] == nil then used[id] = tonumber(redis.call('HGET', bucket, voter) or '0') end
-    return used[id], id
-  end
-  for i = 1, checked do
-    local field, digest = field_of[i], digest_of[i]
-    local code = string.sub(codes, i * 2 - 1, i * 2)
-    local fingerprint = digest and fingerprint_in(seen[field], digest)
-    local outcome = letter
-    if fingerprint == code then
-      outcome = 'd'
-    elseif fingerprint then
-      outcome = 'm'
-    elseif kind == 'A' then
-      local voter = #voters > 0 and string.sub(voters, i * 16 - 15, i * 16) or NO_VOTER
-      local limit = limit_by_code[code]
-      if limit < 0 then
-        outcome = 'w'
-      elseif voter ~= NO_VOTER and limit > 0 then
-        local high, low = string.byte(buckets, i * 2 - 1, i * 2)
-        local bucket = KEYS[FIRST_BUCKET + high * 256 + low]
-        local votes, id = votes_used(bucket, voter)
-        if votes >= limit then
-          outcome = 'l'
-        else
-          used[id] = votes + 1
-          new_used[id] = { bucket, voter }
-        end
-      end
-      if outcome == 'a' then
-        votes_by_code[code] = votes_by_code[code] + 1
-        if digest then
-          seen[field] = seen[field] .. stamp .. code .. digest
-        end
-      end
-    elseif kind == 'L' then
-      votes_by_code[code] = votes_by_code[code] + 1
+  local sub, byte, find = string.sub, string.byte, string.find
+  local RECORD, DIGEST_AT = 16, 5
+  -- A record is found while it is at most so many sixteenths of a key window old, and not after it: ARCHITECTURE.md, "Clocks".
+  local REMEMBERED, STAMPS, HALF_OF_THEM = 19, 65536, 32768
+  local now_high, now_low = byte(ARGV[8], 1, 2)
+  local now = now_high * 256 + now_low
+  local letter = kind == 'A' and 'a' or kind == 'L' and 'x' or 'r'
+
+  -- Records without those that are too old. One of a clock that is ahead, or of a batch that was made again, is not.
+  local function without_old(records)
+    local first, size = 1, #records
+    while first < size do
+      local high, low = byte(records, first, first + 1)
+      local age = (now - high * 256 - low) % STAMPS
+      if age <= REMEMBERED or age >= HALF_OF_THEM then break end
+      first = first + RECORD
     end
-    if outcome ~= letter then plain_outcomes = false end
-    outcomes[i] = outcome
+    return sub(records, first)
+  end
+
+  -- By code, the limits that there are; and what comes of a vote that has one.
+  local limits, outcome_by_limit
+  if kind == 'A' then
+    for i = 1, pair_count do
+      if ARGV[PAIR_LIMITS + i] ~= '0' then
+        limits = limits or {}
+        limits[ARGV[PAIR_CODES + i]] = ARGV[PAIR_LIMITS + i] + 0
+      end
+    end
+  end
+  if limits then
+    local voters, buckets, place_of = ARGV[9], ARGV[10], {}
+    function outcome_by_limit(i, code)
+      local limit = limits[code]
+      if not limit then return 'a' end
+      if limit < 0 then return 'w' end
+      local voter = sub(voters, i * 16 - 15, i * 16)
+      if voter == '' or voter == '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' then return 'a' end
+      local high, low = byte(buckets, i * 2 - 1, i * 2)
+      local bucket = KEYS[FIRST_BUCKET + high * 256 + low]
+      local id = bucket .. voter
+      local place = place_of[id]
+      local used = place and spent[place] or (call('HGET', bucket, voter) or 0) + 0
+      if used >= limit then return 'l' end
+      if not place then
+        spent = spent or {}
+        place = #spent + 3
+        spent[place - 2], spent[place - 1] = bucket, voter
+        place_of[id] = place
+      end
+      spent[place] = used + 1
+      return 'a'
+    end
+  end
+
+  -- The next vote whose field of `seen` another one has as well, and where in `changed` the records of such fields are.
+  local shared, shared_at, next_shared, place_of = ARGV[11], -1, nil, nil
+  local function find_next_shared()
+    shared_at = shared_at + 2
+    local high, low = byte(shared, shared_at, shared_at + 1)
+    next_shared = high and high * 256 + low + 1
+  end
+  if shared ~= '' then
+    place_of = {}
+    find_next_shared()
+  end
+  local size, found, outcomes = 0, {}, nil
+  for from = 1, checked, CHUNK do
+    local to, before = math.min(from + CHUNK - 1, checked), from - 1
+    if key_count > 0 then found = call('HMGET', seen_key, unpack(ARGV, SEEN_FIELDS + from, SEEN_FIELDS + to)) end
+    for i = from, to do
+      local record, records, outcome, place = ARGV[RECORDS + i], found[i - before], letter, nil
+      if i == next_shared then
+        place = place_of[ARGV[SEEN_FIELDS + i]] or 0
+        if place > 0 then records = changed[place] end
+        find_next_shared()
+      end
+      if records then
+        local high, low = byte(records, 1, 2)
+        local age = (now - high * 256 - low) % STAMPS
+        if age > REMEMBERED and age < HALF_OF_THEM then records = without_old(records) end
+        local digest = sub(record, DIGEST_AT)
+        local at = find(records, digest, 1, true)
+        -- It may be in the midst of two records, though hardly ever.
+        while at and at % RECORD ~= DIGEST_AT do at = find(records, digest, at + 1, true) end
+        if at then outcome = sub(records, at - 2, at - 1) == sub(record, 3, 4) and 'd' or 'm' end
+      end
+      if outcome_by_limit and outcome == 'a' then outcome = outcome_by_limit(i, sub(record, 3, 4)) end
+      if outcome == 'a' then
+        if #record == RECORD then
+          if records then record = records .. record end
+          if place and place > 0 then
+            changed[place] = record
+          else
+            changed[size + 1] = ARGV[SEEN_FIELDS + i]
+            size = size + 2
+            changed[size] = record
+            if place then place_of[ARGV[SEEN_FIELDS + i]] = size end
+          end
+        end
+      elseif outcome ~= letter then
+        outcomes, uncounted = outcomes or {}, uncounted or {}
+        outcomes[i] = outcome
+        local code = sub(record, 3, 4)
+        uncounted[code] = (uncounted[code] or 0) + 1
+      end
+    end
+  end
+  if outcomes then
+    for i = 1, checked do outcomes[i] = outcomes[i] or letter end
+    reply = reply .. table.concat(outcomes)
   end
 end
-
-local reply = verdict
-if not plain_outcomes then reply = verdict .. table.concat(outcomes) end
 if terminal then return reply end
 
--- What a hash will hold with the batch's votes of each channel and candidate: one read and one write
--- per hash, however many candidates it has. Figures are whole numbers far below 2^53, which Lua's
--- doubles hold exactly.
-local function sums(key)
-  local fields, added, total = {}, {}, 0
-  for i = 1, #pairs_in_batch do
-    local code = pairs_in_batch[i]
-    if votes_by_code[code] > 0 then
-      fields[#fields + 1] = field_by_code[code]
-      added[#added + 1] = votes_by_code[code]
-      total = total + votes_by_code[code]
+-- What tally and minute, or `late`, will hold with the batch's votes of each channel and candidate: one read and one
+-- write per hash, however many candidates it has.
+local counts_key, minutes_key
+if kind == 'A' then
+  counts_key, minutes_key = KEYS[2], KEYS[3]
+elseif kind == 'L' then
+  counts_key = KEYS[6]
+end
+local counts, minutes, total = {}, {}, 0
+if counts_key and pair_count > 0 then
+  local counts_before = call('HMGET', counts_key, unpack(ARGV, PAIR_FIELDS + 1, PAIR_CODES))
+  local minutes_before = minutes_key and call('HMGET', minutes_key, unpack(ARGV, PAIR_FIELDS + 1, PAIR_CODES))
+  local size = 0
+  for i = 1, pair_count do
+    local votes = ARGV[PAIR_VOTES + i] + 0
+    if uncounted then votes = votes - (uncounted[ARGV[PAIR_CODES + i]] or 0) end
+    if votes > 0 then
+      local field = ARGV[PAIR_FIELDS + i]
+      size = size + 2
+      counts[size - 1], counts[size] = field, (counts_before[i] or 0) + votes
+      -- Late votes are in no minute, and not among the writer's.
+      if minutes_key then
+        minutes[size - 1], minutes[size] = field, (minutes_before[i] or 0) + votes
+        total = total + votes
+      end
     end
   end
-  if total == 0 then return {}, 0 end
-  local before = redis.call('HMGET', key, unpack(fields))
-  local write = {}
-  for i = 1, #fields do
-    write[i * 2 - 1] = fields[i]
-    write[i * 2] = string.format('%.0f', tonumber(before[i] or '0') + added[i])
-  end
-  return write, total
 end
-
-local tally, minutes, late, total = {}, {}, {}, 0
-if kind == 'A' then
-  tally, total = sums(tally_key)
-  minutes = sums(minutes_key)
-elseif kind == 'L' then
-  late = sums(late_key)
-end
-if reply ~= 'A' then redis.call('HLEN', replies_key) end
+if reply ~= 'A' then call('HLEN', replies_key) end
 
 -- The first write. From here on nothing fails any more. It must be one that Redis refuses while it is
 -- out of memory: after any other one (a PEXPIRE) it would take all the rest as well, beyond `maxmemory`.
-local votes_now = string.format('%.0f', votes_before + total)
+local votes_now = votes_before + total
 if has_ended then
   -- What its process had left behind, or an attempt that nobody knew of.
   local sums = ended_sums(0, 1, total)
-  redis.call('HSET', ended_key, writer, ARGV[2] .. ' ' .. votes_now)
-  redis.call('HSET', writers_key, unpack(sums))
+  call('HSET', ended_key, writer, string.format('%.0f %.0f', sequence, votes_now))
+  call('HSET', writers_key, unpack(sums))
 else
-  redis.call('HSET', writers_key, writer .. '/sequence', ARGV[2], writer .. '/votes', votes_now)
+  call('HSET', writers_key, sequence_field, ARGV[2], votes_field, votes_now)
 end
-if latest > tonumber(fence[4] or '0') then redis.call('HSET', state_key, 'received_at', ARGV[5]) end
-if reply ~= 'A' then redis.call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
-if #tally > 0 then redis.call('HSET', tally_key, unpack(tally)) end
-if #minutes > 0 then redis.call('HSET', minutes_key, unpack(minutes)) end
-if #late > 0 then redis.call('HSET', late_key, unpack(late)) end
-local changed = {}
-for i = 1, #fields do
-  local field = fields[i]
-  if seen[field] ~= before[field] then
-    changed[#changed + 1] = field
-    changed[#changed + 1] = seen[field]
+if latest > received_at then call('HSET', state_key, 'received_at', ARGV[5]) end
+if reply ~= 'A' then call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
+if counts[1] then call('HSET', counts_key, unpack(counts)) end
+if minutes[1] then call('HSET', minutes_key, unpack(minutes)) end
+if changed[1] then
+  for from = 1, #changed, CHUNK * 2 do
+    call('HSET', seen_key, unpack(changed, from, math.min(from + CHUNK * 2 - 1, #changed)))
   end
+  call('PEXPIRE', seen_key, ARGV[7])
 end
-for from = 1, #changed, CHUNK * 2 do
-  redis.call('HSET', seen_key, unpack(changed, from, math.min(from + CHUNK * 2 - 1, #changed)))
-end
-if #changed > 0 then redis.call('PEXPIRE', seen_key, seen_lifetime) end
-for id, place in pairs(new_used) do
-  redis.call('HSET', place[1], place[2], used[id])
+if spent then
+  for i = 1, #spent, 3 do call('HSET', spent[i], spent[i + 1], spent[i + 2]) end
 end
 return reply

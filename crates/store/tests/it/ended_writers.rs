@@ -46,7 +46,8 @@ fn noting(
     command.arg(sha1).arg(keys.len()).arg(&keys.map(key));
     command.arg(writer.to_string()).arg(sequence).arg(mode);
     command.arg(voting_ms()).arg(voting_ms()).arg(lost);
-    command.arg(60_000).arg(&["", "", "", "", "\0\0"]);
+    command.arg(60_000).arg(&["\0\0", "", "", ""]);
+    command.arg(usize::from(votes > 0)).arg(0);
     if votes > 0 {
         command.arg("torcida/ana").arg("ca").arg(votes).arg(0);
     }

@@ -63,11 +63,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "if mode == 'replay' and takes_replays then",
         "if false then",
     ),
-    ("late votes count", "  verdict = 'L'", "  verdict = 'A'"),
+    ("late votes count", "  kind = 'L'", "  kind = 'A'"),
     (
         "votes that are too early count",
-        "  verdict = 'Rnot_open;'",
-        "  verdict = 'A'",
+        "  kind, reply = 'R', 'Rnot_open;'",
+        "  kind = 'A'",
     ),
     (
         "a paused poll takes votes",
@@ -86,13 +86,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     (
         "keys are not looked up",
-        "without_old(found[i] or '')",
-        "''",
+        "found[i - before], letter",
+        "nil, letter",
     ),
     (
         "keys are forgotten after a sixteenth of their window",
-        "local REMEMBERED, STAMPS = 19, 65536",
-        "local REMEMBERED, STAMPS = 1, 65536",
+        "local REMEMBERED, STAMPS, HALF_OF_THEM = 19,",
+        "local REMEMBERED, STAMPS, HALF_OF_THEM = 1,",
     ),
     (
         "keys are not recorded",
@@ -101,38 +101,43 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     (
         "a key that shares its field with others takes their place",
-        "seen[field] = seen[field] .. stamp",
-        "seen[field] = stamp",
+        "if records then record = records .. record end",
+        "",
     ),
     (
         "a key twice in one batch counts twice",
-        "local fingerprint = digest and fingerprint_in(seen[field], digest)",
-        "local fingerprint = digest and fingerprint_in(before[field], digest)",
+        "if place > 0 then records = changed[place] end",
+        "",
+    ),
+    (
+        "of two keys of one batch that share their field the second is not recorded",
+        "            changed[place] = record\n",
+        "",
     ),
     (
         "a mismatch is called a duplicate",
-        "outcome = 'm'",
-        "outcome = 'd'",
+        "and 'd' or 'm'",
+        "and 'd' or 'd'",
     ),
     (
         "a voter has one vote more",
-        "if votes >= limit then",
-        "if votes > limit then",
+        "if used >= limit then",
+        "if used > limit then",
     ),
     (
         "a withdrawn candidate's votes count",
-        "if limit < 0 then",
-        "if false then",
+        "if limit < 0 then return 'w' end",
+        "if limit < 0 then return 'a' end",
     ),
     (
         "votes of voters are not recorded",
-        "for id, place in pairs(new_used) do",
-        "for id, place in pairs({}) do",
+        "for i = 1, #spent, 3 do",
+        "for i = 1, 0 do",
     ),
     (
         "the minutes lack votes",
-        "if #minutes > 0 then",
-        "if #minutes > 2 then",
+        "if minutes[1] then",
+        "if minutes[3] then",
     ),
     (
         "the ledger forgets earlier batches",
@@ -146,7 +151,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     (
         "a writer is drained for any closing time",
-        "and tonumber(fence[2]) == earliest\n",
+        "and tonumber(fence[2]) == tonumber(ARGV[4])\n",
         "\n",
     ),
     (
@@ -182,7 +187,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     (
         "a writer that ends is marked as drained and stays",
         "if state then fold() end",
-        "redis.call('HSET', writers_key, field, ARGV[4])",
+        "call('HSET', writers_key, field, ARGV[4])",
     ),
     (
         "a writer that has ended is forgotten",
@@ -201,29 +206,29 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     (
         "a writer that has ended stays in the ledger",
-        "redis.call('HDEL', writers_key, writer .. '/sequence', writer .. '/votes', writer .. '/drained')",
+        "call('HDEL', writers_key, sequence_field, votes_field, writer .. '/drained')",
         "",
     ),
     (
         "a writer that has ended stays drained in the ledger",
-        "writer .. '/votes', writer .. '/drained')",
-        "writer .. '/votes')",
+        "votes_field, writer .. '/drained')",
+        "votes_field)",
     ),
     (
         "a writer that ends leaves nothing that proves its receipts",
-        "redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))",
+        "call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))",
         "",
     ),
     (
         "a writer that ends is not in the sums",
-        "  redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))
-  redis.call('HSET', writers_key, unpack(sums))",
-        "  redis.call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))",
+        "    call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))
+    call('HSET', writers_key, unpack(sums))",
+        "    call('HSET', ended_key, writer, string.format('%.0f %.0f', last, votes_before))",
     ),
     (
         "the sums are those of the writer that ended last",
-        "tonumber(before[i] or '0') + added)",
-        "added)",
+        "return (before[i] or 0) + added end",
+        "return added end",
     ),
     (
         "what came late of a writer that has ended is in the ledger by itself",
@@ -238,8 +243,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "ended_sums(0, 0, 0)",
     ),
     (
+        "late votes are the writer's",
+        "        total = total + votes\n      end\n",
+        "      end\n      total = total + votes\n",
+    ),
+    (
         "figures are overwritten",
-        "tonumber(before[i] or '0') + added[i]",
-        "added[i]",
+        "(counts_before[i] or 0) + votes",
+        "votes",
     ),
 ];
