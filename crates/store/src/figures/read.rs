@@ -60,7 +60,7 @@ pub(crate) async fn shard(
         .arg(&names)
         .arg(&Fence::FIELDS)
         .arg(Fence::RECEIVED_AT);
-    let answers: Vec<redis::Value> = nodes.run(&FIGURES, &state, &command).await?;
+    let answers: Vec<redis::Value> = nodes.run_shared(&FIGURES, &state, &command).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(redis::Value::Nil);
 

@@ -1,0 +1,265 @@
+//! Whether what was read can have changed: one question to each server, in place of one for each poll and shard.
+//!
+//! A server says two things. By its counters ([`Stamp`](crate::server::Stamp)), that nothing at all was written to it; and over
+//! the connection by which something was read ([`Watch`](crate::nodes::Watch)), that this is as it was, whatever else was written.
+
+mod server;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+use vote_domain::PollId;
+
+use self::server::Server;
+use crate::address::Node;
+use crate::fence::Fence;
+use crate::keys::{self, ShardKeys};
+use crate::nodes::{Layout, Nodes, Told};
+
+/// What a shard had when it was last read: when its latest vote was received.
+#[derive(Debug, Clone)]
+pub(crate) struct Probe {
+    pub(crate) poll: PollId,
+    pub(crate) shard: ShardKeys,
+    /// How it was read.
+    pub(crate) basis: Basis,
+    pub(crate) received_at_ms: Option<i64>,
+}
+
+/// The number of a question: what was read after it is compared with later answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Asked(u64);
+
+/// How something was read: what servers say later is about that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Basis {
+    /// The question before it was read.
+    asked: Asked,
+    /// Whether it was read over connections that tell of its changes.
+    is_watched: bool,
+}
+
+impl Basis {
+    /// The same of something else, that was read over such connections or was not.
+    pub(crate) const fn watched(self, is_watched: bool) -> Self {
+        Self { is_watched, ..self }
+    }
+}
+
+/// What the servers have said last.
+pub(crate) struct Changes {
+    nodes: Nodes,
+    layout: Arc<Layout>,
+    asked: Asked,
+    /// Since which question who serves what has been the same.
+    layout_since: Asked,
+    servers: HashMap<Node, Server>,
+    /// Since which question all servers have told of all changes.
+    watched_since: Option<Asked>,
+    /// By which question each of these ([`keys::changed_name`]) was known to have changed.
+    changed: HashMap<String, Asked>,
+    /// A server has changed without saying so: none is believed any more.
+    is_distrusted: bool,
+}
+
+impl Changes {
+    pub(crate) fn new(nodes: Nodes) -> Self {
+        let layout = nodes.layout();
+        Self {
+            nodes,
+            layout,
+            asked: Asked::default(),
+            layout_since: Asked::default(),
+            servers: HashMap::new(),
+            watched_since: None,
+            changed: HashMap::new(),
+            is_distrusted: false,
+        }
+    }
+
+    /// Asks all masters, before anything else is read; gives the basis of what is read after that. Of `probes` those are
+    /// looked at of which no server says that they have changed.
+    pub(crate) async fn ask(&mut self, probes: &[Probe]) -> Basis {
+        self.asked = Asked(self.asked.0 + 1);
+        let basis = Basis {
+            asked: self.asked,
+            is_watched: false,
+        };
+        if self.is_distrusted {
+            return basis;
+        }
+        let masters = self.nodes.masters().await.unwrap_or_default();
+        let layout = self.nodes.layout();
+        if !Arc::ptr_eq(&layout, &self.layout) {
+            (self.layout, self.layout_since) = (layout, self.asked);
+        }
+        let mut servers = std::mem::take(&mut self.servers);
+        let questions = masters.into_iter().map(|node| {
+            let mut server = servers.remove(&node).unwrap_or_default();
+            // Only where it was read since the last change that the server has said.
+            let is_due = |probe: &&Probe| {
+                self.layout.node_of(&probe.shard.state()) == Some(&node)
+                    && (server.is_unchanged(probe.basis.asked)
+                        || self.is_untold(probe.basis, probe.poll.as_str()))
+            };
+            let probes: Vec<Probe> = probes.iter().filter(is_due).cloned().collect();
+            let (nodes, asked) = (&self.nodes, self.asked);
+            async move {
+                let heard = server.ask(nodes, &node, asked, &probes).await;
+                (node, server, heard)
+            }
+        });
+        let mut others = Vec::new();
+        for (node, server, heard) in join_all(questions).await {
+            self.servers.insert(node, server);
+            self.note(heard.told);
+            others.extend(heard.others);
+        }
+        self.note_watched();
+        if others.iter().any(|probe| self.is_still_believed(probe)) {
+            self.distrust();
+        }
+        basis
+    }
+
+    /// What all servers have told since they were asked counts from now on.
+    fn hear(&mut self) {
+        self.asked = Asked(self.asked.0 + 1);
+        let asked = self.asked;
+        let told: Vec<Told> = self
+            .servers
+            .values_mut()
+            .map(|server| server.hear(asked))
+            .collect();
+        told.into_iter().for_each(|told| self.note(told));
+        self.note_watched();
+    }
+
+    fn note(&mut self, told: Told) {
+        for key in told.keys {
+            let name = keys::changed_name(&key).to_owned();
+            self.changed.insert(name, self.asked);
+        }
+    }
+
+    fn note_watched(&mut self) {
+        let since = self.servers.values().map(Server::watched_since);
+        let since: Option<Vec<Asked>> = since.collect();
+        self.watched_since = since.and_then(|since| since.into_iter().max());
+    }
+
+    fn is_still_believed(&self, probe: &Probe) -> bool {
+        let node = self.layout.node_of(&probe.shard.state());
+        node.is_some_and(|node| self.is_unchanged(node, probe.basis.asked))
+            || self.is_untold(probe.basis, probe.poll.as_str())
+    }
+
+    /// A server has said something that is not true.
+    fn distrust(&mut self) {
+        if !std::mem::replace(&mut self.is_distrusted, true) {
+            tracing::warn!(
+                "a Redis server does not say all changes, neither in INFO nor by CLIENT TRACKING: everything is read at \
+                 each tick"
+            );
+        }
+        self.servers.clear();
+        self.changed.clear();
+        self.watched_since = None;
+    }
+
+    /// What was read at that key is another one than before, though no change of it was known: it may have been told
+    /// meanwhile.
+    pub(crate) fn has_found_other(&mut self, basis: Basis, key: &str) {
+        self.hear();
+        if self.is_untold(basis, key) {
+            self.distrust();
+        }
+    }
+
+    /// Whether no server has changed since then, as far as they say.
+    pub(crate) fn is_all_unchanged_since(&self, basis: Basis) -> bool {
+        let nodes = self.layout.nodes();
+        self.layout_since <= basis.asked
+            && !self.is_distrusted
+            && !nodes.is_empty()
+            && nodes
+                .iter()
+                .all(|node| self.is_unchanged(node, basis.asked))
+    }
+
+    fn is_unchanged(&self, node: &Node, asked: Asked) -> bool {
+        let server = self.servers.get(node);
+        !self.is_distrusted && server.is_some_and(|server| server.is_unchanged(asked))
+    }
+
+    /// Whether all servers would have told of a change of what was read so, but for what they did.
+    pub(crate) fn is_watched(&self, basis: Basis) -> bool {
+        !self.is_distrusted
+            && basis.is_watched
+            && self.layout_since <= basis.asked
+            && self.watched_since.is_some_and(|since| since <= basis.asked)
+    }
+
+    /// Whether that of which a change is called so was watched, and no change was told.
+    fn is_untold(&self, basis: Basis, name: &str) -> bool {
+        let changed = || self.changed.get(name).is_none_or(|at| *at <= basis.asked);
+        self.is_watched(basis) && changed()
+    }
+
+    /// Whether this key is as it was read.
+    pub(crate) fn is_kept(&self, basis: Basis, key: &str) -> bool {
+        self.is_untold(basis, keys::changed_name(key))
+    }
+
+    /// Whether all shards of a poll are as they were read.
+    pub(crate) fn are_shards_kept(&self, basis: Basis, poll: &PollId, shards: u16) -> bool {
+        if self.is_all_unchanged_since(basis) || self.is_untold(basis, poll.as_str()) {
+            return true;
+        }
+        if self.layout_since > basis.asked || self.layout.nodes().len() < 2 {
+            return false;
+        }
+        (0..shards).all(|shard| {
+            let state = ShardKeys::new(poll, shard).state();
+            let node = self.layout.node_of(&state);
+            node.is_some_and(|node| self.is_unchanged(node, basis.asked))
+        })
+    }
+
+    /// The connections over which servers tell of changes of what is read.
+    pub(crate) fn connections(&self) -> HashMap<Node, MultiplexedConnection> {
+        let servers = self.servers.iter();
+        let connections = servers.map(|(node, server)| Some((node.clone(), server.connection()?)));
+        connections.flatten().collect()
+    }
+
+    /// Reads a little of all shards of a poll, so that changes of them are told; says whether they will be. It comes before
+    /// the figures, and whatever changes those changes what is read here.
+    pub(crate) async fn watch_shards(&self, poll: &PollId, shards: u16) -> bool {
+        let mut by_node: HashMap<&Node, redis::Pipeline> = HashMap::new();
+        for shard in 0..shards {
+            let keys = ShardKeys::new(poll, shard);
+            let state = keys.state();
+            let Some(node) = self.layout.node_of(&state) else {
+                return false;
+            };
+            let pipeline = by_node.entry(node).or_default();
+            for key in [state, keys.writers()] {
+                pipeline.cmd("HMGET").arg(key).arg(Fence::RECEIVED_AT);
+            }
+        }
+        let reading = by_node.into_iter().map(|(node, pipeline)| {
+            let server = self.servers.get(node);
+            let connection = server.and_then(Server::connection);
+            async move {
+                let mut connection = connection?;
+                let read = pipeline.query_async::<Vec<Value>>(&mut connection).await;
+                read.ok()
+            }
+        });
+        join_all(reading).await.iter().all(Option::is_some)
+    }
+}
