@@ -10,6 +10,9 @@ use crate::process::cpu;
 pub(crate) struct Done {
     pub(crate) commands: u64,
     pub(crate) cpu_s: f64,
+    /// Microseconds that reading figures has taken, and the questions whether anything has changed: readers' own and those of
+    /// whoever looks after lanes.
+    pub(crate) reading_us: u64,
 }
 
 impl Done {
@@ -25,7 +28,16 @@ impl Done {
             let calls = figures.split(',').next()?.parse().ok()?;
             (name != "cmdstat_info").then_some(calls)
         };
+        let reading = |line: &&str| {
+            let (name, _) = line.split_once(':').unwrap_or_default();
+            ["cmdstat_evalsha_ro", "cmdstat_info"].contains(&name)
+        };
+        let microseconds = |line: &str| -> Option<u64> {
+            let (_, figures) = line.split_once(",usec=")?;
+            figures.split(',').next()?.parse().ok()
+        };
         Ok(Self {
+            reading_us: info.lines().filter(reading).filter_map(microseconds).sum(),
             commands: info.lines().filter_map(calls).sum(),
             cpu_s: cpu(redis.pid().context("Redis has ended")?)?,
         })
@@ -36,6 +48,7 @@ impl Done {
         Self {
             commands: self.commands.saturating_sub(before.commands),
             cpu_s: self.cpu_s - before.cpu_s,
+            reading_us: self.reading_us.saturating_sub(before.reading_us),
         }
     }
 }

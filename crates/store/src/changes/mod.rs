@@ -263,3 +263,93 @@ impl Changes {
         join_all(reading).await.iter().all(Option::is_some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vote_testkit::RedisServer;
+
+    use super::*;
+    use crate::config::RedisConfig;
+
+    const POLL: &str = "vote:poll:p";
+
+    async fn set(redis: &RedisServer, key: &str) {
+        let mut connection = redis.connection().await;
+        let written = redis::Cmd::set(key, "1").exec_async(&mut connection).await;
+        written.expect("written");
+    }
+
+    fn changes(redis: &RedisServer) -> Changes {
+        let config = RedisConfig::new(redis.url()).expect("an address");
+        Changes::new(Nodes::new(&config).expect("nothing to refuse"))
+    }
+
+    /// Asks, and reads the poll; gives how it was read.
+    async fn read(changes: &mut Changes) -> Basis {
+        let basis = changes.ask(&[]).await;
+        let connections = changes.connections();
+        let (_, mut connection) = connections.into_iter().next().expect("it tells of changes");
+        let read = redis::Cmd::get(POLL).exec_async(&mut connection).await;
+        read.expect("read");
+        basis.watched(true)
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_kept_until_its_change_is_told() {
+        let mut redis = RedisServer::builder().append_only(true).start().await;
+        let mut changes = changes(&redis);
+        let basis = read(&mut changes).await;
+        set(&redis, "vote:poll:other").await;
+        changes.ask(&[]).await;
+        assert!(!changes.is_all_unchanged_since(basis));
+        assert!(changes.is_kept(basis, POLL));
+        assert!(!changes.is_kept(basis.watched(false), POLL));
+        set(&redis, POLL).await;
+        changes.ask(&[]).await;
+        assert!(!changes.is_kept(basis, POLL));
+        assert!(changes.is_watched(basis));
+        let basis = read(&mut changes).await;
+        changes.ask(&[]).await;
+        assert!(changes.is_kept(basis, POLL));
+        // It was told by the time of an answer, and so nobody has been deceived.
+        set(&redis, POLL).await;
+        read(&mut changes).await;
+        changes.has_found_other(basis, POLL);
+        assert!(!changes.is_distrusted);
+        assert!(!changes.is_kept(basis, POLL));
+        // A server that was started anew may have forgotten anything.
+        let basis = read(&mut changes).await;
+        redis.restart().await;
+        changes.ask(&[]).await;
+        assert!(!changes.is_kept(basis, POLL));
+        let basis = read(&mut changes).await;
+        changes.ask(&[]).await;
+        assert!(changes.is_kept(basis, POLL));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_has_not_told_of_a_change_is_not_believed_any_more() {
+        let redis = RedisServer::start().await;
+        let mut changes = changes(&redis);
+        let basis = read(&mut changes).await;
+        set(&redis, POLL).await;
+        let mut connection = changes
+            .connections()
+            .into_values()
+            .next()
+            .expect("it is there");
+        let answer = redis::cmd("PING").exec_async(&mut connection).await;
+        answer.expect("it answers");
+        for server in changes.servers.values_mut() {
+            assert!(!server.hear(Asked(1)).keys.is_empty());
+        }
+        changes.ask(&[]).await;
+        assert!(changes.is_kept(basis, POLL), "nobody could know");
+        changes.has_found_other(basis, POLL);
+        assert!(!changes.is_kept(basis, POLL));
+        let basis = changes.ask(&[]).await;
+        changes.ask(&[]).await;
+        assert!(!changes.is_all_unchanged_since(basis));
+        assert!(changes.connections().is_empty());
+    }
+}

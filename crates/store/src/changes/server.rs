@@ -148,11 +148,12 @@ impl Server {
         match nodes.watch(node).await {
             Ok(watch) => self.watch = Some((watch, asked)),
             Err(StoreError::Redis(error)) if !is_away(&error) => {
-                tracing::info!(
-                    server = %node, %error,
-                    "the Redis server does not tell of changes (CLIENT TRACKING): more is read of it"
-                );
-                self.refused_at = Some(Instant::now());
+                if self.refused_at.replace(Instant::now()).is_none() {
+                    tracing::info!(
+                        server = %node, %error,
+                        "the Redis server does not tell of changes (CLIENT TRACKING): more is read of it"
+                    );
+                }
             }
             Err(error) => return Err(error),
         }

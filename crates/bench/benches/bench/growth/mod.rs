@@ -5,6 +5,7 @@ mod idle;
 mod long_polls;
 mod processes;
 mod readers;
+mod replicas;
 mod shards;
 mod sheet;
 mod writers;
@@ -36,6 +37,8 @@ pub(crate) enum Subject {
     LongPolls,
     /// Polls that nobody votes in
     Idle,
+    /// Results processes beside each other, of 500 polls
+    Replicas,
     /// Writers in the ledger, of processes that came and went
     Writers,
     /// Readers who don't read
@@ -43,12 +46,13 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Shards,
         Self::Cluster,
         Self::Processes,
         Self::LongPolls,
         Self::Idle,
+        Self::Replicas,
         Self::Writers,
         Self::Readers,
     ];
@@ -57,7 +61,12 @@ impl Subject {
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
             Self::Shards => 300,
-            Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Writers => 180,
+            Self::Cluster
+            | Self::Processes
+            | Self::LongPolls
+            | Self::Idle
+            | Self::Replicas
+            | Self::Writers => 180,
             Self::Readers => 90,
         })
     }
@@ -81,6 +90,7 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
             Subject::Processes => processes::measure(&options, clock, &mut notes).await?,
             Subject::LongPolls => long_polls::measure(&options, clock, &mut notes).await?,
             Subject::Idle => idle::measure(&options, clock, &mut notes).await?,
+            Subject::Replicas => replicas::measure(&options, clock, &mut notes).await?,
             Subject::Writers => writers::measure(&options, clock, &mut notes).await?,
             Subject::Readers => readers::measure(&options, clock, &mut notes).await?,
         });
