@@ -3,6 +3,7 @@
 //! A server says two things. By its counters ([`Stamp`](crate::server::Stamp)), that nothing at all was written to it; and over
 //! the connection by which something was read ([`Watch`](crate::nodes::Watch)), that this is as it was, whatever else was written.
 
+mod basis;
 mod server;
 
 use std::collections::HashMap;
@@ -13,41 +14,13 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use vote_domain::PollId;
 
+use self::basis::Asked;
+pub(crate) use self::basis::{Basis, Probe};
 use self::server::Server;
 use crate::address::Node;
 use crate::fence::Fence;
 use crate::keys::{self, ShardKeys};
 use crate::nodes::{Layout, Nodes, Told};
-
-/// What a shard had when it was last read: when its latest vote was received.
-#[derive(Debug, Clone)]
-pub(crate) struct Probe {
-    pub(crate) poll: PollId,
-    pub(crate) shard: ShardKeys,
-    /// How it was read.
-    pub(crate) basis: Basis,
-    pub(crate) received_at_ms: Option<i64>,
-}
-
-/// The number of a question: what was read after it is compared with later answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Asked(u64);
-
-/// How something was read: what servers say later is about that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Basis {
-    /// The question before it was read.
-    asked: Asked,
-    /// Whether it was read over connections that tell of its changes.
-    is_watched: bool,
-}
-
-impl Basis {
-    /// The same of something else, that was read over such connections or was not.
-    pub(crate) const fn watched(self, is_watched: bool) -> Self {
-        Self { is_watched, ..self }
-    }
-}
 
 /// What the servers have said last.
 pub(crate) struct Changes {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue as _, RedisError, Value};
 
-use super::{Asked, Probe};
+use super::basis::{Asked, Probe};
 use crate::address::Node;
 use crate::error::StoreError;
 use crate::fence::Fence;

@@ -85,6 +85,29 @@ impl Nodes {
         }
     }
 
+    /// The answers to a pipeline that only reads, over the same connection; `None` where the server refuses a part of it.
+    pub(crate) async fn read_shared(
+        &self,
+        key: &str,
+        pipeline: &redis::Pipeline,
+    ) -> Result<Option<Vec<Value>>, StoreError> {
+        let mut link = self.shared(key, READERS).await?;
+        let error = match pipeline.query_async::<Vec<Value>>(&mut *link).await {
+            Ok(answers) => return Ok(Some(answers)),
+            Err(error) => error,
+        };
+        self.learn_from(key, &error);
+        let is_refused = matches!(error.kind(), ErrorKind::Server(_));
+        if !is_refused || leads_elsewhere(&error) {
+            link.discard();
+        }
+        if is_refused {
+            Ok(None)
+        } else {
+            Err(error.into())
+        }
+    }
+
     /// Reads a document in JSON.
     pub(crate) async fn document<T: DeserializeOwned>(
         &self,

@@ -33,6 +33,10 @@ pub(crate) struct KnownPoll {
 }
 
 /// What a reading has found of a poll that is on the list.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is taken apart within the reading"
+)]
 #[derive(Debug)]
 pub(super) enum Found {
     /// Its document is the one that is known.
