@@ -220,7 +220,8 @@ impl Changes {
                 return false;
             };
             let pipeline = by_node.entry(node).or_default();
-            for key in [state, keys.writers()] {
+            // The tally and late votes change with the ledger, unless somebody changes them by hand.
+            for key in [state, keys.writers(), keys.tally(), keys.late()] {
                 pipeline.cmd("HMGET").arg(key).arg(Fence::RECEIVED_AT);
             }
         }
