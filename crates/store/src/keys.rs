@@ -37,6 +37,13 @@ pub(crate) fn deleted(poll: &PollId) -> String {
     format!("vote:poll:{poll}:deleted")
 }
 
+/// Under which name a change of this key is remembered: all shards of a poll are one thing.
+pub(crate) fn changed_name(key: &str) -> &str {
+    let tag = key.strip_prefix("vote:{");
+    let poll = tag.and_then(|tag| tag.split_once('/'));
+    poll.map_or(key, |(poll, _)| poll)
+}
+
 /// The keys of one shard of a poll.
 #[derive(Debug, Clone)]
 pub(crate) struct ShardKeys {

@@ -7,6 +7,7 @@
 mod address;
 mod audit;
 mod backup;
+mod changes;
 mod commit;
 mod config;
 mod error;

@@ -45,12 +45,21 @@ impl Spent {
         Ok(Self(statistics(redis).await?))
     }
 
+    /// On reading figures, and on the questions whether anything has changed, in microseconds: readers' own and those of whoever looks
+    /// after lanes.
+    pub(crate) fn reading_us(&self) -> f64 {
+        ["evalsha_ro", "hgetall", "info"]
+            .iter()
+            .map(|command| self.us(command))
+            .sum()
+    }
+
     /// On commands of that name, with what scripts call.
-    pub(crate) fn micros(&self, command: &str) -> f64 {
+    fn us(&self, command: &str) -> f64 {
         let of = |line: &str| -> Option<f64> {
             let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
-            let micros = figures.split(',').find_map(|it| it.strip_prefix("usec="))?;
-            micros.parse().ok().filter(|_| name == command)
+            let us = figures.split(',').find_map(|it| it.strip_prefix("usec="))?;
+            us.parse().ok().filter(|_| name == command)
         };
         self.0.lines().find_map(of).unwrap_or(0.0)
     }

@@ -15,6 +15,8 @@ use crate::server::Facts;
 
 /// How often a call follows redirections, or waits for a slot that is on the move.
 const MOST_TRIES: u32 = 20;
+/// The place of the connection that readers share: lanes have others.
+const READERS: usize = usize::MAX;
 /// The pause while keys of a slot are on the move.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The code of the answer where a key holds something of another type.
@@ -54,6 +56,56 @@ impl Nodes {
         command: &Cmd,
     ) -> Result<T, StoreError> {
         self.call(key, command, Some(script)).await
+    }
+
+    /// As [`Nodes::run`], over the connection that all such calls share. Redis answers one after the other in any case: more
+    /// connections would only be more.
+    pub(crate) async fn run_shared<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<T, StoreError> {
+        let mut link = self.shared(key, READERS).await?;
+        match script.run(&mut link, command).await {
+            Ok(value) => Ok(T::from_redis_value(value).map_err(RedisError::from)?),
+            // It may be elsewhere, or on the move.
+            Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
+                self.learn_from(key, &error);
+                if leads_elsewhere(&error) {
+                    link.discard();
+                }
+                self.run(script, key, command).await
+            }
+            Err(error) => {
+                self.learn_from(key, &error);
+                link.discard();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The answers to a pipeline that only reads, over the same connection; `None` where the server refuses a part of it.
+    pub(crate) async fn read_shared(
+        &self,
+        key: &str,
+        pipeline: &redis::Pipeline,
+    ) -> Result<Option<Vec<Value>>, StoreError> {
+        let mut link = self.shared(key, READERS).await?;
+        let error = match pipeline.query_async::<Vec<Value>>(&mut *link).await {
+            Ok(answers) => return Ok(Some(answers)),
+            Err(error) => error,
+        };
+        self.learn_from(key, &error);
+        let is_refused = matches!(error.kind(), ErrorKind::Server(_));
+        if !is_refused || leads_elsewhere(&error) {
+            link.discard();
+        }
+        if is_refused {
+            Ok(None)
+        } else {
+            Err(error.into())
+        }
     }
 
     /// Reads a document in JSON.

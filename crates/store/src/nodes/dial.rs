@@ -1,10 +1,12 @@
 //! How a connection to one server is made.
 
+use std::convert::Infallible;
+
 use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime, Timeouts};
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo as _, RedisError, TlsCertificates,
+    IntoConnectionInfo as _, ProtocolVersion, PushInfo, RedisError, TlsCertificates,
 };
 
 use crate::address::{Address, Node};
@@ -85,6 +87,28 @@ impl Dialer {
         client
             .get_multiplexed_async_connection_with_config(&self.timeouts())
             .await
+    }
+
+    /// One connection to `node`, a server with the polls' data, over which `hear` is told what the server says unasked.
+    pub(super) async fn hear(
+        &self,
+        node: &Node,
+        hear: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, StoreError> {
+        let info = self.info(node, Login::Data)?;
+        let settings = info.redis_settings().clone();
+        let settings = settings.set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(info.set_redis_settings(settings))?;
+        let config = self.timeouts().set_push_sender(move |said| {
+            hear(said);
+            Ok::<(), Infallible>(())
+        });
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connecting.await?;
+        match Greeting::ask_by(3, &mut connection).await?.refusal() {
+            Some(refusal) => Err(StoreError::Connect(format!("{node}: {refusal}"))),
+            None => Ok(connection),
+        }
     }
 
     /// A connection to `sentinel` that listens.

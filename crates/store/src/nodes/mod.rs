@@ -17,6 +17,7 @@ mod link;
 mod servers;
 mod shards;
 mod shared;
+mod watch;
 
 pub use call::Unconfirmed;
 pub(crate) use call::leads_elsewhere;
@@ -24,3 +25,4 @@ pub(crate) use layout::Layout;
 pub(crate) use link::Link;
 pub(crate) use servers::Nodes;
 pub(crate) use shared::SharedLink;
+pub(crate) use watch::{Told, Watch};

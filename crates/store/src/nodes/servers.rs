@@ -239,7 +239,7 @@ impl Nodes {
     }
 
     /// The layout may have changed: asks before the next connection is made.
-    fn suspect(&self) {
+    pub(super) fn suspect(&self) {
         if self.0.dialer.address().topology != Topology::Standalone {
             self.0.suspect.store(true, Ordering::Relaxed);
         }

@@ -1,9 +1,12 @@
 //! The list of polls, and the documents that Redis has of each.
 
+use std::collections::HashMap;
 use std::sync::Once;
 
+use redis::aio::MultiplexedConnection;
 use vote_domain::{Poll, PollId, SealedPoll};
 
+use crate::address::Node;
 use crate::error::StoreError;
 use crate::keys;
 use crate::nodes::Nodes;
@@ -21,6 +24,11 @@ static SAID: Once = Once::new();
 /// [`StoreError`] where Redis can't be read.
 pub(crate) async fn list(nodes: &Nodes) -> Result<Vec<Listed>, StoreError> {
     let (polls, strangers) = list_all(nodes).await?;
+    say_strangers(&strangers);
+    Ok(polls)
+}
+
+fn say_strangers(strangers: &[String]) {
     if !strangers.is_empty() {
         SAID.call_once(|| {
             tracing::error!(
@@ -30,7 +38,6 @@ pub(crate) async fn list(nodes: &Nodes) -> Result<Vec<Listed>, StoreError> {
             );
         });
     }
-    Ok(polls)
 }
 
 /// As [`list`], with the entries that are no ids of polls beside it.
@@ -38,32 +45,96 @@ pub(crate) async fn list(nodes: &Nodes) -> Result<Vec<Listed>, StoreError> {
 /// # Errors
 /// [`StoreError`] where Redis can't be read.
 pub(crate) async fn list_all(nodes: &Nodes) -> Result<(Vec<Listed>, Vec<String>), StoreError> {
-    let command = redis::Cmd::smembers(keys::POLLS);
-    let mut ids: Vec<Vec<u8>> = nodes.query(keys::POLLS, &command).await?;
-    ids.sort_unstable();
-    let (mut known, mut strangers) = (Vec::with_capacity(ids.len()), Vec::new());
-    for id in ids {
+    let entries = nodes.query(keys::POLLS, &list_command()).await?;
+    let (ids, strangers) = ids_of(entries);
+    let read = read_all(nodes, ids, &HashMap::new()).await?;
+    let polls = read.into_iter().map(|read| (read.id, read.document));
+    Ok((polls.collect(), strangers))
+}
+
+/// The ids of all polls in their order, and whether they were read over the one of these connections that leads to the list.
+pub(super) async fn ids(
+    nodes: &Nodes,
+    over: &HashMap<Node, MultiplexedConnection>,
+) -> Result<(Vec<PollId>, bool), StoreError> {
+    let given = nodes
+        .layout()
+        .node_of(keys::POLLS)
+        .and_then(|node| over.get(node));
+    let entries: Option<Vec<Vec<u8>>> = match given {
+        Some(connection) => list_command()
+            .query_async(&mut connection.clone())
+            .await
+            .ok(),
+        None => None,
+    };
+    let is_over_given = entries.is_some();
+    let entries = match entries {
+        Some(entries) => entries,
+        None => nodes.query(keys::POLLS, &list_command()).await?,
+    };
+    let (ids, strangers) = ids_of(entries);
+    say_strangers(&strangers);
+    Ok((ids, is_over_given))
+}
+
+fn list_command() -> redis::Cmd {
+    redis::Cmd::smembers(keys::POLLS)
+}
+
+/// The entries that are ids, in their order, and those that are none.
+fn ids_of(mut entries: Vec<Vec<u8>>) -> (Vec<PollId>, Vec<String>) {
+    entries.sort_unstable();
+    let (mut known, mut strangers) = (Vec::with_capacity(entries.len()), Vec::new());
+    for id in entries {
         let id = String::from_utf8_lossy(&id);
         match PollId::parse(&id) {
             Ok(id) => known.push(id),
             Err(_) => strangers.push(id.escape_debug().to_string()),
         }
     }
-    let keys: Vec<String> = known.iter().map(keys::poll).collect();
-    let mut documents = nodes.documents(&keys).await?;
-    let mut polls = Vec::with_capacity(known.len());
-    for (id, key) in known.into_iter().zip(&keys) {
-        let document = match documents.remove(key) {
-            Some(json) => parsed(key, json.as_deref()),
-            // Asked for by itself: on the move, or none at all.
-            None => get(nodes, &id).await,
+    (known, strangers)
+}
+
+/// A document that was read.
+pub(super) struct Read {
+    pub(super) id: PollId,
+    pub(super) document: Result<Option<Poll>, StoreError>,
+    /// Whether it was read over one of the connections that were given.
+    pub(super) is_over_given: bool,
+}
+
+/// The documents of these polls, each by itself: by one pipeline to each server, over these connections where there is one.
+///
+/// # Errors
+/// [`StoreError`] where Redis can't be read.
+pub(super) async fn read_all(
+    nodes: &Nodes,
+    ids: Vec<PollId>,
+    over: &HashMap<Node, MultiplexedConnection>,
+) -> Result<Vec<Read>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<String> = ids.iter().map(keys::poll).collect();
+    let mut found = nodes.documents(&keys, over).await?;
+    let mut read = Vec::with_capacity(ids.len());
+    for (id, key) in ids.into_iter().zip(&keys) {
+        let (document, is_over_given) = match found.remove(key) {
+            Some(found) => (parsed(key, found.json.as_deref()), found.is_over_given),
+            // Asked for by itself: on the move, or no document at all.
+            None => (get(nodes, &id).await, false),
         };
         match document {
             Err(error) if !matches!(error, StoreError::Corrupt { .. }) => return Err(error),
-            document => polls.push((id, document)),
+            document => read.push(Read {
+                id,
+                document,
+                is_over_given,
+            }),
         }
     }
-    Ok((polls, strangers))
+    Ok(read)
 }
 
 fn parsed(key: &str, json: Option<&[u8]>) -> Result<Option<Poll>, StoreError> {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use vote_domain::{Poll, PollId, PollState, wire_time};
 
-use super::documents::{self, Listed, no_document, not_listed};
+#[cfg(test)]
+use super::documents::Listed;
+use super::documents::{no_document, not_listed};
+use crate::changes::Basis;
 use crate::error::StoreError;
-use crate::nodes::Nodes;
 
 /// The most polls that are retained although the list lacks them: only drafts are ever removed, and are not retained, so that
 /// more than a few are a sign of something else.
@@ -26,6 +28,21 @@ pub(crate) struct KnownPoll {
     is_forgotten: bool,
     /// When it was made, of a poll that was last read as a draft: it may have been deleted since.
     draft_of: Option<Timestamp>,
+    /// How its document was read.
+    pub(super) basis: Basis,
+}
+
+/// What a reading has found of a poll that is on the list.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is taken apart within the reading"
+)]
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Its document is the one that is known.
+    Same,
+    /// It was read.
+    Read(Result<Option<Poll>, StoreError>),
 }
 
 /// What Redis turned out to have forgotten.
@@ -52,116 +69,132 @@ pub(crate) struct News {
 
 /// All of them: those of the last list, and those that it lacks.
 #[derive(Debug, Default)]
-pub(crate) struct KnownPolls(BTreeMap<PollId, KnownPoll>);
+pub(crate) struct KnownPolls {
+    pub(super) polls: BTreeMap<PollId, KnownPoll>,
+    /// The ids that the list had, and how it was read.
+    pub(super) list: Option<(Vec<PollId>, Basis)>,
+    /// How often they were read.
+    pub(super) readings: usize,
+}
 
 impl KnownPolls {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&PollId, &KnownPoll)> {
-        self.0.iter()
-    }
-
-    /// Reads the polls anew. A draft that is gone was deleted, if an operator has left the mark of that; else Redis has
-    /// forgotten it.
-    ///
-    /// # Errors
-    /// [`StoreError`] where Redis can't be read; then nothing has changed.
-    pub(crate) async fn read(&mut self, nodes: &Nodes) -> Result<News, StoreError> {
-        let listed = documents::list(nodes).await?;
-        let mut marks = BTreeMap::new();
-        for id in self.missing(&listed) {
-            if let Some(mark) = documents::deleted(nodes, &id).await? {
-                marks.insert(id, mark);
-            }
-        }
-        Ok(self.update_with(listed, &marks))
+        self.polls.iter()
     }
 
     /// Polls that may have been deleted: drafts that are not there any more, or of which another poll has the id; and
     /// those that were never read, and have no document.
-    fn missing(&self, listed: &[Listed]) -> Vec<PollId> {
-        let is_there = |id: &PollId, known: &KnownPoll| {
-            listed.iter().any(|(other, document)| {
-                let same = match document {
-                    Ok(Some(poll)) => poll.created_at() == known.draft_of,
-                    Ok(None) => false,
-                    Err(_) => true,
-                };
-                other == id && same
-            })
+    pub(super) fn missing(&self, found: &BTreeMap<PollId, Found>) -> Vec<PollId> {
+        let is_there = |id: &PollId, known: &KnownPoll| match found.get(id) {
+            None | Some(Found::Read(Ok(None))) => false,
+            Some(Found::Read(Ok(Some(poll)))) => poll.created_at() == known.draft_of,
+            Some(Found::Same | Found::Read(Err(_))) => true,
         };
-        let drafts = self.0.iter().filter(|(id, known)| {
+        let drafts = self.polls.iter().filter(|(id, known)| {
             known.draft_of.is_some() && !known.is_forgotten && !is_there(id, known)
         });
-        let never_read = listed
-            .iter()
-            .filter(|(id, document)| matches!(document, Ok(None)) && !self.0.contains_key(id));
+        let never_read = found.iter().filter(|&(id, found)| {
+            matches!(found, Found::Read(Ok(None))) && !self.polls.contains_key(id)
+        });
         let drafts = drafts.map(|(id, _)| id.clone());
         drafts.chain(never_read.map(|(id, _)| id.clone())).collect()
     }
 
     /// As [`Self::update`], where `marks` are those of deleted drafts: when each was made.
-    fn update_with(&mut self, mut listed: Vec<Listed>, marks: &BTreeMap<PollId, String>) -> News {
+    pub(super) fn update_with(
+        &mut self,
+        mut found: BTreeMap<PollId, Found>,
+        marks: &BTreeMap<PollId, String>,
+    ) -> News {
         let mut deleted = BTreeSet::new();
         for (id, mark) in marks {
-            let known = self.0.get(id).and_then(|known| known.draft_of);
+            let known = self.polls.get(id).and_then(|known| known.draft_of);
             if known.is_none_or(|made_at| wire_time::format(made_at) == *mark) {
-                self.0.remove(id);
-                listed.retain(|(other, document)| other != id || !matches!(document, Ok(None)));
+                self.polls.remove(id);
+                found.retain(|other, found| other != id || !matches!(found, Found::Read(Ok(None))));
                 deleted.insert(id.clone());
             }
         }
-        let regressions = self.update(listed);
+        let regressions = self.take(found);
         News {
             regressions,
             deleted,
         }
     }
 
+    /// Takes over a list with all documents.
+    #[cfg(test)]
+    pub(crate) fn update(&mut self, listed: Vec<Listed>) -> Vec<Regression> {
+        let found = listed.into_iter();
+        self.take(
+            found
+                .map(|(id, document)| (id, Found::Read(document)))
+                .collect(),
+        )
+    }
+
     /// Takes over a list that was read. Polls that it lacks are retained, at most [`MOST_FORGOTTEN`] of
     /// them; each regression is said once.
-    pub(crate) fn update(&mut self, listed: Vec<Listed>) -> Vec<Regression> {
-        let mut before = std::mem::take(&mut self.0);
+    fn take(&mut self, found: BTreeMap<PollId, Found>) -> Vec<Regression> {
+        let mut before = std::mem::take(&mut self.polls);
         let mut regressions = Vec::new();
-        for (id, document) in listed {
+        for (id, found) in found {
             let known = before.remove(&id);
-            let next = match document {
-                Ok(Some(poll)) => {
-                    let was = known.and_then(|known| known.revision);
-                    if let Some(was) = was.filter(|was| poll.revision < *was) {
-                        let (id, is) = (id.clone(), poll.revision);
-                        regressions.push(Regression::Change { id, was, is });
-                    }
-                    let is_draft = poll.state == PollState::Draft;
-                    KnownPoll {
-                        revision: Some(poll.revision),
-                        draft_of: poll.created_at().filter(|_| is_draft),
-                        document: Ok(poll),
-                        is_listed: true,
-                        is_forgotten: false,
-                    }
-                }
-                Ok(None) => KnownPoll {
-                    is_listed: true,
-                    ..forgotten(&id, known, &no_document(&id), &mut regressions)
-                },
-                // It is there, and says nothing to this version.
-                Err(error) => KnownPoll {
-                    document: Err(error.to_string()),
-                    is_listed: true,
-                    revision: known.as_ref().and_then(|known| known.revision),
-                    is_forgotten: false,
-                    draft_of: known.and_then(|known| known.draft_of),
-                },
+            let next = match (found, known) {
+                (Found::Same, Some(known)) => known,
+                (Found::Same, None) => continue,
+                (Found::Read(document), known) => read(&id, document, known, &mut regressions),
             };
-            self.0.insert(id, next);
+            self.polls.insert(id, next);
         }
         let mut left: Vec<_> = before.into_iter().collect();
         // Those that were there a moment ago before those that were forgotten long since.
         left.sort_by_key(|(_, known)| known.is_forgotten);
         for (id, known) in left.into_iter().take(MOST_FORGOTTEN) {
             let next = forgotten(&id, Some(known), &not_listed(&id), &mut regressions);
-            self.0.insert(id, next);
+            self.polls.insert(id, next);
         }
         regressions
+    }
+}
+
+/// What is known of a poll whose document was read.
+fn read(
+    id: &PollId,
+    document: Result<Option<Poll>, StoreError>,
+    known: Option<KnownPoll>,
+    regressions: &mut Vec<Regression>,
+) -> KnownPoll {
+    match document {
+        Ok(Some(poll)) => {
+            let was = known.and_then(|known| known.revision);
+            if let Some(was) = was.filter(|was| poll.revision < *was) {
+                let (id, is) = (id.clone(), poll.revision);
+                regressions.push(Regression::Change { id, was, is });
+            }
+            let is_draft = poll.state == PollState::Draft;
+            KnownPoll {
+                revision: Some(poll.revision),
+                draft_of: poll.created_at().filter(|_| is_draft),
+                document: Ok(poll),
+                is_listed: true,
+                is_forgotten: false,
+                basis: Basis::default(),
+            }
+        }
+        Ok(None) => KnownPoll {
+            is_listed: true,
+            ..forgotten(id, known, &no_document(id), regressions)
+        },
+        // It is there, and says nothing to this version.
+        Err(error) => KnownPoll {
+            document: Err(error.to_string()),
+            is_listed: true,
+            revision: known.as_ref().and_then(|known| known.revision),
+            is_forgotten: false,
+            draft_of: known.and_then(|known| known.draft_of),
+            basis: Basis::default(),
+        },
     }
 }
 
@@ -185,6 +218,7 @@ fn forgotten(
         revision: was,
         is_forgotten: true,
         draft_of: None,
+        basis: Basis::default(),
     }
 }
 
@@ -207,6 +241,11 @@ mod tests {
     fn unreadable(text: &str) -> Listed {
         let error = StoreError::corrupt(text, "of a later version");
         (id(text), Err(error))
+    }
+
+    fn found(listed: Vec<Listed>) -> BTreeMap<PollId, Found> {
+        let read = |(id, document)| (id, Found::Read(document));
+        listed.into_iter().map(read).collect()
     }
 
     #[test]
@@ -254,29 +293,29 @@ mod tests {
         let there = || vec![at_revision("p", 7)];
         let mut known = KnownPolls::default();
         known.update(there());
-        assert_eq!(known.missing(&there()), []);
+        assert_eq!(known.missing(&found(there())), []);
         // Its entry in the list goes first, then its document.
-        for listed in [vec![], vec![(id("p"), Ok(None))]] {
+        let none = || vec![(id("p"), Ok(None))];
+        for listed in [Vec::new, none] {
             let mut known = KnownPolls::default();
             known.update(there());
-            assert_eq!(known.missing(&listed), [id("p")]);
-            let news = known.update_with(listed, &marks);
+            assert_eq!(known.missing(&found(listed())), [id("p")]);
+            let news = known.update_with(found(listed()), &marks);
             assert_eq!(news.regressions, []);
             assert_eq!(news.deleted, BTreeSet::from([id("p")]));
             assert_eq!(known.iter().count(), 0);
         }
         // A process that has just started has never read it.
         let mut fresh = KnownPolls::default();
-        let listed = vec![(id("p"), Ok(None))];
-        assert_eq!(fresh.missing(&listed), [id("p")]);
-        fresh.update_with(listed, &marks);
+        assert_eq!(fresh.missing(&found(none())), [id("p")]);
+        fresh.update_with(found(none()), &marks);
         assert_eq!(fresh.iter().count(), 0);
         // Another poll of that id, made between two readings.
         let mut other = demo_poll().id("p").draft();
         other.log[0].at += jiff::SignedDuration::from_secs(1);
         let listed = || vec![(id("p"), Ok(Some(other.clone())))];
-        assert_eq!(known.missing(&listed()), [id("p")]);
-        let news = known.update_with(listed(), &marks);
+        assert_eq!(known.missing(&found(listed())), [id("p")]);
+        let news = known.update_with(found(listed()), &marks);
         assert_eq!(news.regressions, []);
         assert!(
             known
@@ -284,13 +323,16 @@ mod tests {
                 .all(|(_, poll)| poll.document.as_ref() == Ok(&other))
         );
         // It was not this one that was deleted: Redis has forgotten it.
-        assert_eq!(known.missing(&[]), [id("p")]);
+        assert_eq!(known.missing(&BTreeMap::new()), [id("p")]);
         let gone = Regression::Poll {
             id: id("p"),
             was: Some(1),
         };
-        assert_eq!(known.update_with(vec![], &marks).regressions, [gone]);
-        assert_eq!(known.missing(&[]), []);
+        assert_eq!(
+            known.update_with(BTreeMap::new(), &marks).regressions,
+            [gone]
+        );
+        assert_eq!(known.missing(&BTreeMap::new()), []);
     }
 
     #[test]
@@ -299,7 +341,7 @@ mod tests {
         let mut poll = demo_poll().id("p").draft();
         poll.state = PollState::Open;
         known.update(vec![(id("p"), Ok(Some(poll)))]);
-        assert_eq!(known.missing(&[]), []);
+        assert_eq!(known.missing(&BTreeMap::new()), []);
         assert_eq!(known.update(vec![]).len(), 1);
     }
 

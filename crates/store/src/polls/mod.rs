@@ -2,6 +2,7 @@
 
 pub(crate) mod documents;
 mod known;
+mod reading;
 pub(crate) mod receipt_key;
 
 pub(crate) use known::{KnownPoll, KnownPolls, Regression};

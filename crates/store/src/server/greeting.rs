@@ -25,7 +25,19 @@ impl Greeting {
     /// # Errors
     /// What the server or the connection says.
     pub(crate) async fn ask(connection: &mut MultiplexedConnection) -> RedisResult<Self> {
-        let answer: Value = redis::cmd("HELLO").arg(2).query_async(connection).await?;
+        Self::ask_by(2, connection).await
+    }
+
+    /// Greets the server; the protocol is this one from then on.
+    ///
+    /// # Errors
+    /// What the server or the connection says.
+    pub(crate) async fn ask_by(
+        protocol: u8,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Self> {
+        let mut hello = redis::cmd("HELLO");
+        let answer: Value = hello.arg(protocol).query_async(connection).await?;
         let members =
             HashMap::<String, Value>::from_redis_value(answer).map_err(RedisError::from)?;
         let text = |name: &str| match members.get(name) {

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use vote_domain::PollId;
 
-use super::changes::{Asked, PROBES, Probe};
+use crate::changes::{Basis, Probe};
 use crate::keys::ShardKeys;
 
 /// After so many ticks without a change a poll is quiet: ten seconds with the services' own interval.
 const QUIET_AFTER: u32 = 40;
 
+/// The shards that are looked at themselves at each tick, in turn: whether what servers say is true.
+const PROBES: usize = 3;
+
 /// When a poll was last read.
 #[derive(Debug)]
 struct LastRead {
-    /// The question before it: what the servers say later is compared with that.
-    asked: Asked,
+    /// How it was read: what the servers say later is compared with that.
+    basis: Basis,
     /// The tick of the last reading that found it changed.
     changed: u32,
     /// When the latest vote of each shard was received.
@@ -30,9 +33,9 @@ pub(super) struct Cadence {
 }
 
 impl Cadence {
-    /// The question before the poll was last read, if what was read then still stands.
-    pub(super) fn asked(&self, id: &PollId) -> Option<Asked> {
-        self.polls.get(id).map(|last| last.asked)
+    /// How the poll was last read, if what was read then still stands.
+    pub(super) fn basis(&self, id: &PollId) -> Option<Basis> {
+        self.polls.get(id).map(|last| last.basis)
     }
 
     /// Whether the poll is left for a later tick, where one that rests is read at one tick in `every`.
@@ -50,14 +53,14 @@ impl Cadence {
     pub(super) fn has_read(
         &mut self,
         id: &PollId,
-        asked: Asked,
+        basis: Basis,
         tick: u32,
         is_changed: bool,
         received_at_ms: Vec<Option<i64>>,
     ) {
         let before = self.polls.get(id).filter(|_| !is_changed);
         let last = LastRead {
-            asked,
+            basis,
             changed: before.map_or(tick, |last| last.changed),
             received_at_ms,
         };
@@ -84,11 +87,12 @@ impl Cadence {
         self.probed = from + PROBES;
         let shards = self.polls.iter().flat_map(|(id, last)| {
             let shards = (0_u16..).zip(&last.received_at_ms);
-            shards.map(move |(shard, received_at_ms)| (id, shard, last.asked, *received_at_ms))
+            shards.map(move |(shard, received_at_ms)| (id, shard, last.basis, *received_at_ms))
         });
-        let probe = |(id, shard, asked, received_at_ms)| Probe {
+        let probe = |(id, shard, basis, received_at_ms): (&PollId, _, _, _)| Probe {
+            poll: id.clone(),
             shard: ShardKeys::new(id, shard),
-            asked,
+            basis,
             received_at_ms,
         };
         shards.skip(from).take(PROBES).map(probe).collect()
@@ -113,12 +117,12 @@ mod tests {
                 .count()
         };
         assert_eq!(read(&cadence), 40);
-        cadence.has_read(&poll, Asked::default(), 0, true, vec![None]);
+        cadence.has_read(&poll, Basis::default(), 0, true, vec![None]);
         assert_eq!(read(&cadence), 10);
         assert!((0..=QUIET_AFTER).all(|tick| !cadence.is_resting(&poll, tick, 4)));
-        cadence.has_read(&poll, Asked::default(), 44, false, vec![None]);
+        cadence.has_read(&poll, Basis::default(), 44, false, vec![None]);
         assert!((45..49).any(|tick| cadence.is_resting(&poll, tick, 4)));
-        cadence.has_read(&poll, Asked::default(), 48, true, vec![None]);
+        cadence.has_read(&poll, Basis::default(), 48, true, vec![None]);
         assert!((49..80).all(|tick| !cadence.is_resting(&poll, tick, 4)));
         cadence.forget(&poll);
         assert_eq!(read(&cadence), 40);
@@ -130,7 +134,7 @@ mod tests {
         assert!(cadence.probes().is_empty());
         for (poll, shards) in [("a", 1), ("b", 4), ("c", 2)] {
             let received_at_ms = vec![Some(1); shards];
-            cadence.has_read(&id(poll), Asked::default(), 0, true, received_at_ms);
+            cadence.has_read(&id(poll), Basis::default(), 0, true, received_at_ms);
         }
         let mut probed = std::collections::BTreeMap::<String, u32>::new();
         for _ in 0..6 {

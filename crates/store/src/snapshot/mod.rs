@@ -5,7 +5,6 @@
 mod assemble;
 mod awaited_replays;
 mod cadence;
-mod changes;
 mod config;
 mod ended;
 mod kept;

@@ -12,14 +12,13 @@ use vote_domain::{Clock, Poll, PollId, PollState};
 
 use super::awaited_replays::AwaitedReplays;
 use super::cadence::Cadence;
-use super::changes::{Asked, Changes};
 use super::config::{QUIET_EVERY, SnapshotConfig};
 use super::metrics::{Metrics, PollLabels};
 use super::reader::FiguresReader;
 use super::snapshots::{Confirmed, Snapshots, UnreadPoll};
 use super::ticks::until_tick;
+use crate::changes::{Basis, Changes};
 use crate::error::StoreError;
-use crate::keys::ShardKeys;
 use crate::nodes::Nodes;
 use crate::polls::{KnownPoll, KnownPolls, Regression, receipt_key};
 use crate::store::Store;
@@ -38,7 +37,7 @@ pub struct Snapshotter {
     cadence: Cadence,
     polls_due: Option<Instant>,
     /// The question before the list of polls was last read.
-    polls_asked: Option<Asked>,
+    polls_asked: Option<Basis>,
     failing: bool,
 }
 
@@ -47,7 +46,7 @@ pub struct Snapshotter {
 struct Tick {
     number: u32,
     /// The question to the servers with which it began, and when it was asked.
-    asked: Asked,
+    asked: Basis,
     asked_at: Timestamp,
     /// When the list of polls was confirmed at this tick, if it was due.
     polls_read_at: Option<Timestamp>,
@@ -146,7 +145,7 @@ impl Snapshotter {
 
     /// Reads the list of polls and their documents where that is due, and a server has changed since; gives the time as of
     /// which they are as they were read.
-    async fn read_polls(&mut self, asked: Asked) -> Result<Option<Timestamp>, StoreError> {
+    async fn read_polls(&mut self, asked: Basis) -> Result<Option<Timestamp>, StoreError> {
         if self.polls_due.is_some_and(|due| Instant::now() < due) {
             return Ok(None);
         }
@@ -157,7 +156,10 @@ impl Snapshotter {
             self.polls_due = Some(Instant::now() + self.config.polls_interval);
             return Ok(Some(now));
         }
-        let news = self.known.read(&self.nodes).await?;
+        let news = self
+            .known
+            .read(&self.nodes, &mut self.changes, asked)
+            .await?;
         for id in &news.deleted {
             self.metrics.remove(id);
         }
@@ -230,6 +232,9 @@ impl Snapshotter {
             return Ok(Some(confirmed));
         }
         let id = poll.definition.id();
+        let shards = poll.definition.shards();
+        let is_watched = self.changes.watch_shards(id, shards).await;
+        let basis = tick.asked.watched(is_watched);
         let now = self.clock.now();
         let started = Instant::now();
         let read = self.reader.read(poll, now).await;
@@ -258,7 +263,7 @@ impl Snapshotter {
         let is_changed = unchanged.is_none();
         if read.has_all_writers() {
             self.cadence
-                .has_read(id, tick.asked, tick.number, is_changed, received_at_ms);
+                .has_read(id, basis, tick.number, is_changed, received_at_ms);
         } else {
             self.cadence.forget(id);
         }
@@ -291,11 +296,15 @@ impl Snapshotter {
         }
         // Figures that do not agree are read again and again, and each time counted.
         if self.reader.agrees(id)
-            && let Some(asked) = self.cadence.asked(id)
+            && let Some(basis) = self.cadence.basis(id)
         {
-            let shards = (0..poll.definition.shards()).map(|shard| ShardKeys::new(id, shard));
-            if self.changes.is_unchanged_since(asked, shards) {
+            let shards = poll.definition.shards();
+            if self.changes.are_shards_kept(basis, id, shards) {
                 return confirmed(tick.asked_at);
+            }
+            // It has changed, or nobody knows: it need not be looked whether it has.
+            if self.changes.is_watched(basis) {
+                return None;
             }
         }
         let quiet = poll.effective_state(self.clock.now()) == PollState::Closed;

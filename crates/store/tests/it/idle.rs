@@ -116,6 +116,62 @@ async fn idle_polls_are_confirmed_by_one_question_a_tick() {
 }
 
 #[tokio::test]
+async fn only_what_has_changed_is_read_while_most_is_at_rest() {
+    const VOTES: u128 = 40;
+    let redis = RedisServer::start().await;
+    let operator = store(&redis.url()).operator();
+    for number in 0..POLLS {
+        open(&operator, &format!("poll-{number}")).await;
+    }
+    let voting = Voting::start(&redis.url(), lane_config(), "poll-7").await;
+    let reading = Reading::start_every(Duration::from_millis(20), &redis.url());
+    all_confirmed(&reading, "2025-11-24T01:02:05Z").await;
+    let mut connection = redis.connection().await;
+    let before = commands(&mut connection).await;
+    let readings = || reading.count("vote_snapshot_read_seconds_count");
+    let read_before = readings();
+    for cast in 1..=VOTES {
+        voting.cast(vote(ANA)).await;
+        eventually(DEADLINE, || async {
+            votes(&reading.snapshots.borrow(), "poll-7") == Some(cast)
+        })
+        .await;
+    }
+    let (after, read) = (commands(&mut connection).await, readings() - read_before);
+    let since = |name: &str| {
+        let count = |stats: &BTreeMap<String, u64>| stats.get(name).copied().unwrap_or(0);
+        count(&after) - count(&before)
+    };
+    let (hashes, documents, questions) = (since("hgetall"), since("get"), since("info"));
+    println!("{read} readings, {hashes} hashes, {documents} documents, {questions} questions");
+    // Another one where a vote came between a question and its reading.
+    assert!(u128::from(read) <= 3 * VOTES, "{read} readings");
+    // The ledger twice, tally, late votes and three minutes; perhaps once more.
+    assert!(hashes <= read * u64::from(SHARDS) * 14, "{hashes} hashes");
+    // The receipts' key, and a few documents in their turn.
+    assert!(
+        documents <= 6 * questions,
+        "{documents} documents at {questions} questions"
+    );
+    // All others are confirmed meanwhile.
+    all_confirmed(&reading, "2025-11-24T01:02:06Z").await;
+    // Ingest learns of a change in the same way.
+    let poll = voting.poll().poll().clone();
+    let paused = poll.transition(Transition::Pause, opens_at(), "test");
+    let paused = paused.expect("legal");
+    operator.save(&paused, poll.revision).await.expect("saved");
+    voting.sees(paused.revision).await;
+    // And of one that Redis has forgotten.
+    let document = serde_json::to_string(&poll).expect("a document");
+    let restored = redis::Cmd::set("vote:poll:poll-7", document);
+    restored.exec_async(&mut connection).await.expect("written");
+    eventually(DEADLINE, || async {
+        voting.poll().poll().revision == poll.revision
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_poll_that_has_rested_shows_its_next_vote_while_others_never_rest() {
     let show = Show::open().await;
     open(&show.operator, "quiet").await;

@@ -8,6 +8,7 @@ mod long_polls;
 mod processes;
 mod readers;
 mod reads;
+mod replicas;
 mod shards;
 mod sheet;
 mod start;
@@ -43,6 +44,8 @@ pub(crate) enum Subject {
     LongPolls,
     /// Polls that nobody votes in
     Idle,
+    /// Results processes beside each other, of 500 polls
+    Replicas,
     /// Writers in the ledger, of processes that came and went
     Writers,
     /// Readers who don't read
@@ -62,12 +65,13 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Shards,
         Self::Cluster,
         Self::Processes,
         Self::LongPolls,
         Self::Idle,
+        Self::Replicas,
         Self::Writers,
         Self::Readers,
         Self::Latency,
@@ -83,7 +87,7 @@ impl Subject {
         Duration::from_secs(match self {
             Self::Ticks => 600,
             Self::Shards | Self::Writers | Self::Latency => 300,
-            Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle => 180,
+            Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Replicas => 180,
             Self::Reads | Self::Zones | Self::Start => 150,
             Self::Readers | Self::Binaries => 90,
         })
@@ -109,6 +113,7 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
             Subject::Processes => processes::measure(&options, clock, &mut notes).await?,
             Subject::LongPolls => long_polls::measure(&options, clock, &mut notes).await?,
             Subject::Idle => idle::measure(&options, clock, &mut notes).await?,
+            Subject::Replicas => replicas::measure(&options, clock, &mut notes).await?,
             Subject::Writers => writers::measure(&options, clock, &mut notes).await?,
             Subject::Readers => readers::measure(&options, clock, &mut notes).await?,
             Subject::Latency => latency::measure(&options, clock, &mut notes).await?,

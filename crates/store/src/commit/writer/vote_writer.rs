@@ -15,6 +15,7 @@ use super::directory::Directory;
 use super::lanes::Lanes;
 use super::open_poll::OpenPoll;
 use super::poll_lanes::KnownLanes;
+use crate::changes::Changes;
 use crate::commit::config::LaneConfig;
 use crate::commit::spill::Spill;
 use crate::error::StoreError;
@@ -151,6 +152,7 @@ impl VoteWriter {
 
     async fn follow(self: Arc<Self>) {
         let mut known = KnownPolls::default();
+        let mut changes = Changes::new(self.nodes.clone());
         let mut ticks = tokio::time::interval(self.config.refresh_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
@@ -165,7 +167,7 @@ impl VoteWriter {
             let refreshed = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return,
-                refreshed = self.refresh(&mut known) => refreshed,
+                refreshed = self.refresh(&mut known, &mut changes) => refreshed,
             };
             self.is_fresh.store(refreshed.is_ok(), Ordering::Relaxed);
             match refreshed {
@@ -180,9 +182,14 @@ impl VoteWriter {
     }
 
     /// Reads the polls and publishes them.
-    async fn refresh(&self, known: &mut KnownPolls) -> Result<(), StoreError> {
+    async fn refresh(
+        &self,
+        known: &mut KnownPolls,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        let asked = changes.ask(&[]).await;
         // What the ingest service says of a forgotten poll is that its document can't be read.
-        known.read(&self.nodes).await?;
+        known.read(&self.nodes, changes, asked).await?;
         let directory = self.directory.load_full().unwrap_or_default();
         let directory = directory.next(known, |poll| {
             OpenPoll::new(
