@@ -39,7 +39,7 @@ pub struct Rates {
 }
 
 /// One limit, ready to be asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
     pub(crate) quota: Quota,
     pub(crate) gcra: Gcra,
@@ -49,7 +49,7 @@ pub(crate) struct Rate {
 pub(crate) type Level = [Option<Rate>; 2];
 
 /// All limits that an address meets, ready to be asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Levels {
     pub(crate) address: Level,
     pub(crate) prefix: Level,
@@ -71,7 +71,7 @@ impl From<&Rates> for Levels {
 }
 
 /// The prefixes that have limits of their own.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Carriers {
     /// From which address on whose limits count, in order.
     segments: Vec<Segment>,
@@ -79,7 +79,7 @@ pub struct Carriers {
     prefixes: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Segment {
     from: u128,
     carrier: Option<usize>,

@@ -150,6 +150,12 @@ impl Limits {
         }
     }
 
+    /// Whether these are the carriers that it has.
+    #[must_use]
+    pub fn has_carriers(&self, carriers: &Carriers) -> bool {
+        **self.carriers.load() == *carriers
+    }
+
     /// Takes other carriers. What is remembered stays.
     pub fn set_carriers(&self, carriers: Carriers) {
         self.carriers.store(Arc::new(carriers));
