@@ -98,7 +98,13 @@ impl<S: BuildHasher> Table<S> {
         let (shard, [first, second], tag) = self.places(hash);
         let shard = self.shards[shard].lock();
         let at = |bucket: usize| look(&shard[bucket], tag, now);
-        let (bucket, slot, times) = match (at(first), at(second)) {
+        let in_first = at(first);
+        let in_second = match in_first {
+            // Most have theirs there, and the second bucket is another line of the cache.
+            Look::Own(..) => Look::Full,
+            _ => at(second),
+        };
+        let (bucket, slot, times) = match (in_first, in_second) {
             (Look::Own(slot, times), _) => (first, slot, times),
             (_, Look::Own(slot, times)) => (second, slot, times),
             // Into the emptier one, so that both fill up evenly.
@@ -128,7 +134,9 @@ impl<S: BuildHasher> Table<S> {
         let first = (((hash >> 32) & ((1 << BITS) - 1)) * self.buckets) >> BITS;
         let mixed = u64::from(tag.wrapping_mul(0x9E37_79B1));
         let step = 1 + ((mixed * (self.buckets - 1)) >> 32);
-        let second = (first + step) % self.buckets;
+        // Both are below the number of buckets: once around at most.
+        let sum = first + step;
+        let second = sum.checked_sub(self.buckets).unwrap_or(sum);
         // All are below a number that was a `usize`.
         let index = |number: u64| usize::try_from(number).unwrap_or_default();
         (index(shard), [index(first), index(second)], tag)
