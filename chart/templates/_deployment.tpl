@@ -111,8 +111,8 @@ spec:
               mountPath: /var/lib/paredao/spill
             {{- end }}
             {{- if and (eq .component "ingest") $values.carriers }}
+            {{- /* Whole, without subPath: so it changes in the pod. */}}
             - name: carriers
-              # Whole, without subPath: so it changes in the pod.
               mountPath: /etc/paredao/carriers
               readOnly: true
             {{- end }}
