@@ -498,3 +498,33 @@ async fn no_address_is_logged() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn who_never_ends_such_a_header_is_let_go_and_holds_up_no_end() {
+    let show = Show::open().await;
+    let patience = ("VOTE__HTTP__CLIENT_REQUEST_TIMEOUT_MS", "300");
+    let settings = [(BURST, "1/1h"), TRUSTED, PROXIED, patience];
+    let app = App::start(&show.redis.url(), &settings).await;
+    for begun in [
+        &b"P"[..],
+        b"PROXY TCP4 198.51.100.1 ",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x0f\xff",
+    ] {
+        assert_eq!(raw(address(&app), begun).await, "", "{begun:?}");
+    }
+    let missing = "http_server_proxy_headers_missing_total 3";
+    eventually(DEADLINE, || async { app.metrics().await.contains(missing) }).await;
+    app.stop().await.expect("a clean stop");
+
+    let app = App::start(&show.redis.url(), &settings[..3]).await;
+    let mut silent = TcpStream::connect(address(&app))
+        .await
+        .expect("a connection");
+    silent.write_all(b"PROXY TCP4 ").await.expect("sent");
+    // One whose answer shows that the connections before it were taken.
+    assert!(raw(address(&app), b"POST").await.is_empty());
+    app.stop().await.expect("a clean stop");
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(DEADLINE, silent.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok() && rest.is_empty());
+}
