@@ -5,7 +5,8 @@
 //! passed, for that says no more than nothing. So nobody's state is forgotten while it says anything, whoever else comes: where
 //! all sixteen are somebody's, the next one is not remembered, and is told so.
 //!
-//! Two are taken for one where place and 32 bits agree: with a million of them by a chance of 10^-5 for any pair at all.
+//! Two are taken for one where place and 32 bits agree: with a million of them by a chance of two in a thousand that there is such a
+//! pair at all.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -280,6 +281,18 @@ mod tests {
 
     fn hash(key: u128) -> u64 {
         u64::try_from(key).expect("small")
+    }
+
+    #[test]
+    fn it_is_nearly_full_before_anybody_is_turned_away() {
+        let table = Table::new(4 * MIB);
+        let mut taken = 0;
+        while let Some(place) = table.place(taken, 0) {
+            place.keep([10, 0]);
+            taken += 1;
+        }
+        let share = 100 * usize::try_from(taken).expect("small") / table.slots();
+        assert!(share >= 66, "{share} %");
     }
 
     #[test]
