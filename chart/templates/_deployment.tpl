@@ -110,6 +110,12 @@ spec:
             - name: spill
               mountPath: /var/lib/paredao/spill
             {{- end }}
+            {{- if and (eq .component "ingest") $values.carriers }}
+            {{- /* Whole, without subPath: so it changes in the pod. */}}
+            - name: carriers
+              mountPath: /etc/paredao/carriers
+              readOnly: true
+            {{- end }}
             {{- with $values.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
@@ -124,6 +130,11 @@ spec:
         {{- if and (eq .component "ingest") $values.spill.enabled }}
         - name: spill
           {{- include "paredao.spillVolume" $values.spill | nindent 10 }}
+        {{- end }}
+        {{- if and (eq .component "ingest") $values.carriers }}
+        - name: carriers
+          configMap:
+            name: {{ $fullname }}-carriers
         {{- end }}
         {{- with $values.extraVolumes }}
         {{- toYaml . | nindent 8 }}

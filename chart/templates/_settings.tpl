@@ -35,6 +35,12 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- $owned = mergeOverwrite $owned (dict "spill" $spill) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (eq .component "ingest") .root.Values.ingest.carriers -}}
+{{- if dig "limits" "carriers_file" "" $values.settings -}}
+{{- fail "ingest.carriers and ingest.settings.limits.carriers_file are two files of the same: leave one of them out" -}}
+{{- end -}}
+{{- $owned = mergeOverwrite $owned (dict "limits" (dict "carriers_file" "/etc/paredao/carriers/carriers.toml")) -}}
+{{- end -}}
 {{- if and .root.Values.redis.embedded.enabled (hasPrefix "replicas" (dig "commit" "durability" "" $values.settings)) -}}
 {{- fail (printf "%s.settings.commit.durability: the embedded Redis has no replica that could have the votes: use memory or fsync, or an external Redis" .component) -}}
 {{- end -}}

@@ -1,5 +1,6 @@
 """What the values pass on to Kubernetes, and to others, arrives where it should."""
 
+import pathlib
 from collections.abc import Iterator
 
 import yaml
@@ -282,6 +283,31 @@ def _(rendered):
 def _(rendered):
     data = rendered.named("ConfigMap", f"{rendered.prefix}-ingest")["data"]
     data["settings.yaml"] = data["settings.yaml"].replace("to_log: true", "to_log: false")
+
+
+@rule("the carriers of the values are in a file that ingest reads, and that changes in the pod")
+def carriers(rendered: Rendered) -> Iterator[str]:
+    text = given(rendered, "ingest.carriers", "")
+    if not text:
+        return
+    settings = rendered.named("ConfigMap", f"{rendered.prefix}-ingest")["data"]["settings.yaml"]
+    path = pathlib.PurePosixPath(yaml.safe_load(settings).get("limits", {}).get("carriers_file", ""))
+    found = pod(rendered, "ingest")["spec"]
+    mounts = {mount["mountPath"]: mount for mount in found["containers"][0]["volumeMounts"]}
+    mount = mounts.get(str(path.parent))
+    if mount is None or "subPath" in mount:
+        yield f"ingest: {path} is not mounted whole"
+        return
+    volume = next(volume for volume in found["volumes"] if volume["name"] == mount["name"])
+    file = rendered.named("ConfigMap", volume["configMap"]["name"])["data"].get(path.name, "")
+    if file.strip() != text.strip():
+        yield f"ingest: {path} is not what the values say"
+
+
+@breaks("production", "a file of carriers that stays as it was when its pod began")
+def _(rendered):
+    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
+    next(mount for mount in mounts if mount["name"] == "carriers")["subPath"] = "carriers.toml"
 
 
 @breaks("minimal", "a place that ingest can't write to")

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn answers_say_whether_the_vote_counts() {
         let problem = br#"{"type":"/problems/overloaded","status":503,"code":"overloaded"}"#;
-        let cases: [(u16, &[u8], Shown, &str); 8] = [
+        let cases: [(u16, &[u8], Shown, &str); 10] = [
             (201, br#"{"status":"accepted"}"#, Shown::Accepted, ""),
             (
                 200,
@@ -156,6 +156,14 @@ mod tests {
             ),
             (200, b"<html>", Shown::Open, "200 without a vote's answer"),
             (503, problem, Shown::NotRecorded, "503 overloaded"),
+            (
+                429,
+                br#"{"code":"rate-limited"}"#,
+                Shown::NotRecorded,
+                "429 rate-limited",
+            ),
+            // Of a proxy in front, which has not asked the service.
+            (429, b"slow down", Shown::NotRecorded, "429"),
             (
                 504,
                 br#"{"code":"outcome_unknown"}"#,

@@ -3,6 +3,7 @@
 //! `route` is the pattern that matched, never the path: a hostile path makes no new series.
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -30,14 +31,17 @@ struct Labels {
 pub(crate) struct HttpMetrics {
     latency: Family<Labels, Histogram, fn() -> Histogram>,
     active: Gauge,
+    proxy_headers_missing: Counter,
 }
 
 impl HttpMetrics {
-    /// Registers `http_server_request_duration_seconds` and `http_server_active_requests`.
+    /// Registers `http_server_request_duration_seconds`, `http_server_active_requests` and
+    /// `http_server_proxy_headers_missing_total`.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             latency: Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
             active: Gauge::default(),
+            proxy_headers_missing: Counter::default(),
         };
         registry.register_with_unit(
             "http_server_request_duration",
@@ -50,7 +54,17 @@ impl HttpMetrics {
             "Requests being answered now",
             metrics.active.clone(),
         );
+        registry.register(
+            "http_server_proxy_headers_missing",
+            "Connections from trusted proxies that were closed because they did not begin with a header of the PROXY protocol",
+            metrics.proxy_headers_missing.clone(),
+        );
         metrics
+    }
+
+    /// Counts a connection without the header with which it had to begin.
+    pub(crate) fn misses_proxy_header(&self) {
+        self.proxy_headers_missing.inc();
     }
 
     /// Counts a request as being answered, until the guard is dropped.

@@ -45,6 +45,7 @@
 
 mod bodies;
 mod cli;
+mod clients;
 mod connections;
 mod cors;
 mod edge;
@@ -69,12 +70,13 @@ pub mod query;
 
 pub use self::bodies::TimelyBody;
 pub use self::cli::{main, main_from};
+pub use self::clients::client_address;
 pub use self::cors::{IDEMPOTENCY_KEY, is_among};
 pub use self::edge::{
     HotRead, HotRoutes, KeyHeader, NoHotRoutes, WriteHead, WritePath, Written, is_head,
 };
 pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;
-pub use self::problem::{Problem, ProblemCode, ProblemDocument};
+pub use self::problem::{Problem, ProblemCode, ProblemDocument, RateFields};
 pub use self::run::{Running, launch};
 pub use self::service::{Context, MissingPage, Service};

@@ -25,6 +25,7 @@ use utoipa::openapi::OpenApi as Document;
 use vote_runtime::settings::Settings;
 
 use crate::bodies::{self, BodyLimits};
+use crate::clients::Clients;
 use crate::cors::Cors;
 use crate::edge::{Edge, EdgeOf, Front, HotRoutes, Worker};
 use crate::error::StartError;
@@ -91,7 +92,7 @@ where
     let max_connections = app.max_connections;
     let http = &settings.http;
     bound_unread(&listener.listener, http.write_timeout)?;
-    let tables = Tables::new(&app.document, Cors::new(http));
+    let tables = Tables::new(&app.document, Cors::new(http), Clients::new(http));
     let server = Server::build();
     let signal = server.graceful_shutdown_signal();
     let stopping = move || -> LocalBoxFuture<'static, ()> {
@@ -170,15 +171,17 @@ struct Tables {
     allow: AllowTable,
     queries: QueryTable,
     cors: Cors,
+    clients: Clients,
 }
 
 impl Tables {
-    fn new(document: &Document, cors: Cors) -> Self {
+    fn new(document: &Document, cors: Cors, clients: Clients) -> Self {
         Self {
             served: ServedDocument::new(document),
             allow: AllowTable::new(document),
             queries: QueryTable::new(document),
             cors,
+            clients,
         }
     }
 }
@@ -214,6 +217,7 @@ where
         allow: tables.allow.clone(),
         queries: tables.queries,
         cors: tables.cors.clone(),
+        clients: tables.clients.clone(),
         body_limit_bytes: limits.bytes,
     }));
     let app = App::new()
@@ -221,6 +225,7 @@ where
         .app_data(Data::new(tables.served))
         .app_data(Data::new(tables.allow))
         .app_data(Data::new(tables.cors))
+        .app_data(Data::new(tables.clients))
         .configure(|app| bodies::configure(app, limits))
         .configure(public.routes)
         .configure(common_routes)

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod form;
+mod limits;
 mod routes;
 mod service;
 mod spill;

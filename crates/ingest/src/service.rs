@@ -14,6 +14,7 @@ use vote_store::{
     longest_apart,
 };
 
+use crate::limits::AddressLimits;
 use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
 use crate::spill::{self, Place, SpillDir};
@@ -36,6 +37,7 @@ struct Api;
 /// The write-only service.
 pub struct Ingest {
     writer: Arc<VoteWriter>,
+    limits: AddressLimits,
     clocks: Arc<Clocks>,
     settings: Arc<Settings>,
     clock: Arc<dyn vote_domain::Clock>,
@@ -54,6 +56,7 @@ impl Service for Ingest {
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let settings = Arc::clone(&context.settings);
         let spill = SpillDir::open(settings.spill.dir.as_deref(), context).await?;
+        let limits = AddressLimits::start(context)?;
         let store = Store::new(&settings.redis)?;
         check_durability(&store, settings.commit.durability).await?;
         let config = VoteWriterConfig {
@@ -77,6 +80,7 @@ impl Service for Ingest {
         context.ready_when("clock", move || ready.ready());
         Ok(Self {
             writer,
+            limits,
             clocks,
             settings,
             clock: Arc::clone(&context.clock),
@@ -129,6 +133,7 @@ impl Ingest {
     fn votes(&self) -> Votes {
         Votes {
             writer: Arc::clone(&self.writer),
+            limits: self.limits.clone(),
             clock: Arc::clone(&self.clock),
             clocks: Arc::clone(&self.clocks),
             key_required: self.settings.commit.idempotency_key_required,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::TableOptions;
 use crate::machine::Machine;
 use crate::plot::{Bar, Bars, Group};
-use crate::rows::Row;
+use crate::rows::{Row, Serving};
 use crate::spread::{Spread, as_f64};
 
 /// A million votes: what processor time is told of.
@@ -46,6 +46,8 @@ pub(crate) struct Report {
     append_only: bool,
     connections: Vec<u32>,
     rows: Vec<Figures>,
+    /// With something ÷ without it.
+    added: Vec<Compared>,
     /// This build ÷ the other one.
     compared: Vec<Compared>,
     rounds: Vec<Turn>,
@@ -65,7 +67,7 @@ struct Figures {
     redis_commands_per_vote: Spread,
 }
 
-/// A row of this build ÷ that of the other one, round by round.
+/// A row ÷ another one, round by round.
 #[derive(Debug, Serialize)]
 struct Compared {
     row: Row,
@@ -85,9 +87,11 @@ impl Report {
             rows.flat_map(|row| connections.iter().map(move |&it| (row, it)))
         };
         let rows = each().filter_map(|(row, it)| Figures::of(&turns, row, it));
-        let compared = each().filter_map(|(row, it)| Compared::of(&turns, row, it));
+        let added = each().filter_map(|(row, it)| Compared::of(&turns, row, row.without()?, it));
+        let compared = each().filter_map(|(row, it)| Compared::of(&turns, row, row.before()?, it));
         Self {
             rows: rows.collect(),
+            added: added.collect(),
             compared: compared.collect(),
             machine,
             seconds_a_turn: options.seconds,
@@ -117,7 +121,7 @@ impl Report {
                 .filter(|row| row.connections == connections);
             let bars = of.map(|figures| Bar {
                 label: figures.title,
-                is_ours: figures.row.before().is_some(),
+                is_ours: figures.row.serving() == Serving::Ours,
                 values: [
                     vec![figures.votes_per_second],
                     vec![
@@ -187,8 +191,8 @@ impl Figures {
 }
 
 impl Compared {
-    fn of(all: &[Turn], row: Row, connections: u32) -> Option<Self> {
-        let rows = [row, row.before()?];
+    fn of(all: &[Turn], row: Row, to: Row, connections: u32) -> Option<Self> {
+        let rows = [row, to];
         let of = |figure: fn(&Turn) -> f64| ratio(all, rows, connections, figure);
         Some(Self {
             row,
@@ -240,28 +244,33 @@ impl fmt::Display for Report {
                 ),
             )?;
         }
-        if self.compared.is_empty() {
-            return Ok(());
-        }
+        write_compared(f, "With that ÷ without it", &self.added)?;
+        write_compared(f, "This build ÷ the one before", &self.compared)
+    }
+}
+
+fn write_compared(f: &mut fmt::Formatter<'_>, what: &str, rows: &[Compared]) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "\n{what}, round by round:\n\n\
+         | | connections | accepted votes/s | CPU a vote: ingest | Redis | both |\n| --- | --- | --- | --- | --- | --- |"
+    )?;
+    for row in rows {
         writeln!(
             f,
-            "\nThis build ÷ the one before, round by round:\n\n\
-             | | connections | accepted votes/s | CPU a vote: ingest | Redis | both |\n| --- | --- | --- | --- | --- | --- |"
+            "| {} | {} | {:.2} | {:.2} | {} | {:.2} |",
+            row.title,
+            row.connections,
+            row.votes_per_second,
+            row.server_cpu,
+            shown(row.redis_cpu),
+            row.cpu
         )?;
-        for row in &self.compared {
-            writeln!(
-                f,
-                "| {} | {} | {:.2} | {:.2} | {} | {:.2} |",
-                row.title,
-                row.connections,
-                row.votes_per_second,
-                row.server_cpu,
-                shown(row.redis_cpu),
-                row.cpu
-            )?;
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 fn shown(spread: Option<Spread>) -> String {

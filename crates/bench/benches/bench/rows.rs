@@ -23,6 +23,8 @@ pub(crate) enum Row {
     Ours,
     /// The service, for votes with keys
     OursKeyed,
+    /// The service with all limits of addresses, which nobody reaches
+    OursLimited,
     /// The build that this one is compared with
     #[value(skip)]
     Before,
@@ -44,7 +46,7 @@ pub(crate) enum Serving {
 
 impl Row {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Epoll,
         Self::ActixHttp,
         Self::ActixWeb,
@@ -52,6 +54,7 @@ impl Row {
         Self::NoRedis,
         Self::Ours,
         Self::OursKeyed,
+        Self::OursLimited,
         Self::Before,
         Self::BeforeKeyed,
     ];
@@ -66,6 +69,7 @@ impl Row {
             Self::NoRedis => "ours, recording nothing",
             Self::Ours => "ours, no key",
             Self::OursKeyed => "ours, a key each",
+            Self::OursLimited => "ours, no key, rate limits on",
             Self::Before => "before, no key",
             Self::BeforeKeyed => "before, a key each",
         }
@@ -78,7 +82,7 @@ impl Row {
             Self::ActixWeb => Serving::Floor(Floor::ActixWeb),
             Self::PerVote => Serving::Floor(Floor::PerVote),
             Self::NoRedis => Serving::Floor(Floor::NoRedis),
-            Self::Ours | Self::OursKeyed => Serving::Ours,
+            Self::Ours | Self::OursKeyed | Self::OursLimited => Serving::Ours,
             Self::Before | Self::BeforeKeyed => Serving::Before,
         }
     }
@@ -94,6 +98,27 @@ impl Row {
             self,
             Self::Epoll | Self::ActixHttp | Self::ActixWeb | Self::NoRedis
         )
+    }
+
+    /// Its settings beside the addresses.
+    pub(crate) const fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::OursLimited => &[
+                ("VOTE__LIMITS__ADDRESS_BURST", "1000000/1s"),
+                ("VOTE__LIMITS__ADDRESS_SUSTAINED", "10000000/60s"),
+                ("VOTE__LIMITS__PREFIX_BURST", "1000000/1s"),
+                ("VOTE__LIMITS__PREFIX_SUSTAINED", "10000000/60s"),
+            ],
+            _ => &[],
+        }
+    }
+
+    /// The same without what this one has more.
+    pub(crate) const fn without(self) -> Option<Self> {
+        match self {
+            Self::OursLimited => Some(Self::Ours),
+            _ => None,
+        }
     }
 
     /// The same of the other build.

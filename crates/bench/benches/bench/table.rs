@@ -110,7 +110,7 @@ impl Contestant {
             (Serving::Floor(floor), _) => Server::floor(floor, url.as_deref())?,
             (_, build) => {
                 let build = build.context("there is no other build")?;
-                Server::service(&build.ingest, &[], url.as_deref(), &[])
+                Server::service(&build.ingest, &[], url.as_deref(), row.settings())
             }
         };
         let accepted = server.takes_votes("bench").await?;

@@ -198,7 +198,8 @@ impl Asked {
         let answered = match check(&head.headers, self.limits) {
             Ok(()) => match read(self.payload, self.limits).await {
                 Ok(body) => {
-                    let head = WriteHead::from(&head.headers);
+                    let client = worker.clients().of_head(head);
+                    let head = WriteHead::from(&head.headers).of(client);
                     let written = hot.write(part, &head, &body).await;
                     written.map(|written| path.answer(written))
                 }

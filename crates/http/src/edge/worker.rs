@@ -1,6 +1,6 @@
 //! What is the same for every answer, whichever way its request has come.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use actix_web::HttpResponse;
@@ -13,6 +13,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 
 use super::log_limit::{Failed, LogLimit};
 use crate::bodies::payload_problem;
+use crate::clients::Clients;
 use crate::cors::Cors;
 use crate::http_metrics::{ActiveRequest, HandleCache, HttpMetrics, RouteKey, method_label};
 use crate::lifecycle::Lifecycle;
@@ -28,6 +29,7 @@ pub(crate) struct Edge {
     pub(crate) allow: AllowTable,
     pub(crate) queries: QueryTable,
     pub(crate) cors: Cors,
+    pub(crate) clients: Clients,
     pub(crate) body_limit_bytes: usize,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Worker {
     pub(super) edge: Edge,
     handles: RefCell<HandleCache>,
     log: LogLimit,
+    has_missed_headers: Cell<bool>,
 }
 
 /// A request, as far as its answer is counted under it.
@@ -51,6 +54,7 @@ impl Worker {
         Self {
             handles: RefCell::new(HandleCache::new(edge.metrics.clone())),
             log: LogLimit::new(),
+            has_missed_headers: Cell::new(false),
             edge,
         }
     }
@@ -135,6 +139,22 @@ impl Worker {
     /// What pages may read of answers.
     pub(crate) fn cors(&self) -> &Cors {
         &self.edge.cors
+    }
+
+    /// Whose requests they are.
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.edge.clients
+    }
+
+    /// Counts a connection of a trusted proxy without the header with which it had to begin, and says the first.
+    pub(crate) fn misses_proxy_header(&self) {
+        self.edge.metrics.misses_proxy_header();
+        if !self.has_missed_headers.replace(true) {
+            tracing::warn!(
+                remedy = "let the proxy send it, or turn http.proxy_protocol off",
+                "a connection from http.trusted_proxies did not begin with a header of the PROXY protocol, and was closed; further                  ones are only counted"
+            );
+        }
     }
 
     /// Whether the process has been asked to stop.

@@ -1,9 +1,12 @@
 //! The one operation of a service that writes, as it is asked for and answered before all routes.
 
-use actix_web::HttpResponse;
+use std::net::IpAddr;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
 
+use crate::clients::client_address;
 use crate::cors::IDEMPOTENCY_KEY;
 
 /// A path with one part that varies, and what its answers have in common.
@@ -47,6 +50,16 @@ pub struct WriteHead<'a> {
     pub content_type: Option<&'a str>,
     /// The key.
     pub key: KeyHeader<'a>,
+    /// Whose request it is, as far as its connection and the proxies that are trusted say.
+    pub client: Option<IpAddr>,
+}
+
+impl WriteHead<'_> {
+    /// The same of that client.
+    #[must_use]
+    pub const fn of(self, client: Option<IpAddr>) -> Self {
+        Self { client, ..self }
+    }
 }
 
 /// The `Idempotency-Key` of a request, as it was sent.
@@ -74,7 +87,14 @@ impl<'a> From<&'a HeaderMap> for WriteHead<'a> {
         Self {
             content_type: content_type.and_then(|value| value.to_str().ok()),
             key,
+            client: None,
         }
+    }
+}
+
+impl<'a> From<&'a HttpRequest> for WriteHead<'a> {
+    fn from(request: &'a HttpRequest) -> Self {
+        Self::from(request.headers()).of(client_address(request))
     }
 }
 

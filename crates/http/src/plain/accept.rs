@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 
 use super::connection::{Bounds, Connections, Ended};
+use super::proxied::{HeaderRead, Proxied, read_header};
 use super::replayed::Replayed;
 use crate::edge::{HotRoutes, Worker};
 
@@ -42,6 +43,7 @@ where
 
     fn new_service(&self, (): ()) -> Self::Future {
         let http = self.http.new_service(());
+        let (worker, bounds) = (Rc::clone(&self.worker), self.bounds);
         let hot = self.hot.clone();
         let plain = hot.and_then(|hot| Connections::new(hot, Rc::clone(&self.worker), self.bounds));
         let plain = plain.map(Rc::new);
@@ -50,6 +52,8 @@ where
             Ok(AcceptService {
                 http: Rc::new(http.await?),
                 plain,
+                worker,
+                bounds,
                 stopping,
             })
         })
@@ -60,6 +64,8 @@ where
 pub(crate) struct AcceptService<S, H> {
     http: Rc<S>,
     plain: Option<Rc<Connections<H>>>,
+    worker: Rc<Worker>,
+    bounds: Bounds,
     stopping: Stopping,
 }
 
@@ -81,24 +87,58 @@ where
             tracing::debug!(%error, "TCP_NODELAY can't be set");
         }
         let from = io.peer_addr().ok();
-        let Some(plain) = self.plain.clone() else {
+        let (plain, http) = (self.plain.clone(), Rc::clone(&self.http));
+        if self.worker.clients().is_proxied(from) {
+            let (worker, patience) = (Rc::clone(&self.worker), self.bounds.first);
+            let stopping = Rc::clone(&self.stopping);
+            return Served::Ours {
+                served: Box::pin(async move {
+                    match read_header(&mut io, patience, pin!(stopping())).await {
+                        HeaderRead::Whole(Proxied { from: behind, rest }) => {
+                            let from = behind.or(from);
+                            serve(plain, http, io, (from, rest), stopping()).await
+                        }
+                        HeaderRead::Missing => {
+                            worker.misses_proxy_header();
+                            Ok(())
+                        }
+                        HeaderRead::Ended => Ok(()),
+                    }
+                }),
+            };
+        }
+        if plain.is_none() {
             return Served::Http {
                 served: self.http.call((Replayed::new(io, Vec::new()), from)),
             };
-        };
-        let (http, stopping) = (Rc::clone(&self.http), (self.stopping)());
-        Served::Plain {
-            served: Box::pin(async move {
-                let ended = plain.serve(&mut io, pin!(stopping)).await;
-                match ended {
-                    Ended::Closed => Ok(()),
-                    Ended::HandedOver(read) => {
-                        // On its own, so that a connection that stays here is small.
-                        Box::pin(http.call((Replayed::new(io, read), from))).await
-                    }
-                }
-            }),
         }
+        let begin = (from, Vec::new());
+        Served::Ours {
+            served: Box::pin(serve(plain, http, io, begin, (self.stopping)())),
+        }
+    }
+}
+
+/// Serves a connection: from whom it comes, and what was read of it already.
+async fn serve<S, H>(
+    plain: Option<Rc<Connections<H>>>,
+    http: Rc<S>,
+    mut io: TcpStream,
+    (from, read): (Option<SocketAddr>, Vec<u8>),
+    stopping: LocalBoxFuture<'static, ()>,
+) -> Result<(), S::Error>
+where
+    S: Service<(Replayed, Option<SocketAddr>), Response = ()>,
+    H: HotRoutes,
+{
+    let ended = match plain {
+        Some(plain) => plain.serve(&mut io, from, read, pin!(stopping)).await,
+        None => Ended::HandedOver(read),
+    };
+    match ended {
+        Ended::Closed => Ok(()),
+        // On its own, so that a connection that stays here is small.
+        Ended::HandedOver(read) => Box::pin(http.call((Replayed::new(io, read), from))).await,
     }
 }
 
@@ -107,7 +147,7 @@ pin_project! {
     #[project = ServedProjected]
     pub(crate) enum Served<F, E> {
         Http { #[pin] served: F },
-        Plain { served: LocalBoxFuture<'static, Result<(), E>> },
+        Ours { served: LocalBoxFuture<'static, Result<(), E>> },
     }
 }
 
@@ -120,7 +160,7 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
             ServedProjected::Http { served } => served.poll(context),
-            ServedProjected::Plain { served } => served.as_mut().poll(context),
+            ServedProjected::Ours { served } => served.as_mut().poll(context),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
@@ -75,26 +76,26 @@ impl<H: HotRoutes> Connections<H> {
         })
     }
 
-    /// Answers a connection's requests. `stopping` resolves when idle connections are to be closed.
+    /// Answers the requests of a connection from `peer`, of which `bytes` were read already. `stopping` resolves when idle
+    /// connections are to be closed.
     pub(super) async fn serve(
         &self,
         io: &mut TcpStream,
+        peer: Option<SocketAddr>,
+        mut bytes: Vec<u8>,
         mut stopping: Pin<&mut impl Future<Output = ()>>,
     ) -> Ended {
-        let mut bytes = Vec::with_capacity(ROOM);
+        bytes.reserve(ROOM);
         let mut patience = pin!(sleep(self.bounds.first));
         let mut answered = None;
         loop {
-            bytes.clear();
-            let came = self
-                .wait(
-                    io,
-                    &mut bytes,
-                    patience.as_mut(),
-                    stopping.as_mut(),
-                    answered,
-                )
-                .await;
+            let came = if bytes.is_empty() {
+                let (patience, stopping) = (patience.as_mut(), stopping.as_mut());
+                self.wait(io, &mut bytes, patience, stopping, answered)
+                    .await
+            } else {
+                Came::Bytes
+            };
             match came {
                 Came::Bytes if self.worker.is_draining() => return Ended::HandedOver(bytes),
                 Came::Bytes => {}
@@ -107,7 +108,9 @@ impl<H: HotRoutes> Connections<H> {
                 }
                 Came::Idle | Came::Stop => return close(io).await,
             }
-            let Some(plain) = Plain::parse(&bytes, self.path, self.bounds.body_bytes) else {
+            let client = |headers: &[_]| self.worker.clients().of_headers(peer, headers);
+            let Some(plain) = Plain::parse(&bytes, self.path, self.bounds.body_bytes, client)
+            else {
                 return Ended::HandedOver(bytes);
             };
             match self.answer(io, plain).await {
@@ -115,6 +118,7 @@ impl<H: HotRoutes> Connections<H> {
                 Ok(true) => return close(io).await,
                 Err(_gone) => return Ended::Closed,
             }
+            bytes.clear();
             let now = Instant::now();
             if answered.replace(now).is_none() {
                 patience.as_mut().reset(now + self.bounds.keep_alive);

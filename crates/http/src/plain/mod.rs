@@ -7,6 +7,7 @@
 mod accept;
 mod answer;
 mod connection;
+mod proxied;
 mod replayed;
 mod request;
 

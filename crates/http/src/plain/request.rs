@@ -1,5 +1,7 @@
 //! What is plainly a request that writes, and what is anything else.
 
+use std::net::IpAddr;
+
 use crate::edge::{KeyHeader, WriteHead, WritePath};
 
 /// More headers are not plain.
@@ -26,8 +28,13 @@ struct Headers<'a> {
 }
 
 impl<'a> Plain<'a> {
-    /// The request, if these bytes are one such, whole, and nothing else.
-    pub(super) fn parse(bytes: &'a [u8], path: WritePath, body_limit: usize) -> Option<Self> {
+    /// The request, if these bytes are one such, whole, and nothing else. `client` says whose it is, by its headers.
+    pub(super) fn parse(
+        bytes: &'a [u8],
+        path: WritePath,
+        body_limit: usize,
+        client: impl FnOnce(&[httparse::Header<'a>]) -> Option<IpAddr>,
+    ) -> Option<Self> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let Ok(httparse::Status::Complete(head)) = request.parse(bytes) else {
@@ -37,7 +44,8 @@ impl<'a> Plain<'a> {
             return None;
         }
         let part = path.part_of(request.path?)?;
-        let headers = Headers::read(request.headers)?;
+        let all = &*request.headers;
+        let headers = Headers::read(all)?;
         headers.host?;
         let body = bytes.get(head..)?;
         let length = digits(headers.length?)?;
@@ -54,7 +62,11 @@ impl<'a> Plain<'a> {
         };
         Some(Self {
             part,
-            head: WriteHead { content_type, key },
+            head: WriteHead {
+                content_type,
+                key,
+                client: client(all),
+            },
             origin: headers.origin,
             body,
         })
@@ -123,7 +135,7 @@ mod tests {
     /// The part, the content type, the key and the body, if the request is plain.
     fn plain(line: &str, headers: &str, body: &str) -> Option<(String, Option<String>, bool)> {
         let text = format!("{line}\r\n{headers}\r\n{body}");
-        let found = Plain::parse(text.as_bytes(), PATH, 8)?;
+        let found = Plain::parse(text.as_bytes(), PATH, 8, |_| None)?;
         assert_eq!(found.body, body.as_bytes());
         let has_key = found.head.key != KeyHeader::Missing;
         let content_type = found.head.content_type.map(str::to_owned);

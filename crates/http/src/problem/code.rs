@@ -121,6 +121,8 @@ problems! {
         "The Idempotency-Key was used for another vote; this one was not recorded.";
     TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests", Some(1),
         "Requests come faster than is allowed.";
+    RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Rate limited", Some(1),
+        "Votes come from this address or its network faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded", Some(1),
         "Too many votes are waiting; this one was not recorded. Try again.";
     NotRecorded = "not-recorded", SERVICE_UNAVAILABLE, "Not recorded", Some(1),

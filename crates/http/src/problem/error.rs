@@ -5,7 +5,7 @@ use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, ResponseError};
 
@@ -16,6 +16,9 @@ use super::members;
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
 /// An error that becomes a problem details answer.
 pub struct Problem(Box<Inner>);
 
@@ -24,7 +27,19 @@ struct Inner {
     detail: Option<Cow<'static, str>>,
     members: Vec<(&'static str, serde_json::Value)>,
     allow: Option<HeaderValue>,
+    rate: Option<RateFields>,
     cause: Option<String>,
+}
+
+/// What is said of a limit that is reached (draft-ietf-httpapi-ratelimit-headers-10).
+#[derive(Debug, Clone)]
+pub struct RateFields {
+    /// `RateLimit-Policy`.
+    pub policy: String,
+    /// `RateLimit`.
+    pub rate: String,
+    /// `Retry-After`, in seconds.
+    pub retry_after_s: u32,
 }
 
 impl Problem {
@@ -36,6 +51,7 @@ impl Problem {
             detail: None,
             members: Vec::new(),
             allow: None,
+            rate: None,
             cause: None,
         }))
     }
@@ -51,6 +67,14 @@ impl Problem {
     pub fn method_not_allowed(allow: HeaderValue) -> Self {
         let mut problem = Self::new(ProblemCode::MethodNotAllowed);
         problem.0.allow = Some(allow);
+        problem
+    }
+
+    /// `rate-limited`, with what is said of the limit.
+    #[must_use]
+    pub fn rate_limited(fields: RateFields) -> Self {
+        let mut problem = Self::new(ProblemCode::RateLimited);
+        problem.0.rate = Some(fields);
         problem
     }
 
@@ -141,8 +165,14 @@ impl ResponseError for Problem {
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON)));
         // A refusal of now is no answer for later: no cache may keep it.
         response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-        if let Some(seconds) = self.0.code.retry_after_s() {
+        let rate = self.0.rate.as_ref();
+        let seconds = rate.map(|rate| rate.retry_after_s);
+        if let Some(seconds) = seconds.or(self.0.code.retry_after_s()) {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if let Some(rate) = rate {
+            response.insert_header((RATE_LIMIT_POLICY, rate.policy.as_str()));
+            response.insert_header((RATE_LIMIT, rate.rate.as_str()));
         }
         if let Some(allow) = &self.0.allow {
             response.insert_header((header::ALLOW, allow.clone()));

@@ -17,5 +17,5 @@ pub use self::document::ProblemDocument;
 pub(crate) use self::document::ProblemEntry;
 pub use self::echo::echo;
 pub(crate) use self::error::PROBLEM_JSON;
-pub use self::error::Problem;
+pub use self::error::{Problem, RateFields};
 pub use self::responses::{ProblemGroup, ProblemResponses, responses};

@@ -80,6 +80,16 @@ fn response(codes: &[ProblemCode]) -> Response {
         let retry_after = text_header("Seconds to wait before asking again.");
         response = response.header("Retry-After", retry_after);
     }
+    if codes.contains(&ProblemCode::RateLimited) {
+        let policy = text_header(
+            "The limit that is reached, such as `\"address-burst\";q=60;w=10`: so many in so many seconds.",
+        );
+        let rate = text_header(
+            "What is left of it, and for how many seconds, such as `\"address-burst\";r=0;t=3`.",
+        );
+        response = response.header("RateLimit-Policy", policy);
+        response = response.header("RateLimit", rate);
+    }
     if codes.contains(&ProblemCode::Unauthorized) {
         response = response.header("WWW-Authenticate", text_header("`Bearer`."));
     }

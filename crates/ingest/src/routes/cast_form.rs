@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use vote_domain::{Direction, Language};
 use vote_http::form::{self, Field};
-use vote_http::{Problem, ProblemCode, TimelyBody};
+use vote_http::{Problem, ProblemCode, TimelyBody, client_address};
 use vote_runtime::Settings;
 use vote_site::words::Words;
 use vote_store::VoteWriter;
@@ -77,6 +77,12 @@ pub(crate) struct VoteForm {
         (status = 415, description = "The body is no form, or is compressed.", body = String, content_type = "text/html"),
         (status = 422, description = "No such candidate or channel, the other direction, or a key of another vote.",
             body = String, content_type = "text/html"),
+        (status = 429, description = "Votes come faster than is allowed; not recorded: a page that offers to send it again.", body = String,
+            content_type = "text/html", headers(
+                ("Retry-After" = u32, description = "Seconds to wait before it is sent again."),
+                ("RateLimit-Policy" = String, description = "The limit that is reached."),
+                ("RateLimit" = String, description = "What is left of it."),
+            )),
         (status = 503, description = "Not recorded, for now: a page that offers to send it again.", body = String, content_type = "text/html",
             headers(("Retry-After" = u32, description = "Seconds to wait before it is sent again."))),
         (status = 504, description = "Whether it is recorded is not known: a page that offers to send it again, under the same key.",
@@ -103,10 +109,13 @@ pub(crate) async fn cast_form(
     if let Some(language) = form::value(&fields, "lang").and_then(Language::of_tag) {
         place.words = Words::of(language);
     }
-    let ended = match origin::check(request.headers(), &settings) {
-        Ok(()) => vote(place, &fields, &votes).await,
+    if let Err(problem) = origin::check(request.headers(), &settings) {
         // What a stranger's page has filled in is not offered again.
-        Err(problem) => return of_problem(place, problem, &[]),
+        return of_problem(place, problem, &[]);
+    }
+    let ended = match votes.limits.admit(client_address(&request)) {
+        Ok(()) => vote(place, &fields, &votes).await,
+        Err(problem) => Err(problem),
     };
     ended.unwrap_or_else(|problem| of_problem(place, problem, &fields))
 }

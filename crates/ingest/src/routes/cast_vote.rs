@@ -9,6 +9,7 @@ use vote_domain::Clock;
 use vote_http::{HotRoutes, Problem, ProblemCode, TimelyBody, WriteHead, WritePath, Written};
 use vote_store::{Clocks, VoteWriter};
 
+use crate::limits::AddressLimits;
 use crate::vote::{
     CastVote, Received, VoteAccepted, VoteProblems, answer, cast, find_poll, read_vote,
 };
@@ -17,7 +18,7 @@ use crate::vote::{
 ///
 /// A vote answered with `201` is recorded exactly once, whatever happens afterwards. Send a fresh
 /// `Idempotency-Key` with each vote and repeat the request with the same key for as long as the
-/// answer is `503`, `504` or none at all: `200` then says that the vote had been recorded before, with
+/// answer is `429`, `503`, `504` or none at all: `200` then says that the vote had been recorded before, with
 /// a receipt that is as good as the first.
 #[utoipa::path(
     operation_id = "castVote",
@@ -51,7 +52,7 @@ pub(crate) async fn cast_vote(
     TimelyBody(body): TimelyBody,
     votes: Data<Votes>,
 ) -> Result<HttpResponse, Problem> {
-    let head = WriteHead::from(request.headers());
+    let head = WriteHead::from(&request);
     let written = votes.write(&poll, &head, &body).await?;
     Ok(VOTES.answer(written))
 }
@@ -71,6 +72,7 @@ pub const VOTES: WritePath = WritePath {
 #[derive(Clone)]
 pub(crate) struct Votes {
     pub(crate) writer: Arc<VoteWriter>,
+    pub(crate) limits: AddressLimits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) key_required: bool,
@@ -98,6 +100,8 @@ impl HotRoutes for Votes {
         head: &WriteHead<'_>,
         body: &[u8],
     ) -> Result<Written, Problem> {
+        // Before anything else: whoever is beyond a limit costs as little as can be.
+        self.limits.admit(head.client)?;
         let open = find_poll(&self.writer, poll)?;
         let receipt_key = self
             .writer

@@ -6,6 +6,6 @@ vote_http::problem_groups! {
         MalformedBody, MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired,
         EligibilityNotAvailable, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen, PollPaused,
         PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnsupportedContentEncoding, UnknownCandidate, CandidateWithdrawn, UnknownChannel,
-        DirectionMismatch, IdempotencyKeyReused, Overloaded, NotRecorded, StoreUnavailable, OutcomeUnknown,
+        DirectionMismatch, IdempotencyKeyReused, RateLimited, Overloaded, NotRecorded, StoreUnavailable, OutcomeUnknown,
     ];
 }

@@ -15,7 +15,7 @@ use super::answer::{VoteStatus, vote_accepted};
 use super::{Received, VoteProblems, answer, read_vote};
 
 /// Those that a server meets: their tests are in `tests/it`.
-const OF_THE_SERVER: [ProblemCode; 7] = [
+const OF_THE_SERVER: [ProblemCode; 8] = [
     ProblemCode::MalformedPollId,
     ProblemCode::UnknownPoll,
     ProblemCode::StoreUnavailable,
@@ -23,6 +23,7 @@ const OF_THE_SERVER: [ProblemCode; 7] = [
     ProblemCode::BodyTooLarge,
     ProblemCode::InvalidQuery,
     ProblemCode::UnsupportedContentEncoding,
+    ProblemCode::RateLimited,
 ];
 
 /// So many seconds after the opening.

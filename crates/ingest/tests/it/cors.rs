@@ -19,7 +19,7 @@ const FIELDS: [(&str, &str); 2] = [
     ("access-control-allow-origin", PAGE),
     (
         "access-control-expose-headers",
-        "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, Retry-After, WWW-Authenticate",
+        "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
     ),
 ];
 
@@ -154,6 +154,10 @@ async fn of_settings(read: &mut Read) {
         .await
         .expect("closed")
         .expect("read");
+    let limits = [ORIGINS, ("VOTE__LIMITS__ADDRESS_BURST", "1/1h")];
+    let limited = show.app_with(&limits).await;
+    assert!(limited.vote("ana", None).await.is_accepted());
+    read.problem("rate-limited", ana(&limited)).await;
     assert!(answer.contains("\"code\":\"request-timeout\""), "{answer}");
     for (name, value) in FIELDS {
         assert!(answer.contains(&format!("{name}: {value}\r\n")), "{answer}");

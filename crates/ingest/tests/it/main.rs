@@ -9,6 +9,7 @@ mod draining;
 mod files;
 mod forgotten;
 mod forms;
+mod limits;
 mod outage;
 mod servers;
 mod tracing_export;

@@ -49,7 +49,7 @@ const NAMES: [&str; 38] = [
 ];
 
 /// Problems that a vote of the page may meet.
-const PROBLEMS: [&str; 13] = [
+const PROBLEMS: [&str; 14] = [
     "poll-not-open",
     "poll-paused",
     "poll-closed",
@@ -60,6 +60,7 @@ const PROBLEMS: [&str; 13] = [
     "unknown-poll",
     "idempotency-key-reused",
     "outcome-unknown",
+    "rate-limited",
     "overloaded",
     "not-recorded",
     "other",

@@ -6,6 +6,7 @@
 mod error;
 mod feed_tokens;
 mod layers;
+mod limits;
 mod merge;
 mod origins;
 mod reference;
@@ -25,6 +26,7 @@ use self::reference::takes;
 
 pub use self::error::{Origin, SettingsError, Violation};
 pub use self::feed_tokens::{FeedToken, FeedTokensError, read_feed_tokens};
+pub use self::limits::LimitsSettings;
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::schema::schema_json;
 pub use self::sections::{
@@ -48,6 +50,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// How votes reach the store.
     pub commit: LaneConfig,
+    /// How often votes may come from an address.
+    pub limits: LimitsSettings,
     /// The directory of polls.
     pub polls: PollsSettings,
     /// How figures are read.
@@ -145,6 +149,7 @@ impl Settings {
     /// concerns several sections is here.
     fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
         self.redis.check(refuse);
+        self.http.check(refuse);
         self.receipts.check(refuse);
         self.access.check(refuse);
         self.current.check(refuse);

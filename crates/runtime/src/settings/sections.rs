@@ -9,11 +9,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use vote_domain::{PollId, Secret};
+use vote_limits::{ClientAddress, Proxies};
 use vote_store::units;
 
 use super::feed_tokens::{FeedToken, parse_all};
 use super::reference::takes;
-use super::{origins, values};
+use super::{limits, origins, values};
 
 /// `http.*`
 #[derive(Debug, Clone, Deserialize)]
@@ -43,6 +44,12 @@ pub struct HttpSettings {
     pub cors_allowed_origins: Vec<String>,
     /// Names of request headers that pages may send beside those that the services know, in lower case.
     pub cors_allowed_headers: Vec<String>,
+    /// Addresses of proxies that are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Where such a proxy says who has asked it.
+    pub client_address: ClientAddress,
+    /// Whether their connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
 }
 
 impl HttpSettings {
@@ -55,8 +62,33 @@ impl HttpSettings {
         }
     }
 
+    /// The proxies that are believed, and the header that they write.
+    #[must_use]
+    pub fn proxies(&self) -> Proxies {
+        Proxies::new(limits::nets(&self.trusted_proxies), self.client_address)
+    }
+
+    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        if !self.trusted_proxies.is_empty() {
+            return;
+        }
+        let why = "is of no use without http.trusted_proxies: nobody else is believed";
+        if self.client_address != ClientAddress::Connection {
+            refuse("http.client_address", why);
+        }
+        if self.proxy_protocol {
+            refuse("http.proxy_protocol", why);
+        }
+    }
+
     /// Writes origins and header names as browsers do, and says to `refuse` which are none.
     pub(super) fn normalise(&mut self, refuse: &mut dyn FnMut(&str, &str)) {
+        normalise(
+            "http.trusted_proxies",
+            &mut self.trusted_proxies,
+            limits::parse_proxy,
+            refuse,
+        );
         normalise(
             "http.cors_allowed_origins",
             &mut self.cors_allowed_origins,

@@ -4,9 +4,9 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
-    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogSettings, OverlaySettings,
-    PollsSettings, ReceiptSettings, ShutdownSettings, SiteSettings, SnapshotSettings,
-    SpillSettings, StreamSettings,
+    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LimitsSettings, LogSettings,
+    OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
+    SnapshotSettings, SpillSettings, StreamSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -50,6 +50,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("admin", of::<AdminSettings>()),
         ("log", of::<LogSettings>()),
         ("commit", of::<LaneConfig>()),
+        ("limits", of::<LimitsSettings>()),
         ("polls", of::<PollsSettings>()),
         ("snapshot", of::<SnapshotSettings>()),
         ("stream", of::<StreamSettings>()),

@@ -133,3 +133,43 @@ fn the_defaults_as_a_settings_file_change_nothing() {
         format!("{:?}", load(None, &[]).expect("defaults"))
     );
 }
+
+#[test]
+fn there_are_no_limits_and_no_trusted_proxies_unless_they_are_named() {
+    let defaults = load(None, &[]).expect("defaults");
+    assert!(defaults.limits.config().is_none());
+    assert_eq!(defaults.http.proxies().header(), None);
+    let settings = load(
+        None,
+        &[
+            ("VOTE__LIMITS__ADDRESS_BURST", "60/10s"),
+            ("VOTE__LIMITS__PREFIX_SUSTAINED", "20/5m"),
+            ("VOTE__LIMITS__MEMORY_MIB", "2"),
+            ("VOTE__HTTP__TRUSTED_PROXIES", "10.0.0.7, 2001:db8::/48"),
+            ("VOTE__HTTP__CLIENT_ADDRESS", "x_forwarded_for"),
+        ],
+    )
+    .expect("right");
+    let limits = settings.limits.config().expect("limits");
+    let rates = limits.rates;
+    assert_eq!(rates.address_burst.expect("one").to_string(), "60/10s");
+    assert_eq!(rates.prefix_sustained.expect("one").seconds(), 300);
+    assert!(rates.address_sustained.is_none() && rates.prefix_burst.is_none());
+    assert_eq!(limits.memory_bytes, 2 << 20);
+    let proxies = settings.http.proxies();
+    assert_eq!(proxies.header(), Some("x-forwarded-for"));
+    for (address, is_trusted) in [
+        ("10.0.0.7", true),
+        ("::ffff:10.0.0.7", true),
+        ("10.0.0.8", false),
+        ("2001:db8:0:5::1", true),
+        ("2001:db8:1::1", false),
+    ] {
+        let address = address.parse().expect("an address");
+        assert_eq!(proxies.trusts(address), is_trusted, "{address}");
+    }
+    // A file of carriers alone makes limits, too.
+    let carriers = [("VOTE__LIMITS__CARRIERS_FILE", "/none")];
+    let carriers = load(None, &carriers).expect("right");
+    assert!(carriers.limits.config().is_some());
+}

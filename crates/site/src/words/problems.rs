@@ -73,6 +73,10 @@ pub(super) fn portuguese(code: &str) -> Advice {
             "Não sabemos se seu voto foi registrado",
             "Envie de novo agora: o mesmo voto conta uma vez só.",
         ),
+        "rate-limited" => again(
+            "Votos demais desta rede",
+            "Seu voto não foi registrado. Espere um pouco e envie de novo: ele conta uma vez só.",
+        ),
         "overloaded" | "not-recorded" | "store-unavailable" | "draining" => again(
             "O serviço está ocupado",
             "Seu voto não foi registrado. Envie de novo: ele conta uma vez só.",
@@ -129,6 +133,10 @@ pub(super) fn english(code: &str) -> Advice {
         "outcome-unknown" => again(
             "We don't know whether your vote was recorded",
             "Send it again now: the same vote counts once.",
+        ),
+        "rate-limited" => again(
+            "Too many votes from this network",
+            "Your vote was not recorded. Wait a little, and send it again: it counts once.",
         ),
         "overloaded" | "not-recorded" | "store-unavailable" | "draining" => again(
             "The service is busy",
@@ -187,6 +195,10 @@ pub(super) fn spanish(code: &str) -> Advice {
             "No sabemos si tu voto se registró",
             "Envíalo de nuevo ahora: el mismo voto cuenta una sola vez.",
         ),
+        "rate-limited" => again(
+            "Demasiados votos desde esta red",
+            "Tu voto no se registró. Espera un poco y envíalo de nuevo: cuenta una sola vez.",
+        ),
         "overloaded" | "not-recorded" | "store-unavailable" | "draining" => again(
             "El servicio está ocupado",
             "Tu voto no se registró. Envíalo de nuevo: cuenta una sola vez.",
@@ -209,6 +221,7 @@ mod tests {
             "poll-paused",
             "poll-closed",
             "outcome-unknown",
+            "rate-limited",
             "overloaded",
             "not-recorded",
             "store-unavailable",

@@ -127,6 +127,43 @@ fn values_with_a_type_of_their_own_are_refused_with_what_they_take() {
         ("VOTE__LOG__LEVEL", "info,vote_store", "takes level"),
         ("VOTE__REDIS__URL", "http://h", "takes URL with redis://"),
         ("VOTE__REDIS__URL", "h:6379", "takes URL with redis://"),
+        ("VOTE__LIMITS__ADDRESS_BURST", "20", "\"20\" is no limit"),
+        (
+            "VOTE__LIMITS__ADDRESS_BURST",
+            "0/10s",
+            "takes votes in a time, such as 60/10s, 600/1h",
+        ),
+        (
+            "VOTE__LIMITS__PREFIX_SUSTAINED",
+            "1/25h",
+            "takes votes in a time",
+        ),
+        ("VOTE__HTTP__TRUSTED_PROXIES", "proxy", "is no prefix"),
+        (
+            "VOTE__HTTP__TRUSTED_PROXIES",
+            "10.0.0.1/8",
+            "10.0.0.0/8 was meant",
+        ),
+        (
+            "VOTE__HTTP__TRUSTED_PROXIES",
+            "10.0.0.1, 0.0.0.0/0",
+            "everybody would be trusted",
+        ),
+        (
+            "VOTE__HTTP__CLIENT_ADDRESS",
+            "x-forwarded-for",
+            "takes one of connection, forwarded, x_forwarded_for",
+        ),
+        (
+            "VOTE__HTTP__CLIENT_ADDRESS",
+            "forwarded",
+            "is of no use without http.trusted_proxies",
+        ),
+        (
+            "VOTE__HTTP__PROXY_PROTOCOL",
+            "true",
+            "is of no use without http.trusted_proxies",
+        ),
         (
             "VOTE__RECEIPTS__KEY",
             "abc",
