@@ -65,6 +65,13 @@ impl Keys {
         self.current.load_full()
     }
 
+    /// Waits for the first reading, however it ends.
+    pub(crate) async fn first_reading(&self) {
+        let mut readings = self.last.subscribe();
+        let read = readings.wait_for(Option::is_some);
+        let _late = tokio::time::timeout(self.config.timeout * 2, read).await;
+    }
+
     /// Reads them for as long as the process goes on.
     pub(crate) async fn follow(self: Arc<Self>, cancel: CancellationToken) {
         let mut failing = false;

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+/// The `iss` of tokens that are made here, where nobody names another.
+pub const DEFAULT_ISSUER: &str = "votectl";
+
 /// A key that tokens are signed with (Ed25519).
 pub struct SigningKey {
     pair: Ed25519KeyPair,

@@ -55,6 +55,11 @@ impl Voters {
         Ok(Arc::new(voters))
     }
 
+    /// Waits until the keys were looked for once, so that a process that has just started refuses nobody for want of them.
+    pub async fn first_reading(&self) {
+        self.keys.first_reading().await;
+    }
+
     /// Whether keys are known: without them no token can be verified.
     #[must_use]
     pub fn has_keys(&self) -> bool {

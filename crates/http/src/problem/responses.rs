@@ -80,8 +80,9 @@ fn response(codes: &[ProblemCode]) -> Response {
         let retry_after = text_header("Seconds to wait before asking again.");
         response = response.header("Retry-After", retry_after);
     }
-    if codes.contains(&ProblemCode::Unauthorized) {
-        response = response.header("WWW-Authenticate", text_header("`Bearer`."));
+    if codes.iter().any(|code| code.challenge().is_some()) {
+        let what = "`Bearer`, with `error=\"invalid_token\"` where there was one.";
+        response = response.header("WWW-Authenticate", text_header(what));
     }
     if codes.contains(&ProblemCode::UnsupportedContentEncoding) {
         let accept = text_header("`identity`, where it was the body's coding that was refused.");

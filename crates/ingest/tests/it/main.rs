@@ -12,5 +12,6 @@ mod forms;
 mod outage;
 mod servers;
 mod tracing_export;
+mod voters;
 mod votes;
 mod withdrawal;
