@@ -106,19 +106,26 @@ impl VoterKeys {
             .then(|| Arc::clone(keys.entry(id.clone()).or_default()))
     }
 
-    /// Sees to the keys of all polls that are known, and lets go of the others'.
-    pub(crate) async fn follow(&self, known: &KnownPolls, nodes: &Nodes, random: fn() -> [u8; 32]) {
+    /// Sees to the keys that this process has not, or to those that it has: the first are needed before their polls are published,
+    /// and the others keep nobody waiting. Lets go of polls that are not known any more.
+    pub(crate) async fn follow(
+        &self,
+        known: &KnownPolls,
+        nodes: &Nodes,
+        random: fn() -> [u8; 32],
+        it_has: bool,
+    ) {
         let polls = known
             .iter()
             .filter_map(|(_, poll)| poll.document.as_ref().ok());
         let keys: Vec<_> = polls
             .filter_map(|poll| Some((poll, self.of(poll)?)))
+            .filter(|(_, key)| key.load().is_some() == it_has)
             .collect();
-        join_all(
-            keys.iter()
-                .map(|(poll, key)| key.follow(poll, nodes, random)),
-        )
-        .await;
+        let following = keys
+            .iter()
+            .map(|(poll, key)| key.follow(poll, nodes, random));
+        join_all(following).await;
         let is_known = |id: &PollId| known.iter().any(|(known, _)| known == id);
         self.0.lock().retain(|id, _| is_known(id));
     }

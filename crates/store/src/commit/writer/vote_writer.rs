@@ -187,7 +187,9 @@ impl VoteWriter {
         known.read(&self.nodes).await?;
         // Before the polls are published: their first vote may come at once.
         let random = self.config.random;
-        self.voter_keys.follow(known, &self.nodes, random).await;
+        self.voter_keys
+            .follow(known, &self.nodes, random, false)
+            .await;
         let directory = self.directory.load_full().unwrap_or_default();
         let directory = directory.next(known, |poll| {
             OpenPoll::new(
@@ -199,6 +201,9 @@ impl VoteWriter {
         });
         self.lanes.retain(|poll| directory.prospects(poll));
         self.directory.store(Some(Arc::new(directory)));
+        self.voter_keys
+            .follow(known, &self.nodes, random, true)
+            .await;
         self.receipt_key
             .follow(&self.nodes, self.config.random)
             .await
