@@ -17,13 +17,15 @@ ALLOWED = {
     "vote-runtime": {"vote-domain", "vote-store", "vote-limits"},
     "vote-http": {"vote-domain", "vote-runtime", "vote-limits"},
     "vote-site": {"vote-domain"},
-    "vote-ingest": {"vote-domain", "vote-store", "vote-runtime", "vote-http", "vote-limits", "vote-site"},
+    # Tokens of voters and their keys: neither the web server nor the store.
+    "vote-voters": {"vote-domain", "vote-client"},
+    "vote-ingest": {"vote-domain", "vote-store", "vote-runtime", "vote-http", "vote-limits", "vote-site", "vote-voters"},
     "vote-overlay": set(),
     "vote-results": {"vote-domain", "vote-store", "vote-runtime", "vote-http", "vote-overlay", "vote-site"},
     "vote-bench": set(),
     "vote-client": {"vote-runtime"},
-    "vote-dev": {"vote-client", "vote-store"},
-    "votectl": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-dev", "vote-overlay"},
+    "vote-dev": {"vote-client", "vote-store", "vote-voters"},
+    "votectl": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-dev", "vote-overlay", "vote-voters"},
     # Faults from outside: real processes, and what the operator looks at to see what they did.
     "vote-chaos": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-testkit"},
 }

@@ -52,6 +52,8 @@ OWNED = {
     "admin.bind",
     "receipts.key_file",
     "spill.dir",
+    "voters.jwks_file",
+    "voters.jwks_ca_file",
     "access.production_token_file",
     "access.broadcast_token_file",
 }

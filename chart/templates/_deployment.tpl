@@ -210,5 +210,13 @@ emptyDir:
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .component "ingest" -}}
+{{- range $name, $file := dict "keys" "jwks.json" "ca" "ca.crt" -}}
+{{- $source := index $.root.Values.ingest.voters $name -}}
+{{- with $source.existingSecret -}}
+{{- $secrets = append $secrets (dict "name" (printf "voter-%s" $name) "secret" . "items" (dict $file $source.key)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml $secrets -}}
 {{- end -}}

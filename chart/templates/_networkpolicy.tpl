@@ -71,6 +71,17 @@ spec:
       {{- end }}
     {{- end }}
     {{- end }}
+    {{- with dig "voters" "jwks_url" "" $values.settings }}
+    {{- if eq $.component "ingest" }}
+    # The keys of voter tokens.
+    - ports:
+        - { port: {{ regexFind ":[0-9]+(/|$)" (trimPrefix "https:" (trimPrefix "http:" .)) | trimAll ":/" | default (hasPrefix "https:" . | ternary "443" "80") }}, protocol: TCP }
+      {{- with $.root.Values.ingest.voters.networkPolicyTo }}
+      to:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- end }}
+    {{- end }}
     {{- with $values.networkPolicy.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -25,6 +25,19 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .component "ingest" -}}
+{{- with .root.Values.ingest.voters -}}
+{{- if .keys.existingSecret -}}
+{{- if dig "voters" "jwks_url" "" $values.settings -}}
+{{- fail "ingest.voters.keys: the keys come from settings.voters.jwks_url or from this Secret: leave one of them out" -}}
+{{- end -}}
+{{- $owned = mergeOverwrite $owned (dict "voters" (dict "jwks_file" "/etc/paredao/voter-keys/jwks.json")) -}}
+{{- end -}}
+{{- if .ca.existingSecret -}}
+{{- $owned = mergeOverwrite $owned (dict "voters" (dict "jwks_ca_file" "/etc/paredao/voter-ca/ca.crt")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and (eq .component "ingest") .root.Values.ingest.spill.enabled -}}
 {{- with .root.Values.ingest.spill -}}
 {{- $spill := dict "dir" "/var/lib/paredao/spill" -}}

@@ -23,6 +23,9 @@ pub struct Ready {
     /// The file with the token of production; none where the settings of whoever started this may name one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub production_token_file: Option<PathBuf>,
+    /// The file with the key of this run's voter tokens; none where the settings of whoever started this may name others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voter_key_file: Option<PathBuf>,
 }
 
 /// Whoever starts the supervisor.
@@ -47,6 +50,12 @@ pub trait Host {
     /// # Errors
     /// Those that end everything.
     fn secret(&mut self) -> Result<String, Self::Error>;
+
+    /// 32 bytes that nobody guesses.
+    ///
+    /// # Errors
+    /// Those that end everything.
+    fn seed(&mut self) -> Result<[u8; 32], Self::Error>;
 
     /// Everything is ready.
     ///

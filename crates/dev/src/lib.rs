@@ -17,6 +17,7 @@ mod ports;
 mod signals;
 mod specs;
 mod supervisor;
+mod voter_key;
 
 pub use self::error::DevError;
 pub use self::host::{Host, Ready};

@@ -5,9 +5,13 @@ use crate::names::{INGEST, REDIS, RESULTS};
 use anyhow::Context as _;
 use std::fs;
 use std::path::Path;
+use vote_voters::mint::DEFAULT_ISSUER;
 
 /// The results service's setting of the file with the token of production.
 const TOKEN_FILE: &str = "VOTE__ACCESS__PRODUCTION_TOKEN_FILE";
+
+/// The ingest service's setting of the file with the keys of voter tokens.
+const VOTER_KEYS_FILE: &str = "VOTE__VOTERS__JWKS_FILE";
 
 const CORS_ALLOWED_ORIGINS: &str = "VOTE__HTTP__CORS_ALLOWED_ORIGINS";
 
@@ -49,6 +53,8 @@ pub(crate) struct Place<'p> {
     pub(crate) other: u16,
     /// The file with the token of production.
     pub(crate) token: Option<&'p Path>,
+    /// The file with the public key of voter tokens.
+    pub(crate) voter_keys: Option<&'p Path>,
 }
 
 /// A service on this Redis.
@@ -60,6 +66,7 @@ pub(crate) fn service(name: &'static str, place: Place<'_>) -> Spec {
         admin,
         other,
         token,
+        voter_keys,
     } = place;
     let (link, other) = match name {
         INGEST => ("VOTE__SITE__URL", format!("http://127.0.0.1:{other}")),
@@ -79,6 +86,10 @@ pub(crate) fn service(name: &'static str, place: Place<'_>) -> Spec {
     ];
     if let Some(token) = token.filter(|_| name == RESULTS) {
         env.push((TOKEN_FILE, token.display().to_string()));
+    }
+    if let Some(keys) = voter_keys.filter(|_| name == INGEST) {
+        env.push((VOTER_KEYS_FILE, keys.display().to_string()));
+        env.push(("VOTE__VOTERS__ISSUER", DEFAULT_ISSUER.to_owned()));
     }
     // Figures are for any page already.
     if name == INGEST && !names_origins() {
@@ -101,6 +112,22 @@ pub(crate) fn names_token() -> bool {
     [
         "VOTE__ACCESS__PRODUCTION_TOKEN",
         TOKEN_FILE,
+        "VOTE__CONFIG_FILE",
+    ]
+    .iter()
+    .any(|name| std::env::var_os(name).is_some())
+}
+
+/// Whether who started this has named keys of voter tokens, or a settings file that may.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services read these settings, the supervisor only stays out of their way"
+)]
+pub(crate) fn names_voter_keys() -> bool {
+    [
+        "VOTE__VOTERS__JWKS_URL",
+        VOTER_KEYS_FILE,
+        "VOTE__VOTERS__ISSUER",
         "VOTE__CONFIG_FILE",
     ]
     .iter()

@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::ports::Choice;
 use crate::signals::{StopSignals, impatience};
 use crate::specs;
+use crate::voter_key;
 use anyhow::Context as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -75,9 +76,14 @@ async fn serve<H: Host>(
         true => None,
         false => Some(desk_token::prepare(data_dir, &host.secret()?).map_err(DevError::from)?),
     };
+    let voter_key = match specs::names_voter_keys() {
+        true => None,
+        false => Some(voter_key::prepare(data_dir, host.seed()?).map_err(DevError::from)?),
+    };
     let services = Services {
         redis_url: &redis_url,
         token: token.as_deref(),
+        voter_keys: voter_key.as_ref().map(|key| key.public.as_path()),
     };
     start_services(options, data_dir, addresses, services, children).await?;
     let url = |choice: &Choice| format!("http://127.0.0.1:{}", choice.port);
@@ -89,6 +95,7 @@ async fn serve<H: Host>(
         redis: redis_url,
         data_dir: data_dir.to_owned(),
         production_token_file: token,
+        voter_key_file: voter_key.map(|key| key.private),
     })?;
     Err(first_end(children).await.into())
 }
@@ -117,13 +124,18 @@ async fn start_redis(
 struct Services<'s> {
     redis_url: &'s str,
     token: Option<&'s Path>,
+    voter_keys: Option<&'s Path>,
 }
 
 async fn start_services(
     options: &Options,
     data_dir: &Path,
     addresses: &Addresses,
-    Services { redis_url, token }: Services<'_>,
+    Services {
+        redis_url,
+        token,
+        voter_keys,
+    }: Services<'_>,
     children: &mut Vec<Child>,
 ) -> Result<(), DevError> {
     let bin_dir = match &options.bin_dir {
@@ -148,6 +160,7 @@ async fn start_services(
             admin: admin.port,
             other: other.port,
             token,
+            voter_keys,
         };
         children.push(Child::start(specs::service(name, place), data_dir)?);
     }

@@ -34,7 +34,9 @@ pub mod wire_time;
 pub mod zone;
 
 pub use clock::{Clock, ManualClock};
-pub use definition::choices::{Direction, Eligibility, Kind, Language, ReleaseRule, Visibility};
+pub use definition::choices::{
+    Direction, Eligibility, Kind, Language, LimitPeriod, ReleaseRule, Visibility,
+};
 pub use definition::difference::Difference;
 pub use definition::poll_definition::{Candidate, Channel, PollDefinition, TakesNoVotes};
 pub use definition::poll_file::{MAX_FILE_BYTES, PollFile};
@@ -57,6 +59,7 @@ pub use poll::redefine::RedefineError;
 pub use poll::release_order::{HeldCandidate, HeldFigures, Release, ReleaseOrder};
 pub use poll::schedule::{ExtendError, NOTICE, RescheduleError};
 pub use poll::state::{IllegalTransition, PollState, Transition};
+pub use poll::voters::ForgetVotersError;
 pub use poll::withdrawal::{WithdrawError, Withdrawal};
 pub use poll::{DeleteError, OpenError, Poll};
 pub use secret::Secret;
@@ -64,5 +67,6 @@ pub use shown::escaped;
 pub use vote::admission::{Refusal, admit};
 pub use vote::digest::{KeyDigest, VoterDigest};
 pub use vote::idempotency_key::{IdempotencyKey, IdempotencyKeyError};
+pub use vote::period::VotingPeriod;
 pub use vote::receipt::{Receipt, ReceiptError, ReceiptKey};
 pub use vote::writer::{WriterId, WriterIdError};

@@ -73,7 +73,7 @@ pub use self::cli::{main, main_from};
 pub use self::clients::client_address;
 pub use self::cors::{IDEMPOTENCY_KEY, is_among};
 pub use self::edge::{
-    HotRead, HotRoutes, KeyHeader, NoHotRoutes, WriteHead, WritePath, Written, is_head,
+    HotRead, HotRoutes, NoHotRoutes, SentHeader, WriteHead, WritePath, Written, is_head,
 };
 pub use self::error::{BoxError, StartError, StopError};
 pub use self::lifecycle::Lifecycle;

@@ -9,6 +9,7 @@ mod routes;
 mod service;
 mod spill;
 mod vote;
+mod voters;
 
 pub use routes::cast_vote::VOTES;
 pub use service::Ingest;

@@ -13,11 +13,13 @@ use vote_store::{
     Clocks, Durability, Ended, Program, Store, StoreError, VoteWriter, VoteWriterConfig, Watched,
     longest_apart,
 };
+use vote_voters::Voters;
 
 use crate::limits::AddressLimits;
 use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
 use crate::spill::{self, Place, SpillDir};
+use crate::voters;
 
 /// The part of the time for the drain that is kept for writing what is left over.
 const SPILL_SHARE: u32 = 4;
@@ -42,6 +44,7 @@ pub struct Ingest {
     settings: Arc<Settings>,
     clock: Arc<dyn vote_domain::Clock>,
     spill: Option<SpillDir>,
+    voters: Option<Arc<Voters>>,
 }
 
 impl Service for Ingest {
@@ -57,6 +60,7 @@ impl Service for Ingest {
         let settings = Arc::clone(&context.settings);
         let spill = SpillDir::open(settings.spill.dir.as_deref(), context).await?;
         let limits = AddressLimits::start(context)?;
+        let voters = voters::start(&settings.voters, context).await?;
         let store = Store::new(&settings.redis)?;
         check_durability(&store, settings.commit.durability).await?;
         let config = VoteWriterConfig {
@@ -85,6 +89,7 @@ impl Service for Ingest {
             settings,
             clock: Arc::clone(&context.clock),
             spill,
+            voters,
         })
     }
 
@@ -137,6 +142,7 @@ impl Ingest {
             clock: Arc::clone(&self.clock),
             clocks: Arc::clone(&self.clocks),
             key_required: self.settings.commit.idempotency_key_required,
+            voters: self.voters.clone(),
         }
     }
 }

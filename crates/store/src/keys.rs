@@ -16,6 +16,11 @@ pub(crate) const RECEIPT_KEY: &str = "vote:receipts:key";
 /// voters, at about 20 bytes per voter: 65,536 buckets carry 33 million voters per shard that way.
 pub(crate) const VOTER_BUCKETS: u32 = 65_536;
 
+/// The key of the digests that stand for a poll's voters. Not below `vote:poll:`, which who reads figures may read.
+pub(crate) fn voter_key(poll: &PollId) -> String {
+    format!("vote:voters:{poll}")
+}
+
 /// A poll's document.
 pub(crate) fn poll(poll: &PollId) -> String {
     format!("vote:poll:{poll}")
@@ -122,6 +127,7 @@ mod tests {
         assert_eq!(sealed(&id), "vote:poll:paredao-01:final");
         assert_eq!(restoring(&id), "vote:poll:paredao-01:import");
         assert_eq!(deleted(&id), "vote:poll:paredao-01:deleted");
+        assert_eq!(voter_key(&id), "vote:voters:paredao-01");
         assert_eq!(shard.restoring(), "vote:{paredao-01/7}:import");
         assert_eq!(shard.state(), "vote:{paredao-01/7}:state");
         assert_eq!(shard.tally(), "vote:{paredao-01/7}:tally");

@@ -1,7 +1,7 @@
 //! The command line: what there is, how it is spelt, what it means.
 
 use crate::commands::{
-    audit, dev, doctor, export, feed_token, graphics, import, poll, push, receipt, replay,
+    audit, dev, doctor, export, feed_token, graphics, import, poll, push, receipt, replay, token,
 };
 use crate::global::Global;
 use crate::load::args::LoadArgs;
@@ -58,6 +58,9 @@ pub enum Command {
     Receipt(receipt::ReceiptCommand),
     /// Make a token for a graphics system that takes only an address, and the line of it for the settings
     FeedToken(feed_token::FeedTokenArgs),
+    /// Make voter tokens for trials, with the key of `votectl dev` or of a file
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Put a poll's feed to a data stream whenever it changes, until interrupted
     Push(Box<push::PushArgs>),
     /// Stop what a killed `dev` has left (started by `dev` itself)
@@ -137,6 +140,9 @@ mod tests {
             "votectl poll release paredao-01 --yes --reason roda",
             "votectl poll hold paredao-01 --reason engano",
             "votectl feed-token obs-studio-1",
+            "votectl token mint --subject maria",
+            "votectl token mint --subject maria --key k.json --issuer https://id.example --audience vote --for 5m",
+            "votectl poll forget-voters paredao-01 --yes --reason LGPD",
             "votectl push current --to-file /run/secrets/stream --format rows --rows 4 --sort rank --lang pt-BR --rate 5",
             "votectl poll demo - --for 90m",
             "votectl load --poll paredao-01 --rate 5000 --duration 30s --connections 64 --no-keys",
@@ -169,6 +175,7 @@ mod tests {
             ("votectl poll extend paredao-01", "--until"),
             ("votectl load --rate 0", "1..=1000000"),
             ("votectl feed-token a:b", "1 to 64 of A-Z"),
+            ("votectl token mint", "--subject"),
             ("votectl push paredao-01", "--to-file"),
             ("votectl push paredao-01 --to-file x --rows 65", "1..=64"),
             ("votectl push paredao-01 --to-file x --rate 0", "1..=20"),

@@ -107,6 +107,19 @@ wire_enum! {
     }
 }
 
+wire_enum! {
+    /// For how long a voter's votes in a channel are counted, before there are as many again.
+    #[cfg_attr(feature = "openapi", schema(examples("hour")))]
+    pub enum LimitPeriod as "per" {
+        /// The whole poll.
+        Poll = "poll",
+        /// An hour of the poll's time zone.
+        Hour = "hour",
+        /// A day of the poll's time zone.
+        Day = "day",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

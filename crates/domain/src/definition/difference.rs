@@ -108,6 +108,7 @@ impl Differences {
             self.compare(field("eligibility"), &old.eligibility, &new.eligibility);
             let limit = |channel: &Channel| or_absent(&channel.votes_per_voter);
             self.compare(field("votes_per_voter"), &limit(old), &limit(new));
+            self.compare(field("per"), &old.period(), &new.period());
         }
     }
 }

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::choices::{Direction, Eligibility, Kind, Language, ReleaseRule, Visibility};
+use crate::definition::choices::{
+    Direction, Eligibility, Kind, Language, LimitPeriod, ReleaseRule, Visibility,
+};
 use crate::definition::duration;
 use crate::definition::node::Node;
 use crate::definition::slug::{CandidateId, ChannelId, PollId};
@@ -47,6 +49,18 @@ pub struct Channel {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = u32, required = false, minimum = 1))]
     pub votes_per_voter: Option<u32>,
+    /// For how long these votes are: an hour or a day of the poll's time zone; absent: the whole poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = LimitPeriod, required = false))]
+    pub per: Option<LimitPeriod>,
+}
+
+impl Channel {
+    /// For how long a voter's votes are counted.
+    #[must_use]
+    pub fn period(&self) -> LimitPeriod {
+        self.per.unwrap_or(LimitPeriod::Poll)
+    }
 }
 
 /// A poll's definition. It can't hold one that breaks a rule: it is only made by reading and checking.
@@ -218,12 +232,17 @@ impl PollDefinition {
         channels.find(|channel| channel.eligibility == Eligibility::Open)
     }
 
-    /// Whether a vote can be cast in it today: by one channel at least.
+    /// Whether a vote can be cast in it today: by one channel at least. Whether the keys of voter tokens are known is not
+    /// known here.
     ///
     /// # Errors
     /// What its channels ask for, where no vote can.
     pub fn check_takes_votes(&self) -> Result<(), TakesNoVotes> {
-        if self.open_channel().is_some() {
+        let can_be_checked = |channel: &Channel| match channel.eligibility {
+            Eligibility::Open | Eligibility::Voter => true,
+            Eligibility::ProofOfWork => false,
+        };
+        if self.channels.iter().any(can_be_checked) {
             return Ok(());
         }
         let channels = self.channels.iter();
@@ -237,7 +256,7 @@ impl PollDefinition {
 
 /// Why a poll can take no vote: none of its channels can be voted through today.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open", asked.join(", "))]
+#[error("no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open or voter", asked.join(", "))]
 pub struct TakesNoVotes {
     asked: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use crate::definition::choices::{Eligibility, Kind, Language, Visibility};
+use crate::definition::choices::{Eligibility, Kind, Language, LimitPeriod, Visibility};
 use crate::definition::duration;
 use crate::definition::fields::{Check, Fields};
 use crate::definition::node::Node;
@@ -40,7 +40,7 @@ const POLL_FIELDS: &[&str] = &[
     "channels",
 ];
 const CANDIDATE_FIELDS: &[&str] = &["id", "name", "image_url", "color"];
-const CHANNEL_FIELDS: &[&str] = &["id", "weight", "eligibility", "votes_per_voter"];
+const CHANNEL_FIELDS: &[&str] = &["id", "weight", "eligibility", "votes_per_voter", "per"];
 
 /// The definition that a tree holds, or all rules that it breaks.
 pub(super) fn definition(node: &Node) -> Result<PollDefinition, Violations> {
@@ -126,6 +126,7 @@ impl Check {
                 weight: 1,
                 eligibility: Eligibility::Open,
                 votes_per_voter: None,
+                per: None,
             }]),
         }
     }
@@ -140,11 +141,13 @@ impl Check {
             .required(&channel, "eligibility")
             .and_then(|node| self.name(&channel, "eligibility", node));
         let votes_per_voter = self.votes_per_voter(&channel, eligibility);
+        let per = self.per(&channel, votes_per_voter);
         Some(Channel {
             id: id?,
             weight: weight?,
             eligibility: eligibility?,
             votes_per_voter: votes_per_voter?,
+            per: per?,
         })
     }
 
@@ -162,6 +165,23 @@ impl Check {
             self.refuse::<()>(channel.field(NAME), rule);
         }
         self.number(channel, NAME, node, &(1..=u32::MAX)).map(Some)
+    }
+
+    /// Only where it is not the whole poll, so that documents from before there were periods stay what they are.
+    fn per(
+        &mut self,
+        channel: &Fields<'_>,
+        votes_per_voter: Option<Option<u32>>,
+    ) -> Option<Option<LimitPeriod>> {
+        const NAME: &str = "per";
+        let Some(node) = self.optional(channel, NAME)? else {
+            return Some(None);
+        };
+        if votes_per_voter == Some(None) {
+            self.refuse::<()>(channel.field(NAME), "is only possible with votes_per_voter");
+        }
+        let period: LimitPeriod = self.name(channel, NAME, node)?;
+        Some(Some(period).filter(|period| *period != LimitPeriod::Poll))
     }
 }
 

@@ -122,7 +122,7 @@ fn first_shown(series: &MinuteSeries, last: Minute, bucket_minutes: i64) -> Minu
 }
 
 /// Where the zone's hour began that an instant is in.
-fn hour_start(at: Timestamp, zone: &TimeZone) -> Timestamp {
+pub(crate) fn hour_start(at: Timestamp, zone: &TimeZone) -> Timestamp {
     let local = zone.to_datetime(at);
     let into =
         SignedDuration::from_secs(i64::from(local.minute()) * 60 + i64::from(local.second()));

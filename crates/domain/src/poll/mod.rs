@@ -8,6 +8,7 @@ pub(crate) mod release;
 pub(crate) mod release_order;
 pub(crate) mod schedule;
 pub(crate) mod state;
+pub(crate) mod voters;
 pub(crate) mod withdrawal;
 
 use jiff::Timestamp;

@@ -119,6 +119,7 @@ fn a_poll_whose_end_has_come_is_not_opened() {
 fn a_poll_that_can_take_no_vote_is_not_opened() {
     let draft = |channel: &str| {
         let file = paredao_with("- { id: torcida", channel);
+        let file = file.replace("voter, votes_per_voter: 1", "proof_of_work");
         let definition = PollDefinition::parse_yaml(&file).expect("the file is right");
         Poll::draft(definition, at(OPENS), "ines")
     };
@@ -127,9 +128,13 @@ fn a_poll_that_can_take_no_vote_is_not_opened() {
     assert!(matches!(refused, OpenError::TakesNoVotes(_)), "{refused:?}");
     assert_eq!(
         refused.to_string(),
-        "can't open it: no vote can be cast in it: torcida asks for proof_of_work, unico asks for voter, \
-         which can't be checked yet. Give it a channel with eligibility open"
+        "can't open it: no vote can be cast in it: torcida asks for proof_of_work, unico asks for proof_of_work, \
+         which can't be checked yet. Give it a channel with eligibility open or voter"
     );
+    // Voters are known by their tokens.
+    draft("  - { id: torcida, weight: 30, eligibility: voter }")
+        .open(at(OPENS), "ines")
+        .expect("voters vote");
     // One channel is enough, and a poll that is no draft is refused for its state.
     draft("  - { id: torcida, weight: 30, eligibility: open }")
         .open(at(OPENS), "ines")

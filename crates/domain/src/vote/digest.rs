@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::definition::slug::PollId;
 use crate::vote::idempotency_key::IdempotencyKey;
+use crate::vote::period::VotingPeriod;
 
 macro_rules! digest {
     ($(#[$meta:meta])* $name:ident) => {
@@ -79,6 +80,19 @@ impl VoterDigest {
         mac.update(subject.as_bytes());
         Self::first_half(&mac.finalize().into_bytes())
     }
+
+    /// What stands for the voter while votes are counted in an hour or a day: another one in each. Its first half is the
+    /// voter's, so that the shard is the same in all of them, and a repeat finds its key on the other side of a border.
+    #[must_use]
+    pub fn in_period(self, period: VotingPeriod) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"voter-period\0");
+        hash.update(self.0);
+        hash.update(period.bytes());
+        let mut digest = self;
+        digest.0[8..].copy_from_slice(&hash.finalize()[..8]);
+        digest
+    }
 }
 
 /// An HMAC-SHA-256 with a key of 32 bytes.
@@ -128,6 +142,28 @@ mod tests {
         assert_ne!(one, VoterDigest::new(&[7; 32], &poll("b"), "maria"));
         assert_ne!(one, VoterDigest::new(&[8; 32], &poll("a"), "maria"));
         assert_ne!(one, VoterDigest::new(&[7; 32], &poll("a"), "mario"));
+    }
+
+    #[test]
+    fn a_voter_is_another_one_in_each_period_and_stays_in_the_shard() {
+        let voter = VoterDigest::new(&[7; 32], &poll("a"), "maria");
+        let periods = [
+            VotingPeriod::Hour(0),
+            VotingPeriod::Hour(3_600),
+            VotingPeriod::Day(0),
+            VotingPeriod::Day(20_261_124),
+        ];
+        let mut digests: Vec<VoterDigest> = periods.map(|period| voter.in_period(period)).into();
+        assert_eq!(digests[0], voter.in_period(periods[0]));
+        for digest in &digests {
+            for shards in 1..=256 {
+                assert_eq!(digest.shard(shards), voter.shard(shards));
+            }
+        }
+        digests.push(voter);
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), 5);
     }
 
     #[test]

@@ -3,5 +3,6 @@
 pub(crate) mod admission;
 pub(crate) mod digest;
 pub(crate) mod idempotency_key;
+pub(crate) mod period;
 pub(crate) mod receipt;
 pub(crate) mod writer;

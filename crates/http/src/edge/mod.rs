@@ -25,7 +25,7 @@ use pin_project_lite::pin_project;
 pub(crate) use self::front::Front;
 pub use self::front::{HotRead, HotRoutes, NoHotRoutes};
 pub(crate) use self::worker::{Edge, Measured, Worker};
-pub use self::write::{KeyHeader, WriteHead, WritePath, Written};
+pub use self::write::{SentHeader, WriteHead, WritePath, Written};
 use crate::bodies::{ChunkedBody, Holding};
 use crate::http_metrics::{ActiveRequest, RouteKey, method_label};
 

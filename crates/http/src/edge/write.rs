@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::clients::client_address;
@@ -48,8 +48,10 @@ impl WritePath {
 pub struct WriteHead<'a> {
     /// The media type of the body, as it was sent, if it is text.
     pub content_type: Option<&'a str>,
-    /// The key.
-    pub key: KeyHeader<'a>,
+    /// The `Idempotency-Key`.
+    pub key: SentHeader<'a>,
+    /// The `Authorization`: who votes, where that is asked for.
+    pub authorization: SentHeader<'a>,
     /// Whose request it is, as far as its connection and the proxies that are trusted say.
     pub client: Option<IpAddr>,
 }
@@ -62,9 +64,9 @@ impl WriteHead<'_> {
     }
 }
 
-/// The `Idempotency-Key` of a request, as it was sent.
+/// A header that is to be there once, as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyHeader<'a> {
+pub enum SentHeader<'a> {
     /// There is none.
     Missing,
     /// There is one.
@@ -77,16 +79,19 @@ pub enum KeyHeader<'a> {
 
 impl<'a> From<&'a HeaderMap> for WriteHead<'a> {
     fn from(headers: &'a HeaderMap) -> Self {
-        let mut keys = headers.get_all(IDEMPOTENCY_KEY);
-        let key = match (keys.next(), keys.next()) {
-            (None, _) => KeyHeader::Missing,
-            (Some(_), Some(_)) => KeyHeader::Repeated,
-            (Some(key), None) => key.to_str().map_or(KeyHeader::NoText, KeyHeader::Once),
+        let sent = |name: HeaderName| {
+            let mut values = headers.get_all(name);
+            match (values.next(), values.next()) {
+                (None, _) => SentHeader::Missing,
+                (Some(_), Some(_)) => SentHeader::Repeated,
+                (Some(value), None) => value.to_str().map_or(SentHeader::NoText, SentHeader::Once),
+            }
         };
         let content_type = headers.get(CONTENT_TYPE);
         Self {
             content_type: content_type.and_then(|value| value.to_str().ok()),
-            key,
+            key: sent(IDEMPOTENCY_KEY),
+            authorization: sent(AUTHORIZATION),
             client: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::edge::{KeyHeader, WriteHead, WritePath};
+use crate::edge::{SentHeader, WriteHead, WritePath};
 
 /// More headers are not plain.
 const HEADERS: usize = 32;
@@ -24,6 +24,7 @@ struct Headers<'a> {
     length: Option<&'a [u8]>,
     content_type: Option<&'a [u8]>,
     key: Option<&'a [u8]>,
+    authorization: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
 }
 
@@ -56,15 +57,17 @@ impl<'a> Plain<'a> {
             Some(value) => Some(text(value)?),
             None => None,
         };
-        let key = match headers.key {
-            Some(value) => KeyHeader::Once(text(value)?),
-            None => KeyHeader::Missing,
+        let sent = |value: Option<&'a [u8]>| match value {
+            Some(value) => text(value).map(SentHeader::Once),
+            None => Some(SentHeader::Missing),
         };
+        let (key, authorization) = (sent(headers.key)?, sent(headers.authorization)?);
         Some(Self {
             part,
             head: WriteHead {
                 content_type,
                 key,
+                authorization,
                 client: client(all),
             },
             origin: headers.origin,
@@ -91,6 +94,7 @@ impl<'a> Headers<'a> {
                     return None;
                 }
                 12 if is("content-type") => &mut found.content_type,
+                13 if is("authorization") => &mut found.authorization,
                 14 if is("content-length") => &mut found.length,
                 15 if is("idempotency-key") => &mut found.key,
                 16 if is("content-encoding") => return None,
@@ -137,7 +141,7 @@ mod tests {
         let text = format!("{line}\r\n{headers}\r\n{body}");
         let found = Plain::parse(text.as_bytes(), PATH, 8, |_| None)?;
         assert_eq!(found.body, body.as_bytes());
-        let has_key = found.head.key != KeyHeader::Missing;
+        let has_key = found.head.key != SentHeader::Missing;
         let content_type = found.head.content_type.map(str::to_owned);
         Some((found.part.to_owned(), content_type, has_key))
     }
@@ -154,7 +158,7 @@ mod tests {
         );
         let more = format!(
             "{HEADERS}connection: Keep-Alive\r\nCONTENT-TYPE: application/json; x\r\nidempotency-key: \"k\"\r\n\
-             Origin: https://a.example\r\nUser-Agent: \u{e9}\r\nCookie: a=b\r\nCookie: c=d\r\n"
+             Authorization: Bearer a.b.c\r\nOrigin: https://a.example\r\nUser-Agent: \u{e9}\r\nCookie: a=b\r\nCookie: c=d\r\n"
         );
         let content_type = Some("application/json; x".to_owned());
         assert_eq!(plain(LINE, &more, "ana"), Some((part, content_type, true)));
@@ -199,6 +203,8 @@ mod tests {
             "Content-Type: a\r\nContent-Type: a",
             "Content-Type: \u{e9}",
             "Idempotency-Key: a\r\nIdempotency-Key: a",
+            "Authorization: Bearer a\r\nAuthorization: Bearer b",
+            "Authorization: Bearer \u{e9}",
             "Idempotency-Key: \u{e9}",
             "Origin: a\r\nOrigin: a",
             "no header",

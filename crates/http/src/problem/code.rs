@@ -75,6 +75,10 @@ problems! {
         "The request can't be understood.";
     Unauthorized = "unauthorized", UNAUTHORIZED, "Unauthorized", None,
         "A valid bearer token is required.";
+    VoterTokenRequired = "voter-token-required", UNAUTHORIZED, "Voter token required", None,
+        "The channel asks who votes: send a voter token as `Authorization: Bearer TOKEN`. The vote was not recorded.";
+    InvalidVoterToken = "invalid-voter-token", UNAUTHORIZED, "Invalid voter token", None,
+        "The voter token is not valid, or not any more; the vote was not recorded. Get a new one.";
     FiguresRestricted = "figures-restricted", FORBIDDEN, "Figures restricted", None,
         "These figures are not public. They need a bearer token of production or broadcast.";
     Forbidden = "forbidden", FORBIDDEN, "Forbidden", None,
@@ -129,6 +133,8 @@ problems! {
         "The vote could not be sent in time: it was not recorded. Try again.";
     StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, "Store unavailable", Some(2),
         "The store can't be reached; nothing was recorded. Try again.";
+    VoterKeysUnavailable = "voter-keys-unavailable", SERVICE_UNAVAILABLE, "Voter tokens can't be checked now", Some(2),
+        "The keys of voter tokens can't be read; the vote was not recorded. Try again.";
     SnapshotUnavailable = "snapshot-unavailable", SERVICE_UNAVAILABLE, "No figures yet", Some(1),
         "The figures have not been read since this service started. Try again.";
     Draining = "draining", SERVICE_UNAVAILABLE, "Shutting down", Some(1),
@@ -156,6 +162,16 @@ impl ProblemCode {
             StatusCode::GATEWAY_TIMEOUT => Self::OutcomeUnknown,
             status if status.is_server_error() => Self::Internal,
             _ => Self::BadRequest,
+        }
+    }
+
+    /// What the client is asked to show itself with (RFC 6750), where that is what is missing.
+    #[must_use]
+    pub(crate) fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized | Self::VoterTokenRequired => Some("Bearer"),
+            Self::InvalidVoterToken => Some("Bearer error=\"invalid_token\""),
+            _ => None,
         }
     }
 

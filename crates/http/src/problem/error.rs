@@ -177,8 +177,9 @@ impl ResponseError for Problem {
         if let Some(allow) = &self.0.allow {
             response.insert_header((header::ALLOW, allow.clone()));
         }
-        if self.0.code == ProblemCode::Unauthorized {
-            response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        if let Some(challenge) = self.0.code.challenge() {
+            let challenge = HeaderValue::from_static(challenge);
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if self.0.code == ProblemCode::UnsupportedContentEncoding {
             // RFC 9110, section 12.5.3: says that it was the coding, and not the media type.

@@ -90,8 +90,9 @@ fn response(codes: &[ProblemCode]) -> Response {
         response = response.header("RateLimit-Policy", policy);
         response = response.header("RateLimit", rate);
     }
-    if codes.contains(&ProblemCode::Unauthorized) {
-        response = response.header("WWW-Authenticate", text_header("`Bearer`."));
+    if codes.iter().any(|code| code.challenge().is_some()) {
+        let what = "`Bearer`, with `error=\"invalid_token\"` where there was one.";
+        response = response.header("WWW-Authenticate", text_header(what));
     }
     if codes.contains(&ProblemCode::UnsupportedContentEncoding) {
         let accept = text_header("`identity`, where it was the body's coding that was refused.");

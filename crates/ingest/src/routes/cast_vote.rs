@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use vote_domain::Clock;
 use vote_http::{HotRoutes, Problem, ProblemCode, TimelyBody, WriteHead, WritePath, Written};
 use vote_store::{Clocks, VoteWriter};
+use vote_voters::Voters;
 
 use crate::limits::AddressLimits;
 use crate::vote::{
-    CastVote, Received, VoteAccepted, VoteProblems, answer, cast, find_poll, read_vote,
+    CastVote, Received, VoteAccepted, VoteProblems, answer, cast, find_poll, find_voter, read_vote,
 };
 
 /// Cast a vote
@@ -32,6 +33,9 @@ use crate::vote::{
                 double quotes or bare, such as a fresh UUID for each vote",
             pattern = r#"^([!#-+\x2D-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#,
             example = "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""),
+        ("Authorization" = Option<String>, Header,
+            description = "`Bearer` and the voter token, for channels with eligibility `voter`: a JWT that names the voter by \
+                its `sub`. Other channels don't look at it"),
     ),
     request_body(content = CastVote<'_>, content_type = "application/json"),
     responses(
@@ -76,6 +80,8 @@ pub(crate) struct Votes {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) key_required: bool,
+    /// `None` where the settings say nowhere that keys of voter tokens are.
+    pub(crate) voters: Option<Arc<Voters>>,
 }
 
 impl Votes {
@@ -108,7 +114,9 @@ impl HotRoutes for Votes {
             .receipt_key()
             .ok_or(ProblemCode::StoreUnavailable)?;
         let received_at = self.now()?;
-        let vote = read_vote(head, body, open.poll(), received_at, self.key_required)?;
+        let mut vote = read_vote(head, body, open.poll(), received_at, self.key_required)?;
+        let voters = self.voters.as_deref();
+        find_voter(&mut vote, head.authorization, voters, &open, received_at).await?;
         let received = Received::of(&vote, received_at);
         let outcome = cast(&open, vote, received_at).await;
         answer(open.poll(), received, &outcome, &receipt_key)

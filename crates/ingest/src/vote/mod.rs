@@ -17,6 +17,7 @@ pub use self::answer::{Received, answer};
 pub(crate) use self::answer::{VoteAccepted, vote_accepted};
 pub(crate) use self::body::CastVote;
 pub(crate) use self::cast::cast;
+pub(crate) use self::eligibility::find_voter;
 pub(crate) use self::open_poll::find_poll;
 pub(crate) use self::problems::VoteProblems;
 pub(crate) use self::read::read_form;

@@ -4,8 +4,8 @@ vote_http::problem_groups! {
     /// Of every operation that takes votes.
     pub(crate) VoteProblems = [
         MalformedBody, MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired,
-        EligibilityNotAvailable, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen, PollPaused,
+        VoterTokenRequired, InvalidVoterToken, EligibilityNotAvailable, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen, PollPaused,
         PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnsupportedContentEncoding, UnknownCandidate, CandidateWithdrawn, UnknownChannel,
-        DirectionMismatch, IdempotencyKeyReused, RateLimited, Overloaded, NotRecorded, StoreUnavailable, OutcomeUnknown,
+        DirectionMismatch, IdempotencyKeyReused, RateLimited, Overloaded, NotRecorded, StoreUnavailable, VoterKeysUnavailable, OutcomeUnknown,
     ];
 }

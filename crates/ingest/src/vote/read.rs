@@ -13,7 +13,7 @@ use super::choice::choice;
 use super::eligibility;
 use super::key::idempotency_key;
 
-/// Reads a vote for `poll` from the head and the body of its request.
+/// Reads a vote for `poll` from the head and the body of its request. Who casts it is found later.
 ///
 /// # Errors
 /// A problem that names the field and the rule.
@@ -49,7 +49,9 @@ pub(crate) fn read_form(
         direction: borrowed("direction"),
         proof: None,
     };
-    vote_to_cast(&vote, Some(&key), poll, received_at)
+    let vote = vote_to_cast(&vote, Some(&key), poll, received_at)?;
+    eligibility::check_form(&poll.definition.channels()[usize::from(vote.channel)])?;
+    Ok(vote)
 }
 
 /// What the lanes are given of a vote for `poll`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
-use vote_domain::{Poll, Receipt, ReceiptKey, Refusal, WriterId};
+use vote_domain::{Eligibility, Poll, Receipt, ReceiptKey, Refusal, WriterId};
 use vote_http::problem::ProblemGroup as _;
 use vote_http::{IDEMPOTENCY_KEY, Problem, ProblemCode, WriteHead};
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
@@ -15,7 +15,10 @@ use super::answer::{VoteStatus, vote_accepted};
 use super::{Received, VoteProblems, answer, read_vote};
 
 /// Those that a server meets: their tests are in `tests/it`.
-const OF_THE_SERVER: [ProblemCode; 8] = [
+const OF_THE_SERVER: [ProblemCode; 11] = [
+    ProblemCode::VoterTokenRequired,
+    ProblemCode::InvalidVoterToken,
+    ProblemCode::VoterKeysUnavailable,
     ProblemCode::MalformedPollId,
     ProblemCode::UnknownPoll,
     ProblemCode::StoreUnavailable,
@@ -34,6 +37,17 @@ fn at(seconds: i64) -> Timestamp {
 /// A poll that is open for an hour.
 fn poll() -> Poll {
     demo_poll().between(at(0), at(3_600)).open()
+}
+
+/// A poll that asks for a proof.
+fn proved() -> Poll {
+    demo_poll()
+        .between(at(0), at(3_600))
+        .channels(&[
+            ("prova", 1, Eligibility::ProofOfWork),
+            ("torcida", 1, Eligibility::Open),
+        ])
+        .open()
 }
 
 /// A vote without a key through the first channel.
@@ -174,7 +188,13 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
             ProblemCode::DirectionMismatch,
         ),
         (
-            read(r#"{"candidate":"ana","channel":"unico"}"#, &[]),
+            read_vote(
+                &WriteHead::from(&json),
+                br#"{"candidate":"ana"}"#,
+                &proved(),
+                at(1),
+                false,
+            ),
             ProblemCode::EligibilityNotAvailable,
         ),
     ]

@@ -12,6 +12,7 @@ use vote_domain::Transition;
 use vote_testkit::eventually;
 
 use crate::app::{Answer, App, COURSE, DEADLINE, DOCUMENTED, POLL, Show, ago, definition};
+use crate::voters::Identity;
 
 const PAGE: &str = "https://page.example";
 const ORIGINS: (&str, &str) = ("VOTE__HTTP__CORS_ALLOWED_ORIGINS", PAGE);
@@ -22,12 +23,6 @@ const FIELDS: [(&str, &str); 2] = [
         "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
     ),
 ];
-
-/// Documented, and out of every client's reach; with the reason.
-const OUT_OF_REACH: [(&str, &str); 1] = [(
-    "vote-limit-reached",
-    "a channel with a limit asks for a voter's token, and is refused with eligibility-not-available before",
-)];
 
 /// The codes of the problems that the page has read.
 #[derive(Default)]
@@ -66,11 +61,8 @@ async fn a_page_can_read_every_problem_of_the_document() {
     of_settings(&mut read).await;
     of_states(&mut read).await;
     of_outages(&mut read).await;
-    for (code, why) in OUT_OF_REACH {
-        assert!(DOCUMENTED.contains(code), "{code} is not documented");
-        assert!(read.0.insert(code.to_owned()), "{code} was met: {why}");
-    }
-    assert_eq!(read.0, *DOCUMENTED, "each is to be met, or out of reach");
+    of_voters(&mut read).await;
+    assert_eq!(read.0, *DOCUMENTED, "each is to be met");
 }
 
 /// Of what a request says.
@@ -163,6 +155,36 @@ async fn of_settings(read: &mut Read) {
         assert!(answer.contains(&format!("{name}: {value}\r\n")), "{answer}");
     }
     read.0.insert("request-timeout".to_owned());
+}
+
+/// Of who votes.
+async fn of_voters(read: &mut Read) {
+    let show = Show::open().await;
+    let identity = Identity::new();
+    let app = show
+        .app_with(&[&[ORIGINS], &identity.settings()[..]].concat())
+        .await;
+    let unico = |token: Option<&str>| {
+        let ballot = ballot(&app, &json!({ "candidate": "ana", "channel": "unico" }));
+        match token {
+            Some(token) => ballot.bearer_auth(token),
+            None => ballot,
+        }
+    };
+    read.problem("voter-token-required", unico(None)).await;
+    read.problem("invalid-voter-token", unico(Some("a.b.c")))
+        .await;
+    let token = identity.token("maria");
+    assert!(Answer::of(unico(Some(&token))).await.is_accepted());
+    read.problem("vote-limit-reached", unico(Some(&token)))
+        .await;
+
+    let gone = ("VOTE__VOTERS__JWKS_FILE", "/nonexistent/keys");
+    let settings = [&identity.settings()[1..], &[ORIGINS, gone]].concat();
+    let app = show.app_with(&settings).await;
+    let ballot = ballot(&app, &json!({ "candidate": "ana", "channel": "unico" }));
+    read.problem("voter-keys-unavailable", ballot.bearer_auth(token))
+        .await;
 }
 
 /// Of what the poll is at.

@@ -13,5 +13,6 @@ mod limits;
 mod outage;
 mod servers;
 mod tracing_export;
+mod voters;
 mod votes;
 mod withdrawal;

@@ -15,6 +15,7 @@ mod sections;
 mod service_name;
 mod unique_names;
 mod values;
+mod voters;
 
 use std::path::Path;
 
@@ -35,6 +36,7 @@ pub use self::sections::{
     SnapshotSettings, SpillSettings, StreamSettings,
 };
 pub use self::service_name::ServiceName;
+pub use self::voters::VotersSettings;
 
 /// All settings. Both services read all of them, and use those that concern them.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +72,8 @@ pub struct Settings {
     pub overlay: OverlaySettings,
     /// The pages of the site.
     pub site: SiteSettings,
+    /// Tokens of voters.
+    pub voters: VotersSettings,
     /// How the service stops.
     pub shutdown: ShutdownSettings,
 }
@@ -153,6 +157,7 @@ impl Settings {
         self.receipts.check(refuse);
         self.access.check(refuse);
         self.current.check(refuse);
+        self.voters.check(refuse);
         self.commit.check(refuse);
         self.snapshot.check(refuse);
         self.log.check(refuse);

@@ -6,7 +6,7 @@ use vote_runtime::Settings;
 use vote_runtime::settings::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LimitsSettings, LogSettings,
     OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
-    SnapshotSettings, SpillSettings, StreamSettings,
+    SnapshotSettings, SpillSettings, StreamSettings, VotersSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -60,6 +60,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("spill", of::<SpillSettings>()),
         ("overlay", of::<OverlaySettings>()),
         ("site", of::<SiteSettings>()),
+        ("voters", of::<VotersSettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];
     assert_eq!(of::<Settings>(), sections.each_ref().map(|(name, _)| *name));

@@ -1,7 +1,7 @@
 //! A backup that agrees: made of a poll's figures, or read from its document.
 
 use jiff::Timestamp;
-use vote_domain::{Eligibility, Poll, PollState, SealedPoll, wire_time};
+use vote_domain::{Poll, PollState, SealedPoll, wire_time};
 
 use super::checks::mistakes;
 use super::document::{Document, FORMAT, Header, ShardDocument, VERSION};
@@ -215,10 +215,6 @@ impl Backup {
     /// backup, so that each could vote again.
     #[must_use]
     pub fn forgets_voters(&self) -> bool {
-        let counts = |channel: &vote_domain::Channel| {
-            channel.eligibility == Eligibility::Voter && channel.votes_per_voter.is_some()
-        };
-        matches!(self.poll.state, PollState::Open | PollState::Paused)
-            && self.poll.definition.channels().iter().any(counts)
+        matches!(self.poll.state, PollState::Open | PollState::Paused) && self.poll.counts_voters()
     }
 }

@@ -7,6 +7,7 @@ mod replay;
 mod restore;
 mod save;
 mod seal;
+mod voters;
 
 pub use backup::TakeError;
 pub use poll_operator::{ListedPoll, PollOperator};

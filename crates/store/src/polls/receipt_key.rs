@@ -10,36 +10,13 @@ use vote_domain::ReceiptKey;
 use crate::error::StoreError;
 use crate::keys;
 use crate::nodes::Nodes;
+use crate::polls::secret;
 
 /// The key that receipts are signed with, where the services share it through Redis.
 pub(crate) async fn read(nodes: &Nodes) -> Result<Option<ReceiptKey>, StoreError> {
-    Ok(read_bytes(nodes).await?.map(ReceiptKey::from_bytes))
-}
-
-/// What the key is made of. Where there is none, `own` becomes it; if several processes do so at once, all
-/// get the same one. Says whether there was none.
-async fn read_or_set(nodes: &Nodes, own: &[u8; 32]) -> Result<([u8; 32], bool), StoreError> {
-    // It is nearly always there, and Redis refuses to set anything while it is out of memory.
-    if let Some(found) = read_bytes(nodes).await? {
-        return Ok((found, false));
-    }
-    nodes.set_if_absent(keys::RECEIPT_KEY, own).await?;
-    let found = read_bytes(nodes).await?.map(|found| (found, true));
-    found.ok_or_else(|| corrupt("nothing is there, a moment after it was written"))
-}
-
-async fn read_bytes(nodes: &Nodes) -> Result<Option<[u8; 32]>, StoreError> {
-    let command = redis::Cmd::get(keys::RECEIPT_KEY);
-    let bytes: Option<Vec<u8>> = nodes.query(keys::RECEIPT_KEY, &command).await?;
-    let key = bytes.map(|bytes| {
-        <[u8; 32]>::try_from(bytes)
-            .map_err(|bytes| corrupt(&format!("{} bytes where a key has 32", bytes.len())))
-    });
-    key.transpose()
-}
-
-fn corrupt(reason: &str) -> StoreError {
-    StoreError::corrupt(keys::RECEIPT_KEY, reason)
+    Ok(secret::read(nodes, keys::RECEIPT_KEY)
+        .await?
+        .map(ReceiptKey::from_bytes))
 }
 
 /// The key of one process.
@@ -83,7 +60,8 @@ impl SigningKey {
             return Ok(());
         }
         let own = *self.shared.lock();
-        let found = read_or_set(nodes, &own.unwrap_or_else(random)).await;
+        let own_or_new = own.unwrap_or_else(random);
+        let found = secret::read_or_set(nodes, keys::RECEIPT_KEY, &own_or_new).await;
         let (found, was_missing) = match (found, own) {
             (Ok(found), _) => found,
             (Err(error), None) => return Err(error),

@@ -116,6 +116,11 @@ const INGEST: &[Need] = &[
         "(+set ~vote:receipts:key)",
         "SET vote:receipts:key x NO-OPTION",
     ),
+    need("(+get ~vote:voters:*)", "GET vote:voters:doctor"),
+    need(
+        "(+set ~vote:voters:*)",
+        "SET vote:voters:doctor x NO-OPTION",
+    ),
     need_or("(+evalsha ~vote:{*)", NO_SCRIPT, EVAL),
     need("(+hmget ~vote:{*)", "HMGET vote:{doctor/0}:state state"),
     need("(+hget ~vote:{*)", "HGET vote:{doctor/0}:state state"),
@@ -156,6 +161,7 @@ const VOTECTL: &[Need] = &[
         "EVAL return(1) 1 vote:poll:doctor",
     ),
     need("(+del ~vote:poll:*:import)", "DEL vote:poll:doctor:import"),
+    need("(+del ~vote:voters:*)", "DEL vote:voters:doctor"),
     RECEIPTS,
     need_or("(+evalsha ~vote:{*)", NO_SCRIPT, EVAL),
     need_or(

@@ -94,6 +94,10 @@ async fn the_whole_way_of_a_vote_works_with_the_least_rights() {
 
     voting.writer.drain(DEADLINE).await;
     show.change(Transition::Close, closes_at()).await;
+    let closed = show.poll().await;
+    let next = closed.forget_voters(closes_at(), "test").expect("closed");
+    let forgotten = show.operator.forget_voters(&next, closed.revision).await;
+    assert!(forgotten.expect("destroyed").1);
     let poll = show.poll().await;
     show.operator
         .seal(
@@ -184,6 +188,7 @@ async fn results_can_write_nothing_at_all() {
         "HINCRBY vote:{paredao-01/0}:tally torcida/ana 7",
         "SET vote:poll:paredao-01 x",
         "SET vote:receipts:key x",
+        "GET vote:voters:paredao-01",
         "SADD vote:polls x",
         "DEL vote:polls",
         "EVAL return(1) 0",
@@ -270,7 +275,9 @@ async fn the_operator_takes_and_restores_a_backup_with_these_rights_and_deletes_
     ] {
         assert_refused(&show, "votectl", &format!("DEL {key}")).await;
     }
+    assert_refused(&show, "votectl", "GET vote:voters:paredao-01").await;
     for user in ["vote-ingest", "vote-results"] {
+        assert_refused(&show, user, "DEL vote:voters:paredao-01").await;
         assert_refused(&show, user, "DEL vote:{paredao-01/0}:import").await;
         assert_refused(&show, user, "SET vote:{paredao-01/0}:import x").await;
     }

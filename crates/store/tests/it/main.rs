@@ -31,3 +31,4 @@ mod snapshots;
 mod spill;
 mod support;
 mod topologies;
+mod voters;

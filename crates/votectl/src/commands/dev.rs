@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use std::path::PathBuf;
 use vote_dev::{DevError, Host, Options, Ready};
-use vote_domain::PollDefinition;
+use vote_domain::{Eligibility, Poll, PollDefinition};
 use vote_runtime::entropy::random_bytes;
 use vote_store::PollOperator;
 
@@ -123,6 +123,10 @@ impl Host for Desk<'_, '_> {
         Ok(HEXLOWER.encode(&secret))
     }
 
+    fn seed(&mut self) -> Result<[u8; 32], Failure> {
+        Ok(random_bytes().map_err(anyhow::Error::from)?)
+    }
+
     fn ready(&mut self, ready: &Ready) -> Result<(), Failure> {
         if self.context.json() {
             let id = |running: &RunningPoll| running.poll.definition.id().to_string();
@@ -213,6 +217,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
         .remaining_candidates()
         .next()
         .map_or("", |(_, candidate)| candidate.id.as_str());
+    let voter = voter_text(ready, &demo.poll, candidate, &ourselves);
     format!(
         "poll      {}\n\
          rehearsal {}\n\n\
@@ -222,6 +227,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          Vote, and read the result:\n\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
          curl -sS {results}/v1/polls/{id}/results\n\n\
+         {voter}\
          On air, for graphics that take an address (docs/graphics.md; `current` is the live poll that is on):\n\n  \
          {results}/v1/polls/current/results.rows.json?rows=4&sort=rank\n  \
          {results}/v1/polls/current/results.flat.json\n  \
@@ -235,5 +241,24 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          Put load on the rehearsal:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {trial} --rate 5000 --duration 30s\n",
         line(demo),
         line(rehearsal)
+    )
+}
+
+/// How to vote by the first channel that asks who votes; nothing where no token can be made here.
+fn voter_text(ready: &Ready, poll: &Poll, candidate: &str, ourselves: &str) -> String {
+    let channels = poll.definition.channels().iter();
+    let channel = channels
+        .filter(|channel| channel.eligibility == Eligibility::Voter)
+        .map(|channel| &channel.id)
+        .next();
+    let (Some(channel), Some(key)) = (channel, &ready.voter_key_file) else {
+        return String::new();
+    };
+    let (vote, id, key) = (&ready.vote, poll.definition.id(), key.display());
+    format!(
+        "Vote as somebody, by the channel that counts the votes of each (the key is of this run alone):\n\n  \
+         token=$({ourselves} token mint --subject maria --key {key})\n  \
+         curl -sS -X POST {vote}/v1/polls/{id}/votes -H \"authorization: Bearer $token\" -H 'content-type: application/json' \
+         -d '{{\"candidate\":\"{candidate}\",\"channel\":\"{channel}\"}}'\n\n"
     )
 }

@@ -17,3 +17,4 @@ pub mod push;
 pub mod receipt;
 pub mod replay;
 pub mod spreadsheet;
+pub mod token;

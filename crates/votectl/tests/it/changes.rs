@@ -202,6 +202,7 @@ async fn a_poll_that_could_take_no_vote_is_said_when_applied_and_not_opened() {
     );
     let file = poll_file(dir.path());
     let closed = edited(&file, "eligibility: open", "eligibility: proof_of_work");
+    let closed = edited(&closed, "voter, votes_per_voter: 1", "proof_of_work");
     let applied = run(&server, &format!("poll apply {closed}")).await;
     assert_eq!(applied.code(), Some(0), "{}", applied.stderr());
     for said in [
@@ -234,5 +235,55 @@ async fn all_that_a_file_leaves_out_is_said_and_a_live_poll_must_name_its_zone()
     assert!(
         refused.contains("timezone: must be the IANA name"),
         "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn voters_are_forgotten_once_a_poll_is_over_and_the_journal_has_it() {
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
+    let file = poll_file(dir.path());
+    json(&server, &format!("poll apply {file}")).await;
+    json(&server, &format!("poll open {POLL}")).await;
+    let open = fails(&server, &format!("poll forget-voters {POLL} --yes"), 1).await;
+    assert!(
+        open.contains("can't forget the voters of a poll that is open"),
+        "{open}"
+    );
+    json(&server, &format!("poll close {POLL} --yes")).await;
+    let mut redis = server.connection().await;
+    let key = format!("vote:voters:{POLL}");
+    redis::cmd("SET")
+        .arg(&key)
+        .arg([7_u8; 32].as_slice())
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+    let done = run(
+        &server,
+        &format!("poll forget-voters {POLL} --yes --reason LGPD"),
+    )
+    .await;
+    assert_eq!(done.code(), Some(0), "{}", done.stderr());
+    assert!(done.stderr().contains("is destroyed"), "{}", done.stderr());
+    let there: bool = redis::cmd("EXISTS")
+        .arg(&key)
+        .query_async(&mut redis)
+        .await
+        .expect("asked");
+    assert!(!there);
+    let journal = run(&server, &format!("poll journal {POLL}")).await.stdout();
+    assert!(
+        journal.contains("forget-voters") && journal.contains("LGPD"),
+        "{journal}"
+    );
+    let again = run(&server, &format!("poll forget-voters {POLL} --yes")).await;
+    assert_eq!(again.code(), Some(0), "{}", again.stderr());
+    assert!(
+        again.stderr().contains("has no key of voters"),
+        "{}",
+        again.stderr()
     );
 }

@@ -64,6 +64,7 @@ fn adapted(script: &str, dev: &Dev) -> String {
     let binaries = binary("vote-ingest").with_file_name("");
     script
         .replace("redis://127.0.0.1:16379", dev.text("redis"))
+        .replace(".dev/voter-key.json", dev.text("voter_key_file"))
         .replace(
             "$PWD/target/release",
             binaries.to_str().expect("a path in UTF-8"),

@@ -253,3 +253,34 @@ fn unknown_names_are_refused_with_the_nearest_known() {
         "{error}"
     );
 }
+
+#[test]
+fn keys_of_voters_come_from_one_place_and_algorithms_are_those_without_a_shared_secret() {
+    const URL: &str = "VOTE__VOTERS__JWKS_URL";
+    for url in ["https://id.example/keys", "http://[::1]:8080/"] {
+        load(None, &[(URL, url)]).expect("an address");
+    }
+    for url in [
+        "id.example/keys",
+        "ftp://id.example/keys",
+        "https://id.example/keys?x=1",
+        "https://maria@id.example/keys",
+    ] {
+        assert!(refused(&[(URL, url)]).contains("voters.jwks_url"), "{url}");
+    }
+    let both = [
+        (URL, "https://id.example/keys"),
+        ("VOTE__VOTERS__JWKS_FILE", "/keys"),
+    ];
+    assert!(refused(&both).contains("keys are read from one place"));
+    const ALGORITHMS: &str = "VOTE__VOTERS__ALGORITHMS";
+    let one = load(None, &[(ALGORITHMS, "ES256")]).expect("right");
+    assert_eq!(one.voters.algorithms, ["ES256"]);
+    for algorithms in ["HS256", "EdDSA,none", "es256"] {
+        let said = refused(&[(ALGORITHMS, algorithms)]);
+        assert!(
+            said.contains("list of EdDSA, ES256, RS256, PS256"),
+            "{said}"
+        );
+    }
+}

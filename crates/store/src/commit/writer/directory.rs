@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn open(poll: &Poll) -> OpenPoll {
-        OpenPoll::new(poll.clone(), None, Duration::ZERO)
+        OpenPoll::new(poll.clone(), None, None, Duration::ZERO)
     }
 
     /// The directory after each of `lists` was read.

@@ -6,5 +6,5 @@ mod open_poll;
 mod poll_lanes;
 mod vote_writer;
 
-pub use open_poll::OpenPoll;
+pub use open_poll::{NoVoterKey, OpenPoll};
 pub use vote_writer::{Ended, VoteWriter, VoteWriterConfig};

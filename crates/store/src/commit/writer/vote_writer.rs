@@ -20,7 +20,7 @@ use crate::commit::config::LaneConfig;
 use crate::commit::spill::Spill;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
-use crate::polls::{KnownPolls, SigningKey};
+use crate::polls::{KnownPolls, SigningKey, VoterKeys};
 use crate::store::Store;
 
 /// What a [`VoteWriter`] is made with.
@@ -52,6 +52,7 @@ pub struct VoteWriter {
     /// Whether the polls could be read last time.
     is_fresh: AtomicBool,
     receipt_key: SigningKey,
+    voter_keys: VoterKeys,
     nodes: Nodes,
     lanes: Lanes,
     config: VoteWriterConfig,
@@ -71,6 +72,7 @@ impl VoteWriter {
             directory: ArcSwapOption::empty(),
             is_fresh: AtomicBool::new(false),
             receipt_key: SigningKey::new(config.receipt_key.clone()),
+            voter_keys: VoterKeys::default(),
             nodes: store.nodes(),
             lanes: Lanes::new(
                 store.nodes(),
@@ -190,16 +192,25 @@ impl VoteWriter {
         let asked = changes.ask(&[]).await;
         // What the ingest service says of a forgotten poll is that its document can't be read.
         known.read(&self.nodes, changes, asked).await?;
+        // Before the polls are published: their first vote may come at once.
+        let random = self.config.random;
+        self.voter_keys
+            .follow(known, &self.nodes, random, false)
+            .await;
         let directory = self.directory.load_full().unwrap_or_default();
         let directory = directory.next(known, |poll| {
             OpenPoll::new(
                 poll.clone(),
                 self.lanes.open(poll),
+                self.voter_keys.of(poll),
                 self.config.lane.accept_timeout,
             )
         });
         self.lanes.retain(|poll| directory.prospects(poll));
         self.directory.store(Some(Arc::new(directory)));
+        self.voter_keys
+            .follow(known, &self.nodes, random, true)
+            .await;
         self.receipt_key
             .follow(&self.nodes, self.config.random)
             .await

@@ -7,7 +7,8 @@ use vote_domain::{Eligibility, PollDefinition};
 pub(super) fn remark(definition: &PollDefinition, can_change: bool) -> Option<String> {
     let first = definition.channels().first()?;
     let open = definition.open_channel()?;
-    if first.eligibility == Eligibility::Open {
+    // By a channel of voters votes are taken: their clients have tokens, and know what they are for.
+    if matches!(first.eligibility, Eligibility::Open | Eligibility::Voter) {
         return None;
     }
     let way_out = if can_change {

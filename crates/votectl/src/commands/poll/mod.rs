@@ -9,6 +9,7 @@ mod delete;
 mod demo;
 mod extend;
 pub(crate) mod file;
+mod forget_voters;
 mod journal;
 mod list;
 pub(crate) mod reason;
@@ -65,6 +66,8 @@ pub enum PollCommand {
     Hold(reason::ChangeArgs),
     /// Take a candidate who leaves the show out of the poll: no more votes, no percentage, no rank; `--undo` takes it back
     Withdraw(withdraw::WithdrawArgs),
+    /// Destroy the key of its voters' digests, once it is over: from then on nobody can tell who has voted
+    ForgetVoters(reason::AskedArgs),
     /// Make sure that a poll made from a file is open: the one that still runs, or else the next by number
     Demo(demo::DemoArgs),
 }
@@ -92,6 +95,7 @@ pub async fn run(command: PollCommand, context: &mut Context<'_>) -> Result<(), 
         PollCommand::Release(args) => release::release(args, context).await,
         PollCommand::Hold(args) => release::hold(args, context).await,
         PollCommand::Withdraw(args) => withdraw::run(args, context).await,
+        PollCommand::ForgetVoters(args) => forget_voters::run(args, context).await,
         PollCommand::Demo(args) => demo::run(args, context).await,
     }
 }

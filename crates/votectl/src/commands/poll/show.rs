@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use serde_json::json;
 use std::fmt::Write;
-use vote_domain::{Poll, Release};
+use vote_domain::{LimitPeriod, Poll, Release};
 
 /// Shows one poll: what it is, its figures, what was done to it.
 ///
@@ -103,7 +103,10 @@ fn definition_text(poll: &Poll) -> String {
     for channel in definition.channels() {
         let limit = channel
             .votes_per_voter
-            .map(|limit| format!(", {limit} a voter"))
+            .map(|limit| match channel.period() {
+                LimitPeriod::Poll => format!(", {limit} a voter"),
+                period => format!(", {limit} a voter and {period}"),
+            })
             .unwrap_or_default();
         let _written = writeln!(
             text,

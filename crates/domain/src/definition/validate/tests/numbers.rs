@@ -102,6 +102,29 @@ fn votes_per_voter_needs_voters() {
 }
 
 #[test]
+fn votes_can_be_counted_by_the_hour_or_the_day() {
+    let with =
+        |per: &str| PAREDAO.replace("votes_per_voter: 1", &format!("votes_per_voter: 10, {per}"));
+    let json = |file: &str| {
+        let definition = PollDefinition::parse_yaml(file).expect("legal");
+        serde_json::to_value(&definition.channels()[1]).expect("JSON")
+    };
+    assert_eq!(json(&with("per: hour"))["per"], "hour");
+    assert_eq!(json(&with("per: day"))["per"], "day");
+    // As if it was not said: documents from before there were periods are the same, to the byte.
+    assert!(json(&with("per: poll")).get("per").is_none());
+    assert_eq!(
+        wrong(&with("per: week")),
+        ["channels[1].per: must be one of poll, hour, day; is `week`"]
+    );
+    let file = PAREDAO.replace("votes_per_voter: 1", "per: hour");
+    assert_eq!(
+        wrong(&file),
+        ["channels[1].per: is only possible with votes_per_voter"]
+    );
+}
+
+#[test]
 fn shards_are_1_to_256() {
     for (shards, shown) in [("0", "0"), ("257", "257"), ("70000", "70000"), ("-1", "-1")] {
         assert_eq!(
