@@ -141,7 +141,7 @@ export interface paths {
          * Cast a vote
          * @description A vote answered with `201` is recorded exactly once, whatever happens afterwards. Send a fresh
          *     `Idempotency-Key` with each vote and repeat the request with the same key for as long as the
-         *     answer is `503`, `504` or none at all: `200` then says that the vote had been recorded before, with
+         *     answer is `429`, `503`, `504` or none at all: `200` then says that the vote had been recorded before, with
          *     a receipt that is as good as the first.
          */
         post: operations["castVote"];
@@ -277,7 +277,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "overloaded" | "not-recorded" | "store-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
@@ -641,6 +641,21 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description Votes come faster than is allowed; not recorded: a page that offers to send it again. */
+            429: {
+                headers: {
+                    /** @description What is left of it. */
+                    RateLimit?: string;
+                    /** @description The limit that is reached. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds to wait before it is sent again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description Not recorded, for now: a page that offers to send it again. */
             503: {
                 headers: {
@@ -835,6 +850,8 @@ export interface operations {
                  * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
                  */
                 "Idempotency-Key"?: string;
+                /** @description `Bearer` and the voter token, for channels with eligibility `voter`: a JWT that names the voter by its `sub`. Other channels don't look at it */
+                Authorization?: string;
             };
             path: {
                 /**
@@ -892,6 +909,21 @@ export interface operations {
              */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `voter-token-required`: The channel asks who votes: send a voter token as `Authorization: Bearer TOKEN`. The vote was not recorded.
+             *
+             *     `invalid-voter-token`: The voter token is not valid, or not any more; the vote was not recorded. Get a new one.
+             */
+            401: {
+                headers: {
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1000,12 +1032,29 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate-limited`: Votes come from this address or its network faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key. */
+            429: {
+                headers: {
+                    /** @description What is left of it, and for how many seconds, such as `"address-burst";r=0;t=3`. */
+                    RateLimit?: string;
+                    /** @description The limit that is reached, such as `"address-burst";q=60;w=10`: so many in so many seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds to wait before asking again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `overloaded`: Too many votes are waiting; this one was not recorded. Try again.
              *
              *     `not-recorded`: The vote could not be sent in time: it was not recorded. Try again.
              *
              *     `store-unavailable`: The store can't be reached; nothing was recorded. Try again.
+             *
+             *     `voter-keys-unavailable`: The keys of voter tokens can't be read; the vote was not recorded. Try again.
              */
             503: {
                 headers: {

@@ -458,6 +458,8 @@ export interface components {
              * @description How many votes each voter has; absent: as many as they like.
              */
             votes_per_voter?: number;
+            /** @description For how long these votes are: an hour or a day of the poll's time zone; absent: the whole poll. */
+            per?: components["schemas"]["LimitPeriod"];
         };
         /**
          * @description Names a channel within its poll.
@@ -798,6 +800,12 @@ export interface components {
          */
         Language: "pt" | "en" | "es";
         /**
+         * @description For how long a voter's votes in a channel are counted, before there are as many again.
+         * @example hour
+         * @enum {string}
+         */
+        LimitPeriod: "poll" | "hour" | "day";
+        /**
          * @description Votes by the minute.
          *
          *     Every minute from the opening to that of `as_of` is there; one without votes is zero. Between `as_of` and the time in
@@ -1050,7 +1058,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "overloaded" | "not-recorded" | "store-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
@@ -1656,7 +1664,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1772,7 +1780,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2033,7 +2041,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2201,7 +2209,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2311,7 +2319,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2434,7 +2442,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2555,7 +2563,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2676,7 +2684,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2826,7 +2834,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2976,7 +2984,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -3117,7 +3125,7 @@ export interface operations {
             /** @description `unauthorized`: A valid bearer token is required. */
             401: {
                 headers: {
-                    /** @description `Bearer`. */
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
