@@ -5,6 +5,7 @@
 
 mod form;
 mod limits;
+mod proofs;
 mod routes;
 mod service;
 mod spill;
@@ -13,4 +14,4 @@ mod voters;
 
 pub use routes::cast_vote::VOTES;
 pub use service::Ingest;
-pub use vote::{Received, answer, read_vote};
+pub use vote::{Checks, Received, answer, read_vote};

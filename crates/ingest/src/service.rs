@@ -16,8 +16,10 @@ use vote_store::{
 use vote_voters::Voters;
 
 use crate::limits::AddressLimits;
+use crate::proofs::{ProofConfig, Proofs};
 use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
+use crate::routes::challenge;
 use crate::spill::{self, Place, SpillDir};
 use crate::voters;
 
@@ -30,7 +32,7 @@ const SPILL_SHARE: u32 = 4;
         title = "vote-ingest",
         description = "Takes votes. A vote that was answered `accepted` is recorded exactly once.",
     ),
-    paths(cast_vote::cast_vote, cast_form::cast_form, cast_form::see_poll),
+    paths(cast_vote::cast_vote, challenge::challenge, cast_form::cast_form, cast_form::see_poll),
     tags((name = "votes", description = "Casting votes."),
         (name = "forms", description = "Casting votes from a page without scripts."))
 )]
@@ -43,6 +45,7 @@ pub struct Ingest {
     clocks: Arc<Clocks>,
     settings: Arc<Settings>,
     clock: Arc<dyn vote_domain::Clock>,
+    proofs: Arc<Proofs>,
     spill: Option<SpillDir>,
     voters: Option<Arc<Voters>>,
 }
@@ -78,6 +81,7 @@ impl Service for Ingest {
         let stopped = context.lifecycle.stopped();
         let clocks = vote_store::watch(&store, watched, &mut context.metrics, stopped);
         let writer = VoteWriter::start(&store, config, &mut context.metrics);
+        let proofs = Proofs::new(proof_config(&settings), &mut context.metrics);
         let ready = Arc::clone(&writer);
         context.ready_when("lanes", move || ready.ready());
         let ready = Arc::clone(&clocks);
@@ -88,6 +92,7 @@ impl Service for Ingest {
             clocks,
             settings,
             clock: Arc::clone(&context.clock),
+            proofs: Arc::new(proofs),
             spill,
             voters,
         })
@@ -102,6 +107,7 @@ impl Service for Ingest {
                 .app_data(writer.clone())
                 .app_data(settings.clone())
                 .service(cast_vote::cast_vote)
+                .service(challenge::challenge)
                 .service(cast_form::cast_form)
                 .service(cast_form::see_poll);
         }
@@ -143,7 +149,17 @@ impl Ingest {
             clocks: Arc::clone(&self.clocks),
             key_required: self.settings.commit.idempotency_key_required,
             voters: self.voters.clone(),
+            proofs: Arc::clone(&self.proofs),
         }
+    }
+}
+
+/// Challenges take half of the cores at the most: votes come first.
+fn proof_config(settings: &Settings) -> ProofConfig {
+    ProofConfig {
+        lifetime: settings.proof.lifetime(settings.commit.idempotency_window),
+        most_cost: settings.proof.most_cost,
+        makers: settings.http.worker_count().div_ceil(2),
     }
 }
 

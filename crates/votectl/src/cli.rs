@@ -1,7 +1,8 @@
 //! The command line: what there is, how it is spelt, what it means.
 
 use crate::commands::{
-    audit, dev, doctor, export, feed_token, graphics, import, poll, push, receipt, replay, token,
+    audit, dev, doctor, export, feed_token, graphics, import, poll, proof, push, receipt, replay,
+    token,
 };
 use crate::global::Global;
 use crate::load::args::LoadArgs;
@@ -56,6 +57,9 @@ pub enum Command {
     /// Check receipts of votes
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
+    /// Prove work for votes through channels that ask for it
+    #[command(subcommand)]
+    Proof(proof::ProofCommand),
     /// Make a token for a graphics system that takes only an address, and the line of it for the settings
     FeedToken(feed_token::FeedTokenArgs),
     /// Make voter tokens for trials, with the key of `votectl dev` or of a file

@@ -95,7 +95,8 @@ impl Language {
 }
 
 wire_enum! {
-    /// What a voter has to show to vote through a channel.
+    /// What a voter has to show to vote through a channel, from the least to the most: while a poll is open, a channel may
+    /// ask for more, and never for less.
     #[cfg_attr(feature = "openapi", schema(examples("open")))]
     pub enum Eligibility as "eligibility" {
         /// Nothing: anyone, as often as they like.
@@ -104,6 +105,46 @@ wire_enum! {
         ProofOfWork = "proof_of_work",
         /// A voter token; the channel may limit the votes of each voter.
         Voter = "voter",
+        /// Both of them. A poll file may write it as a list, `[voter, proof_of_work]`.
+        VoterAndProofOfWork = "voter_and_proof_of_work",
+    }
+}
+
+impl Eligibility {
+    /// Whether each vote needs a proof of work.
+    #[must_use]
+    pub const fn asks_for_proof(self) -> bool {
+        matches!(self, Self::ProofOfWork | Self::VoterAndProofOfWork)
+    }
+
+    /// Whether each vote needs a voter's token.
+    #[must_use]
+    pub const fn asks_for_voter(self) -> bool {
+        matches!(self, Self::Voter | Self::VoterAndProofOfWork)
+    }
+
+    /// Whether the services can check it today.
+    #[must_use]
+    pub const fn can_be_checked(self) -> bool {
+        !matches!(self, Self::VoterAndProofOfWork)
+    }
+
+    /// Whether this one asks for more than the other.
+    #[must_use]
+    pub fn is_harder_than(self, other: Self) -> bool {
+        self > other
+    }
+
+    /// What all of these ask for together; none where there are none, one is there twice, or `open` beside others.
+    #[must_use]
+    pub fn all_of(words: &[Self]) -> Option<Self> {
+        match words {
+            [one] => Some(*one),
+            [Self::Voter, Self::ProofOfWork] | [Self::ProofOfWork, Self::Voter] => {
+                Some(Self::VoterAndProofOfWork)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -140,5 +181,28 @@ mod tests {
         ] {
             assert_eq!(Language::of_tag(tag), language, "{tag}");
         }
+    }
+
+    #[test]
+    fn what_is_asked_for_together_has_one_word_and_an_order() {
+        use Eligibility::{Open, ProofOfWork, Voter, VoterAndProofOfWork};
+        for (words, all) in [
+            (&[Open][..], Some(Open)),
+            (&[Voter], Some(Voter)),
+            (&[Voter, ProofOfWork], Some(VoterAndProofOfWork)),
+            (&[ProofOfWork, Voter], Some(VoterAndProofOfWork)),
+            (&[], None),
+            (&[Voter, Voter], None),
+            (&[Open, Voter], None),
+            (&[Voter, ProofOfWork, Voter], None),
+        ] {
+            assert_eq!(Eligibility::all_of(words), all, "{words:?}");
+        }
+        for (n, one) in Eligibility::ALL.iter().enumerate() {
+            for (m, other) in Eligibility::ALL.iter().enumerate() {
+                assert_eq!(one.is_harder_than(*other), n > m, "{one} {other}");
+            }
+        }
+        assert!(VoterAndProofOfWork.asks_for_proof() && VoterAndProofOfWork.asks_for_voter());
     }
 }

@@ -30,14 +30,39 @@ impl PollDefinition {
     }
 
     /// The first change in a newer definition that isn't allowed once the poll has opened: any but to its
-    /// title, its visibility, its release rule, its language, and its candidates' names, pictures and colours.
+    /// title, its visibility, its release rule, its language, its candidates' names, pictures and colours, and what its channels
+    /// ask for, as long as it is more than before.
     /// (`closes_at` is changed by extending or closing the poll, which leaves a trail.)
     #[must_use]
     pub(crate) fn frozen_difference(&self, newer: &Self) -> Option<Difference> {
         self.differences(newer).into_iter().find(|difference| {
             let field = difference.field.as_str();
             let is_shown = matches!(field, "title" | "visibility" | "release" | "language");
-            !(is_shown || field.starts_with("candidates["))
+            !(is_shown || field.starts_with("candidates[") || self.is_harder_in(newer, field))
+        })
+    }
+
+    /// Whether the field is what a channel asks for, and the newer definition asks for more.
+    fn is_harder_in(&self, newer: &Self, field: &str) -> bool {
+        let mut channels = newer.channels.iter().enumerate();
+        channels.any(|(i, new)| {
+            let Some(old) = self.channel_index(new.id.as_str()) else {
+                return false;
+            };
+            let old = &self.channels[old];
+            match field.strip_prefix(&format!("channels[{i}].")) {
+                // What can't be checked yet would take no vote any more.
+                Some("eligibility") => {
+                    new.eligibility.is_harder_than(old.eligibility)
+                        && new.eligibility.can_be_checked()
+                }
+                // What it costs where nobody is asked for it may be anything.
+                Some("proof_cost") => {
+                    !old.eligibility.asks_for_proof()
+                        || new.least_proof_cost() >= old.least_proof_cost()
+                }
+                _ => false,
+            }
         })
     }
 }
@@ -109,6 +134,8 @@ impl Differences {
             let limit = |channel: &Channel| or_absent(&channel.votes_per_voter);
             self.compare(field("votes_per_voter"), &limit(old), &limit(new));
             self.compare(field("per"), &old.period(), &new.period());
+            let cost = |channel: &Channel| or_absent(&channel.proof_cost);
+            self.compare(field("proof_cost"), &cost(old), &cost(new));
         }
     }
 }
@@ -160,6 +187,49 @@ mod tests {
     }
 
     #[test]
+    fn once_opened_a_channel_may_ask_for_more_and_never_for_less() {
+        let with = |torcida: &str| {
+            let file = PAREDAO.replace(
+                "weight: 30, eligibility: open",
+                &format!("weight: 30, eligibility: {torcida}"),
+            );
+            PollDefinition::parse_yaml(&file).expect("legal")
+        };
+        let steps = [
+            "open",
+            "open, proof_cost: 5000",
+            "proof_of_work, proof_cost: 5000",
+            "proof_of_work, proof_cost: 20000",
+            "voter, proof_cost: 20000",
+            "[voter, proof_of_work], proof_cost: 20000",
+            "voter_and_proof_of_work, proof_cost: 100000",
+        ];
+        for (n, from) in steps.iter().enumerate() {
+            for (m, to) in steps.iter().enumerate() {
+                let frozen = with(from).frozen_difference(&with(to));
+                // The first two ask for the same.
+                assert_eq!(
+                    frozen.is_none(),
+                    m >= n || (n, m) == (1, 0),
+                    "{from} to {to}: {frozen:?}"
+                );
+            }
+        }
+        let cheaper =
+            with("proof_of_work").frozen_difference(&with("proof_of_work, proof_cost: 4999"));
+        assert_eq!(cheaper.expect("it is less").field, "channels[0].proof_cost");
+        let first = with("open").frozen_difference(&with("proof_of_work, proof_cost: 1000"));
+        assert_eq!(first, None);
+        let both = with("[proof_of_work, voter]");
+        assert_eq!(both.differences(&with("voter_and_proof_of_work")), []);
+        let said = with("open").differences(&both);
+        assert_eq!(
+            said[0].to_string(),
+            "channels[0].eligibility from open to voter_and_proof_of_work"
+        );
+    }
+
+    #[test]
     fn once_opened_only_what_is_shown_may_change() {
         let allowed = PAREDAO
             .replace("Paredão 1", "Paredão 2")
@@ -196,9 +266,9 @@ mod tests {
             ("id: torcida", "id: geral", "channels"),
             ("weight: 70", "weight: 71", "channels[1].weight"),
             (
+                "eligibility: voter, votes_per_voter: 1",
                 "eligibility: open",
-                "eligibility: proof_of_work",
-                "channels[0].eligibility",
+                "channels[1].eligibility",
             ),
             (
                 "votes_per_voter: 1",

@@ -53,6 +53,11 @@ pub struct Channel {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = LimitPeriod, required = false))]
     pub per: Option<LimitPeriod>,
+    /// How much work a proof takes, in iterations for each of some 256 tries; absent: 5,000. While many proofs are wrong, more
+    /// is asked for. It counts once the channel asks for proofs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, required = false, minimum = 1_000, maximum = 100_000))]
+    pub proof_cost: Option<u32>,
 }
 
 impl Channel {
@@ -60,6 +65,15 @@ impl Channel {
     #[must_use]
     pub fn period(&self) -> LimitPeriod {
         self.per.unwrap_or(LimitPeriod::Poll)
+    }
+
+    /// The cost of a proof where the poll's file names none.
+    pub const DEFAULT_PROOF_COST: u32 = 5_000;
+
+    /// What a proof costs at least.
+    #[must_use]
+    pub fn least_proof_cost(&self) -> u32 {
+        self.proof_cost.unwrap_or(Self::DEFAULT_PROOF_COST)
     }
 }
 
@@ -225,24 +239,20 @@ impl PollDefinition {
         wire_time::shown(at, &self.zone)
     }
 
-    /// The first channel that a vote can be cast through today: one that asks for nothing.
+    /// The first channel that asks for nothing.
     #[must_use]
     pub fn open_channel(&self) -> Option<&Channel> {
         let mut channels = self.channels.iter();
         channels.find(|channel| channel.eligibility == Eligibility::Open)
     }
 
-    /// Whether a vote can be cast in it today: by one channel at least. Whether the keys of voter tokens are known is not
-    /// known here.
+    /// Whether a vote can be cast in it today: by one channel at least, whose eligibility can be checked.
     ///
     /// # Errors
     /// What its channels ask for, where no vote can.
     pub fn check_takes_votes(&self) -> Result<(), TakesNoVotes> {
-        let can_be_checked = |channel: &Channel| match channel.eligibility {
-            Eligibility::Open | Eligibility::Voter => true,
-            Eligibility::ProofOfWork => false,
-        };
-        if self.channels.iter().any(can_be_checked) {
+        let mut channels = self.channels.iter();
+        if channels.any(|channel| channel.eligibility.can_be_checked()) {
             return Ok(());
         }
         let channels = self.channels.iter();
@@ -256,7 +266,7 @@ impl PollDefinition {
 
 /// Why a poll can take no vote: none of its channels can be voted through today.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open or voter", asked.join(", "))]
+#[error("no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open, proof_of_work or voter", asked.join(", "))]
 pub struct TakesNoVotes {
     asked: Vec<String>,
 }

@@ -22,6 +22,7 @@ const URL_CHARS: usize = 2048;
 const CANDIDATES: RangeInclusive<usize> = 2..=64;
 const CHANNELS: RangeInclusive<usize> = 1..=8;
 const WEIGHT: RangeInclusive<u32> = 1..=1_000_000;
+const PROOF_COST: RangeInclusive<u32> = 1_000..=100_000;
 const SHARDS: RangeInclusive<u16> = 1..=PollDefinition::MOST_SHARDS;
 
 const POLL_FIELDS: &[&str] = &[
@@ -40,7 +41,14 @@ const POLL_FIELDS: &[&str] = &[
     "channels",
 ];
 const CANDIDATE_FIELDS: &[&str] = &["id", "name", "image_url", "color"];
-const CHANNEL_FIELDS: &[&str] = &["id", "weight", "eligibility", "votes_per_voter", "per"];
+const CHANNEL_FIELDS: &[&str] = &[
+    "id",
+    "weight",
+    "eligibility",
+    "votes_per_voter",
+    "per",
+    "proof_cost",
+];
 
 /// The definition that a tree holds, or all rules that it breaks.
 pub(super) fn definition(node: &Node) -> Result<PollDefinition, Violations> {
@@ -127,6 +135,7 @@ impl Check {
                 eligibility: Eligibility::Open,
                 votes_per_voter: None,
                 per: None,
+                proof_cost: None,
             }]),
         }
     }
@@ -139,16 +148,43 @@ impl Check {
             .and_then(|node| self.number(&channel, "weight", node, &WEIGHT));
         let eligibility = self
             .required(&channel, "eligibility")
-            .and_then(|node| self.name(&channel, "eligibility", node));
+            .and_then(|node| self.eligibility(&channel, node));
         let votes_per_voter = self.votes_per_voter(&channel, eligibility);
         let per = self.per(&channel, votes_per_voter);
+        let proof_cost = self.proof_cost(&channel);
         Some(Channel {
             id: id?,
             weight: weight?,
             eligibility: eligibility?,
             votes_per_voter: votes_per_voter?,
             per: per?,
+            proof_cost: proof_cost?,
         })
+    }
+
+    /// One word, or a list of what is asked for together.
+    fn eligibility(&mut self, channel: &Fields<'_>, node: &Node) -> Option<Eligibility> {
+        const NAME: &str = "eligibility";
+        let Node::List(list) = node else {
+            return self.name(channel, NAME, node);
+        };
+        let words: Vec<_> = list
+            .iter()
+            .map(|node| self.name(channel, NAME, node))
+            .collect();
+        let words: Vec<Eligibility> = words.into_iter().collect::<Option<_>>()?;
+        Eligibility::all_of(&words).or_else(|| {
+            let rule = "must be one word, or the list [voter, proof_of_work]";
+            self.refuse(channel.field(NAME), rule)
+        })
+    }
+
+    fn proof_cost(&mut self, channel: &Fields<'_>) -> Option<Option<u32>> {
+        const NAME: &str = "proof_cost";
+        match self.optional(channel, NAME)? {
+            None => Some(None),
+            Some(node) => self.number(channel, NAME, node, &PROOF_COST).map(Some),
+        }
     }
 
     fn votes_per_voter(
@@ -160,7 +196,7 @@ impl Check {
         let Some(node) = self.optional(channel, NAME)? else {
             return Some(None);
         };
-        if eligibility.is_some_and(|eligibility| eligibility != Eligibility::Voter) {
+        if eligibility.is_some_and(|eligibility| !eligibility.asks_for_voter()) {
             let rule = "is only possible with eligibility voter";
             self.refuse::<()>(channel.field(NAME), rule);
         }

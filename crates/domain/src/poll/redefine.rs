@@ -42,7 +42,7 @@ impl Poll {
     /// The poll with another definition; the same poll, at the same revision, where nothing differs.
     ///
     /// A draft may change in all but `id` and `kind`; once opened only its title, its visibility, its release rule, its
-    /// language, its candidates' names, pictures and colours may, and its beginning until that comes; once sealed only its
+    /// language, its candidates' names, pictures and colours may, what a channel asks for where it becomes more, and its beginning until that comes; once sealed only its
     /// visibility and release rule, so that a result can still be shown. The sealed result itself stays as it is.
     ///
     /// # Errors

@@ -119,17 +119,18 @@ fn a_poll_whose_end_has_come_is_not_opened() {
 fn a_poll_that_can_take_no_vote_is_not_opened() {
     let draft = |channel: &str| {
         let file = paredao_with("- { id: torcida", channel);
-        let file = file.replace("voter, votes_per_voter: 1", "proof_of_work");
+        let file = file.replace("voter, votes_per_voter: 1", "[voter, proof_of_work]");
         let definition = PollDefinition::parse_yaml(&file).expect("the file is right");
         Poll::draft(definition, at(OPENS), "ines")
     };
-    let closed = draft("  - { id: torcida, weight: 30, eligibility: proof_of_work }");
+    let closed = draft("  - { id: torcida, weight: 30, eligibility: [voter, proof_of_work] }");
     let refused = closed.open(at(OPENS), "ines").expect_err("no channel");
     assert!(matches!(refused, OpenError::TakesNoVotes(_)), "{refused:?}");
     assert_eq!(
         refused.to_string(),
-        "can't open it: no vote can be cast in it: torcida asks for proof_of_work, unico asks for proof_of_work, \
-         which can't be checked yet. Give it a channel with eligibility open or voter"
+        "can't open it: no vote can be cast in it: torcida asks for voter_and_proof_of_work, \
+         unico asks for voter_and_proof_of_work, which can't be checked yet. Give it a channel with eligibility open, \
+         proof_of_work or voter"
     );
     // Voters are known by their tokens.
     draft("  - { id: torcida, weight: 30, eligibility: voter }")

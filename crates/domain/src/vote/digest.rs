@@ -66,6 +66,18 @@ impl KeyDigest {
         hash.update(key.as_str());
         Self::first_half(&hash.finalize())
     }
+
+    /// The digest that stands for a vote with a proof of work and no key: of `proof`, the poll and the nonce of the proof's
+    /// challenge, each ended by a zero byte but the last. No key that a client chooses has it.
+    #[must_use]
+    pub fn of_proof(poll: &PollId, nonce: &[u8; 16]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"proof\0");
+        hash.update(poll.as_str());
+        hash.update(b"\0");
+        hash.update(nonce);
+        Self::first_half(&hash.finalize())
+    }
 }
 
 impl VoterDigest {
@@ -127,6 +139,12 @@ mod tests {
         assert_eq!(
             format!("{digest:?}"),
             "KeyDigest(56d0ff5c70d27beb72e6f919608e1463)"
+        );
+        let proof = KeyDigest::of_proof(&poll("paredao-01"), b"0123456789abcdef");
+        // printf 'proof\0paredao-01\0%s' 0123456789abcdef | sha256sum | cut -c1-32
+        assert_eq!(
+            format!("{proof:?}"),
+            "KeyDigest(b432df752e6d1ae5c004d36e53ee3603)"
         );
         let voter = VoterDigest::new(&[7; 32], &poll("paredao-01"), "maria");
         // printf 'voter\0paredao-01\0maria' | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707…

@@ -18,6 +18,7 @@ use crate::wire_time;
 
 const VERSION: &str = "v1";
 const DOMAIN: &[u8] = b"receipt v1\0";
+const PROOFS: &[u8] = b"proof of work v1\0";
 const FIXED: usize = 30;
 /// The bit of the place that says that the vote was a repeat. No batch has so many votes.
 const REPEAT: u32 = 1 << 31;
@@ -30,19 +31,34 @@ const MAX_TEXT: usize = 300;
 /// It holds the MAC's state after the key, so that signing a vote costs no key schedule.
 #[derive(Clone, derive_more::Debug)]
 #[debug("ReceiptKey([secret])")]
-pub struct ReceiptKey(Hmac<Sha256>);
+pub struct ReceiptKey {
+    mac: Hmac<Sha256>,
+    proofs: [u8; 32],
+}
 
 impl ReceiptKey {
     /// The key made of these bytes, which are to be random.
     #[must_use]
     pub fn from_bytes(key: [u8; 32]) -> Self {
         let mut mac = keyed(&key);
+        let mut proofs = mac.clone();
+        proofs.update(PROOFS);
         mac.update(DOMAIN);
-        Self(mac)
+        Self {
+            mac,
+            proofs: proofs.finalize().into_bytes().into(),
+        }
+    }
+
+    /// The secret that all processes with this key share for challenges of proofs of work. It is the MAC of a text that no
+    /// receipt has the beginning of, so neither tells anything of the other.
+    #[must_use]
+    pub const fn for_proofs(&self) -> &[u8; 32] {
+        &self.proofs
     }
 
     fn mac(&self, payload: &[u8]) -> [u8; MAC] {
-        let mut mac = self.0.clone();
+        let mut mac = self.mac.clone();
         mac.update(payload);
         let mut half = [0; MAC];
         half.copy_from_slice(&mac.finalize().into_bytes()[..MAC]);

@@ -85,6 +85,8 @@ problems! {
         "The bearer token does not allow this.";
     EligibilityNotAvailable = "eligibility-not-available", FORBIDDEN, "Eligibility can't be checked", None,
         "The channel asks for a proof or a voter token, which this service can't check yet; the vote was not recorded.";
+    ProofRequired = "proof-required", FORBIDDEN, "Proof of work required", None,
+        "The channel asks for a proof of work: get a challenge, solve it, and send it as `proof`. The vote was not recorded.";
     VoteLimitReached = "vote-limit-reached", FORBIDDEN, "Vote limit reached", None,
         "The voter has used all votes that the channel allows; this one was not recorded.";
     PreflightRefused = "preflight-refused", FORBIDDEN, "Preflight refused", None,
@@ -99,6 +101,8 @@ problems! {
         "The path does not take this method. Those that it takes are in the Allow header.";
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "Request timeout", None,
         "The request took too long to arrive.";
+    NoProofAsked = "no-proof-asked", CONFLICT, "No proof asked for", None,
+        "The channel asks for no proof of work: vote without one.";
     PollNotOpen = "poll-not-open", CONFLICT, "Poll not open yet", None,
         "The poll has not opened yet; the vote was not recorded.";
     PollPaused = "poll-paused", CONFLICT, "Poll paused", Some(5),
@@ -123,6 +127,14 @@ problems! {
         "The vote names the other direction than the poll's: one means to eliminate, the other to save. It was not recorded.";
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "Idempotency-Key reused", None,
         "The Idempotency-Key was used for another vote; this one was not recorded.";
+    ProofInvalid = "proof-invalid", UNPROCESSABLE_ENTITY, "Invalid proof of work", None,
+        "The proof is no solved challenge of this service; the vote was not recorded. Get a new challenge and solve it.";
+    ProofMismatch = "proof-mismatch", UNPROCESSABLE_ENTITY, "Proof of work for another vote", None,
+        "The proof's challenge was for another poll, channel or Idempotency-Key; the vote was not recorded.";
+    ProofExpired = "proof-expired", UNPROCESSABLE_ENTITY, "Proof of work expired", None,
+        "The proof came too late: this request recorded nothing. Get a new challenge with the same Idempotency-Key, and send the vote again with that key.";
+    ProofUsed = "proof-used", UNPROCESSABLE_ENTITY, "Proof of work used", None,
+        "The proof was used for another vote; this one was not recorded. Get a new challenge and solve it.";
     TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests", Some(1),
         "Requests come faster than is allowed.";
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Rate limited", Some(1),

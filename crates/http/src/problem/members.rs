@@ -66,9 +66,24 @@ const MEMBERS: &[Member] = &[
     },
     Member {
         name: "eligibility",
-        codes: &[ProblemCode::EligibilityNotAvailable],
+        codes: &[
+            ProblemCode::EligibilityNotAvailable,
+            ProblemCode::ProofRequired,
+        ],
         kind: Kind::Named("Eligibility"),
         description: "What the channel asks a voter for.",
+    },
+    Member {
+        name: "challenge",
+        codes: &[
+            ProblemCode::ProofRequired,
+            ProblemCode::ProofInvalid,
+            ProblemCode::ProofMismatch,
+            ProblemCode::ProofExpired,
+            ProblemCode::ProofUsed,
+        ],
+        kind: Kind::Text,
+        description: "Where to get a challenge: a path of this service.",
     },
     Member {
         name: "limit_bytes",

@@ -18,7 +18,7 @@ use crate::routes::cast_vote::Votes;
 use crate::vote::{Received, cast, find_poll, read_form, vote_accepted};
 
 /// The fields of the form.
-const FIELDS: [&str; 5] = ["candidate", "channel", "direction", "key", "lang"];
+const FIELDS: [&str; 6] = ["altcha", "candidate", "channel", "direction", "key", "lang"];
 
 /// The fields of a vote's form.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,8 +37,12 @@ pub(crate) struct VoteForm {
     /// What the page shows that a vote means.
     #[schema(value_type = Direction, required = false)]
     direction: String,
-    /// The vote's key, as an `Idempotency-Key` is: sent twice, it counts once.
-    #[schema(pattern = "^[\\x21-\\x7e]{1,255}$")]
+    /// The proof of work that some channels ask for: the hidden field of the official ALTCHA widget.
+    #[schema(required = false)]
+    altcha: String,
+    /// The vote's key, as an `Idempotency-Key` is: sent twice, it counts once. May be left out with a proof whose challenge was
+    /// asked for without a key, which stands for it then.
+    #[schema(required = false, pattern = "^[\\x21-\\x7e]{1,255}$")]
     key: String,
     /// The language of the answer, `pt`, `en` or `es`.
     #[schema(required = false)]
@@ -67,7 +71,7 @@ pub(crate) struct VoteForm {
         (status = 200, description = "Recorded before, and there is no receipt any more: a page that says so.",
             body = String, content_type = "text/html"),
         (status = 400, description = "A field is missing, unknown, given twice or wrong.", body = String, content_type = "text/html"),
-        (status = 403, description = "`cross-site-form`, `eligibility-not-available` or `vote-limit-reached`, as a page.",
+        (status = 403, description = "`cross-site-form`, `eligibility-not-available`, `proof-required` or `vote-limit-reached`, as a page.",
             body = String, content_type = "text/html"),
         (status = 404, description = "There is no poll of that id.", body = String, content_type = "text/html"),
         (status = 408, description = "The form took too long to arrive.", body = String, content_type = "text/html"),
@@ -75,7 +79,7 @@ pub(crate) struct VoteForm {
         (status = 410, description = "The poll is closed or void.", body = String, content_type = "text/html"),
         (status = 413, description = "The form is larger than this service reads.", body = String, content_type = "text/html"),
         (status = 415, description = "The body is no form, or is compressed.", body = String, content_type = "text/html"),
-        (status = 422, description = "No such candidate or channel, the other direction, or a key of another vote.",
+        (status = 422, description = "No such candidate or channel, the other direction, a key of another vote, or no good proof.",
             body = String, content_type = "text/html"),
         (status = 429, description = "Votes come faster than is allowed; not recorded: a page that offers to send it again.", body = String,
             content_type = "text/html", headers(
@@ -168,8 +172,9 @@ async fn vote(
     let open = find_poll(writer, place.poll)?;
     let receipt_key = writer.receipt_key().ok_or(ProblemCode::StoreUnavailable)?;
     let received_at = votes.now()?;
-    let vote = read_form(fields, open.poll(), received_at)?;
-    let received = Received::of(&vote, received_at);
+    let vote = read_form(fields, open.poll(), received_at, votes.checks(&receipt_key))?;
+    let has_key = form::value(fields, "key").is_some();
+    let received = Received::of(&vote, has_key, received_at);
     let outcome = cast(&open, vote, received_at).await;
     let accepted = vote_accepted(open.poll(), received, &outcome, &receipt_key)?;
     Ok(match &accepted.receipt {

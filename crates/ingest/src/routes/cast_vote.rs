@@ -5,14 +5,18 @@ use std::sync::Arc;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 use jiff::Timestamp;
-use vote_domain::Clock;
-use vote_http::{HotRoutes, Problem, ProblemCode, TimelyBody, WriteHead, WritePath, Written};
+use vote_domain::{Clock, ReceiptKey};
+use vote_http::{
+    HotRoutes, Problem, ProblemCode, SentHeader, TimelyBody, WriteHead, WritePath, Written,
+};
 use vote_store::{Clocks, VoteWriter};
 use vote_voters::Voters;
 
 use crate::limits::AddressLimits;
+use crate::proofs::Proofs;
 use crate::vote::{
-    CastVote, Received, VoteAccepted, VoteProblems, answer, cast, find_poll, find_voter, read_vote,
+    CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, answer, cast, find_poll,
+    find_voter, read_vote,
 };
 
 /// Cast a vote
@@ -82,6 +86,7 @@ pub(crate) struct Votes {
     pub(crate) key_required: bool,
     /// `None` where the settings say nowhere that keys of voter tokens are.
     pub(crate) voters: Option<Arc<Voters>>,
+    pub(crate) proofs: Arc<Proofs>,
 }
 
 impl Votes {
@@ -93,6 +98,17 @@ impl Votes {
         match self.clocks.ready() {
             Ok(()) => Ok(self.clock.now()),
             Err(why) => Err(Problem::new(ProblemCode::NotRecorded).because(why)),
+        }
+    }
+
+    /// What votes are checked against.
+    pub(crate) fn checks<'a>(&'a self, receipt_key: &'a Arc<ReceiptKey>) -> Checks<'a> {
+        Checks {
+            key_required: self.key_required,
+            proofs: Some(ProofCheck {
+                proofs: &self.proofs,
+                receipt_key,
+            }),
         }
     }
 }
@@ -114,10 +130,12 @@ impl HotRoutes for Votes {
             .receipt_key()
             .ok_or(ProblemCode::StoreUnavailable)?;
         let received_at = self.now()?;
-        let mut vote = read_vote(head, body, open.poll(), received_at, self.key_required)?;
+        let checks = self.checks(&receipt_key);
+        let mut vote = read_vote(head, body, open.poll(), received_at, checks)?;
         let voters = self.voters.as_deref();
         find_voter(&mut vote, head.authorization, voters, &open, received_at).await?;
-        let received = Received::of(&vote, received_at);
+        let has_key = head.key != SentHeader::Missing;
+        let received = Received::of(&vote, has_key, received_at);
         let outcome = cast(&open, vote, received_at).await;
         answer(open.poll(), received, &outcome, &receipt_key)
     }

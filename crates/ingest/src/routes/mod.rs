@@ -2,3 +2,4 @@
 
 pub(crate) mod cast_form;
 pub(crate) mod cast_vote;
+pub(crate) mod challenge;

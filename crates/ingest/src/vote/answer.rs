@@ -8,6 +8,8 @@ use vote_domain::{Direction, Poll, Receipt, ReceiptKey, Refusal, wire_time};
 use vote_http::{Problem, ProblemCode, Written};
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
+use super::eligibility;
+
 /// Bytes that nearly every answer has room in: it is made at each vote, and never grows then.
 const ROOM: usize = 384;
 
@@ -57,18 +59,30 @@ pub(crate) struct VoteAccepted<'a> {
 pub struct Received {
     channel: u8,
     candidate: u8,
-    has_key: bool,
+    known_by: KnownBy,
     received_at: Timestamp,
 }
 
+/// What a repeat of a vote is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KnownBy {
+    Nothing,
+    Key,
+    Proof,
+}
+
 impl Received {
-    /// Of a vote that was received then.
+    /// Of a vote that was received then, with an Idempotency-Key or without.
     #[must_use]
-    pub const fn of(vote: &VoteToCast, received_at: Timestamp) -> Self {
+    pub const fn of(vote: &VoteToCast, has_key: bool, received_at: Timestamp) -> Self {
         Self {
             channel: vote.channel,
             candidate: vote.candidate,
-            has_key: vote.key.is_some(),
+            known_by: match (vote.key.is_some(), has_key) {
+                (false, _) => KnownBy::Nothing,
+                (true, true) => KnownBy::Key,
+                (true, false) => KnownBy::Proof,
+            },
             received_at,
         }
     }
@@ -105,6 +119,10 @@ pub(crate) fn vote_accepted<'a>(
     let (status, acceptance) = match outcome {
         Outcome::Accepted(acceptance) => (VoteStatus::Accepted, Some(acceptance)),
         Outcome::Duplicate(acceptance) => (VoteStatus::AlreadyAccepted, acceptance.as_ref()),
+        Outcome::Mismatch if received.known_by == KnownBy::Proof => {
+            let channel = &definition.channels()[usize::from(received.channel)];
+            return Err(eligibility::used(definition.id(), channel));
+        }
         Outcome::Mismatch => return Err(ProblemCode::IdempotencyKeyReused.into()),
         Outcome::LimitReached => return Err(ProblemCode::VoteLimitReached.into()),
         Outcome::Refused(Refusal::Withdrawn) => return Err(withdrawn(poll, received.candidate)),
@@ -142,7 +160,9 @@ pub(crate) fn vote_accepted<'a>(
 fn refused(poll: &Poll, refusal: Refusal, received: Received) -> Problem {
     match refusal {
         // Its lanes are gone, and with them whoever could look up a repeat's key.
-        Refusal::Sealed | Refusal::Void if received.has_key => over_for_good(poll, refusal),
+        Refusal::Sealed | Refusal::Void if received.known_by != KnownBy::Nothing => {
+            over_for_good(poll, refusal, received.known_by)
+        }
         Refusal::NotOpenYet => {
             let opens_at = wire_time::format(poll.definition.opens_at());
             Problem::new(ProblemCode::PollNotOpen)
@@ -170,8 +190,13 @@ fn refused(poll: &Poll, refusal: Refusal, received: Received) -> Problem {
     }
 }
 
-/// The problem of a vote with a key that comes when nothing is recorded any more. An earlier attempt may have been.
-fn over_for_good(poll: &Poll, refusal: Refusal) -> Problem {
+/// The problem of a vote with a key, or a proof for one, that comes when nothing is recorded any more. An earlier attempt may have been.
+fn over_for_good(poll: &Poll, refusal: Refusal, known_by: KnownBy) -> Problem {
+    let with = if known_by == KnownBy::Proof {
+        "proof"
+    } else {
+        "Idempotency-Key"
+    };
     let (problem, why) = match refusal {
         Refusal::Void => (Problem::new(ProblemCode::PollVoid), "was declared void"),
         _ => {
@@ -181,7 +206,7 @@ fn over_for_good(poll: &Poll, refusal: Refusal) -> Problem {
         }
     };
     problem.detail(format!(
-        "The poll {why}: this request recorded nothing. Whether an earlier one with this Idempotency-Key did is not known \
+        "The poll {why}: this request recorded nothing. Whether an earlier one with this {with} did is not known \
          here any more; the receipt of that one says so."
     ))
 }

@@ -25,13 +25,10 @@ pub(crate) struct CastVote<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(value_type = Direction, required = false)]
     pub(crate) direction: Option<Cow<'a, str>>,
-    /// The proof of work that some channels ask for; open channels don't look at it.
+    /// The proof of work that some channels ask for, as the ALTCHA widget makes it of a challenge (`getChallenge`); channels that
+    /// ask for none don't look at it.
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(value_type = String, required = false)]
-    #[expect(
-        dead_code,
-        reason = "may be sent already; the channels that ask for it can't be checked yet"
-    )]
     pub(crate) proof: Option<Cow<'a, str>>,
 }
 

@@ -20,17 +20,25 @@ pub(super) fn choice(vote: &CastVote<'_>, definition: &PollDefinition) -> Result
             echo(&vote.candidate)
         ))
     })?;
-    let channel = match &vote.channel {
-        None => 0,
-        Some(id) => definition.channel_index(id).ok_or_else(|| {
-            Problem::new(ProblemCode::UnknownChannel)
-                .detail(format!("channel: the poll has no channel {}.", echo(id)))
-        })?,
-    };
+    let channel = channel_named(vote.channel.as_deref(), definition)?;
     if let Some(direction) = &vote.direction {
         check_direction(direction, definition.direction())?;
     }
     Ok(Choice { candidate, channel })
+}
+
+/// The index of a channel; the first where none is named.
+pub(crate) fn channel_named(
+    id: Option<&str>,
+    definition: &PollDefinition,
+) -> Result<usize, Problem> {
+    let Some(id) = id else {
+        return Ok(0);
+    };
+    definition.channel_index(id).ok_or_else(|| {
+        Problem::new(ProblemCode::UnknownChannel)
+            .detail(format!("channel: the poll has no channel {}.", echo(id)))
+    })
 }
 
 /// A client that names the direction has shown it to its user: it must be the poll's.

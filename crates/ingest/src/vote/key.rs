@@ -4,7 +4,7 @@ use vote_domain::IdempotencyKey;
 use vote_http::{Problem, ProblemCode, SentHeader};
 
 /// The key, if there is one, and it is a key.
-pub(super) fn idempotency_key<'v>(
+pub(crate) fn idempotency_key<'v>(
     sent: SentHeader<'v>,
     required: bool,
 ) -> Result<Option<IdempotencyKey<'v>>, Problem> {

@@ -4,8 +4,14 @@ vote_http::problem_groups! {
     /// Of every operation that takes votes.
     pub(crate) VoteProblems = [
         MalformedBody, MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired,
-        VoterTokenRequired, InvalidVoterToken, EligibilityNotAvailable, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen, PollPaused,
-        PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnsupportedContentEncoding, UnknownCandidate, CandidateWithdrawn, UnknownChannel,
-        DirectionMismatch, IdempotencyKeyReused, RateLimited, Overloaded, NotRecorded, StoreUnavailable, VoterKeysUnavailable, OutcomeUnknown,
+        VoterTokenRequired, InvalidVoterToken, EligibilityNotAvailable, ProofRequired, VoteLimitReached, UnknownPoll, RequestTimeout, PollNotOpen,
+        PollPaused, PollClosed, PollVoid, BodyTooLarge, UnsupportedMediaType, UnsupportedContentEncoding, UnknownCandidate, CandidateWithdrawn,
+        UnknownChannel, DirectionMismatch, IdempotencyKeyReused, ProofInvalid, ProofMismatch, ProofExpired, ProofUsed, RateLimited, Overloaded,
+        NotRecorded, StoreUnavailable, VoterKeysUnavailable, OutcomeUnknown,
+    ];
+    /// Of the one that gives challenges.
+    pub(crate) ChallengeProblems = [
+        MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired, UnknownPoll, NoProofAsked, PollClosed, PollVoid,
+        UnknownChannel, RateLimited, Overloaded, NotRecorded, StoreUnavailable,
     ];
 }

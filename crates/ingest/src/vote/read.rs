@@ -10,7 +10,7 @@ use vote_store::VoteToCast;
 
 use super::body::{self, CastVote};
 use super::choice::choice;
-use super::eligibility;
+use super::eligibility::{self, Checks, Shown};
 use super::key::idempotency_key;
 
 /// Reads a vote for `poll` from the head and the body of its request. Who casts it is found later.
@@ -22,14 +22,15 @@ pub fn read_vote(
     body: &[u8],
     poll: &Poll,
     received_at: Timestamp,
-    key_required: bool,
+    checks: Checks<'_>,
 ) -> Result<VoteToCast, Problem> {
     body::check_content_type(head.content_type)?;
-    let key = idempotency_key(head.key, key_required)?;
-    vote_to_cast(&body::parse(body)?, key.as_ref(), poll, received_at)
+    let key = idempotency_key(head.key, checks.key_required)?;
+    vote_to_cast(&body::parse(body)?, key.as_ref(), poll, received_at, checks)
 }
 
-/// Reads a vote for `poll` from the fields of a form. It always has a key: a form is sent twice by a second click.
+/// Reads a vote for `poll` from the fields of a form. It always has a key, or a proof that may stand for one: a form is sent twice
+/// by a second click.
 ///
 /// # Errors
 /// A problem that names the field and the rule.
@@ -37,9 +38,15 @@ pub(crate) fn read_form(
     fields: &[Field<'_>],
     poll: &Poll,
     received_at: Timestamp,
+    checks: Checks<'_>,
 ) -> Result<VoteToCast, Problem> {
-    let key = form::required(fields, "key")?;
-    let key = IdempotencyKey::parse(key).map_err(|error| {
+    let proof = form::value(fields, "altcha").filter(|proof| !proof.is_empty());
+    let key = match (form::value(fields, "key"), proof) {
+        (None, Some(_)) if !checks.key_required => None,
+        _ => Some(form::required(fields, "key")?),
+    };
+    let key = key.map(IdempotencyKey::parse).transpose();
+    let key = key.map_err(|error| {
         Problem::new(ProblemCode::InvalidIdempotencyKey).detail(format!("key: {error}."))
     })?;
     let borrowed = |name| form::value(fields, name).map(Cow::Borrowed);
@@ -47,10 +54,14 @@ pub(crate) fn read_form(
         candidate: form::required(fields, "candidate")?.into(),
         channel: borrowed("channel"),
         direction: borrowed("direction"),
-        proof: None,
+        proof: proof.map(Cow::Borrowed),
     };
-    let vote = vote_to_cast(&vote, Some(&key), poll, received_at)?;
+    let vote = vote_to_cast(&vote, key.as_ref(), poll, received_at, checks)?;
     eligibility::check_form(&poll.definition.channels()[usize::from(vote.channel)])?;
+    if vote.key.is_none() {
+        // The channel asks for no proof, so that nothing would make a second click the same vote.
+        form::required(fields, "key")?;
+    }
     Ok(vote)
 }
 
@@ -60,17 +71,25 @@ fn vote_to_cast(
     key: Option<&IdempotencyKey<'_>>,
     poll: &Poll,
     received_at: Timestamp,
+    checks: Checks<'_>,
 ) -> Result<VoteToCast, Problem> {
     let definition = &poll.definition;
     let choice = choice(vote, definition)?;
-    eligibility::check(&definition.channels()[choice.channel])?;
+    let shown = Shown {
+        poll: definition.id(),
+        channel: &definition.channels()[choice.channel],
+        key: key.map(|key| KeyDigest::new(definition.id(), key)),
+        proof: vote.proof.as_deref(),
+        received_at,
+    };
+    let key = eligibility::check(&shown, checks)?;
     // A definition has at most 64 candidates and 8 channels.
     let index = |index: usize| u8::try_from(index).map_err(Problem::internal);
     Ok(VoteToCast {
         channel: index(choice.channel)?,
         candidate: index(choice.candidate)?,
         received_at_ms: received_at.as_millisecond(),
-        key: key.map(|key| KeyDigest::new(definition.id(), key)),
+        key,
         voter: None,
         is_withdrawn: poll
             .withdrawn_at(&definition.candidates()[choice.candidate].id)

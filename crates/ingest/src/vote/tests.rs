@@ -12,7 +12,7 @@ use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 use vote_testkit::fixtures::{self, demo_poll};
 
 use super::answer::{VoteStatus, vote_accepted};
-use super::{Received, VoteProblems, answer, read_vote};
+use super::{Checks, Received, VoteProblems, answer, read_vote};
 
 /// Those that a server meets: their tests are in `tests/it`.
 const OF_THE_SERVER: [ProblemCode; 11] = [
@@ -28,6 +28,20 @@ const OF_THE_SERVER: [ProblemCode; 11] = [
     ProblemCode::UnsupportedContentEncoding,
     ProblemCode::RateLimited,
 ];
+
+/// Those of channels that ask for a proof of work: their tests are in `tests/it/proofs.rs`.
+const OF_PROOFS: [ProblemCode; 5] = [
+    ProblemCode::ProofRequired,
+    ProblemCode::ProofInvalid,
+    ProblemCode::ProofMismatch,
+    ProblemCode::ProofExpired,
+    ProblemCode::ProofUsed,
+];
+
+const KEY_REQUIRED: Checks<'static> = Checks {
+    key_required: true,
+    ..Checks::OPEN
+};
 
 /// So many seconds after the opening.
 fn at(seconds: i64) -> Timestamp {
@@ -61,7 +75,7 @@ fn received(candidate: u8, received_at: Timestamp) -> Received {
         is_withdrawn: false,
         span: None,
     };
-    Received::of(&vote, received_at)
+    Received::of(&vote, false, received_at)
 }
 
 fn headers(content_types: &[&str], keys: &[&str]) -> HeaderMap {
@@ -82,7 +96,7 @@ fn read(body: &str, keys: &[&str]) -> Result<VoteToCast, Problem> {
         body.as_bytes(),
         &poll(),
         at(1),
-        false,
+        Checks::OPEN,
     )
 }
 
@@ -126,7 +140,7 @@ fn a_content_type_is_judged_by_its_first_part_alone() {
             body,
             &poll(),
             at(1),
-            false,
+            Checks::OPEN,
         ));
         let expected = (!is_taken).then_some(ProblemCode::UnsupportedMediaType);
         assert_eq!(refused, expected, "{content_types:?}");
@@ -156,12 +170,12 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
                 b"",
                 &poll(),
                 at(1),
-                true,
+                KEY_REQUIRED,
             ),
             ProblemCode::UnsupportedMediaType,
         ),
         (
-            read_vote(&WriteHead::from(&json), b"", &poll(), at(1), true),
+            read_vote(&WriteHead::from(&json), b"", &poll(), at(1), KEY_REQUIRED),
             ProblemCode::IdempotencyKeyRequired,
         ),
         (read("", &["two words"]), ProblemCode::InvalidIdempotencyKey),
@@ -193,7 +207,7 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
                 br#"{"candidate":"ana"}"#,
                 &proved(),
                 at(1),
-                false,
+                Checks::OPEN,
             ),
             ProblemCode::EligibilityNotAvailable,
         ),
@@ -246,6 +260,7 @@ fn the_document_names_each_problem_that_a_vote_can_meet_and_no_other() {
         .map(|(_, code)| *code)
         .chain(UNRECORDED.map(|(_, code)| code))
         .chain(OF_THE_SERVER)
+        .chain(OF_PROOFS)
         .map(ProblemCode::as_str)
         .collect();
     let named = VoteProblems::CODES;
@@ -340,7 +355,7 @@ fn a_vote_with_a_key_is_not_told_that_it_was_not_recorded_where_nobody_knows() {
             assert_eq!(problem.code(), code);
             String::from_utf8_lossy(&problem.body()).into_owned()
         };
-        let keyed = said(Received::of(&vote, at(3_601)));
+        let keyed = said(Received::of(&vote, true, at(3_601)));
         assert!(!keyed.contains("the vote was not recorded"), "{keyed}");
         assert!(
             keyed.contains("an earlier one with this Idempotency-Key"),

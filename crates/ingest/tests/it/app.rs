@@ -231,6 +231,35 @@ impl App {
         Answer::of(request).await
     }
 
+    /// Asks for a challenge for a vote through a channel, with a key or without.
+    pub(crate) async fn challenge(&self, channel: &str, key: Option<&str>) -> Answer {
+        let url = format!("{}/v1/polls/{POLL}/challenge?channel={channel}", self.url);
+        let mut request = self.client.get(url);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        Answer::of(request).await
+    }
+
+    /// A proof for such a vote.
+    pub(crate) async fn proof(&self, channel: &str, key: Option<&str>) -> String {
+        let challenge = self.challenge(channel, key).await;
+        assert_eq!(challenge.status, StatusCode::OK, "{challenge:?}");
+        let challenge = challenge.body.to_string();
+        let solved = tokio::task::spawn_blocking(move || vote_proof::solve(challenge.as_bytes()));
+        solved.await.expect("not cancelled").expect("solved")
+    }
+
+    /// Votes through the channel `prova`.
+    pub(crate) async fn prove(&self, candidate: &str, key: Option<&str>, proof: &str) -> Answer {
+        let body = json!({ "candidate": candidate, "channel": "prova", "proof": proof });
+        let mut request = self.post(POLL).json(&body);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        Answer::of(request).await
+    }
+
     pub(crate) async fn send(&self, body: Value) -> Answer {
         self.send_to(POLL, body).await
     }

@@ -50,6 +50,14 @@ fn ballot(app: &App, body: &Value) -> RequestBuilder {
     app.post(POLL).json(body)
 }
 
+fn by_proof(app: &App, candidate: &str, proof: Option<&str>) -> RequestBuilder {
+    let mut vote = json!({ "candidate": candidate, "channel": "prova" });
+    if let Some(proof) = proof {
+        vote["proof"] = proof.into();
+    }
+    ballot(app, &vote)
+}
+
 fn ana(app: &App) -> RequestBuilder {
     ballot(app, &json!({ "candidate": "ana" }))
 }
@@ -110,9 +118,21 @@ async fn of_requests(read: &mut Read) {
             "eligibility-not-available",
             ballot(&app, &json!({ "candidate": "ana", "channel": "unico" })),
         ),
+        (
+            "no-proof-asked",
+            to(Method::GET, "/v1/polls/paredao-01/challenge"),
+        ),
+        ("proof-required", by_proof(&app, "ana", None)),
+        ("proof-invalid", by_proof(&app, "ana", Some("e30="))),
     ] {
         read.problem(code, request).await;
     }
+    let proof = app.proof("prova", None).await;
+    let other = by_proof(&app, "ana", Some(&proof)).header("Idempotency-Key", "k");
+    read.problem("proof-mismatch", other).await;
+    assert!(app.prove("ana", None, &proof).await.is_accepted());
+    read.problem("proof-used", by_proof(&app, "bia", Some(&proof)))
+        .await;
     assert!(app.vote("bia", Some("k")).await.is_accepted());
     let other = ana(&app).header("Idempotency-Key", "k");
     read.problem("idempotency-key-reused", other).await;
@@ -129,6 +149,17 @@ async fn of_settings(read: &mut Read) {
         ])
         .await;
     read.problem("idempotency-key-required", ana(&app)).await;
+    let short = show
+        .app_with(&[ORIGINS, ("VOTE__PROOF__LIFETIME_S", "1")])
+        .await;
+    let proof = short.proof("prova", None).await;
+    let answer = eventually(DEADLINE, || async {
+        let vote = by_proof(&short, "ana", Some(&proof)).header("Origin", PAGE);
+        let answer = Answer::of(vote).await;
+        (answer.code() == "proof-expired").then_some(answer)
+    })
+    .await;
+    read.note(&answer);
 
     let address = app.url.trim_start_matches("http://");
     let mut connection = TcpStream::connect(address).await.expect("connected");

@@ -304,3 +304,31 @@ async fn an_unknown_answer_offers_the_same_vote_again_and_it_counts_once() {
         .expect("in time")
         .expect("clean");
 }
+
+#[tokio::test]
+async fn a_form_may_have_the_widgets_field() {
+    let show = Show::open().await;
+    let app = show.app().await;
+    let field = |proof: String| {
+        let proof = proof.replace('+', "%2B").replace('=', "%3D");
+        format!("&altcha={proof}")
+    };
+    let plain = field(app.proof("prova", None).await);
+    let keyed = field(app.proof("prova", Some("k")).await);
+    for (channel, proof, key, status) in [
+        ("prova", "", "", StatusCode::BAD_REQUEST),
+        ("prova", "", "&key=k", StatusCode::FORBIDDEN),
+        ("prova", &*plain, "", StatusCode::SEE_OTHER),
+        ("prova", &*plain, "", StatusCode::SEE_OTHER),
+        ("prova", &*keyed, "&key=k", StatusCode::SEE_OTHER),
+        ("prova", &*keyed, "&key=k", StatusCode::SEE_OTHER),
+        ("prova", &*plain, "&key=k", StatusCode::UNPROCESSABLE_ENTITY),
+        // Nothing would make a second click the same vote.
+        ("torcida", &*plain, "", StatusCode::BAD_REQUEST),
+    ] {
+        let body = format!("candidate=ana&channel={channel}{proof}{key}");
+        let answer = send(&app, &body).await;
+        assert_eq!(answer.status, status, "{body}: {answer:?}");
+    }
+    assert_eq!(show.total().await, 2);
+}

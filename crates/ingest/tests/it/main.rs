@@ -11,6 +11,7 @@ mod forgotten;
 mod forms;
 mod limits;
 mod outage;
+mod proofs;
 mod servers;
 mod tracing_export;
 mod voters;

@@ -32,7 +32,7 @@ pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_
 pub use self::schema::schema_json;
 pub use self::sections::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
-    OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
+    OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
     SnapshotSettings, SpillSettings, StreamSettings,
 };
 pub use self::service_name::ServiceName;
@@ -62,6 +62,8 @@ pub struct Settings {
     pub stream: StreamSettings,
     /// Receipts.
     pub receipts: ReceiptSettings,
+    /// Proofs of work.
+    pub proof: ProofSettings,
     /// Tokens of the readers that see more than the public.
     pub access: AccessSettings,
     /// Which poll is the current one.
@@ -155,6 +157,7 @@ impl Settings {
         self.redis.check(refuse);
         self.http.check(refuse);
         self.receipts.check(refuse);
+        self.proof.check(self.commit.idempotency_window, refuse);
         self.access.check(refuse);
         self.current.check(refuse);
         self.voters.check(refuse);

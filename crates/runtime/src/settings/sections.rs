@@ -257,6 +257,45 @@ impl ReceiptSettings {
     }
 }
 
+/// `proof.*`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSettings {
+    /// How long a proof is taken after its challenge was asked for; zero for as long as can be.
+    #[serde(rename = "lifetime_s", deserialize_with = "units::secs")]
+    lifetime: Duration,
+    /// What a proof costs at the most, unless its channel asks for more.
+    pub most_cost: u32,
+}
+
+impl ProofSettings {
+    /// How long a proof is taken, where idempotency keys are remembered for `window`.
+    #[must_use]
+    pub fn lifetime(&self, window: Duration) -> Duration {
+        if self.lifetime.is_zero() {
+            longest_lifetime(window)
+        } else {
+            self.lifetime
+        }
+    }
+
+    pub(super) fn check(&self, window: Duration, refuse: &mut dyn FnMut(&str, &str)) {
+        let most = longest_lifetime(window);
+        if self.lifetime > most {
+            let most = most.as_secs();
+            refuse(
+                "proof.lifetime_s",
+                &format!("takes at most three quarters of commit.idempotency_window_s: {most}"),
+            );
+        }
+    }
+}
+
+/// For so long after a challenge was made, a second use of its proof is surely found (ARCHITECTURE, "Proofs of work").
+fn longest_lifetime(window: Duration) -> Duration {
+    Duration::from_secs(window.as_secs() * 3 / 4)
+}
+
 /// `access.*`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LimitsSettings, LogSettings,
-    OverlaySettings, PollsSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
+    OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
     SnapshotSettings, SpillSettings, StreamSettings, VotersSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
@@ -55,6 +55,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("snapshot", of::<SnapshotSettings>()),
         ("stream", of::<StreamSettings>()),
         ("receipts", of::<ReceiptSettings>()),
+        ("proof", of::<ProofSettings>()),
         ("access", of::<AccessSettings>()),
         ("current", of::<CurrentSettings>()),
         ("spill", of::<SpillSettings>()),

@@ -57,6 +57,10 @@ pub(super) fn portuguese(code: &str) -> Advice {
             "Por este canal não se vota nesta página",
             "Seu voto não foi registrado. Volte e escolha outro canal.",
         ),
+        code if code.starts_with("proof-") => once(
+            "Seu navegador precisa provar de novo que é um navegador",
+            "Este envio não registrou nada. Volte à página da votação e vote de novo.",
+        ),
         "unknown-poll" | "malformed-poll-id" => once(
             "Esta votação não existe",
             "Nenhum voto foi registrado. Confira o endereço.",
@@ -118,6 +122,10 @@ pub(super) fn english(code: &str) -> Advice {
             "This channel can't be used here",
             "Your vote was not recorded. Go back and choose another channel.",
         ),
+        code if code.starts_with("proof-") => once(
+            "Your browser has to prove again that it is one",
+            "This request recorded nothing. Go back to the poll's page and vote again.",
+        ),
         "unknown-poll" | "malformed-poll-id" => once(
             "There is no such poll",
             "No vote was recorded. Check the address.",
@@ -178,6 +186,10 @@ pub(super) fn spanish(code: &str) -> Advice {
         "eligibility-not-available" => once(
             "Por este canal no se vota en esta página",
             "Tu voto no se registró. Vuelve y elige otro canal.",
+        ),
+        code if code.starts_with("proof-") => once(
+            "Tu navegador tiene que volver a demostrar que lo es",
+            "Este envío no registró nada. Vuelve a la página de la votación y vota de nuevo.",
         ),
         "unknown-poll" | "malformed-poll-id" => once(
             "Esta votación no existe",

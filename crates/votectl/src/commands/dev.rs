@@ -212,6 +212,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let ourselves = std::env::args()
         .next()
         .unwrap_or_else(|| "votectl".to_owned());
+    let proof = proof_text(&ourselves, vote, trial.as_str());
     let candidate = demo
         .poll
         .remaining_candidates()
@@ -238,6 +239,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          Freeze all of them, and let them go on (this poll's figures go on air by themselves: `release: auto`):\n\n  \
          {ourselves} --redis {redis} poll hold {id}\n  \
          {ourselves} --redis {redis} poll release {id} --yes\n\n\
+         {proof}\n\n\
          Put load on the rehearsal:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {trial} --rate 5000 --duration 30s\n",
         line(demo),
         line(rehearsal)
@@ -260,5 +262,15 @@ fn voter_text(ready: &Ready, poll: &Poll, candidate: &str, ourselves: &str) -> S
          token=$({ourselves} token mint --subject maria --key {key})\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H \"authorization: Bearer $token\" -H 'content-type: application/json' \
          -d '{{\"candidate\":\"{candidate}\",\"channel\":\"{channel}\"}}'\n\n"
+    )
+}
+
+/// How to vote through the rehearsal's channel that asks for a proof of work.
+fn proof_text(ourselves: &str, vote: &impl std::fmt::Display, trial: &str) -> String {
+    format!(
+        "Vote with a proof of work: get a challenge and solve it, and send the proof (the rehearsal's channel `prova`):\n\n  \
+         proof=$({ourselves} proof solve '{vote}/v1/polls/{trial}/challenge?channel=prova')\n  \
+         curl -sS -X POST {vote}/v1/polls/{trial}/votes -H 'content-type: application/json' \
+         -d '{{\"candidate\":\"um\",\"channel\":\"prova\",\"proof\":\"'$proof'\"}}'"
     )
 }

@@ -13,6 +13,7 @@ mod ledger;
 pub mod poll;
 pub mod poll_arg;
 mod progress;
+pub mod proof;
 pub mod push;
 pub mod receipt;
 pub mod replay;

@@ -14,21 +14,21 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// The body as JSON, null where it is none.
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Silence {
+pub(crate) enum Silence {
     /// The request was certainly not sent.
     NotSent(String),
     /// It may have been processed.
@@ -37,7 +37,7 @@ pub(super) enum Silence {
 
 /// One of the two services.
 #[derive(Debug)]
-pub(super) struct Service {
+pub(crate) struct Service {
     pub(super) name: &'static str,
     target: Target,
     tls: Option<Tls>,
@@ -46,7 +46,7 @@ pub(super) struct Service {
 impl Service {
     /// # Errors
     /// [`Failure::Usage`] where it needs TLS, and nobody can be trusted.
-    pub(super) fn new(name: &'static str, target: Target) -> Result<Self, Failure> {
+    pub(crate) fn new(name: &'static str, target: Target) -> Result<Self, Failure> {
         let tls = target
             .tls(&Authorities::default())
             .map_err(|error| Failure::usage(format!("--{name}: no TLS to {target}: {error}")))?;
@@ -63,6 +63,17 @@ impl Service {
             .await
     }
 
+    /// The same for a vote that will have this idempotency key, written as in its header.
+    pub(crate) async fn get_with_key(
+        &self,
+        path: &str,
+        key: Option<&str>,
+    ) -> Result<Answer, Silence> {
+        let header = key.map(|key| format!("idempotency-key: {key}\r\n"));
+        let line = format!("GET {}", self.target.path(path));
+        self.exchange(&line, &header.unwrap_or_default(), "").await
+    }
+
     /// Posts JSON, with this idempotency key.
     pub(super) async fn post(&self, path: &str, key: &str, body: &str) -> Result<Answer, Silence> {
         let headers = format!(
@@ -75,7 +86,7 @@ impl Service {
 
     async fn exchange(&self, line: &str, headers: &str, body: &str) -> Result<Answer, Silence> {
         let request = format!(
-            "{line} HTTP/1.1\r\nhost: {}\r\nuser-agent: votectl-smoke\r\nconnection: close\r\n{headers}\r\n{body}",
+            "{line} HTTP/1.1\r\nhost: {}\r\nuser-agent: votectl\r\nconnection: close\r\n{headers}\r\n{body}",
             self.target.authority()
         );
         let mut connection = match tokio::time::timeout(ANSWER, self.connect()).await {

@@ -1,7 +1,7 @@
 //! `votectl smoke`: one vote through a deployment, in a rehearsal of its own: in by ingest, out by results, proven in
 //! Redis.
 
-mod ask;
+pub(crate) mod ask;
 mod seen;
 mod steps;
 

@@ -201,8 +201,16 @@ async fn a_poll_that_could_take_no_vote_is_said_when_applied_and_not_opened() {
         tempfile::tempdir().expect("a temporary directory"),
     );
     let file = poll_file(dir.path());
-    let closed = edited(&file, "eligibility: open", "eligibility: proof_of_work");
-    let closed = edited(&closed, "voter, votes_per_voter: 1", "proof_of_work");
+    let closed = edited(
+        &file,
+        "eligibility: open",
+        "eligibility: [voter, proof_of_work]",
+    );
+    let closed = edited(
+        &closed,
+        "eligibility: voter, votes_per_voter: 1",
+        "eligibility: [voter, proof_of_work]",
+    );
     let applied = run(&server, &format!("poll apply {closed}")).await;
     assert_eq!(applied.code(), Some(0), "{}", applied.stderr());
     for said in [
@@ -210,7 +218,10 @@ async fn a_poll_that_could_take_no_vote_is_said_when_applied_and_not_opened() {
         fails(&server, &format!("poll open {POLL}"), 1).await,
     ] {
         assert!(said.contains("no vote can be cast in it"), "{said}");
-        assert!(said.contains("torcida asks for proof_of_work"), "{said}");
+        assert!(
+            said.contains("torcida asks for voter_and_proof_of_work"),
+            "{said}"
+        );
     }
     json(&server, &format!("poll apply {file}")).await;
     json(&server, &format!("poll open {POLL}")).await;

@@ -58,15 +58,18 @@ async fn a_file_whose_poll_could_take_no_vote_is_refused_and_leaves_nothing() {
     let closed = dir.path().join("closed.yaml");
     std::fs::write(
         &closed,
-        text.replace("eligibility: open", "eligibility: proof_of_work")
-            .replace("voter, votes_per_voter: 1", "proof_of_work"),
+        text.replace("eligibility: open", "eligibility: [voter, proof_of_work]")
+            .replace(
+                "eligibility: voter, votes_per_voter: 1",
+                "eligibility: [voter, proof_of_work]",
+            ),
     )
     .expect("the file can be written");
     let error = fails(&server, &format!("poll demo {}", closed.display()), 2).await;
     for said in [
         "poll `paredao-01`: can't open it",
         "no vote can be cast in it",
-        "torcida asks for proof_of_work",
+        "torcida asks for voter_and_proof_of_work",
     ] {
         assert!(error.contains(said), "{said}: {error}");
     }

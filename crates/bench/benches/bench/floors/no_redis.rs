@@ -9,7 +9,7 @@ use vote_http::{
     BoxError, Context, HotRoutes, Problem, ProblemCode, Service, StopError, WriteHead, WritePath,
     Written,
 };
-use vote_ingest::{Received, VOTES, answer, read_vote};
+use vote_ingest::{Checks, Received, VOTES, answer, read_vote};
 use vote_runtime::ServiceName;
 use vote_store::{Acceptance, Outcome, Place, VoteToCast};
 
@@ -48,7 +48,7 @@ impl Shared {
         if poll != self.poll.definition.id().as_str() {
             return Err(ProblemCode::UnknownPoll.into());
         }
-        let vote = read_vote(head, body, &self.poll, received_at, false)?;
+        let vote = read_vote(head, body, &self.poll, received_at, Checks::OPEN)?;
         Ok((vote, received_at))
     }
 
@@ -65,7 +65,7 @@ impl Shared {
             place: 0,
         };
         let outcome = Outcome::Accepted(Acceptance { place, batch: None });
-        let asked = Received::of(vote, received_at);
+        let asked = Received::of(vote, vote.key.is_some(), received_at);
         answer(&self.poll, asked, &outcome, &self.receipt_key)
     }
 }

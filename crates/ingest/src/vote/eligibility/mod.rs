@@ -1,28 +1,37 @@
-//! Who may vote by a channel.
+//! Who may vote by a channel: what each vote has to show. One file for each thing that may be asked for.
 
+mod checks;
+mod proof;
 mod voter;
 
-use vote_domain::{Channel, Eligibility};
+use vote_domain::{Channel, Eligibility, KeyDigest};
 use vote_http::{Problem, ProblemCode};
 
+pub use self::checks::Checks;
+pub(crate) use self::checks::ProofCheck;
+pub(super) use self::checks::Shown;
+pub(super) use self::proof::used;
 pub(crate) use self::voter::find_voter;
 
-/// Refuses a vote by a channel that asks for what can't be checked here.
-pub(super) fn check(channel: &Channel) -> Result<(), Problem> {
-    match channel.eligibility {
-        Eligibility::Open | Eligibility::Voter => Ok(()),
-        Eligibility::ProofOfWork => {
-            Err(not_available(channel, "which this service can't check yet"))
+/// Refuses a vote that does not show what its channel asks for, but for who casts it ([`find_voter`]). Gives what a repeat of it is
+/// known by: its key, or where it has none, its proof.
+pub(super) fn check(shown: &Shown<'_>, checks: Checks<'_>) -> Result<Option<KeyDigest>, Problem> {
+    match (shown.channel.eligibility, checks.proofs) {
+        (Eligibility::Open | Eligibility::Voter, _) => Ok(shown.key),
+        (Eligibility::ProofOfWork, Some(proofs)) => proof::check(shown, proofs).map(Some),
+        (Eligibility::ProofOfWork | Eligibility::VoterAndProofOfWork, _) => {
+            let why = "which this service can't check yet";
+            Err(not_available(shown.channel, why))
         }
     }
 }
 
 /// Refuses a form by a channel that asks for what no form can carry.
 pub(super) fn check_form(channel: &Channel) -> Result<(), Problem> {
-    match channel.eligibility {
-        Eligibility::Voter => Err(not_available(channel, "whose token a form can't carry")),
-        Eligibility::Open | Eligibility::ProofOfWork => check(channel),
+    if channel.eligibility.asks_for_voter() {
+        return Err(not_available(channel, "whose token a form can't carry"));
     }
+    Ok(())
 }
 
 fn not_available(channel: &Channel, why: &str) -> Problem {

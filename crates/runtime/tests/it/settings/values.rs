@@ -63,6 +63,9 @@ fn every_integer_refuses_what_is_out_of_its_range_and_takes_its_bounds() {
             if setting.name == "commit.idempotency_window_s" {
                 env.push(("VOTE__COMMIT__REPLAY_WINDOW_S", "1".to_owned()));
             }
+            if setting.name == "proof.lifetime_s" {
+                env.push(("VOTE__COMMIT__IDEMPOTENCY_WINDOW_S", "86400".to_owned()));
+            }
             if ["commit.replay_window_s", "commit.accept_timeout_ms"].contains(&&*setting.name) {
                 env.push(("VOTE__COMMIT__IDEMPOTENCY_WINDOW_S", "86400".to_owned()));
             }
@@ -72,6 +75,24 @@ fn every_integer_refuses_what_is_out_of_its_range_and_takes_its_bounds() {
                 .collect();
             assert!(load(None, &env).is_ok(), "{} = {right}", setting.name);
         }
+    }
+}
+
+#[test]
+fn a_proof_is_taken_for_three_quarters_of_the_key_window_unless_for_less() {
+    for (window, lifetime, expected) in [("120", "0", 90), ("10", "0", 7), ("120", "30", 30)] {
+        let settings = load(
+            None,
+            &[
+                ("VOTE__COMMIT__IDEMPOTENCY_WINDOW_S", window),
+                ("VOTE__COMMIT__REPLAY_WINDOW_S", "5"),
+                ("VOTE__COMMIT__ACCEPT_TIMEOUT_MS", "1000"),
+                ("VOTE__PROOF__LIFETIME_S", lifetime),
+            ],
+        )
+        .expect("right");
+        let lifetime = settings.proof.lifetime(settings.commit.idempotency_window);
+        assert_eq!(lifetime.as_secs(), expected);
     }
 }
 
@@ -198,6 +219,11 @@ fn values_with_a_type_of_their_own_are_refused_with_what_they_take() {
             "VOTE__SNAPSHOT__STALE_AFTER_MS",
             "300",
             "at least twice snapshot.interval_ms: 500",
+        ),
+        (
+            "VOTE__PROOF__LIFETIME_S",
+            "91",
+            "at most three quarters of commit.idempotency_window_s: 90",
         ),
         (
             "VOTE__ADMIN__BIND",

@@ -1,14 +1,13 @@
 //! What production is warned of in a poll's channels.
 
-use vote_domain::{Eligibility, PollDefinition};
+use vote_domain::PollDefinition;
 
 /// Where the first channel takes no vote yet and another one does: votes that name no channel use the first, and all of
 /// them would be refused. `can_change` is whether the channels can be put in another order.
 pub(super) fn remark(definition: &PollDefinition, can_change: bool) -> Option<String> {
     let first = definition.channels().first()?;
     let open = definition.open_channel()?;
-    // By a channel of voters votes are taken: their clients have tokens, and know what they are for.
-    if matches!(first.eligibility, Eligibility::Open | Eligibility::Voter) {
+    if first.eligibility.can_be_checked() {
         return None;
     }
     let way_out = if can_change {
@@ -49,18 +48,19 @@ mod tests {
 
     #[test]
     fn a_first_channel_that_takes_no_vote_is_named_with_what_to_do() {
-        let before = said(&["proof_of_work", "open"], true).expect("a remark");
+        let before = said(&["voter", "open"], true).expect("a remark");
         for part in [
-            "first channel, c0, asks for proof_of_work",
+            "first channel, c0, asks for voter",
             "Votes that name no channel use the first one",
             "Put c1 (eligibility open) first",
         ] {
             assert!(before.contains(part), "{before}");
         }
-        let after = said(&["proof_of_work", "open"], false).expect("a remark");
+        let after = said(&["voter", "open"], false).expect("a remark");
         assert!(after.contains("have every client name c1"), "{after}");
-        assert_eq!(said(&["open", "proof_of_work"], true), None);
+        assert_eq!(said(&["open", "voter"], true), None);
+        assert_eq!(said(&["proof_of_work", "open"], true), None);
         // It can't be opened at all, which is said already.
-        assert_eq!(said(&["proof_of_work"], true), None);
+        assert_eq!(said(&["voter"], true), None);
     }
 }

@@ -125,6 +125,49 @@ fn votes_can_be_counted_by_the_hour_or_the_day() {
 }
 
 #[test]
+fn a_proof_costs_a_thousand_to_a_hundred_thousand() {
+    let with = |cost: &str| {
+        PAREDAO.replace(
+            "weight: 30, eligibility: open",
+            &format!("weight: 30, eligibility: proof_of_work, proof_cost: {cost}"),
+        )
+    };
+    for cost in ["999", "100001", "-1"] {
+        assert_eq!(
+            wrong(&with(cost)),
+            [format!(
+                "channels[0].proof_cost: must be a whole number from 1000 to 100000, is the number {cost}"
+            )]
+        );
+    }
+    let poll = PollDefinition::parse_yaml(&with("20000")).expect("legal");
+    assert_eq!(poll.channels()[0].least_proof_cost(), 20_000);
+    assert_eq!(poll.channels()[1].least_proof_cost(), 5_000);
+}
+
+#[test]
+fn what_is_asked_for_together_is_a_list_of_the_two() {
+    for (list, field) in [
+        ("[]", "must be one word, or the list [voter, proof_of_work]"),
+        (
+            "[open, voter]",
+            "must be one word, or the list [voter, proof_of_work]",
+        ),
+        (
+            "[voter, voter]",
+            "must be one word, or the list [voter, proof_of_work]",
+        ),
+        ("[voter, 1]", "must be a text (in quotes), is the number 1"),
+    ] {
+        let file = PAREDAO.replace(
+            "weight: 30, eligibility: open",
+            &format!("weight: 30, eligibility: {list}"),
+        );
+        assert_eq!(wrong(&file), [format!("channels[0].eligibility: {field}")]);
+    }
+}
+
+#[test]
 fn shards_are_1_to_256() {
     for (shards, shown) in [("0", "0"), ("257", "257"), ("70000", "70000"), ("-1", "-1")] {
         assert_eq!(

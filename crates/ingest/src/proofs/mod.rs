@@ -1,0 +1,195 @@
+//! Proofs of work in one process: their key, what is asked for in each channel, and the making of challenges.
+
+mod channel;
+mod metrics;
+mod verdict;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vote_domain::{Channel, KeyDigest, PollId, ReceiptKey};
+use vote_http::{Problem, ProblemCode};
+use vote_proof::{Asked, Bounds, ChallengeKey, ForVote, Proof, ProofError};
+use vote_runtime::entropy;
+
+use self::channel::ChannelProofs;
+use self::metrics::ProofMetrics;
+pub(crate) use self::verdict::Verdict;
+
+/// So many requests may wait for a challenge. Beyond that nobody would have one in time.
+const MOST_WAITING: usize = 512;
+/// Longest time that one waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is set for proofs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProofConfig {
+    /// How long a proof is taken after its challenge was asked for.
+    pub(crate) lifetime: Duration,
+    /// What a proof costs at the most.
+    pub(crate) most_cost: u32,
+    /// How many challenges are made at a time. Each keeps a core busy.
+    pub(crate) makers: usize,
+}
+
+/// Makes challenges, verifies proofs, and decides what they cost.
+pub(crate) struct Proofs {
+    config: ProofConfig,
+    /// The key, with the receipts' key that it was made of.
+    key: ArcSwapOption<(Arc<ReceiptKey>, ChallengeKey)>,
+    channels: Mutex<HashMap<PollId, HashMap<String, ChannelProofs>>>,
+    metrics: ProofMetrics,
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+impl Proofs {
+    pub(crate) fn new(config: ProofConfig, registry: &mut Registry) -> Self {
+        Self {
+            config,
+            key: ArcSwapOption::empty(),
+            channels: Mutex::default(),
+            metrics: ProofMetrics::register(registry),
+            turns: Arc::new(Semaphore::new(config.makers.max(1))),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Verifies that a text is a proof for a vote. All processes with the same key of receipts know each other's challenges.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(crate) fn verify(
+        &self,
+        receipt_key: &Arc<ReceiptKey>,
+        payload: &str,
+        vote: &ForVote<'_>,
+    ) -> Result<Proof, ProofError> {
+        vote_proof::verify(&self.key(receipt_key).1, payload, vote)
+    }
+
+    /// Notes how a vote's proof was found.
+    pub(crate) fn note(&self, poll: &PollId, channel: &Channel, verdict: Verdict, now: Timestamp) {
+        self.with(poll, channel, |proofs, bounds| {
+            proofs.note(verdict, bounds, now);
+        });
+    }
+
+    /// A challenge for a vote, as JSON.
+    ///
+    /// # Errors
+    /// The process makes too many already.
+    pub(crate) async fn challenge(
+        &self,
+        receipt_key: &Arc<ReceiptKey>,
+        poll: &PollId,
+        channel: &Channel,
+        key: Option<KeyDigest>,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, Problem> {
+        let secrets = self.key(receipt_key);
+        let turn = self.turn().await?;
+        let poll = poll.clone();
+        let cost = self.with(&poll, channel, |proofs, bounds| proofs.asked(bounds, now));
+        let expires_at = now + self.config.lifetime;
+        let channel = channel.id.clone();
+        let random = entropy::random_bytes().map_err(Problem::internal)?;
+        let made = tokio::task::spawn_blocking(move || {
+            // Until it is made, whether or not somebody still waits for it.
+            let _turn = turn;
+            let asked = Asked {
+                poll: &poll,
+                channel: &channel,
+                key,
+                cost,
+                expires_at,
+            };
+            vote_proof::challenge(&secrets.1, &asked, random)
+        });
+        let made = made.await.map_err(Problem::internal)?;
+        made.map_err(Problem::internal)
+    }
+
+    fn key(&self, receipts: &Arc<ReceiptKey>) -> Arc<(Arc<ReceiptKey>, ChallengeKey)> {
+        if let Some(known) = self.key.load_full()
+            && Arc::ptr_eq(&known.0, receipts)
+        {
+            return known;
+        }
+        let key = ChallengeKey::new(receipts.for_proofs());
+        let known = Arc::new((Arc::clone(receipts), key));
+        self.key.store(Some(Arc::clone(&known)));
+        known
+    }
+
+    /// Waits for a turn to make a challenge.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let busy = || {
+            Problem::new(ProblemCode::Overloaded)
+                .detail("Too many challenges are being made; nothing was recorded. Try again.")
+        };
+        let waiting = Waiting::new(&self.waiting);
+        if waiting.others >= MOST_WAITING {
+            return Err(busy());
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        match tokio::time::timeout(PATIENCE, turn).await {
+            Ok(turn) => turn.map_err(Problem::internal),
+            Err(_) => Err(busy()),
+        }
+    }
+
+    /// What is known of a channel: of a poll that is there, so there are not many.
+    fn with<T>(
+        &self,
+        poll: &PollId,
+        channel: &Channel,
+        act: impl FnOnce(&mut ChannelProofs, Bounds) -> T,
+    ) -> T {
+        let bounds = Bounds {
+            least: channel.least_proof_cost(),
+            most: self.config.most_cost,
+        };
+        let mut polls = self.channels.lock();
+        if !polls.contains_key(poll) {
+            polls.insert(poll.clone(), HashMap::new());
+        }
+        let Some(channels) = polls.get_mut(poll) else {
+            // It was put there just now.
+            return act(&mut self.metrics.channel(poll, channel), bounds);
+        };
+        if let Some(known) = channels.get_mut(channel.id.as_str()) {
+            return act(known, bounds);
+        }
+        let mut known = self.metrics.channel(poll, channel);
+        let done = act(&mut known, bounds);
+        channels.insert(channel.id.to_string(), known);
+        done
+    }
+}
+
+/// One of those that wait, as long as it does.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    others: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        let others = count.fetch_add(1, Ordering::Relaxed);
+        Self { count, others }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

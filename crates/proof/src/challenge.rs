@@ -1,0 +1,76 @@
+//! Makes challenges.
+
+use std::collections::BTreeMap;
+
+use altcha::CreateChallengeOptions;
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use vote_domain::{ChannelId, KeyDigest, PollId};
+
+use crate::key::ChallengeKey;
+use crate::{ALGORITHM, COUNTERS, KEY_BYTES};
+
+/// The names in a challenge's `data`. Values are ASCII: of others the widget makes a payload that can't be verified.
+pub(crate) const POLL: &str = "poll";
+pub(crate) const CHANNEL: &str = "channel";
+pub(crate) const KEY: &str = "key";
+
+/// What a challenge is for.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// In which poll.
+    pub poll: &'a PollId,
+    /// Through which channel.
+    pub channel: &'a ChannelId,
+    /// Under which Idempotency-Key, where the client has one.
+    pub key: Option<KeyDigest>,
+    /// Iterations of the key derivation for each try.
+    pub cost: u32,
+    /// Until when a proof is taken, to the second.
+    pub expires_at: Timestamp,
+}
+
+/// A challenge could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("a challenge could not be made: {0}")]
+pub struct ChallengeError(String);
+
+/// A signed challenge, as JSON for the client. Costs one derivation, which is half a millisecond at a cost of 5,000: nothing
+/// for a thread that others wait for.
+///
+/// `random` decides which of the tries succeeds; nobody may be able to predict it.
+///
+/// # Errors
+/// [`ChallengeError`] where the cost is 0 or the time is before 1970; with others never.
+pub fn challenge(
+    key: &ChallengeKey,
+    asked: &Asked<'_>,
+    random: [u8; 2],
+) -> Result<Vec<u8>, ChallengeError> {
+    let expires_at = asked.expires_at.as_second();
+    // The protocol takes 0 for "never", and no work for a cost of 0.
+    if expires_at <= 0 || asked.cost == 0 {
+        return Err(ChallengeError("no cost, or no end".to_owned()));
+    }
+    let mut data = BTreeMap::from([
+        (POLL.to_owned(), asked.poll.as_str().into()),
+        (CHANNEL.to_owned(), asked.channel.as_str().into()),
+    ]);
+    if let Some(digest) = &asked.key {
+        data.insert(KEY.to_owned(), HEXLOWER.encode(digest.as_bytes()).into());
+    }
+    let made = altcha::create_challenge(CreateChallengeOptions {
+        algorithm: ALGORITHM.to_owned(),
+        // 65,536 is a multiple of it: each counter is as likely as the others.
+        counter: Some(u32::from(u16::from_be_bytes(random)) % COUNTERS),
+        cost: asked.cost,
+        data: Some(data),
+        expires_at: Some(expires_at),
+        hmac_key_signature_secret: Some(key.derived.clone()),
+        hmac_signature_secret: Some(key.challenge.clone()),
+        key_length: KEY_BYTES,
+        ..CreateChallengeOptions::default()
+    });
+    let made = made.map_err(|error| ChallengeError(error.to_string()))?;
+    serde_json::to_vec(&made).map_err(|error| ChallengeError(error.to_string()))
+}
