@@ -128,6 +128,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/polls/{poll}/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a challenge
+         * @description For channels that ask for a proof of work. Solve it, and send base64 of `{"challenge": …, "solution": …}` as the `proof` of a
+         *     vote, as the official ALTCHA widget does. A proof is for one poll and one channel, and for one vote:
+         *
+         *     - Sent with the `Idempotency-Key` of the vote, the challenge is for that key, and so is the proof. The same vote may be sent
+         *       again with a new proof for the same key, and counts once.
+         *     - Without it, as the widget asks, the proof itself stands for the key, and the vote must have none. Sent again with the same
+         *       proof it counts once.
+         */
+        get: operations["getChallenge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/polls/{poll}/votes": {
         parameters: {
             query?: never;
@@ -181,8 +207,79 @@ export interface components {
              *     poll's is refused.
              */
             direction?: components["schemas"]["Direction"];
-            /** @description The proof of work that some channels ask for; open channels don't look at it. */
+            /**
+             * @description The proof of work that some channels ask for, as the ALTCHA widget makes it of a challenge (`getChallenge`); channels that
+             *     ask for none don't look at it.
+             */
             proof?: string;
+        };
+        /**
+         * @description A signed challenge of the ALTCHA protocol, version 2. Send it back unchanged within the proof.
+         * @example {
+         *       "parameters": {
+         *         "algorithm": "PBKDF2/SHA-256",
+         *         "cost": 5000,
+         *         "data": {
+         *           "channel": "prova",
+         *           "poll": "paredao-01"
+         *         },
+         *         "expiresAt": 1795482174,
+         *         "keyLength": 32,
+         *         "keyPrefix": "5f1d0c8e2ab94c7791f02d6e3b1a9c54",
+         *         "keySignature": "8b1c2f0e6a7d4c5b9e8f0a1b2c3d4e5f60718293a4b5c6d7e8f9011223344556",
+         *         "nonce": "0c6f1de24a9b37588e21d0f4b6a7935c",
+         *         "salt": "b3a1907d5e2f4c68a1d0937e5f2b4c86"
+         *       },
+         *       "signature": "1f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978"
+         *     }
+         */
+        Challenge: {
+            /** @description What is to be solved. */
+            parameters: components["schemas"]["ChallengeParameters"];
+            /** @description HMAC-SHA-256 over the parameters, in hexadecimal digits. */
+            signature: string;
+        };
+        /** @description What a challenge is for. */
+        ChallengeData: {
+            /** @description The channel's id. */
+            channel: string;
+            /** @description The digest of the Idempotency-Key that the challenge was asked for with. */
+            key?: string;
+            /** @description The poll's id. */
+            poll: string;
+        };
+        /**
+         * @description Find the counter, from 0 to 511, whose derived key begins with `keyPrefix`: PBKDF2 of nonce and counter (four bytes,
+         *     big-endian) with the salt.
+         */
+        ChallengeParameters: {
+            /** @description Always `PBKDF2/SHA-256`. */
+            algorithm: string;
+            /**
+             * Format: int32
+             * @description Iterations for each try.
+             */
+            cost: number;
+            /** @description What the challenge is for. */
+            data: components["schemas"]["ChallengeData"];
+            /**
+             * Format: int64
+             * @description When the proof ends to be taken, in seconds since 1970.
+             */
+            expiresAt: number;
+            /**
+             * Format: int32
+             * @description Length of the derived key in bytes, always 32.
+             */
+            keyLength: number;
+            /** @description What the derived key begins with, in hexadecimal digits. */
+            keyPrefix: string;
+            /** @description Signature of the derived key, in hexadecimal digits. */
+            keySignature: string;
+            /** @description 16 random bytes, in hexadecimal digits. A vote without an Idempotency-Key is known by them. */
+            nonce: string;
+            /** @description 16 random bytes, in hexadecimal digits. */
+            salt: string;
         };
         /** @description One condition. */
         CheckReport: {
@@ -209,11 +306,12 @@ export interface components {
          */
         Direction: "eliminate" | "save";
         /**
-         * @description What a voter has to show to vote through a channel.
+         * @description What a voter has to show to vote through a channel, from the least to the most: while a poll is open, a channel may
+         *     ask for more, and never for less.
          * @example open
          * @enum {string}
          */
-        Eligibility: "open" | "proof_of_work" | "voter";
+        Eligibility: "open" | "proof_of_work" | "voter" | "voter_and_proof_of_work";
         /**
          * @description The body of every error answer, as the OpenAPI documents describe it and tests read it.
          * @example {
@@ -262,8 +360,10 @@ export interface components {
             withdrawn_at?: string;
             /** @description With `direction-mismatch`: What a vote means in this poll. */
             direction?: components["schemas"]["Direction"];
-            /** @description With `eligibility-not-available`: What the channel asks a voter for. */
+            /** @description With `eligibility-not-available`, `proof-required`: What the channel asks a voter for. */
             eligibility?: components["schemas"]["Eligibility"];
+            /** @description With `proof-required`, `proof-invalid`, `proof-mismatch`, `proof-expired`, `proof-used`: Where to get a challenge: a path of this service. */
+            challenge?: string;
             /**
              * Format: int64
              * @description With `body-too-large`: The most bytes that a body may have.
@@ -277,7 +377,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "proof-required" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "no-proof-asked" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "proof-invalid" | "proof-mismatch" | "proof-expired" | "proof-used" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
@@ -368,8 +468,13 @@ export interface components {
             channel?: string;
             /** @description What the page shows that a vote means. */
             direction?: components["schemas"]["Direction"];
-            /** @description The vote's key, as an `Idempotency-Key` is: sent twice, it counts once. */
-            key: string;
+            /** @description The proof of work that some channels ask for: the hidden field of the official ALTCHA widget. */
+            altcha?: string;
+            /**
+             * @description The vote's key, as an `Idempotency-Key` is: sent twice, it counts once. May be left out with a proof whose challenge was
+             *     asked for without a key, which stands for it then.
+             */
+            key?: string;
             /** @description The language of the answer, `pt`, `en` or `es`. */
             lang?: string;
         };
@@ -569,7 +674,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description `cross-site-form`, `eligibility-not-available` or `vote-limit-reached`, as a page. */
+            /** @description `cross-site-form`, `eligibility-not-available`, `proof-required` or `vote-limit-reached`, as a page. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -632,7 +737,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description No such candidate or channel, the other direction, or a key of another vote. */
+            /** @description No such candidate or channel, the other direction, a key of another vote, or no good proof. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -841,6 +946,133 @@ export interface operations {
             };
         };
     };
+    getChallenge: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The channel's id; the poll's first channel where it is left out
+                 * @example prova
+                 */
+                channel?: string;
+            };
+            header?: {
+                /**
+                 * @description The key that the vote will have: 1 to 255 visible ASCII characters, in double quotes or bare
+                 * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description The poll's id
+                 * @example paredao-01
+                 */
+                poll: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A new challenge */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            /**
+             * @description `malformed-poll-id`: The poll's id in the path is not 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit.
+             *
+             *     `invalid-query`: A query parameter is unknown, repeated or has a wrong value.
+             *
+             *     `invalid-idempotency-key`: The Idempotency-Key is not 1 to 255 visible ASCII characters.
+             *
+             *     `idempotency-key-required`: This service takes only votes with an Idempotency-Key. Send one, and the same at every retry.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown-poll`: There is no poll of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no-proof-asked`: The channel asks for no proof of work: vote without one. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `poll-closed`: The poll has closed; the vote was not recorded.
+             *
+             *     `poll-void`: The poll has been declared void; the vote was not recorded.
+             */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown-channel`: The poll has no channel of that id. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate-limited`: Votes come from this address or its network faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key. */
+            429: {
+                headers: {
+                    /** @description What is left of it, and for how many seconds, such as `"address-burst";r=0;t=3`. */
+                    RateLimit?: string;
+                    /** @description The limit that is reached, such as `"address-burst";q=60;w=10`: so many in so many seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds to wait before asking again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `overloaded`: Too many votes are waiting; this one was not recorded. Try again.
+             *
+             *     `not-recorded`: The vote could not be sent in time: it was not recorded. Try again.
+             *
+             *     `store-unavailable`: The store can't be reached; nothing was recorded. Try again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before asking again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     castVote: {
         parameters: {
             query?: never;
@@ -933,6 +1165,8 @@ export interface operations {
             /**
              * @description `eligibility-not-available`: The channel asks for a proof or a voter token, which this service can't check yet; the vote was not recorded.
              *
+             *     `proof-required`: The channel asks for a proof of work: get a challenge, solve it, and send it as `proof`. The vote was not recorded.
+             *
              *     `vote-limit-reached`: The voter has used all votes that the channel allows; this one was not recorded.
              */
             403: {
@@ -1023,6 +1257,14 @@ export interface operations {
              *     `direction-mismatch`: The vote names the other direction than the poll's: one means to eliminate, the other to save. It was not recorded.
              *
              *     `idempotency-key-reused`: The Idempotency-Key was used for another vote; this one was not recorded.
+             *
+             *     `proof-invalid`: The proof is no solved challenge of this service; the vote was not recorded. Get a new challenge and solve it.
+             *
+             *     `proof-mismatch`: The proof's challenge was for another poll, channel or Idempotency-Key; the vote was not recorded.
+             *
+             *     `proof-expired`: The proof came too late: this request recorded nothing. Get a new challenge with the same Idempotency-Key, and send the vote again with that key.
+             *
+             *     `proof-used`: The proof was used for another vote; this one was not recorded. Get a new challenge and solve it.
              */
             422: {
                 headers: {

@@ -460,6 +460,12 @@ export interface components {
             votes_per_voter?: number;
             /** @description For how long these votes are: an hour or a day of the poll's time zone; absent: the whole poll. */
             per?: components["schemas"]["LimitPeriod"];
+            /**
+             * Format: int32
+             * @description How much work a proof takes, in iterations for each of some 256 tries; absent: 5,000. While many proofs are wrong, more
+             *     is asked for. It counts once the channel asks for proofs.
+             */
+            proof_cost?: number;
         };
         /**
          * @description Names a channel within its poll.
@@ -607,11 +613,12 @@ export interface components {
          */
         Direction: "eliminate" | "save";
         /**
-         * @description What a voter has to show to vote through a channel.
+         * @description What a voter has to show to vote through a channel, from the least to the most: while a poll is open, a channel may
+         *     ask for more, and never for less.
          * @example open
          * @enum {string}
          */
-        Eligibility: "open" | "proof_of_work" | "voter";
+        Eligibility: "open" | "proof_of_work" | "voter" | "voter_and_proof_of_work";
         /**
          * @description A row of `results.rows.json`: a candidate, or nobody, and what is said of the poll. This is the documentation of what
          *     [`FeedTable`] makes; a test compares them.
@@ -1043,8 +1050,10 @@ export interface components {
             withdrawn_at?: string;
             /** @description With `direction-mismatch`: What a vote means in this poll. */
             direction?: components["schemas"]["Direction"];
-            /** @description With `eligibility-not-available`: What the channel asks a voter for. */
+            /** @description With `eligibility-not-available`, `proof-required`: What the channel asks a voter for. */
             eligibility?: components["schemas"]["Eligibility"];
+            /** @description With `proof-required`, `proof-invalid`, `proof-mismatch`, `proof-expired`, `proof-used`: Where to get a challenge: a path of this service. */
+            challenge?: string;
             /**
              * Format: int64
              * @description With `body-too-large`: The most bytes that a body may have.
@@ -1058,7 +1067,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "proof-required" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "no-proof-asked" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "proof-invalid" | "proof-mismatch" | "proof-expired" | "proof-used" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
