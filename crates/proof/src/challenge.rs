@@ -35,7 +35,7 @@ pub struct Asked<'a> {
 #[error("a challenge could not be made: {0}")]
 pub struct ChallengeError(String);
 
-/// A signed challenge, as JSON for the client. Costs one derivation, which is half a millisecond at a cost of 5,000: nothing
+/// A signed challenge, as JSON for the client. Costs one derivation, which is 0.8 ms at a cost of 5,000: nothing
 /// for a thread that others wait for.
 ///
 /// `random` decides which of the tries succeeds; nobody may be able to predict it.

@@ -338,6 +338,9 @@ async fn a_poll_that_is_over_for_good_gives_no_challenge() {
     let proof = app.proof("prova", Some("k")).await;
     assert!(app.prove("ana", Some("k"), &proof).await.is_repeat());
     show.change(Transition::Void).await;
-    app.sees("poll-void").await;
-    assert_eq!(app.challenge("prova", None).await.code(), "poll-void");
+    // The shards know of it before this process does.
+    eventually(DEADLINE, || async {
+        app.challenge("prova", None).await.code() == "poll-void"
+    })
+    .await;
 }
