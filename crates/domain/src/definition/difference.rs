@@ -207,10 +207,12 @@ mod tests {
         for (n, from) in steps.iter().enumerate() {
             for (m, to) in steps.iter().enumerate() {
                 let frozen = with(from).frozen_difference(&with(to));
-                // The first two ask for the same.
+                // The first two ask for the same, and the last two for what can't be checked yet.
+                let asks_for_no_less = m >= n || (n, m) == (1, 0);
+                let can_be_checked = m < 5 || n >= 5;
                 assert_eq!(
                     frozen.is_none(),
-                    m >= n || (n, m) == (1, 0),
+                    asks_for_no_less && can_be_checked,
                     "{from} to {to}: {frozen:?}"
                 );
             }
