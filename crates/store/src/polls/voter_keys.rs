@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
@@ -93,15 +93,23 @@ impl VoterKey {
     }
 }
 
+/// Of keys that a process has, so many are looked after at each reading of the polls: all of a show's, and of hundreds of polls
+/// each in its turn.
+const IN_TURN: usize = 8;
+
 /// Those of all polls whose voters are counted.
 #[derive(Default)]
-pub(crate) struct VoterKeys(Mutex<HashMap<PollId, Arc<VoterKey>>>);
+pub(crate) struct VoterKeys {
+    keys: Mutex<HashMap<PollId, Arc<VoterKey>>>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
+}
 
 impl VoterKeys {
     /// The key of a poll's voters, where they are counted.
     pub(crate) fn of(&self, poll: &Poll) -> Option<Arc<VoterKey>> {
         let id = poll.definition.id();
-        let mut keys = self.0.lock();
+        let mut keys = self.keys.lock();
         poll.counts_voters()
             .then(|| Arc::clone(keys.entry(id.clone()).or_default()))
     }
@@ -122,11 +130,21 @@ impl VoterKeys {
             .filter_map(|poll| Some((poll, self.of(poll)?)))
             .filter(|(_, key)| key.load().is_some() == it_has)
             .collect();
-        let following = keys
+        let (asked, others): (Vec<_>, Vec<_>) = keys
             .iter()
+            .partition(|(poll, _)| matches!(poll.state, PollState::Open | PollState::Paused));
+        let asked_now = if it_has {
+            asked.len().min(IN_TURN)
+        } else {
+            asked.len()
+        };
+        let turn = self.turn.fetch_add(asked_now, Ordering::Relaxed);
+        let asked = (0..asked_now).map(|n| asked[turn.wrapping_add(n) % asked.len()]);
+        let following = asked
+            .chain(others)
             .map(|(poll, key)| key.follow(poll, nodes, random));
         join_all(following).await;
         let is_known = |id: &PollId| known.iter().any(|(known, _)| known == id);
-        self.0.lock().retain(|id, _| is_known(id));
+        self.keys.lock().retain(|id, _| is_known(id));
     }
 }

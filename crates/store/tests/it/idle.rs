@@ -148,9 +148,9 @@ async fn only_what_has_changed_is_read_while_most_is_at_rest() {
     assert!(u128::from(read) <= 3 * VOTES, "{read} readings");
     // The ledger twice, tally, late votes and three minutes; perhaps once more.
     assert!(hashes <= read * u64::from(SHARDS) * 14, "{hashes} hashes");
-    // The receipts' key, and a few documents in their turn.
+    // The receipts' key, and a few documents and keys of voters in their turn.
     assert!(
-        documents <= 6 * questions,
+        documents <= 14 * questions,
         "{documents} documents at {questions} questions"
     );
     // All others are confirmed meanwhile.

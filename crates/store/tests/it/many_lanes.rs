@@ -99,7 +99,10 @@ async fn what_one_of_many_idle_lanes_finds_forgotten_all_look_for() {
     let before = show.tally().await;
     // No connection ends, and no server starts anew: only the turn of one lane can find it.
     backup.restore(show.redis.connection().await).await;
-    assert_ne!(show.tally().await, before);
+    eventually(DEADLINE, || async {
+        voting.metric("vote_repaired_votes_total") > 0.0
+    })
+    .await;
     eventually(DEADLINE, || async { show.tally().await == before }).await;
     assert!(show.audit().await.passed);
 }

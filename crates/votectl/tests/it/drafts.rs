@@ -74,7 +74,7 @@ async fn a_first_channel_that_takes_no_vote_is_said_at_apply_and_at_open() {
     let (server, _dir, file) = applied().await;
     let text = std::fs::read_to_string(&file).expect("the file can be read");
     let (head, _) = text.split_once("channels:").expect("it has channels");
-    let channels = "channels:\n  - { id: unico, weight: 1, eligibility: voter }\n  \
+    let channels = "channels:\n  - { id: unico, weight: 1, eligibility: [voter, proof_of_work] }\n  \
                     - { id: torcida, weight: 1, eligibility: open }\n";
     std::fs::write(&file, format!("{head}{channels}")).expect("the file can be written");
     let apply = run(&server, &format!("poll apply {file}")).await;
@@ -86,7 +86,8 @@ async fn a_first_channel_that_takes_no_vote_is_said_at_apply_and_at_open() {
         (open.stderr(), "have every client name torcida"),
     ] {
         assert!(
-            said.contains("its first channel, unico, asks for voter") && said.contains(way_out),
+            said.contains("its first channel, unico, asks for voter_and_proof_of_work")
+                && said.contains(way_out),
             "{said}"
         );
     }

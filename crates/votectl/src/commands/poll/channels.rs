@@ -48,19 +48,20 @@ mod tests {
 
     #[test]
     fn a_first_channel_that_takes_no_vote_is_named_with_what_to_do() {
-        let before = said(&["voter", "open"], true).expect("a remark");
+        let before = said(&["[voter, proof_of_work]", "open"], true).expect("a remark");
         for part in [
-            "first channel, c0, asks for voter",
+            "first channel, c0, asks for voter_and_proof_of_work",
             "Votes that name no channel use the first one",
             "Put c1 (eligibility open) first",
         ] {
             assert!(before.contains(part), "{before}");
         }
-        let after = said(&["voter", "open"], false).expect("a remark");
+        let after = said(&["[voter, proof_of_work]", "open"], false).expect("a remark");
         assert!(after.contains("have every client name c1"), "{after}");
-        assert_eq!(said(&["open", "voter"], true), None);
+        assert_eq!(said(&["open", "[voter, proof_of_work]"], true), None);
         assert_eq!(said(&["proof_of_work", "open"], true), None);
+        assert_eq!(said(&["voter", "open"], true), None);
         // It can't be opened at all, which is said already.
-        assert_eq!(said(&["voter"], true), None);
+        assert_eq!(said(&["[voter, proof_of_work]"], true), None);
     }
 }
