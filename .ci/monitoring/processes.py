@@ -156,7 +156,8 @@ class System:
     def open_poll(self, redis: int, results: str) -> None:
         channels = [
             {"id": "torcida", "weight": 60, "eligibility": "open"},
-            {"id": "sms", "weight": 40, "eligibility": "open"},
+            {"id": "sms", "weight": 30, "eligibility": "open"},
+            {"id": "prova", "weight": 10, "eligibility": "proof_of_work"},
         ]
         file = poll(POLL, kind="live", shards=2, channels=channels)
         self.votectl(redis, "poll", "apply", "-", stdin=json.dumps(file))
@@ -223,6 +224,8 @@ class System:
                     if turn % 10 == 0:
                         self.vote(ingest, channel="sms")
                         self.vote(ingest, candidate="nobody")
+                        ask(f"http://{ingest}/v1/polls/{POLL}/challenge?channel=prova")
+                        self.vote(ingest, channel="prova")
                         self.vote(ingest, {"idempotency-key": "the-same-key"})
 
         def stream() -> None:

@@ -25,6 +25,8 @@ FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LOGGED = re.compile(r"(?:log line|log of (?:results|ingest) says|its log for)\s+`([^`]+)`")
 # *Ingest*, panel "Votes by how they end"; *Redis*, "CPU"; on *Ingest*, "Commit latency"
 PANEL = re.compile(r'\*([A-Z][\w ]+)\*,\s+(?:panel\s+)?"([^"]+)"')
+# What a quota of Kubernetes names.
+QUOTAS = {"limits.cpu", "limits.memory"}
 METRIC = re.compile(r"^(vote|http_server|process|redis|slo)_[a-z_0-9]+$")
 # A call of Compose with its options, and the services that it names.
 COMPOSE = re.compile(
@@ -193,8 +195,8 @@ def check_pages(votectl: pathlib.Path, rules, boards, inventory, things: Deploye
                 check_call(page, votectl, span)
             elif (name := span.split(" ")[0]).split(".")[0] in sections and re.fullmatch(r"[a-z_]+\.[a-z_]+", name):
                 counts["settings"] += 1
-                # The chart has values whose names begin like a section of the settings.
-                if name not in settings and not things.has_value(name):
+                # The chart has values whose names begin like a section of the settings, and so has a quota of Kubernetes.
+                if name not in settings | QUOTAS and not things.has_value(name):
                     wrong(page, f"there is no setting {name}", "one of docs/settings.md")
             elif METRIC.match(span) and not span.startswith("redis_"):
                 counts["metrics"] += 1

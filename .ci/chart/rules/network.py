@@ -1,6 +1,7 @@
 """Who may talk to whom."""
 
 import re
+import urllib.parse
 from collections.abc import Iterator
 
 from chart.render import RELEASE, Rendered, containers, matches, name_of, pods
@@ -83,10 +84,14 @@ def reach(rendered: Rendered) -> Iterator[str]:
         open_ports = {
             port["port"] for part in policy["spec"]["egress"] for port in part.get("ports", [{"port": "any"}])
         }
+        keys_at = urllib.parse.urlsplit(
+            rendered.values.get(name, {}).get("settings", {}).get("voters", {}).get("jwks_url", "")
+        )
+        voter_keys = {keys_at.port or {"https": 443, "http": 80}[keys_at.scheme]} if keys_at.scheme else set()
         extra = rendered.values.get(name, {}).get("networkPolicy", {}).get("extraEgress", [])
-        wanted = dns | redis | collector | {port["port"] for part in extra for port in part["ports"]}
+        wanted = dns | redis | collector | voter_keys | {port["port"] for part in extra for port in part["ports"]}
         if open_ports != wanted:
-            yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis and collector: {wanted}"
+            yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis, collector and voters' keys: {wanted}"
         for part in policy["spec"]["egress"]:
             is_dns = {port["port"] for port in part.get("ports", [])} == dns
             if "to" not in part and (is_dns or rendered.of_kind("StatefulSet")):

@@ -285,6 +285,18 @@ def _(rendered):
     data["settings.yaml"] = data["settings.yaml"].replace("to_log: true", "to_log: false")
 
 
+@breaks("minimal", "a place that ingest can't write to")
+def _(rendered):
+    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
+    next(found for found in mounts if found["name"] == "spill")["readOnly"] = True
+
+
+@breaks("minimal", "a directory that is no volume")
+def _(rendered):
+    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
+    mounts.remove(next(found for found in mounts if found["name"] == "spill"))
+
+
 @rule("the carriers of the values are in a file that ingest reads, and that changes in the pod")
 def carriers(rendered: Rendered) -> Iterator[str]:
     text = given(rendered, "ingest.carriers", "")
@@ -308,18 +320,6 @@ def carriers(rendered: Rendered) -> Iterator[str]:
 def _(rendered):
     mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
     next(mount for mount in mounts if mount["name"] == "carriers")["subPath"] = "carriers.toml"
-
-
-@breaks("minimal", "a place that ingest can't write to")
-def _(rendered):
-    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
-    next(found for found in mounts if found["name"] == "spill")["readOnly"] = True
-
-
-@breaks("minimal", "a directory that is no volume")
-def _(rendered):
-    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
-    mounts.remove(next(found for found in mounts if found["name"] == "spill"))
 
 
 @rule("autoscalers, budgets and spreads are as the values say")

@@ -61,6 +61,13 @@ pub(super) fn portuguese(code: &str) -> Advice {
             "Seu navegador precisa provar de novo que é um navegador",
             "Este envio não registrou nada. Volte à página da votação e vote de novo.",
         ),
+        _ => portuguese_of_requests(code),
+    }
+}
+
+/// The same where it is the request or the service that is at fault.
+fn portuguese_of_requests(code: &str) -> Advice {
+    match code {
         "unknown-poll" | "malformed-poll-id" => once(
             "Esta votação não existe",
             "Nenhum voto foi registrado. Confira o endereço.",
@@ -126,6 +133,13 @@ pub(super) fn english(code: &str) -> Advice {
             "Your browser has to prove again that it is one",
             "This request recorded nothing. Go back to the poll's page and vote again.",
         ),
+        _ => english_of_requests(code),
+    }
+}
+
+/// The same where it is the request or the service that is at fault.
+fn english_of_requests(code: &str) -> Advice {
+    match code {
         "unknown-poll" | "malformed-poll-id" => once(
             "There is no such poll",
             "No vote was recorded. Check the address.",
@@ -191,6 +205,13 @@ pub(super) fn spanish(code: &str) -> Advice {
             "Tu navegador tiene que volver a demostrar que lo es",
             "Este envío no registró nada. Vuelve a la página de la votación y vota de nuevo.",
         ),
+        _ => spanish_of_requests(code),
+    }
+}
+
+/// The same where it is the request or the service that is at fault.
+fn spanish_of_requests(code: &str) -> Advice {
+    match code {
         "unknown-poll" | "malformed-poll-id" => once(
             "Esta votación no existe",
             "No se registró ningún voto. Revisa la dirección.",

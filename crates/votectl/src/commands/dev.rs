@@ -182,6 +182,18 @@ fn text(ready: &Ready, polls: Option<&Polls>) -> String {
     text
 }
 
+/// A poll, and until when it is open.
+fn poll_line(RunningPoll { poll, new }: &RunningPoll) -> String {
+    let definition = &poll.definition;
+    let state = if *new { "opened" } else { "found again" };
+    let until = definition.shown(poll.closes_at);
+    format!(
+        "{} ({}), {state}, until {until}",
+        definition.id(),
+        definition.title()
+    )
+}
+
 /// The polls, and commands that use them.
 fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let Ready {
@@ -190,16 +202,6 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
         redis,
         ..
     } = ready;
-    let line = |RunningPoll { poll, new }: &RunningPoll| {
-        let definition = &poll.definition;
-        let state = if *new { "opened" } else { "found again" };
-        let until = definition.shown(poll.closes_at);
-        format!(
-            "{} ({}), {state}, until {until}",
-            definition.id(),
-            definition.title()
-        )
-    };
     let definition = &demo.poll.definition;
     let id = definition.id();
     let trial = rehearsal.poll.definition.id();
@@ -241,8 +243,8 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          {ourselves} --redis {redis} poll release {id} --yes\n\n\
          {proof}\n\n\
          Put load on the rehearsal:\n\n  {ourselves} load --url {vote} --redis {redis} --poll {trial} --rate 5000 --duration 30s\n",
-        line(demo),
-        line(rehearsal)
+        poll_line(demo),
+        poll_line(rehearsal)
     )
 }
 
