@@ -65,6 +65,7 @@ def prepare(bin_dir: pathlib.Path, folder: pathlib.Path, addresses: dict) -> Non
     _, answer = ask_json(f"{addresses['vote']}/v1/polls/{addresses['poll']}/votes", {"candidate": "ana"})
     shutil.copy(CONFIGURATION, folder)
     dictionary(folder / "polls.dict", polls)
+    dictionary(folder / "rehearsals.dict", [addresses["rehearsal"]])
     dictionary(folder / "receipts.dict", [answer["receipt"]])
     # As production sees them.
     token = {"authorization": f"Bearer {PRODUCTION_TOKEN}"}
