@@ -78,6 +78,11 @@ pub(crate) struct KnownPolls {
 }
 
 impl KnownPolls {
+    /// Whether it is one of them.
+    pub(crate) fn knows(&self, id: &PollId) -> bool {
+        self.polls.contains_key(id)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&PollId, &KnownPoll)> {
         self.polls.iter()
     }

@@ -144,7 +144,6 @@ impl VoterKeys {
             .chain(others)
             .map(|(poll, key)| key.follow(poll, nodes, random));
         join_all(following).await;
-        let is_known = |id: &PollId| known.iter().any(|(known, _)| known == id);
-        self.keys.lock().retain(|id, _| is_known(id));
+        self.keys.lock().retain(|id, _| known.knows(id));
     }
 }

@@ -250,14 +250,12 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
 
 /// How to vote by the first channel that asks who votes; nothing where no token can be made here.
 fn voter_text(ready: &Ready, poll: &Poll, candidate: &str, ourselves: &str) -> String {
-    let channels = poll.definition.channels().iter();
-    let channel = channels
-        .filter(|channel| channel.eligibility == Eligibility::Voter)
-        .map(|channel| &channel.id)
-        .next();
-    let (Some(channel), Some(key)) = (channel, &ready.voter_key_file) else {
+    let mut channels = poll.definition.channels().iter();
+    let asks_who = channels.find(|channel| channel.eligibility == Eligibility::Voter);
+    let (Some(channel), Some(key)) = (asks_who, &ready.voter_key_file) else {
         return String::new();
     };
+    let channel = &channel.id;
     let (vote, id, key) = (&ready.vote, poll.definition.id(), key.display());
     format!(
         "Vote as somebody, by the channel that counts the votes of each (the key is of this run alone):\n\n  \
