@@ -38,7 +38,7 @@ pub use definition::choices::{
     Direction, Eligibility, Kind, Language, LimitPeriod, ReleaseRule, Visibility,
 };
 pub use definition::difference::Difference;
-pub use definition::poll_definition::{Candidate, Channel, PollDefinition, TakesNoVotes};
+pub use definition::poll_definition::{Candidate, Channel, PollDefinition};
 pub use definition::poll_file::{MAX_FILE_BYTES, PollFile};
 pub use definition::reapplied::{Held, Reapplied};
 pub use definition::slug::{CandidateId, ChannelId, PollId, SlugError};

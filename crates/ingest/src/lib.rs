@@ -14,4 +14,4 @@ mod voters;
 
 pub use routes::cast_vote::VOTES;
 pub use service::Ingest;
-pub use vote::{Checks, Received, answer, read_vote};
+pub use vote::{Checks, ReadVote, Received, answer, read_vote};

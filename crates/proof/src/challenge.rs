@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use vote_domain::{ChannelId, KeyDigest, PollId};
 
 use crate::key::ChallengeKey;
+use crate::voter::VoterMark;
 use crate::{ALGORITHM, COUNTERS, KEY_BYTES};
 
 /// The names in a challenge's `data`. Values are ASCII: of others the widget makes a payload that can't be verified.
 pub(crate) const POLL: &str = "poll";
 pub(crate) const CHANNEL: &str = "channel";
 pub(crate) const KEY: &str = "key";
+pub(crate) const VOTER: &str = "voter";
 
 /// What a challenge is for.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct Asked<'a> {
     pub channel: &'a ChannelId,
     /// Under which Idempotency-Key, where the client has one.
     pub key: Option<KeyDigest>,
+    /// By whom, where the channel asks who votes.
+    pub voter: Option<VoterMark>,
     /// Iterations of the key derivation for each try.
     pub cost: u32,
     /// Until when a proof is taken, to the second.
@@ -58,6 +62,9 @@ pub fn challenge(
     ]);
     if let Some(digest) = &asked.key {
         data.insert(KEY.to_owned(), HEXLOWER.encode(digest.as_bytes()).into());
+    }
+    if let Some(mark) = &asked.voter {
+        data.insert(VOTER.to_owned(), mark.hex().into());
     }
     let made = altcha::create_challenge(CreateChallengeOptions {
         algorithm: ALGORITHM.to_owned(),

@@ -3,6 +3,9 @@
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use vote_domain::PollId;
+
+use crate::voter::VoterMark;
 
 /// The secrets of challenges; `Debug` shows nothing of them.
 ///
@@ -15,6 +18,7 @@ pub struct ChallengeKey {
     pub(crate) derived: String,
     challenge_mac: Hmac<Sha256>,
     derived_mac: Hmac<Sha256>,
+    voter_mac: Hmac<Sha256>,
 }
 
 impl ChallengeKey {
@@ -26,14 +30,26 @@ impl ChallengeKey {
             mac.update(label);
             HEXLOWER.encode(&mac.finalize().into_bytes())
         };
-        // Neither label is the beginning of the other.
+        // No label is the beginning of another.
         let (challenge, derived) = (of(b"challenge"), of(b"derived key"));
         Self {
             challenge_mac: of_text(&challenge),
             derived_mac: of_text(&derived),
+            voter_mac: of_text(&of(b"voter")),
             challenge,
             derived,
         }
+    }
+
+    /// What stands for a voter in the challenges of a poll.
+    #[must_use]
+    pub fn mark(&self, poll: &PollId, subject: &str) -> VoterMark {
+        let mut mac = self.voter_mac.clone();
+        // No poll's id has a zero byte.
+        mac.update(poll.as_str().as_bytes());
+        mac.update(b"\0");
+        mac.update(subject.as_bytes());
+        VoterMark::first_half(&mac.finalize().into_bytes())
     }
 
     /// Whether that is the signature of a challenge's parameters; compared in constant time.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{ALGORITHM, KEY_BYTES};
 
-/// The longest payload that is looked at, in characters; a genuine one has some 1,100 at most.
+/// The longest payload that is looked at, in characters; a genuine one has some 1,200 at most.
 pub const MAX_PAYLOAD: usize = 2_048;
 /// Room for the parameters of any challenge of ours.
 const ROOM: usize = 640;
@@ -60,6 +60,8 @@ pub(crate) struct Data<'a> {
     pub(crate) channel: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(crate) key: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(crate) voter: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +98,7 @@ impl Parameters<'_> {
             &data.poll,
             &data.channel,
         ];
-        let mut texts = texts.into_iter().chain(&data.key);
+        let mut texts = texts.into_iter().chain(&data.key).chain(&data.voter);
         let is_ours = self.algorithm == ALGORITHM && self.key_length == KEY_BYTES;
         if !is_ours || !texts.all(|text| is_plain(text)) {
             return None;
@@ -111,10 +113,14 @@ impl Parameters<'_> {
         if let Some(key) = &data.key {
             write!(json, r#""key":"{key}","#).ok()?;
         }
+        write!(json, r#""poll":"{}""#, data.poll).ok()?;
+        if let Some(voter) = &data.voter {
+            write!(json, r#","voter":"{voter}""#).ok()?;
+        }
         write!(
             json,
-            r#""poll":"{}"}},"expiresAt":{},"keyLength":{KEY_BYTES},"keyPrefix":"{}","keySignature":"{}","nonce":"{}","salt":"{}"}}"#,
-            data.poll, self.expires_at, self.key_prefix, self.key_signature, self.nonce, self.salt
+            r#"}},"expiresAt":{},"keyLength":{KEY_BYTES},"keyPrefix":"{}","keySignature":"{}","nonce":"{}","salt":"{}"}}"#,
+            self.expires_at, self.key_prefix, self.key_signature, self.nonce, self.salt
         )
         .ok()?;
         Some(json)

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use vote_domain::{ChannelId, KeyDigest, PollId};
 
 use crate::key::ChallengeKey;
-use crate::payload::{decoded, hex, parse};
+use crate::payload::{Parameters, decoded, hex, parse};
+use crate::voter::VoterMark;
 
 /// The vote that a proof came with.
 #[derive(Debug, Clone)]
@@ -16,6 +17,9 @@ pub struct ForVote<'a> {
     pub channel: &'a ChannelId,
     /// Under which Idempotency-Key, where it has one.
     pub key: Option<KeyDigest>,
+    /// Whether its channel asks who votes: then the challenge must have been asked for by somebody. Who it was is compared later, by
+    /// [`Proof::check_voter`], since to verify a token takes longer.
+    pub asks_for_voter: bool,
     /// When it was received.
     pub received_at: Timestamp,
 }
@@ -25,6 +29,8 @@ pub struct ForVote<'a> {
 pub struct Proof {
     /// What the vote is known by: its Idempotency-Key, or the nonce of the proof's challenge where it has none.
     pub identity: KeyDigest,
+    /// Whose vote it is for, where its channel asks who votes.
+    pub voter: Option<VoterMark>,
     /// Iterations for each try, as they were asked for.
     pub cost: u32,
     /// Until when it is taken.
@@ -52,9 +58,31 @@ pub enum ProofError {
     /// The challenge was asked for with an Idempotency-Key, and the vote has none.
     #[error("the proof's challenge was asked for with an Idempotency-Key, and the vote has none")]
     KeyMissing,
+    /// The challenge was asked for without a voter's token, when its channel did not ask who votes yet.
+    #[error(
+        "the proof's challenge was asked for without a voter token, for which the channel asks now"
+    )]
+    NoVoter,
+    /// The challenge was asked for by another voter.
+    #[error("the proof's challenge was asked for with another voter's token")]
+    OtherVoter,
     /// It is genuine, and came too late.
     #[error("the proof has expired")]
     Expired,
+}
+
+impl Proof {
+    /// Whether the voter may use it.
+    ///
+    /// # Errors
+    /// [`ProofError::OtherVoter`], where it is for somebody else's vote; [`ProofError::NoVoter`], where it is for nobody's.
+    pub fn check_voter(&self, mark: VoterMark) -> Result<(), ProofError> {
+        match self.voter {
+            Some(voter) if voter == mark => Ok(()),
+            Some(_) => Err(ProofError::OtherVoter),
+            None => Err(ProofError::NoVoter),
+        }
+    }
 }
 
 /// Verifies that `payload` is a solved challenge of ours for this vote.
@@ -85,16 +113,13 @@ pub fn verify(key: &ChallengeKey, payload: &str, vote: &ForVote<'_>) -> Result<P
     if parameters.data.channel != vote.channel.as_str() {
         return Err(ProofError::OtherChannel);
     }
-    let identity = match (&parameters.data.key, vote.key) {
-        (None, None) => {
-            let nonce = hex(&parameters.nonce).ok_or(ProofError::Invalid)?;
-            KeyDigest::of_proof(vote.poll, &nonce)
-        }
-        (Some(bound), Some(key)) if *bound == HEXLOWER.encode(key.as_bytes()) => key,
-        (Some(_), Some(_)) => return Err(ProofError::OtherKey),
-        (None, Some(_)) => return Err(ProofError::NoKey),
-        (Some(_), None) => return Err(ProofError::KeyMissing),
+    let voter = match &parameters.data.voter {
+        // A channel that does not ask has never asked: nothing is made softer while a poll takes votes.
+        _ if !vote.asks_for_voter => None,
+        Some(mark) => Some(VoterMark::from_bytes(hex(mark).ok_or(ProofError::Invalid)?)),
+        None => return Err(ProofError::NoVoter),
     };
+    let identity = identity(parameters, vote)?;
     let expires_at =
         Timestamp::from_second(parameters.expires_at).map_err(|_| ProofError::Invalid)?;
     if vote.received_at > expires_at {
@@ -102,9 +127,24 @@ pub fn verify(key: &ChallengeKey, payload: &str, vote: &ForVote<'_>) -> Result<P
     }
     Ok(Proof {
         identity,
+        voter,
         cost: parameters.cost,
         expires_at,
     })
+}
+
+/// What the vote is known by.
+fn identity(parameters: &Parameters<'_>, vote: &ForVote<'_>) -> Result<KeyDigest, ProofError> {
+    match (&parameters.data.key, vote.key) {
+        (None, None) => {
+            let nonce = hex(&parameters.nonce).ok_or(ProofError::Invalid)?;
+            Ok(KeyDigest::of_proof(vote.poll, &nonce))
+        }
+        (Some(bound), Some(key)) if *bound == HEXLOWER.encode(key.as_bytes()) => Ok(key),
+        (Some(_), Some(_)) => Err(ProofError::OtherKey),
+        (None, Some(_)) => Err(ProofError::NoKey),
+        (Some(_), None) => Err(ProofError::KeyMissing),
+    }
 }
 
 #[cfg(test)]

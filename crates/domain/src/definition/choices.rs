@@ -123,12 +123,6 @@ impl Eligibility {
         matches!(self, Self::Voter | Self::VoterAndProofOfWork)
     }
 
-    /// Whether the services can check it today.
-    #[must_use]
-    pub const fn can_be_checked(self) -> bool {
-        !matches!(self, Self::VoterAndProofOfWork)
-    }
-
     /// Whether this one asks for more than the other.
     #[must_use]
     pub fn is_harder_than(self, other: Self) -> bool {

@@ -51,11 +51,7 @@ impl PollDefinition {
             };
             let old = &self.channels[old];
             match field.strip_prefix(&format!("channels[{i}].")) {
-                // What can't be checked yet would take no vote any more.
-                Some("eligibility") => {
-                    new.eligibility.is_harder_than(old.eligibility)
-                        && new.eligibility.can_be_checked()
-                }
+                Some("eligibility") => new.eligibility.is_harder_than(old.eligibility),
                 // What it costs where nobody is asked for it may be anything.
                 Some("proof_cost") => {
                     !old.eligibility.asks_for_proof()
@@ -207,12 +203,11 @@ mod tests {
         for (n, from) in steps.iter().enumerate() {
             for (m, to) in steps.iter().enumerate() {
                 let frozen = with(from).frozen_difference(&with(to));
-                // The first two ask for the same, and the last two for what can't be checked yet.
+                // The first two ask for the same.
                 let asks_for_no_less = m >= n || (n, m) == (1, 0);
-                let can_be_checked = m < 5 || n >= 5;
                 assert_eq!(
                     frozen.is_none(),
-                    asks_for_no_less && can_be_checked,
+                    asks_for_no_less,
                     "{from} to {to}: {frozen:?}"
                 );
             }

@@ -245,30 +245,6 @@ impl PollDefinition {
         let mut channels = self.channels.iter();
         channels.find(|channel| channel.eligibility == Eligibility::Open)
     }
-
-    /// Whether a vote can be cast in it today: by one channel at least, whose eligibility can be checked.
-    ///
-    /// # Errors
-    /// What its channels ask for, where no vote can.
-    pub fn check_takes_votes(&self) -> Result<(), TakesNoVotes> {
-        let mut channels = self.channels.iter();
-        if channels.any(|channel| channel.eligibility.can_be_checked()) {
-            return Ok(());
-        }
-        let channels = self.channels.iter();
-        Err(TakesNoVotes {
-            asked: channels
-                .map(|channel| format!("{} asks for {}", channel.id, channel.eligibility))
-                .collect(),
-        })
-    }
-}
-
-/// Why a poll can take no vote: none of its channels can be voted through today.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no vote can be cast in it: {}, which can't be checked yet. Give it a channel with eligibility open, proof_of_work or voter", asked.join(", "))]
-pub struct TakesNoVotes {
-    asked: Vec<String>,
 }
 
 #[cfg(test)]

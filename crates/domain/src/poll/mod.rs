@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::choices::Kind;
-use crate::definition::poll_definition::{PollDefinition, TakesNoVotes};
+use crate::definition::poll_definition::PollDefinition;
 use crate::poll::journal::AuditEntry;
 use crate::poll::phase::Phase;
 use crate::poll::reason::Reason;
@@ -59,9 +59,6 @@ pub enum OpenError {
         /// Its end.
         closes_at: Timestamp,
     },
-    /// It would take no vote, and its channels could be changed no more.
-    #[error("can't open it: {0}")]
-    TakesNoVotes(#[from] TakesNoVotes),
 }
 
 /// Why a poll can't be deleted: it isn't a draft.
@@ -111,7 +108,7 @@ impl Poll {
     /// The poll opened: what [`Transition::Open`] leads to, where voters can still come.
     ///
     /// # Errors
-    /// Where it isn't a draft, its end has come, or no vote can be cast in it.
+    /// Where it isn't a draft, or its end has come.
     pub fn open(&self, now: Timestamp, by: &str) -> Result<Self, OpenError> {
         let open = self.transition(Transition::Open, now, by)?;
         if self.is_over(now) {
@@ -119,12 +116,11 @@ impl Poll {
                 closes_at: self.closes_at,
             });
         }
-        self.definition.check_takes_votes()?;
         Ok(open)
     }
 
     /// The poll after a transition, as its state allows: whoever opens it for voters asks [`Self::open`], which looks
-    /// at the clock and the channels too. `Close` brings `closes_at` forward to `now`, if it is still to come.
+    /// at the clock too. `Close` brings `closes_at` forward to `now`, if it is still to come.
     ///
     /// # Errors
     /// Where the transition doesn't lead from the poll's state.

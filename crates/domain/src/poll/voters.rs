@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use crate::definition::choices::Eligibility;
 use crate::poll::Poll;
 use crate::poll::state::PollState;
 
@@ -25,7 +24,7 @@ impl Poll {
     pub fn counts_voters(&self) -> bool {
         let mut channels = self.definition.channels().iter();
         channels.any(|channel| {
-            channel.eligibility == Eligibility::Voter && channel.votes_per_voter.is_some()
+            channel.eligibility.asks_for_voter() && channel.votes_per_voter.is_some()
         })
     }
 

@@ -84,7 +84,7 @@ problems! {
     Forbidden = "forbidden", FORBIDDEN, "Forbidden", None,
         "The bearer token does not allow this.";
     EligibilityNotAvailable = "eligibility-not-available", FORBIDDEN, "Eligibility can't be checked", None,
-        "The channel asks for a proof or a voter token, which this service can't check yet; the vote was not recorded.";
+        "The channel asks for a voter token, which can't be checked here or can't be sent in this way; the vote was not recorded.";
     ProofRequired = "proof-required", FORBIDDEN, "Proof of work required", None,
         "The channel asks for a proof of work: get a challenge, solve it, and send it as `proof`. The vote was not recorded.";
     VoteLimitReached = "vote-limit-reached", FORBIDDEN, "Vote limit reached", None,
@@ -130,7 +130,7 @@ problems! {
     ProofInvalid = "proof-invalid", UNPROCESSABLE_ENTITY, "Invalid proof of work", None,
         "The proof is no solved challenge of this service; the vote was not recorded. Get a new challenge and solve it.";
     ProofMismatch = "proof-mismatch", UNPROCESSABLE_ENTITY, "Proof of work for another vote", None,
-        "The proof's challenge was for another poll, channel or Idempotency-Key; the vote was not recorded.";
+        "The proof's challenge was for another poll, channel, voter or Idempotency-Key; the vote was not recorded.";
     ProofExpired = "proof-expired", UNPROCESSABLE_ENTITY, "Proof of work expired", None,
         "The proof came too late: this request recorded nothing. Get a new challenge with the same Idempotency-Key, and send the vote again with that key.";
     ProofUsed = "proof-used", UNPROCESSABLE_ENTITY, "Proof of work used", None,

@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vote_domain::{Channel, KeyDigest, PollId, ReceiptKey};
 use vote_http::{Problem, ProblemCode};
-use vote_proof::{Asked, Bounds, ChallengeKey, ForVote, Proof, ProofError};
+use vote_proof::{Asked, Bounds, ChallengeKey, ForVote, Proof, ProofError, VoterMark};
 use vote_runtime::entropy;
 
 use self::channel::ChannelProofs;
@@ -75,6 +75,16 @@ impl Proofs {
         vote_proof::verify(&self.key(receipt_key).1, payload, vote)
     }
 
+    /// What stands for a voter in the challenges of a poll.
+    pub(crate) fn mark(
+        &self,
+        receipt_key: &Arc<ReceiptKey>,
+        poll: &PollId,
+        subject: &str,
+    ) -> VoterMark {
+        self.key(receipt_key).1.mark(poll, subject)
+    }
+
     /// Notes how a vote's proof was found.
     pub(crate) fn note(&self, poll: &PollId, channel: &Channel, verdict: Verdict, now: Timestamp) {
         self.with(poll, channel, |proofs, bounds| {
@@ -82,7 +92,7 @@ impl Proofs {
         });
     }
 
-    /// A challenge for a vote, as JSON.
+    /// A challenge for a vote, as JSON: for the voter of that mark, where the channel asks who votes.
     ///
     /// # Errors
     /// The process makes too many already.
@@ -91,7 +101,7 @@ impl Proofs {
         receipt_key: &Arc<ReceiptKey>,
         poll: &PollId,
         channel: &Channel,
-        key: Option<KeyDigest>,
+        (key, voter): (Option<KeyDigest>, Option<VoterMark>),
         now: Timestamp,
     ) -> Result<Vec<u8>, Problem> {
         let secrets = self.key(receipt_key);
@@ -108,6 +118,7 @@ impl Proofs {
                 poll: &poll,
                 channel: &channel,
                 key,
+                voter,
                 cost,
                 expires_at,
             };

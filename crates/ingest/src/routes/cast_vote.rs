@@ -15,8 +15,8 @@ use vote_voters::Voters;
 use crate::limits::AddressLimits;
 use crate::proofs::Proofs;
 use crate::vote::{
-    CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, answer, cast, find_poll,
-    find_voter, read_vote,
+    CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck, answer, cast,
+    find_poll, find_voter, read_vote,
 };
 
 /// Cast a vote
@@ -38,7 +38,7 @@ use crate::vote::{
             pattern = r#"^([!#-+\x2D-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#,
             example = "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""),
         ("Authorization" = Option<String>, Header,
-            description = "`Bearer` and the voter token, for channels with eligibility `voter`: a JWT that names the voter by \
+            description = "`Bearer` and the voter token, for channels that ask who votes (`voter`, `voter_and_proof_of_work`): a JWT that names the voter by \
                 its `sub`. Other channels don't look at it"),
     ),
     request_body(content = CastVote<'_>, content_type = "application/json"),
@@ -131,9 +131,12 @@ impl HotRoutes for Votes {
             .ok_or(ProblemCode::StoreUnavailable)?;
         let received_at = self.now()?;
         let checks = self.checks(&receipt_key);
-        let mut vote = read_vote(head, body, open.poll(), received_at, checks)?;
-        let voters = self.voters.as_deref();
-        find_voter(&mut vote, head.authorization, voters, &open, received_at).await?;
+        let read = read_vote(head, body, open.poll(), received_at, checks)?;
+        let asked = VoterCheck {
+            voters: self.voters.as_deref(),
+            checks,
+        };
+        let vote = find_voter(read, head.authorization, asked, &open, received_at).await?;
         let has_key = head.key != SentHeader::Missing;
         let received = Received::of(&vote, has_key, received_at);
         let outcome = cast(&open, vote, received_at).await;

@@ -9,7 +9,7 @@ use vote_domain::{KeyDigest, Poll, Refusal, admit};
 use vote_http::{Problem, ProblemCode, WriteHead, query};
 
 use crate::routes::cast_vote::Votes;
-use crate::vote::{ChallengeProblems, channel_named, find_poll, idempotency_key};
+use crate::vote::{ChallengeProblems, channel_named, find_poll, idempotency_key, voter_of};
 
 /// A signed challenge of the ALTCHA protocol, version 2. Send it back unchanged within the proof.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,6 +66,9 @@ pub(crate) struct ChallengeData {
     key: Option<String>,
     /// The poll's id.
     poll: String,
+    /// Stands for the voter whose token the challenge was asked for with, where the channel asks who votes.
+    #[schema(required = false)]
+    voter: Option<String>,
 }
 
 /// Get a challenge
@@ -75,7 +78,9 @@ pub(crate) struct ChallengeData {
 ///
 /// - Sent with the `Idempotency-Key` of the vote, the challenge is for that key, and so is the proof. The same vote may be sent
 ///   again with a new proof for the same key, and counts once.
-/// - Without it, as the widget asks, the proof itself stands for the key, and the vote must have none. Sent again with the same
+/// - A channel that asks who votes besides (`voter_and_proof_of_work`) asks for the voter's token here too. The proof is for votes of
+///   that voter alone.
+/// - Without a key, as the widget asks, the proof itself stands for the key, and the vote must have none. Sent again with the same
 ///   proof it counts once.
 #[utoipa::path(
     operation_id = "getChallenge",
@@ -89,6 +94,9 @@ pub(crate) struct ChallengeData {
             description = "The key that the vote will have: 1 to 255 visible ASCII characters, in double quotes or bare",
             pattern = r#"^([!#-+\x2D-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#,
             example = "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""),
+        ("Authorization" = Option<String>, Header,
+            description = "`Bearer` and the voter token of the vote, for channels that ask who votes (`voter_and_proof_of_work`). \
+                Other channels don't look at it"),
     ),
     responses(
         (status = 200, description = "A new challenge", body = Challenge),
@@ -118,9 +126,14 @@ pub(crate) async fn challenge(
     let key = key.map(|key| KeyDigest::new(definition.id(), &key));
     let receipt_key = votes.writer.receipt_key();
     let receipt_key = receipt_key.ok_or(ProblemCode::StoreUnavailable)?;
-    let made = votes
-        .proofs
-        .challenge(&receipt_key, definition.id(), channel, key, now);
+    let (poll, proofs) = (definition.id(), &votes.proofs);
+    let voter = if channel.eligibility.asks_for_voter() {
+        let voter = voter_of(channel, head.authorization, votes.voters.as_deref()).await?;
+        Some(proofs.mark(&receipt_key, poll, voter.subject()))
+    } else {
+        None
+    };
+    let made = proofs.challenge(&receipt_key, poll, channel, (key, voter), now);
     let body = made.await?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))

@@ -11,7 +11,8 @@ vote_http::problem_groups! {
     ];
     /// Of the one that gives challenges.
     pub(crate) ChallengeProblems = [
-        MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired, UnknownPoll, NoProofAsked, PollClosed, PollVoid,
-        UnknownChannel, RateLimited, Overloaded, NotRecorded, StoreUnavailable,
+        MalformedPollId, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyRequired, VoterTokenRequired, InvalidVoterToken,
+        EligibilityNotAvailable, UnknownPoll, NoProofAsked, PollClosed, PollVoid, UnknownChannel, RateLimited, Overloaded, NotRecorded,
+        StoreUnavailable, VoterKeysUnavailable,
     ];
 }

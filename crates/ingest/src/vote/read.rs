@@ -6,12 +6,22 @@ use jiff::Timestamp;
 use vote_domain::{IdempotencyKey, KeyDigest, Poll};
 use vote_http::form::{self, Field};
 use vote_http::{Problem, ProblemCode, WriteHead};
+use vote_proof::Proof;
 use vote_store::VoteToCast;
 
 use super::body::{self, CastVote};
-use super::choice::choice;
-use super::eligibility::{self, Checks, Shown};
+use super::choice::{channel_named, choice};
+use super::eligibility::{self, Checks, Known, Shown};
 use super::key::idempotency_key;
+
+/// A vote that was read, before it is known who casts it.
+#[derive(Debug)]
+pub struct ReadVote {
+    /// What the lanes are given of it, without its voter.
+    pub vote: VoteToCast,
+    /// Its proof, where that is for one voter's vote alone.
+    pub(crate) proof: Option<Proof>,
+}
 
 /// Reads a vote for `poll` from the head and the body of its request. Who casts it is found later.
 ///
@@ -23,7 +33,7 @@ pub fn read_vote(
     poll: &Poll,
     received_at: Timestamp,
     checks: Checks<'_>,
-) -> Result<VoteToCast, Problem> {
+) -> Result<ReadVote, Problem> {
     body::check_content_type(head.content_type)?;
     let key = idempotency_key(head.key, checks.key_required)?;
     vote_to_cast(&body::parse(body)?, key.as_ref(), poll, received_at, checks)
@@ -56,8 +66,9 @@ pub(crate) fn read_form(
         direction: borrowed("direction"),
         proof: proof.map(Cow::Borrowed),
     };
-    let vote = vote_to_cast(&vote, key.as_ref(), poll, received_at, checks)?;
-    eligibility::check_form(&poll.definition.channels()[usize::from(vote.channel)])?;
+    let channel = channel_named(vote.channel.as_deref(), &poll.definition)?;
+    eligibility::check_form(&poll.definition.channels()[channel])?;
+    let ReadVote { vote, .. } = vote_to_cast(&vote, key.as_ref(), poll, received_at, checks)?;
     if vote.key.is_none() {
         // The channel asks for no proof, so that nothing would make a second click the same vote.
         form::required(fields, "key")?;
@@ -72,7 +83,7 @@ fn vote_to_cast(
     poll: &Poll,
     received_at: Timestamp,
     checks: Checks<'_>,
-) -> Result<VoteToCast, Problem> {
+) -> Result<ReadVote, Problem> {
     let definition = &poll.definition;
     let choice = choice(vote, definition)?;
     let shown = Shown {
@@ -82,10 +93,10 @@ fn vote_to_cast(
         proof: vote.proof.as_deref(),
         received_at,
     };
-    let key = eligibility::check(&shown, checks)?;
+    let Known { key, proof } = eligibility::check(&shown, checks)?;
     // A definition has at most 64 candidates and 8 channels.
     let index = |index: usize| u8::try_from(index).map_err(Problem::internal);
-    Ok(VoteToCast {
+    let vote = VoteToCast {
         channel: index(choice.channel)?,
         candidate: index(choice.candidate)?,
         received_at_ms: received_at.as_millisecond(),
@@ -95,5 +106,6 @@ fn vote_to_cast(
             .withdrawn_at(&definition.candidates()[choice.candidate].id)
             .is_some(),
         span: None,
-    })
+    };
+    Ok(ReadVote { vote, proof })
 }

@@ -98,6 +98,7 @@ fn read(body: &str, keys: &[&str]) -> Result<VoteToCast, Problem> {
         at(1),
         Checks::OPEN,
     )
+    .map(|read| read.vote)
 }
 
 fn code<T>(result: Result<T, Problem>) -> Option<ProblemCode> {
@@ -171,11 +172,13 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
                 &poll(),
                 at(1),
                 KEY_REQUIRED,
-            ),
+            )
+            .map(|read| read.vote),
             ProblemCode::UnsupportedMediaType,
         ),
         (
-            read_vote(&WriteHead::from(&json), b"", &poll(), at(1), KEY_REQUIRED),
+            read_vote(&WriteHead::from(&json), b"", &poll(), at(1), KEY_REQUIRED)
+                .map(|read| read.vote),
             ProblemCode::IdempotencyKeyRequired,
         ),
         (read("", &["two words"]), ProblemCode::InvalidIdempotencyKey),
@@ -208,7 +211,8 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
                 &proved(),
                 at(1),
                 Checks::OPEN,
-            ),
+            )
+            .map(|read| read.vote),
             ProblemCode::EligibilityNotAvailable,
         ),
     ]

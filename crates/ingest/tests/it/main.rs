@@ -3,6 +3,7 @@
 
 mod app;
 mod bad_input;
+mod both;
 mod clocks;
 mod cors;
 mod draining;

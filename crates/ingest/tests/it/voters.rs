@@ -45,7 +45,7 @@ impl Identity {
         self.token_with("sub", json!(subject))
     }
 
-    fn token_with(&self, name: &str, value: Value) -> String {
+    pub(crate) fn token_with(&self, name: &str, value: Value) -> String {
         let mut claims = json!({
             "sub": "maria", "iss": "https://id.example", "aud": "paredao", "exp": now().as_second() + 600,
         });

@@ -19,8 +19,10 @@ static KEY: LazyLock<ChallengeKey> = LazyLock::new(|| ChallengeKey::new(&[7; 32]
 static POLL: LazyLock<PollId> = LazyLock::new(|| PollId::parse("paredao-01").expect("an id"));
 static CHANNEL: LazyLock<ChannelId> = LazyLock::new(|| ChannelId::parse("prova").expect("an id"));
 /// One without a key, and one with the key `k`.
-static PLAIN: LazyLock<String> = LazyLock::new(|| solved(None));
-static KEYED: LazyLock<String> = LazyLock::new(|| solved(Some(digest("k"))));
+static PLAIN: LazyLock<String> = LazyLock::new(|| solved(&asked(None)));
+static KEYED: LazyLock<String> = LazyLock::new(|| solved(&asked(Some(digest("k")))));
+/// One that maria has asked for, with the key `k`.
+static MARIAS: LazyLock<String> = LazyLock::new(|| solved(&asked_by("maria", Some(digest("k")))));
 
 fn digest(key: &str) -> KeyDigest {
     KeyDigest::new(&POLL, &IdempotencyKey::parse(key).expect("a key"))
@@ -36,13 +38,21 @@ fn asked(key: Option<KeyDigest>) -> Asked<'static> {
         poll: &POLL,
         channel: &CHANNEL,
         key,
+        voter: None,
         cost: COST,
         expires_at: end(),
     }
 }
 
-fn solved(key: Option<KeyDigest>) -> String {
-    let challenge = challenge(&KEY, &asked(key), [1, 3]).expect("a challenge");
+fn asked_by(voter: &str, key: Option<KeyDigest>) -> Asked<'static> {
+    Asked {
+        voter: Some(KEY.mark(&POLL, voter)),
+        ..asked(key)
+    }
+}
+
+fn solved(asked: &Asked<'_>) -> String {
+    let challenge = challenge(&KEY, asked, [1, 3]).expect("a challenge");
     solve(&challenge).expect("solved")
 }
 
@@ -51,6 +61,7 @@ fn vote(key: Option<KeyDigest>) -> ForVote<'static> {
         poll: &POLL,
         channel: &CHANNEL,
         key,
+        asks_for_voter: false,
         received_at: end() - SignedDuration::from_secs(1),
     }
 }
@@ -62,6 +73,14 @@ fn json_of(payload: &str) -> Value {
 
 fn payload_of(json: &Value) -> String {
     BASE64.encode(json.to_string().as_bytes())
+}
+
+/// A vote through a channel that asks who votes.
+fn vote_of_somebody(key: Option<KeyDigest>) -> ForVote<'static> {
+    ForVote {
+        asks_for_voter: true,
+        ..vote(key)
+    }
 }
 
 /// The plain payload with one value of its challenge's parameters changed.
@@ -77,16 +96,25 @@ fn error(payload: &str) -> Option<ProofError> {
 
 #[test]
 fn a_solved_challenge_is_a_proof_and_the_official_library_says_so_too() {
-    for (payload, key) in [(&*PLAIN, None), (&*KEYED, Some(digest("k")))] {
+    for (payload, key, voter) in [
+        (&*PLAIN, None, None),
+        (&*KEYED, Some(digest("k")), None),
+        (&*MARIAS, Some(digest("k")), Some(KEY.mark(&POLL, "maria"))),
+    ] {
         let json = json_of(payload);
         let nonce = json["challenge"]["parameters"]["nonce"]
             .as_str()
             .expect("a nonce");
         let nonce = crate::payload::hex(nonce).expect("16 bytes");
-        let proof = verify(&KEY, payload, &vote(key));
+        let vote = ForVote {
+            asks_for_voter: voter.is_some(),
+            ..vote(key)
+        };
+        let proof = verify(&KEY, payload, &vote);
         let identity = key.unwrap_or_else(|| KeyDigest::of_proof(&POLL, &nonce));
         let expected = Proof {
             identity,
+            voter,
             cost: COST,
             expires_at: end(),
         };
@@ -150,6 +178,7 @@ fn the_longest_payload_is_well_below_what_is_looked_at() {
         poll: &poll,
         channel: &channel,
         key: Some(digest("k")),
+        voter: Some(KEY.mark(&poll, "maria")),
         cost: COST,
         expires_at: end(),
     };
@@ -159,6 +188,7 @@ fn the_longest_payload_is_well_below_what_is_looked_at() {
     let vote = ForVote {
         poll: &poll,
         channel: &channel,
+        asks_for_voter: true,
         ..vote(Some(digest("k")))
     };
     assert!(verify(&KEY, &payload, &vote).is_ok());
@@ -224,6 +254,50 @@ fn a_proof_is_for_one_poll_one_channel_and_one_key() {
 }
 
 #[test]
+fn a_proof_is_for_the_voter_who_has_asked_for_it() {
+    let key = Some(digest("k"));
+    let proof = verify(&KEY, &MARIAS, &vote_of_somebody(key)).expect("a proof");
+    assert_eq!(Some(proof.identity), key);
+    let (maria, joao) = (KEY.mark(&POLL, "maria"), KEY.mark(&POLL, "joao"));
+    assert_eq!(proof.check_voter(maria), Ok(()));
+    assert_eq!(proof.check_voter(joao), Err(ProofError::OtherVoter));
+    // From before the channel asked who votes.
+    for (payload, key) in [(&*PLAIN, None), (&*KEYED, key)] {
+        let refused = verify(&KEY, payload, &vote_of_somebody(key));
+        assert_eq!(refused, Err(ProofError::NoVoter));
+    }
+    let open = verify(&KEY, &KEYED, &vote(key)).expect("a proof");
+    assert_eq!(open.check_voter(maria), Err(ProofError::NoVoter));
+    assert!(!MARIAS.contains("maria") && !json_of(&MARIAS).to_string().contains("maria"));
+}
+
+#[test]
+fn a_voter_can_t_be_changed_taken_out_or_put_in() {
+    let key = Some(digest("k"));
+    let refused = |json: &Value| verify(&KEY, &payload_of(json), &vote_of_somebody(key)).err();
+    let mut json = json_of(&MARIAS);
+    let data =
+        |json: &mut Value, voter: Value| json["challenge"]["parameters"]["data"]["voter"] = voter;
+    for voter in [
+        json!(KEY.mark(&POLL, "joao").hex()),
+        json!(""),
+        json!("maria"),
+        json!("00"),
+        Value::Null,
+        json!(["x"]),
+    ] {
+        data(&mut json, voter.clone());
+        assert_eq!(refused(&json), Some(ProofError::Invalid), "{voter}");
+    }
+    let parameters = json["challenge"]["parameters"]["data"].as_object_mut();
+    parameters.expect("an object").remove("voter");
+    assert_eq!(refused(&json), Some(ProofError::Invalid));
+    let mut plain = json_of(&KEYED);
+    data(&mut plain, json!(KEY.mark(&POLL, "maria").hex()));
+    assert_eq!(refused(&plain), Some(ProofError::Invalid));
+}
+
+#[test]
 fn a_proof_ends_with_its_second_and_is_told_so_only_where_it_was_genuine() {
     let at = |received_at| {
         verify(
@@ -253,7 +327,7 @@ fn a_proof_ends_with_its_second_and_is_told_so_only_where_it_was_genuine() {
 
 #[test]
 fn whatever_is_changed_or_spliced_is_refused() {
-    let other = json_of(&solved(None));
+    let other = json_of(&solved(&asked(None)));
     let mut changed = Vec::new();
     for (name, value) in other["challenge"]["parameters"]
         .as_object()
@@ -362,13 +436,15 @@ proptest! {
 
     /// Whatever byte is changed: it is refused, or it is the same proof written otherwise.
     #[test]
-    fn no_changed_byte_makes_another_proof(place in any::<proptest::sample::Index>(), byte in any::<u8>(), keyed in any::<bool>()) {
-        let (payload, key) = if keyed { (&*KEYED, Some(digest("k"))) } else { (&*PLAIN, None) };
+    fn no_changed_byte_makes_another_proof(place in any::<proptest::sample::Index>(), byte in any::<u8>(), which in 0..3_usize) {
+        let key = (which > 0).then(|| digest("k"));
+        let payload = [&*PLAIN, &*KEYED, &*MARIAS][which];
+        let vote = ForVote { asks_for_voter: which == 2, ..vote(key) };
         let mut bytes = BASE64.decode(payload.as_bytes()).expect("base64");
         let place = place.index(bytes.len());
         bytes[place] = byte;
-        if let Ok(proof) = verify(&KEY, &BASE64.encode(&bytes), &vote(key)) {
-            prop_assert_eq!(Ok(proof), verify(&KEY, payload, &vote(key)));
+        if let Ok(proof) = verify(&KEY, &BASE64.encode(&bytes), &vote) {
+            prop_assert_eq!(Ok(proof), verify(&KEY, payload, &vote));
         }
     }
 

@@ -214,7 +214,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let ourselves = std::env::args()
         .next()
         .unwrap_or_else(|| "votectl".to_owned());
-    let proof = proof_text(&ourselves, vote, trial.as_str());
+    let proof = proof_text(ready, &ourselves, trial.as_str());
     let candidate = demo
         .poll
         .remaining_candidates()
@@ -266,11 +266,24 @@ fn voter_text(ready: &Ready, poll: &Poll, candidate: &str, ourselves: &str) -> S
 }
 
 /// How to vote through the rehearsal's channel that asks for a proof of work.
-fn proof_text(ourselves: &str, vote: &impl std::fmt::Display, trial: &str) -> String {
-    format!(
+fn proof_text(ready: &Ready, ourselves: &str, trial: &str) -> String {
+    let vote = &ready.vote;
+    let alone = format!(
         "Vote with a proof of work: get a challenge and solve it, and send the proof (the rehearsal's channel `prova`):\n\n  \
          proof=$({ourselves} proof solve '{vote}/v1/polls/{trial}/challenge?channel=prova')\n  \
          curl -sS -X POST {vote}/v1/polls/{trial}/votes -H 'content-type: application/json' \
          -d '{{\"candidate\":\"um\",\"channel\":\"prova\",\"proof\":\"'$proof'\"}}'"
+    );
+    let Some(key) = &ready.voter_key_file else {
+        return alone;
+    };
+    let key = key.display();
+    format!(
+        "{alone}\n\n\
+         Or by the one that asks who votes as well (`ambos`): the challenge is asked for with the same token\n\n  \
+         token=$({ourselves} token mint --subject maria --key {key})\n  \
+         proof=$({ourselves} proof solve '{vote}/v1/polls/{trial}/challenge?channel=ambos' --token $token)\n  \
+         curl -sS -X POST {vote}/v1/polls/{trial}/votes -H \"authorization: Bearer $token\" -H 'content-type: application/json' \
+         -d '{{\"candidate\":\"um\",\"channel\":\"ambos\",\"proof\":\"'$proof'\"}}'"
     )
 }

@@ -25,6 +25,10 @@ pub struct SolveArgs {
     /// The Idempotency-Key that the vote will have; without one the vote must have none
     #[arg(long, value_name = "KEY", value_parser = key)]
     key: Option<String>,
+
+    /// The voter token that the vote will be sent with, for channels that ask who votes
+    #[arg(long, value_name = "TOKEN", value_parser = token)]
+    token: Option<String>,
 }
 
 /// What is printed in JSON.
@@ -42,6 +46,14 @@ fn key(text: &str) -> Result<String, String> {
     Ok(format!("\"{escaped}\""))
 }
 
+/// As it goes into a header.
+fn token(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("a token has only visible ASCII characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Runs a command about proofs.
 ///
 /// # Errors
@@ -50,8 +62,8 @@ pub async fn run(command: ProofCommand, context: &mut Context<'_>) -> Result<(),
     let ProofCommand::Solve(args) = command;
     let (target, path) = parted(&args.url)?;
     let service = Service::new("url", target)?;
-    let answer = service.get_with_key(path, args.key.as_deref()).await;
-    let challenge = challenge(answer, &args.url)?;
+    let answer = service.get_for_vote(path, args.key.as_deref(), args.token.as_deref());
+    let challenge = challenge(answer.await, &args.url)?;
     // Minutes at the highest cost on a slow machine: nothing for the runtime's own threads.
     let solved = tokio::task::spawn_blocking(move || solve(&challenge));
     let proof = solved.await.map_err(anyhow::Error::from)?;
@@ -97,7 +109,7 @@ fn challenge(answer: Result<Answer, Silence>, url: &str) -> Result<Vec<u8>, Fail
 
 #[cfg(test)]
 mod tests {
-    use super::{key, parted};
+    use super::{key, parted, token};
 
     #[test]
     fn an_address_is_parted_before_its_path() {
@@ -122,5 +134,7 @@ mod tests {
         assert_eq!(key("a\\b"), Ok("\"a\\\\b\"".to_owned()));
         assert_eq!(key("\"k\""), Ok("\"k\"".to_owned()));
         assert!(key("a\r\nb").is_err() && key("").is_err());
+        assert_eq!(token("a.b.c"), Ok("a.b.c".to_owned()));
+        assert!(token("a\r\nb").is_err() && token("").is_err());
     }
 }

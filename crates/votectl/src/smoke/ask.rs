@@ -63,15 +63,18 @@ impl Service {
             .await
     }
 
-    /// The same for a vote that will have this idempotency key, written as in its header.
-    pub(crate) async fn get_with_key(
+    /// The same for a vote that will have this idempotency key, written as in its header, and this voter's token.
+    pub(crate) async fn get_for_vote(
         &self,
         path: &str,
         key: Option<&str>,
+        token: Option<&str>,
     ) -> Result<Answer, Silence> {
-        let header = key.map(|key| format!("idempotency-key: {key}\r\n"));
+        let key = key.map(|key| format!("idempotency-key: {key}\r\n"));
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
+        let headers = key.unwrap_or_default() + &token.unwrap_or_default();
         let line = format!("GET {}", self.target.path(path));
-        self.exchange(&line, &header.unwrap_or_default(), "").await
+        self.exchange(&line, &headers, "").await
     }
 
     /// Posts JSON, with this idempotency key.

@@ -195,36 +195,30 @@ async fn a_time_of_day_is_the_polls_own_and_is_shown_with_its_zone_and_utc() {
 }
 
 #[tokio::test]
-async fn a_poll_that_could_take_no_vote_is_said_when_applied_and_not_opened() {
+async fn a_channel_is_hardened_step_by_step_and_never_softened() {
     let (server, dir) = (
         RedisServer::start().await,
         tempfile::tempdir().expect("a temporary directory"),
     );
     let file = poll_file(dir.path());
-    let closed = edited(
-        &file,
-        "eligibility: open",
-        "eligibility: [voter, proof_of_work]",
-    );
-    let closed = edited(
-        &closed,
-        "eligibility: voter, votes_per_voter: 1",
-        "eligibility: [voter, proof_of_work]",
-    );
-    let applied = run(&server, &format!("poll apply {closed}")).await;
-    assert_eq!(applied.code(), Some(0), "{}", applied.stderr());
-    for said in [
-        applied.stderr(),
-        fails(&server, &format!("poll open {POLL}"), 1).await,
-    ] {
-        assert!(said.contains("no vote can be cast in it"), "{said}");
-        assert!(
-            said.contains("torcida asks for voter_and_proof_of_work"),
-            "{said}"
-        );
-    }
     json(&server, &format!("poll apply {file}")).await;
     json(&server, &format!("poll open {POLL}")).await;
+    let steps = ["open", "proof_of_work", "voter", "[voter, proof_of_work]"];
+    let with = |step: &str| edited(&file, "eligibility: open", &format!("eligibility: {step}"));
+    for (n, step) in steps.iter().enumerate().skip(1) {
+        json(&server, &format!("poll apply {}", with(step))).await;
+        let softer = format!("poll apply {}", with(steps[n - 1]));
+        let refused = fails(&server, &softer, 1).await;
+        assert!(refused.contains("channels[0].eligibility"), "{refused}");
+    }
+    let journal = run(&server, &format!("poll journal {POLL}")).await.stdout();
+    for said in [
+        "channels[0].eligibility from open to proof_of_work",
+        "channels[0].eligibility from proof_of_work to voter",
+        "channels[0].eligibility from voter to voter_and_proof_of_work",
+    ] {
+        assert!(journal.contains(said), "no {said} in\n{journal}");
+    }
 }
 
 #[tokio::test]

@@ -48,38 +48,6 @@ async fn a_demo_poll_is_opened_once_and_the_next_one_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_file_whose_poll_could_take_no_vote_is_refused_and_leaves_nothing() {
-    let (server, dir) = (
-        RedisServer::start().await,
-        tempfile::tempdir().expect("a temporary directory"),
-    );
-    let file = poll_file(dir.path());
-    let text = std::fs::read_to_string(&file).expect("the file can be read");
-    let closed = dir.path().join("closed.yaml");
-    std::fs::write(
-        &closed,
-        text.replace("eligibility: open", "eligibility: [voter, proof_of_work]")
-            .replace(
-                "eligibility: voter, votes_per_voter: 1",
-                "eligibility: [voter, proof_of_work]",
-            ),
-    )
-    .expect("the file can be written");
-    let error = fails(&server, &format!("poll demo {}", closed.display()), 2).await;
-    for said in [
-        "poll `paredao-01`: can't open it",
-        "no vote can be cast in it",
-        "torcida asks for voter_and_proof_of_work",
-    ] {
-        assert!(error.contains(said), "{said}: {error}");
-    }
-    assert_eq!(json(&server, "poll list").await, Value::Array(Vec::new()));
-    // Its number is not taken by it.
-    let opened = json(&server, &format!("poll demo {file}")).await;
-    assert_eq!(opened["poll"], "paredao-01");
-}
-
-#[tokio::test]
 async fn of_many_at_once_one_opens_it_and_the_others_find_it() {
     let (server, dir) = (
         RedisServer::start().await,

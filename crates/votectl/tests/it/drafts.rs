@@ -68,27 +68,3 @@ async fn a_file_that_was_had_back_changes_nothing() {
     let yaml = "export paredao-01 --format yaml";
     assert!(fails(&server, yaml, 2).await.contains("--what definition"));
 }
-
-#[tokio::test]
-async fn a_first_channel_that_takes_no_vote_is_said_at_apply_and_at_open() {
-    let (server, _dir, file) = applied().await;
-    let text = std::fs::read_to_string(&file).expect("the file can be read");
-    let (head, _) = text.split_once("channels:").expect("it has channels");
-    let channels = "channels:\n  - { id: unico, weight: 1, eligibility: [voter, proof_of_work] }\n  \
-                    - { id: torcida, weight: 1, eligibility: open }\n";
-    std::fs::write(&file, format!("{head}{channels}")).expect("the file can be written");
-    let apply = run(&server, &format!("poll apply {file}")).await;
-    assert_eq!(apply.code(), Some(0), "{}", apply.stderr());
-    let open = run(&server, "poll open paredao-01").await;
-    assert_eq!(open.code(), Some(0), "{}", open.stderr());
-    for (said, way_out) in [
-        (apply.stderr(), "Put torcida (eligibility open) first"),
-        (open.stderr(), "have every client name torcida"),
-    ] {
-        assert!(
-            said.contains("its first channel, unico, asks for voter_and_proof_of_work")
-                && said.contains(way_out),
-            "{said}"
-        );
-    }
-}

@@ -49,7 +49,7 @@ impl Shared {
             return Err(ProblemCode::UnknownPoll.into());
         }
         let vote = read_vote(head, body, &self.poll, received_at, Checks::OPEN)?;
-        Ok((vote, received_at))
+        Ok((vote.vote, received_at))
     }
 
     /// The same answer as the service's.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use vote_domain::{Channel, KeyDigest, PollId, ReceiptKey};
+use vote_proof::Proof;
 
 use crate::proofs::Proofs;
 
@@ -29,6 +30,15 @@ impl Checks<'_> {
         key_required: false,
         proofs: None,
     };
+}
+
+/// What a vote that shows enough is known by, and whose it is to be.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::vote) struct Known {
+    /// What a repeat of it is known by.
+    pub(in crate::vote) key: Option<KeyDigest>,
+    /// The proof, where it is for one voter's vote alone.
+    pub(in crate::vote) proof: Option<Proof>,
 }
 
 /// A vote as far as its channel is concerned.

@@ -4,26 +4,34 @@ mod checks;
 mod proof;
 mod voter;
 
-use vote_domain::{Channel, Eligibility, KeyDigest};
+use vote_domain::Channel;
 use vote_http::{Problem, ProblemCode};
 
 pub use self::checks::Checks;
 pub(crate) use self::checks::ProofCheck;
-pub(super) use self::checks::Shown;
+pub(super) use self::checks::{Known, Shown};
 pub(super) use self::proof::used;
-pub(crate) use self::voter::find_voter;
+pub(crate) use self::voter::{VoterCheck, find_voter, voter_of};
 
 /// Refuses a vote that does not show what its channel asks for, but for who casts it ([`find_voter`]). Gives what a repeat of it is
 /// known by: its key, or where it has none, its proof.
-pub(super) fn check(shown: &Shown<'_>, checks: Checks<'_>) -> Result<Option<KeyDigest>, Problem> {
-    match (shown.channel.eligibility, checks.proofs) {
-        (Eligibility::Open | Eligibility::Voter, _) => Ok(shown.key),
-        (Eligibility::ProofOfWork, Some(proofs)) => proof::check(shown, proofs).map(Some),
-        (Eligibility::ProofOfWork | Eligibility::VoterAndProofOfWork, _) => {
-            let why = "which this service can't check yet";
-            Err(not_available(shown.channel, why))
-        }
+///
+/// A proof is looked at before a token, which takes twenty times as long: who has none costs little.
+pub(super) fn check(shown: &Shown<'_>, checks: Checks<'_>) -> Result<Known, Problem> {
+    if !shown.channel.eligibility.asks_for_proof() {
+        return Ok(Known {
+            key: shown.key,
+            proof: None,
+        });
     }
+    let proofs = checks
+        .proofs
+        .ok_or_else(|| not_available(shown.channel, "which can't be checked here"))?;
+    let proof = proof::check(shown, proofs)?;
+    Ok(Known {
+        key: Some(proof.identity),
+        proof: Some(proof).filter(|_| shown.channel.eligibility.asks_for_voter()),
+    })
 }
 
 /// Refuses a form by a channel that asks for what no form can carry.

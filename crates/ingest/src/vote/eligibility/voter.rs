@@ -1,32 +1,52 @@
 //! Channels that ask who votes: by a voter token, of which only a digest goes further.
 
 use jiff::Timestamp;
-use vote_domain::{Eligibility, PollState};
+use vote_domain::{Channel, PollState};
 use vote_http::{Problem, ProblemCode, SentHeader};
 use vote_store::{OpenPoll, VoteToCast};
-use vote_voters::{Refused, Voters};
+use vote_voters::{Refused, Voter, Voters};
 
-use super::not_available;
+use super::proof::{self, OfVoter};
+use super::{Checks, not_available};
+use crate::vote::read::ReadVote;
 
-/// Notes who casts a vote, where its channel asks for that.
+/// What voters are found by.
+#[derive(Clone, Copy)]
+pub(crate) struct VoterCheck<'a> {
+    /// `None` where the settings say nowhere that keys of voter tokens are.
+    pub(crate) voters: Option<&'a Voters>,
+    /// What the vote was read with.
+    pub(crate) checks: Checks<'a>,
+}
+
+/// The vote as the lanes take it: with who casts it, where its channel asks for that.
 ///
 /// # Errors
-/// Where the request does not show it, or it can't be checked.
+/// Where the request does not show it, or it can't be checked, or its proof of work is for somebody else's vote.
 pub(crate) async fn find_voter(
-    vote: &mut VoteToCast,
+    read: ReadVote,
     authorization: SentHeader<'_>,
-    voters: Option<&Voters>,
+    asked: VoterCheck<'_>,
     open: &OpenPoll,
     received_at: Timestamp,
-) -> Result<(), Problem> {
-    let channel = &open.poll().definition.channels()[usize::from(vote.channel)];
-    if channel.eligibility != Eligibility::Voter {
-        return Ok(());
+) -> Result<VoteToCast, Problem> {
+    let ReadVote { mut vote, proof } = read;
+    let definition = &open.poll().definition;
+    let channel = &definition.channels()[usize::from(vote.channel)];
+    if !channel.eligibility.asks_for_voter() {
+        return Ok(vote);
     }
-    let no_keys = "and this service has no keys to check tokens with (voters.jwks_url)";
-    let voters = voters.ok_or_else(|| not_available(channel, no_keys))?;
-    let verified = voters.verify(token(authorization)?).await;
-    let voter = verified.map_err(refused)?;
+    let voter = voter_of(channel, authorization, asked.voters).await?;
+    if let (Some(proof), Some(proofs)) = (&proof, asked.checks.proofs) {
+        let of_voter = OfVoter {
+            poll: definition.id(),
+            channel,
+            subject: voter.subject(),
+            proof,
+            received_at,
+        };
+        proof::check_voter(&of_voter, proofs)?;
+    }
     match open.voter(vote.channel, voter.subject(), received_at) {
         Ok(digest) => vote.voter = digest,
         Err(error) => match open.poll().state {
@@ -42,7 +62,22 @@ pub(crate) async fn find_voter(
             }
         },
     }
-    Ok(())
+    Ok(vote)
+}
+
+/// Whom the token of a request names, for a channel that asks who votes.
+///
+/// # Errors
+/// Where there is none that holds, or it can't be checked.
+pub(crate) async fn voter_of(
+    channel: &Channel,
+    authorization: SentHeader<'_>,
+    voters: Option<&Voters>,
+) -> Result<Voter, Problem> {
+    let no_keys = "and this service has no keys to check tokens with (voters.jwks_url)";
+    let voters = voters.ok_or_else(|| not_available(channel, no_keys))?;
+    let verified = voters.verify(token(authorization)?).await;
+    verified.map_err(refused)
 }
 
 /// The token that a request carries.

@@ -1,7 +1,6 @@
 //! `votectl poll apply FILE…`
 
 use crate::commands::poll::candidates;
-use crate::commands::poll::channels;
 use crate::commands::poll::file;
 use crate::commands::poll::release::confirm_release;
 use crate::commands::poll::said::{in_zone, refused};
@@ -214,15 +213,8 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
             definition.shown(poll.closes_at)
         )
     });
-    let closed = definition
-        .check_takes_votes()
-        .err()
-        .filter(|_| draft)
-        .map(|why| format!("poll {id} can't be opened: {why}"));
     let names = candidates::remarks(definition);
-    let first = draft.then(|| channels::remark(definition, true)).flatten();
-    let remarks = kept.chain(past).chain(closed).chain(first);
-    remarks.chain(names).collect()
+    kept.chain(past).chain(names).collect()
 }
 
 fn report(changes: &[Change], dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -314,7 +306,7 @@ fn text(change: &Change, action: &str, dry_run: bool, now: Timestamp) -> String 
             let default = if is_default { " (default)" } else { "" };
             text.push_str(&format!("+ {field}: {value}{default}\n"));
         }
-        if !change.next.is_over(now) && definition.check_takes_votes().is_ok() {
+        if !change.next.is_over(now) {
             text.push_str(&format!("{}\n", when_it_opens(definition, now)));
         }
     }

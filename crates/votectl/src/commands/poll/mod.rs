@@ -3,7 +3,6 @@
 mod apply;
 mod candidates;
 mod change;
-mod channels;
 mod close;
 mod delete;
 mod demo;
