@@ -400,7 +400,10 @@ test("a proof is made once, goes with each attempt, and is kept", async () => {
     return "cHJvb2Y=";
   };
   await cast(net, { proof, storage });
-  assert.deepEqual(made, [{ ingest: VOTE.ingest, poll: VOTE.poll, candidate: "ana", channel: undefined }]);
+  assert.equal(made.length, 1);
+  const [{ key, ingest, poll, candidate, channel }] = made;
+  assert.deepEqual({ ingest, poll, candidate, channel }, { ...VOTE, channel: undefined });
+  assert.deepEqual(net.asked.map(({ headers }) => headers["idempotency-key"]), [key, key]);
   assert.deepEqual(net.asked.map(({ vote }) => vote.proof), ["cHJvb2Y=", "cHJvb2Y="]);
   const failed = network(accepted());
   const fails = async () => {
@@ -409,6 +412,20 @@ test("a proof is made once, goes with each attempt, and is kept", async () => {
   await assert.rejects(cast(failed, { proof: fails, storage }), RangeError);
   assert.equal(failed.asked.length, 0);
   assert.deepEqual(await clock.end(resumeVotes({ storage, fetch: failed.fetch })), [], "it is not pending either");
+});
+
+test("a refused vote can be sent again under its key, with a new proof", async () => {
+  const net = network(problem(422, "proof-expired"), accepted());
+  const first = await cast(net, { proof: ({ key }) => `first ${key}`, storage: memory() });
+  assert.deepEqual([first.outcome, first.code], ["refused", "proof-expired"]);
+  const second = await cast(net, { key: first.key, proof: ({ key }) => `second ${key}`, storage: memory() });
+  assert.deepEqual([second.outcome, second.key], ["accepted", first.key]);
+  assert.deepEqual(net.asked.map(({ vote }) => vote.proof), [`first ${first.key}`, `second ${first.key}`]);
+  assert.deepEqual(net.asked.map(({ headers }) => headers["idempotency-key"]), [first.key, first.key]);
+  // A channel that asks for none has none.
+  const plain = network(accepted());
+  await cast(plain, { proof: () => undefined, storage: memory() });
+  assert.deepEqual(plain.asked.map(({ vote }) => vote.proof), [undefined]);
 });
 
 test("a voter's token is asked for at each attempt", async () => {

@@ -35,10 +35,10 @@ export function newKey(): string {
  * `proof` failed, or with a TypeError where something is missing; nothing was sent in the last two cases.
  */
 export async function castVote(vote: VoteOptions): Promise<CastOutcome> {
-  const { ingest, poll, candidate, channel, direction, keyLifeMs: life = 120_000 } = vote;
+  const { key = newKey(), ingest, poll, candidate, channel, direction, keyLifeMs: life = 120_000 } = vote;
   need(vote, "ingest", "poll", "candidate");
   const kept = new Kept(vote.storage);
-  const pending: Pending = { key: newKey(), ingest, poll, candidate, channel, direction, made: Date.now(), life };
+  const pending: Pending = { key, ingest, poll, candidate, channel, direction, made: Date.now(), life };
   return (await settle(pending, vote, kept, true))!;
 }
 
@@ -61,7 +61,7 @@ export function keptReceipts(options: { storage?: VoteStorage | null } = {}): Pr
 
 /** Sends a vote to its end, unless another page does. */
 async function settle(vote: Pending, options: SendOptions, kept: Kept, isNew: boolean): Promise<CastOutcome | undefined> {
-  const { key, ingest, poll, candidate, channel } = vote;
+  const { key } = vote;
   if (sending.has(key)) return undefined;
   sending.add(key);
   const run = async () => {
@@ -70,7 +70,7 @@ async function settle(vote: Pending, options: SendOptions, kept: Kept, isNew: bo
     else if (!(vote = (await kept.pending()).find((one) => one.key === key)!)) return undefined;
     if (options.proof && vote.proof === undefined) {
       try {
-        vote.proof = await options.proof({ ingest, poll, candidate, channel });
+        vote.proof = await options.proof(vote);
       } catch (error) {
         await kept.forget(key);
         throw error;

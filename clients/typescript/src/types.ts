@@ -36,6 +36,15 @@ export interface VoteStorage {
 /** Why a vote waits: `offline`: for a network; `no-answer`: the last attempt had none, or one that leaves it open; the others: refused for now. */
 export type WaitingFor = "offline" | "no-answer" | "busy" | "paused" | "unknown-poll" | "voter-token";
 
+/** A vote that a proof of work is made for. */
+export interface VoteToProve {
+  key: string;
+  ingest: string;
+  poll: string;
+  candidate: string;
+  channel?: string | undefined;
+}
+
 /** How votes are sent. */
 export interface SendOptions {
   /**
@@ -44,10 +53,11 @@ export interface SendOptions {
    */
   voterToken?: string | (() => MaybePromise<string>) | undefined;
   /**
-   * Makes the proof of work of a vote, for channels that ask for one: called once a vote, before the first attempt.
-   * What it answers becomes the vote's member `proof`. Where it throws, nothing was sent, and the promise rejects.
+   * Makes the proof of work of a vote, for channels that ask for one, of a challenge that was asked for with the vote's
+   * `key`: called once a vote, before the first attempt. What it answers becomes the vote's member `proof`; nothing: there
+   * is none. Where it throws, nothing was sent, and the promise rejects.
    */
-  proof?: ((vote: { ingest: string; poll: string; candidate: string; channel?: string | undefined }) => MaybePromise<string>) | undefined;
+  proof?: ((vote: VoteToProve) => MaybePromise<string | undefined>) | undefined;
   /** Where to keep the vote until it is answered, and its receipt: `localStorage` in pages, nowhere else. Null: nowhere. */
   storage?: VoteStorage | null | undefined;
   /** Ends it: the promise rejects with the signal's reason, and `resumeVotes` can still find out what became of the vote. */
@@ -71,6 +81,8 @@ export interface VoteOptions extends SendOptions {
   candidate: string;
   /** The channel's id; the poll's first one where it is left out. */
   channel?: string | undefined;
+  /** That of a vote that was `refused` and may be sent after all, with a new proof for example; by default a new one. */
+  key?: string | undefined;
   /** What the voter was told that the vote means: one that says the other than the poll is refused. */
   direction?: Direction | undefined;
 }
