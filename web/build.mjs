@@ -14,7 +14,8 @@ const { values } = parseArgs({ options: { out: { type: "string", default: join(H
 const out = resolve(values.out);
 
 const ENTRIES = [
-  ...["public", "desk"].flatMap((page) => [`src/${page}/${page}.ts`, `src/${page}/${page}.css`]),
+  ...["public", "desk", "proof"].flatMap((page) => [`src/${page}/${page}.ts`, `src/${page}/${page}.css`]),
+  "src/proof/solver.ts",
   "src/shared/icon.svg",
 ].map((path) => ({ in: path, out: parse(path).name }));
 

@@ -1,7 +1,7 @@
 // Redis and the real services on free ports, each of which a test may kill, pause and start again.
 
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -104,6 +104,13 @@ export class Services {
     await this.votectl("poll", "apply", file);
     await this.votectl("poll", "open", id);
     await this.known(id);
+  }
+
+  /** Applies an open poll with changes to its file. */
+  async harden(id, changes) {
+    const file = join(this.folder, `${id}.json`);
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...changes }));
+    await this.votectl("poll", "apply", file);
   }
 
   /** Waits until results know the poll as open, and have read its first figures. */

@@ -1,8 +1,10 @@
 // One origin for both services, as HAProxy or an Ingress makes it, that counts what passes.
 
 import { Agent, createServer, request } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 
 const IS_VOTE = /^\/(v1\/)?polls\/[^/]+\/votes$/;
+const IS_CHALLENGE = /^\/v1\/polls\/[^/]+\/challenge$/;
 
 export class Front {
   /** Requests that are open, by their path. */
@@ -13,11 +15,13 @@ export class Front {
   losing = 0;
   #agent = new Agent({ keepAlive: true });
 
-  static async start({ ingest, results }) {
+  /** With a key and a certificate it speaks TLS. */
+  static async start({ ingest, results }, tls) {
     const front = new Front();
-    front.server = createServer((asked, answer) => front.#pass(asked, answer, { ingest, results }));
+    const pass = (asked, answer) => front.#pass(asked, answer, { ingest, results });
+    front.server = tls ? createSecureServer(tls, pass) : createServer(pass);
     await new Promise((listening) => front.server.listen(0, "127.0.0.1", listening));
-    front.url = `http://127.0.0.1:${front.server.address().port}`;
+    front.url = `${tls ? "https" : "http"}://127.0.0.1:${front.server.address().port}`;
     return front;
   }
 
@@ -27,7 +31,7 @@ export class Front {
     this.seen.push(`${asked.method} ${asked.url}`);
     this.open.set(path, (this.open.get(path) ?? 0) + 1);
     answer.on("close", () => this.open.set(path, this.open.get(path) - 1));
-    const to = new URL(asked.url, isVote ? ingest.url : results.url);
+    const to = new URL(asked.url, isVote || IS_CHALLENGE.test(path) ? ingest.url : results.url);
     const passed = request(to, { method: asked.method, headers: asked.headers, agent: this.#agent }, (given) => {
       if (isVote && this.losing > 0) {
         this.losing -= 1;

@@ -29,8 +29,10 @@ export async function open(context, url, others = []) {
   const wrong = [];
   page.on("pageerror", (error) => wrong.push(`script: ${error.message}`));
   page.on("console", (message) => {
-    // What the network refuses is written there by the browser itself; what the policy refuses is not like that.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) wrong.push(message.text());
+    // What the network refuses is written there by the browser itself, and which headers have no effect over plain HTTP; what the
+    // policy refuses is not like that.
+    const isOwn = /^(Failed to load resource|The Cross-Origin-Opener-Policy header has been ignored)/.test(message.text());
+    if (message.type() === "error" && !isOwn) wrong.push(message.text());
   });
   page.on("request", (request) => {
     if (![origin, ...others].includes(new URL(request.url()).origin)) wrong.push(`asks another host: ${request.url()}`);

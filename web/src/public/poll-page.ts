@@ -57,6 +57,7 @@ class PollPage {
     // The stream brings the figures at which it is held, and may have brought them already.
     if (isHeldNow && !this.#isLive) this.#held();
     for (const candidate of poll.candidates) this.#withdrawn(candidate.id, candidate.withdrawn_at !== undefined);
+    this.#ballot.channels(poll.channels);
     this.#state(poll);
   }
 

@@ -180,6 +180,7 @@ impl PageMaker {
         let reach = Reach {
             ingest,
             pictures: &pictures,
+            solves: true,
         };
         self.metrics.timed(Subject::Site, || {
             SitePages::new(

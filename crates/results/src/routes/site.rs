@@ -166,6 +166,7 @@ fn confirmation(
     let reach = Reach {
         ingest,
         pictures: &[],
+        solves: false,
     };
     Ok(own(text.map_err(Problem::internal)?, reach, "no-store"))
 }

@@ -10,7 +10,7 @@ use vote_site::words::{Words, fill};
 
 use crate::pages::board::PollPages;
 use crate::site::frame::Frame;
-use crate::site::poll::state_name;
+use crate::site::poll::{state_name, takes_votes_here};
 use crate::site::times::shown;
 
 #[derive(Debug, Template)]
@@ -91,7 +91,7 @@ fn row<'p>(
         "void" => (words.short_void, String::new()),
         _ => (words.short_closed, at(poll.closes_at)),
     };
-    let takes_votes = state == "open" && definition.open_channel().is_some();
+    let takes_votes = state == "open" && definition.channels().iter().any(takes_votes_here);
     let is_own = definition.language() == language;
     Row {
         id: id.as_str(),

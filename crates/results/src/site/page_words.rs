@@ -7,7 +7,7 @@ use vote_domain::Language;
 use vote_site::words::Words;
 
 /// The texts of a state that the stream may bring, of a vote, and of a receipt.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 45] = [
     "vote_eliminate",
     "vote_save",
     "confirm_eliminate",
@@ -15,6 +15,10 @@ const NAMES: [&str; 38] = [
     "confirm_do_eliminate",
     "confirm_do_save",
     "by_channel",
+    "channel_elsewhere",
+    "channel_insecure",
+    "no_channel",
+    "back",
     "state_not_open",
     "state_open",
     "state_paused",
@@ -29,6 +33,9 @@ const NAMES: [&str; 38] = [
     "closes_in",
     "opens_in",
     "as_of",
+    "proving",
+    "proof_failed",
+    "proof_again",
     "sending",
     "offline",
     "retrying",
@@ -49,7 +56,7 @@ const NAMES: [&str; 38] = [
 ];
 
 /// Problems that a vote of the page may meet.
-const PROBLEMS: [&str; 14] = [
+const PROBLEMS: [&str; 15] = [
     "poll-not-open",
     "poll-paused",
     "poll-closed",
@@ -57,6 +64,7 @@ const PROBLEMS: [&str; 14] = [
     "candidate-withdrawn",
     "vote-limit-reached",
     "eligibility-not-available",
+    "proof-required",
     "unknown-poll",
     "idempotency-key-reused",
     "outcome-unknown",

@@ -13,6 +13,10 @@ pub(crate) struct Reach<'a> {
     pub(crate) ingest: Option<&'a str>,
     /// The addresses of pictures.
     pub(crate) pictures: &'a [&'a str],
+    /// Whether its scripts may solve challenges, in workers of its own origin. The official widget makes its elements by a policy
+    /// of its own, `svelte-trusted-html`. A channel may begin to ask for proofs while the page is open, so that this is of every
+    /// page that takes votes.
+    pub(crate) solves: bool,
 }
 
 /// The policy of a page: own scripts and styles alone, none of them inline; requests to itself and to ingest; pictures from
@@ -20,8 +24,13 @@ pub(crate) struct Reach<'a> {
 pub(crate) fn policy(reach: Reach<'_>) -> HeaderValue {
     let mut text = String::from(
         "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'; connect-src 'self'",
+         require-trusted-types-for 'script'; trusted-types ",
     );
+    text.push_str(if reach.solves {
+        "paredao-worker svelte-trusted-html; worker-src 'self'; connect-src 'self'"
+    } else {
+        "'none'; connect-src 'self'"
+    });
     let ingest = reach
         .ingest
         .map(|origin| format!(" {origin}"))
@@ -61,6 +70,7 @@ mod tests {
         assert!(text.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"));
         assert!(text.ends_with("connect-src 'self'; form-action 'self'; img-src 'self'"));
         assert!(!text.contains("unsafe"), "{text}");
+        assert!(text.contains("trusted-types 'none'") && !text.contains("worker-src"));
     }
 
     #[test]
@@ -75,6 +85,7 @@ mod tests {
                 "data:image/png,x",
                 "https://x; script-src *",
             ],
+            solves: true,
         });
         assert!(
             text.ends_with(
@@ -83,5 +94,6 @@ mod tests {
             ),
             "{text}"
         );
+        assert!(text.contains("worker-src 'self'") && !text.contains("unsafe"));
     }
 }

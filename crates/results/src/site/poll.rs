@@ -3,7 +3,7 @@
 use std::io;
 
 use askama::Template;
-use vote_domain::{Eligibility, Kind, Language, Poll, PollState, Status};
+use vote_domain::{Channel, Eligibility, Kind, Language, Poll, PollDefinition, PollState, Status};
 use vote_site::words::{Words, fill};
 use vote_store::PollSnapshot;
 
@@ -37,8 +37,10 @@ struct PollPage<'p> {
     ingest: &'p str,
     language: &'static str,
     /// Channels by which anybody may vote.
-    channels: Vec<&'p str>,
-    /// Why others can't be used here.
+    channels: Vec<Offered<'p>>,
+    /// All channels, each with what it asks for.
+    asks: String,
+    /// Why others can't be used here, or not without scripts.
     elsewhere: Vec<String>,
     candidates: Vec<Row<'p>>,
     /// Instead of figures.
@@ -46,6 +48,16 @@ struct PollPage<'p> {
     total: Option<String>,
     as_of: Option<Shown>,
     words_json: &'static str,
+}
+
+/// A channel by which one can vote on the page.
+#[derive(Debug)]
+struct Offered<'p> {
+    id: &'p str,
+    /// Scripts make the proof of work that it asks for.
+    needs_script: bool,
+    /// Whether it is chosen where nobody chooses.
+    is_first: bool,
 }
 
 /// A candidate.
@@ -95,11 +107,7 @@ pub(crate) fn page(
     let opens = shown(definition, language, definition.opens_at());
     let closes = shown(definition, language, poll.closes_at);
     let path = format!("/polls/{}", definition.id());
-    let is_open = |eligibility| eligibility == Eligibility::Open;
-    let (open, other): (Vec<_>, Vec<_>) = definition
-        .channels()
-        .iter()
-        .partition(|channel| is_open(channel.eligibility));
+    let channels = definition.channels();
     let numbers = Numbers::of(language);
     let page = PollPage {
         frame: Frame::new(language, title(poll, words), &path).with_script(),
@@ -109,7 +117,7 @@ pub(crate) fn page(
         state,
         state_text: state_text(words, state, &opens, &closes),
         is_stale: view.status == Status::Stale,
-        takes_votes: state == "open" && !open.is_empty(),
+        takes_votes: state == "open" && definition.open_channel().is_some(),
         direction: definition.direction().as_str(),
         question: words.question(definition.direction()),
         meaning: words.meaning(definition.direction()),
@@ -120,12 +128,9 @@ pub(crate) fn page(
         release: poll.release_state().as_str(),
         ingest: ingest.unwrap_or_default(),
         language: language.as_str(),
-        elsewhere: elsewhere(
-            words,
-            open.is_empty(),
-            other.iter().map(|one| one.id.as_str()),
-        ),
-        channels: open.iter().map(|one| one.id.as_str()).collect(),
+        elsewhere: elsewhere(words, channels),
+        asks: asks(channels),
+        channels: offered(definition),
         candidates: rows(poll, words, &bars, &numbers),
         no_figures: no_figures(words, &bars),
         total: bars.figures().and_then(|figures| {
@@ -171,17 +176,52 @@ fn as_of(words: &Words, at: Shown) -> Shown {
     }
 }
 
-fn elsewhere<'c>(
-    words: &Words,
-    is_all: bool,
-    others: impl Iterator<Item = &'c str>,
-) -> Vec<String> {
-    if is_all {
+/// Whether one can vote by a channel on the page: where it asks for nothing, or for what scripts can give.
+pub(crate) fn takes_votes_here(channel: &Channel) -> bool {
+    matches!(
+        channel.eligibility,
+        Eligibility::Open | Eligibility::ProofOfWork
+    )
+}
+
+/// Those channels.
+fn offered(definition: &PollDefinition) -> Vec<Offered<'_>> {
+    let open = definition.open_channel().map(|open| &open.id);
+    let channels = definition.channels().iter();
+    channels
+        .filter(|channel| takes_votes_here(channel))
+        .map(|channel| Offered {
+            id: channel.id.as_str(),
+            needs_script: channel.eligibility != Eligibility::Open,
+            is_first: open == Some(&channel.id),
+        })
+        .collect()
+}
+
+/// What channels ask for, for the script: `torcida:open prova:proof_of_work`.
+fn asks(channels: &[Channel]) -> String {
+    let asks = channels
+        .iter()
+        .map(|channel| format!("{}:{}", channel.id, channel.eligibility));
+    asks.collect::<Vec<_>>().join(" ")
+}
+
+/// What is said of channels without scripts.
+fn elsewhere(words: &Words, channels: &[Channel]) -> Vec<String> {
+    if !channels.iter().any(takes_votes_here) {
         return vec![words.no_channel.to_owned()];
     }
-    others
-        .map(|channel| fill(words.channel_elsewhere, "channel", channel))
-        .collect()
+    let said = |channel: &Channel| {
+        let text = if !takes_votes_here(channel) {
+            words.channel_elsewhere
+        } else if channel.eligibility.asks_for_proof() {
+            words.channel_script
+        } else {
+            return None;
+        };
+        Some(fill(text, "channel", channel.id.as_str()))
+    };
+    channels.iter().filter_map(said).collect()
 }
 
 /// What is said instead of figures.

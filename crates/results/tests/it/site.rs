@@ -376,6 +376,57 @@ async fn every_page_keeps_strangers_out_and_reaches_what_it_needs() {
 }
 
 #[tokio::test]
+async fn channels_are_offered_by_what_they_ask_for() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    let proof = json!({ "id": "prova", "weight": 1, "eligibility": "proof_of_work" });
+    let voter = json!({ "id": "unico", "weight": 1, "eligibility": "voter" });
+    let open = json!({ "id": "torcida", "weight": 1, "eligibility": "open" });
+    producer
+        .open(&json!({ "channels": [proof, voter, open] }))
+        .await;
+    let alone = json!({ "id": "provada", "channels": [proof] });
+    producer.open(&alone).await;
+    let app = App::start(&redis.url()).await;
+    let page = until(&app, PAGE, "data-state=\"open\"").await;
+    for said in [
+        "data-channels=\"prova:proof_of_work unico:voter torcida:open\"",
+        // Scripts offer it, which make the proof.
+        "<label hidden><input type=\"radio\" name=\"channel\" value=\"prova\" disabled>",
+        "<label><input type=\"radio\" name=\"channel\" value=\"torcida\" checked>",
+        "Pelo canal prova só se vota com JavaScript",
+        "Pelo canal unico não se vota nesta página",
+        "value=\"ana\">Votar para eliminar Ana",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains("value=\"unico\""), "{page}");
+    let page = until(&app, "/polls/provada", "data-state=\"open\"").await;
+    for said in [
+        "<input type=\"hidden\" name=\"channel\" value=\"prova\" disabled>",
+        "<div class=\"asking\">",
+        "value=\"ana\" hidden>Votar para eliminar Ana",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    // Its worker is ours, and nothing else is allowed for it.
+    let answer = app.get("/polls/provada").await;
+    let policy = answer.header("content-security-policy");
+    assert!(
+        policy.contains("worker-src 'self';") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    let confirm = post(
+        &app,
+        "/polls/provada/confirm",
+        "candidate=ana&channel=prova",
+    )
+    .await;
+    assert_eq!(confirm.status, 403);
+    until(&app, "/", "Votar agora").await;
+}
+
+#[tokio::test]
 async fn assets_are_kept_for_ever_under_their_digest() {
     let redis = RedisServer::start().await;
     let (_producer, app) = published(&redis).await;
@@ -384,7 +435,8 @@ async fn assets_are_kept_for_ever_under_their_digest() {
         .split('"')
         .filter(|part| part.starts_with("/assets/"))
         .collect();
-    assert_eq!(links.len(), 3, "{page}");
+    // Three of the page, and three that its script loads for a proof of work.
+    assert_eq!(links.len(), 6, "{page}");
     for link in links {
         let answer = app.get_with(link, &[("accept-encoding", "br")]).await;
         assert_eq!(answer.status, 200, "{link}");

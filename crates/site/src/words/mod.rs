@@ -72,6 +72,10 @@ words! {
     channel,
     /// Of a channel by which this page takes no votes: `{channel}`.
     channel_elsewhere,
+    /// Of a channel by which it takes votes by scripts alone: `{channel}`.
+    channel_script,
+    /// Of the same on a page that came without encryption: `{channel}`.
+    channel_insecure,
     /// Where there is no other channel.
     no_channel,
     /// A link to where one came from.
@@ -106,6 +110,12 @@ words! {
     opens_in,
     /// `{time}` of the figures.
     as_of,
+    /// The proof of work of a vote is being made.
+    proving,
+    /// It could not be made.
+    proof_failed,
+    /// A button: to make it once more.
+    proof_again,
     /// The vote is on its way.
     sending,
     /// There is no connection.
