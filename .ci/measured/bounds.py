@@ -58,8 +58,8 @@ def shards(seen: Seen) -> float:
     return both[0] / both[1]
 
 
-def peak(seen: Seen) -> float:
-    return seen.at("Peak, a key each", "votes/s", 256) / seen.at("Peak, a key each", "votes/s", 1)
+def peak(connections: str) -> Callable[[Seen], float]:
+    return lambda seen: seen.at("Peak, a key each", connections, 256) / seen.at("Peak, a key each", connections, 1)
 
 
 def writers(label: str) -> Callable[[Seen], float]:
@@ -124,7 +124,10 @@ def of_sizes() -> list[Bound]:
     idle = "500 idle polls of 8 shards"
     return [
         most("4,000 keyed votes/s: 48 shards ÷ 1, CPU a vote of ingest and Redis", 1.3, "", shards, f"{GROWTH}, `shards`"),
-        least("peak at 256 shards ÷ at 1", 0.85, "", peak, f"{GROWTH}, `shards`"),
+        *(
+            least(f"peak at 256 shards ÷ at 1, {connections}", 0.85, "", peak(connections), f"{GROWTH}, `shards`")
+            for connections in ("256 connections", "2,048 connections")
+        ),
         most("p99 at half of the peak, open loop ÷ before", 0.5, "", at(half, "p99 ÷ before", 50), f"{GROWTH}, `latency`"),
         least("the record minute: accepted votes", 3_600_000, "", lambda seen: seen.of_minute("books")["accepted"], MINUTE),
         most("the record minute: p99", 50, " ms", lambda seen: seen.of_minute("p99_ms"), MINUTE),

@@ -19,8 +19,9 @@ const STEADY: Plan = Plan {
     seconds: 8,
     connections: 128,
 };
-/// The closed loop that finds the peak.
-const PEAK_CONNECTIONS: u32 = 256;
+/// The closed loops that find the peak. Over the fewer connections 256 shards have a vote each in flight, so that each is a batch
+/// of its own whatever lanes do.
+const PEAK_CONNECTIONS: [u32; 2] = [256, 2_048];
 const PEAK_SECONDS: u32 = 5;
 
 /// Processor time of a million votes, and the peak.
@@ -28,7 +29,7 @@ const PEAK_SECONDS: u32 = 5;
 struct Seen {
     ingest: f64,
     redis: f64,
-    peak: f64,
+    peaks: [f64; 2],
 }
 
 pub(super) async fn measure(
@@ -37,7 +38,8 @@ pub(super) async fn measure(
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<Chart>> {
     let wrk = Wrk::new(&options.common.out)?;
-    let (mut cost, mut peak) = (Points::new(&["ingest", "Redis"]), Points::new(&["votes/s"]));
+    let mut cost = Points::new(&["ingest", "Redis"]);
+    let mut peak = Points::new(&["256 connections", "2,048 connections"]);
     let once = async |shards| once(options, &wrk, u16::try_from(shards)?).await;
     in_rounds(
         options,
@@ -48,13 +50,15 @@ pub(super) async fn measure(
         |shards, seen| {
             cost.add(shards, 0, seen.ingest);
             cost.add(shards, 1, seen.redis);
-            peak.add(shards, 0, seen.peak);
+            peak.add(shards, 0, seen.peaks[0]);
+            peak.add(shards, 1, seen.peaks[1]);
             format!(
-                "{} + {} s a million at {} votes/s, peak {} votes/s",
+                "{} + {} s a million at {} votes/s, peak {} and {} votes/s",
                 number(seen.ingest, 1),
                 number(seen.redis, 1),
                 STEADY.rate,
-                number(seen.peak, 0)
+                number(seen.peaks[0], 0),
+                number(seen.peaks[1], 0)
             )
         },
     )
@@ -91,18 +95,18 @@ async fn once(options: &GrowthOptions, wrk: &Wrk, shards: u16) -> anyhow::Result
     let cpu_s = ingest.cpu()? - cpu_s;
     let done = Done::of(&redis).await?.since(done);
     let millions = as_f64(loaded.accepted) / 1e6;
-    let votes = wrk
-        .vote(
-            &ingest.address,
-            PEAK_CONNECTIONS,
-            PEAK_SECONDS,
-            Some("peak"),
-        )
-        .await
-        .with_context(|| format!("at the peak: {}", ingest.said()))?;
+    let mut peaks = [0.0; 2];
+    for (peak, connections) in peaks.iter_mut().zip(PEAK_CONNECTIONS) {
+        let keys = format!("peak-{connections}");
+        let votes = wrk
+            .vote(&ingest.address, connections, PEAK_SECONDS, Some(&keys))
+            .await
+            .with_context(|| format!("at the peak: {}", ingest.said()))?;
+        *peak = as_f64(votes.accepted) / votes.seconds;
+    }
     Ok(Seen {
         ingest: cpu_s / millions,
         redis: done.cpu_s / millions,
-        peak: as_f64(votes.accepted) / votes.seconds,
+        peaks,
     })
 }
