@@ -16,6 +16,7 @@ const SEALED_AT: &str = "2026-11-26T02:05:00.5Z";
 
 fn shard(shard: u16, rows: &[&[u64]], writers: &[(u8, u64)]) -> ShardTotals {
     ShardTotals {
+        annulled: None,
         shard,
         tally: tally(rows),
         late: tally(&[&[1, 0], &[0, 2]]),
