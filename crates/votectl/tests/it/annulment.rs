@@ -4,7 +4,8 @@ use crate::support::{fails, json, opened, run, service, vote};
 use serde_json::{Value, json as value};
 use std::time::Duration;
 use vote_client::connection::Connection;
-use vote_domain::{Minute, SealedPoll, wire_time};
+use vote_domain::{Clock as _, Minute, SealedPoll, wire_time};
+use vote_runtime::SystemClock;
 use vote_testkit::eventually;
 
 const POLL: &str = "paredao-01";
@@ -12,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The minute that runs and the one before, as options.
 fn window() -> String {
-    let now = Minute::from_timestamp(jiff::Timestamp::now());
+    let now = Minute::from_timestamp(SystemClock.now());
     let until = now.next().start();
     let from = until - jiff::SignedDuration::from_mins(2);
     let (from, until) = (wire_time::format(from), wire_time::format(until));
@@ -31,7 +32,7 @@ async fn read(results: std::net::SocketAddr, path: &str) -> Result<Value, String
         .map_err(|error| error.to_string())?;
     let request = format!("GET /v1/polls/{POLL}/{path} HTTP/1.1\r\nhost: x\r\n\r\n");
     let answer = connection.exchange(request.as_bytes()).await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = answer.map_err(|error| format!("{error:?}"))?;
     serde_json::from_slice(answer.body).map_err(|error| error.to_string())
 }
 

@@ -118,7 +118,17 @@ fn it_is_so_while_there_are_votes_and_no_final_result() {
         (&[Open, Void], false),
     ] {
         let poll = poll_after(transitions);
-        let annul = poll.annul(window(None, None), reason(), at(NOW), "ines");
+        let first = poll.definition.opens_at();
+        let next = Minute::from_timestamp(first).next().start();
+        let window = Annulled {
+            from: first,
+            until: next,
+            channel: None,
+            candidate: None,
+        };
+        let mut poll = poll;
+        poll.closes_at = poll.closes_at.max(next);
+        let annul = poll.annul(window, reason(), at(NOW), "ines");
         assert_eq!(annul.is_ok(), is_legal, "{}", poll.state);
         let take_back = poll.take_back(1, reason(), at(NOW), "ines");
         let is_state = matches!(take_back, Err(AnnulError::State { .. }));
