@@ -127,11 +127,9 @@ pub fn parse_in(text: &str, zone: &TimeZone) -> Result<Timestamp, InstantError> 
 /// # Errors
 /// [`InstantError`] with what is wrong, and what would be right.
 pub fn parse_next(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, InstantError> {
-    if !is_shape(text.as_bytes(), b"00:00") && !is_shape(text.as_bytes(), b"00:00:00") {
+    let Some(time) = time_of_day(text)? else {
         return parse_in(text, zone);
-    }
-    check_second(text, SECOND_OF_TIME)?;
-    let time: Time = text.parse().map_err(InstantError::from)?;
+    };
     let today = now.to_zoned_datetime(zone.clone()).date();
     let at = at_local(today.to_datetime(time), zone)?;
     if at > now {
@@ -139,6 +137,32 @@ pub fn parse_next(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timesta
     }
     let tomorrow = today.checked_add(1.day()).map_err(InstantError::from)?;
     at_local(tomorrow.to_datetime(time), zone)
+}
+
+/// Reads what [`parse_in`] reads, or a time of day, `23:00`: the last one up to `now`.
+///
+/// # Errors
+/// [`InstantError`] with what is wrong, and what would be right.
+pub fn parse_last(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, InstantError> {
+    let Some(time) = time_of_day(text)? else {
+        return parse_in(text, zone);
+    };
+    let today = now.to_zoned_datetime(zone.clone()).date();
+    let at = at_local(today.to_datetime(time), zone)?;
+    if at <= now {
+        return Ok(at);
+    }
+    let yesterday = today.checked_sub(1.day()).map_err(InstantError::from)?;
+    at_local(yesterday.to_datetime(time), zone)
+}
+
+/// A time without a day; `None` for all else.
+fn time_of_day(text: &str) -> Result<Option<Time>, InstantError> {
+    if !is_shape(text.as_bytes(), b"00:00") && !is_shape(text.as_bytes(), b"00:00:00") {
+        return Ok(None);
+    }
+    check_second(text, SECOND_OF_TIME)?;
+    text.parse().map(Some).map_err(InstantError::from)
 }
 
 /// An instant as it was written.

@@ -68,6 +68,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
     let received_at = minutes.last().map(Minute::start);
     PollSnapshot {
         revision: poll.revision + 3,
+        annulled: poll.annulled(&minutes).expect("fits"),
         poll,
         tally,
         minutes,
@@ -91,6 +92,7 @@ pub(crate) fn sealed_snapshot(votes: &[(usize, usize, u64)]) -> PollSnapshot {
         shard: 0,
         tally: snapshot.tally.clone(),
         late: snapshot.late.clone(),
+        annulled: (!snapshot.annulled.is_zero()).then(|| snapshot.annulled.clone()),
         writers: vec![WriterTotals {
             writer: WRITER,
             last_sequence: 3,

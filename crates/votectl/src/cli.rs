@@ -1,8 +1,8 @@
 //! The command line: what there is, how it is spelt, what it means.
 
 use crate::commands::{
-    audit, dev, doctor, export, feed_token, graphics, import, poll, proof, push, receipt, replay,
-    token,
+    annul, audit, dev, doctor, export, feed_token, graphics, import, poll, proof, push, receipt,
+    replay, token,
 };
 use crate::global::Global;
 use crate::load::args::LoadArgs;
@@ -35,6 +35,8 @@ pub enum Command {
     /// Define polls and move them through their states
     #[command(subcommand)]
     Poll(poll::PollCommand),
+    /// Take votes of a window of minutes out of the result, or back into it, until the poll is sealed
+    Annul(annul::AnnulArgs),
     /// Prove that tally, minutes, ledger and sealed result agree, shard by shard
     Audit(audit::AuditArgs),
     /// Write a poll's figures as CSV or JSON, or a backup of all of it
@@ -143,6 +145,9 @@ mod tests {
             "votectl poll visibility paredao-01 public --yes",
             "votectl poll release paredao-01 --yes --reason roda",
             "votectl poll hold paredao-01 --reason engano",
+            "votectl annul paredao-01 --from 22:15 --until 22:20 --channel torcida --candidate ana --reason robots --dry-run",
+            "votectl annul paredao-01 --take-back 1 --reason engano --yes",
+            "votectl annul paredao-01 --list",
             "votectl feed-token obs-studio-1",
             "votectl token mint --subject maria",
             "votectl token mint --subject maria --key k.json --issuer https://id.example --audience vote --for 5m",
@@ -175,6 +180,20 @@ mod tests {
             ("votectl poll show Paredão", "POLL"),
             ("votectl poll show ../x", "POLL"),
             ("votectl poll apply", "<FILE>"),
+            ("votectl annul paredao-01", "--from"),
+            (
+                "votectl annul paredao-01 --from 22:15 --reason x",
+                "--until",
+            ),
+            (
+                "votectl annul paredao-01 --from 22:15 --until 22:16",
+                "--reason",
+            ),
+            ("votectl annul paredao-01 --take-back 1", "--reason"),
+            (
+                "votectl annul paredao-01 --list --take-back 1 --reason x",
+                "cannot be used with",
+            ),
             ("votectl poll list --wait-for-redis 0s", "longer than zero"),
             ("votectl poll extend paredao-01", "--until"),
             ("votectl load --rate 0", "1..=1000000"),

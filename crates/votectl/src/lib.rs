@@ -45,6 +45,7 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
     }
     let done = match cli.command {
         Command::Poll(command) => commands::poll::run(command, &mut context).await,
+        Command::Annul(args) => commands::annul::run(args, &mut context).await,
         Command::Audit(args) => commands::audit::run(args, &mut context).await,
         Command::Doctor(args) => commands::doctor::run(args, &mut context).await,
         Command::Export(args) => commands::export::run(args, &mut context).await,

@@ -188,6 +188,7 @@ fn snapshot(poll: &Poll, revision: u32, now: Timestamp) -> anyhow::Result<PollSn
         revision: poll.revision + 1 + u64::from(revision),
         poll: poll.clone(),
         tally,
+        annulled: Tally::new(1, candidates),
         minutes,
         late: Tally::new(1, candidates),
         ledger: vec![BTreeMap::new()],

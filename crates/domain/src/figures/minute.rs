@@ -35,6 +35,12 @@ impl Minute {
         Timestamp::from_second(self.0.saturating_mul(60)).unwrap_or(Timestamp::MIN)
     }
 
+    /// The minute after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// Hours since the Unix epoch, of UTC.
     #[must_use]
     pub const fn hour(self) -> i64 {

@@ -3,7 +3,9 @@
 pub(crate) mod buckets;
 pub(crate) mod canonical;
 pub(crate) mod minute;
+mod net;
 pub(crate) mod percent;
+pub(crate) mod recorded;
 pub(crate) mod sealed;
 pub(crate) mod series;
 mod settled_minutes;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::figures::canonical::canonical_json;
+use crate::figures::recorded::RecordedVotes;
 use crate::figures::standing::{Standing, standing};
 use crate::figures::tally::{Tally, TallyOverflow};
 use crate::poll::Poll;
@@ -61,6 +62,9 @@ pub struct ShardTotals {
     pub tally: Tally,
     /// The votes it refused because they came too late, per channel and candidate.
     pub late: Tally,
+    /// The votes of its tally that are annulled, per channel and candidate. Not there where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annulled: Option<Tally>,
     /// Its ledger, in the order of the writers' ids.
     pub writers: Vec<WriterTotals>,
 }
@@ -105,6 +109,12 @@ pub enum FiguresError {
     /// A shard's tally has other channels or candidates than the poll.
     #[error("shard {shard}: the tally's channels and candidates aren't the poll's")]
     Shape {
+        /// Which shard.
+        shard: u16,
+    },
+    /// A shard has more annulled votes than votes.
+    #[error("shard {shard}: more votes are annulled than its tally has")]
+    Annulled {
         /// Which shard.
         shard: u16,
     },
@@ -233,6 +243,19 @@ impl SealedPoll {
         Ok(())
     }
 
+    /// The votes that count, per channel and candidate, over all shards: those of its standing.
+    #[must_use]
+    pub fn net_tally(&self) -> Tally {
+        let annulled = self
+            .shards
+            .iter()
+            .filter_map(|totals| totals.annulled.as_ref());
+        // It has proven to be right: none has more than its tally.
+        annulled.fold(self.tally.clone(), |net, annulled| {
+            net.clone().without(annulled).unwrap_or(net)
+        })
+    }
+
     /// The sequence of a writer's last batch in a shard, if that is in the result.
     #[must_use]
     pub fn last_sequence(&self, shard: u16, writer: &WriterId) -> Option<u64> {
@@ -291,14 +314,25 @@ fn figures(
         });
     }
     let mut tally = Tally::empty(&poll.definition);
+    let mut annulled = tally.clone();
     for totals in shards {
         if !tally.same_shape(&totals.tally) || !tally.same_shape(&totals.late) {
             let shard = totals.shard;
             return Err(FiguresError::Shape { shard });
         }
         tally.merge(&totals.tally)?;
+        if let Some(of_shard) = &totals.annulled {
+            let shard = totals.shard;
+            let net = totals.tally.clone().without(of_shard);
+            net.ok_or(FiguresError::Annulled { shard })?;
+            annulled.merge(of_shard)?;
+        }
     }
-    let standing = standing(poll, &tally, as_of, revision, Status::Final);
+    // No shard has more annulled votes than votes, so that their sums have not.
+    let net = tally.clone().without(&annulled);
+    let net = net.ok_or(FiguresError::Annulled { shard: 0 })?;
+    let mut standing = standing(poll, &net, as_of, revision, Status::Final);
+    standing.recorded = RecordedVotes::of(&poll.definition, &tally, &annulled);
     Ok((tally, standing))
 }
 

@@ -10,6 +10,7 @@ use crate::definition::choices::{Direction, Kind};
 use crate::definition::poll_definition::PollDefinition;
 use crate::definition::slug::{CandidateId, ChannelId, PollId};
 use crate::figures::percent::Percent;
+use crate::figures::recorded::RecordedVotes;
 use crate::figures::shares::{Shares, plain_shares, weighted_shares};
 use crate::figures::tally::Tally;
 use crate::poll::Poll;
@@ -56,6 +57,11 @@ pub struct Standing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false, minimum = 1))]
     pub lost: Option<NonZeroU64>,
+    /// What was recorded, and what of it was annulled: all other figures are without it. For production and broadcast, and in
+    /// the final result; absent where nothing is annulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = RecordedVotes, required = false))]
+    pub recorded: Option<RecordedVotes>,
     /// The candidates in the poll's order: all channels together, `percent` by the channels' weights.
     pub candidates: Vec<CandidateStanding>,
     /// The channels in the poll's order.
@@ -127,6 +133,7 @@ impl Standing {
         public.total_votes = None;
         public.revision = None;
         public.lost = None;
+        public.recorded = None;
         for channel in &mut public.channels {
             channel.total_votes = None;
         }
@@ -184,6 +191,7 @@ pub fn standing(
         revision: Some(revision),
         total_votes: Some(tally.total()),
         lost: None,
+        recorded: None,
         candidates: candidates(poll, weighted_shares(&remaining, &weights), |c| {
             tally.candidate_total(c)
         }),

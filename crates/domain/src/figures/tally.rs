@@ -141,7 +141,8 @@ impl Tally {
     }
 
     /// What is left without the votes of another tally; `None` where that has more, or another place.
-    pub(super) fn without(mut self, other: &Self) -> Option<Self> {
+    #[must_use]
+    pub fn without(mut self, other: &Self) -> Option<Self> {
         if !self.same_shape(other) {
             return None;
         }

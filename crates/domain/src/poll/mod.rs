@@ -1,5 +1,6 @@
 //! A poll as it is kept: its definition, its state, and who did what to it.
 
+pub(crate) mod annulment;
 pub(crate) mod journal;
 pub(crate) mod phase;
 pub(crate) mod reason;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::choices::Kind;
 use crate::definition::poll_definition::PollDefinition;
+use crate::poll::annulment::Annulment;
 use crate::poll::journal::AuditEntry;
 use crate::poll::phase::Phase;
 use crate::poll::reason::Reason;
@@ -40,6 +42,9 @@ pub struct Poll {
     /// The candidates who are out of it, in the order of their leaving.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<Withdrawal>,
+    /// The votes that were counted and are to count no more, in the order in which that was said, and what was taken back of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annulments: Vec<Annulment>,
     /// What production has said last of its figures on air; absent: nothing, so that the rule of its file holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseOrder>,
@@ -100,6 +105,7 @@ impl Poll {
             closes_at: definition.closes_at(),
             definition,
             withdrawn: Vec::new(),
+            annulments: Vec::new(),
             release: None,
             log: vec![entry],
         }

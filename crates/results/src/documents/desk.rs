@@ -1,5 +1,6 @@
 //! What production's desk shows of a poll: all that this service knows of it, from one snapshot.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -95,7 +96,10 @@ pub(crate) struct DeskOutcomes {
     /// Recorded: they are in the total.
     #[schema(value_type = u64, example = 2000)]
     pub(crate) recorded: u128,
-    /// Of those, for candidates who were withdrawn: they are in no percentage.
+    /// Of those, annulled: they are in no other figure.
+    #[schema(value_type = u64, example = 0)]
+    pub(crate) annulled: u128,
+    /// Of those that count, for candidates who were withdrawn: they are in no percentage.
     #[schema(value_type = u64, example = 0)]
     pub(crate) withdrawn: u128,
     /// Refused because they reached Redis after the closing.
@@ -183,7 +187,11 @@ impl<'d> DeskDocument<'d> {
         let poll = &snapshot.poll;
         let sealed = sealed(snapshot);
         let tally = sealed.map_or(&snapshot.tally, |sealed| &sealed.tally);
-        let unweighted = unweighted(poll, tally);
+        let net = sealed.map_or_else(
+            || snapshot.net_tally(),
+            |sealed| Cow::Owned(sealed.net_tally()),
+        );
+        let unweighted = unweighted(poll, &net);
         Self {
             poll: PollDocument::new(poll, view),
             standing: standing_at(snapshot, view),
@@ -236,6 +244,7 @@ impl DeskOutcomes {
         let out = candidates.iter().filter(|one| one.withdrawn_at.is_some());
         Self {
             recorded: tally.total(),
+            annulled: snapshot.annulled.total(),
             withdrawn: out.filter_map(|one| one.votes).sum(),
             late: snapshot.late.total(),
             lost: snapshot

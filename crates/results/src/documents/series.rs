@@ -199,10 +199,10 @@ fn buckets<'s>(
     let Some((from, until)) = range(snapshot, view, part.bounds) else {
         return Vec::new();
     };
-    let (minutes, zone) = (&snapshot.minutes, &part.zone);
+    let (minutes, zone) = (snapshot.net_minutes(), &part.zone);
     let buckets = match step {
-        Step::Hour => dense_hours(minutes, zone, from, until),
-        Step::Minute => dense_minutes(minutes, from, until),
+        Step::Hour => dense_hours(&minutes, zone, from, until),
+        Step::Minute => dense_minutes(&minutes, from, until),
     };
     let candidates = snapshot.poll.definition.candidates();
     let ids = candidates.iter().map(|candidate| &candidate.id);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use vote_domain::{Standing, standing};
+use vote_domain::{RecordedVotes, Standing, standing};
 use vote_store::PollSnapshot;
 
 use crate::documents::view::{View, sealed};
@@ -30,8 +30,8 @@ pub(crate) fn standing_at(snapshot: &PollSnapshot, view: &View) -> Standing {
     if let Some(sealed) = sealed(snapshot) {
         return sealed.standing.clone();
     }
-    let (poll, tally) = (&snapshot.poll, &snapshot.tally);
-    let mut standing = standing(poll, tally, view.as_of, snapshot.revision, view.status);
+    let (poll, tally) = (&snapshot.poll, snapshot.net_tally());
+    let mut standing = standing(poll, &tally, view.as_of, snapshot.revision, view.status);
     // The clock may have closed the poll since the figures were read.
     standing.state = view.state;
     standing
@@ -39,9 +39,12 @@ pub(crate) fn standing_at(snapshot: &PollSnapshot, view: &View) -> Standing {
 
 /// The same for the show's own people, where it says more to them.
 pub(crate) fn standing_of_staff(standing: &Standing, snapshot: &PollSnapshot) -> Option<Standing> {
-    let lost = NonZeroU64::new(snapshot.lost())?;
-    Some(Standing {
-        lost: Some(lost),
+    let lost = NonZeroU64::new(snapshot.lost());
+    let poll = &snapshot.poll.definition;
+    let recorded = RecordedVotes::of(poll, &snapshot.tally, &snapshot.annulled);
+    (lost.is_some() || recorded.is_some()).then(|| Standing {
+        lost,
+        recorded,
         ..standing.clone()
     })
 }

@@ -62,7 +62,11 @@ pub(crate) fn figure_differences(poll: &Poll, shard: &ShardFigures) -> Vec<Strin
 }
 
 /// Where the figures differ from those that were sealed.
-pub(super) fn sealed_differences(shards: &[ShardFigures], sealed: &SealedPoll) -> Vec<String> {
+pub(super) fn sealed_differences(
+    poll: &Poll,
+    shards: &[ShardFigures],
+    sealed: &SealedPoll,
+) -> Vec<String> {
     let mut differences = Vec::new();
     if let Err(error) = sealed.verify() {
         differences.push(format!("the sealed result: {error}"));
@@ -75,7 +79,7 @@ pub(super) fn sealed_differences(shards: &[ShardFigures], sealed: &SealedPoll) -
         ));
     }
     for (shard, sealed) in shards.iter().zip(&sealed.shards) {
-        if shard.totals() != *sealed {
+        if shard.totals(poll).as_ref() != Ok(sealed) {
             differences.push(format!(
                 "shard {}: its figures are not those that were sealed",
                 shard.shard

@@ -18,6 +18,8 @@ pub struct AuditReport {
     pub shards: Vec<ShardAudit>,
     /// All votes of all tallies.
     pub total: u128,
+    /// The votes of the minutes that are annulled: what counts is the rest.
+    pub annulled: u128,
     /// All votes that came too late, which no tally has.
     pub late: u128,
     /// The writers of a closed poll that sealing waits for.
@@ -57,6 +59,8 @@ pub struct ShardAudit {
     pub minutes: u128,
     /// Votes in the ledger.
     pub ledger: u128,
+    /// Votes of the minutes that are annulled: what counts is the rest.
+    pub annulled: u128,
     /// Late votes.
     pub late: u128,
     /// Writers in the ledger.
@@ -82,16 +86,16 @@ pub(crate) fn audit_report(
         (PollState::Sealed, None) => {
             differences.push("the poll is sealed, but its sealed result is missing".to_owned());
         }
-        (_, Some(sealed)) => differences.extend(sealed_differences(shards, sealed)),
+        (_, Some(sealed)) => differences.extend(sealed_differences(poll, shards, sealed)),
         (_, None) => {}
     }
+    let audits = shards.iter().map(|shard| shard_audit(poll, shard, sealed));
+    let audits: Vec<ShardAudit> = audits.collect();
     AuditReport {
         poll: poll.definition.id().clone(),
         state: poll.state,
-        shards: shards
-            .iter()
-            .map(|shard| shard_audit(poll, shard, sealed))
-            .collect(),
+        annulled: audits.iter().map(|shard| shard.annulled).sum(),
+        shards: audits,
         total: shards.iter().map(|shard| shard.tally.total()).sum(),
         late: shards.iter().map(|shard| shard.late.total()).sum(),
         waiting: match poll.state {
@@ -132,6 +136,9 @@ fn shard_audit(poll: &Poll, shard: &ShardFigures, sealed: Option<&SealedPoll>) -
         tally: shard.tally.total(),
         minutes: shard.minutes.total(),
         ledger: shard.ledger_total(),
+        annulled: poll
+            .annulled(&shard.minutes)
+            .map_or(0, |annulled| annulled.total()),
         late: shard.late.total(),
         writers: shard.writers.len(),
         drained: drained.count(),
@@ -296,7 +303,10 @@ mod tests {
     fn a_sealed_poll_has_the_figures_that_were_sealed() {
         let poll = poll(&[Transition::Open, Transition::Close, Transition::Seal]);
         let mut figures = figures(&poll);
-        let totals = figures.iter().map(ShardFigures::totals).collect();
+        let totals = figures
+            .iter()
+            .map(|shard| shard.totals(&poll).expect("few votes"));
+        let totals = totals.collect();
         let now = at("2025-11-26T00:00:02Z");
         let sealed = SealedPoll::new(poll.clone(), totals, &BTreeSet::new(), 9, now, "a");
         let sealed = sealed.expect("figures that agree");

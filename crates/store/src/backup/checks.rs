@@ -34,6 +34,9 @@ pub(super) fn mistakes(
     if let Some(mistake) = poll.withdrawal_mistake() {
         mistakes.push(format!("poll.withdrawn: {mistake}"));
     }
+    if let Some(mistake) = poll.annulment_mistake() {
+        mistakes.push(format!("poll.annulments: {mistake}"));
+    }
     if let Some(mistake) = poll.held_mistake() {
         mistakes.push(format!("poll.release: {mistake}"));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vote_domain::{MinuteSeries, ShardTotals, Tally, WriterId, WriterTotals};
+use vote_domain::{MinuteSeries, Poll, ShardTotals, Tally, TallyOverflow, WriterId, WriterTotals};
 
 use super::ended_sums::{EndedSums, EndedWriter};
 use crate::fence::Fence;
@@ -100,19 +100,24 @@ impl ShardFigures {
         u64::try_from(listed + self.unlisted.batches).unwrap_or(0)
     }
 
-    /// The figures in the form in which they are sealed.
-    pub(crate) fn totals(&self) -> ShardTotals {
+    /// The figures in the form in which they are sealed, with what of them is annulled in that poll.
+    ///
+    /// # Errors
+    /// Where a sum overflows.
+    pub(crate) fn totals(&self, poll: &Poll) -> Result<ShardTotals, TallyOverflow> {
+        let annulled = poll.annulled(&self.minutes)?;
         let writers = self.writers.iter().map(|(writer, ledger)| WriterTotals {
             writer: *writer,
             last_sequence: ledger.last_sequence,
             votes: ledger.votes,
             lost: ledger.lost,
         });
-        ShardTotals {
+        Ok(ShardTotals {
             shard: self.shard,
             tally: self.tally.clone(),
             late: self.late.clone(),
+            annulled: (!annulled.is_zero()).then_some(annulled),
             writers: writers.collect(),
-        }
+        })
     }
 }

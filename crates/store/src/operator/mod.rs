@@ -1,6 +1,7 @@
 //! The operator's capability: changes polls, seals them, proves their figures, backs them up and restores them.
 
 mod backup;
+mod counted;
 mod delete;
 mod poll_operator;
 mod replay;
@@ -10,6 +11,7 @@ mod seal;
 mod voters;
 
 pub use backup::TakeError;
+pub use counted::Counted;
 pub use poll_operator::{ListedPoll, PollOperator};
 pub use restore::{RestoreError, Restored};
 pub use save::{SaveError, Written};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use redis::Cmd;
 use vote_domain::{
-    HeldFigures, Poll, PollId, PollState, ReceiptKey, SealedPoll, Tally, WriterId, standing,
+    HeldFigures, Poll, PollId, PollState, ReceiptKey, SealedPoll, WriterId, standing,
 };
 
+use super::counted::Counted;
 use crate::audit::{AuditReport, Undrained, audit_report, undrained};
 use crate::error::StoreError;
 use crate::fields;
@@ -161,7 +162,7 @@ impl PollOperator {
         now: Timestamp,
     ) -> Result<HeldFigures, StoreError> {
         let id = poll.definition.id();
-        let shards = figures::read::without_minutes(&self.nodes, poll).await?;
+        let shards = self.figures_that_count(poll).await?;
         let forgotten =
             |shard: &&ShardFigures| shard.fence.is_none() && poll.state != PollState::Draft;
         if let Some(shard) = shards.iter().find(forgotten) {
@@ -182,15 +183,23 @@ impl PollOperator {
                 .map_err(|error| StoreError::corrupt(&key, &error))?;
             sealed.standing
         } else {
-            let mut tally = Tally::empty(&poll.definition);
-            for shard in &shards {
-                let merged = tally.merge(&shard.tally);
-                merged.map_err(|error| StoreError::corrupt("the sum of all shards", &error))?;
-            }
+            let tally = Counted::of(poll, &shards)?.net;
             standing(poll, &tally, now, revision, poll.phase(now).status())
         };
         let key = keys::poll(id);
         HeldFigures::of(&whole).ok_or_else(|| StoreError::corrupt(&key, "it hides its counts"))
+    }
+
+    /// All figures that it takes to say what counts: with the minutes, where votes are annulled.
+    ///
+    /// # Errors
+    /// As [`PollOperator::figures`].
+    pub async fn figures_that_count(&self, poll: &Poll) -> Result<Vec<ShardFigures>, StoreError> {
+        if poll.has_annulments() {
+            self.figures(poll).await
+        } else {
+            figures::read::without_minutes(&self.nodes, poll).await
+        }
     }
 
     /// The writers of a closed poll that are not drained, by shard.

@@ -133,7 +133,9 @@ impl PollOperator {
             .filter_map(|shard| fence_difference(&next, shard));
         none_of(forgotten.collect()).map_err(SealingError::Unfenced)?;
         agree(&next, &figures)?;
-        let shards: Vec<ShardTotals> = figures.iter().map(ShardFigures::totals).collect();
+        let totals = figures.iter().map(|shard| shard.totals(&next));
+        let shards = totals.collect::<Result<Vec<ShardTotals>, _>>();
+        let shards = shards.map_err(vote_domain::FiguresError::from)?;
         let revision = next.revision + figures.iter().map(ShardFigures::sequences).sum::<u64>();
         let fresh = SealedPoll::new(next.clone(), shards, abandoned, revision, now, by)?;
         let sealed = self.write_sealed(fresh).await?;

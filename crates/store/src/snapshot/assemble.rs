@@ -33,6 +33,7 @@ pub(super) fn assemble(
     let mut late = tally.clone();
     let mut ledger = Vec::with_capacity(shards.len());
     let mut revision = poll.revision;
+    let annulled = poll.annulled(&minutes).map_err(overflow)?;
     let mut received_at = minutes.last().map(|minute| minute.start());
     for shard in shards {
         tally.merge(&shard.tally).map_err(overflow)?;
@@ -46,6 +47,7 @@ pub(super) fn assemble(
     Ok(PollSnapshot {
         poll: poll.clone(),
         tally,
+        annulled,
         minutes,
         late,
         ledger,

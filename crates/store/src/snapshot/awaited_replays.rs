@@ -92,6 +92,7 @@ mod tests {
                 .channels(&[("torcida", 1, Eligibility::Open)])
                 .draft(),
             tally: Tally::new(1, 2),
+            annulled: Tally::new(1, 2),
             minutes: MinuteSeries::new(1, 2),
             late: Tally::new(1, 2),
             ledger: vec![BTreeMap::from([(WriterId::from_bytes([1; 8]), ledger)])],

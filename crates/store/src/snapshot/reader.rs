@@ -97,6 +97,14 @@ impl FiguresReader {
             Known::Searching => return Ok(None),
         };
         self.say_whether(id, agrees);
+        if !agrees && poll.has_annulments() {
+            let reason =
+                "tally, minutes and ledger do not agree, and so nobody can say what is annulled";
+            return Err(StoreError::corrupt(
+                &format!("the figures of poll {id}"),
+                &reason,
+            ));
+        }
         let sealed = match poll.state {
             PollState::Sealed => self.sealed(id).await?,
             _ => None,

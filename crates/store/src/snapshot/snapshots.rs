@@ -1,5 +1,6 @@
 //! What is published: the snapshot of each poll, and how fresh it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,9 +15,11 @@ use crate::figures::WriterLedger;
 pub struct PollSnapshot {
     /// The poll.
     pub poll: Poll,
-    /// Votes of all shards, by channel and candidate.
+    /// Votes of all shards, by channel and candidate, those that are annulled among them.
     pub tally: Tally,
-    /// The same votes by minute.
+    /// The votes of the tally that are annulled.
+    pub annulled: Tally,
+    /// The votes of the tally by minute.
     pub minutes: MinuteSeries,
     /// Votes that came too late.
     pub late: Tally,
@@ -35,6 +38,27 @@ pub struct PollSnapshot {
 }
 
 impl PollSnapshot {
+    /// The votes that count: all but those that are annulled.
+    #[must_use]
+    pub fn net_tally(&self) -> Cow<'_, Tally> {
+        if self.annulled.is_zero() {
+            return Cow::Borrowed(&self.tally);
+        }
+        // More can't be annulled than there is while tally and minutes agree. Where they don't, nothing of it may count.
+        let net = self.tally.clone().without(&self.annulled);
+        Cow::Owned(net.unwrap_or_else(|| Tally::empty(&self.poll.definition)))
+    }
+
+    /// The same by the minute.
+    #[must_use]
+    pub fn net_minutes(&self) -> Cow<'_, MinuteSeries> {
+        if self.poll.has_annulments() {
+            Cow::Owned(self.poll.net_minutes(&self.minutes))
+        } else {
+            Cow::Borrowed(&self.minutes)
+        }
+    }
+
     /// Whether the ledger has the batch that a receipt names; `None` where the writer may have ended, and not all of
     /// those were read yet.
     #[must_use]

@@ -41,7 +41,7 @@ pub async fn run(args: AuditArgs, context: &mut Context<'_>) -> Result<(), Failu
 
 fn text(report: &AuditReport) -> String {
     let mut table = table([
-        "SHARD", "TALLY", "MINUTES", "LEDGER", "SEALED", "LATE", "DRAINED",
+        "SHARD", "TALLY", "MINUTES", "LEDGER", "ANNULLED", "SEALED", "LATE", "DRAINED",
     ]);
     for shard in &report.shards {
         table.add_row([
@@ -49,6 +49,7 @@ fn text(report: &AuditReport) -> String {
             shard.tally.to_string(),
             shard.minutes.to_string(),
             shard.ledger.to_string(),
+            shard.annulled.to_string(),
             shard
                 .sealed
                 .map_or_else(|| "-".to_owned(), |sealed| sealed.to_string()),
@@ -56,11 +57,20 @@ fn text(report: &AuditReport) -> String {
             format!("{}/{}", shard.drained, shard.writers),
         ]);
     }
-    let mut text = rendered(table, 0..7);
+    let mut text = rendered(table, 0..8);
     text.push_str(&format!(
         "\n\n{} ({}): {} votes, {} late\n",
         report.poll, report.state, report.total, report.late
     ));
+    if report.annulled > 0 {
+        let (annulled, net) = (
+            report.annulled,
+            report.total.saturating_sub(report.annulled),
+        );
+        text.push_str(&format!(
+            "{annulled} of these votes are annulled, {net} count\n"
+        ));
+    }
     if let Some(sha256) = &report.sha256 {
         text.push_str(&format!("sealed result: sha256 {sha256}\n"));
     }
@@ -97,6 +107,7 @@ mod tests {
             tally: 12,
             minutes: 12,
             ledger: 11,
+            annulled: 0,
             late: 3,
             writers: 2,
             drained: 1,
@@ -115,6 +126,7 @@ mod tests {
                 },
             ],
             total: 24,
+            annulled: 5,
             late: 6,
             waiting: vec![Undrained {
                 shard: 0,

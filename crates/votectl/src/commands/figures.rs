@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use vote_domain::{
     CandidateStanding, MinuteSeries, Poll, PollId, PollState, SealedPoll, Standing, Tally, standing,
 };
-use vote_store::PollOperator;
+use vote_store::{Counted, PollOperator};
 
 /// The figures of all shards of a poll in one.
 #[derive(Debug, Clone)]
@@ -29,11 +29,11 @@ impl Figures {
         poll: &Poll,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let mut tally = Tally::empty(&poll.definition);
-        let mut late = tally.clone();
+        let mut late = Tally::empty(&poll.definition);
         let mut revision = poll.revision;
-        for shard in operator.figures_without_minutes(poll).await? {
-            tally.merge(&shard.tally).map_err(anyhow::Error::from)?;
+        let shards = operator.figures_that_count(poll).await?;
+        let counted = Counted::of(poll, &shards)?;
+        for shard in shards {
             late.merge(&shard.late).map_err(anyhow::Error::from)?;
             revision += shard.sequences();
         }
@@ -44,7 +44,10 @@ impl Figures {
         };
         let standing = match &sealed {
             Some(sealed) => sealed.standing.clone(),
-            None => standing(poll, &tally, now, revision, poll.phase(now).status()),
+            None => Standing {
+                recorded: counted.beside(poll),
+                ..standing(poll, &counted.net, now, revision, poll.phase(now).status())
+            },
         };
         Ok(Self {
             standing,
@@ -54,7 +57,7 @@ impl Figures {
     }
 }
 
-/// When the votes of a poll came: all of its minutes, which take a while of a poll that has been open for long.
+/// When the votes of a poll came that count: all of its minutes, which take a while of a poll that has been open for long.
 ///
 /// # Errors
 /// When Redis can't be read, or the figures don't add up in 64 bits; [`Failure::Refused`] as [`final_result`].
@@ -66,7 +69,7 @@ pub async fn minutes(operator: &PollOperator, poll: &Poll) -> Result<MinuteSerie
     for shard in operator.figures(poll).await? {
         minutes.merge(&shard.minutes).map_err(anyhow::Error::from)?;
     }
-    Ok(minutes)
+    Ok(poll.net_minutes(&minutes))
 }
 
 /// The result of a poll that is sealed, once it has proven to be as it was sealed.
@@ -107,6 +110,12 @@ pub fn standing_text(standing: &Standing) -> String {
         standing.status,
         candidates_text(&standing.candidates)
     );
+    if let Some(recorded) = &standing.recorded {
+        let (all, annulled) = (recorded.total_votes, recorded.annulled);
+        text.push_str(&format!(
+            "\n\nwithout {annulled} annulled votes of {all} that were recorded"
+        ));
+    }
     if let [_, _, ..] = standing.channels.as_slice() {
         for channel in &standing.channels {
             let total = channel.total_votes.unwrap_or(0);

@@ -1,5 +1,6 @@
 //! One file per command, and what two of them show.
 
+pub mod annul;
 pub mod audit;
 mod definition;
 pub mod dev;

@@ -4,6 +4,7 @@
     reason = "a helper that can't go on fails its test"
 )]
 
+mod annulment;
 mod backup;
 mod changes;
 mod demo;

@@ -16,6 +16,7 @@ const SEALED_AT: &str = "2026-11-26T02:05:00.5Z";
 
 fn shard(shard: u16, rows: &[&[u64]], writers: &[(u8, u64)]) -> ShardTotals {
     ShardTotals {
+        annulled: None,
         shard,
         tally: tally(rows),
         late: tally(&[&[1, 0], &[0, 2]]),
@@ -389,4 +390,30 @@ proptest! {
         prop_assert_eq!(sealed.tally.total(), total);
         prop_assert_eq!(sealed.verify(), Ok(()));
     }
+}
+
+#[test]
+fn what_is_annulled_is_in_the_tally_and_in_no_standing() {
+    let mut shards = sample().shards;
+    shards[1].annulled = Some(tally(&[&[35, 0], &[0, 100]]));
+    let seal = |shards| {
+        let nobody = BTreeSet::new();
+        SealedPoll::new(sealed_poll(2), shards, &nobody, 4711, at(SEALED_AT), "ines")
+    };
+    let sealed = seal(shards.clone()).expect("consistent");
+    assert_eq!(sealed.verify(), Ok(()));
+    assert_eq!(sealed.tally, sample().tally);
+    assert_eq!(sealed.net_tally(), tally(&[&[900, 265], &[200, 500]]));
+    assert_eq!(sealed.standing.total_votes, Some(1865));
+    let recorded = sealed.standing.recorded.as_ref().expect("some");
+    assert_eq!((recorded.total_votes, recorded.annulled), (2000, 135));
+    assert_eq!(sealed.standing.without_counts().recorded, None);
+
+    let mut forged = sealed;
+    forged.shards[1].annulled = None;
+    forged.sha256 = forged.digest();
+    let standing = SealedPollError::Figures { field: "standing" };
+    assert_eq!(forged.verify(), Err(standing));
+    shards[1].annulled = Some(tally(&[&[36, 0], &[0, 0]]));
+    assert_eq!(seal(shards), Err(FiguresError::Annulled { shard: 1 }));
 }

@@ -46,7 +46,7 @@ fn a_withdrawn_candidates_votes_are_counted_apart_and_in_no_share() {
     );
     assert_eq!(
         desk["outcomes"],
-        json!({ "recorded": 12, "withdrawn": 7, "late": 0, "lost": 0 })
+        json!({ "recorded": 12, "annulled": 0, "withdrawn": 7, "late": 0, "lost": 0 })
     );
     assert_eq!(desk["unweighted"][0].get("percent"), None);
     assert_eq!(desk["unweighted"][1]["percent"], 100);
@@ -63,7 +63,7 @@ fn late_and_lost_votes_are_told() {
     let desk = desk(snapshot, opens_at());
     assert_eq!(
         desk["outcomes"],
-        json!({ "recorded": 7, "withdrawn": 0, "late": 4, "lost": 3 })
+        json!({ "recorded": 7, "annulled": 0, "withdrawn": 0, "late": 4, "lost": 3 })
     );
 }
 

@@ -8,13 +8,13 @@ use vote_domain::{PollDefinition, wire_time};
 const INSTANT: usize = "2026-11-26T02:00:00.000Z".len();
 
 /// A refusal, and which poll it is about.
-pub(super) fn refused(definition: &PollDefinition, why: impl Display) -> Failure {
+pub(crate) fn refused(definition: &PollDefinition, why: impl Display) -> Failure {
     let why = in_zone(&why.to_string(), definition);
     Failure::refused(format!("poll `{}`: {why}", definition.id()))
 }
 
 /// The text with each instant in the poll's zone, and UTC beside it.
-pub(super) fn in_zone(text: &str, definition: &PollDefinition) -> String {
+pub(crate) fn in_zone(text: &str, definition: &PollDefinition) -> String {
     let mut said = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(from) = rest.find(|c: char| c.is_ascii_digit()) {
