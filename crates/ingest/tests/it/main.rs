@@ -9,6 +9,7 @@ mod draining;
 mod files;
 mod forgotten;
 mod forms;
+mod hostile;
 mod limits;
 mod outage;
 mod proofs;
