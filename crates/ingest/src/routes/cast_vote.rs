@@ -12,11 +12,11 @@ use vote_http::{
 use vote_store::{Clocks, VoteWriter};
 use vote_voters::Voters;
 
-use crate::limits::AddressLimits;
+use crate::limits::RateLimits;
 use crate::proofs::Proofs;
 use crate::vote::{
-    CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, answer, cast, find_poll,
-    find_voter, read_vote,
+    CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck, answer, cast,
+    find_poll, find_voter, read_vote,
 };
 
 /// Cast a vote
@@ -80,7 +80,7 @@ pub const VOTES: WritePath = WritePath {
 #[derive(Clone)]
 pub(crate) struct Votes {
     pub(crate) writer: Arc<VoteWriter>,
-    pub(crate) limits: AddressLimits,
+    pub(crate) limits: RateLimits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) key_required: bool,
@@ -132,8 +132,11 @@ impl HotRoutes for Votes {
         let received_at = self.now()?;
         let checks = self.checks(&receipt_key);
         let mut vote = read_vote(head, body, open.poll(), received_at, checks)?;
-        let voters = self.voters.as_deref();
-        find_voter(&mut vote, head.authorization, voters, &open, received_at).await?;
+        let asked = VoterCheck {
+            voters: self.voters.as_deref(),
+            limits: &self.limits,
+        };
+        find_voter(&mut vote, head.authorization, asked, &open, received_at).await?;
         let has_key = head.key != SentHeader::Missing;
         let received = Received::of(&vote, has_key, received_at);
         let outcome = cast(&open, vote, received_at).await;

@@ -19,7 +19,7 @@ pub(crate) use self::body::CastVote;
 pub(crate) use self::cast::cast;
 pub(crate) use self::choice::channel_named;
 pub use self::eligibility::Checks;
-pub(crate) use self::eligibility::{ProofCheck, find_voter};
+pub(crate) use self::eligibility::{ProofCheck, VoterCheck, find_voter};
 pub(crate) use self::key::idempotency_key;
 pub(crate) use self::open_poll::find_poll;
 pub(crate) use self::problems::{ChallengeProblems, VoteProblems};

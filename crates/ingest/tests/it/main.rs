@@ -15,6 +15,7 @@ mod outage;
 mod proofs;
 mod servers;
 mod tracing_export;
+mod voter_limits;
 mod voters;
 mod votes;
 mod withdrawal;

@@ -11,7 +11,7 @@ pub use self::checks::Checks;
 pub(crate) use self::checks::ProofCheck;
 pub(super) use self::checks::Shown;
 pub(super) use self::proof::used;
-pub(crate) use self::voter::find_voter;
+pub(crate) use self::voter::{VoterCheck, find_voter};
 
 /// Refuses a vote that does not show what its channel asks for, but for who casts it ([`find_voter`]). Gives what a repeat of it is
 /// known by: its key, or where it has none, its proof.

@@ -7,15 +7,24 @@ use vote_store::{OpenPoll, VoteToCast};
 use vote_voters::{Refused, Voters};
 
 use super::not_available;
+use crate::limits::RateLimits;
+
+/// What voters are found by, and how often they may come.
+#[derive(Clone, Copy)]
+pub(crate) struct VoterCheck<'a> {
+    /// `None` where the settings say nowhere that keys of voter tokens are.
+    pub(crate) voters: Option<&'a Voters>,
+    pub(crate) limits: &'a RateLimits,
+}
 
 /// Notes who casts a vote, where its channel asks for that.
 ///
 /// # Errors
-/// Where the request does not show it, or it can't be checked.
+/// Where the request does not show it, it can't be checked, or the voter comes too often.
 pub(crate) async fn find_voter(
     vote: &mut VoteToCast,
     authorization: SentHeader<'_>,
-    voters: Option<&Voters>,
+    asked: VoterCheck<'_>,
     open: &OpenPoll,
     received_at: Timestamp,
 ) -> Result<(), Problem> {
@@ -24,9 +33,13 @@ pub(crate) async fn find_voter(
         return Ok(());
     }
     let no_keys = "and this service has no keys to check tokens with (voters.jwks_url)";
-    let voters = voters.ok_or_else(|| not_available(channel, no_keys))?;
+    let voters = asked
+        .voters
+        .ok_or_else(|| not_available(channel, no_keys))?;
     let verified = voters.verify(token(authorization)?).await;
     let voter = verified.map_err(refused)?;
+    // Before the poll's own limit, which Redis has to be asked for.
+    asked.limits.admit_voter(voter.subject())?;
     match open.voter(vote.channel, voter.subject(), received_at) {
         Ok(digest) => vote.voter = digest,
         Err(error) => match open.poll().state {
