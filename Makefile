@@ -335,6 +335,10 @@ streams-check: build needs-python ## Read streams through a real HAProxy while r
 replicas-measure: build needs-python ## Measure how often figures go back behind two results processes
 	cd .ci && python3 -m replicas.measure --bin-dir $(abspath $(BIN)) $(ARGS)
 
+.PHONY: hostile-measure
+hostile-measure: build needs-python ## Measure what becomes of slow, huge and deaf connections; ARGS=--write puts it into docs/http.md
+	cd .ci && python3 -m hostile.measure --bin-dir $(abspath $(BIN)) $(ARGS)
+
 .PHONY: monitoring-check
 monitoring-check: setup build monitoring-setup $(VENV)/monitoring/requirements $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION) ## Check rules, dashboards, pipelines; run the rules on a real Prometheus
 	$(call python,monitoring) -m monitoring.check --bin-dir $(BIN) --node-modules $(VENV)/grafana-schema-$(GRAFANA_SCHEMA_VERSION)

@@ -104,6 +104,10 @@ class System:
                 "VOTE__LOG__FORMAT": "json",
                 "VOTE__HTTP__WORKERS": "2",
                 "VOTE__SHUTDOWN__GRACE_MS": "0",
+                # Nobody comes so often, so that the rules see what all is well with.
+                "VOTE__LIMITS__ADDRESS_BURST": "1000000/1s",
+                "VOTE__LIMITS__VOTER_BURST": "1000000/1s",
+                "VOTE__VOTERS__JWKS_FILE": str(self.voter_keys()),
             }
             | traces(spans),
         )
@@ -116,6 +120,13 @@ class System:
             return found if len(found) == 2 else None
 
         return process, until(f"{name} listens", listening)
+
+    def voter_keys(self) -> pathlib.Path:
+        """The public key of RFC 8037, by which no token of this run is signed."""
+        key = {"kty": "OKP", "crv": "Ed25519", "kid": "rfc8037", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+        file = self.folder / "voter-keys.json"
+        file.write_text(json.dumps({"keys": [key]}))
+        return file
 
     def span_sink(self) -> int:
         """Takes OTLP over gRPC, as the collector of Compose does on that port, and counts what came; gives its port."""
@@ -158,6 +169,7 @@ class System:
             {"id": "torcida", "weight": 60, "eligibility": "open"},
             {"id": "sms", "weight": 30, "eligibility": "open"},
             {"id": "prova", "weight": 10, "eligibility": "proof_of_work"},
+            {"id": "unico", "weight": 10, "eligibility": "voter", "votes_per_voter": 1},
         ]
         file = poll(POLL, kind="live", shards=2, channels=channels)
         self.votectl(redis, "poll", "apply", "-", stdin=json.dumps(file))
@@ -225,8 +237,11 @@ class System:
                         self.vote(ingest, channel="sms")
                         self.vote(ingest, candidate="nobody")
                         ask(f"http://{ingest}/v1/polls/{POLL}/challenge?channel=prova")
-                        self.vote(ingest, channel="prova")
                         self.vote(ingest, {"idempotency-key": "the-same-key"})
+                    # Seldom, or the rules take it for an attack.
+                    if turn % 100 == 20:
+                        self.vote(ingest, channel="prova")
+                        self.vote(ingest, {"authorization": "Bearer a.b.c"}, channel="unico")
 
         def stream() -> None:
             while not self.reading.is_set():

@@ -109,9 +109,9 @@ def labels(node, known: Callable[[str], Labels], complain: Callable[[str], None]
 
     def binary(node) -> Labels:
         left, right = walk(node.lhs), walk(node.rhs)
-        if isinstance(node.rhs, pq.NumberLiteral):
+        if is_one_number(node.rhs):
             return left
-        if isinstance(node.lhs, pq.NumberLiteral):
+        if is_one_number(node.lhs):
             return right
         modifier = node.modifier
         matching = modifier.matching if modifier else None
@@ -136,6 +136,10 @@ def labels(node, known: Callable[[str], Labels], complain: Callable[[str], None]
         if left is not None and right is not None and left != right and not matching and scalarless(node):
             complain(f"its two sides can't match: {sorted(left)} and {sorted(right)}; say on(…)")
         return left
+
+    def is_one_number(node) -> bool:
+        is_call = isinstance(node, pq.Call) and node.func.name in SCALARS - {"vector"}
+        return is_call or isinstance(node, pq.NumberLiteral)
 
     def scalarless(node) -> bool:
         return not any(isinstance(n, pq.Call) and n.func.name in SCALARS for n in (node.lhs, node.rhs))

@@ -40,7 +40,7 @@ const REQUEST_HEADERS: [&str; 9] = [
 
 /// Headers of answers that a page may read, beside those that browsers always let it read.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
+    "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id",
 );
 
 /// The end of an origin of the settings that stands for any port.

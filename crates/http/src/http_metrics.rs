@@ -11,6 +11,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use actix_web::http::Method;
 
+use crate::heads::Refusal;
+
 /// Upper bounds of the latency buckets, in seconds: 0.5 ms to 5 s.
 const BUCKETS_S: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
@@ -26,22 +28,34 @@ struct Labels {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    reason: &'static str,
+}
+
 /// The metrics of the HTTP server; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct HttpMetrics {
     latency: Family<Labels, Histogram, fn() -> Histogram>,
     active: Gauge,
     proxy_headers_missing: Counter,
+    late_heads: Counter,
+    large_heads: Counter,
 }
 
 impl HttpMetrics {
-    /// Registers `http_server_request_duration_seconds`, `http_server_active_requests` and
-    /// `http_server_proxy_headers_missing_total`.
+    /// Registers `http_server_request_duration_seconds`, `http_server_active_requests`,
+    /// `http_server_proxy_headers_missing_total` and `http_server_heads_refused_total`.
     pub(crate) fn register(registry: &mut Registry) -> Self {
+        let refused = Family::<Refused, Counter>::default();
         let metrics = Self {
             latency: Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
             active: Gauge::default(),
             proxy_headers_missing: Counter::default(),
+            late_heads: refused.get_or_create_owned(&Refused { reason: "late" }),
+            large_heads: refused.get_or_create_owned(&Refused {
+                reason: "too_large",
+            }),
         };
         registry.register_with_unit(
             "http_server_request_duration",
@@ -59,12 +73,26 @@ impl HttpMetrics {
             "Connections from trusted proxies that were closed because they did not begin with a header of the PROXY protocol",
             metrics.proxy_headers_missing.clone(),
         );
+        registry.register(
+            "http_server_heads_refused",
+            "Connections that were closed because the head of a request took too long or was too large",
+            refused,
+        );
         metrics
     }
 
     /// Counts a connection without the header with which it had to begin.
     pub(crate) fn misses_proxy_header(&self) {
         self.proxy_headers_missing.inc();
+    }
+
+    /// Counts a connection that is let go of for its head. One that was only idle is none.
+    pub(crate) fn refuses_head(&self, why: Refusal) {
+        match why {
+            Refusal::Late => self.late_heads.inc(),
+            Refusal::TooLarge => self.large_heads.inc(),
+            Refusal::Idle => return,
+        };
     }
 
     /// Counts a request as being answered, until the guard is dropped.

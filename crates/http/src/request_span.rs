@@ -13,14 +13,15 @@ use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::http_metrics::{UNMATCHED, method_label};
+use crate::request_id::REQUEST_ID;
 
 /// Makes a span for each request but probes if `is_on`, and costs nothing if not.
 pub(crate) fn request_spans(is_on: bool) -> Condition<TracingLogger<RequestSpan>> {
     Condition::new(is_on, TracingLogger::new())
 }
 
-/// Names of OpenTelemetry's HTTP conventions. Neither the client's address nor any header is recorded:
-/// they would tell voters apart.
+/// Names of OpenTelemetry's HTTP conventions. Neither the client's address nor any header is recorded, for they would tell voters
+/// apart, but for the id of a request that failed, which the client is told.
 pub(crate) struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
@@ -41,6 +42,7 @@ impl RootSpanBuilder for RequestSpan {
             http.route = route,
             http.response.status_code = Empty,
             error.type = Empty,
+            request.id = Empty,
         );
         let parent = TraceContextPropagator::new().extract(&Headers(request.headers()));
         // Fails only for a span that is disabled or has started, and then there is no parent to set.
@@ -52,20 +54,23 @@ impl RootSpanBuilder for RequestSpan {
         span: Span,
         outcome: &Result<ServiceResponse<B>, actix_web::Error>,
     ) {
-        let status = match outcome {
-            Ok(response) => response.status(),
-            Err(error) => error.as_response_error().status_code(),
-        };
-        record(&span, status);
+        match outcome {
+            Ok(response) => {
+                let id = response.headers().get(REQUEST_ID);
+                record(&span, response.status(), id.and_then(|id| id.to_str().ok()));
+            }
+            Err(error) => record(&span, error.as_response_error().status_code(), None),
+        }
     }
 }
 
-fn record(span: &Span, status: StatusCode) {
+fn record(span: &Span, status: StatusCode, id: Option<&str>) {
     span.record("http.response.status_code", i64::from(status.as_u16()));
     // By the conventions, a client's mistake is no error of the server's span.
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
         span.record("error.type", status.as_str());
+        span.record("request.id", id);
     }
 }
 

@@ -30,15 +30,19 @@ use crate::cors::Cors;
 use crate::edge::{Edge, EdgeOf, Front, HotRoutes, Worker};
 use crate::error::StartError;
 use crate::exposition;
+use crate::heads::{HeadBounds, Watched};
 use crate::health::{self, Health};
 use crate::http_metrics::HttpMetrics;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::{self, AllowTable, ServedDocument};
-use crate::plain::{Accept, Bounds, Replayed, Stopping};
+use crate::plain::{Accept, Bounds, Stopping};
 use crate::problem::{Problem, ProblemCode};
 use crate::query::{QueryTable, parameters};
 use crate::request_span::request_spans;
 use crate::service::MissingPage;
+
+/// By how much actix-http's own bound of a head is longer than ours, which is to act first.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// Connections that wait in the kernel's queue: a peak comes within a second, and is not to be refused.
 const BACKLOG: u32 = 4096;
@@ -122,7 +126,7 @@ fn accept<R, H>(
     stopping: Stopping,
 ) -> Accept<
     impl ServiceFactory<
-        (Replayed, Option<SocketAddr>),
+        (Watched, Option<SocketAddr>),
         Config = (),
         Response = (),
         Error = DispatchError,
@@ -145,6 +149,11 @@ where
         keep_alive: http.keep_alive,
         body_bytes: http.body_limit_bytes,
     };
+    let heads = HeadBounds {
+        bytes: http.head_limit_bytes,
+        time: http.client_request_timeout,
+        idle: http.keep_alive,
+    };
     let front = front(public, tables);
     let worker = Rc::clone(&front.worker);
     let ends = Rc::clone(&stopping);
@@ -152,14 +161,18 @@ where
     let service = HttpService::build()
         .graceful_shutdown_signal(move || ends())
         .keep_alive(http.keep_alive)
-        .client_request_timeout(http.client_request_timeout)
+        .client_request_timeout(http.client_request_timeout + SLACK)
         .client_disconnect_timeout(Duration::from_secs(1))
+        .on_connect_ext(|io: &Watched, data| {
+            data.insert(Rc::clone(io.heads()));
+        })
         .h1(map_config(front, |()| AppConfig::default()));
     Accept {
         http: service,
         hot,
         worker,
         bounds,
+        heads,
         stopping,
     }
 }

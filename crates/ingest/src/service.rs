@@ -15,7 +15,7 @@ use vote_store::{
 };
 use vote_voters::Voters;
 
-use crate::limits::AddressLimits;
+use crate::limits::RateLimits;
 use crate::proofs::{ProofConfig, Proofs};
 use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
@@ -41,7 +41,7 @@ struct Api;
 /// The write-only service.
 pub struct Ingest {
     writer: Arc<VoteWriter>,
-    limits: AddressLimits,
+    limits: RateLimits,
     clocks: Arc<Clocks>,
     settings: Arc<Settings>,
     clock: Arc<dyn vote_domain::Clock>,
@@ -62,7 +62,7 @@ impl Service for Ingest {
     async fn start(context: &mut Context) -> Result<Self, BoxError> {
         let settings = Arc::clone(&context.settings);
         let spill = SpillDir::open(settings.spill.dir.as_deref(), context).await?;
-        let limits = AddressLimits::start(context)?;
+        let limits = RateLimits::start(context)?;
         let voters = voters::start(&settings.voters, context).await?;
         let store = Store::new(&settings.redis)?;
         check_durability(&store, settings.commit.durability).await?;

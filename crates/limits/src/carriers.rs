@@ -45,6 +45,15 @@ pub(crate) struct Rate {
     pub(crate) gcra: Gcra,
 }
 
+impl From<Quota> for Rate {
+    fn from(quota: Quota) -> Self {
+        Self {
+            quota,
+            gcra: Gcra::new(quota),
+        }
+    }
+}
+
 /// Both classes of one kind.
 pub(crate) type Level = [Option<Rate>; 2];
 
@@ -57,12 +66,7 @@ pub(crate) struct Levels {
 
 impl From<&Rates> for Levels {
     fn from(rates: &Rates) -> Self {
-        let rate = |quota: Option<Quota>| {
-            quota.map(|quota| Rate {
-                quota,
-                gcra: Gcra::new(quota),
-            })
-        };
+        let rate = |quota: Option<Quota>| quota.map(Rate::from);
         Self {
             address: [rates.address_burst, rates.address_sustained].map(rate),
             prefix: [rates.prefix_burst, rates.prefix_sustained].map(rate),

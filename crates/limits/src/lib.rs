@@ -2,11 +2,10 @@
 //!
 //! - [`Proxies`] finds a client's address behind the proxies that are trusted, and [`proxy_header`] what a proxy says of a whole
 //!   connection.
-//! - [`Limits`] asks the limits of an address and of its prefix, in two classes each: [`Verdict`].
+//! - [`Limits`] asks the limits of an address and of its prefix, and of a voter, in two classes each: [`Verdict`].
 //! - [`Carriers`] are prefixes with limits of their own, from a file.
 //!
-//! No I/O but that file's, no clock: instants are passed in. A limit of other things than addresses, such as of voters, is
-//! another [`Kind`] with another table.
+//! No I/O but that file's, no clock: instants are passed in. A limit of something else is another [`Kind`] with another table.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +20,6 @@ mod table;
 
 pub use self::address::{ClientAddress, Proxies};
 pub use self::carriers::{Carriers, CarriersError, Rates, parse_prefix};
-pub use self::limits::{Class, Kind, Limited, Limits, LimitsConfig, Verdict};
+pub use self::limits::{Class, Kind, Limited, Limits, LimitsConfig, Verdict, VoterRates};
 pub use self::proxy_protocol::{MAX_HEADER, NoHeader, ProxyHeader, proxy_header};
 pub use self::quota::{Quota, QuotaError};

@@ -1,13 +1,14 @@
-//! The limits of a client's address and of its prefix.
+//! The limits of a client's address and of its prefix, and of a voter.
 
 use std::fmt::Write as _;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::carriers::{Carriers, Level, Levels, Rates, number};
+use crate::carriers::{Carriers, Level, Levels, Rate, Rates, number};
 use crate::quota::Quota;
 use crate::table::{Place, Table};
 
@@ -18,6 +19,8 @@ pub enum Kind {
     Address,
     /// A /24 of IPv4, or a /48 of IPv6: one network.
     Prefix,
+    /// Whom a voter token names, from wherever they come.
+    Voter,
 }
 
 /// Over how long a limit counts.
@@ -31,7 +34,7 @@ pub enum Class {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Address, Self::Prefix];
+    pub const ALL: [Self; 3] = [Self::Address, Self::Prefix, Self::Voter];
 
     /// Its name in metrics and headers.
     #[must_use]
@@ -39,19 +42,23 @@ impl Kind {
         match self {
             Self::Address => "address",
             Self::Prefix => "prefix",
+            Self::Voter => "voter",
         }
     }
+}
 
-    /// What all addresses that share a limit have in common.
-    fn key(self, address: IpAddr) -> u128 {
-        let bits = match (self, address) {
-            (Self::Address, IpAddr::V4(_)) => 128,
-            (Self::Address, IpAddr::V6(_)) => 64,
-            (Self::Prefix, IpAddr::V4(_)) => 96 + 24,
-            (Self::Prefix, IpAddr::V6(_)) => 48,
-        };
-        number(address) & (u128::MAX << (128 - bits))
-    }
+/// What all addresses of one connection to the internet have in common.
+fn connection(address: IpAddr) -> u128 {
+    first_bits(address, if address.is_ipv4() { 128 } else { 64 })
+}
+
+/// What all addresses of one network have in common.
+fn network(address: IpAddr) -> u128 {
+    first_bits(address, if address.is_ipv4() { 96 + 24 } else { 48 })
+}
+
+fn first_bits(address: IpAddr, bits: u32) -> u128 {
+    number(address) & (u128::MAX << (128 - bits))
 }
 
 impl Class {
@@ -117,6 +124,17 @@ pub struct Verdict {
     pub address_untracked: bool,
     /// The same of its prefix.
     pub prefix_untracked: bool,
+    /// The same of a voter, who is not limited then.
+    pub voter_untracked: bool,
+}
+
+/// Limits of a voter, in both classes. None where there is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VoterRates {
+    /// At once.
+    pub burst: Option<Quota>,
+    /// In the long run.
+    pub sustained: Option<Quota>,
 }
 
 /// What limits are made of.
@@ -126,15 +144,21 @@ pub struct LimitsConfig {
     pub rates: Rates,
     /// What may be taken to remember who has come, in bytes: half for addresses, half for prefixes, at 16 each.
     pub memory_bytes: usize,
+    /// The limits of a voter.
+    pub voter_rates: VoterRates,
+    /// What may be taken to remember which voters have come, in bytes, at 16 each.
+    pub voter_memory_bytes: usize,
 }
 
-/// All limits by address, and what is remembered of who has come.
+/// All limits, and what is remembered of who has come.
 pub struct Limits {
     started: Instant,
     levels: Levels,
     carriers: ArcSwap<Carriers>,
     addresses: Table,
     prefixes: Table,
+    /// `None` where voters are not limited.
+    voters: Option<(Level, Table)>,
 }
 
 impl Limits {
@@ -147,6 +171,11 @@ impl Limits {
             carriers: ArcSwap::from_pointee(carriers),
             addresses: Table::new(config.memory_bytes / 2),
             prefixes: Table::new(config.memory_bytes / 2),
+            voters: (config.voter_rates != VoterRates::default()).then(|| {
+                let rates = [config.voter_rates.burst, config.voter_rates.sustained];
+                let level = rates.map(|quota| quota.map(Rate::from));
+                (level, Table::new(config.voter_memory_bytes))
+            }),
         }
     }
 
@@ -173,12 +202,15 @@ impl Limits {
             Kind::Address,
             &self.addresses,
             &levels.address,
-            address,
+            connection(address),
             now,
         );
         let shared = match &own {
             Err(_) => Ok(Asked::Nothing),
-            Ok(_) => Asked::new(Kind::Prefix, &self.prefixes, &levels.prefix, address, now),
+            Ok(_) => {
+                let network = network(address);
+                Asked::new(Kind::Prefix, &self.prefixes, &levels.prefix, network, now)
+            }
         };
         match (own, shared) {
             (Err(limited), _) => verdict.limited = Some(limited),
@@ -194,28 +226,49 @@ impl Limits {
         verdict
     }
 
+    /// Asks the limits of a voter, and counts what is cast where none is reached. `voter` is what names one: all that is kept of
+    /// it are 32 bits of a hash whose key this process has made, and tells nobody.
+    pub fn admit_voter(&self, voter: &[u8], now: Instant) -> Verdict {
+        let Some((level, table)) = &self.voters else {
+            return Verdict::default();
+        };
+        match Asked::new(Kind::Voter, table, level, voter, self.micros(now)) {
+            Ok(asked) => Verdict {
+                voter_untracked: asked.count(),
+                ..Verdict::default()
+            },
+            Err(limited) => Verdict {
+                limited: Some(limited),
+                ..Verdict::default()
+            },
+        }
+    }
+
     /// How many of that kind can be remembered.
     #[must_use]
     pub fn slots(&self, kind: Kind) -> usize {
-        self.table(kind).slots()
+        self.table(kind).map_or(0, Table::slots)
     }
 
     /// About how many of that kind are remembered now.
     #[must_use]
     pub fn slots_in_use(&self, kind: Kind, now: Instant) -> usize {
-        self.table(kind).in_use(self.micros(now))
+        let now = self.micros(now);
+        self.table(kind).map_or(0, |table| table.in_use(now))
     }
 
     /// What all that is remembered takes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        Kind::ALL.map(|kind| self.table(kind).bytes()).iter().sum()
+        let bytes = Kind::ALL.map(|kind| self.table(kind).map_or(0, Table::bytes));
+        bytes.iter().sum()
     }
 
-    fn table(&self, kind: Kind) -> &Table {
+    fn table(&self, kind: Kind) -> Option<&Table> {
         match kind {
-            Kind::Address => &self.addresses,
-            Kind::Prefix => &self.prefixes,
+            Kind::Address => Some(&self.addresses),
+            Kind::Prefix => Some(&self.prefixes),
+            Kind::Voter => self.voters.as_ref().map(|(_, table)| table),
         }
     }
 
@@ -239,13 +292,13 @@ impl<'t> Asked<'t> {
         kind: Kind,
         table: &'t Table,
         level: &Level,
-        address: IpAddr,
+        key: impl Hash,
         now: u64,
     ) -> Result<Self, Limited> {
         if level.iter().all(Option::is_none) {
             return Ok(Self::Nothing);
         }
-        let Some(place) = table.place(kind.key(address), now) else {
+        let Some(place) = table.place(key, now) else {
             return Ok(Self::Untracked);
         };
         let mut times = place.times;

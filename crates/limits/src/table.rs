@@ -8,7 +8,7 @@
 //! Two are taken for one where place and 32 bits agree: with a million of them by a chance of two in a thousand that there is such a
 //! pair at all.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -94,7 +94,7 @@ impl<S: BuildHasher> Table<S> {
     }
 
     /// The slot of that key: its own, or a free one. `None` where there is neither.
-    pub(crate) fn place(&self, key: u128, now: u64) -> Option<Place<'_>> {
+    pub(crate) fn place(&self, key: impl Hash, now: u64) -> Option<Place<'_>> {
         let hash = self.hasher.hash_one(key);
         let (shard, [first, second], tag) = self.places(hash);
         let shard = self.shards[shard].lock();
@@ -241,16 +241,16 @@ mod tests {
     #[test]
     fn times_are_kept_until_both_have_passed() {
         let table = Table::new(MIB);
-        let place = table.place(7, 100).expect("room");
+        let place = table.place(7_u128, 100).expect("room");
         assert_eq!(place.times, [0, 0]);
         place.keep([200, 300]);
-        let times = |now| table.place(7, now).expect("room").times;
+        let times = |now| table.place(7_u128, now).expect("room").times;
         assert_eq!(times(100), [200, 300]);
         assert_eq!(times(299), [200, 300]);
         assert_eq!(times(300), [0, 0]);
-        assert_eq!(table.place(8, 100).expect("room").times, [0, 0]);
-        table.place(9, 0).expect("room").keep([u64::MAX, 0]);
-        assert_eq!(table.place(9, 1).expect("room").times, [LATEST, 0]);
+        assert_eq!(table.place(8_u128, 100).expect("room").times, [0, 0]);
+        table.place(9_u128, 0).expect("room").keep([u64::MAX, 0]);
+        assert_eq!(table.place(9_u128, 1).expect("room").times, [LATEST, 0]);
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn it_is_nearly_full_before_anybody_is_turned_away() {
         let table = Table::new(4 * MIB);
-        let mut taken = 0;
+        let mut taken = 0_u128;
         while let Some(place) = table.place(taken, 0) {
             place.keep([10, 0]);
             taken += 1;
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn counted_in_part_it_is_about_right() {
         let table = Table::new(4 * MIB);
-        for key in 0..100_000 {
+        for key in 0..100_000_u128 {
             table.place(key, 0).expect("room").keep([10, 0]);
         }
         let counted = table.in_use(5);

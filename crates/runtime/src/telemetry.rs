@@ -27,6 +27,9 @@ use crate::settings::{LogFormat, LogSettings, ServiceName};
 /// Longest time that spans still in memory may take to be exported at exit.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The library whose events are of what clients do: lines only where `log.level` names it.
+const CLIENTS_FAULTS: &str = "actix_http";
+
 /// Why logs or traces could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -137,7 +140,11 @@ fn events<S>(level: &str) -> Result<impl Filter<S> + use<S>, TelemetryError> {
     let filter = EnvFilter::builder()
         .parse(level)
         .map_err(|error| TelemetryError::Level(error.to_string()))?;
-    let is_event = filter_fn(|metadata| metadata.is_event());
+    // actix-http has an error for each request that is none: whoever sends such ones would fill the disk.
+    let is_asked_for = level.contains(CLIENTS_FAULTS);
+    let is_event = filter_fn(move |metadata| {
+        metadata.is_event() && (is_asked_for || !metadata.target().starts_with(CLIENTS_FAULTS))
+    });
     Ok(filter.and(is_event.with_max_level_hint(LevelFilter::TRACE)))
 }
 

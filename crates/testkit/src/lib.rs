@@ -10,6 +10,7 @@ mod child;
 mod cluster;
 mod eventually;
 pub mod fixtures;
+pub mod hostile;
 mod http_proxy;
 mod newer;
 mod otlp;

@@ -62,6 +62,9 @@ impl Metrics {
         let counter = |family: &Family<ResultLabel, Counter>, result| {
             family.get_or_create(&ResultLabel::new(result)).clone()
         };
+        for result in Refused::LABELS {
+            counter(&tokens, result);
+        }
         Self {
             seen: counter(&tokens, "seen"),
             verified: counter(&tokens, "verified"),

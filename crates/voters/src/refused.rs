@@ -25,6 +25,15 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// All names in metrics, so that what has not happened yet is zero.
+    pub(crate) const LABELS: [&str; 5] = [
+        Self::Invalid.label(),
+        Self::Expired.label(),
+        Self::NotYetValid.label(),
+        Self::WrongAudience.label(),
+        Self::KeysUnavailable.label(),
+    ];
+
     /// Its name in metrics.
     pub(crate) const fn label(self) -> &'static str {
         match self {

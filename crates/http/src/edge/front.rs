@@ -16,7 +16,7 @@ use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, EitherBody};
 use actix_web::dev::{AppConfig, Payload, RequestHead, Response, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use futures_util::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
 
@@ -24,8 +24,10 @@ use super::sliced::Sliced;
 use super::worker::{Measured, Worker};
 use super::write::{WriteHead, WritePath, Written};
 use crate::bodies::{BodyLimits, check, read};
+use crate::heads::{Answering, Heads};
 use crate::http_metrics::{RouteKey, method_label};
 use crate::problem::Problem;
+use crate::request_id::REQUEST_ID;
 
 /// What a service answers before its routes. They have the same operations: they are asked wherever a request needs more than
 /// is done here.
@@ -129,11 +131,34 @@ where
 {
     type Response = Response<Sliced<EitherBody<B>>>;
     type Error = A::Error;
-    type Future = FrontFuture<A::Future>;
+    type Future = Answered<A::Future>;
 
     actix_service::forward_ready!(app);
 
     fn call(&self, mut request: Request) -> Self::Future {
+        let heads = request.conn_data::<Rc<Heads>>().cloned();
+        Answered {
+            answering: heads.map(|heads| heads.begin(body_length(&mut request))),
+            answer: self.answer(request),
+        }
+    }
+}
+
+/// How long a request's body is, where that is said.
+fn body_length(request: &mut Request) -> Option<usize> {
+    if matches!(request.payload(), Payload::None) {
+        return Some(0);
+    }
+    let length = request.head().headers.get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+impl<A, H, B> FrontService<A, H>
+where
+    A: Service<Request, Response = ServiceResponse<B>>,
+    H: HotRoutes,
+{
+    fn answer(&self, mut request: Request) -> FrontFuture<A::Future> {
         let Some(hot) = &self.hot else {
             return FrontFuture::App {
                 answer: self.app.call(request),
@@ -208,7 +233,10 @@ impl Asked {
             Err(problem) => Err(problem),
         };
         let method = self.measured.method;
-        let answer = answered.unwrap_or_else(|it| worker.problem(&it, method, path.pattern));
+        let answer = answered.unwrap_or_else(|it| {
+            let given = head.headers.get(REQUEST_ID).map(HeaderValue::as_bytes);
+            worker.problem(&it, (method, path.pattern), given)
+        });
         let mut answer = Response::from(answer);
         let route = known(path.pattern);
         worker.finish(&head.headers, answer.head_mut(), self.measured, route);
@@ -219,6 +247,31 @@ impl Asked {
 /// A route whose pattern lives as long as the process.
 fn known(pattern: &'static str) -> (RouteKey, impl FnOnce() -> Option<String>) {
     (RouteKey::of_name(pattern), || Some(pattern.to_owned()))
+}
+
+pin_project! {
+    /// The answer of one request, which is being answered until it is sent.
+    pub(crate) struct Answered<F> {
+        #[pin]
+        answer: FrontFuture<F>,
+        answering: Option<Answering>,
+    }
+}
+
+impl<F, B, E> Future for Answered<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, E>>,
+{
+    type Output = Result<Response<Sliced<EitherBody<B>>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answering = this.answering;
+        this.answer.poll(context).map_ok(|answer| {
+            let answering = answering.take();
+            answer.map_body(|_head, body| body.keep(answering))
+        })
+    }
 }
 
 pin_project! {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
 
 /// Errors of one worker that are logged within [`LOG_INTERVAL`]; the rest is counted, so that an outage
 /// under load does not fill disks.
@@ -16,6 +17,7 @@ pub(super) struct Failed<'a> {
     pub(super) method: &'static str,
     pub(super) route: &'a str,
     pub(super) status: StatusCode,
+    pub(super) id: &'a HeaderValue,
 }
 
 /// Lets the first errors of a second through to the log and counts the rest.
@@ -48,6 +50,7 @@ impl LogLimit {
             http.route = failed.route,
             http.method = failed.method,
             http.status = failed.status.as_u16(),
+            request.id = failed.id.to_str().unwrap_or_default(),
             suppressed = self.suppressed.replace(0),
             error = cause,
             "request failed"

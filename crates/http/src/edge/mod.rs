@@ -131,7 +131,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = match (this.refused.take(), this.inner.as_pin_mut()) {
-            (Some(refused), _) => refused.map_into_right_body(),
+            (Some(refused), _) => this.worker.refused(refused).map_into_right_body(),
             (None, Some(inner)) => match inner.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 // actix makes a response of every handler's error; only a middleware of ours could end here.

@@ -7,6 +7,8 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 use pin_project_lite::pin_project;
 
+use crate::heads::Answering;
+
 /// Up to this size a body is handed over whole.
 const WHOLE: usize = 64 * 1024;
 
@@ -21,6 +23,8 @@ pin_project! {
         #[pin]
         body: B,
         rest: Bytes,
+        // The request is being answered until this goes.
+        answering: Option<Answering>,
     }
 }
 
@@ -29,7 +33,13 @@ impl<B> Sliced<B> {
         Self {
             body,
             rest: Bytes::new(),
+            answering: None,
         }
+    }
+
+    /// Keeps this for as long as there is something to send.
+    pub(super) fn keep(self, answering: Option<Answering>) -> Self {
+        Self { answering, ..self }
     }
 }
 

@@ -8,18 +8,25 @@ use actix_web::ResponseError as _;
 use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{ResponseHead, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, ORIGIN};
+use actix_web::http::header::{
+    ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::http::{ConnectionType, StatusCode};
 
 use super::log_limit::{Failed, LogLimit};
 use crate::bodies::payload_problem;
 use crate::clients::Clients;
 use crate::cors::Cors;
+use crate::heads::Refusal;
 use crate::http_metrics::{ActiveRequest, HandleCache, HttpMetrics, RouteKey, method_label};
 use crate::lifecycle::Lifecycle;
 use crate::openapi::AllowTable;
 use crate::problem::{PROBLEM_JSON, Problem, ProblemCode};
 use crate::query::QueryTable;
+use crate::request_id::{REQUEST_ID, RequestIds};
+
+/// No browser is to guess at what an answer is.
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// What the edge is made of; the same in each worker.
 #[derive(Clone)]
@@ -38,6 +45,7 @@ pub(crate) struct Worker {
     pub(super) edge: Edge,
     handles: RefCell<HandleCache>,
     log: LogLimit,
+    ids: RequestIds,
     has_missed_headers: Cell<bool>,
 }
 
@@ -54,6 +62,7 @@ impl Worker {
         Self {
             handles: RefCell::new(HandleCache::new(edge.metrics.clone())),
             log: LogLimit::new(),
+            ids: RequestIds::new(),
             has_missed_headers: Cell::new(false),
             edge,
         }
@@ -71,20 +80,25 @@ impl Worker {
     ) -> ServiceResponse<EitherBody<B>> {
         let status = response.status();
         if status.is_client_error() || status.is_server_error() {
-            self.error(response)
+            let id = self.id_of(&response);
+            let mut response = self.error(response, &id);
+            response.headers_mut().insert(REQUEST_ID, id);
+            response
         } else {
             response.map_into_left_body()
         }
     }
 
-    /// The answer to a request of a known route that ended with a problem. Logs its cause, once.
+    /// The answer to a request of a known route that ended with a problem. Logs its cause, once. `given` is the id that the client has
+    /// given to the request.
     pub(crate) fn problem(
         &self,
         problem: &Problem,
-        method: &'static str,
-        route: &str,
+        (method, route): (&'static str, &str),
+        given: Option<&[u8]>,
     ) -> HttpResponse {
-        let answer = problem.error_response();
+        let mut answer = problem.error_response();
+        let id = self.ids.of(given);
         if let Some(cause) = problem.cause() {
             let status = answer.status();
             self.log.error(
@@ -92,11 +106,25 @@ impl Worker {
                     method,
                     route,
                     status,
+                    id: &id,
                 },
                 cause,
             );
         }
+        answer.headers_mut().insert(REQUEST_ID, id);
         answer
+    }
+
+    /// The same of one that was refused before the routes.
+    pub(super) fn refused<B>(&self, mut response: ServiceResponse<B>) -> ServiceResponse<B> {
+        let id = self.id_of(&response);
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    fn id_of<B>(&self, response: &ServiceResponse<B>) -> HeaderValue {
+        let given = response.request().headers().get(REQUEST_ID);
+        self.ids.of(given.map(HeaderValue::as_bytes))
     }
 
     /// Adds to an answer's head what every answer has, and measures it. `pattern` is called only for a route that was not seen
@@ -111,6 +139,7 @@ impl Worker {
         self.edge
             .cors
             .apply(asked.get(ORIGIN), answer.headers_mut());
+        answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if self.closes_after(answer.status) {
             answer.set_connection_type(ConnectionType::Close);
         }
@@ -157,6 +186,11 @@ impl Worker {
         }
     }
 
+    /// Counts a connection that is let go of for its head.
+    pub(crate) fn refuses_head(&self, why: Refusal) {
+        self.edge.metrics.refuses_head(why);
+    }
+
     /// Whether the process has been asked to stop.
     pub(crate) fn is_draining(&self) -> bool {
         self.edge.lifecycle.is_draining()
@@ -166,25 +200,30 @@ impl Worker {
     fn error<B: MessageBody + 'static>(
         &self,
         response: ServiceResponse<B>,
+        id: &HeaderValue,
     ) -> ServiceResponse<EitherBody<B>> {
         let problem = response
             .response()
             .error()
             .and_then(|error| error.as_error::<Problem>());
         if let Some(cause) = problem.and_then(Problem::cause) {
-            self.log_of(&response, cause);
+            self.log_of(&response, id, cause);
         }
         if problem.is_some() || has_own_body(&response) {
             return response.map_into_left_body();
         }
-        let problem = self.replacement(&response);
+        let problem = self.replacement(&response, id);
         let (request, _replaced) = response.into_parts();
         let answer: HttpResponse = problem.error_response();
         ServiceResponse::new(request, answer).map_into_right_body()
     }
 
     /// The problem for an error answer that actix, or a library on it, has made.
-    fn replacement<B: MessageBody>(&self, response: &ServiceResponse<B>) -> Problem {
+    fn replacement<B: MessageBody>(
+        &self,
+        response: &ServiceResponse<B>,
+        id: &HeaderValue,
+    ) -> Problem {
         let status = response.status();
         let error = response.response().error();
         if let Some(error) = error.and_then(|error| error.as_error::<PayloadError>()) {
@@ -193,7 +232,7 @@ impl Worker {
         if status.is_server_error()
             && let Some(error) = error
         {
-            self.log_of(response, &error.to_string());
+            self.log_of(response, id, &error.to_string());
         }
         let code = ProblemCode::of_status(status);
         if code == ProblemCode::MethodNotAllowed {
@@ -206,13 +245,14 @@ impl Worker {
         Problem::new(code)
     }
 
-    fn log_of<B>(&self, response: &ServiceResponse<B>, cause: &str) {
+    fn log_of<B>(&self, response: &ServiceResponse<B>, id: &HeaderValue, cause: &str) {
         let request = response.request();
         let route = request.match_pattern();
         let failed = Failed {
             method: method_label(request.method()),
             route: route.as_deref().unwrap_or(crate::http_metrics::UNMATCHED),
             status: response.status(),
+            id,
         };
         self.log.error(failed, cause);
     }

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 
 use super::connection::{Bounds, Connections, Ended};
 use super::proxied::{HeaderRead, Proxied, read_header};
-use super::replayed::Replayed;
 use crate::edge::{HotRoutes, Worker};
+use crate::heads::{HeadBounds, Refusal, Replayed, Watched};
 
 /// Gives a future that resolves when connections that are idle are to be closed.
 pub(crate) type Stopping = Rc<dyn Fn() -> LocalBoxFuture<'static, ()>>;
@@ -24,12 +24,13 @@ pub(crate) struct Accept<F, H> {
     pub(crate) hot: Option<H>,
     pub(crate) worker: Rc<Worker>,
     pub(crate) bounds: Bounds,
+    pub(crate) heads: HeadBounds,
     pub(crate) stopping: Stopping,
 }
 
 impl<F, H> ServiceFactory<TcpStream> for Accept<F, H>
 where
-    F: ServiceFactory<(Replayed, Option<SocketAddr>), Config = (), Response = ()>,
+    F: ServiceFactory<(Watched, Option<SocketAddr>), Config = (), Response = ()>,
     F::Future: 'static,
     F::Service: 'static,
     H: HotRoutes,
@@ -44,6 +45,7 @@ where
     fn new_service(&self, (): ()) -> Self::Future {
         let http = self.http.new_service(());
         let (worker, bounds) = (Rc::clone(&self.worker), self.bounds);
+        let watch = Watch::new(self.heads, &self.worker);
         let hot = self.hot.clone();
         let plain = hot.and_then(|hot| Connections::new(hot, Rc::clone(&self.worker), self.bounds));
         let plain = plain.map(Rc::new);
@@ -54,9 +56,32 @@ where
                 plain,
                 worker,
                 bounds,
+                watch,
                 stopping,
             })
         })
+    }
+}
+
+/// Watches what actix-http reads.
+#[derive(Clone)]
+struct Watch {
+    bounds: HeadBounds,
+    refuses: Rc<dyn Fn(Refusal)>,
+}
+
+impl Watch {
+    fn new(bounds: HeadBounds, worker: &Rc<Worker>) -> Self {
+        let worker = Rc::clone(worker);
+        Self {
+            bounds,
+            refuses: Rc::new(move |why| worker.refuses_head(why)),
+        }
+    }
+
+    fn over(&self, io: TcpStream, read: Vec<u8>) -> Watched {
+        let io = Replayed::new(io, read);
+        Watched::new(io, self.bounds, Rc::clone(&self.refuses))
     }
 }
 
@@ -66,12 +91,13 @@ pub(crate) struct AcceptService<S, H> {
     plain: Option<Rc<Connections<H>>>,
     worker: Rc<Worker>,
     bounds: Bounds,
+    watch: Watch,
     stopping: Stopping,
 }
 
 impl<S, H> Service<TcpStream> for AcceptService<S, H>
 where
-    S: Service<(Replayed, Option<SocketAddr>), Response = ()> + 'static,
+    S: Service<(Watched, Option<SocketAddr>), Response = ()> + 'static,
     H: HotRoutes,
 {
     type Response = ();
@@ -88,6 +114,7 @@ where
         }
         let from = io.peer_addr().ok();
         let (plain, http) = (self.plain.clone(), Rc::clone(&self.http));
+        let watch = self.watch.clone();
         if self.worker.clients().is_proxied(from) {
             let (worker, patience) = (Rc::clone(&self.worker), self.bounds.first);
             let stopping = Rc::clone(&self.stopping);
@@ -96,7 +123,7 @@ where
                     match read_header(&mut io, patience, pin!(stopping())).await {
                         HeaderRead::Whole(Proxied { from: behind, rest }) => {
                             let from = behind.or(from);
-                            serve(plain, http, io, (from, rest), stopping()).await
+                            serve(plain, (http, watch), io, (from, rest), stopping()).await
                         }
                         HeaderRead::Missing => {
                             worker.misses_proxy_header();
@@ -109,12 +136,12 @@ where
         }
         if plain.is_none() {
             return Served::Http {
-                served: self.http.call((Replayed::new(io, Vec::new()), from)),
+                served: self.http.call((watch.over(io, Vec::new()), from)),
             };
         }
         let begin = (from, Vec::new());
         Served::Ours {
-            served: Box::pin(serve(plain, http, io, begin, (self.stopping)())),
+            served: Box::pin(serve(plain, (http, watch), io, begin, (self.stopping)())),
         }
     }
 }
@@ -122,13 +149,13 @@ where
 /// Serves a connection: from whom it comes, and what was read of it already.
 async fn serve<S, H>(
     plain: Option<Rc<Connections<H>>>,
-    http: Rc<S>,
+    (http, watch): (Rc<S>, Watch),
     mut io: TcpStream,
     (from, read): (Option<SocketAddr>, Vec<u8>),
     stopping: LocalBoxFuture<'static, ()>,
 ) -> Result<(), S::Error>
 where
-    S: Service<(Replayed, Option<SocketAddr>), Response = ()>,
+    S: Service<(Watched, Option<SocketAddr>), Response = ()>,
     H: HotRoutes,
 {
     let ended = match plain {
@@ -138,7 +165,7 @@ where
     match ended {
         Ended::Closed => Ok(()),
         // On its own, so that a connection that stays here is small.
-        Ended::HandedOver(read) => Box::pin(http.call((Replayed::new(io, read), from))).await,
+        Ended::HandedOver(read) => Box::pin(http.call((watch.over(io, read), from))).await,
     }
 }
 

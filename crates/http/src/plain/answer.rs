@@ -83,11 +83,6 @@ impl Answers {
         self.write(status, close, &lines, &body, out);
     }
 
-    /// Appends the answer to who has sent no request in time.
-    pub(super) fn late(&self, out: &mut Vec<u8>) {
-        self.write(StatusCode::REQUEST_TIMEOUT, true, b"", b"", out);
-    }
-
     fn write(&self, status: StatusCode, close: bool, lines: &[u8], body: &[u8], out: &mut Vec<u8>) {
         out.reserve(192 + lines.len() + body.len());
         out.extend_from_slice(b"HTTP/1.1 ");
@@ -99,7 +94,7 @@ impl Answers {
             out.extend_from_slice(b"connection: close\r\n");
         }
         out.extend_from_slice(lines);
-        out.extend_from_slice(b"date: ");
+        out.extend_from_slice(b"x-content-type-options: nosniff\r\ndate: ");
         self.write_date(out);
         out.extend_from_slice(b"\r\n\r\n");
         out.extend_from_slice(body);

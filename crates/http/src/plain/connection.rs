@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::answer::Answers;
 use super::request::Plain;
 use crate::edge::{HotRoutes, Measured, Worker, WritePath};
+use crate::heads::{Refusal, bare};
 use crate::http_metrics::RouteKey;
 
 /// What is read at once: a request that is longer is not plain. Nearly all are shorter, of browsers as well.
@@ -101,8 +103,8 @@ impl<H: HotRoutes> Connections<H> {
                 Came::Bytes => {}
                 Came::End => return Ended::Closed,
                 Came::Idle if answered.is_none() => {
-                    let mut out = Vec::new();
-                    self.answers.late(&mut out);
+                    self.worker.refuses_head(Refusal::Late);
+                    let out = bare(StatusCode::REQUEST_TIMEOUT);
                     let _gone = io.write_all(&out).await;
                     return close(io).await;
                 }
@@ -173,7 +175,8 @@ impl<H: HotRoutes> Connections<H> {
                 (status, close)
             }
             Err(problem) => {
-                let response = self.worker.problem(&problem, measured.method, pattern);
+                let route = (measured.method, pattern);
+                let response = self.worker.problem(&problem, route, plain.request_id);
                 let status = response.status();
                 let close = self.worker.closes_after(status);
                 self.answers

@@ -8,9 +8,7 @@ mod accept;
 mod answer;
 mod connection;
 mod proxied;
-mod replayed;
 mod request;
 
 pub(crate) use self::accept::{Accept, Stopping};
 pub(crate) use self::connection::Bounds;
-pub(crate) use self::replayed::Replayed;

@@ -14,6 +14,8 @@ pub(super) struct Plain<'a> {
     pub(super) part: &'a str,
     pub(super) head: WriteHead<'a>,
     pub(super) origin: Option<&'a [u8]>,
+    /// The id that its client has given to it.
+    pub(super) request_id: Option<&'a [u8]>,
     pub(super) body: &'a [u8],
 }
 
@@ -26,6 +28,7 @@ struct Headers<'a> {
     key: Option<&'a [u8]>,
     authorization: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
+    request_id: Option<&'a [u8]>,
 }
 
 impl<'a> Plain<'a> {
@@ -71,6 +74,7 @@ impl<'a> Plain<'a> {
                 client: client(all),
             },
             origin: headers.origin,
+            request_id: headers.request_id,
             body,
         })
     }
@@ -94,6 +98,7 @@ impl<'a> Headers<'a> {
                     return None;
                 }
                 12 if is("content-type") => &mut found.content_type,
+                12 if is("x-request-id") => &mut found.request_id,
                 13 if is("authorization") => &mut found.authorization,
                 14 if is("content-length") => &mut found.length,
                 15 if is("idempotency-key") => &mut found.key,
@@ -127,6 +132,8 @@ fn digits(value: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PATH: WritePath = WritePath {
@@ -218,5 +225,35 @@ mod tests {
         assert_eq!(plain(LINE, empty, ""), None);
         let many = format!("{HEADERS}{}", "a: b\r\n".repeat(31));
         assert_eq!(plain(LINE, &many, "ana"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(Plain::parse(&bytes, PATH, 8, |_| None).is_none());
+        }
+
+        /// A vote of which a byte was changed: what is taken for one is whole, alone, and within the limit.
+        #[test]
+        fn what_was_changed_is_one_request_or_none(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let text = format!("{LINE}\r\n{HEADERS}Idempotency-Key: k\r\nX-Request-Id: i\r\n\r\nana");
+            let mut bytes = text.into_bytes();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            if let Some(found) = Plain::parse(&bytes, PATH, 8, |_| None) {
+                prop_assert!(bytes.ends_with(found.body) && found.body.len() == 3);
+                prop_assert!(found.part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+            }
+        }
+
+        /// However it is cut: the begin of a request is none, and neither are two.
+        #[test]
+        fn a_part_of_a_request_is_none(end in any::<prop::sample::Index>()) {
+            let text = format!("{LINE}\r\n{HEADERS}\r\nana");
+            let cut = &text.as_bytes()[..end.index(text.len())];
+            prop_assert!(Plain::parse(cut, PATH, 8, |_| None).is_none());
+            let more = [text.as_bytes(), cut].concat();
+            prop_assert_eq!(Plain::parse(&more, PATH, 8, |_| None).is_some(), cut.is_empty());
+        }
     }
 }

@@ -56,6 +56,9 @@ pub fn responses(codes: &[ProblemCode]) -> ProblemResponses {
         .collect()
 }
 
+const REQUEST_ID: &str = "The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and \
+    `_`, or else a new one.";
+
 fn response(codes: &[ProblemCode]) -> Response {
     let description: Vec<String> = codes
         .iter()
@@ -75,7 +78,8 @@ fn response(codes: &[ProblemCode]) -> Response {
         .build();
     let mut response = ResponseBuilder::new()
         .description(description.join("\n\n"))
-        .content(PROBLEM_JSON, content);
+        .content(PROBLEM_JSON, content)
+        .header("X-Request-Id", text_header(REQUEST_ID));
     if codes.iter().any(|code| code.retry_after_s().is_some()) {
         let retry_after = text_header("Seconds to wait before asking again.");
         response = response.header("Retry-After", retry_after);

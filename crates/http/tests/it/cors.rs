@@ -9,7 +9,7 @@ use crate::support::{Answer, Connection, Sample, ask, ask_with, start};
 
 const NO_GRACE: (&str, &str) = ("VOTE__SHUTDOWN__GRACE_MS", "0");
 const ORIGINS: &str = "VOTE__HTTP__CORS_ALLOWED_ORIGINS";
-const EXPOSED: &str = "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate";
+const EXPOSED: &str = "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
 
 async fn service(origins: &str, over: &[(&str, &str)]) -> Running<Sample> {
     let mut settings = vec![

@@ -10,6 +10,7 @@ mod http;
 mod plain;
 mod problems;
 mod process;
+mod request_ids;
 mod requests;
 mod support;
 mod unread;

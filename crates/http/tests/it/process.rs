@@ -311,10 +311,9 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
     }
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let parent = format!("traceparent: 00-{trace}-b7ad6b7169203331-01\r\n");
-    assert_eq!(
-        ask_with(address, "GET /v1/boom", &parent, "").await.status,
-        500
-    );
+    let answer = ask_with(address, "GET /v1/boom", &parent, "").await;
+    assert_eq!(answer.status, 500);
+    let request_id = answer.header("x-request-id").expect("an id");
 
     let within = process.line("about to fail");
     assert_eq!(within["trace_id"], trace);
@@ -322,6 +321,7 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
     let failed = process.line("request failed");
     assert_eq!(failed["error"], "the-inner-cause");
     assert_eq!(failed["http.route"], "/v1/boom");
+    assert_eq!(failed["request.id"], request_id);
     // Logged within the request's span, so that the line leads to its trace.
     assert_eq!(failed["trace_id"], trace);
     assert_eq!(failed["span_id"], within["span_id"]);
@@ -345,6 +345,7 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
     let contains = |needle: &[u8]| body.windows(needle.len()).any(|window| window == needle);
     assert!(contains(&id), "the caller's trace id");
     assert!(contains(b"GET /v1/boom"), "the span's name");
+    assert!(contains(request_id.as_bytes()), "what the client was told");
     assert!(
         !contains(b"/readyz") && !contains(b"/healthz"),
         "probes make no spans"
@@ -354,6 +355,30 @@ async fn a_cause_is_logged_once_and_traces_join_those_of_the_caller() {
         "the standard variables"
     );
     assert!(contains(b"1.2.3"), "the service's version");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_logged_only_if_that_is_asked_for() {
+    for (level, is_logged) in [("info", false), ("info,actix_http=info", true)] {
+        let mut process = Process::start(&[
+            ("VOTE__SHUTDOWN__GRACE_MS", "0"),
+            ("VOTE__LOG__LEVEL", level),
+        ]);
+        let address = process.address();
+        for _ in 0..20 {
+            let none = ask_with(address, "GET /healthz", "Content-Length: x\r\n", "").await;
+            assert_eq!(none.status, 400);
+        }
+        process.signal(Signal::TERM);
+        process.line("drained");
+        assert_eq!(process.exit_code(), Some(0));
+        let of_library = |line: &&Value| {
+            let target = line["target"].as_str();
+            target.is_some_and(|target| target.starts_with("actix_http"))
+        };
+        let lines = process.seen.iter().filter(of_library).count();
+        assert_eq!(lines > 0, is_logged, "{level}: {lines}");
+    }
 }
 
 #[tokio::test]

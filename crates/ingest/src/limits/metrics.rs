@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use vote_limits::{Carriers, Class, Kind, Limited, Limits};
 
+const KINDS: usize = Kind::ALL.len();
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
     kind: &'static str,
@@ -22,10 +24,10 @@ struct KindLabels {
 #[derive(Clone)]
 pub(super) struct LimitMetrics {
     /// By kind and class, in their order.
-    limited: [[Counter; 2]; 2],
-    untracked: [Counter; 2],
-    slots: [Gauge; 2],
-    slots_in_use: [Gauge; 2],
+    limited: [[Counter; 2]; KINDS],
+    untracked: [Counter; KINDS],
+    slots: [Gauge; KINDS],
+    slots_in_use: [Gauge; KINDS],
     table_bytes: Gauge,
     prefixes: Gauge,
     file_refused: Gauge,
@@ -58,12 +60,12 @@ impl LimitMetrics {
         };
         registry.register(
             "vote_limits_limited_votes",
-            "Votes that were answered 429 because the limit of their address or prefix was reached",
+            "Votes that were answered 429 because the limit of their address, prefix or voter was reached",
             limited,
         );
         registry.register(
             "vote_limits_untracked_votes",
-            "Votes for whose address or prefix the table of limits had no place, so that its limit was not asked",
+            "Votes for whose address, prefix or voter the table of limits had no place, so that its limit was not asked",
             untracked,
         );
         registry.register("vote_limits_slots", "Places of the table of limits", slots);
@@ -124,7 +126,7 @@ impl LimitMetrics {
         }
     }
 
-    pub(super) fn in_use(&self, counted: [usize; 2]) {
+    pub(super) fn in_use(&self, counted: [usize; KINDS]) {
         for (count, gauge) in counted.into_iter().zip(&self.slots_in_use) {
             gauge.set(whole(count));
         }

@@ -1,4 +1,5 @@
-//! How often votes may come from an address: asked before anything of a vote is read.
+//! How often votes may come: from an address, which is asked before anything of a vote is read, and of a voter, which is asked once
+//! the token has been verified.
 
 mod metrics;
 mod watch;
@@ -8,18 +9,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use vote_http::{BoxError, Context, Problem, RateFields};
-use vote_limits::{Carriers, Kind, Limited, Limits};
+use vote_limits::{Carriers, Kind, Limited, Limits, Verdict};
 
 use self::metrics::LimitMetrics;
 
-/// The limits of addresses, if there are any; cheap to clone.
+/// The limits of addresses and of voters, if there are any; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct AddressLimits {
+pub(crate) struct RateLimits {
     limits: Option<Arc<Limits>>,
     metrics: LimitMetrics,
 }
 
-impl AddressLimits {
+impl RateLimits {
     /// As the settings say. Carriers are read anew from here on, until the service stops.
     ///
     /// # Errors
@@ -65,12 +66,29 @@ impl AddressLimits {
         let (Some(limits), Some(client)) = (&self.limits, client) else {
             return Ok(());
         };
-        let verdict = limits.admit(client, Instant::now());
+        self.judge(limits.admit(client, Instant::now()))
+    }
+
+    /// Asks the limits of the voter whom a token names, and counts the vote. It is the voter's in whichever poll, from wherever.
+    ///
+    /// # Errors
+    /// `rate-limited`, with the limit that is reached.
+    pub(crate) fn admit_voter(&self, subject: &str) -> Result<(), Problem> {
+        let Some(limits) = &self.limits else {
+            return Ok(());
+        };
+        self.judge(limits.admit_voter(subject.as_bytes(), Instant::now()))
+    }
+
+    fn judge(&self, verdict: Verdict) -> Result<(), Problem> {
         if verdict.address_untracked {
             self.metrics.untracked(Kind::Address);
         }
         if verdict.prefix_untracked {
             self.metrics.untracked(Kind::Prefix);
+        }
+        if verdict.voter_untracked {
+            self.metrics.untracked(Kind::Voter);
         }
         match verdict.limited {
             None => Ok(()),
@@ -83,9 +101,16 @@ impl AddressLimits {
 }
 
 fn problem(limited: &Limited) -> Problem {
-    Problem::rate_limited(RateFields {
+    let problem = Problem::rate_limited(RateFields {
         policy: limited.policy(),
         rate: limited.rate(),
         retry_after_s: limited.retry_after_s,
-    })
+    });
+    match limited.kind {
+        Kind::Address | Kind::Prefix => problem,
+        Kind::Voter => problem.detail(
+            "Votes of this voter come faster than is allowed; this request recorded nothing. Try again after Retry-After, with the \
+             same Idempotency-Key.",
+        ),
+    }
 }

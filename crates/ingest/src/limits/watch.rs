@@ -23,7 +23,7 @@ pub(super) struct Watch {
 /// What was seen at one look.
 struct Seen {
     carriers: Option<Result<Carriers, CarriersError>>,
-    in_use: [usize; 2],
+    in_use: [usize; Kind::ALL.len()],
 }
 
 impl Watch {

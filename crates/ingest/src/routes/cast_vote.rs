@@ -12,7 +12,7 @@ use vote_http::{
 use vote_store::{Clocks, VoteWriter};
 use vote_voters::Voters;
 
-use crate::limits::AddressLimits;
+use crate::limits::RateLimits;
 use crate::proofs::Proofs;
 use crate::vote::{
     CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck, answer, cast,
@@ -80,7 +80,7 @@ pub const VOTES: WritePath = WritePath {
 #[derive(Clone)]
 pub(crate) struct Votes {
     pub(crate) writer: Arc<VoteWriter>,
-    pub(crate) limits: AddressLimits,
+    pub(crate) limits: RateLimits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) key_required: bool,
@@ -134,6 +134,7 @@ impl HotRoutes for Votes {
         let read = read_vote(head, body, open.poll(), received_at, checks)?;
         let asked = VoterCheck {
             voters: self.voters.as_deref(),
+            limits: &self.limits,
             checks,
         };
         let vote = find_voter(read, head.authorization, asked, &open, received_at).await?;

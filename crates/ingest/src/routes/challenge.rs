@@ -129,6 +129,7 @@ pub(crate) async fn challenge(
     let (poll, proofs) = (definition.id(), &votes.proofs);
     let voter = if channel.eligibility.asks_for_voter() {
         let voter = voter_of(channel, head.authorization, votes.voters.as_deref()).await?;
+        votes.limits.admit_voter(voter.subject())?;
         Some(proofs.mark(&receipt_key, poll, voter.subject()))
     } else {
         None

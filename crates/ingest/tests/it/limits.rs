@@ -49,10 +49,11 @@ async fn cast(app: &App, way: Way, lines: &[&str]) -> Answer {
     Answer::of(vote(app, way, lines)).await
 }
 
-/// An answer without what differs by the second: the headers but the date, with the times of limits.
+/// An answer without what differs each time: the headers but the date and the request's id, with the times of limits.
 fn told(answer: &Answer) -> (u16, Vec<String>, String) {
     let wait = answer.headers["retry-after"].to_str().expect("text");
-    let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
+    let headers = answer.headers.iter();
+    let headers = headers.filter(|(name, _)| *name != "date" && *name != "x-request-id");
     let line = |value: &str| value.replace(wait, "WAIT");
     let headers =
         headers.map(|(name, value)| format!("{name}: {}", line(value.to_str().expect("text"))));

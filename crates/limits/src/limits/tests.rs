@@ -28,6 +28,22 @@ fn limits(rates: [&str; 4], memory_bytes: usize, start: Instant) -> Limits {
             prefix_sustained,
         },
         memory_bytes,
+        voter_rates: VoterRates::default(),
+        voter_memory_bytes: 0,
+    };
+    Limits::new(config, Carriers::default(), start)
+}
+
+/// Limits of voters alone, at once and in the long run.
+fn voter_limits([burst, sustained]: [&str; 2], memory_bytes: usize, start: Instant) -> Limits {
+    let config = LimitsConfig {
+        rates: Rates::default(),
+        memory_bytes: 0,
+        voter_rates: VoterRates {
+            burst: quota(burst),
+            sustained: quota(sustained),
+        },
+        voter_memory_bytes: memory_bytes,
     };
     Limits::new(config, Carriers::default(), start)
 }
@@ -138,6 +154,73 @@ fn carriers_have_their_own_limits_and_keep_their_state_when_these_change() {
     assert_eq!(through(&limits, "10.0.0.1", start, 9), 0);
 }
 
+#[test]
+fn a_voter_has_a_quota_and_others_theirs_in_both_classes() {
+    let start = Instant::now();
+    let limits = voter_limits(["2/2s", "3/60s"], MIB, start);
+    let come = |voter: &[u8], at, count: usize| {
+        let comes = |_: &usize| limits.admit_voter(voter, at).limited.is_none();
+        (0..count).filter(comes).count()
+    };
+    assert_eq!(come(b"maria", start, 9), 2);
+    assert_eq!(come(b"joao", start, 9), 2);
+    assert_eq!(come(b"", start, 9), 2);
+    let limited = limits
+        .admit_voter(b"maria", start)
+        .limited
+        .expect("limited");
+    assert_eq!((limited.kind, limited.class), (Kind::Voter, Class::Burst));
+    assert_eq!(limited.policy(), r#""voter-burst";q=2;w=2"#);
+    assert_eq!(limited.rate(), r#""voter-burst";r=0;t=1"#);
+    let later = start + Duration::from_millis(1500);
+    assert_eq!(come(b"maria", later, 9), 1);
+    let limited = limits
+        .admit_voter(b"maria", later)
+        .limited
+        .expect("limited");
+    assert_eq!(limited.policy(), r#""voter-sustained";q=3;w=60"#);
+    assert_eq!(limited.rate(), r#""voter-sustained";r=0;t=19"#);
+    // Addresses are another matter.
+    assert_eq!(through(&limits, "192.0.2.1", start, 1000), 1000);
+    assert_eq!(limits.slots_in_use(Kind::Address, start), 0);
+}
+
+#[test]
+fn voters_take_no_memory_where_they_are_not_limited() {
+    let start = Instant::now();
+    let limits = limits(["1/1h", "", "", ""], MIB, start);
+    assert_eq!(limits.memory_bytes(), MIB);
+    assert_eq!(limits.slots(Kind::Voter), 0);
+    for _ in 0..100 {
+        assert_eq!(limits.admit_voter(b"maria", start), Verdict::default());
+    }
+}
+
+/// In the memory that the settings begin with, each is held to its limit; and a flood of others pushes none of them out.
+#[test]
+fn a_million_voters_are_each_held_to_their_limit_in_24_mib() {
+    let start = Instant::now();
+    let limits = voter_limits(["1/1h", ""], 24 * MIB, start);
+    let voters = || (0..1_000_000_u32).map(|index| format!("voter {index}"));
+    for voter in voters() {
+        assert_eq!(
+            limits.admit_voter(voter.as_bytes(), start),
+            Verdict::default(),
+            "{voter}"
+        );
+    }
+    let mut untracked = 0;
+    for index in 0..1_000_000_u32 {
+        let other = format!("other {index}");
+        untracked += u32::from(limits.admit_voter(other.as_bytes(), start).voter_untracked);
+    }
+    assert!(untracked > 0);
+    for voter in voters() {
+        let verdict = limits.admit_voter(voter.as_bytes(), start);
+        assert!(verdict.limited.is_some(), "{voter}");
+    }
+}
+
 /// The figure that is promised: a million, each in a prefix of its own, in 48 MiB, and each is held to its limit.
 #[test]
 fn a_million_addresses_are_each_held_to_their_limit_in_48_mib() {
@@ -159,7 +242,7 @@ fn a_million_addresses_are_each_held_to_their_limit_in_48_mib() {
     for address in addresses() {
         assert!(limits.admit(address, start).limited.is_some(), "{address}");
     }
-    for kind in Kind::ALL {
+    for kind in [Kind::Address, Kind::Prefix] {
         let in_use = limits.slots_in_use(kind, start);
         assert!((990_000..1_010_000).contains(&in_use), "{in_use}");
     }

@@ -21,7 +21,7 @@ const FIELDS: [(&str, &str); 2] = [
     ("access-control-allow-origin", PAGE),
     (
         "access-control-expose-headers",
-        "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
+        "Accept-Encoding, Allow, Content-Location, Date, ETag, Figures-Confirmed-At, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id",
     ),
 ];
 

@@ -26,7 +26,12 @@ async fn is_the_same(app: &App, path: &str, headers: &[(&str, &str)]) -> u16 {
         let mut headers: Vec<(String, String)> = answer
             .headers
             .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "date" | "figures-confirmed-at"))
+            .filter(|(name, _)| {
+                !matches!(
+                    name.as_str(),
+                    "date" | "figures-confirmed-at" | "x-request-id"
+                )
+            })
             .map(|(name, value)| {
                 let text = value.to_str().expect("text");
                 // It names the address that was asked for, with its query.

@@ -8,6 +8,7 @@ mod current;
 mod desk;
 mod feed_tokens;
 mod feeds;
+mod hostile;
 mod hot;
 mod http;
 mod lifecycle;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
-use vote_limits::{LimitsConfig, Quota, Rates, parse_prefix};
+use vote_limits::{LimitsConfig, Quota, Rates, VoterRates, parse_prefix};
 use vote_store::units;
 
 /// `limits.*`
@@ -29,6 +29,15 @@ pub struct LimitsSettings {
     /// What may be taken to remember who has come, in bytes.
     #[serde(rename = "memory_mib", deserialize_with = "units::mebibytes")]
     pub memory_bytes: usize,
+    /// Votes of a voter at once.
+    #[serde(deserialize_with = "quota")]
+    pub voter_burst: Option<Quota>,
+    /// Votes of a voter in the long run.
+    #[serde(deserialize_with = "quota")]
+    pub voter_sustained: Option<Quota>,
+    /// What may be taken to remember which voters have come, in bytes.
+    #[serde(rename = "voter_memory_mib", deserialize_with = "units::mebibytes")]
+    pub voter_memory_bytes: usize,
 }
 
 impl LimitsSettings {
@@ -41,10 +50,17 @@ impl LimitsSettings {
             prefix_burst: self.prefix_burst,
             prefix_sustained: self.prefix_sustained,
         };
-        let is_set = rates != Rates::default() || self.carriers_file.is_some();
-        is_set.then_some(LimitsConfig {
+        let voter_rates = VoterRates {
+            burst: self.voter_burst,
+            sustained: self.voter_sustained,
+        };
+        let of_addresses = rates != Rates::default() || self.carriers_file.is_some();
+        let of_voters = voter_rates != VoterRates::default();
+        (of_addresses || of_voters).then_some(LimitsConfig {
             rates,
-            memory_bytes: self.memory_bytes,
+            memory_bytes: if of_addresses { self.memory_bytes } else { 0 },
+            voter_rates,
+            voter_memory_bytes: self.voter_memory_bytes,
         })
     }
 }

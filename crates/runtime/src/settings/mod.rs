@@ -5,6 +5,7 @@
 
 mod error;
 mod feed_tokens;
+mod http;
 mod layers;
 mod limits;
 mod merge;
@@ -27,12 +28,13 @@ use self::reference::takes;
 
 pub use self::error::{Origin, SettingsError, Violation};
 pub use self::feed_tokens::{FeedToken, FeedTokensError, read_feed_tokens};
+pub use self::http::HttpSettings;
 pub use self::limits::LimitsSettings;
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::schema::schema_json;
 pub use self::sections::{
-    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LogFormat, LogSettings,
-    OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
+    AccessSettings, AdminSettings, CurrentSettings, LogFormat, LogSettings, OverlaySettings,
+    PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
     SnapshotSettings, SpillSettings, StreamSettings,
 };
 pub use self::service_name::ServiceName;
@@ -166,6 +168,11 @@ impl Settings {
         self.log.check(refuse);
         if self.http.bind == self.admin.bind && self.http.bind.port() != 0 {
             refuse("admin.bind", "is the same as http.bind");
+        }
+        let has_voters = self.voters.jwks_url.is_some() || self.voters.jwks_file.is_some();
+        if has_voters && self.voters.max_token_bytes >= self.http.head_limit_bytes {
+            let why = "is no less than http.head_limit_bytes: a token is a part of the head";
+            refuse("voters.max_token_bytes", why);
         }
     }
 }

@@ -135,6 +135,23 @@ fn the_defaults_as_a_settings_file_change_nothing() {
 }
 
 #[test]
+fn limits_of_voters_alone_take_no_memory_for_addresses() {
+    let over = [
+        ("VOTE__LIMITS__VOTER_BURST", "5/10s"),
+        ("VOTE__LIMITS__VOTER_MEMORY_MIB", "3"),
+    ];
+    let settings = load(None, &over).expect("right");
+    let limits = settings.limits.config().expect("limits");
+    let burst = limits.voter_rates.burst.expect("one");
+    assert_eq!(burst.to_string(), "5/10s");
+    assert!(limits.voter_rates.sustained.is_none());
+    assert_eq!(
+        (limits.memory_bytes, limits.voter_memory_bytes),
+        (0, 3 << 20)
+    );
+}
+
+#[test]
 fn there_are_no_limits_and_no_trusted_proxies_unless_they_are_named() {
     let defaults = load(None, &[]).expect("defaults");
     assert!(defaults.limits.config().is_none());
@@ -156,6 +173,7 @@ fn there_are_no_limits_and_no_trusted_proxies_unless_they_are_named() {
     assert_eq!(rates.prefix_sustained.expect("one").seconds(), 300);
     assert!(rates.address_sustained.is_none() && rates.prefix_burst.is_none());
     assert_eq!(limits.memory_bytes, 2 << 20);
+    assert!(limits.voter_rates.burst.is_none() && limits.voter_rates.sustained.is_none());
     let proxies = settings.http.proxies();
     assert_eq!(proxies.header(), Some("x-forwarded-for"));
     for (address, is_trusted) in [

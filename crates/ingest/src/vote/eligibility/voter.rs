@@ -8,13 +8,15 @@ use vote_voters::{Refused, Voter, Voters};
 
 use super::proof::{self, OfVoter};
 use super::{Checks, not_available};
+use crate::limits::RateLimits;
 use crate::vote::read::ReadVote;
 
-/// What voters are found by.
+/// What voters are found by, and how often they may come.
 #[derive(Clone, Copy)]
 pub(crate) struct VoterCheck<'a> {
     /// `None` where the settings say nowhere that keys of voter tokens are.
     pub(crate) voters: Option<&'a Voters>,
+    pub(crate) limits: &'a RateLimits,
     /// What the vote was read with.
     pub(crate) checks: Checks<'a>,
 }
@@ -22,7 +24,8 @@ pub(crate) struct VoterCheck<'a> {
 /// The vote as the lanes take it: with who casts it, where its channel asks for that.
 ///
 /// # Errors
-/// Where the request does not show it, or it can't be checked, or its proof of work is for somebody else's vote.
+/// Where the request does not show it, or it can't be checked, the voter comes too often, or the proof of work is for somebody
+/// else's vote.
 pub(crate) async fn find_voter(
     read: ReadVote,
     authorization: SentHeader<'_>,
@@ -37,6 +40,8 @@ pub(crate) async fn find_voter(
         return Ok(vote);
     }
     let voter = voter_of(channel, authorization, asked.voters).await?;
+    // Before the poll's own limit, which Redis has to be asked for.
+    asked.limits.admit_voter(voter.subject())?;
     if let (Some(proof), Some(proofs)) = (&proof, asked.checks.proofs) {
         let of_voter = OfVoter {
             poll: definition.id(),

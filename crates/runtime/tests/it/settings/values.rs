@@ -159,6 +159,11 @@ fn values_with_a_type_of_their_own_are_refused_with_what_they_take() {
             "1/25h",
             "takes votes in a time",
         ),
+        (
+            "VOTE__LIMITS__VOTER_BURST",
+            "5 a second",
+            "takes votes in a time, such as 5/10s, 100/1h",
+        ),
         ("VOTE__HTTP__TRUSTED_PROXIES", "proxy", "is no prefix"),
         (
             "VOTE__HTTP__TRUSTED_PROXIES",

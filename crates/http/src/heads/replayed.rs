@@ -16,8 +16,13 @@ pub(crate) struct Replayed {
 }
 
 impl Replayed {
-    pub(super) const fn new(io: TcpStream, read: Vec<u8>) -> Self {
+    pub(crate) const fn new(io: TcpStream, read: Vec<u8>) -> Self {
         Self { io, read, given: 0 }
+    }
+
+    /// Writes what is taken of these bytes at once.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.try_write(bytes)
     }
 }
 
