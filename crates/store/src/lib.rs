@@ -41,7 +41,8 @@ pub use fence::Fence;
 pub use figures::{Drained, EndedSums, Progress, ShardFigures, WriterLedger};
 pub use nodes::Unconfirmed;
 pub use operator::{
-    ListedPoll, PollOperator, RestoreError, Restored, SaveError, SealingError, TakeError, Written,
+    DecideError, ListedPoll, PollOperator, RestoreError, Restored, SaveError, SealingError,
+    TakeError, Written,
 };
 pub use server::{
     Clocks, Difference, Finding, Inspection, Measured, Problem, Program, Rights, Watched,

@@ -4,6 +4,7 @@ pub(crate) mod buckets;
 pub(crate) mod canonical;
 pub(crate) mod minute;
 pub(crate) mod percent;
+pub(crate) mod quarantine;
 pub(crate) mod sealed;
 pub(crate) mod series;
 mod settled_minutes;

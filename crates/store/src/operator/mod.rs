@@ -3,6 +3,7 @@
 mod backup;
 mod delete;
 mod poll_operator;
+mod quarantine;
 mod replay;
 mod restore;
 mod save;
@@ -11,6 +12,7 @@ mod voters;
 
 pub use backup::TakeError;
 pub use poll_operator::{ListedPoll, PollOperator};
+pub use quarantine::DecideError;
 pub use restore::{RestoreError, Restored};
 pub use save::{SaveError, Written};
 pub use seal::SealingError;

@@ -15,7 +15,7 @@ mod list;
 pub(crate) mod reason;
 mod release;
 mod reschedule;
-mod said;
+pub(crate) mod said;
 mod seal;
 mod show;
 mod visibility;

@@ -8,7 +8,7 @@ use vote_domain::{PollDefinition, wire_time};
 const INSTANT: usize = "2026-11-26T02:00:00.000Z".len();
 
 /// A refusal, and which poll it is about.
-pub(super) fn refused(definition: &PollDefinition, why: impl Display) -> Failure {
+pub(crate) fn refused(definition: &PollDefinition, why: impl Display) -> Failure {
     let why = in_zone(&why.to_string(), definition);
     Failure::refused(format!("poll `{}`: {why}", definition.id()))
 }
