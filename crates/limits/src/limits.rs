@@ -43,7 +43,8 @@ impl Kind {
     }
 
     /// What all addresses that share a limit have in common.
-    fn key(self, address: IpAddr) -> u128 {
+    #[must_use]
+    pub fn key(self, address: IpAddr) -> u128 {
         let bits = match (self, address) {
             (Self::Address, IpAddr::V4(_)) => 128,
             (Self::Address, IpAddr::V6(_)) => 64,
@@ -159,6 +160,13 @@ impl Limits {
     /// Takes other carriers. What is remembered stays.
     pub fn set_carriers(&self, carriers: Carriers) {
         self.carriers.store(Arc::new(carriers));
+    }
+
+    /// Whether an address is a carrier's: of very many people.
+    #[must_use]
+    pub fn is_carriers(&self, address: IpAddr) -> bool {
+        let carriers = self.carriers.load();
+        carriers.find(number(address.to_canonical())).is_some()
     }
 
     /// Asks all limits of an address, and counts it where none is reached.

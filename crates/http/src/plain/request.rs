@@ -25,6 +25,7 @@ struct Headers<'a> {
     content_type: Option<&'a [u8]>,
     key: Option<&'a [u8]>,
     authorization: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
 }
 
@@ -62,12 +63,17 @@ impl<'a> Plain<'a> {
             None => Some(SentHeader::Missing),
         };
         let (key, authorization) = (sent(headers.key)?, sent(headers.authorization)?);
+        let user_agent = match headers.user_agent {
+            Some(value) => text(value).map_or(SentHeader::NoText, SentHeader::Once),
+            None => SentHeader::Missing,
+        };
         Some(Self {
             part,
             head: WriteHead {
                 content_type,
                 key,
                 authorization,
+                user_agent,
                 client: client(all),
             },
             origin: headers.origin,
@@ -93,6 +99,7 @@ impl<'a> Headers<'a> {
                     }
                     return None;
                 }
+                10 if is("user-agent") => &mut found.user_agent,
                 12 if is("content-type") => &mut found.content_type,
                 13 if is("authorization") => &mut found.authorization,
                 14 if is("content-length") => &mut found.length,

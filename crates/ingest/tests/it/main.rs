@@ -13,6 +13,7 @@ mod limits;
 mod outage;
 mod proofs;
 mod servers;
+mod suspicion;
 mod tracing_export;
 mod voters;
 mod votes;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use vote_domain::{Channel, KeyDigest, PollId, ReceiptKey};
 
 use crate::proofs::Proofs;
+use crate::suspicion::{Signs, Suspicion};
 
 /// What votes are checked against beside their poll.
 #[derive(Clone, Copy)]
@@ -21,6 +22,9 @@ pub struct Checks<'a> {
 pub(crate) struct ProofCheck<'a> {
     pub(crate) proofs: &'a Proofs,
     pub(crate) receipt_key: &'a Arc<ReceiptKey>,
+    /// What is told of a proof that holds, and is odd all the same.
+    pub(crate) suspicion: &'a Suspicion,
+    pub(crate) signs: &'a Signs,
 }
 
 impl Checks<'_> {

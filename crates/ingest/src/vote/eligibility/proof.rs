@@ -26,6 +26,7 @@ pub(super) fn check(shown: &Shown<'_>, by: ProofCheck<'_>) -> Result<KeyDigest, 
     match proofs.verify(by.receipt_key, payload, &vote) {
         Ok(proof) => {
             note(Verdict::Valid);
+            by.suspicion.note_proof(by.signs, &proof, shown.received_at);
             Ok(proof.identity)
         }
         Err(error) => {

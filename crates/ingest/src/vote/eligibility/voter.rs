@@ -8,7 +8,7 @@ use vote_voters::{Refused, Voters};
 
 use super::not_available;
 
-/// Notes who casts a vote, where its channel asks for that.
+/// Notes who casts a vote, where its channel asks for that. Gives when the token was made, if it says so.
 ///
 /// # Errors
 /// Where the request does not show it, or it can't be checked.
@@ -18,10 +18,10 @@ pub(crate) async fn find_voter(
     voters: Option<&Voters>,
     open: &OpenPoll,
     received_at: Timestamp,
-) -> Result<(), Problem> {
+) -> Result<Option<i64>, Problem> {
     let channel = &open.poll().definition.channels()[usize::from(vote.channel)];
     if channel.eligibility != Eligibility::Voter {
-        return Ok(());
+        return Ok(None);
     }
     let no_keys = "and this service has no keys to check tokens with (voters.jwks_url)";
     let voters = voters.ok_or_else(|| not_available(channel, no_keys))?;
@@ -42,7 +42,7 @@ pub(crate) async fn find_voter(
             }
         },
     }
-    Ok(())
+    Ok(voter.issued_at())
 }
 
 /// The token that a request carries.
