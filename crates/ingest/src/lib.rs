@@ -9,6 +9,7 @@ mod proofs;
 mod routes;
 mod service;
 mod spill;
+mod suspicion;
 mod vote;
 mod voters;
 

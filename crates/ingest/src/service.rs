@@ -21,6 +21,7 @@ use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
 use crate::routes::challenge;
 use crate::spill::{self, Place, SpillDir};
+use crate::suspicion::Suspicion;
 use crate::voters;
 
 /// The part of the time for the drain that is kept for writing what is left over.
@@ -48,6 +49,7 @@ pub struct Ingest {
     proofs: Arc<Proofs>,
     spill: Option<SpillDir>,
     voters: Option<Arc<Voters>>,
+    suspicion: Arc<Suspicion>,
 }
 
 impl Service for Ingest {
@@ -63,6 +65,7 @@ impl Service for Ingest {
         let settings = Arc::clone(&context.settings);
         let spill = SpillDir::open(settings.spill.dir.as_deref(), context).await?;
         let limits = RateLimits::start(context)?;
+        let suspicion = Arc::new(Suspicion::start(context)?);
         let voters = voters::start(&settings.voters, context).await?;
         let store = Store::new(&settings.redis)?;
         check_durability(&store, settings.commit.durability).await?;
@@ -95,6 +98,7 @@ impl Service for Ingest {
             proofs: Arc::new(proofs),
             spill,
             voters,
+            suspicion,
         })
     }
 
@@ -150,6 +154,7 @@ impl Ingest {
             key_required: self.settings.commit.idempotency_key_required,
             voters: self.voters.clone(),
             proofs: Arc::clone(&self.proofs),
+            suspicion: Arc::clone(&self.suspicion),
         }
     }
 }

@@ -52,8 +52,9 @@ fn connection(address: IpAddr) -> u128 {
     first_bits(address, if address.is_ipv4() { 128 } else { 64 })
 }
 
-/// What all addresses of one network have in common.
-fn network(address: IpAddr) -> u128 {
+/// What all addresses of one network have in common: a /24 of IPv4, or a /48 of IPv6.
+#[must_use]
+pub fn network(address: IpAddr) -> u128 {
     first_bits(address, if address.is_ipv4() { 96 + 24 } else { 48 })
 }
 
@@ -188,6 +189,13 @@ impl Limits {
     /// Takes other carriers. What is remembered stays.
     pub fn set_carriers(&self, carriers: Carriers) {
         self.carriers.store(Arc::new(carriers));
+    }
+
+    /// Whether an address is a carrier's: of very many people.
+    #[must_use]
+    pub fn is_carriers(&self, address: IpAddr) -> bool {
+        let carriers = self.carriers.load();
+        carriers.find(number(address.to_canonical())).is_some()
     }
 
     /// Asks all limits of an address, and counts it where none is reached.

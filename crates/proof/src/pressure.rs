@@ -40,6 +40,11 @@ impl Pressure {
         self.suspect += u64::from(is_suspect);
     }
 
+    /// Notes that a vote that was noted before has come to be suspect.
+    pub fn note_suspect(&mut self) {
+        self.suspect += 1;
+    }
+
     /// What to ask for now.
     pub fn cost(&mut self, bounds: Bounds, now: Timestamp) -> u32 {
         let since = *self.since.get_or_insert(now);
@@ -87,6 +92,22 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+    }
+
+    #[test]
+    fn a_vote_that_comes_to_be_suspect_is_seen_once() {
+        let mut pressure = Pressure::default();
+        pressure.cost(BOUNDS, at(0));
+        for _ in 0..50 {
+            pressure.note(false);
+        }
+        for _ in 0..9 {
+            pressure.note_suspect();
+        }
+        let mut more = pressure.clone();
+        assert_eq!(pressure.cost(BOUNDS, at(10)), 5_000);
+        more.note_suspect();
+        assert_eq!(more.cost(BOUNDS, at(10)), 10_000);
     }
 
     /// The costs of periods in each of which so many were seen, and so many of them were suspect.

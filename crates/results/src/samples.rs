@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use vote_domain::{
-    Minute, MinuteSeries, Poll, PollDefinition, SealedPoll, ShardTotals, Tally, Transition,
-    Visibility, WriterId, WriterTotals,
+    Minute, MinuteSeries, Poll, PollDefinition, Quarantine, SealedPoll, ShardTotals, Tally,
+    Transition, Visibility, WriterId, WriterTotals,
 };
 use vote_store::{Confirmed, Drained, PollSnapshot, WriterLedger};
 use vote_testkit::fixtures::demo_poll;
@@ -73,6 +73,7 @@ pub(crate) fn snapshot_of(poll: Poll, votes: &[(i64, (usize, usize, u64))]) -> P
         tally,
         minutes,
         late: Tally::new(2, 2),
+        quarantine: Quarantine::default(),
         ledger: vec![BTreeMap::from([(WRITER, ledger)])],
         ended: Vec::new(),
         received_at,
@@ -99,6 +100,7 @@ pub(crate) fn sealed_snapshot(votes: &[(usize, usize, u64)]) -> PollSnapshot {
             votes: u64::try_from(snapshot.tally.total()).expect("small"),
             lost: 0,
         }],
+        quarantine: snapshot.quarantine.clone(),
     };
     snapshot.revision = poll.revision + 3;
     let sealed = SealedPoll::new(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vote_domain::{CandidateId, ChannelId, PollDefinition, WriterId};
+use vote_domain::{CandidateId, ChannelId, Fate, PollDefinition, QuarantineReason, WriterId};
 
 /// What the mark of a drained writer read once the writer had ended, before such writers left the ledger.
 pub(crate) const ENDED: &str = "ended";
@@ -17,6 +17,19 @@ pub(crate) const ENDED_VOTES: &str = "ended/votes";
 /// `<channel>/<candidate>`; ids are slugs, so the slash is theirs alone.
 pub(crate) fn pair(channel: &ChannelId, candidate: &CandidateId) -> String {
     format!("{channel}/{candidate}")
+}
+
+/// The field of votes that were set aside: `<fate>/<reason>/<channel>/<candidate>`.
+pub(crate) fn set_aside(fate: Fate, reason: QuarantineReason, pair: &str) -> String {
+    format!("{fate}/{reason}/{pair}")
+}
+
+/// What [`set_aside`] has written: the fate, the reason, and the pair of channel and candidate.
+pub(crate) fn parse_set_aside(field: &[u8]) -> Option<(Fate, QuarantineReason, &[u8])> {
+    let text = std::str::from_utf8(field).ok()?;
+    let (fate, rest) = text.split_once('/')?;
+    let (reason, pair) = rest.split_once('/')?;
+    Some((fate.parse().ok()?, reason.parse().ok()?, pair.as_bytes()))
 }
 
 /// Indices of the channel and the candidate that `field` names in `poll`.

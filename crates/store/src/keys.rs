@@ -98,6 +98,16 @@ impl ShardKeys {
         format!("{}:late", self.prefix)
     }
 
+    /// Votes that were set aside as suspect, by fate, reason, channel and candidate.
+    pub(crate) fn quarantine(&self) -> String {
+        format!("{}:quarantine", self.prefix)
+    }
+
+    /// Those of one minute.
+    pub(crate) fn quarantine_minute(&self, minute: i64) -> String {
+        format!("{}:quarantine:{minute}", self.prefix)
+    }
+
     /// There while a backup is written to the shard, until it has its fence: the backup's digest.
     pub(crate) fn restoring(&self) -> String {
         format!("{}:import", self.prefix)
@@ -140,6 +150,11 @@ mod tests {
         assert_eq!(shard.replies(), "vote:{paredao-01/7}:replies");
         assert_eq!(shard.late(), "vote:{paredao-01/7}:late");
         assert_eq!(shard.seen(), "vote:{paredao-01/7}:seen");
+        assert_eq!(shard.quarantine(), "vote:{paredao-01/7}:quarantine");
+        assert_eq!(
+            shard.quarantine_minute(29_580_000),
+            "vote:{paredao-01/7}:quarantine:29580000"
+        );
         assert_eq!(
             shard.voters("unico", 65_535),
             "vote:{paredao-01/7}:voters:unico:65535"
@@ -161,6 +176,8 @@ mod tests {
             shard.late(),
             shard.restoring(),
             shard.seen(),
+            shard.quarantine(),
+            shard.quarantine_minute(1),
             shard.voters("c", 1),
         ] {
             assert!(key.contains(tag), "{key} lacks {tag}");

@@ -28,6 +28,9 @@ pub(crate) static DELETE_POLL: Script = Script::new(include_str!("lua/delete_pol
 pub(crate) static SAY_DELETED: Script = Script::new(include_str!("lua/say_deleted.lua"));
 /// Writes a sealed result.
 pub(crate) static PUT_SEALED: Script = Script::new(include_str!("lua/put_sealed.lua"));
+/// Decides of votes of a shard that were set aside.
+pub(crate) static DECIDE_QUARANTINE: Script =
+    Script::new(include_str!("lua/decide_quarantine.lua"));
 /// Claims a shard for a backup that is being restored.
 pub(crate) static RESTORE_CLAIM: Script = Script::new(include_str!("lua/restore_claim.lua"));
 /// Writes a part of a backup to a shard.

@@ -1,8 +1,8 @@
 //! The command line: what there is, how it is spelt, what it means.
 
 use crate::commands::{
-    annul, audit, dev, doctor, export, feed_token, graphics, import, poll, proof, push, receipt,
-    replay, token,
+    annul, audit, dev, doctor, export, feed_token, graphics, import, poll, proof, push, quarantine,
+    receipt, replay, token,
 };
 use crate::global::Global;
 use crate::load::args::LoadArgs;
@@ -37,6 +37,9 @@ pub enum Command {
     Poll(poll::PollCommand),
     /// Take votes of a window of minutes out of the result, or back into it, until the poll is sealed
     Annul(annul::AnnulArgs),
+    /// See votes that were set aside as suspect, and decide whether they count
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// Prove that tally, minutes, ledger and sealed result agree, shard by shard
     Audit(audit::AuditArgs),
     /// Write a poll's figures as CSV or JSON, or a backup of all of it
@@ -168,6 +171,9 @@ mod tests {
             "votectl replay vote-spill-1.jsonl vote-spill-2.jsonl --dry-run",
             "votectl replay - --yes",
             "votectl receipt verify v1.a.b",
+            "votectl quarantine show paredao-01 --reason deny_list --from 2026-11-25T23:00",
+            "votectl quarantine release paredao-01 --reason deny_list --reason fast_proof --why hotel --yes",
+            "votectl quarantine annul paredao-01 --reason deny_list --until 2026-11-25T23:10 --why bots",
             "votectl dev --data-dir /tmp/x --no-demo",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -228,6 +234,15 @@ mod tests {
             ("votectl poll list --output yaml", "text, json"),
             ("votectl import", "<FILE>"),
             ("votectl replay", "<FILE>"),
+            ("votectl quarantine annul paredao-01 --why x", "--reason"),
+            (
+                "votectl quarantine release paredao-01 --reason deny_list",
+                "--why",
+            ),
+            (
+                "votectl quarantine show paredao-01 --reason bots",
+                "deny_list",
+            ),
         ] {
             let error = refused(line);
             assert!(error.contains(says), "{line}: {error}");

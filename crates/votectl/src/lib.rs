@@ -58,6 +58,7 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
         Command::FeedToken(args) => commands::feed_token::run(&args, &mut context),
         Command::Token(command) => commands::token::run(command, &mut context),
         Command::Proof(command) => commands::proof::run(command, &mut context).await,
+        Command::Quarantine(command) => commands::quarantine::run(command, &mut context).await,
         Command::Push(args) => commands::push::run(*args, &mut context).await,
         Command::Receipt(command) => commands::receipt::run(command, &mut context).await,
         Command::DevGuard(args) => {

@@ -132,6 +132,7 @@ async fn build_batches(times: u32) -> anyhow::Result<()> {
                 key,
                 voter: None,
                 is_withdrawn: false,
+                quarantine: None,
                 span: None,
             })
         });
@@ -191,6 +192,7 @@ fn snapshot(poll: &Poll, revision: u32, now: Timestamp) -> anyhow::Result<PollSn
         annulled: Tally::new(1, candidates),
         minutes,
         late: Tally::new(1, candidates),
+        quarantine: vote_domain::Quarantine::default(),
         ledger: vec![BTreeMap::new()],
         ended: Vec::new(),
         received_at: Some(now),

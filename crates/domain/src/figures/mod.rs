@@ -5,6 +5,7 @@ pub(crate) mod canonical;
 pub(crate) mod minute;
 mod net;
 pub(crate) mod percent;
+pub(crate) mod quarantine;
 pub(crate) mod recorded;
 pub(crate) mod sealed;
 pub(crate) mod series;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::figures::canonical::canonical_json;
+use crate::figures::quarantine::Quarantine;
 use crate::figures::recorded::RecordedVotes;
 use crate::figures::standing::{Standing, standing};
 use crate::figures::tally::{Tally, TallyOverflow};
@@ -67,6 +68,10 @@ pub struct ShardTotals {
     pub annulled: Option<Tally>,
     /// Its ledger, in the order of the writers' ids.
     pub writers: Vec<WriterTotals>,
+    /// The votes that were set aside as suspect. Those that were released are in the tally, the others are not. Not there
+    /// where there were none.
+    #[serde(default, skip_serializing_if = "Quarantine::is_empty")]
+    pub quarantine: Quarantine,
 }
 
 /// What one writer wrote to one shard.
@@ -77,7 +82,7 @@ pub struct WriterTotals {
     pub writer: WriterId,
     /// The last of its batches that was recorded.
     pub last_sequence: u64,
-    /// The votes that its batches added to the tally.
+    /// The votes that its batches added to the tally, or to the quarantine.
     pub votes: u64,
     /// The votes that its process had accepted for this shard, under this name and later ones, and has counted as lost.
     /// Not there where there are none.
@@ -280,7 +285,8 @@ fn check_abandoned(abandoned: &[WriterId], shards: &[ShardTotals]) -> Result<(),
 }
 
 impl ShardTotals {
-    /// The votes that the ledger's writers added; what the tally's total must equal.
+    /// The votes that the ledger's writers added; what the tally's total, and what of the quarantine is outside of it, must
+    /// equal.
     #[must_use]
     pub fn ledger_total(&self) -> u128 {
         self.writers
@@ -316,7 +322,10 @@ fn figures(
     let mut tally = Tally::empty(&poll.definition);
     let mut annulled = tally.clone();
     for totals in shards {
-        if !tally.same_shape(&totals.tally) || !tally.same_shape(&totals.late) {
+        if !tally.same_shape(&totals.tally)
+            || !tally.same_shape(&totals.late)
+            || !totals.quarantine.has_shape_of(&tally)
+        {
             let shard = totals.shard;
             return Err(FiguresError::Shape { shard });
         }

@@ -13,7 +13,8 @@ pub struct AuditEntry {
     /// When.
     #[serde(with = "wire_time")]
     pub at: Timestamp,
-    /// What: `apply`, `extend`, `reschedule`, `visibility`, `withdraw`, `readmit`, `annul`, `take-back`, `release`, `hold`, `import`, `delete`, or the name of a transition.
+    /// What: `apply`, `extend`, `reschedule`, `visibility`, `withdraw`, `readmit`, `annul`, `take-back`, `release`, `hold`, `import`, `delete`,
+    /// `quarantine-release`, `quarantine-annul`, or the name of a transition.
     pub action: String,
     /// By whom.
     pub by: String,

@@ -3,6 +3,7 @@
 pub(crate) mod annulment;
 pub(crate) mod journal;
 pub(crate) mod phase;
+pub(crate) mod quarantine;
 pub(crate) mod reason;
 pub(crate) mod redefine;
 pub(crate) mod release;

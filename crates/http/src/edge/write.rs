@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::clients::client_address;
@@ -52,6 +54,8 @@ pub struct WriteHead<'a> {
     pub key: SentHeader<'a>,
     /// The `Authorization`: who votes, where that is asked for.
     pub authorization: SentHeader<'a>,
+    /// The `User-Agent`: what every browser and every app sends.
+    pub user_agent: SentHeader<'a>,
     /// Whose request it is, as far as its connection and the proxies that are trusted say.
     pub client: Option<IpAddr>,
 }
@@ -92,6 +96,7 @@ impl<'a> From<&'a HeaderMap> for WriteHead<'a> {
             content_type: content_type.and_then(|value| value.to_str().ok()),
             key: sent(IDEMPOTENCY_KEY),
             authorization: sent(AUTHORIZATION),
+            user_agent: sent(USER_AGENT),
             client: None,
         }
     }

@@ -27,6 +27,7 @@ struct Headers<'a> {
     content_type: Option<&'a [u8]>,
     key: Option<&'a [u8]>,
     authorization: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
     request_id: Option<&'a [u8]>,
 }
@@ -65,12 +66,17 @@ impl<'a> Plain<'a> {
             None => Some(SentHeader::Missing),
         };
         let (key, authorization) = (sent(headers.key)?, sent(headers.authorization)?);
+        let user_agent = match headers.user_agent {
+            Some(value) => text(value).map_or(SentHeader::NoText, SentHeader::Once),
+            None => SentHeader::Missing,
+        };
         Some(Self {
             part,
             head: WriteHead {
                 content_type,
                 key,
                 authorization,
+                user_agent,
                 client: client(all),
             },
             origin: headers.origin,
@@ -97,6 +103,7 @@ impl<'a> Headers<'a> {
                     }
                     return None;
                 }
+                10 if is("user-agent") => &mut found.user_agent,
                 12 if is("content-type") => &mut found.content_type,
                 12 if is("x-request-id") => &mut found.request_id,
                 13 if is("authorization") => &mut found.authorization,

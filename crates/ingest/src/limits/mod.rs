@@ -57,6 +57,12 @@ impl RateLimits {
         })
     }
 
+    /// Whether an address is a carrier's: of very many people.
+    pub(crate) fn is_carriers(&self, client: Option<IpAddr>) -> bool {
+        let limits = self.limits.as_ref().zip(client);
+        limits.is_some_and(|(limits, client)| limits.is_carriers(client))
+    }
+
     /// Asks the limits of a vote's client, and counts the vote.
     ///
     /// # Errors

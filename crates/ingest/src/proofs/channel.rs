@@ -24,6 +24,12 @@ impl ChannelProofs {
         self.cost.set(self.pressure.cost(bounds, now).into());
     }
 
+    /// Notes that a vote whose proof was good is suspect all the same.
+    pub(super) fn note_suspect(&mut self, bounds: Bounds, now: Timestamp) {
+        self.pressure.note_suspect();
+        self.cost.set(self.pressure.cost(bounds, now).into());
+    }
+
     /// What a challenge asks for now; it is counted.
     pub(super) fn asked(&mut self, bounds: Bounds, now: Timestamp) -> u32 {
         self.challenges.inc();

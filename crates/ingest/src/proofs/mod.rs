@@ -92,6 +92,13 @@ impl Proofs {
         });
     }
 
+    /// Notes that a vote is suspect though its proof was good.
+    pub(crate) fn note_suspect(&self, poll: &PollId, channel: &Channel, now: Timestamp) {
+        self.with(poll, channel, |proofs, bounds| {
+            proofs.note_suspect(bounds, now);
+        });
+    }
+
     /// A challenge for a vote, as JSON: for the voter of that mark, where the channel asks who votes.
     ///
     /// # Errors

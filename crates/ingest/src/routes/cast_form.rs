@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use vote_domain::{Direction, Language};
 use vote_http::form::{self, Field};
-use vote_http::{Problem, ProblemCode, TimelyBody, client_address};
+use vote_http::{Problem, ProblemCode, SentHeader, TimelyBody, WriteHead, client_address};
 use vote_runtime::Settings;
 use vote_site::words::Words;
 use vote_store::VoteWriter;
@@ -15,7 +15,8 @@ use vote_store::VoteWriter;
 use crate::form::origin;
 use crate::form::page::{Place, already_accepted, of_problem};
 use crate::routes::cast_vote::Votes;
-use crate::vote::{Received, cast, find_poll, read_form, vote_accepted};
+use crate::suspicion::Signs;
+use crate::vote::{Received, find_poll, read_form, vote_accepted};
 
 /// The fields of the form.
 const FIELDS: [&str; 6] = ["altcha", "candidate", "channel", "direction", "key", "lang"];
@@ -118,7 +119,7 @@ pub(crate) async fn cast_form(
         return of_problem(place, problem, &[]);
     }
     let ended = match votes.limits.admit(client_address(&request)) {
-        Ok(()) => vote(place, &fields, &votes).await,
+        Ok(()) => vote(place, &fields, &votes, &WriteHead::from(&request)).await,
         Err(problem) => Err(problem),
     };
     ended.unwrap_or_else(|problem| of_problem(place, problem, &fields))
@@ -167,15 +168,23 @@ async fn vote(
     place: Place<'_>,
     fields: &[Field<'_>],
     votes: &Votes,
+    head: &WriteHead<'_>,
 ) -> Result<HttpResponse, Problem> {
     let writer = &votes.writer;
     let open = find_poll(writer, place.poll)?;
     let receipt_key = writer.receipt_key().ok_or(ProblemCode::StoreUnavailable)?;
     let received_at = votes.now()?;
-    let vote = read_form(fields, open.poll(), received_at, votes.checks(&receipt_key))?;
-    let has_key = form::value(fields, "key").is_some();
+    let signs = Signs::default();
+    let checks = votes.checks(&receipt_key, &signs);
+    let vote = read_form(fields, open.poll(), received_at, checks)?;
+    let key = form::value(fields, "key");
+    let has_key = key.is_some();
+    let head = WriteHead {
+        key: key.map_or(SentHeader::Missing, SentHeader::Once),
+        ..*head
+    };
     let received = Received::of(&vote, has_key, received_at);
-    let outcome = cast(&open, vote, received_at).await;
+    let outcome = votes.cast(&open, vote, &signs, &head, received_at).await;
     let accepted = vote_accepted(open.poll(), received, &outcome, &receipt_key)?;
     Ok(match &accepted.receipt {
         Some(receipt) => see(place.receipt_page(receipt)),

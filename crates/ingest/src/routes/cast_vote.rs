@@ -9,11 +9,12 @@ use vote_domain::{Clock, ReceiptKey};
 use vote_http::{
     HotRoutes, Problem, ProblemCode, SentHeader, TimelyBody, WriteHead, WritePath, Written,
 };
-use vote_store::{Clocks, VoteWriter};
+use vote_store::{Clocks, OpenPoll, Outcome, VoteToCast, VoteWriter};
 use vote_voters::Voters;
 
 use crate::limits::RateLimits;
 use crate::proofs::Proofs;
+use crate::suspicion::{Sent, Signs, Suspicion};
 use crate::vote::{
     CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck, answer, cast,
     find_poll, find_voter, read_vote,
@@ -87,6 +88,7 @@ pub(crate) struct Votes {
     /// `None` where the settings say nowhere that keys of voter tokens are.
     pub(crate) voters: Option<Arc<Voters>>,
     pub(crate) proofs: Arc<Proofs>,
+    pub(crate) suspicion: Arc<Suspicion>,
 }
 
 impl Votes {
@@ -102,14 +104,51 @@ impl Votes {
     }
 
     /// What votes are checked against.
-    pub(crate) fn checks<'a>(&'a self, receipt_key: &'a Arc<ReceiptKey>) -> Checks<'a> {
+    pub(crate) fn checks<'a>(
+        &'a self,
+        receipt_key: &'a Arc<ReceiptKey>,
+        signs: &'a Signs,
+    ) -> Checks<'a> {
         Checks {
             key_required: self.key_required,
             proofs: Some(ProofCheck {
                 proofs: &self.proofs,
                 receipt_key,
+                suspicion: &self.suspicion,
+                signs,
             }),
         }
+    }
+
+    /// Casts a vote, which is set aside where there is too much to be said against it. Its client is not told.
+    pub(crate) async fn cast(
+        &self,
+        open: &OpenPoll,
+        mut vote: VoteToCast,
+        signs: &Signs,
+        head: &WriteHead<'_>,
+        received_at: Timestamp,
+    ) -> Outcome {
+        let sent = Sent {
+            client: head.client,
+            is_carriers: self.limits.is_carriers(head.client),
+            user_agent: head.user_agent,
+            key: head.key,
+            received_at,
+        };
+        let quarantine = self.suspicion.judge(signs, &sent);
+        vote.quarantine = quarantine;
+        let definition = &open.poll().definition;
+        let channel = &definition.channels()[usize::from(vote.channel)];
+        if quarantine.is_some() && channel.eligibility.asks_for_proof() {
+            self.proofs
+                .note_suspect(definition.id(), channel, received_at);
+        }
+        let outcome = cast(open, vote, received_at).await;
+        if let (Some(reason), Outcome::Accepted(_)) = (quarantine, &outcome) {
+            self.suspicion.quarantined(reason);
+        }
+        outcome
     }
 }
 
@@ -130,17 +169,20 @@ impl HotRoutes for Votes {
             .receipt_key()
             .ok_or(ProblemCode::StoreUnavailable)?;
         let received_at = self.now()?;
-        let checks = self.checks(&receipt_key);
+        let signs = Signs::default();
+        let checks = self.checks(&receipt_key, &signs);
         let read = read_vote(head, body, open.poll(), received_at, checks)?;
         let asked = VoterCheck {
             voters: self.voters.as_deref(),
             limits: &self.limits,
             checks,
         };
-        let vote = find_voter(read, head.authorization, asked, &open, received_at).await?;
+        let found = find_voter(read, head.authorization, asked, &open, received_at).await?;
+        let (vote, issued_at) = found;
+        self.suspicion.note_token(&signs, issued_at, received_at);
         let has_key = head.key != SentHeader::Missing;
         let received = Received::of(&vote, has_key, received_at);
-        let outcome = cast(&open, vote, received_at).await;
+        let outcome = self.cast(&open, vote, &signs, head, received_at).await;
         answer(open.poll(), received, &outcome, &receipt_key)
     }
 }

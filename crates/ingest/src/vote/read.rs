@@ -105,6 +105,7 @@ fn vote_to_cast(
         is_withdrawn: poll
             .withdrawn_at(&definition.candidates()[choice.candidate].id)
             .is_some(),
+        quarantine: None,
         span: None,
     };
     Ok(ReadVote { vote, proof })

@@ -73,6 +73,7 @@ fn received(candidate: u8, received_at: Timestamp) -> Received {
         key: None,
         voter: None,
         is_withdrawn: false,
+        quarantine: None,
         span: None,
     };
     Received::of(&vote, false, received_at)

@@ -17,6 +17,7 @@ mod outage;
 mod process;
 mod proofs;
 mod servers;
+mod suspicion;
 mod tracing_export;
 mod two_processes;
 mod voter_limits;

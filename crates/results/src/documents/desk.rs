@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vote_domain::{
-    AuditEntry, CandidateId, CandidateStanding, MinuteSeries, Percent, PollState, Reason, Release,
-    SealedPoll, Standing, Status, Tally, WriterId, unweighted, wire_time,
+    AuditEntry, CandidateId, CandidateStanding, Fate, MinuteSeries, Percent, PollState, Reason,
+    Release, SealedPoll, Standing, Status, Tally, WriterId, unweighted, wire_time,
 };
 use vote_store::{PollSnapshot, WriterLedger};
 
@@ -108,6 +108,12 @@ pub(crate) struct DeskOutcomes {
     /// Accepted, in no figure, and not to be recorded again: as far as the writers have noted it in Redis.
     #[schema(value_type = u64, example = 0)]
     pub(crate) lost: u128,
+    /// Recorded, set aside as suspect, and not decided of yet: they are in no figure.
+    #[schema(value_type = u64, example = 0)]
+    pub(crate) quarantined: u128,
+    /// Recorded, set aside as suspect, and annulled: they are in no figure.
+    #[schema(value_type = u64, example = 0)]
+    pub(crate) quarantine_annulled: u128,
 }
 
 /// The minute with the most votes; of equals the first.
@@ -132,7 +138,7 @@ pub(crate) struct Checks {
     /// The votes of the minutes.
     #[schema(value_type = u64, example = 2000)]
     pub(crate) minutes: u128,
-    /// The votes of the ledger.
+    /// The votes of the ledger: those of the tally, and what of the quarantine is undecided or annulled.
     #[schema(value_type = u64, example = 2000)]
     pub(crate) ledger: u128,
     /// How many writers the ledger has, over all shards.
@@ -253,6 +259,8 @@ impl DeskOutcomes {
                 .flat_map(BTreeMap::values)
                 .map(|ledger| u128::from(ledger.lost))
                 .sum(),
+            quarantined: snapshot.quarantine.total(Fate::Undecided),
+            quarantine_annulled: snapshot.quarantine.total(Fate::Annulled),
         }
     }
 }
@@ -280,7 +288,9 @@ impl Checks {
         let is_sealed_so = sealed.is_none_or(|sealed| sealed.tally == snapshot.tally);
         let (drained, waiting) = drained(snapshot, view.state);
         Self {
-            agree: sum.is_ok_and(|sum| sum == snapshot.tally) && tally == ledger && is_sealed_so,
+            agree: sum.is_ok_and(|sum| sum == snapshot.tally)
+                && tally + snapshot.quarantine.outside() == ledger
+                && is_sealed_so,
             tally,
             minutes,
             ledger,

@@ -257,6 +257,7 @@ pub(crate) fn vote(candidate: u8, when: Timestamp) -> VoteToCast {
         )),
         voter: None,
         is_withdrawn: false,
+        quarantine: None,
         span: None,
     }
 }

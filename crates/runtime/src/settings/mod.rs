@@ -14,6 +14,7 @@ mod reference;
 mod schema;
 mod sections;
 mod service_name;
+mod suspicion;
 mod unique_names;
 mod values;
 mod voters;
@@ -38,6 +39,7 @@ pub use self::sections::{
     SnapshotSettings, SpillSettings, StreamSettings,
 };
 pub use self::service_name::ServiceName;
+pub use self::suspicion::SuspicionSettings;
 pub use self::voters::VotersSettings;
 
 /// All settings. Both services read all of them, and use those that concern them.
@@ -56,6 +58,8 @@ pub struct Settings {
     pub commit: LaneConfig,
     /// How often votes may come from an address.
     pub limits: LimitsSettings,
+    /// Which votes are set aside as suspect.
+    pub suspicion: SuspicionSettings,
     /// The directory of polls.
     pub polls: PollsSettings,
     /// How figures are read.
@@ -163,6 +167,7 @@ impl Settings {
         self.access.check(refuse);
         self.current.check(refuse);
         self.voters.check(refuse);
+        self.suspicion.check(refuse);
         self.commit.check(refuse);
         self.snapshot.check(refuse);
         self.log.check(refuse);

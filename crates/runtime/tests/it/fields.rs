@@ -6,7 +6,7 @@ use vote_runtime::Settings;
 use vote_runtime::settings::{
     AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LimitsSettings, LogSettings,
     OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
-    SnapshotSettings, SpillSettings, StreamSettings, VotersSettings,
+    SnapshotSettings, SpillSettings, StreamSettings, SuspicionSettings, VotersSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -51,6 +51,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("log", of::<LogSettings>()),
         ("commit", of::<LaneConfig>()),
         ("limits", of::<LimitsSettings>()),
+        ("suspicion", of::<SuspicionSettings>()),
         ("polls", of::<PollsSettings>()),
         ("snapshot", of::<SnapshotSettings>()),
         ("stream", of::<StreamSettings>()),

@@ -1,9 +1,9 @@
 //! The comparisons that audits, sealing and backups share. A difference is a sentence.
 
-use vote_domain::{Difference, Poll, SealedPoll};
+use vote_domain::{Difference, Fate, Poll, SealedPoll};
 
 use crate::fence::Fence;
-use crate::figures::{EndedSums, ShardFigures};
+use crate::figures::{EndedSums, ShardFigures, quarantine};
 
 /// How the fence of a shard differs from the poll's; `None` where it does not.
 pub(crate) fn fence_difference(poll: &Poll, shard: &ShardFigures) -> Option<String> {
@@ -48,14 +48,48 @@ pub(crate) fn figure_differences(poll: &Poll, shard: &ShardFigures) -> Vec<Strin
             }
         }
     }
-    let (tally, ledger) = (shard.tally.total(), shard.ledger_total());
-    if tally != ledger {
-        differences.push(format!("shard {number}: tally {tally}, ledger {ledger}"));
+    let (recorded, ledger) = (shard.recorded_total(), shard.ledger_total());
+    if recorded != ledger {
+        let (tally, outside) = (shard.tally.total(), shard.quarantine.outside());
+        let and_outside = match outside {
+            0 => String::new(),
+            votes => format!(" and {votes} in quarantine"),
+        };
+        differences.push(format!(
+            "shard {number}: tally {tally}{and_outside}, ledger {ledger}"
+        ));
     }
+    differences.extend(quarantine_differences(shard));
     let unlisted = shard.unlisted;
     if unlisted != EndedSums::default() {
         differences.push(format!(
             "shard {number}: the ledger's sums of its ended writers have {unlisted} more than these themselves"
+        ));
+    }
+    differences
+}
+
+/// Where the votes that a shard has set aside differ from their minutes, and from what was released into the tally.
+fn quarantine_differences(shard: &ShardFigures) -> Vec<String> {
+    let number = shard.shard;
+    let mut differences = Vec::new();
+    match quarantine::sum(shard) {
+        Ok(minutes) if minutes == shard.quarantine => {}
+        Ok(minutes) => {
+            for fate in Fate::ALL {
+                let (sums, minutes) = (shard.quarantine.total(*fate), minutes.total(*fate));
+                differences.push(format!(
+                    "shard {number}, quarantine, {fate}: {sums} votes, minutes {minutes}"
+                ));
+            }
+        }
+        Err(_) => differences.push(format!(
+            "shard {number}, quarantine: the minutes add up to more than a figure holds"
+        )),
+    }
+    if !shard.quarantine.is_released_into(&shard.tally) {
+        differences.push(format!(
+            "shard {number}, quarantine: more was released than the tally has"
         ));
     }
     differences

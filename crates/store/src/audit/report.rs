@@ -1,7 +1,7 @@
 //! What an audit says: the sums of each shard, and all that does not agree.
 
 use serde::Serialize;
-use vote_domain::{Poll, PollId, PollState, SealedPoll, WriterId};
+use vote_domain::{Fate, Poll, PollId, PollState, SealedPoll, WriterId};
 
 use super::compare::{fence_difference, figure_differences, sealed_differences};
 use super::undrained::{Undrained, undrained};
@@ -48,7 +48,8 @@ pub struct Lost {
     pub votes: u64,
 }
 
-/// The sums of one shard, which must be equal.
+/// The sums of one shard. Tally and minutes must be equal, and the ledger too, which has those of the quarantine that are undecided
+/// or annulled besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShardAudit {
     /// The shard's number.
@@ -63,6 +64,12 @@ pub struct ShardAudit {
     pub annulled: u128,
     /// Late votes.
     pub late: u128,
+    /// Votes that were set aside as suspect, and of which nobody has decided: in the ledger, and in no tally.
+    pub undecided: u128,
+    /// Votes that were set aside and released: they are in the tally.
+    pub released: u128,
+    /// Votes that were set aside and annulled there: in the ledger, and in no tally.
+    pub quarantine_annulled: u128,
     /// Writers in the ledger.
     pub writers: usize,
     /// Those of them that have said that all they had accepted is recorded.
@@ -140,6 +147,9 @@ fn shard_audit(poll: &Poll, shard: &ShardFigures, sealed: Option<&SealedPoll>) -
             .annulled(&shard.minutes)
             .map_or(0, |annulled| annulled.total()),
         late: shard.late.total(),
+        undecided: shard.quarantine.total(Fate::Undecided),
+        released: shard.quarantine.total(Fate::Released),
+        quarantine_annulled: shard.quarantine.total(Fate::Annulled),
         writers: shard.writers.len(),
         drained: drained.count(),
         sealed: totals.map(|totals| totals.tally.total()),
@@ -150,7 +160,9 @@ fn shard_audit(poll: &Poll, shard: &ShardFigures, sealed: Option<&SealedPoll>) -
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use vote_domain::{Eligibility, Minute, MinuteSeries, Tally, Transition};
+    use vote_domain::{
+        Eligibility, Minute, MinuteSeries, Quarantine, QuarantineReason, Tally, Transition,
+    };
     use vote_testkit::fixtures::{at, demo_poll};
 
     use super::*;
@@ -201,6 +213,8 @@ mod tests {
                 tally,
                 minutes,
                 late: Tally::new(1, 2),
+                quarantine: Quarantine::default(),
+                quarantine_minutes: BTreeMap::new(),
                 writers: BTreeMap::from([(writer(), ledger)]),
                 unlisted: EndedSums::default(),
             }
@@ -238,6 +252,47 @@ mod tests {
         assert!(!report.passed);
         let report = after(|shard| shard.writers.clear());
         assert_eq!(report.differences, ["shard 1: tally 3, ledger 0"]);
+    }
+
+    #[test]
+    fn votes_that_were_set_aside_are_accounted_for() {
+        let add = |shard: &mut ShardFigures, fate, votes| {
+            let poll = closed().definition;
+            let of = (fate, QuarantineReason::DenyList);
+            let added = shard.quarantine.add(&poll, of, (0, 0), votes);
+            added.expect("few votes");
+            let minutes = shard.quarantine_minutes.entry(29_000_000).or_default();
+            minutes.add(&poll, of, (0, 0), votes).expect("few votes");
+            if fate != Fate::Released {
+                shard.writers.get_mut(&writer()).expect("it").votes += votes;
+            }
+        };
+        let report = after(|shard| {
+            add(shard, Fate::Undecided, 5);
+            add(shard, Fate::Released, 2);
+            add(shard, Fate::Annulled, 4);
+        });
+        assert_eq!(report.differences, [""; 0]);
+        let shard = &report.shards[1];
+        assert_eq!((shard.tally, shard.ledger), (3, 12));
+        let aside = (shard.undecided, shard.released, shard.quarantine_annulled);
+        assert_eq!(aside, (5, 2, 4));
+
+        let report = after(|shard| {
+            add(shard, Fate::Undecided, 5);
+            shard.writers.get_mut(&writer()).expect("it").votes = 7;
+        });
+        let wanted = "shard 1: tally 3 and 5 in quarantine, ledger 7";
+        assert_eq!(report.differences, [wanted]);
+        let report = after(|shard| add(shard, Fate::Released, 4));
+        let wanted = "shard 1, quarantine: more was released than the tally has";
+        assert_eq!(report.differences, [wanted]);
+        let report = after(|shard| {
+            add(shard, Fate::Undecided, 5);
+            shard.quarantine_minutes.clear();
+        });
+        let wanted = "shard 1, quarantine, undecided: 5 votes, minutes 0";
+        assert_eq!(report.differences[0], wanted);
     }
 
     #[test]

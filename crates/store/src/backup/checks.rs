@@ -1,6 +1,6 @@
 //! What must hold in a backup, whoever wrote it: the poll's audit, and that Redis could have held it.
 
-use vote_domain::{Poll, PollState, SealedPoll};
+use vote_domain::{Fate, Minute, Poll, PollState, SealedPoll};
 
 use super::totals::Totals;
 use crate::audit::audit_report;
@@ -63,6 +63,13 @@ fn check_sizes(poll: &Poll, shards: &[ShardFigures], mistakes: &mut Vec<String>)
         for (name, total) in [
             ("tally", shard.tally.total()),
             ("late", shard.late.total()),
+            (
+                "quarantine",
+                Fate::ALL
+                    .iter()
+                    .map(|fate| shard.quarantine.total(*fate))
+                    .sum(),
+            ),
             ("ledger", shard.ledger_total()),
         ] {
             if total > u128::from(LARGEST) {
@@ -88,7 +95,11 @@ fn check_minutes(poll: &Poll, shards: &[ShardFigures], mistakes: &mut Vec<String
     let range = figures::minutes::range(poll, jiff::Timestamp::MAX);
     for shard in shards {
         let minutes = shard.minutes.iter().map(|(minute, _)| minute);
-        let mut outside = minutes.filter(|minute| !range.contains(&minute.since_epoch()));
+        let aside = shard.quarantine_minutes.keys();
+        let aside = aside.filter_map(|&minute| Minute::from_since_epoch(minute));
+        let mut outside = minutes
+            .chain(aside)
+            .filter(|minute| !range.contains(&minute.since_epoch()));
         if let Some(minute) = outside.next() {
             mistakes.push(format!(
                 "shard {}: it has votes of {}, when the poll took none",

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use vote_domain::{
-    Minute, MinuteSeries, Poll, PollDefinition, SealedPoll, Tally, WriterId, canonical_json,
-    wire_time,
+    Minute, MinuteSeries, Poll, PollDefinition, Quarantine, SealedPoll, Tally, WriterId,
+    canonical_json, wire_time,
 };
 
 use super::totals::Totals;
@@ -56,6 +56,9 @@ pub(super) struct ShardDocument {
     pub(super) late: Tally,
     /// By minutes since the Unix epoch; only minutes with votes.
     pub(super) minutes: BTreeMap<i64, Tally>,
+    /// Votes that were set aside as suspect, by minutes as well. Not there where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) quarantine: BTreeMap<i64, Quarantine>,
     pub(super) writers: Vec<WriterDocument>,
 }
 
@@ -115,6 +118,7 @@ impl ShardDocument {
             minutes: minutes
                 .map(|(minute, votes)| (minute.since_epoch(), votes.clone()))
                 .collect(),
+            quarantine: shard.quarantine_minutes.clone(),
             writers: shard.writers.iter().map(WriterDocument::of).collect(),
         })
     }
@@ -145,6 +149,7 @@ impl ShardDocument {
                 .add_minute(minute, votes)
                 .map_err(|overflow| format!("minutes.{since_epoch}: {overflow}"))?;
         }
+        let quarantine = self.set_aside(&shape)?;
         let mut writers = BTreeMap::new();
         for document in &self.writers {
             if writers.insert(document.writer, document.ledger()).is_some() {
@@ -158,9 +163,28 @@ impl ShardDocument {
             tally: self.tally.clone(),
             minutes,
             late: self.late.clone(),
+            quarantine,
+            quarantine_minutes: self.quarantine.clone(),
             writers,
             unlisted: EndedSums::default(),
         })
+    }
+
+    /// The sum of the votes that were set aside.
+    fn set_aside(&self, shape: &Tally) -> Result<Quarantine, String> {
+        let mut sum = Quarantine::default();
+        for (&since_epoch, aside) in &self.quarantine {
+            Minute::from_since_epoch(since_epoch)
+                .ok_or_else(|| format!("quarantine: there is no minute {since_epoch}"))?;
+            if aside.is_empty() || !aside.has_shape_of(shape) {
+                return Err(format!(
+                    "quarantine.{since_epoch}: its channels and candidates are not the poll's"
+                ));
+            }
+            sum.merge(aside)
+                .map_err(|overflow| format!("quarantine.{since_epoch}: {overflow}"))?;
+        }
+        Ok(sum)
     }
 }
 

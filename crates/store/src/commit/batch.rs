@@ -1,10 +1,10 @@
 //! A batch of votes: what one run of `commit.lua` carries.
 
-use vote_domain::{KeyDigest, VoterDigest, WriterId};
+use vote_domain::{KeyDigest, QuarantineReason, VoterDigest, WriterId};
 
 use super::outcome::Verdict;
 
-/// A vote that the script has to look up: by its key, by its voter, or both.
+/// A vote that the script has to look at by itself: it has a key or a voter, or is set aside as suspect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CheckedVote {
     pub(super) channel: u8,
@@ -13,6 +13,8 @@ pub(crate) struct CheckedVote {
     pub(super) voter: Option<VoterDigest>,
     /// Its candidate is out of the poll: it is only looked up, for it may be the repeat of one that was recorded.
     pub(super) is_withdrawn: bool,
+    /// Why it is set aside, if it is.
+    pub(super) quarantine: Option<QuarantineReason>,
 }
 
 /// The writer that a batch had been acknowledged to, and the sequence that it had.
@@ -119,6 +121,7 @@ mod tests {
                 key: None,
                 voter: None,
                 is_withdrawn: false,
+                quarantine: None,
             })
             .collect();
         batch

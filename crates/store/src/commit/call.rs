@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use redis::Cmd;
-use vote_domain::{VoterDigest, WriterId};
+use vote_domain::{Fate, QuarantineReason, VoterDigest, WriterId};
 
 use super::batch::{Batch, CheckedVote, Origin};
 use super::target::Target;
@@ -114,7 +114,9 @@ impl<'a> Call<'a> {
         let stamp = target.remembered.stamp(batch.latest_ms + age_ms);
         let checked = Packed::new(&batch.checked, target, stamp);
         let pairs = pairs(batch);
-        let mut command = self.script().command(8 + checked.bucket_keys.len());
+        let aside = Aside::new(batch, &pairs, target);
+        let key_count = 8 + checked.bucket_keys.len() + aside.keys.len();
+        let mut command = self.script().command(key_count);
         command
             .arg(keys.state())
             .arg(keys.tally())
@@ -125,12 +127,14 @@ impl<'a> Call<'a> {
             .arg(keys.seen())
             .arg(keys.ended())
             .arg(checked.bucket_keys)
+            .arg(aside.keys)
             .arg(self.writer.to_string())
             .arg(self.sequence)
             .arg(self.mode.argument().as_ref())
             .arg(batch.earliest_ms)
             .arg(batch.latest_ms)
-            .arg(self.noted())
+            // A question has no votes.
+            .arg(aside.votes.unwrap_or_else(|| self.noted().into_bytes()))
             .arg(target.remembered.lifetime_ms())
             .arg(&stamp)
             .arg(checked.voters)
@@ -139,7 +143,7 @@ impl<'a> Call<'a> {
             .arg(pairs.len())
             .arg(checked.fields.len());
         for pair in &pairs {
-            command.arg(target.field(pair.channel, pair.candidate));
+            command.arg(pair.field(target).as_ref());
         }
         for pair in &pairs {
             command.arg(&[pair.channel, pair.candidate]);
@@ -264,9 +268,20 @@ struct Pair {
     votes: u64,
     /// Whether those that are looked up are looked up, and no more.
     is_withdrawn: bool,
+    /// Why they are set aside, if they are.
+    quarantine: Option<QuarantineReason>,
 }
 
 impl Pair {
+    /// The field that the votes are counted in.
+    fn field<'t>(&self, target: &'t Target) -> Cow<'t, str> {
+        let pair = target.field(self.channel, self.candidate);
+        match self.quarantine {
+            None => Cow::Borrowed(pair),
+            Some(reason) => Cow::Owned(fields::set_aside(Fate::Undecided, reason, pair)),
+        }
+    }
+
     /// The votes that a voter has, as the script takes it.
     fn limit(&self, target: &Target) -> i64 {
         if self.is_withdrawn {
@@ -277,7 +292,7 @@ impl Pair {
     }
 }
 
-/// Every channel and candidate of the batch.
+/// Every channel and candidate of the batch; after all others those of votes that are set aside, by reason.
 fn pairs(batch: &Batch) -> Vec<Pair> {
     let plain = batch.plain.iter();
     let mut pairs: Vec<Pair> = plain
@@ -286,26 +301,102 @@ fn pairs(batch: &Batch) -> Vec<Pair> {
             candidate,
             votes,
             is_withdrawn: false,
+            quarantine: None,
         })
         .collect();
+    let mut has_aside = false;
     for vote in &batch.checked {
-        let known = pairs
-            .iter_mut()
-            .find(|pair| (pair.channel, pair.candidate) == (vote.channel, vote.candidate));
-        match known {
-            Some(pair) => {
-                pair.votes += 1;
-                pair.is_withdrawn |= vote.is_withdrawn;
-            }
-            None => pairs.push(Pair {
-                channel: vote.channel,
-                candidate: vote.candidate,
-                votes: 1,
-                is_withdrawn: vote.is_withdrawn,
-            }),
+        match vote.quarantine {
+            None => add(&mut pairs, vote),
+            Some(_) => has_aside = true,
+        }
+    }
+    if has_aside {
+        for vote in batch
+            .checked
+            .iter()
+            .filter(|vote| vote.quarantine.is_some())
+        {
+            add(&mut pairs, vote);
+        }
+        // The script knows limits by channel and candidate alone.
+        for vote in batch.checked.iter().filter(|vote| vote.is_withdrawn) {
+            let same =
+                |pair: &&mut Pair| (pair.channel, pair.candidate) == (vote.channel, vote.candidate);
+            pairs
+                .iter_mut()
+                .filter(same)
+                .for_each(|pair| pair.is_withdrawn = true);
         }
     }
     pairs
+}
+
+fn add(pairs: &mut Vec<Pair>, vote: &CheckedVote) {
+    let of = (vote.channel, vote.candidate, vote.quarantine);
+    let known = pairs
+        .iter_mut()
+        .find(|pair| (pair.channel, pair.candidate, pair.quarantine) == of);
+    match known {
+        Some(pair) => {
+            pair.votes += 1;
+            pair.is_withdrawn |= vote.is_withdrawn;
+        }
+        None => pairs.push(Pair {
+            channel: vote.channel,
+            candidate: vote.candidate,
+            votes: 1,
+            is_withdrawn: vote.is_withdrawn,
+            quarantine: vote.quarantine,
+        }),
+    }
+}
+
+/// What the script has to know of votes that are set aside: nothing where there are none.
+struct Aside {
+    keys: Vec<String>,
+    votes: Option<Vec<u8>>,
+}
+
+impl Aside {
+    fn new(batch: &Batch, pairs: &[Pair], target: &Target) -> Self {
+        let (keys, minute) = (&target.keys, batch.minute);
+        match aside(batch, pairs) {
+            None => Self {
+                keys: Vec::new(),
+                votes: None,
+            },
+            votes => Self {
+                keys: vec![keys.quarantine(), keys.quarantine_minute(minute)],
+                votes,
+            },
+        }
+    }
+}
+
+/// Which checked votes are set aside, and which of `pairs` they count for.
+fn aside(batch: &Batch, pairs: &[Pair]) -> Option<Vec<u8>> {
+    let count = pairs
+        .iter()
+        .rev()
+        .take_while(|pair| pair.quarantine.is_some())
+        .count();
+    if count == 0 {
+        return None;
+    }
+    // At most `max_checked_per_batch` of them, which the settings bound to 16 bits.
+    let number = |place: usize| u16::try_from(place).unwrap_or(0).to_be_bytes();
+    let mut aside = number(count).to_vec();
+    for (place, vote) in batch.checked.iter().enumerate() {
+        let of = (vote.channel, vote.candidate, vote.quarantine);
+        let pair = pairs
+            .iter()
+            .position(|pair| (pair.channel, pair.candidate, pair.quarantine) == of);
+        if let (Some(_), Some(pair)) = (vote.quarantine, pair) {
+            aside.extend(number(place).into_iter().chain(number(pair)));
+        }
+    }
+    Some(aside)
 }
 
 /// The bucket of a voter; from other bytes of the digest than the shard, so that the voters of one
@@ -342,6 +433,7 @@ mod tests {
             key: None,
             voter: voter.map(|name| VoterDigest::new(&[7; 32], &poll, name)),
             is_withdrawn: false,
+            quarantine: None,
         }
     }
 
@@ -397,11 +489,43 @@ mod tests {
             candidate,
             votes,
             is_withdrawn,
+            quarantine: None,
         };
         assert_eq!(pairs(&batch), [pair(0, 5, false), pair(1, 2, false)]);
         batch.checked[1].is_withdrawn = true;
         batch.checked[0].candidate = 0;
         assert_eq!(pairs(&batch), [pair(0, 6, false), pair(1, 1, true)]);
+    }
+
+    #[test]
+    fn votes_that_are_set_aside_come_last_and_are_named_with_what_they_count_for() {
+        let suspect = |candidate, reason| CheckedVote {
+            candidate,
+            quarantine: Some(reason),
+            ..vote(None)
+        };
+        let (deny, fast) = (QuarantineReason::DenyList, QuarantineReason::FastProof);
+        let mut batch = Batch::starting(0);
+        batch.checked = vec![
+            suspect(1, fast),
+            vote(None),
+            suspect(0, deny),
+            suspect(1, fast),
+        ];
+        let found = pairs(&batch);
+        let of: Vec<_> = found
+            .iter()
+            .map(|pair| (pair.candidate, pair.votes, pair.quarantine))
+            .collect();
+        assert_eq!(of, [(1, 1, None), (1, 2, Some(fast)), (0, 1, Some(deny))]);
+        let places = [0, 2, 0, 0, 0, 1, 0, 2, 0, 2, 0, 3, 0, 1];
+        assert_eq!(aside(&batch, &found).as_deref(), Some(&places[..]));
+        assert_eq!(found[1].field(&target()), "undecided/fast_proof/unico/bia");
+        batch.checked[1].is_withdrawn = true;
+        let withdrawn: Vec<_> = pairs(&batch).iter().map(|pair| pair.is_withdrawn).collect();
+        assert_eq!(withdrawn, [true, true, false]);
+        batch.checked.retain(|vote| vote.quarantine.is_none());
+        assert_eq!(aside(&batch, &pairs(&batch)), None);
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl BatchInMaking {
         let mut voters = 0;
         while let Some(pending) = backlog.pop_front() {
             let vote = &pending.vote;
-            let is_checked = vote.key.is_some() || vote.voter.is_some();
+            let is_checked =
+                vote.key.is_some() || vote.voter.is_some() || vote.quarantine.is_some();
             let has_voter = usize::from(vote.voter.is_some());
             let fits = minute_of(vote.received_at_ms) == minute
                 && (vote.received_at_ms >= closes_at_ms) == late
@@ -93,6 +94,7 @@ impl BatchInMaking {
                 key: vote.key,
                 voter: vote.voter,
                 is_withdrawn: vote.is_withdrawn,
+                quarantine: vote.quarantine,
             });
         }
         self.batch = batch;
@@ -184,6 +186,7 @@ mod tests {
             key: None,
             voter: None,
             is_withdrawn: false,
+            quarantine: None,
             span: None,
         }
     }

@@ -209,6 +209,7 @@ mod tests {
             key: None,
             voter: None,
             is_withdrawn: false,
+            quarantine: None,
             span: None,
         };
         Pending::new(vote, Ticket::new())

@@ -1,7 +1,7 @@
 //! A vote on its way to its lane.
 
 use opentelemetry::trace::SpanContext;
-use vote_domain::{KeyDigest, VoterDigest};
+use vote_domain::{KeyDigest, QuarantineReason, VoterDigest};
 
 /// One vote, parsed and admitted, on its way to its lane.
 #[derive(Debug, Clone)]
@@ -19,6 +19,9 @@ pub struct VoteToCast {
     pub voter: Option<VoterDigest>,
     /// Whether the candidate is out of the poll: the vote is not recorded then, but it may be the repeat of one that was.
     pub is_withdrawn: bool,
+    /// Why it is set aside as suspect, if it is: it is recorded, and told so, as any other, and in no figure until an operator
+    /// releases it.
+    pub quarantine: Option<QuarantineReason>,
     /// The span of the request, where it is traced.
     pub span: Option<Box<SpanContext>>,
 }

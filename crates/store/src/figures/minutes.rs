@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use redis::Value;
 use vote_domain::{Minute, Poll, PollDefinition, Tally};
 
 use super::parse;
@@ -48,27 +49,43 @@ pub(crate) async fn piece(
     minutes: &[i64],
 ) -> Result<Piece, StoreError> {
     let names: Vec<String> = minutes.iter().map(|&minute| keys.minutes(minute)).collect();
+    let (read, hashes) = hashes(nodes, keys, &names).await?;
+    let mut found = Vec::new();
+    for (place, votes) in hashes {
+        let minute = Minute::from_since_epoch(minutes[place]);
+        let minute =
+            minute.ok_or_else(|| StoreError::corrupt(&names[place], "there is no such minute"))?;
+        found.push((minute, parse::tally(poll, places, &names[place], votes)?));
+    }
+    Ok(Piece { read, found })
+}
+
+/// What one call reads of hashes of one shard, at most [`MOST_MINUTES`]: how many of them from the first one on, and those of these
+/// that have fields, by their place.
+pub(super) async fn hashes(
+    nodes: &Nodes,
+    keys: &ShardKeys,
+    names: &[String],
+) -> Result<(usize, Vec<(usize, Value)>), StoreError> {
     let mut command = MINUTES.read_command(names.len());
-    command.arg(&names).arg(MOST_FIELDS);
+    command.arg(names).arg(MOST_FIELDS);
     let state = keys.state();
     let answer = nodes.run(&MINUTES, &state, &command).await?;
     let mut answer = parse::list(&state, answer)?.into_iter();
-    let count = |value: Option<redis::Value>| match value {
-        Some(redis::Value::Int(count)) => usize::try_from(count).ok(),
+    let count = |value: Option<Value>| match value {
+        Some(Value::Int(count)) => usize::try_from(count).ok(),
         _ => None,
     };
     let strange = || StoreError::corrupt(&state, "the answer is none of the script's");
-    let read = count(answer.next()).filter(|read| *read > 0 && *read <= minutes.len());
+    let read = count(answer.next()).filter(|read| *read > 0 && *read <= names.len());
     let read = read.ok_or_else(strange)?;
     let mut found = Vec::new();
     while let Some(place) = answer.next() {
         let place = count(Some(place)).and_then(|place| place.checked_sub(1));
         let place = place.filter(|place| *place < read).ok_or_else(strange)?;
-        let votes = answer.next().unwrap_or(redis::Value::Nil);
-        let minute = Minute::from_since_epoch(minutes[place]).ok_or_else(strange)?;
-        found.push((minute, parse::tally(poll, places, &names[place], votes)?));
+        found.push((place, answer.next().unwrap_or(Value::Nil)));
     }
-    Ok(Piece { read, found })
+    Ok((read, found))
 }
 
 /// Leaves Redis to others for as long as it has worked for us.

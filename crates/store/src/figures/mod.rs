@@ -4,6 +4,7 @@ pub(crate) mod ended;
 mod ended_sums;
 pub(crate) mod minutes;
 mod parse;
+pub(crate) mod quarantine;
 pub(crate) mod read;
 mod shard;
 pub(crate) mod whole;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redis::{FromRedisValue as _, Value};
-use vote_domain::{PollDefinition, Tally, WriterId};
+use vote_domain::{PollDefinition, Quarantine, Tally, WriterId};
 
 use super::ended_sums::{EndedSums, EndedWriter};
 use super::shard::{Drained, WriterLedger};
@@ -28,6 +28,29 @@ pub(super) fn tally(
             .map_err(|overflow| StoreError::corrupt(key, &overflow))?;
     }
     Ok(tally)
+}
+
+/// The votes that were set aside, of a hash by fate, reason, channel and candidate.
+pub(super) fn quarantine(
+    poll: &PollDefinition,
+    places: &Places,
+    key: &str,
+    answer: Value,
+) -> Result<Quarantine, StoreError> {
+    let mut quarantine = Quarantine::default();
+    for (field, value) in pairs(key, answer)? {
+        let field = bytes(key, &field)?;
+        let parsed = fields::parse_set_aside(field);
+        let (of, place) = parsed
+            .and_then(|(fate, reason, pair)| Some(((fate, reason), places.get(pair)?)))
+            .ok_or_else(|| unknown(key, field))?;
+        let value = bytes(key, &value)?;
+        let votes = number(value).ok_or_else(|| wrong(key, field, value))?;
+        quarantine
+            .add(poll, of, place, votes)
+            .map_err(|overflow| StoreError::corrupt(key, &overflow))?;
+    }
+    Ok(quarantine)
 }
 
 /// What a shard has of its writers: of those that have ended the sums.

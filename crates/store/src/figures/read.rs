@@ -1,8 +1,10 @@
 //! Reads the figures of shards: each as of one instant, so that they agree with each other.
 
+use std::collections::BTreeMap;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{FromRedisValue as _, Value};
-use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition};
+use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition, Quarantine};
 
 use super::parse;
 use super::shard::ShardFigures;
@@ -37,10 +39,19 @@ pub(crate) async fn shards(
     minutes: &[i64],
 ) -> Result<Vec<ShardFigures>, StoreError> {
     stream::iter(0..poll.shards())
-        .map(|number| shard(nodes, poll, places, number, minutes))
+        .map(|number| shard(nodes, poll, places, number, minutes, Aside::Sums))
         .buffered(SHARDS_AT_ONCE)
         .try_collect()
         .await
+}
+
+/// What is read of the votes that were set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aside {
+    /// Their sums alone.
+    Sums,
+    /// Also those of the minutes that are named.
+    Minutes,
 }
 
 /// One shard, with these minutes.
@@ -50,11 +61,20 @@ pub(crate) async fn shard(
     places: &Places,
     number: u16,
     minutes: &[i64],
+    aside: Aside,
 ) -> Result<ShardFigures, StoreError> {
     let keys = ShardKeys::new(poll.id(), number);
-    let (tally, late) = (keys.tally(), keys.late());
+    let (tally, late, quarantine) = (keys.tally(), keys.late(), keys.quarantine());
     let names: Vec<String> = minutes.iter().map(|&minute| keys.minutes(minute)).collect();
-    let hashes: Vec<&String> = [&tally, &late].into_iter().chain(&names).collect();
+    let aside_names: Vec<String> = match aside {
+        Aside::Sums => Vec::new(),
+        Aside::Minutes => minutes
+            .iter()
+            .map(|&minute| keys.quarantine_minute(minute))
+            .collect(),
+    };
+    let sums = [&tally, &late, &quarantine].into_iter();
+    let hashes: Vec<&String> = sums.chain(&names).chain(&aside_names).collect();
     let mut answers = None;
     for _ in 0..TRIES {
         answers = piecemeal(nodes, &keys, &hashes).await?;
@@ -75,15 +95,11 @@ pub(crate) async fn shard(
     let fence = Fence::parse(&fields);
     let tally = parse::tally(poll, places, &tally, next())?;
     let late = parse::tally(poll, places, &late, next())?;
-    let mut series = MinuteSeries::empty(poll);
-    for (key, &minute) in names.iter().zip(minutes) {
-        let votes = parse::tally(poll, places, key, next())?;
-        let minute = Minute::from_since_epoch(minute)
-            .ok_or_else(|| StoreError::corrupt(key, "there is no such minute"))?;
-        series
-            .add_minute(minute, &votes)
-            .map_err(|overflow| StoreError::corrupt(key, &overflow))?;
-    }
+    let quarantine = parse::quarantine(poll, places, &quarantine, next())?;
+    let named = minutes.iter().copied();
+    let series = series(poll, places, names.iter().zip(named.clone()), &mut next)?;
+    let aside_names = aside_names.iter().zip(named);
+    let quarantine_minutes = set_aside(poll, places, aside_names, &mut next)?;
     let (writers, unlisted) = parse::ledger(&keys.writers(), next())?;
     Ok(ShardFigures {
         shard: number,
@@ -92,9 +108,47 @@ pub(crate) async fn shard(
         tally,
         minutes: series,
         late,
+        quarantine,
+        quarantine_minutes,
         writers,
         unlisted,
     })
+}
+
+/// The minutes that were named, by the next answers.
+fn series<'n>(
+    poll: &PollDefinition,
+    places: &Places,
+    minutes: impl Iterator<Item = (&'n String, i64)>,
+    mut next: impl FnMut() -> Value,
+) -> Result<MinuteSeries, StoreError> {
+    let mut series = MinuteSeries::empty(poll);
+    for (key, minute) in minutes {
+        let votes = parse::tally(poll, places, key, next())?;
+        let minute = Minute::from_since_epoch(minute)
+            .ok_or_else(|| StoreError::corrupt(key, "there is no such minute"))?;
+        series
+            .add_minute(minute, &votes)
+            .map_err(|overflow| StoreError::corrupt(key, &overflow))?;
+    }
+    Ok(series)
+}
+
+/// What is set aside in the minutes that were named, by the next answers.
+fn set_aside<'n>(
+    poll: &PollDefinition,
+    places: &Places,
+    minutes: impl Iterator<Item = (&'n String, i64)>,
+    mut next: impl FnMut() -> Value,
+) -> Result<BTreeMap<i64, Quarantine>, StoreError> {
+    let mut found = BTreeMap::new();
+    for (key, minute) in minutes {
+        let aside = parse::quarantine(poll, places, key, next())?;
+        if !aside.is_empty() {
+            found.insert(minute, aside);
+        }
+    }
+    Ok(found)
 }
 
 /// The fence, these hashes and the ledger, by plain commands: they cost Redis a quarter of a script, which makes a Lua value of

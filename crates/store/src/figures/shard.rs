@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use vote_domain::{MinuteSeries, Poll, ShardTotals, Tally, TallyOverflow, WriterId, WriterTotals};
+use vote_domain::{
+    MinuteSeries, Poll, Quarantine, ShardTotals, Tally, TallyOverflow, WriterId, WriterTotals,
+};
 
 use super::ended_sums::{EndedSums, EndedWriter};
 use crate::fence::Fence;
@@ -70,7 +72,11 @@ pub struct ShardFigures {
     pub minutes: MinuteSeries,
     /// Votes that came too late, and are not in the tally.
     pub late: Tally,
-    /// The ledger: the same votes as in the tally, by writer. Writers that have ended are among them where they were
+    /// Votes that were set aside as suspect. Those that were released are in the tally, the others are not.
+    pub quarantine: Quarantine,
+    /// The same by minutes since the Unix epoch, where they were looked up.
+    pub quarantine_minutes: BTreeMap<i64, Quarantine>,
+    /// The ledger: the votes of the tally, and those of the quarantine that are outside of it, by writer. Writers that have ended are among them where they were
     /// looked up.
     pub writers: BTreeMap<WriterId, WriterLedger>,
     /// What the ledger's sums of ended writers have beyond those that are among `writers`: nothing where all of them were
@@ -87,6 +93,11 @@ impl ShardFigures {
             .map(|writer| i128::from(writer.votes))
             .sum();
         u128::try_from(listed + self.unlisted.votes).unwrap_or(0)
+    }
+
+    /// All votes that the ledger is to have: those of the tally, and what of the quarantine is outside of it.
+    pub(crate) fn recorded_total(&self) -> u128 {
+        self.tally.total() + self.quarantine.outside()
     }
 
     /// The sum of all writers' last sequences: grows with each batch.
@@ -118,6 +129,7 @@ impl ShardFigures {
             late: self.late.clone(),
             annulled: (!annulled.is_zero()).then_some(annulled),
             writers: writers.collect(),
+            quarantine: self.quarantine.clone(),
         })
     }
 }

@@ -1,18 +1,19 @@
 //! Reads all figures of shards, however long their poll has been open: minutes that are over in pieces, and all else with
 //! the newest minutes in one step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use vote_domain::{Minute, MinuteSeries, Poll, Tally};
+use vote_domain::{Minute, MinuteSeries, Poll, Quarantine, Tally};
 
 use super::ended;
 use super::ended_sums::EndedSums;
 use super::minutes::{self, MOST_MINUTES, Pace};
-use super::read;
+use super::quarantine;
+use super::read::{self, Aside};
 use super::shard::ShardFigures;
 use crate::error::StoreError;
 use crate::fields::Places;
@@ -29,6 +30,12 @@ const MOST_LATE: usize = 16;
 
 /// What a long reading is told of: how far it is.
 pub type Progress = dyn Fn(u64, u64) + Send + Sync;
+
+/// What one shard has of the minutes that are over.
+struct Over {
+    minutes: MinuteSeries,
+    quarantine: BTreeMap<i64, Quarantine>,
+}
 
 /// Reads whole shards of one poll.
 pub(crate) struct WholeShards<'a> {
@@ -95,10 +102,13 @@ impl<'a> WholeShards<'a> {
             let shard = self.with_newest(number, &over, &late).await?;
             // A writer that ends while the ended ones are listed may be missing among them.
             let agrees = shard.minutes.sum().is_ok_and(|sum| sum == shard.tally)
+                && quarantine::sum(&shard).is_ok_and(|sum| sum == shard.quarantine)
                 && shard.unlisted == EndedSums::default();
             let is_same = before.is_some_and(|before| {
                 before.tally == shard.tally
                     && before.minutes == shard.minutes
+                    && before.quarantine == shard.quarantine
+                    && before.quarantine_minutes == shard.quarantine_minutes
                     && before.unlisted == shard.unlisted
             });
             if agrees || is_same || attempt == TRIES {
@@ -119,31 +129,43 @@ impl<'a> WholeShards<'a> {
     async fn with_newest(
         &self,
         number: u16,
-        over: &MinuteSeries,
+        over: &Over,
         late: &BTreeSet<i64>,
     ) -> Result<ShardFigures, StoreError> {
         let poll = &self.poll.definition;
         let minutes: Vec<i64> = self.newest.iter().chain(late).copied().collect();
-        let mut shard = read::shard(self.nodes, poll, &self.places, number, &minutes).await?;
+        let mut shard = read::shard(
+            self.nodes,
+            poll,
+            &self.places,
+            number,
+            &minutes,
+            Aside::Minutes,
+        )
+        .await?;
         let keys = ShardKeys::new(poll.id(), number);
         ended::list(self.nodes, &keys, &mut shard).await?;
-        let over = over.iter();
-        for (minute, votes) in over.filter(|(minute, _)| !late.contains(&minute.since_epoch())) {
+        let of_others = over.minutes.iter();
+        for (minute, votes) in of_others.filter(|(minute, _)| !late.contains(&minute.since_epoch()))
+        {
             let added = shard.minutes.add_minute(minute, votes);
             let key = keys.minutes(minute.since_epoch());
             added.map_err(|overflow| StoreError::corrupt(&key, &overflow))?;
+        }
+        for (minute, aside) in &over.quarantine {
+            if !late.contains(minute) {
+                shard.quarantine_minutes.insert(*minute, aside.clone());
+            }
         }
         Ok(shard)
     }
 
     /// The minutes of one shard that are over.
-    async fn over(
-        &self,
-        number: u16,
-        read: &(dyn Fn(u64) + Sync),
-    ) -> Result<MinuteSeries, StoreError> {
+    async fn over(&self, number: u16, read: &(dyn Fn(u64) + Sync)) -> Result<Over, StoreError> {
         let poll = &self.poll.definition;
         let keys = ShardKeys::new(poll.id(), number);
+        let over = self.over.clone();
+        let quarantine = quarantine::minutes(self.nodes, poll, &self.places, &keys, over).await?;
         let mut series = MinuteSeries::empty(poll);
         let mut pace = Pace::start();
         let (mut from, end) = (*self.over.start(), *self.over.end());
@@ -160,7 +182,10 @@ impl<'a> WholeShards<'a> {
             read(piece.read as u64);
             pace.pause().await;
         }
-        Ok(series)
+        Ok(Over {
+            minutes: series,
+            quarantine,
+        })
     }
 }
 
@@ -178,7 +203,9 @@ pub(crate) async fn without_minutes(
             if shard.unlisted == EndedSums::default() {
                 break;
             }
-            *shard = read::shard(nodes, &poll.definition, &places, shard.shard, &[]).await?;
+            let number = shard.shard;
+            *shard =
+                read::shard(nodes, &poll.definition, &places, number, &[], Aside::Sums).await?;
             ended::list(nodes, &keys, shard).await?;
         }
     }
@@ -186,7 +213,19 @@ pub(crate) async fn without_minutes(
 }
 
 /// The minutes that are other ones in `after` than they were.
-fn changed(before: &MinuteSeries, after: &MinuteSeries) -> Vec<i64> {
+fn changed(before: &Over, after: &Over) -> BTreeSet<i64> {
+    let mut changed = changed_votes(&before.minutes, &after.minutes);
+    let (before, after) = (&before.quarantine, &after.quarantine);
+    changed.extend(
+        before
+            .keys()
+            .chain(after.keys())
+            .filter(|minute| before.get(minute) != after.get(minute)),
+    );
+    changed
+}
+
+fn changed_votes(before: &MinuteSeries, after: &MinuteSeries) -> BTreeSet<i64> {
     let is_other = |(minute, votes): &(Minute, &Tally)| before.get(*minute) != Some(*votes);
     let gone = before
         .iter()

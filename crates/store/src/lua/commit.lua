@@ -16,6 +16,9 @@
 --       8 ended     hash    <writer> -> '<sequence> <votes>' of each writer that has ended, whose own fields are
 --                           no longer in `writers` then, but <writer>/lost
 --       9..         hashes  voter buckets that this batch touches: voter digest -> votes used
+--       the last two, only of a batch with votes that are set aside as suspect (ARGV 6):
+--          quarantine         hash    <fate>/<reason>/<channel>/<candidate> -> votes
+--          quarantine:minute  hash    the same of the batch's minute
 -- ARGV  1 writer  2 sequence  3 mode: 'live'; 'replay' of a batch that had been acknowledged, which
 --         the fence lets pass while the poll isn't over for good, with ' <writer>/<sequence>' behind it for
 --         each writer that it had been acknowledged to before; 'burn' uses the sequence and
@@ -25,13 +28,17 @@
 --         vote any more that came before); 'end', which says that it never sends again: its entry goes to `ended`
 --       4 earliest and 5 latest time at which a vote of the batch was received, milliseconds
 --       6 of a question '<writer>/lost <votes>' where the lane has counted votes as lost, which is noted if it is the
---         last one here, else empty  7 lifetime of `seen` after the latest key, milliseconds
+--         last one here. Of a batch with votes that are set aside: how many of its channels and candidates are those of
+--         such votes, the last of all, 2 bytes; then of each such vote 4 bytes: which checked vote it is, and which of
+--         all channels and candidates it counts for, both from 0. All big-endian. Else empty
+--       7 lifetime of `seen` after the latest key, milliseconds
 --       8 the sixteenth of a key window that it is, 2 bytes, big-endian
 --       9 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
 --       10 buckets, 2 bytes per checked vote, big-endian: which of KEYS 9.. holds its voter
 --       11 2 bytes for each checked vote whose field of `seen` another one has as well, big-endian: which, from 0
 --       12 p, how many channels and candidates the batch has  13 k, how many checked votes; 0 where none carries a key
---       14.. of each channel and candidate, first all p of the one kind, then all of the next: field; code, 2 bytes;
+--       14.. of each channel and candidate, first all p of the one kind, then all of the next: field, which of votes that
+--         are set aside is 'undecided/<reason>/<channel>/<candidate>'; code, 2 bytes;
 --         votes, checked ones included; votes a voter has in that channel (0 = no limit, -1 = the candidate is
 --         withdrawn: no checked vote for it counts any more, but one that did before is still a duplicate)
 --       .. of each of the k checked votes its field of `seen`, empty where it carries no key
@@ -48,6 +55,8 @@
 --       V<votes> to a question: it is the last one, and the writer has so many votes on record
 --       G<last>  a gap: this server knows the writer only up to <last>; nothing was done
 --       B<last>  behind: this server knows the writer beyond this batch; nothing was done
+-- Votes that are set aside are judged and answered as all others are; those that count do so in the quarantine, and among
+-- the writer's, and not in tally and minutes. A key is the same whether its vote was set aside or not.
 -- <outcomes> has a letter per checked vote (a accepted, d duplicate, m mismatch, l limit reached,
 -- w candidate withdrawn, x late, r refused) and is left empty where every vote has the letter of its reply.
 --
@@ -191,6 +200,13 @@ else
 end
 reply = reply or kind
 
+-- How many channels and candidates are those of votes that are set aside.
+local aside, aside_count = ARGV[6], 0
+if aside ~= '' then
+  local high, low = string.byte(aside, 1, 2)
+  aside_count = high * 256 + low
+end
+
 -- Where in ARGV the columns begin: each is the place before its first.
 local pair_count, key_count = ARGV[12] + 0, ARGV[13] + 0
 local PAIR_FIELDS = 13
@@ -200,7 +216,8 @@ local RECORDS = SEEN_FIELDS + key_count
 local checked = #ARGV - RECORDS
 
 -- To be written: fields of `seen`, each with its records behind it; and buckets, each with a voter and with the votes that the
--- voter has used then. By code, the checked votes that do not count.
+-- voter has used then. By code, or of those that are set aside by the place of their channel and candidate, the checked votes
+-- that do not count.
 local changed, spent, uncounted = {}, nil, nil
 
 if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
@@ -270,7 +287,14 @@ if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
     place_of = {}
     find_next_shared()
   end
-  local size, found, outcomes = 0, {}, nil
+  local size, found, outcomes, pair_of = 0, {}, nil, nil
+  if aside_count > 0 then
+    pair_of = {}
+    for at = 3, #aside, 4 do
+      local vote_high, vote_low, high, low = byte(aside, at, at + 3)
+      pair_of[vote_high * 256 + vote_low + 1] = high * 256 + low + 1
+    end
+  end
   for from = 1, checked, CHUNK do
     local to, before = math.min(from + CHUNK - 1, checked), from - 1
     if key_count > 0 then found = call('HMGET', seen_key, unpack(ARGV, SEEN_FIELDS + from, SEEN_FIELDS + to)) end
@@ -307,7 +331,7 @@ if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
       elseif outcome ~= letter then
         outcomes, uncounted = outcomes or {}, uncounted or {}
         outcomes[i] = outcome
-        local code = sub(record, 3, 4)
+        local code = pair_of and pair_of[i] or sub(record, 3, 4)
         uncounted[code] = (uncounted[code] or 0) + 1
       end
     end
@@ -328,11 +352,12 @@ elseif kind == 'L' then
   counts_key = KEYS[6]
 end
 local counts, minutes, total = {}, {}, 0
-if counts_key and pair_count > 0 then
-  local counts_before = call('HMGET', counts_key, unpack(ARGV, PAIR_FIELDS + 1, PAIR_CODES))
-  local minutes_before = minutes_key and call('HMGET', minutes_key, unpack(ARGV, PAIR_FIELDS + 1, PAIR_CODES))
+local counted = pair_count - aside_count
+if counts_key and counted > 0 then
+  local counts_before = call('HMGET', counts_key, unpack(ARGV, PAIR_FIELDS + 1, PAIR_FIELDS + counted))
+  local minutes_before = minutes_key and call('HMGET', minutes_key, unpack(ARGV, PAIR_FIELDS + 1, PAIR_FIELDS + counted))
   local size = 0
-  for i = 1, pair_count do
+  for i = 1, counted do
     local votes = ARGV[PAIR_VOTES + i] + 0
     if uncounted then votes = votes - (uncounted[ARGV[PAIR_CODES + i]] or 0) end
     if votes > 0 then
@@ -344,6 +369,30 @@ if counts_key and pair_count > 0 then
         minutes[size - 1], minutes[size] = field, (minutes_before[i] or 0) + votes
         total = total + votes
       end
+    end
+  end
+end
+
+-- The same of those that are set aside. Late ones are late as any other; what the others have of their candidate in this
+-- batch is added up with them when it is written.
+local quarantine, quarantine_minute, late_aside
+if counts_key and aside_count > 0 then
+  local quarantine_key, minute_key = KEYS[#KEYS - 1], KEYS[#KEYS]
+  local before = minutes_key and call('HMGET', quarantine_key, unpack(ARGV, PAIR_FIELDS + counted + 1, PAIR_CODES))
+  local minute_before = minutes_key and call('HMGET', minute_key, unpack(ARGV, PAIR_FIELDS + counted + 1, PAIR_CODES))
+  if not minutes_key then call('HLEN', counts_key) end
+  for i = counted + 1, pair_count do
+    local field, votes = ARGV[PAIR_FIELDS + i], ARGV[PAIR_VOTES + i] - (uncounted and uncounted[i] or 0)
+    if votes > 0 and minutes_key then
+      quarantine, quarantine_minute = quarantine or { quarantine_key }, quarantine_minute or { minute_key }
+      local size = #quarantine
+      quarantine[size + 1], quarantine[size + 2] = field, (before[i - counted] or 0) + votes
+      quarantine_minute[size + 1], quarantine_minute[size + 2] = field, (minute_before[i - counted] or 0) + votes
+      total = total + votes
+    elseif votes > 0 then
+      late_aside = late_aside or {}
+      late_aside[#late_aside + 1] = string.match(field, '^[^/]+/[^/]+/(.+)$')
+      late_aside[#late_aside + 1] = votes
     end
   end
 end
@@ -364,6 +413,16 @@ if latest > received_at then call('HSET', state_key, 'received_at', ARGV[5]) end
 if reply ~= 'A' then call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
 if counts[1] then call('HSET', counts_key, unpack(counts)) end
 if minutes[1] then call('HSET', minutes_key, unpack(minutes)) end
+if quarantine then
+  call('HSET', unpack(quarantine))
+  call('HSET', unpack(quarantine_minute))
+end
+if late_aside then
+  for i = 1, #late_aside, 2 do
+    local field = late_aside[i]
+    call('HSET', counts_key, field, (call('HGET', counts_key, field) or 0) + late_aside[i + 1])
+  end
+end
 if changed[1] then
   for from = 1, #changed, CHUNK * 2 do
     call('HSET', seen_key, unpack(changed, from, math.min(from + CHUNK * 2 - 1, #changed)))

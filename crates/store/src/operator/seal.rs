@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use redis::Value;
 use vote_domain::{
-    Difference, IllegalTransition, Poll, PollState, Reason, SealedPoll, SealedPollError,
+    Difference, Fate, IllegalTransition, Poll, PollState, Reason, SealedPoll, SealedPollError,
     ShardTotals, Transition, WriterId,
 };
 
@@ -43,6 +43,9 @@ pub enum SealingError {
     /// Writers may still have votes to send that they have accepted.
     #[error("it waits for writers that are not drained: {}", listed(.0))]
     Waiting(Vec<Undrained>),
+    /// Votes were set aside as suspect, and nobody has decided whether they count.
+    #[error("{0} votes are in quarantine, and nobody has decided of them")]
+    Undecided(u128),
     /// Writers are to be abandoned that are drained, or that have written nothing.
     #[error("these writers are drained, or have written nothing to the poll, and can't be abandoned: {}", listed(.0))]
     NotWaitedFor(Vec<WriterId>),
@@ -86,7 +89,7 @@ impl PollOperator {
     ///
     /// # Errors
     /// [`SealingError::Unfenced`] where Redis has forgotten the closing on a shard, [`SealingError::Disagree`] where figures
-    /// do not agree, [`SealingError::Waiting`] where other writers are not drained. Nothing has been changed then, but
+    /// do not agree, [`SealingError::Waiting`] where other writers are not drained, [`SealingError::Undecided`] where votes are in quarantine. Nothing has been changed then, but
     /// if the figures have ceased to agree since they were fenced.
     pub async fn seal(
         &self,
@@ -120,6 +123,10 @@ impl PollOperator {
         agree(&next, &figures)?;
         // A fence would refuse what they still have to send.
         wait_for_none_but(abandoned, undrained(&next, &figures))?;
+        // As long as it can be done: one that comes in spite of that is in the result as it is, outside of all figures.
+        if !figures.iter().any(|shard| is_sealed(poll, shard)) {
+            all_decided(&figures)?;
+        }
         if let Some(earlier) = &earlier {
             proven(earlier, &next)?;
         }
@@ -245,6 +252,17 @@ fn proven(sealed: &SealedPoll, poll: &Poll) -> Result<(), SealingError> {
     match changes_since_sealed(sealed, poll).next() {
         Some(difference) => Err(SealingError::Changed(difference)),
         None => Ok(()),
+    }
+}
+
+/// Whether it is decided of all votes that were set aside.
+fn all_decided(figures: &[ShardFigures]) -> Result<(), SealingError> {
+    let undecided = figures
+        .iter()
+        .map(|shard| shard.quarantine.total(Fate::Undecided));
+    match undecided.sum() {
+        0 => Ok(()),
+        votes => Err(SealingError::Undecided(votes)),
     }
 }
 

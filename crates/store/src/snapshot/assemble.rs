@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use vote_domain::{MinuteSeries, Poll, SealedPoll, Tally, TallyOverflow};
+use vote_domain::{MinuteSeries, Poll, Quarantine, SealedPoll, Tally, TallyOverflow};
 
 use super::ended::EndedWriters;
 use super::snapshots::PollSnapshot;
@@ -14,11 +14,11 @@ fn overflow(error: TallyOverflow) -> StoreError {
     StoreError::corrupt("the sum of all shards", &error)
 }
 
-/// Whether the sums of tallies and ledgers agree: enough at each read; the audit compares shard by shard.
+/// Whether the sums of tallies and ledgers agree, with what of the quarantine is in no tally: enough at each read; the audit compares shard by shard.
 pub(super) fn ledgers_agree(shards: &[ShardFigures]) -> bool {
-    let tally: u128 = shards.iter().map(|shard| shard.tally.total()).sum();
+    let recorded: u128 = shards.iter().map(ShardFigures::recorded_total).sum();
     let ledger: u128 = shards.iter().map(ShardFigures::ledger_total).sum();
-    tally == ledger
+    recorded == ledger
 }
 
 /// The snapshot that these shards make.
@@ -31,6 +31,7 @@ pub(super) fn assemble(
 ) -> Result<PollSnapshot, StoreError> {
     let mut tally = Tally::empty(&poll.definition);
     let mut late = tally.clone();
+    let mut quarantine = Quarantine::default();
     let mut ledger = Vec::with_capacity(shards.len());
     let mut revision = poll.revision;
     let annulled = poll.annulled(&minutes).map_err(overflow)?;
@@ -38,6 +39,7 @@ pub(super) fn assemble(
     for shard in shards {
         tally.merge(&shard.tally).map_err(overflow)?;
         late.merge(&shard.late).map_err(overflow)?;
+        quarantine.merge(&shard.quarantine).map_err(overflow)?;
         revision += shard.sequences();
         let latest = shard.received_at_ms;
         let latest = latest.and_then(|ms| Timestamp::from_millisecond(ms).ok());
@@ -50,6 +52,7 @@ pub(super) fn assemble(
         annulled,
         minutes,
         late,
+        quarantine,
         ledger,
         ended,
         revision,

@@ -73,7 +73,7 @@ fn has_less(read: &PollSnapshot, known: &PollSnapshot) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vote_domain::{Eligibility, MinuteSeries, Tally, WriterId};
+    use vote_domain::{Eligibility, MinuteSeries, Quarantine, Tally, WriterId};
     use vote_testkit::fixtures::demo_poll;
 
     use super::*;
@@ -95,6 +95,7 @@ mod tests {
             annulled: Tally::new(1, 2),
             minutes: MinuteSeries::new(1, 2),
             late: Tally::new(1, 2),
+            quarantine: Quarantine::default(),
             ledger: vec![BTreeMap::from([(WriterId::from_bytes([1; 8]), ledger)])],
             ended: Vec::new(),
             revision: 1,

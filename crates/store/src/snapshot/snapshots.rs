@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use vote_domain::{MinuteSeries, Poll, PollId, ReceiptKey, SealedPoll, Tally, WriterId};
+use vote_domain::{
+    MinuteSeries, Poll, PollId, Quarantine, ReceiptKey, SealedPoll, Tally, WriterId,
+};
 
 use super::ended::EndedWriters;
 use crate::figures::WriterLedger;
@@ -23,6 +25,8 @@ pub struct PollSnapshot {
     pub minutes: MinuteSeries,
     /// Votes that came too late.
     pub late: Tally,
+    /// Votes that were set aside as suspect: nobody's but staff's.
+    pub quarantine: Quarantine,
     /// The ledger, a map per shard, without the writers that have ended.
     pub ledger: Vec<BTreeMap<WriterId, WriterLedger>>,
     /// The writers that have ended, shard by shard.

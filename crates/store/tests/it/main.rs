@@ -24,6 +24,7 @@ mod operator;
 mod outage;
 mod outlived_keys;
 mod planned;
+mod quarantine;
 mod schedules;
 mod sealing;
 mod servers;

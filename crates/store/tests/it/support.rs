@@ -285,6 +285,7 @@ pub(crate) fn vote(candidate: u8) -> VoteToCast {
         key: None,
         voter: None,
         is_withdrawn: false,
+        quarantine: None,
         span: None,
     }
 }

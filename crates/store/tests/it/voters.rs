@@ -52,6 +52,7 @@ fn ballot(open: &OpenPoll, name: &str, received_at: Timestamp, text: &str) -> Vo
             .voter(UNICO, name, received_at)
             .expect("the key is known"),
         is_withdrawn: false,
+        quarantine: None,
         span: None,
     }
 }

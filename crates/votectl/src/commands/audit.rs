@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::table::{rendered, table};
 use clap::Args;
-use vote_store::AuditReport;
+use vote_store::{AuditReport, ShardAudit};
 
 /// What to audit.
 #[derive(Debug, Args)]
@@ -80,6 +80,18 @@ fn text(report: &AuditReport) -> String {
     for writer in &report.abandoned {
         text.push_str(&format!("sealed without waiting for the writer {writer}\n"));
     }
+    let aside = |of: fn(&ShardAudit) -> u128| report.shards.iter().map(of).sum::<u128>();
+    let (undecided, released) = (
+        aside(|shard| shard.undecided),
+        aside(|shard| shard.released),
+    );
+    let annulled = aside(|shard| shard.quarantine_annulled);
+    if undecided + released + annulled > 0 {
+        text.push_str(&format!(
+            "set aside as suspect: {undecided} undecided, {released} released, {annulled} annulled; the ledger has all of them, \
+             tally and minutes those that were released\n"
+        ));
+    }
     for lost in &report.lost {
         text.push_str(&format!("accepted, and counted as lost: {lost}\n"));
     }
@@ -109,6 +121,9 @@ mod tests {
             ledger: 11,
             annulled: 0,
             late: 3,
+            undecided: 0,
+            released: 0,
+            quarantine_annulled: 0,
             writers: 2,
             drained: 1,
             sealed: None,

@@ -16,6 +16,7 @@ pub mod poll_arg;
 mod progress;
 pub mod proof;
 pub mod push;
+pub mod quarantine;
 pub mod receipt;
 pub mod replay;
 pub mod spreadsheet;

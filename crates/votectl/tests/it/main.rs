@@ -21,6 +21,7 @@ mod on_air;
 mod options;
 mod polls;
 mod push;
+mod quarantine;
 mod readme;
 mod receipts;
 mod replay;

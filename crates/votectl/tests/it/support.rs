@@ -52,13 +52,25 @@ pub(crate) async fn service(name: &str, server: &RedisServer) -> (ChildProcess, 
 
 /// The same on the Redis of that address.
 pub(crate) async fn service_at(name: &str, redis: &str) -> (ChildProcess, SocketAddr) {
+    service_with(name, redis, &[]).await
+}
+
+/// The same with these settings besides.
+pub(crate) async fn service_with(
+    name: &str,
+    redis: &str,
+    settings: &[(&str, &str)],
+) -> (ChildProcess, SocketAddr) {
     let (port, admin) = (free_port(), free_port());
-    let service = ChildProcess::builder(binary(name))
+    let mut service = ChildProcess::builder(binary(name))
         .env("VOTE__REDIS__URL", redis)
         .env("VOTE__HTTP__BIND", format!("127.0.0.1:{port}"))
         .env("VOTE__ADMIN__BIND", format!("127.0.0.1:{admin}"))
-        .env("VOTE__SHUTDOWN__GRACE_MS", "0")
-        .spawn();
+        .env("VOTE__SHUTDOWN__GRACE_MS", "0");
+    for (name, value) in settings {
+        service = service.env(name, value);
+    }
+    let service = service.spawn();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     eventually(PATIENCE, || async move {
         let answer = get(address, "/readyz", Duration::from_secs(1)).await;

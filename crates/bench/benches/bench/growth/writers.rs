@@ -210,6 +210,7 @@ async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
                 key: Some(key),
                 voter: None,
                 is_withdrawn: false,
+                quarantine: None,
                 span: None,
             })
             .await;

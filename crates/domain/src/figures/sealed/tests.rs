@@ -8,8 +8,8 @@ use sha2::Digest;
 
 use crate::fixtures::{PAREDAO, at, poll_after, tally};
 use crate::{
-    FiguresError, Poll, PollDefinition, PollState, SealedPoll, SealedPollError, ShardTotals, Tally,
-    TallyOverflow, Transition, WriterId, WriterTotals, canonical_json,
+    FiguresError, Poll, PollDefinition, PollState, Quarantine, SealedPoll, SealedPollError,
+    ShardTotals, Tally, TallyOverflow, Transition, WriterId, WriterTotals, canonical_json,
 };
 
 const SEALED_AT: &str = "2026-11-26T02:05:00.5Z";
@@ -29,6 +29,7 @@ fn shard(shard: u16, rows: &[&[u64]], writers: &[(u8, u64)]) -> ShardTotals {
                 lost: 0,
             })
             .collect(),
+        quarantine: Quarantine::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use vote_domain::{Channel, KeyDigest, PollId, ReceiptKey};
 use vote_proof::Proof;
 
 use crate::proofs::Proofs;
+use crate::suspicion::{Signs, Suspicion};
 
 /// What votes are checked against beside their poll.
 #[derive(Clone, Copy)]
@@ -22,6 +23,9 @@ pub struct Checks<'a> {
 pub(crate) struct ProofCheck<'a> {
     pub(crate) proofs: &'a Proofs,
     pub(crate) receipt_key: &'a Arc<ReceiptKey>,
+    /// What is told of a proof that holds, and is odd all the same.
+    pub(crate) suspicion: &'a Suspicion,
+    pub(crate) signs: &'a Signs,
 }
 
 impl Checks<'_> {

@@ -21,7 +21,8 @@ pub(crate) struct VoterCheck<'a> {
     pub(crate) checks: Checks<'a>,
 }
 
-/// The vote as the lanes take it: with who casts it, where its channel asks for that.
+/// The vote as the lanes take it: with who casts it, where its channel asks for that. Beside it when the token was made, if it says
+/// so.
 ///
 /// # Errors
 /// Where the request does not show it, or it can't be checked, the voter comes too often, or the proof of work is for somebody
@@ -32,12 +33,12 @@ pub(crate) async fn find_voter(
     asked: VoterCheck<'_>,
     open: &OpenPoll,
     received_at: Timestamp,
-) -> Result<VoteToCast, Problem> {
+) -> Result<(VoteToCast, Option<i64>), Problem> {
     let ReadVote { mut vote, proof } = read;
     let definition = &open.poll().definition;
     let channel = &definition.channels()[usize::from(vote.channel)];
     if !channel.eligibility.asks_for_voter() {
-        return Ok(vote);
+        return Ok((vote, None));
     }
     let voter = voter_of(channel, authorization, asked.voters).await?;
     // Before the poll's own limit, which Redis has to be asked for.
@@ -67,7 +68,7 @@ pub(crate) async fn find_voter(
             }
         },
     }
-    Ok(vote)
+    Ok((vote, voter.issued_at()))
 }
 
 /// Whom the token of a request names, for a channel that asks who votes.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use vote_domain::{Poll, Transition, Visibility, WriterId};
+use vote_domain::{Poll, QuarantineReason, Transition, Visibility, WriterId};
 use vote_store::{Drained, EndedWriters};
 
 use super::*;
@@ -46,7 +46,9 @@ fn a_withdrawn_candidates_votes_are_counted_apart_and_in_no_share() {
     );
     assert_eq!(
         desk["outcomes"],
-        json!({ "recorded": 12, "annulled": 0, "withdrawn": 7, "late": 0, "lost": 0 })
+        json!({
+            "recorded": 12, "annulled": 0, "withdrawn": 7, "late": 0, "lost": 0, "quarantined": 0, "quarantine_annulled": 0
+        })
     );
     assert_eq!(desk["unweighted"][0].get("percent"), None);
     assert_eq!(desk["unweighted"][1]["percent"], 100);
@@ -60,10 +62,25 @@ fn late_and_lost_votes_are_told() {
         .get_mut(&WRITER)
         .expect("the writer")
         .lost = 3;
+    let definition = snapshot.poll.definition.clone();
+    for (fate, votes) in [
+        (Fate::Undecided, 2),
+        (Fate::Annulled, 5),
+        (Fate::Released, 1),
+    ] {
+        let of = (fate, QuarantineReason::DenyList);
+        let added = snapshot.quarantine.add(&definition, of, (0, 0), votes);
+        added.expect("fits");
+    }
+    let ledger = snapshot.ledger[0].get_mut(&WRITER).expect("the writer");
+    ledger.votes += 7;
     let desk = desk(snapshot, opens_at());
+    assert_eq!(desk["checks"]["agree"], true);
     assert_eq!(
         desk["outcomes"],
-        json!({ "recorded": 7, "annulled": 0, "withdrawn": 0, "late": 4, "lost": 3 })
+        json!({
+            "recorded": 7, "annulled": 0, "withdrawn": 0, "late": 4, "lost": 3, "quarantined": 2, "quarantine_annulled": 5
+        })
     );
 }
 

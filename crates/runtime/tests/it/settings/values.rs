@@ -63,6 +63,9 @@ fn every_integer_refuses_what_is_out_of_its_range_and_takes_its_bounds() {
             if setting.name == "commit.idempotency_window_s" {
                 env.push(("VOTE__COMMIT__REPLAY_WINDOW_S", "1".to_owned()));
             }
+            if setting.name == "suspicion.threshold" {
+                env.push(("VOTE__SUSPICION__DENY_LIST_POINTS", "1000".to_owned()));
+            }
             if setting.name == "proof.lifetime_s" {
                 env.push(("VOTE__COMMIT__IDEMPOTENCY_WINDOW_S", "86400".to_owned()));
             }
@@ -74,6 +77,20 @@ fn every_integer_refuses_what_is_out_of_its_range_and_takes_its_bounds() {
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
             assert!(load(None, &env).is_ok(), "{} = {right}", setting.name);
+        }
+    }
+}
+
+#[test]
+fn a_threshold_that_no_vote_can_reach_is_refused() {
+    for (threshold, is_reached) in [("400", true), ("401", false)] {
+        let env = [("VOTE__SUSPICION__THRESHOLD", threshold)];
+        match load(None, &env) {
+            Ok(settings) => assert!(is_reached, "{settings:?}"),
+            Err(error) => assert!(
+                !is_reached && error.contains("is more than the points of all signals"),
+                "{error}"
+            ),
         }
     }
 }

@@ -78,6 +78,7 @@ mod tests {
                 key: None,
                 voter: None,
                 is_withdrawn: false,
+                quarantine: None,
             })
             .collect();
         batch

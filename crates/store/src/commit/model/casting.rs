@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vote_domain::{IdempotencyKey, KeyDigest, VoterDigest};
+use vote_domain::{IdempotencyKey, KeyDigest, QuarantineReason, VoterDigest};
 
 use super::harness::BOUNDARY_MS;
 use super::steps::{Ballot, CROWD, Cast};
@@ -59,6 +59,7 @@ impl System<'_> {
             key,
             voter,
             is_withdrawn: cast.is_withdrawn,
+            quarantine: cast.is_suspect.then_some(QuarantineReason::DenyList),
             span: None,
         };
         let pending = Pending::new(vote, Arc::clone(&ticket));
@@ -71,6 +72,7 @@ impl System<'_> {
             ballot: cast.ballot,
             at: cast.at,
             is_withdrawn: cast.is_withdrawn,
+            is_suspect: cast.is_suspect,
             process,
             pair,
             outcome: None,

@@ -23,7 +23,10 @@ impl Check {
         sums_agree(&figures);
         let tally = |vote: &Vote| figures.tally.get(&field(vote)).copied().unwrap_or(0);
         no_vote_twice(system, &tally);
-        the_crowd_is_counted(system, &figures);
+        for is_suspect in [false, true] {
+            the_crowd_is_counted(system, &figures, is_suspect);
+        }
+        what_is_suspect_is_set_aside(system, &figures);
         limits_hold(system, &tally);
         minutes_are_right(system, &figures);
         for vote in &system.votes {
@@ -69,6 +72,8 @@ fn sums_agree(figures: &Figures) {
         *by_minute.entry(pair.clone()).or_default() += votes;
     }
     assert_eq!(figures.tally, by_minute, "tally and minutes differ");
+    let (aside, in_minutes) = (&figures.aside, &figures.aside_in_minutes);
+    assert_eq!(aside, in_minutes, "quarantine and its minutes differ");
     assert_eq!(
         figures.tally.values().sum::<u64>(),
         figures
@@ -107,8 +112,9 @@ fn no_vote_twice(system: &System<'_>, tally: &impl Fn(&Vote) -> u64) {
 }
 
 /// The crowd's votes can't be told apart: no fewer than were accepted, no more than may have been.
-fn the_crowd_is_counted(system: &System<'_>, figures: &Figures) {
-    let crowd = || system.votes.iter().filter(|vote| vote.pair == CROWD);
+fn the_crowd_is_counted(system: &System<'_>, figures: &Figures, is_suspect: bool) {
+    let is_of_it = |vote: &&Vote| vote.pair == CROWD && vote.is_suspect == is_suspect;
+    let crowd = || system.votes.iter().filter(is_of_it);
     let kept = crowd().filter(|vote| {
         vote.crashes == system.crashes && matches!(vote.outcome, Some(Outcome::Accepted(_)))
     });
@@ -120,11 +126,29 @@ fn the_crowd_is_counted(system: &System<'_>, figures: &Figures) {
     });
     let (least, most) = (kept.count() as u64, possible.count() as u64);
     let name = format!("open/c{}", CROWD.1);
-    let counted = figures.tally.get(&name).copied().unwrap_or(0);
+    let votes = if is_suspect {
+        &figures.aside
+    } else {
+        &figures.counted
+    };
+    let counted = votes.get(&name).copied().unwrap_or(0);
     assert!(
         (least..=most).contains(&counted),
-        "the crowd has {counted} votes, not {least} to {most}"
+        "the crowd has {counted} votes, not {least} to {most}, suspect: {is_suspect}"
     );
+}
+
+/// Only what is suspect is set aside, and only what is not counts. Of repeats, one that was recorded has decided.
+fn what_is_suspect_is_set_aside(system: &System<'_>, figures: &Figures) {
+    for (votes, is_suspect) in [(&figures.counted, false), (&figures.aside, true)] {
+        for pair in votes.keys() {
+            let may_be = |vote: &Vote| field(vote) == *pair && vote.is_suspect == is_suspect;
+            assert!(
+                system.votes.iter().any(may_be),
+                "{pair} is where none of its votes should be: suspect: {is_suspect}"
+            );
+        }
+    }
 }
 
 fn limits_hold(system: &System<'_>, tally: &impl Fn(&Vote) -> u64) {

@@ -27,12 +27,21 @@ const MINUTES: std::ops::Range<i64> = BOUNDARY_MS / MINUTE_MS - 2..BOUNDARY_MS /
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Snapshot(BTreeMap<String, Vec<u8>>);
 
+/// Votes by `<channel>/<candidate>`.
+pub(super) type Votes = BTreeMap<String, u64>;
+
 /// The figures of the poll.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Figures {
-    pub(super) tally: BTreeMap<String, u64>,
-    /// By minute, then `<channel>/<candidate>`.
-    pub(super) minutes: BTreeMap<i64, BTreeMap<String, u64>>,
+    /// All that was recorded: what counts, and what is set aside.
+    pub(super) tally: Votes,
+    /// The tally alone.
+    pub(super) counted: Votes,
+    /// What is set aside alone, and the same by its minutes.
+    pub(super) aside: Votes,
+    pub(super) aside_in_minutes: Votes,
+    /// All that was recorded by minute.
+    pub(super) minutes: BTreeMap<i64, Votes>,
     /// `<writer>/sequence` and `<writer>/votes`, also of writers that have ended.
     pub(super) ledger: BTreeMap<String, u64>,
     /// The ledger's sums of the writers that have ended, by field, and what they are.
@@ -264,14 +273,35 @@ impl Harness {
         for minute in MINUTES {
             pipeline.cmd("HGETALL").arg(self.keys.minutes(minute));
         }
+        for minute in MINUTES {
+            pipeline
+                .cmd("HGETALL")
+                .arg(self.keys.quarantine_minute(minute));
+        }
         let mut upstream = self.upstream.lock();
-        let minutes: Vec<_> = pipeline.query(&mut *upstream).expect("minutes");
+        let mut minutes: Vec<Votes> = pipeline.query(&mut *upstream).expect("minutes");
+        let aside_minutes = minutes.split_off(minutes.len() / 2);
         let mut pipeline = redis::pipe();
-        for key in [self.keys.tally(), self.keys.writers(), self.keys.ended()] {
+        let sums = [self.keys.tally(), self.keys.quarantine()];
+        for key in sums
+            .into_iter()
+            .chain([self.keys.writers(), self.keys.ended()])
+        {
             pipeline.cmd("HGETALL").arg(key);
         }
-        let (tally, writers, ended): (_, BTreeMap<String, String>, BTreeMap<String, String>) =
+        type Texts = BTreeMap<String, String>;
+        let (counted, aside, writers, ended): (Votes, Votes, Texts, Texts) =
             pipeline.query(&mut *upstream).expect("figures");
+        // Both together are what was recorded.
+        let aside = set_aside(aside);
+        let mut tally = counted.clone();
+        add(&mut tally, &aside);
+        let mut aside_in_minutes = Votes::new();
+        for (minute, aside) in minutes.iter_mut().zip(aside_minutes) {
+            let aside = set_aside(aside);
+            add(&mut aside_in_minutes, &aside);
+            add(minute, &aside);
+        }
         drop(upstream);
         let (mut ledger, mut drained) = (BTreeMap::new(), BTreeMap::new());
         let (mut lost, mut sums) = (BTreeMap::new(), BTreeMap::new());
@@ -305,12 +335,33 @@ impl Harness {
         }
         Figures {
             tally,
+            counted,
+            aside,
+            aside_in_minutes,
             minutes: MINUTES.zip(minutes).collect(),
             ledger,
             ended_sums: [sums, ended_sums],
             drained,
             lost,
         }
+    }
+}
+
+/// The votes that are set aside, by channel and candidate.
+fn set_aside(votes: Votes) -> Votes {
+    let of = |field: String| {
+        let pair = field.strip_prefix("undecided/deny_list/");
+        pair.expect("a field of the quarantine").to_owned()
+    };
+    votes
+        .into_iter()
+        .map(|(field, votes)| (of(field), votes))
+        .collect()
+}
+
+fn add(sum: &mut Votes, votes: &Votes) {
+    for (pair, votes) in votes {
+        *sum.entry(pair.clone()).or_default() += votes;
     }
 }
 

@@ -252,4 +252,39 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "(counts_before[i] or 0) + votes",
         "votes",
     ),
+    (
+        "votes that are set aside are in the tally",
+        "if aside ~= '' then",
+        "if false then",
+    ),
+    (
+        "the minutes of the quarantine lack votes",
+        "  call('HSET', unpack(quarantine_minute))\n",
+        "",
+    ),
+    (
+        "the quarantine forgets earlier votes",
+        "(before[i - counted] or 0) + votes",
+        "votes",
+    ),
+    (
+        "a repeat of a vote that is set aside counts",
+        "- (uncounted and uncounted[i] or 0)",
+        "- 0",
+    ),
+    (
+        "a vote that does not count is taken from those that are not set aside",
+        "local code = pair_of and pair_of[i] or sub(record, 3, 4)",
+        "local code = sub(record, 3, 4)",
+    ),
+    (
+        "votes that are set aside are not the writer's",
+        "      total = total + votes\n    elseif",
+        "    elseif",
+    ),
+    (
+        "votes that are not set aside are beside others that are",
+        "local counted = pair_count - aside_count",
+        "local counted = aside_count > 0 and 0 or pair_count",
+    ),
 ];

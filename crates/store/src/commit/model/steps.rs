@@ -63,6 +63,8 @@ pub(super) struct Cast {
     /// Its writer knows that the candidate is out of the poll. Said of votes with a key or a voter alone: others do not
     /// come to a lane then.
     pub(super) is_withdrawn: bool,
+    /// Its writer sets it aside as suspect.
+    pub(super) is_suspect: bool,
 }
 
 /// What becomes of the request that a writer has out.
@@ -228,6 +230,8 @@ fn cast() -> impl Strategy<Value = Cast> {
         ballot,
         at,
         is_withdrawn: withdrawn && !matches!(ballot, Ballot::Plain | Ballot::Crowd),
+        // One in four: as much by chance as a draw of its own.
+        is_suspect: at % 4 == 0,
     })
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Vote {
     pub(super) at: i64,
     /// As in its [`Cast`].
     pub(super) is_withdrawn: bool,
+    /// As in its [`Cast`].
+    pub(super) is_suspect: bool,
     /// The process that took it: an index of [`System::processes`].
     pub(super) process: usize,
     /// Channel and candidate: its own, but for repeats of a key.
@@ -163,6 +165,7 @@ impl<'a> System<'a> {
                     ballot: Ballot::Plain,
                     at: HALF_OPEN_MS,
                     is_withdrawn: false,
+                    is_suspect: false,
                 },
             );
         }
@@ -174,6 +177,7 @@ impl<'a> System<'a> {
                     ballot: Ballot::Plain,
                     at: 0,
                     is_withdrawn: false,
+                    is_suspect: false,
                 },
             );
         }

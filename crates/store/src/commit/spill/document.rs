@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use vote_domain::{PollId, WriterId, wire_time};
+use vote_domain::{PollId, QuarantineReason, WriterId, wire_time};
 
 /// What says that a file is a spill.
 pub(super) const FORMAT: &str = "vote-spill";
@@ -66,6 +66,9 @@ pub(super) struct BatchLine {
     /// Places in the lane's `fields`, and votes.
     pub(super) plain: Vec<(usize, u64)>,
     pub(super) checked: Vec<CheckedEntry>,
+    /// Places in `checked`, in order, of votes that are set aside as suspect, and why. Not there where none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) quarantined: Vec<(usize, QuarantineReason)>,
 }
 
 /// A place in the lane's `fields`, and the digests of key and voter, as 32 hexadecimal digits.

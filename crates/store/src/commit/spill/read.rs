@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use vote_domain::{KeyDigest, VoterDigest};
+use vote_domain::{KeyDigest, QuarantineReason, VoterDigest};
 
 use super::document::{
     BatchLine, EndLine, FORMAT, HeadLine, Header, LaneLine, Line, MAX_SPILL_BYTES, VERSION,
@@ -220,8 +220,10 @@ impl Reader {
                 key: digest(key)?.map(KeyDigest::from_bytes),
                 voter: digest(voter)?.map(VoterDigest::from_bytes),
                 is_withdrawn: false,
+                quarantine: None,
             });
         }
+        set_aside(&mut batch, line.quarantined)?;
         let plain: u128 = batch
             .plain
             .iter()
@@ -279,6 +281,18 @@ impl SpilledLane {
             byte(place % self.candidates)?,
         ))
     }
+}
+
+/// Sets votes of a batch aside again.
+fn set_aside(batch: &mut Batch, votes: Vec<(usize, QuarantineReason)>) -> Result<(), String> {
+    for (place, reason) in votes {
+        let known = batch.checked.get_mut(place);
+        let vote = known.filter(|vote| vote.quarantine.is_none());
+        let vote =
+            vote.ok_or_else(|| format!("quarantined: there is no vote {place}, or twice"))?;
+        vote.quarantine = Some(reason);
+    }
+    Ok(())
 }
 
 /// How many candidates each channel has, of which all have the same.

@@ -107,6 +107,10 @@ impl SpilledBatch {
                     (place, key, voter)
                 })
                 .collect(),
+            quarantined: (0..)
+                .zip(&batch.checked)
+                .filter_map(|(place, vote)| Some((place, vote.quarantine?)))
+                .collect(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The figures of a shard as the hashes that Redis has of them.
 
-use vote_domain::{PollDefinition, Tally};
+use vote_domain::{PollDefinition, Quarantine, Tally};
 
 use crate::fields;
 use crate::figures::{Drained, EndedSums, EndedWriter, ShardFigures};
@@ -18,13 +18,27 @@ pub(super) fn hashes(
     let hashes = [
         (keys.tally(), pairs(poll, &shard.tally)),
         (keys.late(), pairs(poll, &shard.late)),
+        (keys.quarantine(), aside(poll, &shard.quarantine)),
         (keys.writers(), ledger(shard)),
         (keys.ended(), ended(shard)),
     ];
     let minutes = shard.minutes.iter();
     let minutes =
         minutes.map(|(minute, votes)| (keys.minutes(minute.since_epoch()), pairs(poll, votes)));
-    hashes.into_iter().chain(minutes)
+    let set_aside = shard.quarantine_minutes.iter();
+    let set_aside =
+        set_aside.map(|(minute, votes)| (keys.quarantine_minute(*minute), aside(poll, votes)));
+    hashes.into_iter().chain(minutes).chain(set_aside)
+}
+
+fn aside(poll: &PollDefinition, quarantine: &Quarantine) -> Vec<Field> {
+    let mut aside = Vec::new();
+    for (fate, reason, votes) in quarantine.rows() {
+        for (pair, votes) in pairs(poll, votes) {
+            aside.push((fields::set_aside(fate, reason, &pair), votes));
+        }
+    }
+    aside
 }
 
 fn ledger(shard: &ShardFigures) -> Vec<Field> {

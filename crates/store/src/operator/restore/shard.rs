@@ -59,7 +59,7 @@ impl<'a> RestoredShard<'a> {
     }
 
     async fn claim(&self) -> Result<Claim, StoreError> {
-        // Nobody writes a minute without the tally, which is looked for in the same step.
+        // Nobody writes a minute without the tally or the quarantine, which are looked for in the same step.
         match self.look().await? {
             Claim::Free => self.ask("claim", first(&self.minutes())).await,
             said => Ok(said),
@@ -74,7 +74,7 @@ impl<'a> RestoredShard<'a> {
 
     async fn ask(&self, mode: &str, minutes: &[i64]) -> Result<Claim, StoreError> {
         let keys = &self.keys;
-        let mut command = RESTORE_CLAIM.command(7 + minutes.len());
+        let mut command = RESTORE_CLAIM.command(8 + minutes.len());
         command
             .arg(keys.restoring())
             .arg(keys.state())
@@ -82,7 +82,8 @@ impl<'a> RestoredShard<'a> {
             .arg(keys.late())
             .arg(keys.writers())
             .arg(keys.ended())
-            .arg(keys.replies());
+            .arg(keys.replies())
+            .arg(keys.quarantine());
         for &minute in minutes {
             command.arg(keys.minutes(minute));
         }
@@ -228,6 +229,11 @@ fn difference(state: PollState, wanted: &ShardFigures, read: &ShardFigures) -> O
             writers == wanted.writers && read.unlisted == wanted.unlisted,
         ),
         ("the minutes", read.minutes == wanted.minutes),
+        (
+            "the quarantine",
+            read.quarantine == wanted.quarantine
+                && read.quarantine_minutes == wanted.quarantine_minutes,
+        ),
     ]
     .into_iter()
     .find_map(|(name, same)| (!same).then(|| format!("{name} is not that of the backup")))

@@ -198,6 +198,11 @@ fn failure(id: &PollId, error: SealingError) -> Failure {
             "poll `{id}` is not sealed: {error}.\n\
              `votectl poll apply FILE` changes it back, and exits 1 because shards are sealed already"
         )),
+        SealingError::Undecided(_) => Failure::refused(format!(
+            "poll `{id}` is not sealed: {error}.\n\
+             `votectl quarantine show {id}` shows them; `votectl quarantine release {id}` and `votectl quarantine annul {id}` \
+             decide of them, for good"
+        )),
         other => Failure::refused(other),
     }
 }

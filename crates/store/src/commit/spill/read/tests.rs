@@ -32,6 +32,7 @@ fn batch(sequence: u64, plain: u64, checked: &[(u8, Option<u8>, Option<u8>)]) ->
             key: key.map(|byte| KeyDigest::from_bytes([byte; 16])),
             voter: voter.map(|byte| VoterDigest::from_bytes([byte; 16])),
             is_withdrawn: false,
+            quarantine: None,
         })
         .collect();
     SpilledBatch {
@@ -103,6 +104,20 @@ fn what_is_written_is_read_back() {
     assert_eq!(read.head.at, at());
     assert_eq!(read.spill.votes(), 10);
     assert_eq!(read.spill.lanes()[0].batches(), 3);
+}
+
+#[test]
+fn votes_that_are_set_aside_are_set_aside_again() {
+    let mut set_aside = batch(4, 3, &[(0, Some(1), None), (1, None, None)]);
+    set_aside.batch.checked[1].quarantine = Some(QuarantineReason::FastProof);
+    let spill = spill(vec![lane(0, vec![set_aside])]);
+    let text = String::from_utf8(written(&spill)).expect("text");
+    assert!(
+        text.contains(r#""quarantined":[[1,"fast_proof"]]"#),
+        "{text}"
+    );
+    let read = WrittenSpill::parse(text.as_bytes()).expect("it is whole");
+    assert_eq!(read.spill, spill);
 }
 
 #[test]
