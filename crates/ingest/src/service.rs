@@ -15,12 +15,15 @@ use vote_store::{
 };
 use vote_voters::Voters;
 
+use crate::gateways::Gateways;
 use crate::limits::AddressLimits;
 use crate::proofs::{ProofConfig, Proofs};
+use crate::routes::cast_batch;
 use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
 use crate::routes::challenge;
 use crate::spill::{self, Place, SpillDir};
+use crate::vote::BatchLine;
 use crate::voters;
 
 /// The part of the time for the drain that is kept for writing what is left over.
@@ -32,8 +35,10 @@ const SPILL_SHARE: u32 = 4;
         title = "vote-ingest",
         description = "Takes votes. A vote that was answered `accepted` is recorded exactly once.",
     ),
-    paths(cast_vote::cast_vote, challenge::challenge, cast_form::cast_form, cast_form::see_poll),
+    paths(cast_vote::cast_vote, cast_batch::cast_batch, challenge::challenge, cast_form::cast_form, cast_form::see_poll),
+    components(schemas(BatchLine<'_>)),
     tags((name = "votes", description = "Casting votes."),
+        (name = "gateways", description = "Casting the votes of gateways, in batches."),
         (name = "forms", description = "Casting votes from a page without scripts."))
 )]
 struct Api;
@@ -48,6 +53,7 @@ pub struct Ingest {
     proofs: Arc<Proofs>,
     spill: Option<SpillDir>,
     voters: Option<Arc<Voters>>,
+    gateways: Arc<Gateways>,
 }
 
 impl Service for Ingest {
@@ -64,6 +70,7 @@ impl Service for Ingest {
         let spill = SpillDir::open(settings.spill.dir.as_deref(), context).await?;
         let limits = AddressLimits::start(context)?;
         let voters = voters::start(&settings.voters, context).await?;
+        let gateways = Gateways::start(context)?;
         let store = Store::new(&settings.redis)?;
         check_durability(&store, settings.commit.durability).await?;
         let config = VoteWriterConfig {
@@ -95,6 +102,7 @@ impl Service for Ingest {
             proofs: Arc::new(proofs),
             spill,
             voters,
+            gateways,
         })
     }
 
@@ -102,11 +110,14 @@ impl Service for Ingest {
         let writer = Data::from(Arc::clone(&self.writer));
         let settings = Data::from(Arc::clone(&self.settings));
         let votes = Data::new(self.votes());
+        let gateways = Data::from(Arc::clone(&self.gateways));
         move |app| {
             app.app_data(votes.clone())
+                .app_data(gateways.clone())
                 .app_data(writer.clone())
                 .app_data(settings.clone())
                 .service(cast_vote::cast_vote)
+                .service(cast_batch::cast_batch)
                 .service(challenge::challenge)
                 .service(cast_form::cast_form)
                 .service(cast_form::see_poll);

@@ -4,6 +4,7 @@
 //!   connection.
 //! - [`Limits`] asks the limits of an address and of its prefix, in two classes each: [`Verdict`].
 //! - [`Carriers`] are prefixes with limits of their own, from a file.
+//! - [`Meter`] is one limit of somebody who is known by name.
 //!
 //! No I/O but that file's, no clock: instants are passed in. A limit of other things than addresses, such as of voters, is
 //! another [`Kind`] with another table.
@@ -15,6 +16,7 @@ mod carriers;
 mod forwarded;
 mod gcra;
 mod limits;
+mod meter;
 mod proxy_protocol;
 mod quota;
 mod table;
@@ -22,5 +24,6 @@ mod table;
 pub use self::address::{ClientAddress, Proxies};
 pub use self::carriers::{Carriers, CarriersError, Rates, parse_prefix};
 pub use self::limits::{Class, Kind, Limited, Limits, LimitsConfig, Verdict};
+pub use self::meter::Meter;
 pub use self::proxy_protocol::{MAX_HEADER, NoHeader, ProxyHeader, proxy_header};
 pub use self::quota::{Quota, QuotaError};

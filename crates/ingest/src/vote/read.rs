@@ -9,7 +9,7 @@ use vote_http::{Problem, ProblemCode, WriteHead};
 use vote_store::VoteToCast;
 
 use super::body::{self, CastVote};
-use super::choice::choice;
+use super::choice::{Choice, choice};
 use super::eligibility::{self, Checks, Shown};
 use super::key::idempotency_key;
 
@@ -83,6 +83,30 @@ fn vote_to_cast(
         received_at,
     };
     let key = eligibility::check(&shown, checks)?;
+    of_choice(&choice, key, poll, received_at)
+}
+
+/// Reads a vote for `poll` that a gateway gives, whose token stands for whatever the channel asks for. Who casts it is found later.
+///
+/// # Errors
+/// A problem that names the field and the rule.
+pub(crate) fn read_gateway_vote(
+    vote: &CastVote<'_>,
+    key: KeyDigest,
+    poll: &Poll,
+    received_at: Timestamp,
+) -> Result<VoteToCast, Problem> {
+    let choice = choice(vote, &poll.definition)?;
+    of_choice(&choice, Some(key), poll, received_at)
+}
+
+fn of_choice(
+    choice: &Choice,
+    key: Option<KeyDigest>,
+    poll: &Poll,
+    received_at: Timestamp,
+) -> Result<VoteToCast, Problem> {
+    let definition = &poll.definition;
     // A definition has at most 64 candidates and 8 channels.
     let index = |index: usize| u8::try_from(index).map_err(Problem::internal);
     Ok(VoteToCast {

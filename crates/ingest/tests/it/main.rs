@@ -9,6 +9,7 @@ mod draining;
 mod files;
 mod forgotten;
 mod forms;
+mod gateways;
 mod limits;
 mod outage;
 mod proofs;

@@ -224,7 +224,7 @@ async fn of_a_thousand_votes_at_once_by_two_processes_one_is_recorded() {
 }
 
 /// All that Redis has written down, whole.
-fn written(dir: &Path) -> Vec<u8> {
+pub(crate) fn written(dir: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(dir).expect("a folder").flatten() {
         if entry.path().is_dir() {

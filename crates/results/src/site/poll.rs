@@ -99,6 +99,7 @@ pub(crate) fn page(
     let (open, other): (Vec<_>, Vec<_>) = definition
         .channels()
         .iter()
+        .filter(|channel| channel.eligibility != Eligibility::Gateway) // No page votes by it.
         .partition(|channel| is_open(channel.eligibility));
     let numbers = Numbers::of(language);
     let page = PollPage {

@@ -1,7 +1,9 @@
 //! Who may vote by a channel: what each vote has to show. One file for each thing that may be asked for.
 
 mod checks;
+mod gateway;
 mod proof;
+mod unknown_voter;
 mod voter;
 
 use vote_domain::{Channel, Eligibility, KeyDigest};
@@ -10,6 +12,7 @@ use vote_http::{Problem, ProblemCode};
 pub use self::checks::Checks;
 pub(crate) use self::checks::ProofCheck;
 pub(super) use self::checks::Shown;
+pub(crate) use self::gateway::find_gateway_voter;
 pub(super) use self::proof::used;
 pub(crate) use self::voter::find_voter;
 
@@ -18,6 +21,7 @@ pub(crate) use self::voter::find_voter;
 pub(super) fn check(shown: &Shown<'_>, checks: Checks<'_>) -> Result<Option<KeyDigest>, Problem> {
     match (shown.channel.eligibility, checks.proofs) {
         (Eligibility::Open | Eligibility::Voter, _) => Ok(shown.key),
+        (Eligibility::Gateway, _) => Err(gateway::required(shown.channel)),
         (Eligibility::ProofOfWork, Some(proofs)) => proof::check(shown, proofs).map(Some),
         (Eligibility::ProofOfWork | Eligibility::VoterAndProofOfWork, _) => {
             let why = "which this service can't check yet";

@@ -1,12 +1,13 @@
 //! Channels that ask who votes: by a voter token, of which only a digest goes further.
 
 use jiff::Timestamp;
-use vote_domain::{Eligibility, PollState};
+use vote_domain::Eligibility;
 use vote_http::{Problem, ProblemCode, SentHeader};
 use vote_store::{OpenPoll, VoteToCast};
 use vote_voters::{Refused, Voters};
 
 use super::not_available;
+use super::unknown_voter::without_key;
 
 /// Notes who casts a vote, where its channel asks for that.
 ///
@@ -29,18 +30,7 @@ pub(crate) async fn find_voter(
     let voter = verified.map_err(refused)?;
     match open.voter(vote.channel, voter.subject(), received_at) {
         Ok(digest) => vote.voter = digest,
-        Err(error) => match open.poll().state {
-            // Such a poll takes no vote, whoever casts it.
-            PollState::Draft | PollState::Sealed | PollState::Void => {}
-            PollState::Closed if open.poll().has_forgotten_voters() => {
-                return Err(Problem::new(ProblemCode::PollClosed).detail(
-                    "The poll has closed, and who has voted is forgotten: this request recorded nothing.",
-                ));
-            }
-            PollState::Open | PollState::Paused | PollState::Closed => {
-                return Err(Problem::new(ProblemCode::StoreUnavailable).because(error));
-            }
-        },
+        Err(error) => without_key(open, error)?,
     }
     Ok(())
 }

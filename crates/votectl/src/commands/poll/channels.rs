@@ -1,15 +1,19 @@
 //! What production is warned of in a poll's channels.
 
-use vote_domain::PollDefinition;
+use vote_domain::{Eligibility, PollDefinition};
 
 /// Where the first channel takes no vote yet and another one does: votes that name no channel use the first, and all of
 /// them would be refused. `can_change` is whether the channels can be put in another order.
 pub(super) fn remark(definition: &PollDefinition, can_change: bool) -> Option<String> {
     let first = definition.channels().first()?;
     let open = definition.open_channel()?;
-    if first.eligibility.can_be_checked() {
+    let why = if !first.eligibility.can_be_checked() {
+        "which can't be checked yet"
+    } else if first.eligibility == Eligibility::Gateway {
+        "which takes votes by gateways alone"
+    } else {
         return None;
-    }
+    };
     let way_out = if can_change {
         format!(
             "Put {} (eligibility open) first before the poll is opened",
@@ -22,7 +26,7 @@ pub(super) fn remark(definition: &PollDefinition, can_change: bool) -> Option<St
         )
     };
     Some(format!(
-        "poll {}: its first channel, {}, asks for {}, which can't be checked yet. Votes that name no channel use the \
+        "poll {}: its first channel, {}, asks for {}, {why}. Votes that name no channel use the \
          first one, and are refused (403). {way_out}",
         definition.id(),
         first.id,
@@ -56,6 +60,8 @@ mod tests {
         ] {
             assert!(before.contains(part), "{before}");
         }
+        let gateways = said(&["gateway", "open"], true).expect("a remark");
+        assert!(gateways.contains("asks for gateway, which takes votes by gateways alone"));
         let after = said(&["[voter, proof_of_work]", "open"], false).expect("a remark");
         assert!(after.contains("have every client name c1"), "{after}");
         assert_eq!(said(&["open", "[voter, proof_of_work]"], true), None);
