@@ -54,6 +54,7 @@ OWNED = {
     "spill.dir",
     "voters.jwks_file",
     "voters.jwks_ca_file",
+    "gateways.file",
     "access.production_token_file",
     "access.broadcast_token_file",
 }

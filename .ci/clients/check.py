@@ -75,6 +75,8 @@ def make_python(folder: pathlib.Path) -> None:
     for service in SERVICES:
         document = ROOT / "openapi" / f"{service}.json"
         command = (BIN / "openapi-python-client", "generate", "--path", document, "--output-path", service)
+        # Lines of JSON are bytes to it.
+        command = (*command, "--config", HERE / "openapi_python_client.yaml")
         # A warning is an operation or a schema that was left out.
         run(folder, *command, "--meta", "none", "--fail-on-warning")
         passed(f"openapi-python-client: {service}")

@@ -217,6 +217,9 @@ emptyDir:
 {{- $secrets = append $secrets (dict "name" (printf "voter-%s" $name) "secret" . "items" (dict $file $source.key)) -}}
 {{- end -}}
 {{- end -}}
+{{- with $.root.Values.ingest.gateways.existingSecret -}}
+{{- $secrets = append $secrets (dict "name" "gateways" "secret" . "items" (dict "gateways.toml" $.root.Values.ingest.gateways.key)) -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $secrets -}}
 {{- end -}}

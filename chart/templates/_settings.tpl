@@ -38,6 +38,9 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (eq .component "ingest") .root.Values.ingest.gateways.existingSecret -}}
+{{- $owned = mergeOverwrite $owned (dict "gateways" (dict "file" "/etc/paredao/gateways/gateways.toml")) -}}
+{{- end -}}
 {{- if and (eq .component "ingest") .root.Values.ingest.spill.enabled -}}
 {{- with .root.Values.ingest.spill -}}
 {{- $spill := dict "dir" "/var/lib/paredao/spill" -}}

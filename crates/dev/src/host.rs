@@ -26,6 +26,9 @@ pub struct Ready {
     /// The file with the key of this run's voter tokens; none where the settings of whoever started this may name others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voter_key_file: Option<PathBuf>,
+    /// The file with the token of this run's gateway; none where the settings of whoever started this may name others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_token_file: Option<PathBuf>,
 }
 
 /// Whoever starts the supervisor.

@@ -9,6 +9,7 @@ mod child;
 mod data_dir;
 mod desk_token;
 mod error;
+mod gateway;
 mod host;
 mod names;
 mod options;

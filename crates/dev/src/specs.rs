@@ -13,6 +13,9 @@ const TOKEN_FILE: &str = "VOTE__ACCESS__PRODUCTION_TOKEN_FILE";
 /// The ingest service's setting of the file with the keys of voter tokens.
 const VOTER_KEYS_FILE: &str = "VOTE__VOTERS__JWKS_FILE";
 
+/// The ingest service's setting of the file of gateways.
+const GATEWAYS_FILE: &str = "VOTE__GATEWAYS__FILE";
+
 const CORS_ALLOWED_ORIGINS: &str = "VOTE__HTTP__CORS_ALLOWED_ORIGINS";
 
 /// The pages of a developer's own machine, which may vote here: their servers take any port.
@@ -55,6 +58,8 @@ pub(crate) struct Place<'p> {
     pub(crate) token: Option<&'p Path>,
     /// The file with the public key of voter tokens.
     pub(crate) voter_keys: Option<&'p Path>,
+    /// The file of gateways.
+    pub(crate) gateways: Option<&'p Path>,
 }
 
 /// A service on this Redis.
@@ -67,6 +72,7 @@ pub(crate) fn service(name: &'static str, place: Place<'_>) -> Spec {
         other,
         token,
         voter_keys,
+        gateways,
     } = place;
     let (link, other) = match name {
         INGEST => ("VOTE__SITE__URL", format!("http://127.0.0.1:{other}")),
@@ -90,6 +96,9 @@ pub(crate) fn service(name: &'static str, place: Place<'_>) -> Spec {
     if let Some(keys) = voter_keys.filter(|_| name == INGEST) {
         env.push((VOTER_KEYS_FILE, keys.display().to_string()));
         env.push(("VOTE__VOTERS__ISSUER", DEFAULT_ISSUER.to_owned()));
+    }
+    if let Some(gateways) = gateways.filter(|_| name == INGEST) {
+        env.push((GATEWAYS_FILE, gateways.display().to_string()));
     }
     // Figures are for any page already.
     if name == INGEST && !names_origins() {
@@ -132,6 +141,17 @@ pub(crate) fn names_voter_keys() -> bool {
     ]
     .iter()
     .any(|name| std::env::var_os(name).is_some())
+}
+
+/// Whether who started this has named gateways, or a settings file that may.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services read these settings, the supervisor only stays out of their way"
+)]
+pub(crate) fn names_gateways() -> bool {
+    [GATEWAYS_FILE, "VOTE__CONFIG_FILE"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
 }
 
 /// Whether who started this has named origins, or a settings file that may.

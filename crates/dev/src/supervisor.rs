@@ -5,6 +5,7 @@ use crate::child::Child;
 use crate::data_dir::{clear_left_overs, lock, prepare};
 use crate::desk_token;
 use crate::error::DevError;
+use crate::gateway;
 use crate::host::{Host, Ready};
 use crate::names::{INGEST, REDIS, RESULTS};
 use crate::options::Options;
@@ -80,10 +81,15 @@ async fn serve<H: Host>(
         true => None,
         false => Some(voter_key::prepare(data_dir, host.seed()?).map_err(DevError::from)?),
     };
+    let gateway = match specs::names_gateways() {
+        true => None,
+        false => Some(gateway::prepare(data_dir, &host.secret()?).map_err(DevError::from)?),
+    };
     let services = Services {
         redis_url: &redis_url,
         token: token.as_deref(),
         voter_keys: voter_key.as_ref().map(|key| key.public.as_path()),
+        gateways: gateway.as_ref().map(|gateway| gateway.file.as_path()),
     };
     start_services(options, data_dir, addresses, services, children).await?;
     let url = |choice: &Choice| format!("http://127.0.0.1:{}", choice.port);
@@ -96,6 +102,7 @@ async fn serve<H: Host>(
         data_dir: data_dir.to_owned(),
         production_token_file: token,
         voter_key_file: voter_key.map(|key| key.private),
+        gateway_token_file: gateway.map(|gateway| gateway.token),
     })?;
     Err(first_end(children).await.into())
 }
@@ -125,6 +132,7 @@ struct Services<'s> {
     redis_url: &'s str,
     token: Option<&'s Path>,
     voter_keys: Option<&'s Path>,
+    gateways: Option<&'s Path>,
 }
 
 async fn start_services(
@@ -135,6 +143,7 @@ async fn start_services(
         redis_url,
         token,
         voter_keys,
+        gateways,
     }: Services<'_>,
     children: &mut Vec<Child>,
 ) -> Result<(), DevError> {
@@ -161,6 +170,7 @@ async fn start_services(
             other: other.port,
             token,
             voter_keys,
+            gateways,
         };
         children.push(Child::start(specs::service(name, place), data_dir)?);
     }

@@ -70,7 +70,7 @@ pub mod openapi;
 pub mod problem;
 pub mod query;
 
-pub use self::bodies::TimelyBody;
+pub use self::bodies::{TimelyBody, check_body};
 pub use self::cli::{main, main_from};
 pub use self::clients::client_address;
 pub use self::cors::{IDEMPOTENCY_KEY, is_among};

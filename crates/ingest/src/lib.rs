@@ -3,7 +3,9 @@
 //! It holds a [`vote_store::VoteWriter`], which can't read a tally, and nothing else of the store.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod form;
+mod gateways;
 mod limits;
 mod proofs;
 mod routes;

@@ -15,13 +15,16 @@ use vote_store::{
 };
 use vote_voters::Voters;
 
+use crate::gateways::Gateways;
 use crate::limits::RateLimits;
 use crate::proofs::{ProofConfig, Proofs};
+use crate::routes::cast_batch;
 use crate::routes::cast_form;
 use crate::routes::cast_vote::{self, Votes};
 use crate::routes::challenge;
 use crate::spill::{self, Place, SpillDir};
 use crate::suspicion::Suspicion;
+use crate::vote::BatchLine;
 use crate::voters;
 
 /// The part of the time for the drain that is kept for writing what is left over.
@@ -33,8 +36,10 @@ const SPILL_SHARE: u32 = 4;
         title = "vote-ingest",
         description = "Takes votes. A vote that was answered `accepted` is recorded exactly once.",
     ),
-    paths(cast_vote::cast_vote, challenge::challenge, cast_form::cast_form, cast_form::see_poll),
+    paths(cast_vote::cast_vote, cast_batch::cast_batch, challenge::challenge, cast_form::cast_form, cast_form::see_poll),
+    components(schemas(BatchLine<'_>)),
     tags((name = "votes", description = "Casting votes."),
+        (name = "gateways", description = "Casting the votes of gateways, in batches."),
         (name = "forms", description = "Casting votes from a page without scripts."))
 )]
 struct Api;
@@ -50,6 +55,7 @@ pub struct Ingest {
     spill: Option<SpillDir>,
     voters: Option<Arc<Voters>>,
     suspicion: Arc<Suspicion>,
+    gateways: Arc<Gateways>,
 }
 
 impl Service for Ingest {
@@ -67,6 +73,7 @@ impl Service for Ingest {
         let limits = RateLimits::start(context)?;
         let suspicion = Arc::new(Suspicion::start(context)?);
         let voters = voters::start(&settings.voters, context).await?;
+        let gateways = Gateways::start(context)?;
         let store = Store::new(&settings.redis)?;
         check_durability(&store, settings.commit.durability).await?;
         let config = VoteWriterConfig {
@@ -99,6 +106,7 @@ impl Service for Ingest {
             spill,
             voters,
             suspicion,
+            gateways,
         })
     }
 
@@ -106,11 +114,14 @@ impl Service for Ingest {
         let writer = Data::from(Arc::clone(&self.writer));
         let settings = Data::from(Arc::clone(&self.settings));
         let votes = Data::new(self.votes());
+        let gateways = Data::from(Arc::clone(&self.gateways));
         move |app| {
             app.app_data(votes.clone())
+                .app_data(gateways.clone())
                 .app_data(writer.clone())
                 .app_data(settings.clone())
                 .service(cast_vote::cast_vote)
+                .service(cast_batch::cast_batch)
                 .service(challenge::challenge)
                 .service(cast_form::cast_form)
                 .service(cast_form::see_poll);

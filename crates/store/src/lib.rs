@@ -31,9 +31,9 @@ pub use backup::{Backup, BackupError, MAX_BACKUP_BYTES, Taken, Totals};
 pub use commit::metric_names;
 pub use commit::{
     Acceptance, Durability, DurabilityError, Ended, LaneConfig, MAX_SPILL_BYTES, NoVoterKey,
-    OpenPoll, Outcome, Place, ReplayError, ReplayReport, ReplicasMissing, Spill, SpillError,
-    SpillHead, SpillPart, SpilledLane, VoteToCast, VoteWriter, VoteWriterConfig, WrittenSpill,
-    enough_votes, holds_back,
+    OpenPoll, Outcome, Place, ReplayError, ReplayReport, ReplicasMissing, SentVote, Spill,
+    SpillError, SpillHead, SpillPart, SpilledLane, VoteToCast, VoteWriter, VoteWriterConfig,
+    WrittenSpill, enough_votes, holds_back,
 };
 pub use config::RedisConfig;
 pub use error::StoreError;

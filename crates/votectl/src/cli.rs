@@ -67,7 +67,7 @@ pub enum Command {
     Proof(proof::ProofCommand),
     /// Make a token for a graphics system that takes only an address, and the line of it for the settings
     FeedToken(feed_token::FeedTokenArgs),
-    /// Make voter tokens for trials, with the key of `votectl dev` or of a file
+    /// Make voter tokens for trials, with the key of `votectl dev` or of a file; and tokens of gateways
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Put a poll's feed to a data stream whenever it changes, until interrupted
@@ -154,6 +154,8 @@ mod tests {
             "votectl feed-token obs-studio-1",
             "votectl token mint --subject maria",
             "votectl token mint --subject maria --key k.json --issuer https://id.example --audience vote --for 5m",
+            "votectl token gateway sms-1 --channel sms --channel paredao-01/telefone --lines 2000/1s --votes-per-voter 10",
+            "votectl token gateway leste --channel unico --voters-are-subjects --output json",
             "votectl poll forget-voters paredao-01 --yes --reason LGPD",
             "votectl push current --to-file /run/secrets/stream --format rows --rows 4 --sort rank --lang pt-BR --rate 5",
             "votectl poll demo - --for 90m",
@@ -205,6 +207,12 @@ mod tests {
             ("votectl load --rate 0", "1..=1000000"),
             ("votectl feed-token a:b", "1 to 64 of A-Z"),
             ("votectl token mint", "--subject"),
+            ("votectl token gateway sms", "--channel"),
+            ("votectl token gateway a:b --channel sms", "1 to 64 of A-Z"),
+            (
+                "votectl token gateway sms --channel sms --lines lots",
+                "is no rate",
+            ),
             ("votectl push paredao-01", "--to-file"),
             ("votectl push paredao-01 --to-file x --rows 65", "1..=64"),
             ("votectl push paredao-01 --to-file x --rate 0", "1..=20"),

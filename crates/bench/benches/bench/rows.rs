@@ -25,6 +25,8 @@ pub(crate) enum Row {
     OursKeyed,
     /// The service with all limits of addresses, which nobody reaches
     OursLimited,
+    /// The service, for a gateway's batches of 1,000 votes with keys
+    OursBatched,
     /// The build that this one is compared with
     #[value(skip)]
     Before,
@@ -46,7 +48,7 @@ pub(crate) enum Serving {
 
 impl Row {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Epoll,
         Self::ActixHttp,
         Self::ActixWeb,
@@ -55,6 +57,7 @@ impl Row {
         Self::Ours,
         Self::OursKeyed,
         Self::OursLimited,
+        Self::OursBatched,
         Self::Before,
         Self::BeforeKeyed,
     ];
@@ -70,6 +73,9 @@ impl Row {
             Self::Ours => "ours, no key",
             Self::OursKeyed => "ours, a key each",
             Self::OursLimited => "ours, no key, rate limits on",
+            Self::OursBatched => {
+                "ours, a key each, 1,000 to a request of a gateway, 8 connections at most"
+            }
             Self::Before => "before, no key",
             Self::BeforeKeyed => "before, a key each",
         }
@@ -82,14 +88,33 @@ impl Row {
             Self::ActixWeb => Serving::Floor(Floor::ActixWeb),
             Self::PerVote => Serving::Floor(Floor::PerVote),
             Self::NoRedis => Serving::Floor(Floor::NoRedis),
-            Self::Ours | Self::OursKeyed | Self::OursLimited => Serving::Ours,
+            Self::Ours | Self::OursKeyed | Self::OursLimited | Self::OursBatched => Serving::Ours,
             Self::Before | Self::BeforeKeyed => Serving::Before,
         }
     }
 
     /// Whether its votes carry keys.
     pub(crate) const fn is_keyed(self) -> bool {
-        matches!(self, Self::OursKeyed | Self::BeforeKeyed)
+        matches!(
+            self,
+            Self::OursKeyed | Self::OursBatched | Self::BeforeKeyed
+        )
+    }
+
+    /// Votes of one request.
+    pub(crate) const fn votes_a_request(self) -> u32 {
+        match self {
+            Self::OursBatched => 1_000,
+            _ => 1,
+        }
+    }
+
+    /// Connections of its load: a gateway has few.
+    pub(crate) const fn connections(self, asked: u32) -> u32 {
+        match self {
+            Self::OursBatched if asked > 8 => 8,
+            _ => asked,
+        }
     }
 
     /// Whether it records what it answers.
@@ -117,6 +142,7 @@ impl Row {
     pub(crate) const fn without(self) -> Option<Self> {
         match self {
             Self::OursLimited => Some(Self::Ours),
+            Self::OursBatched => Some(Self::OursKeyed),
             _ => None,
         }
     }

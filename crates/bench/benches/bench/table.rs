@@ -14,7 +14,7 @@ use crate::say::{progress, say};
 use crate::server::Server;
 use crate::spread::number;
 use crate::until::until;
-use crate::wrk::Wrk;
+use crate::wrk::{Load, Wrk, write_gateway};
 
 /// In which the votes that were out when the load ended have come.
 const SETTLED: Duration = Duration::from_millis(150);
@@ -110,7 +110,13 @@ impl Contestant {
             (Serving::Floor(floor), _) => Server::floor(floor, url.as_deref())?,
             (_, build) => {
                 let build = build.context("there is no other build")?;
-                Server::service(&build.ingest, &[], url.as_deref(), row.settings())
+                let gateways = write_gateway(&options.common.out)?;
+                let mut settings = row.settings().to_vec();
+                // A build from before there were gateways takes no such setting.
+                if row.votes_a_request() > 1 {
+                    settings.push(("VOTE__GATEWAYS__FILE", &gateways));
+                }
+                Server::service(&build.ingest, &[], url.as_deref(), &settings)
             }
         };
         let accepted = server.takes_votes("bench").await?;
@@ -139,18 +145,23 @@ impl Contestant {
     ) -> anyhow::Result<Turn> {
         let title = self.row.title();
         let keys = format!("{round}-{connections}");
-        let keys = self.row.is_keyed().then_some(keys.as_str());
+        let load = Load {
+            connections: self.row.connections(connections),
+            seconds: options.seconds,
+            keys: self.row.is_keyed().then_some(keys.as_str()),
+            votes_a_request: self.row.votes_a_request(),
+        };
         let (redis, cpu_s) = (self.done().await?, self.server.cpu()?);
         let address = &self.server.address;
         let votes = wrk
-            .vote(address, connections, options.seconds, keys)
+            .send(address, load)
             .await
             .with_context(|| format!("{title}: {}", self.server.said()))?;
         tokio::time::sleep(SETTLED).await;
         let cpu_s = self.server.cpu()? - cpu_s;
         let redis = self.done().await?.since(redis);
         self.accepted += votes.accepted;
-        self.out += u64::from(connections);
+        self.out += u64::from(load.connections) * u64::from(load.votes_a_request);
         Ok(Turn {
             row: self.row,
             connections,

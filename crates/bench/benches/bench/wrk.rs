@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail, ensure};
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use crate::spread::as_f64;
@@ -11,6 +13,31 @@ use crate::spread::as_f64;
 /// wrk with the script that posts votes.
 pub(crate) struct Wrk {
     script: PathBuf,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load<'l> {
+    pub(crate) connections: u32,
+    pub(crate) seconds: u32,
+    /// What the key of each vote begins with, where votes are to have one.
+    pub(crate) keys: Option<&'l str>,
+    /// More than one: they are a gateway's batch.
+    pub(crate) votes_a_request: u32,
+}
+
+/// The token of the gateway that sends batches.
+const GATEWAY_TOKEN: &str = "the-token-of-the-gateway-of-the-bench";
+
+/// Writes the file of that gateway into that folder, and gives its path.
+pub(crate) fn write_gateway(folder: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(folder.join("gateways.toml"))?;
+    let digest = HEXLOWER.encode(&Sha256::digest(GATEWAY_TOKEN));
+    let text = format!(
+        "[[gateway]]\nname = \"bench\"\ntoken_sha256 = \"{digest}\"\nchannels = [\"torcida\"]\nrate = \"1000000/1s\"\n"
+    );
+    std::fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
+    Ok(path.to_string_lossy().into_owned())
 }
 
 /// What one run of it saw.
@@ -29,8 +56,7 @@ impl Wrk {
         Ok(Self { script })
     }
 
-    /// Votes for so many seconds; with a key each that begins so, where they are to have one. Any answer that accepts
-    /// nothing is an error.
+    /// Votes for so many seconds, one a request; with a key each that begins so, where they are to have one.
     pub(crate) async fn vote(
         &self,
         address: &str,
@@ -38,13 +64,29 @@ impl Wrk {
         seconds: u32,
         keys: Option<&str>,
     ) -> anyhow::Result<Votes> {
-        let mut command = command(connections, seconds);
+        let load = Load {
+            connections,
+            seconds,
+            keys,
+            votes_a_request: 1,
+        };
+        self.send(address, load).await
+    }
+
+    /// Votes. Any answer that accepts nothing is an error; what the lines of a batch are answered is seen by the tally alone.
+    pub(crate) async fn send(&self, address: &str, load: Load<'_>) -> anyhow::Result<Votes> {
+        let mut command = command(load.connections, load.seconds);
+        let is_batch = load.votes_a_request > 1;
+        let operation = if is_batch { "votes/batch" } else { "votes" };
         command
             .arg("--script")
             .arg(&self.script)
-            .arg(format!("http://{address}/v1/polls/bench/votes"));
-        if let Some(keys) = keys {
+            .arg(format!("http://{address}/v1/polls/bench/{operation}"));
+        if let Some(keys) = load.keys {
             command.args(["--", keys]);
+        }
+        if is_batch {
+            command.args([&load.votes_a_request.to_string(), GATEWAY_TOKEN]);
         }
         let text = said(&mut command).await?;
         let Some(line) = text.lines().find_map(|line| line.strip_prefix("votes ")) else {
@@ -60,7 +102,7 @@ impl Wrk {
         );
         ensure!(accepted > 0, "no vote was answered");
         Ok(Votes {
-            accepted,
+            accepted: accepted * u64::from(load.votes_a_request),
             seconds: as_f64(microseconds) / 1e6,
         })
     }

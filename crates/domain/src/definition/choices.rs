@@ -107,6 +107,9 @@ wire_enum! {
         Voter = "voter",
         /// Both of them. A poll file may write it as a list, `[voter, proof_of_work]`.
         VoterAndProofOfWork = "voter_and_proof_of_work",
+        /// Nothing of the voter: votes come by gateways alone, such as of short messages or telephone calls, which show a token of
+        /// their own. It is neither more nor less than the others, and a channel never changes to it or from it.
+        Gateway = "gateway",
     }
 }
 
@@ -123,10 +126,18 @@ impl Eligibility {
         matches!(self, Self::Voter | Self::VoterAndProofOfWork)
     }
 
+    /// Whether it may be known who votes: by a voter's token, or because a gateway says so. Only then a voter's votes can be
+    /// counted.
+    #[must_use]
+    pub const fn knows_voters(self) -> bool {
+        self.asks_for_voter() || matches!(self, Self::Gateway)
+    }
+
     /// Whether this one asks for more than the other.
     #[must_use]
     pub fn is_harder_than(self, other: Self) -> bool {
-        self > other
+        // Whoever votes by themselves can't do so by a gateway, nor the other way round.
+        self > other && self != Self::Gateway && other != Self::Gateway
     }
 
     /// What all of these ask for together; none where there are none, one is there twice, or `open` beside others.
@@ -179,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_together_has_one_word_and_an_order() {
-        use Eligibility::{Open, ProofOfWork, Voter, VoterAndProofOfWork};
+        use Eligibility::{Gateway, Open, ProofOfWork, Voter, VoterAndProofOfWork};
         for (words, all) in [
             (&[Open][..], Some(Open)),
             (&[Voter], Some(Voter)),
@@ -188,15 +199,23 @@ mod tests {
             (&[], None),
             (&[Voter, Voter], None),
             (&[Open, Voter], None),
+            (&[Gateway], Some(Gateway)),
+            (&[Gateway, Voter], None),
             (&[Voter, ProofOfWork, Voter], None),
         ] {
             assert_eq!(Eligibility::all_of(words), all, "{words:?}");
         }
         for (n, one) in Eligibility::ALL.iter().enumerate() {
             for (m, other) in Eligibility::ALL.iter().enumerate() {
-                assert_eq!(one.is_harder_than(*other), n > m, "{one} {other}");
+                let compares = *one != Gateway && *other != Gateway;
+                assert_eq!(
+                    one.is_harder_than(*other),
+                    compares && n > m,
+                    "{one} {other}"
+                );
             }
         }
+        assert!(!Gateway.asks_for_proof() && !Gateway.asks_for_voter() && Gateway.knows_voters());
         assert!(VoterAndProofOfWork.asks_for_proof() && VoterAndProofOfWork.asks_for_voter());
     }
 }

@@ -196,8 +196,8 @@ impl Check {
         let Some(node) = self.optional(channel, NAME)? else {
             return Some(None);
         };
-        if eligibility.is_some_and(|eligibility| !eligibility.asks_for_voter()) {
-            let rule = "is only possible with eligibility voter";
+        if eligibility.is_some_and(|eligibility| !eligibility.knows_voters()) {
+            let rule = "is only possible with eligibility voter or gateway";
             self.refuse::<()>(channel.field(NAME), rule);
         }
         self.number(channel, NAME, node, &(1..=u32::MAX)).map(Some)

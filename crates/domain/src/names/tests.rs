@@ -51,7 +51,7 @@ fn every_name_is_the_same_in_text_and_json_and_nothing_else_is_one() {
         Direction: "eliminate" "save";
         Kind: "live" "rehearsal";
         Visibility: "public" "percentages" "embargoed";
-        Eligibility: "open" "proof_of_work" "voter" "voter_and_proof_of_work";
+        Eligibility: "open" "proof_of_work" "voter" "voter_and_proof_of_work" "gateway";
         Status: "not_open" "provisional" "stale" "final" "void";
         PollState: "draft" "open" "paused" "closed" "sealed" "void";
         Transition: "open" "pause" "resume" "close" "seal" "void";

@@ -23,9 +23,8 @@ impl Poll {
     #[must_use]
     pub fn counts_voters(&self) -> bool {
         let mut channels = self.definition.channels().iter();
-        channels.any(|channel| {
-            channel.eligibility.asks_for_voter() && channel.votes_per_voter.is_some()
-        })
+        channels
+            .any(|channel| channel.eligibility.knows_voters() && channel.votes_per_voter.is_some())
     }
 
     /// The poll with its voters forgotten: from now on no process makes a key for their digests, or puts one back. The same

@@ -67,6 +67,20 @@ impl KeyDigest {
         Self::first_half(&hash.finalize())
     }
 
+    /// The digest of a key that a gateway gives: of `gateway`, the poll, the gateway's name and the key, each ended by a zero byte
+    /// but the last. What gateways count their votes by is short and can be guessed: nobody else's key is the same.
+    #[must_use]
+    pub fn of_gateway(poll: &PollId, gateway: &str, key: &IdempotencyKey<'_>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"gateway\0");
+        hash.update(poll.as_str());
+        hash.update(b"\0");
+        hash.update(gateway);
+        hash.update(b"\0");
+        hash.update(key.as_str());
+        Self::first_half(&hash.finalize())
+    }
+
     /// The digest that stands for a vote with a proof of work and no key: of `proof`, the poll and the nonce of the proof's
     /// challenge, each ended by a zero byte but the last. No key that a client chooses has it.
     #[must_use]
@@ -90,6 +104,20 @@ impl VoterDigest {
         mac.update(poll.as_str().as_bytes());
         mac.update(b"\0");
         mac.update(subject.as_bytes());
+        Self::first_half(&mac.finalize().into_bytes())
+    }
+
+    /// The digest of a voter whom gateways know, under a secret key. `group` names the gateways that know the same voters. No
+    /// subject of a token has it, whatever its text.
+    #[must_use]
+    pub fn of_gateway(key: &[u8; 32], poll: &PollId, group: &str, voter: &str) -> Self {
+        let mut mac = keyed(key);
+        mac.update(b"gateway-voter\0");
+        mac.update(poll.as_str().as_bytes());
+        mac.update(b"\0");
+        mac.update(group.as_bytes());
+        mac.update(b"\0");
+        mac.update(voter.as_bytes());
         Self::first_half(&mac.finalize().into_bytes())
     }
 
@@ -160,6 +188,33 @@ mod tests {
         assert_ne!(one, VoterDigest::new(&[7; 32], &poll("b"), "maria"));
         assert_ne!(one, VoterDigest::new(&[8; 32], &poll("a"), "maria"));
         assert_ne!(one, VoterDigest::new(&[7; 32], &poll("a"), "mario"));
+    }
+
+    #[test]
+    fn what_a_gateway_gives_is_nobody_elses() {
+        let (a, b) = (poll("a"), poll("b"));
+        let text = IdempotencyKey::parse("1").expect("legal");
+        let mut keys = vec![
+            KeyDigest::new(&a, &text),
+            KeyDigest::of_gateway(&a, "sms", &text),
+            KeyDigest::of_gateway(&a, "telefone", &text),
+            KeyDigest::of_gateway(&b, "sms", &text),
+        ];
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 4);
+        let mut voters = vec![
+            VoterDigest::new(&[7; 32], &a, "maria"),
+            VoterDigest::of_gateway(&[7; 32], &a, "sms", "maria"),
+            VoterDigest::of_gateway(&[7; 32], &a, "telefone", "maria"),
+            VoterDigest::of_gateway(&[7; 32], &b, "sms", "maria"),
+            VoterDigest::of_gateway(&[8; 32], &a, "sms", "maria"),
+            // A subject that is written as a gateway's voter would be.
+            VoterDigest::new(&[7; 32], &a, "sms\0maria"),
+        ];
+        voters.sort();
+        voters.dedup();
+        assert_eq!(voters.len(), 6);
     }
 
     #[test]

@@ -4,5 +4,5 @@ mod chunked;
 mod timely;
 
 pub(crate) use self::chunked::{ChunkedBody, Holding};
-pub use self::timely::TimelyBody;
 pub(crate) use self::timely::{BodyLimits, check, configure, payload_problem, read};
+pub use self::timely::{TimelyBody, check_body};

@@ -48,18 +48,27 @@ impl FromRequest for TimelyBody {
     }
 }
 
-/// Refuses what need not be read: a body that is coded, or that says to be larger than the limit.
-pub(crate) fn check(headers: &HeaderMap, limits: BodyLimits) -> Result<(), Problem> {
+/// Refuses what need not be read: a body that is coded, or that says to be larger than so many bytes. For who reads it piece by
+/// piece.
+///
+/// # Errors
+/// The problem of such a body.
+pub fn check_body(headers: &HeaderMap, limit_bytes: usize) -> Result<(), Problem> {
     check_coding(headers)?;
     let Some(length) = headers.get(CONTENT_LENGTH) else {
         return Ok(());
     };
     // One that is no number never comes so far.
     let length = length.to_str().ok().and_then(|text| text.parse().ok());
-    if length.is_some_and(|length: usize| length > limits.bytes) {
-        return Err(payload_problem(&PayloadError::Overflow, limits.bytes));
+    if length.is_some_and(|length: usize| length > limit_bytes) {
+        return Err(payload_problem(&PayloadError::Overflow, limit_bytes));
     }
     Ok(())
+}
+
+/// The same of a body that is read whole.
+pub(crate) fn check(headers: &HeaderMap, limits: BodyLimits) -> Result<(), Problem> {
+    check_body(headers, limits.bytes)
 }
 
 /// The whole body, within its limits.

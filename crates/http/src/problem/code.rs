@@ -87,6 +87,10 @@ problems! {
         "The channel asks for a voter token, which can't be checked here or can't be sent in this way; the vote was not recorded.";
     ProofRequired = "proof-required", FORBIDDEN, "Proof of work required", None,
         "The channel asks for a proof of work: get a challenge, solve it, and send it as `proof`. The vote was not recorded.";
+    GatewayRequired = "gateway-required", FORBIDDEN, "Gateway required", None,
+        "The channel takes votes by gateways alone, in batches and with a gateway's token; the vote was not recorded.";
+    ChannelNotAllowed = "channel-not-allowed", FORBIDDEN, "Channel not allowed", None,
+        "The gateway may not vote by this channel; the vote was not recorded.";
     VoteLimitReached = "vote-limit-reached", FORBIDDEN, "Vote limit reached", None,
         "The voter has used all votes that the channel allows; this one was not recorded.";
     PreflightRefused = "preflight-refused", FORBIDDEN, "Preflight refused", None,
@@ -114,11 +118,13 @@ problems! {
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "Body too large", None,
         "The body is larger than this service reads.";
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", None,
-        "The operation takes a body of Content-Type application/json.";
+        "The operation takes a body of another Content-Type: application/json, or application/x-ndjson where it takes a batch.";
     UnsupportedContentEncoding = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, "Unsupported content encoding", None,
         "The body must not be compressed: send it without Content-Encoding.";
     UnknownCandidate = "unknown-candidate", UNPROCESSABLE_ENTITY, "Unknown candidate", None,
         "The poll has no candidate of that id.";
+    VoterRequired = "voter-required", UNPROCESSABLE_ENTITY, "Voter required", None,
+        "The channel counts the votes of each voter: name one as `voter`, in 1 to 255 bytes. The vote was not recorded.";
     CandidateWithdrawn = "candidate-withdrawn", UNPROCESSABLE_ENTITY, "Candidate withdrawn", None,
         "The candidate has left the poll; the vote was not recorded. Votes for the others are taken.";
     UnknownChannel = "unknown-channel", UNPROCESSABLE_ENTITY, "Unknown channel", None,
@@ -138,7 +144,7 @@ problems! {
     TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests", Some(1),
         "Requests come faster than is allowed.";
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Rate limited", Some(1),
-        "Votes come from this address or its network faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key.";
+        "Votes come from this address or its network, or by this gateway, faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded", Some(1),
         "Too many votes are waiting; this one was not recorded. Try again.";
     NotRecorded = "not-recorded", SERVICE_UNAVAILABLE, "Not recorded", Some(1),

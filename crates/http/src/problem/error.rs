@@ -120,6 +120,14 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
+    /// Seconds that a client should wait before it tries again, where it should.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<u32> {
+        let rate = self.0.rate.as_ref();
+        let seconds = rate.map(|rate| rate.retry_after_s);
+        seconds.or(self.0.code.retry_after_s())
+    }
+
     /// The body, as it is sent.
     #[must_use]
     pub fn body(&self) -> Bytes {
@@ -165,12 +173,10 @@ impl ResponseError for Problem {
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON)));
         // A refusal of now is no answer for later: no cache may keep it.
         response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-        let rate = self.0.rate.as_ref();
-        let seconds = rate.map(|rate| rate.retry_after_s);
-        if let Some(seconds) = seconds.or(self.0.code.retry_after_s()) {
+        if let Some(seconds) = self.retry_after_s() {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
-        if let Some(rate) = rate {
+        if let Some(rate) = self.0.rate.as_ref() {
             response.insert_header((RATE_LIMIT_POLICY, rate.policy.as_str()));
             response.insert_header((RATE_LIMIT, rate.rate.as_str()));
         }

@@ -69,6 +69,7 @@ const MEMBERS: &[Member] = &[
         codes: &[
             ProblemCode::EligibilityNotAvailable,
             ProblemCode::ProofRequired,
+            ProblemCode::GatewayRequired,
         ],
         kind: Kind::Named("Eligibility"),
         description: "What the channel asks a voter for.",
@@ -90,6 +91,12 @@ const MEMBERS: &[Member] = &[
         codes: &[ProblemCode::BodyTooLarge],
         kind: Kind::Count,
         description: "The most bytes that a body may have.",
+    },
+    Member {
+        name: "limit_lines",
+        codes: &[ProblemCode::BodyTooLarge],
+        kind: Kind::Count,
+        description: "The most lines that a batch may have.",
     },
 ];
 

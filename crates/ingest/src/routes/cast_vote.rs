@@ -17,7 +17,7 @@ use crate::proofs::Proofs;
 use crate::suspicion::{Sent, Signs, Suspicion};
 use crate::vote::{
     CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck, answer, cast,
-    find_poll, find_voter, read_vote,
+    find_poll, find_voter, now, read_vote,
 };
 
 /// Cast a vote
@@ -97,10 +97,7 @@ impl Votes {
     /// # Errors
     /// The clock is so far off that a repeat might not be found, and count again.
     pub(crate) fn now(&self) -> Result<Timestamp, Problem> {
-        match self.clocks.ready() {
-            Ok(()) => Ok(self.clock.now()),
-            Err(why) => Err(Problem::new(ProblemCode::NotRecorded).because(why)),
-        }
+        now(&*self.clock, &self.clocks)
     }
 
     /// What votes are checked against.

@@ -32,6 +32,36 @@ pub(crate) struct CastVote<'a> {
     pub(crate) proof: Option<Cow<'a, str>>,
 }
 
+/// A line of a batch: one vote.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "key": "4711", "channel": "sms", "candidate": "ana", "voter": "d8f0c6e2a94b1735"
+}))]
+pub(crate) struct BatchLine<'a> {
+    /// Makes repeats of this vote count once, as an `Idempotency-Key` does: 1 to 255 visible ASCII characters. It is the gateway's
+    /// own: another gateway's key, or that of a vote without a gateway, is never the same.
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 255)]
+    pub(crate) key: Option<Cow<'a, str>>,
+    /// The channel's id. A gateway names it with each vote.
+    #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    pub(crate) channel: Cow<'a, str>,
+    /// The candidate's id.
+    #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    pub(crate) candidate: Cow<'a, str>,
+    /// What was said that a vote means. A vote that names the other direction than the poll's is refused.
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(value_type = Direction, required = false)]
+    pub(crate) direction: Option<Cow<'a, str>>,
+    /// Who votes, in 1 to 255 bytes, for channels that count each voter's votes: the same text for the same voter, best a digest.
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 255)]
+    pub(crate) voter: Option<Cow<'a, str>>,
+}
+
 /// A field that may be left out, but not be null: null is more often a client's fault than a wish.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
@@ -49,12 +79,21 @@ pub(super) fn check_content_type(content_type: Option<&str>) -> Result<(), Probl
 
 /// Reads a body.
 pub(super) fn parse(body: &[u8]) -> Result<CastVote<'_>, Problem> {
+    object(body, "body")
+}
+
+/// Reads a line of a batch.
+pub(crate) fn read_batch_line(line: &[u8]) -> Result<BatchLine<'_>, Problem> {
+    object(line, "line")
+}
+
+fn object<'b, T: Deserialize<'b>>(body: &'b [u8], what: &str) -> Result<T, Problem> {
     let malformed = |detail: String| Problem::new(ProblemCode::MalformedBody).detail(detail);
     // Serde takes an array for a struct as well, its elements for the fields.
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|byte| *byte != b'{') {
-        return Err(malformed("The body must be a JSON object.".to_owned()));
+        return Err(malformed(format!("The {what} must be a JSON object.")));
     }
     serde_json::from_slice(body)
-        .map_err(|error| malformed(format!("The body can't be read: {error}.")))
+        .map_err(|error| malformed(format!("The {what} can't be read: {error}.")))
 }

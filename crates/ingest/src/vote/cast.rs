@@ -5,7 +5,7 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use vote_domain::{Phase, Refusal, admit};
-use vote_store::{OpenPoll, Outcome, VoteToCast};
+use vote_store::{OpenPoll, Outcome, SentVote, VoteToCast};
 
 /// Casts a vote and waits for its outcome. The request's span is linked to that of the vote's batch.
 pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Timestamp) -> Outcome {
@@ -24,6 +24,17 @@ pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Tim
         span.add_link((**batch).clone());
     }
     outcome
+}
+
+/// Gives a vote to its lane, where the poll takes it, and waits for nothing.
+pub(crate) fn send(open: &OpenPoll, vote: VoteToCast, received_at: Timestamp) -> SentVote {
+    match refused_at_once(&vote, open.poll().phase(received_at)) {
+        None => open.send(vote),
+        Some(refusal) => {
+            open.count_refused(vote.channel, vote.candidate);
+            SentVote::over(Outcome::Refused(refusal))
+        }
+    }
 }
 
 /// Why the poll does not take the vote, where this process knows that. One that is late is Redis' to judge and to

@@ -6,6 +6,7 @@ mod cast;
 mod choice;
 mod eligibility;
 mod key;
+mod now;
 mod open_poll;
 mod problems;
 mod read;
@@ -14,14 +15,17 @@ mod read;
 mod tests;
 
 pub use self::answer::{Received, answer};
-pub(crate) use self::answer::{VoteAccepted, vote_accepted};
-pub(crate) use self::body::CastVote;
-pub(crate) use self::cast::cast;
+pub(crate) use self::answer::{VoteAccepted, VoteStatus, vote_accepted};
+pub(crate) use self::body::{BatchLine, CastVote, read_batch_line};
+pub(crate) use self::cast::{cast, send};
 pub(crate) use self::choice::channel_named;
 pub use self::eligibility::Checks;
-pub(crate) use self::eligibility::{ProofCheck, VoterCheck, find_voter, voter_of};
+pub(crate) use self::eligibility::{
+    ProofCheck, VoterCheck, find_gateway_voter, find_voter, voter_of,
+};
 pub(crate) use self::key::idempotency_key;
+pub(crate) use self::now::now;
 pub(crate) use self::open_poll::find_poll;
-pub(crate) use self::problems::{ChallengeProblems, VoteProblems};
-pub(crate) use self::read::read_form;
+pub(crate) use self::problems::{BatchProblems, ChallengeProblems, VoteProblems};
 pub use self::read::{ReadVote, read_vote};
+pub(crate) use self::read::{read_form, read_gateway_vote};

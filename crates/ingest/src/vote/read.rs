@@ -10,7 +10,7 @@ use vote_proof::Proof;
 use vote_store::VoteToCast;
 
 use super::body::{self, CastVote};
-use super::choice::{channel_named, choice};
+use super::choice::{Choice, channel_named, choice};
 use super::eligibility::{self, Checks, Known, Shown};
 use super::key::idempotency_key;
 
@@ -94,9 +94,34 @@ fn vote_to_cast(
         received_at,
     };
     let Known { key, proof } = eligibility::check(&shown, checks)?;
+    let vote = of_choice(&choice, key, poll, received_at)?;
+    Ok(ReadVote { vote, proof })
+}
+
+/// Reads a vote for `poll` that a gateway gives, whose token stands for whatever the channel asks for. Who casts it is found later.
+///
+/// # Errors
+/// A problem that names the field and the rule.
+pub(crate) fn read_gateway_vote(
+    vote: &CastVote<'_>,
+    key: KeyDigest,
+    poll: &Poll,
+    received_at: Timestamp,
+) -> Result<VoteToCast, Problem> {
+    let choice = choice(vote, &poll.definition)?;
+    of_choice(&choice, Some(key), poll, received_at)
+}
+
+fn of_choice(
+    choice: &Choice,
+    key: Option<KeyDigest>,
+    poll: &Poll,
+    received_at: Timestamp,
+) -> Result<VoteToCast, Problem> {
+    let definition = &poll.definition;
     // A definition has at most 64 candidates and 8 channels.
     let index = |index: usize| u8::try_from(index).map_err(Problem::internal);
-    let vote = VoteToCast {
+    Ok(VoteToCast {
         channel: index(choice.channel)?,
         candidate: index(choice.candidate)?,
         received_at_ms: received_at.as_millisecond(),
@@ -107,6 +132,5 @@ fn vote_to_cast(
             .is_some(),
         quarantine: None,
         span: None,
-    };
-    Ok(ReadVote { vote, proof })
+    })
 }

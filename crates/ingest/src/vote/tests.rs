@@ -64,6 +64,14 @@ fn proved() -> Poll {
         .open()
 }
 
+/// A poll for gateways.
+fn of_gateways() -> Poll {
+    demo_poll()
+        .between(at(0), at(3_600))
+        .channels(&[("sms", 1, Eligibility::Gateway)])
+        .open()
+}
+
 /// A vote without a key through the first channel.
 fn received(candidate: u8, received_at: Timestamp) -> Received {
     let vote = VoteToCast {
@@ -215,6 +223,17 @@ fn unread() -> Vec<(Result<VoteToCast, Problem>, ProblemCode)> {
             )
             .map(|read| read.vote),
             ProblemCode::EligibilityNotAvailable,
+        ),
+        (
+            read_vote(
+                &WriteHead::from(&json),
+                br#"{"candidate":"ana"}"#,
+                &of_gateways(),
+                at(1),
+                Checks::OPEN,
+            )
+            .map(|read| read.vote),
+            ProblemCode::GatewayRequired,
         ),
     ]
 }

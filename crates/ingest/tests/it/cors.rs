@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use vote_domain::Transition;
+use vote_domain::{Eligibility, Transition};
 use vote_testkit::eventually;
+use vote_testkit::fixtures::demo_poll;
 
 use crate::app::{Answer, App, COURSE, DEADLINE, DOCUMENTED, POLL, Show, ago, definition};
 use crate::voters::Identity;
@@ -70,6 +71,7 @@ async fn a_page_can_read_every_problem_of_the_document() {
     of_states(&mut read).await;
     of_outages(&mut read).await;
     of_voters(&mut read).await;
+    of_gateways(&mut read).await;
     assert_eq!(read.0, *DOCUMENTED, "each is to be met");
 }
 
@@ -216,6 +218,19 @@ async fn of_voters(read: &mut Read) {
     let ballot = ballot(&app, &json!({ "candidate": "ana", "channel": "unico" }));
     read.problem("voter-keys-unavailable", ballot.bearer_auth(token))
         .await;
+}
+
+/// Of who is no gateway.
+async fn of_gateways(read: &mut Read) {
+    let poll =
+        demo_poll()
+            .between(ago(60), ago(-3_600))
+            .channels(&[("sms", 1, Eligibility::Gateway)]);
+    let show = Show::with(poll.definition(), Some(Transition::Open)).await;
+    let app = show.app_with(&[ORIGINS]).await;
+    read.problem("gateway-required", ana(&app)).await;
+    let batch = format!("{}/v1/polls/{POLL}/votes/batch", app.url);
+    read.problem("unauthorized", app.client.post(batch)).await;
 }
 
 /// Of what the poll is at.

@@ -10,6 +10,7 @@ mod draining;
 mod files;
 mod forgotten;
 mod forms;
+mod gateways;
 mod hostile;
 mod limits;
 mod nobody_named;

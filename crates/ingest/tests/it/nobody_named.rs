@@ -22,7 +22,7 @@ const REQUEST_ID: &str = "52998224725";
 const CHANNELS: [&str; 4] = ["torcida", "unico", "prova", "none"];
 
 /// All that Redis has written down, whole.
-fn written(dir: &Path) -> Vec<u8> {
+pub(crate) fn written(dir: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(dir).expect("a folder").flatten() {
         if entry.path().is_dir() {

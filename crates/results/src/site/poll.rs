@@ -202,6 +202,7 @@ fn offered(definition: &PollDefinition) -> Vec<Offered<'_>> {
 fn asks(channels: &[Channel]) -> String {
     let asks = channels
         .iter()
+        .filter(|channel| channel.eligibility != Eligibility::Gateway)
         .map(|channel| format!("{}:{}", channel.id, channel.eligibility));
     asks.collect::<Vec<_>>().join(" ")
 }
@@ -221,7 +222,11 @@ fn elsewhere(words: &Words, channels: &[Channel]) -> Vec<String> {
         };
         Some(fill(text, "channel", channel.id.as_str()))
     };
-    channels.iter().filter_map(said).collect()
+    // No page votes by a channel of gateways, whoever asks for it.
+    let for_people = channels
+        .iter()
+        .filter(|channel| channel.eligibility != Eligibility::Gateway);
+    for_people.filter_map(said).collect()
 }
 
 /// What is said instead of figures.

@@ -5,6 +5,7 @@
 
 mod error;
 mod feed_tokens;
+mod gateways;
 mod http;
 mod layers;
 mod limits;
@@ -29,6 +30,7 @@ use self::reference::takes;
 
 pub use self::error::{Origin, SettingsError, Violation};
 pub use self::feed_tokens::{FeedToken, FeedTokensError, read_feed_tokens};
+pub use self::gateways::GatewaysSettings;
 pub use self::http::HttpSettings;
 pub use self::limits::LimitsSettings;
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
@@ -82,6 +84,8 @@ pub struct Settings {
     pub site: SiteSettings,
     /// Tokens of voters.
     pub voters: VotersSettings,
+    /// Who may send votes in batches.
+    pub gateways: GatewaysSettings,
     /// How the service stops.
     pub shutdown: ShutdownSettings,
 }

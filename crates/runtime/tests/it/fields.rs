@@ -4,9 +4,10 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
-    AccessSettings, AdminSettings, CurrentSettings, HttpSettings, LimitsSettings, LogSettings,
-    OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings, SiteSettings,
-    SnapshotSettings, SpillSettings, StreamSettings, SuspicionSettings, VotersSettings,
+    AccessSettings, AdminSettings, CurrentSettings, GatewaysSettings, HttpSettings, LimitsSettings,
+    LogSettings, OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings,
+    SiteSettings, SnapshotSettings, SpillSettings, StreamSettings, SuspicionSettings,
+    VotersSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -63,6 +64,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("overlay", of::<OverlaySettings>()),
         ("site", of::<SiteSettings>()),
         ("voters", of::<VotersSettings>()),
+        ("gateways", of::<GatewaysSettings>()),
         ("shutdown", of::<ShutdownSettings>()),
     ];
     assert_eq!(of::<Settings>(), sections.each_ref().map(|(name, _)| *name));

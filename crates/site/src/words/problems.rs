@@ -53,7 +53,7 @@ pub(super) fn portuguese(code: &str) -> Advice {
             "Você já usou seus votos",
             "Este voto não foi registrado: o canal tem um limite de votos por pessoa.",
         ),
-        "eligibility-not-available" => once(
+        "eligibility-not-available" | "gateway-required" => once(
             "Por este canal não se vota nesta página",
             "Seu voto não foi registrado. Volte e escolha outro canal.",
         ),
@@ -125,7 +125,7 @@ pub(super) fn english(code: &str) -> Advice {
             "You have used your votes",
             "This vote was not recorded: the channel has a limit for each person.",
         ),
-        "eligibility-not-available" => once(
+        "eligibility-not-available" | "gateway-required" => once(
             "This channel can't be used here",
             "Your vote was not recorded. Go back and choose another channel.",
         ),
@@ -197,7 +197,7 @@ pub(super) fn spanish(code: &str) -> Advice {
             "Ya usaste tus votos",
             "Este voto no se registró: el canal tiene un límite por persona.",
         ),
-        "eligibility-not-available" => once(
+        "eligibility-not-available" | "gateway-required" => once(
             "Por este canal no se vota en esta página",
             "Tu voto no se registró. Vuelve y elige otro canal.",
         ),

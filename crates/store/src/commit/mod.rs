@@ -42,4 +42,4 @@ pub use spill::{
 };
 pub use traffic::{enough_votes, holds_back};
 pub use vote::VoteToCast;
-pub use writer::{Ended, NoVoterKey, OpenPoll, VoteWriter, VoteWriterConfig};
+pub use writer::{Ended, NoVoterKey, OpenPoll, SentVote, VoteWriter, VoteWriterConfig};

@@ -66,6 +66,35 @@ async fn many_votes_share_a_batch() {
 }
 
 #[tokio::test]
+async fn votes_that_nobody_waits_for_are_recorded_and_say_so_to_who_asks_later() {
+    let show = Show::open_on(RedisServer::start().await, 3).await;
+    let voting = show.voting().await;
+    let open = voting.poll();
+    let mut sent: Vec<_> = (0..500)
+        .map(|n| open.send(keyed(ANA, &format!("k{}", n % 250))))
+        .collect();
+    for (n, vote) in sent.iter_mut().enumerate() {
+        let outcome = vote.outcome().await;
+        match n {
+            0..250 => assert!(is_accepted(&outcome), "{n}: {outcome:?}"),
+            _ => {
+                repeated(&outcome);
+            }
+        }
+        // Asked again it says the same.
+        assert_eq!(is_accepted(&vote.outcome().await), n < 250);
+    }
+    drop(open.send(keyed(BIA, "nobody-waits")));
+    assert!(is_accepted(&voting.cast(keyed(BIA, "after")).await));
+    let mut repeat = open.send(keyed(BIA, "nobody-waits"));
+    repeated(&repeat.outcome().await);
+    assert_eq!(
+        show.tally().await,
+        tally_of(&[("torcida/ana", 250), ("torcida/bia", 2)])
+    );
+}
+
+#[tokio::test]
 async fn a_repeated_key_is_counted_once() {
     let show = Show::open().await;
     let voting = show.voting().await;

@@ -221,6 +221,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
         .next()
         .map_or("", |(_, candidate)| candidate.id.as_str());
     let voter = voter_text(ready, &demo.poll, candidate, &ourselves);
+    let gateway = gateway_text(ready, &demo.poll, candidate);
     format!(
         "poll      {}\n\
          rehearsal {}\n\n\
@@ -231,6 +232,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H 'content-type: application/json' -d '{{\"candidate\":\"{candidate}\"}}'\n  \
          curl -sS {results}/v1/polls/{id}/results\n\n\
          {voter}\
+         {gateway}\
          On air, for graphics that take an address (docs/graphics.md; `current` is the live poll that is on):\n\n  \
          {results}/v1/polls/current/results.rows.json?rows=4&sort=rank\n  \
          {results}/v1/polls/current/results.flat.json\n  \
@@ -262,6 +264,26 @@ fn voter_text(ready: &Ready, poll: &Poll, candidate: &str, ourselves: &str) -> S
          token=$({ourselves} token mint --subject maria --key {key})\n  \
          curl -sS -X POST {vote}/v1/polls/{id}/votes -H \"authorization: Bearer $token\" -H 'content-type: application/json' \
          -d '{{\"candidate\":\"{candidate}\",\"channel\":\"{channel}\"}}'\n\n"
+    )
+}
+
+/// How to send a batch by the first channel that asks for nothing, as a gateway does; nothing where there is none here.
+fn gateway_text(ready: &Ready, poll: &Poll, candidate: &str) -> String {
+    let (Some(channel), Some(token)) = (poll.definition.open_channel(), &ready.gateway_token_file)
+    else {
+        return String::new();
+    };
+    let channel = &channel.id;
+    let (vote, id, token) = (&ready.vote, poll.definition.id(), token.display());
+    let line = |key: u8| {
+        format!("'{{\"key\":\"{key}\",\"channel\":\"{channel}\",\"candidate\":\"{candidate}\"}}'")
+    };
+    format!(
+        "Send a batch of votes, as a gateway of short messages does (docs/gateways.md; the token is of this run alone):\n\n  \
+         printf '%s\\n' {} {} | curl -sS {vote}/v1/polls/{id}/votes/batch -H \"authorization: Bearer $(cat {token})\" \
+         -H 'content-type: application/x-ndjson' --data-binary @-\n\n",
+        line(1),
+        line(2)
     )
 }
 

@@ -29,7 +29,11 @@ struct Made<'a> {
     setting: &'a str,
 }
 
-fn name(text: &str) -> Result<String, String> {
+/// A name that settings take.
+///
+/// # Errors
+/// What it must be.
+pub(super) fn name(text: &str) -> Result<String, String> {
     let is_named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if (1..=LONGEST_NAME).contains(&text.len()) && text.chars().all(is_named) {
         return Ok(text.to_owned());

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod export;
 pub mod feed_token;
 pub mod figures;
+pub mod gateway_token;
 pub mod graphics;
 pub mod import;
 mod ledger;

@@ -1,5 +1,6 @@
-//! `votectl token mint`
+//! `votectl token mint` and `votectl token gateway`
 
+use crate::commands::gateway_token::{self, GatewayArgs};
 use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;
@@ -12,11 +13,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 use vote_voters::mint::{DEFAULT_ISSUER, SigningKey};
 
-/// Commands about voter tokens.
+/// Commands about tokens.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a voter token, as who knows the voters does in production
     Mint(MintArgs),
+    /// Make the token of a gateway that sends votes in batches, and its entry in the file of gateways
+    Gateway(GatewayArgs),
 }
 
 /// Whom the token names, and with which key it is signed.
@@ -49,14 +52,18 @@ struct Made {
     token: String,
 }
 
-/// Runs a command about voter tokens.
+/// Runs a command about tokens.
 ///
 /// # Errors
 /// [`Failure::Usage`] where the file holds no key.
-pub fn run(
-    TokenCommand::Mint(args): TokenCommand,
-    context: &mut Context<'_>,
-) -> Result<(), Failure> {
+pub fn run(command: TokenCommand, context: &mut Context<'_>) -> Result<(), Failure> {
+    match command {
+        TokenCommand::Mint(args) => mint(args, context),
+        TokenCommand::Gateway(args) => gateway_token::run(&args, context),
+    }
+}
+
+fn mint(args: MintArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let shown = args.key.display().to_string();
     let file = fs::read(&args.key);
     let file = file.with_context(|| format!("--key: can't read {shown}"))?;

@@ -65,6 +65,7 @@ fn adapted(script: &str, dev: &Dev) -> String {
     script
         .replace("redis://127.0.0.1:16379", dev.text("redis"))
         .replace(".dev/voter-key.json", dev.text("voter_key_file"))
+        .replace(".dev/gateway-token", dev.text("gateway_token_file"))
         .replace(
             "$PWD/target/release",
             binaries.to_str().expect("a path in UTF-8"),

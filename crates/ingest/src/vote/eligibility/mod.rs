@@ -1,15 +1,18 @@
 //! Who may vote by a channel: what each vote has to show. One file for each thing that may be asked for.
 
 mod checks;
+mod gateway;
 mod proof;
+mod unknown_voter;
 mod voter;
 
-use vote_domain::Channel;
+use vote_domain::{Channel, Eligibility};
 use vote_http::{Problem, ProblemCode};
 
 pub use self::checks::Checks;
 pub(crate) use self::checks::ProofCheck;
 pub(super) use self::checks::{Known, Shown};
+pub(crate) use self::gateway::find_gateway_voter;
 pub(super) use self::proof::used;
 pub(crate) use self::voter::{VoterCheck, find_voter, voter_of};
 
@@ -18,6 +21,9 @@ pub(crate) use self::voter::{VoterCheck, find_voter, voter_of};
 ///
 /// A proof is looked at before a token, which takes twenty times as long: who has none costs little.
 pub(super) fn check(shown: &Shown<'_>, checks: Checks<'_>) -> Result<Known, Problem> {
+    if shown.channel.eligibility == Eligibility::Gateway {
+        return Err(gateway::required(shown.channel));
+    }
     if !shown.channel.eligibility.asks_for_proof() {
         return Ok(Known {
             key: shown.key,

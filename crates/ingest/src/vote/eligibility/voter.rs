@@ -1,12 +1,13 @@
 //! Channels that ask who votes: by a voter token, of which only a digest goes further.
 
 use jiff::Timestamp;
-use vote_domain::{Channel, PollState};
+use vote_domain::Channel;
 use vote_http::{Problem, ProblemCode, SentHeader};
 use vote_store::{OpenPoll, VoteToCast};
 use vote_voters::{Refused, Voter, Voters};
 
 use super::proof::{self, OfVoter};
+use super::unknown_voter::without_key;
 use super::{Checks, not_available};
 use crate::limits::RateLimits;
 use crate::vote::read::ReadVote;
@@ -55,18 +56,7 @@ pub(crate) async fn find_voter(
     }
     match open.voter(vote.channel, voter.subject(), received_at) {
         Ok(digest) => vote.voter = digest,
-        Err(error) => match open.poll().state {
-            // Such a poll takes no vote, whoever casts it.
-            PollState::Draft | PollState::Sealed | PollState::Void => {}
-            PollState::Closed if open.poll().has_forgotten_voters() => {
-                return Err(Problem::new(ProblemCode::PollClosed).detail(
-                    "The poll has closed, and who has voted is forgotten: this request recorded nothing.",
-                ));
-            }
-            PollState::Open | PollState::Paused | PollState::Closed => {
-                return Err(Problem::new(ProblemCode::StoreUnavailable).because(error));
-            }
-        },
+        Err(error) => without_key(open, error)?,
     }
     Ok((vote, voter.issued_at()))
 }

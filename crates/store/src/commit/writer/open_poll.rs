@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use vote_domain::{Poll, Refusal, VoterDigest, VotingPeriod};
+use tokio::time::Instant;
+use vote_domain::{Poll, PollId, Refusal, VoterDigest, VotingPeriod};
 
 use super::poll_lanes::PollLanes;
+use super::sent_vote::SentVote;
 use crate::commit::outcome::{Outcome, Verdict};
 use crate::commit::queue::Pending;
 use crate::commit::ticket::{Ticket, Waiting};
@@ -43,8 +45,8 @@ impl OpenPoll {
         }
     }
 
-    /// What stands for a voter whose vote by a channel was received then; `None` where the channel counts no voters, so that
-    /// nothing has to.
+    /// What stands for a voter whom a token names, and whose vote by a channel was received then; `None` where the channel counts
+    /// no voters, so that nothing has to.
     ///
     /// # Errors
     /// [`NoVoterKey`].
@@ -54,13 +56,39 @@ impl OpenPoll {
         subject: &str,
         received_at: Timestamp,
     ) -> Result<Option<VoterDigest>, NoVoterKey> {
+        self.digest(channel, received_at, |key, poll| {
+            VoterDigest::new(key, poll, subject)
+        })
+    }
+
+    /// The same of a voter whom the gateways of that group know. None of them is one whom a token names.
+    ///
+    /// # Errors
+    /// [`NoVoterKey`].
+    pub fn voter_of_gateways(
+        &self,
+        channel: u8,
+        (group, voter): (&str, &str),
+        received_at: Timestamp,
+    ) -> Result<Option<VoterDigest>, NoVoterKey> {
+        self.digest(channel, received_at, |key, poll| {
+            VoterDigest::of_gateway(key, poll, group, voter)
+        })
+    }
+
+    fn digest(
+        &self,
+        channel: u8,
+        received_at: Timestamp,
+        make: impl FnOnce(&[u8; 32], &PollId) -> VoterDigest,
+    ) -> Result<Option<VoterDigest>, NoVoterKey> {
         let definition = &self.poll.definition;
         let channel = definition.channels().get(usize::from(channel));
         let Some(channel) = channel.filter(|channel| channel.votes_per_voter.is_some()) else {
             return Ok(None);
         };
         let key = self.voter_key.as_ref().and_then(|key| key.load());
-        let voter = VoterDigest::new(&*key.ok_or(NoVoterKey)?, definition.id(), subject);
+        let voter = make(&*key.ok_or(NoVoterKey)?, definition.id());
         let period = VotingPeriod::of(channel.period(), received_at, definition.zone());
         Ok(Some(match period {
             Some(period) => voter.in_period(period),
@@ -97,12 +125,39 @@ impl OpenPoll {
             Ok(outcome) => outcome,
             Err(_) => {
                 let outcome = ticket.recall();
-                if matches!(outcome, Outcome::NotRecorded | Outcome::Unknown) {
-                    lane.metrics.vote(channel, candidate, &outcome);
-                }
+                lane.gave_up(channel, candidate, &outcome);
                 outcome
             }
         }
+    }
+
+    /// Gives a vote to its lane, and waits for nothing: for who has many at once, and asks for their outcomes in their order.
+    #[must_use]
+    pub fn send(&self, vote: VoteToCast) -> SentVote {
+        let found = self.lanes.as_ref().and_then(|lanes| {
+            let shard = lanes.shard_of(&vote)?;
+            Some((lanes, shard, lanes.at(shard)?))
+        });
+        let Some((lanes, shard, lane)) = found else {
+            return SentVote::over(Outcome::NotRecorded);
+        };
+        let (channel, candidate) = (vote.channel, vote.candidate);
+        let ticket = Ticket::new();
+        let until = Instant::now() + self.accept_timeout;
+        if lanes
+            .push(lane, Pending::new(vote, Arc::clone(&ticket)))
+            .is_err()
+        {
+            lane.metrics.vote(channel, candidate, &Verdict::QueueFull);
+            return SentVote::over(Outcome::QueueFull);
+        }
+        SentVote::on_its_way(
+            ticket,
+            until,
+            Arc::clone(lanes),
+            shard,
+            (channel, candidate),
+        )
     }
 
     /// Counts a vote that was refused before it came to its lane.

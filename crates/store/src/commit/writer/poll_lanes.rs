@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::{Poll, PollState};
 
 use crate::commit::metrics::LaneMetrics;
+use crate::commit::outcome::Outcome;
 use crate::commit::queue::Pending;
 use crate::commit::shared::{LaneShared, NOT_CLOSED};
 use crate::commit::traffic::Traffic;
@@ -39,6 +40,15 @@ pub(super) struct KnownLanes {
 pub(super) struct LaneHandle {
     pub(super) shared: Arc<LaneShared>,
     pub(super) metrics: LaneMetrics,
+}
+
+impl LaneHandle {
+    /// Counts a vote whose client has waited long enough, where it is not known by then how it ended.
+    pub(super) fn gave_up(&self, channel: u8, candidate: u8, outcome: &Outcome) {
+        if matches!(outcome, Outcome::NotRecorded | Outcome::Unknown) {
+            self.metrics.vote(channel, candidate, outcome);
+        }
+    }
 }
 
 impl PollLanes {
@@ -126,8 +136,13 @@ impl PollLanes {
     /// The lane of a vote: by its voter, else by its key, else in turn. The same key always comes
     /// to the same lane, and so to the same shard.
     pub(super) fn lane_of(&self, vote: &VoteToCast) -> Option<&LaneHandle> {
+        self.at(self.shard_of(vote)?)
+    }
+
+    /// Which lane that is.
+    pub(super) fn shard_of(&self, vote: &VoteToCast) -> Option<usize> {
         let shards = u16::try_from(self.shards.len()).ok()?;
-        let shard = if shards == 1 {
+        Some(if shards == 1 {
             0
         } else if let Some(voter) = &vote.voter {
             usize::from(voter.shard(shards))
@@ -136,7 +151,10 @@ impl PollLanes {
         } else {
             let turn = self.next.fetch_add(1, Ordering::Relaxed) % u64::from(shards);
             usize::try_from(turn).ok()?
-        };
+        })
+    }
+
+    pub(super) fn at(&self, shard: usize) -> Option<&LaneHandle> {
         self.shards.get(shard)
     }
 }

@@ -1,6 +1,7 @@
 //! `votectl poll apply FILE…`
 
 use crate::commands::poll::candidates;
+use crate::commands::poll::channels;
 use crate::commands::poll::file;
 use crate::commands::poll::release::confirm_release;
 use crate::commands::poll::said::{in_zone, refused};
@@ -214,7 +215,8 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
         )
     });
     let names = candidates::remarks(definition);
-    kept.chain(past).chain(names).collect()
+    let first = draft.then(|| channels::remark(definition, true)).flatten();
+    kept.chain(past).chain(first).chain(names).collect()
 }
 
 fn report(changes: &[Change], dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {

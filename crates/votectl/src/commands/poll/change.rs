@@ -1,5 +1,6 @@
 //! What all changes of a poll's state share: read, change, save, say so.
 
+use crate::commands::poll::channels;
 use crate::commands::poll::reason::ChangeArgs;
 use crate::commands::poll::said::refused;
 use crate::context::Context;
@@ -81,6 +82,11 @@ pub(super) async fn transition(
         }
     };
     context.wrote(operator.save(&next, poll.revision).await?);
+    if transition == Transition::Open
+        && let Some(remark) = channels::remark(&next.definition, false)
+    {
+        context.terminal.note(&remark);
+    }
     report(&next, context)
 }
 

@@ -3,6 +3,7 @@
 mod apply;
 mod candidates;
 mod change;
+mod channels;
 mod close;
 mod delete;
 mod demo;

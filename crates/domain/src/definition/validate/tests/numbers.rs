@@ -85,7 +85,7 @@ fn votes_per_voter_needs_voters() {
     let file = PAREDAO.replace("eligibility: voter", "eligibility: proof_of_work");
     assert_eq!(
         wrong(&file),
-        ["channels[1].votes_per_voter: is only possible with eligibility voter"]
+        ["channels[1].votes_per_voter: is only possible with eligibility voter or gateway"]
     );
     let file = PAREDAO.replace("votes_per_voter: 1", "votes_per_voter: 0");
     assert_eq!(
