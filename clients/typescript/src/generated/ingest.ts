@@ -142,7 +142,9 @@ export interface paths {
          *
          *     - Sent with the `Idempotency-Key` of the vote, the challenge is for that key, and so is the proof. The same vote may be sent
          *       again with a new proof for the same key, and counts once.
-         *     - Without it, as the widget asks, the proof itself stands for the key, and the vote must have none. Sent again with the same
+         *     - A channel that asks who votes besides (`voter_and_proof_of_work`) asks for the voter's token here too. The proof is for votes of
+         *       that voter alone.
+         *     - Without a key, as the widget asks, the proof itself stands for the key, and the vote must have none. Sent again with the same
          *       proof it counts once.
          */
         get: operations["getChallenge"];
@@ -177,6 +179,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/polls/{poll}/votes/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cast the votes of a gateway
+         * @description For gateways of short messages, of telephone calls, or of another region: a batch of up to 10,000 lines and 1 MiB, each line one
+         *     vote (`BatchLine`). The answer has a line for each of them, in their order, and may begin before the batch has ended: the `line`'s
+         *     number, from 1, its `key`, and what `castVote` answers such a vote with, be it recorded (`status` is `accepted` or
+         *     `already_accepted`) or a problem (with a `code`, and with `retry_after_s` where it may be sent again). A line that is wrong does
+         *     not harm the others; blank lines have no answer.
+         *
+         *     Send the same batch again for as long as an answer is missing, or says `429`, `503` or `504`: lines that were recorded are answered
+         *     `already_accepted`. Where not all of the body was read, the last line says so, with the number of the first line that was not.
+         */
+        post: operations["castBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -188,6 +217,30 @@ export interface components {
              * @example alive
              */
             status: string;
+        };
+        /**
+         * @description A line of a batch: one vote.
+         * @example {
+         *       "candidate": "ana",
+         *       "channel": "sms",
+         *       "key": "4711",
+         *       "voter": "d8f0c6e2a94b1735"
+         *     }
+         */
+        BatchLine: {
+            /**
+             * @description Makes repeats of this vote count once, as an `Idempotency-Key` does: 1 to 255 visible ASCII characters. It is the gateway's
+             *     own: another gateway's key, or that of a vote without a gateway, is never the same.
+             */
+            key: string;
+            /** @description The channel's id. A gateway names it with each vote. */
+            channel: string;
+            /** @description The candidate's id. */
+            candidate: string;
+            /** @description What was said that a vote means. A vote that names the other direction than the poll's is refused. */
+            direction?: components["schemas"]["Direction"];
+            /** @description Who votes, in 1 to 255 bytes, for channels that count each voter's votes: the same text for the same voter, best a digest. */
+            voter?: string;
         };
         /**
          * @description A vote.
@@ -247,6 +300,8 @@ export interface components {
             key?: string;
             /** @description The poll's id. */
             poll: string;
+            /** @description Stands for the voter whose token the challenge was asked for with, where the channel asks who votes. */
+            voter?: string;
         };
         /**
          * @description Find the counter, from 0 to 511, whose derived key begins with `keyPrefix`: PBKDF2 of nonce and counter (four bytes,
@@ -311,7 +366,7 @@ export interface components {
          * @example open
          * @enum {string}
          */
-        Eligibility: "open" | "proof_of_work" | "voter" | "voter_and_proof_of_work";
+        Eligibility: "open" | "proof_of_work" | "voter" | "voter_and_proof_of_work" | "gateway";
         /**
          * @description The body of every error answer, as the OpenAPI documents describe it and tests read it.
          * @example {
@@ -360,7 +415,7 @@ export interface components {
             withdrawn_at?: string;
             /** @description With `direction-mismatch`: What a vote means in this poll. */
             direction?: components["schemas"]["Direction"];
-            /** @description With `eligibility-not-available`, `proof-required`: What the channel asks a voter for. */
+            /** @description With `eligibility-not-available`, `proof-required`, `gateway-required`: What the channel asks a voter for. */
             eligibility?: components["schemas"]["Eligibility"];
             /** @description With `proof-required`, `proof-invalid`, `proof-mismatch`, `proof-expired`, `proof-used`: Where to get a challenge: a path of this service. */
             challenge?: string;
@@ -369,6 +424,11 @@ export interface components {
              * @description With `body-too-large`: The most bytes that a body may have.
              */
             limit_bytes?: number;
+            /**
+             * Format: int64
+             * @description With `body-too-large`: The most lines that a batch may have.
+             */
+            limit_lines?: number;
         } & {
             [key: string]: unknown;
         };
@@ -377,7 +437,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "proof-required" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "no-proof-asked" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "proof-invalid" | "proof-mismatch" | "proof-expired" | "proof-used" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "proof-required" | "gateway-required" | "channel-not-allowed" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "no-proof-asked" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "voter-required" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "proof-invalid" | "proof-mismatch" | "proof-expired" | "proof-used" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
@@ -518,6 +578,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -567,6 +629,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -815,6 +879,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -859,6 +925,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -917,6 +985,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -961,6 +1031,8 @@ export interface operations {
                  * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
                  */
                 "Idempotency-Key"?: string;
+                /** @description `Bearer` and the voter token of the vote, for channels that ask who votes (`voter_and_proof_of_work`). Other channels don't look at it */
+                Authorization?: string;
             };
             path: {
                 /**
@@ -993,6 +1065,36 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `voter-token-required`: The channel asks who votes: send a voter token as `Authorization: Bearer TOKEN`. The vote was not recorded.
+             *
+             *     `invalid-voter-token`: The voter token is not valid, or not any more; the vote was not recorded. Get a new one.
+             */
+            401: {
+                headers: {
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `eligibility-not-available`: The channel asks for a voter token, which can't be checked here or can't be sent in this way; the vote was not recorded. */
+            403: {
+                headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1002,6 +1104,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1011,6 +1115,8 @@ export interface operations {
             /** @description `no-proof-asked`: The channel asks for no proof of work: vote without one. */
             409: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1024,6 +1130,8 @@ export interface operations {
              */
             410: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1033,13 +1141,15 @@ export interface operations {
             /** @description `unknown-channel`: The poll has no channel of that id. */
             422: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate-limited`: Votes come from this address or its network faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key. */
+            /** @description `rate-limited`: Votes come from this address or its network, or by this gateway, faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key. */
             429: {
                 headers: {
                     /** @description What is left of it, and for how many seconds, such as `"address-burst";r=0;t=3`. */
@@ -1048,6 +1158,8 @@ export interface operations {
                     "RateLimit-Policy"?: string;
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1060,11 +1172,15 @@ export interface operations {
              *     `not-recorded`: The vote could not be sent in time: it was not recorded. Try again.
              *
              *     `store-unavailable`: The store can't be reached; nothing was recorded. Try again.
+             *
+             *     `voter-keys-unavailable`: The keys of voter tokens can't be read; the vote was not recorded. Try again.
              */
             503: {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1082,7 +1198,7 @@ export interface operations {
                  * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
                  */
                 "Idempotency-Key"?: string;
-                /** @description `Bearer` and the voter token, for channels with eligibility `voter`: a JWT that names the voter by its `sub`. Other channels don't look at it */
+                /** @description `Bearer` and the voter token, for channels that ask who votes (`voter`, `voter_and_proof_of_work`): a JWT that names the voter by its `sub`. Other channels don't look at it */
                 Authorization?: string;
             };
             path: {
@@ -1141,6 +1257,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1156,6 +1274,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1163,14 +1283,18 @@ export interface operations {
                 };
             };
             /**
-             * @description `eligibility-not-available`: The channel asks for a proof or a voter token, which this service can't check yet; the vote was not recorded.
+             * @description `eligibility-not-available`: The channel asks for a voter token, which can't be checked here or can't be sent in this way; the vote was not recorded.
              *
              *     `proof-required`: The channel asks for a proof of work: get a challenge, solve it, and send it as `proof`. The vote was not recorded.
+             *
+             *     `gateway-required`: The channel takes votes by gateways alone, in batches and with a gateway's token; the vote was not recorded.
              *
              *     `vote-limit-reached`: The voter has used all votes that the channel allows; this one was not recorded.
              */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1180,6 +1304,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1189,6 +1315,8 @@ export interface operations {
             /** @description `request-timeout`: The request took too long to arrive. */
             408: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1204,6 +1332,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1217,6 +1347,8 @@ export interface operations {
              */
             410: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1226,6 +1358,8 @@ export interface operations {
             /** @description `body-too-large`: The body is larger than this service reads. */
             413: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1233,7 +1367,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `unsupported-media-type`: The operation takes a body of Content-Type application/json.
+             * @description `unsupported-media-type`: The operation takes a body of another Content-Type: application/json, or application/x-ndjson where it takes a batch.
              *
              *     `unsupported-content-encoding`: The body must not be compressed: send it without Content-Encoding.
              */
@@ -1241,6 +1375,8 @@ export interface operations {
                 headers: {
                     /** @description `identity`, where it was the body's coding that was refused. */
                     "Accept-Encoding"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1260,7 +1396,7 @@ export interface operations {
              *
              *     `proof-invalid`: The proof is no solved challenge of this service; the vote was not recorded. Get a new challenge and solve it.
              *
-             *     `proof-mismatch`: The proof's challenge was for another poll, channel or Idempotency-Key; the vote was not recorded.
+             *     `proof-mismatch`: The proof's challenge was for another poll, channel, voter or Idempotency-Key; the vote was not recorded.
              *
              *     `proof-expired`: The proof came too late: this request recorded nothing. Get a new challenge with the same Idempotency-Key, and send the vote again with that key.
              *
@@ -1268,13 +1404,15 @@ export interface operations {
              */
             422: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate-limited`: Votes come from this address or its network faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key. */
+            /** @description `rate-limited`: Votes come from this address or its network, or by this gateway, faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key. */
             429: {
                 headers: {
                     /** @description What is left of it, and for how many seconds, such as `"address-burst";r=0;t=3`. */
@@ -1283,6 +1421,8 @@ export interface operations {
                     "RateLimit-Policy"?: string;
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1302,6 +1442,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1313,6 +1455,145 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    castBatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `Bearer` and the gateway's token */
+                Authorization?: string;
+            };
+            path: {
+                /**
+                 * @description The poll's id
+                 * @example paredao-01
+                 */
+                poll: string;
+            };
+            cookie?: never;
+        };
+        /** @description Votes, one a line: each a `BatchLine` */
+        requestBody: {
+            content: {
+                /** @example {"key":"4711","channel":"sms","candidate":"ana","voter":"d8f0c6e2a94b1735"} */
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description An answer a line: a `VoteAccepted` or a `Problem`, with `line` and `key` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {"line":1,"key":"4711","status":"accepted","poll":"paredao-01","candidate":"ana","channel":"sms","direction":"eliminate","accepted_at":"2026-11-24T01:02:03.250Z","receipt":"v1.AAECAwQFBgcAAAAAAAAAAAABAAAAAAAAAZqzr1Uy.AAECAwQFBgcICQoLDA0ODw"} */
+                    "application/x-ndjson": string;
+                };
+            };
+            /**
+             * @description `malformed-poll-id`: The poll's id in the path is not 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit.
+             *
+             *     `invalid-query`: A query parameter is unknown, repeated or has a wrong value.
+             */
+            400: {
+                headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: A valid bearer token is required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`, with `error="invalid_token"` where there was one. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown-poll`: There is no poll of that id. */
+            404: {
+                headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body-too-large`: The body is larger than this service reads. */
+            413: {
+                headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unsupported-media-type`: The operation takes a body of another Content-Type: application/json, or application/x-ndjson where it takes a batch.
+             *
+             *     `unsupported-content-encoding`: The body must not be compressed: send it without Content-Encoding.
+             */
+            415: {
+                headers: {
+                    /** @description `identity`, where it was the body's coding that was refused. */
+                    "Accept-Encoding"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate-limited`: Votes come from this address or its network, or by this gateway, faster than is allowed; this request recorded nothing. Try again after Retry-After, with the same Idempotency-Key. */
+            429: {
+                headers: {
+                    /** @description What is left of it, and for how many seconds, such as `"address-burst";r=0;t=3`. */
+                    RateLimit?: string;
+                    /** @description The limit that is reached, such as `"address-burst";q=60;w=10`: so many in so many seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds to wait before asking again. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `overloaded`: Too many votes are waiting; this one was not recorded. Try again.
+             *
+             *     `store-unavailable`: The store can't be reached; nothing was recorded. Try again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before asking again. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {

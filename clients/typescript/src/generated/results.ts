@@ -524,7 +524,7 @@ export interface components {
             minutes: number;
             /**
              * Format: int64
-             * @description The votes of the ledger.
+             * @description The votes of the ledger: those of the tally, and what of the quarantine is undecided or annulled.
              * @example 2000
              */
             ledger: number;
@@ -570,7 +570,13 @@ export interface components {
             recorded: number;
             /**
              * Format: int64
-             * @description Of those, for candidates who were withdrawn: they are in no percentage.
+             * @description Of those, annulled: they are in no other figure.
+             * @example 0
+             */
+            annulled: number;
+            /**
+             * Format: int64
+             * @description Of those that count, for candidates who were withdrawn: they are in no percentage.
              * @example 0
              */
             withdrawn: number;
@@ -586,6 +592,18 @@ export interface components {
              * @example 0
              */
             lost: number;
+            /**
+             * Format: int64
+             * @description Recorded, set aside as suspect, and not decided of yet: they are in no figure.
+             * @example 0
+             */
+            quarantined: number;
+            /**
+             * Format: int64
+             * @description Recorded, set aside as suspect, and annulled: they are in no figure.
+             * @example 0
+             */
+            quarantine_annulled: number;
         };
         /** @description What is known of a sealed result beside its figures. Its digest was checked when it was read. */
         DeskSealed: {
@@ -618,7 +636,7 @@ export interface components {
          * @example open
          * @enum {string}
          */
-        Eligibility: "open" | "proof_of_work" | "voter" | "voter_and_proof_of_work";
+        Eligibility: "open" | "proof_of_work" | "voter" | "voter_and_proof_of_work" | "gateway";
         /**
          * @description A row of `results.rows.json`: a candidate, or nobody, and what is said of the poll. This is the documentation of what
          *     [`FeedTable`] makes; a test compares them.
@@ -1050,7 +1068,7 @@ export interface components {
             withdrawn_at?: string;
             /** @description With `direction-mismatch`: What a vote means in this poll. */
             direction?: components["schemas"]["Direction"];
-            /** @description With `eligibility-not-available`, `proof-required`: What the channel asks a voter for. */
+            /** @description With `eligibility-not-available`, `proof-required`, `gateway-required`: What the channel asks a voter for. */
             eligibility?: components["schemas"]["Eligibility"];
             /** @description With `proof-required`, `proof-invalid`, `proof-mismatch`, `proof-expired`, `proof-used`: Where to get a challenge: a path of this service. */
             challenge?: string;
@@ -1059,6 +1077,11 @@ export interface components {
              * @description With `body-too-large`: The most bytes that a body may have.
              */
             limit_bytes?: number;
+            /**
+             * Format: int64
+             * @description With `body-too-large`: The most lines that a batch may have.
+             */
+            limit_lines?: number;
         } & {
             [key: string]: unknown;
         };
@@ -1067,7 +1090,7 @@ export interface components {
          * @example unknown-poll
          * @enum {string}
          */
-        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "proof-required" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "no-proof-asked" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "proof-invalid" | "proof-mismatch" | "proof-expired" | "proof-used" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
+        ProblemCode: "malformed-body" | "malformed-poll-id" | "invalid-path" | "invalid-query" | "invalid-time-zone" | "invalid-idempotency-key" | "idempotency-key-required" | "invalid-receipt" | "bad-request" | "unauthorized" | "voter-token-required" | "invalid-voter-token" | "figures-restricted" | "forbidden" | "eligibility-not-available" | "proof-required" | "gateway-required" | "channel-not-allowed" | "vote-limit-reached" | "preflight-refused" | "cross-site-form" | "unknown-poll" | "not-found" | "method-not-allowed" | "request-timeout" | "no-proof-asked" | "poll-not-open" | "poll-paused" | "poll-closed" | "poll-void" | "body-too-large" | "unsupported-media-type" | "unsupported-content-encoding" | "unknown-candidate" | "voter-required" | "candidate-withdrawn" | "unknown-channel" | "direction-mismatch" | "idempotency-key-reused" | "proof-invalid" | "proof-mismatch" | "proof-expired" | "proof-used" | "too-many-requests" | "rate-limited" | "overloaded" | "not-recorded" | "store-unavailable" | "voter-keys-unavailable" | "snapshot-unavailable" | "draining" | "outcome-unknown" | "internal";
         /** @description A row of the table at `/problems`. */
         ProblemEntry: {
             /**
@@ -1169,6 +1192,43 @@ export interface components {
              * @example 3
              */
             place: number;
+        };
+        /** @description What was recorded for one candidate through one channel. */
+        RecordedCandidate: {
+            /** @description Which candidate. */
+            id: components["schemas"]["CandidateId"];
+            /**
+             * Format: int64
+             * @description Its votes.
+             */
+            votes: number;
+            /**
+             * Format: int64
+             * @description Those of them that are annulled.
+             */
+            annulled: number;
+        };
+        /** @description What was recorded through one channel. */
+        RecordedChannel: {
+            /** @description Which channel. */
+            id: components["schemas"]["ChannelId"];
+            /** @description The candidates in the poll's order. */
+            candidates: components["schemas"]["RecordedCandidate"][];
+        };
+        /** @description All votes that were recorded, and those of them that are annulled. What counts is the difference. */
+        RecordedVotes: {
+            /**
+             * Format: int64
+             * @description All of them, through all channels.
+             */
+            total_votes: number;
+            /**
+             * Format: int64
+             * @description Those of them that are annulled.
+             */
+            annulled: number;
+            /** @description The channels in the poll's order. */
+            channels: components["schemas"]["RecordedChannel"][];
         };
         /**
          * @description What production has said of the figures that graphics show.
@@ -1310,6 +1370,11 @@ export interface components {
              *     production and broadcast alone. Absent where none are noted, which does not say that there are none: it is never 0.
              */
             lost?: number;
+            /**
+             * @description What was recorded, and what of it was annulled: all other figures are without it. For production and broadcast, and in
+             *     the final result; absent where nothing is annulled.
+             */
+            recorded?: components["schemas"]["RecordedVotes"];
             /** @description The candidates in the poll's order: all channels together, `percent` by the channels' weights. */
             candidates: components["schemas"]["CandidateStanding"][];
             /** @description The channels in the poll's order. */
@@ -1362,6 +1427,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1411,6 +1478,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1451,6 +1520,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1495,6 +1566,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1553,6 +1626,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1664,6 +1739,8 @@ export interface operations {
             /** @description `invalid-query`: A query parameter is unknown, repeated or has a wrong value. */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1675,6 +1752,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1686,6 +1765,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1780,6 +1861,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1791,6 +1874,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1800,6 +1885,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1811,6 +1898,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2041,6 +2130,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2052,6 +2143,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2061,6 +2154,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2072,6 +2167,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2083,6 +2180,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2209,6 +2308,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2220,6 +2321,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2229,6 +2332,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2238,6 +2343,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2249,6 +2356,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2319,6 +2428,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2330,6 +2441,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2339,6 +2452,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2348,6 +2463,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2359,6 +2476,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2370,6 +2489,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2442,6 +2563,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2453,6 +2576,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2462,6 +2587,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2471,6 +2598,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2482,6 +2611,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2493,6 +2624,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2563,6 +2696,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2574,6 +2709,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2583,6 +2720,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2592,6 +2731,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2603,6 +2744,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2614,6 +2757,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2684,6 +2829,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2695,6 +2842,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2704,6 +2853,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2713,6 +2864,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2724,6 +2877,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2735,6 +2890,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2834,6 +2991,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2845,6 +3004,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2854,6 +3015,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2863,6 +3026,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2874,6 +3039,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2885,6 +3052,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2984,6 +3153,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2995,6 +3166,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3004,6 +3177,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3013,6 +3188,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3024,6 +3201,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3035,6 +3214,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3125,6 +3306,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3136,6 +3319,8 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`, with `error="invalid_token"` where there was one. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3145,6 +3330,8 @@ export interface operations {
             /** @description `figures-restricted`: These figures are not public. They need a bearer token of production or broadcast. */
             403: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3154,6 +3341,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3165,6 +3354,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3223,6 +3414,8 @@ export interface operations {
              */
             400: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3232,6 +3425,8 @@ export interface operations {
             /** @description `unknown-poll`: There is no poll of that id. */
             404: {
                 headers: {
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3243,6 +3438,8 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before asking again. */
                     "Retry-After"?: string;
+                    /** @description The id of the request, by which the log is searched: the one that it had, if it was of 16 to 64 letters, digits, `-` and `_`, or else a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
