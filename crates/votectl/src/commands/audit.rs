@@ -40,24 +40,7 @@ pub async fn run(args: AuditArgs, context: &mut Context<'_>) -> Result<(), Failu
 }
 
 fn text(report: &AuditReport) -> String {
-    let mut table = table([
-        "SHARD", "TALLY", "MINUTES", "LEDGER", "ANNULLED", "SEALED", "LATE", "DRAINED",
-    ]);
-    for shard in &report.shards {
-        table.add_row([
-            shard.shard.to_string(),
-            shard.tally.to_string(),
-            shard.minutes.to_string(),
-            shard.ledger.to_string(),
-            shard.annulled.to_string(),
-            shard
-                .sealed
-                .map_or_else(|| "-".to_owned(), |sealed| sealed.to_string()),
-            shard.late.to_string(),
-            format!("{}/{}", shard.drained, shard.writers),
-        ]);
-    }
-    let mut text = rendered(table, 0..8);
+    let mut text = shards(&report.shards);
     text.push_str(&format!(
         "\n\n{} ({}): {} votes, {} late\n",
         report.poll, report.state, report.total, report.late
@@ -104,6 +87,28 @@ fn text(report: &AuditReport) -> String {
         "FAILED"
     });
     text
+}
+
+/// The sums of each shard.
+fn shards(shards: &[ShardAudit]) -> String {
+    let mut table = table([
+        "SHARD", "TALLY", "MINUTES", "LEDGER", "ANNULLED", "SEALED", "LATE", "DRAINED",
+    ]);
+    for shard in shards {
+        table.add_row([
+            shard.shard.to_string(),
+            shard.tally.to_string(),
+            shard.minutes.to_string(),
+            shard.ledger.to_string(),
+            shard.annulled.to_string(),
+            shard
+                .sealed
+                .map_or_else(|| "-".to_owned(), |sealed| sealed.to_string()),
+            shard.late.to_string(),
+            format!("{}/{}", shard.drained, shard.writers),
+        ]);
+    }
+    rendered(table, 0..8)
 }
 
 #[cfg(test)]
