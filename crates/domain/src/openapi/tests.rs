@@ -79,6 +79,9 @@ fn every_schema_that_a_standing_refers_to_comes_with_it() {
             "Percent",
             "PollId",
             "PollState",
+            "RecordedCandidate",
+            "RecordedChannel",
+            "RecordedVotes",
             "Status",
         ]
     );
