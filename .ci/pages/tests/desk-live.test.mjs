@@ -228,7 +228,7 @@ test("the token is in no address and in no log, whatever its level", async () =>
   const child = spawn(join(resolve(process.env.BIN_DIR), "vote-results"), [], {
     env: {
       ...clean, ...SETTINGS, VOTE__REDIS__URL: system.redisUrl, VOTE__HTTP__BIND: `127.0.0.1:${port}`, VOTE__ADMIN__BIND: "127.0.0.1:0",
-      VOTE__SHUTDOWN__GRACE_MS: "0", VOTE__LOG__LEVEL: "trace",
+      VOTE__SHUTDOWN__GRACE_MS: "0", VOTE__LOG__LEVEL: "trace,actix_http=trace",
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
