@@ -143,7 +143,8 @@ fn or_absent(value: &Option<impl fmt::Display>) -> String {
         .map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
-fn join<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+/// Ids in one line.
+pub(crate) fn join<'a>(ids: impl Iterator<Item = &'a str>) -> String {
     ids.collect::<Vec<_>>().join(", ")
 }
 

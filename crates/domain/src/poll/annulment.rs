@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::definition::difference::join;
 use crate::definition::slug::{CandidateId, ChannelId};
 use crate::figures::minute::Minute;
 use crate::poll::Poll;
@@ -266,11 +267,11 @@ impl Poll {
     }
 
     fn check_annullable(&self) -> Result<(), AnnulError> {
-        match self.state {
-            PollState::Open | PollState::Paused | PollState::Closed => Ok(()),
-            state @ (PollState::Draft | PollState::Sealed | PollState::Void) => {
-                Err(AnnulError::State { state })
-            }
+        let state = self.state;
+        if state.may_be_corrected() {
+            Ok(())
+        } else {
+            Err(AnnulError::State { state })
         }
     }
 
@@ -296,19 +297,17 @@ impl Poll {
         if let Some(channel) = &votes.channel
             && !channels.iter().any(|known| known.id == *channel)
         {
-            let known: Vec<&str> = channels.iter().map(|known| known.id.as_str()).collect();
             return Err(AnnulError::UnknownChannel {
                 channel: channel.clone(),
-                known: known.join(", "),
+                known: join(channels.iter().map(|known| known.id.as_str())),
             });
         }
         if let Some(candidate) = &votes.candidate
             && !candidates.iter().any(|known| known.id == *candidate)
         {
-            let known: Vec<&str> = candidates.iter().map(|known| known.id.as_str()).collect();
             return Err(AnnulError::UnknownCandidate {
                 candidate: candidate.clone(),
-                known: known.join(", "),
+                known: join(candidates.iter().map(|known| known.id.as_str())),
             });
         }
         Ok(())

@@ -100,11 +100,8 @@ impl Poll {
         now: Timestamp,
         by: &str,
     ) -> Result<Self, QuarantineError> {
-        match self.state {
-            PollState::Open | PollState::Paused | PollState::Closed => {}
-            PollState::Draft | PollState::Sealed | PollState::Void => {
-                return Err(QuarantineError { state: self.state });
-            }
+        if !self.state.may_be_corrected() {
+            return Err(QuarantineError { state: self.state });
         }
         let detail = format!("{selection}: {votes} votes");
         Ok(self.changed(now, decision.action(), by, detail))

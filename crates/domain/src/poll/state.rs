@@ -60,6 +60,11 @@ fn legal_from(transition: Transition) -> String {
 }
 
 impl PollState {
+    /// Whether what its votes come to may still be corrected: it has been open, and is not over for good.
+    pub(crate) const fn may_be_corrected(self) -> bool {
+        matches!(self, Self::Open | Self::Paused | Self::Closed)
+    }
+
     /// The state that a transition leads to.
     ///
     /// # Errors

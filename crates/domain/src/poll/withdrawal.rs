@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::definition::difference::join;
 use crate::definition::poll_definition::Candidate;
 use crate::definition::slug::CandidateId;
 use crate::poll::Poll;
@@ -157,20 +158,16 @@ impl Poll {
 
     fn check_withdrawable(&self, candidate: &CandidateId) -> Result<(), WithdrawError> {
         let state = self.state;
-        if matches!(
-            state,
-            PollState::Draft | PollState::Sealed | PollState::Void
-        ) {
+        if !state.may_be_corrected() {
             return Err(WithdrawError::State { state });
         }
         let candidates = self.definition.candidates();
         if candidates.iter().any(|known| known.id == *candidate) {
             return Ok(());
         }
-        let known: Vec<&str> = candidates.iter().map(|known| known.id.as_str()).collect();
         Err(WithdrawError::Unknown {
             candidate: candidate.clone(),
-            known: known.join(", "),
+            known: join(candidates.iter().map(|known| known.id.as_str())),
         })
     }
 }
