@@ -13,7 +13,7 @@ use vote_domain::{
     Annulled, Annulment, CandidateId, ChannelId, Poll, Reason, RecordedVotes, Standing, instant,
     standing,
 };
-use vote_store::{Counted, PollOperator};
+use vote_store::{Counted, ShardFigures};
 
 /// Which votes count no more, and why; or which annulment is taken back.
 #[derive(Debug, Args)]
@@ -88,10 +88,11 @@ pub async fn run(args: AnnulArgs, context: &mut Context<'_>) -> Result<(), Failu
     }
     let next = changed(&args, &poll, context)?;
     let is_changed = next.revision != poll.revision;
-    let (before, after) = (
-        Seen::of(&operator, &poll, context.now()).await?,
-        Seen::of(&operator, &next, context.now()).await?,
-    );
+    // Before and after are of the same votes. The minutes are read where one of the two needs them.
+    let needs_minutes = if next.has_annulments() { &next } else { &poll };
+    let shards = operator.figures_that_count(needs_minutes).await?;
+    let before = Seen::of(&shards, &poll, context.now())?;
+    let after = Seen::of(&shards, &next, context.now())?;
     if is_changed && !args.dry_run {
         let question = question(&args, &next, &before, &after);
         context.terminal.confirm(&question, args.yes)?;
@@ -157,10 +158,9 @@ struct Seen {
 }
 
 impl Seen {
-    async fn of(operator: &PollOperator, poll: &Poll, now: Timestamp) -> Result<Self, Failure> {
-        let shards = operator.figures_that_count(poll).await?;
-        let counted = Counted::of(poll, &shards)?;
-        let sequences: u64 = shards.iter().map(vote_store::ShardFigures::sequences).sum();
+    fn of(shards: &[ShardFigures], poll: &Poll, now: Timestamp) -> Result<Self, Failure> {
+        let counted = Counted::of(poll, shards)?;
+        let sequences: u64 = shards.iter().map(ShardFigures::sequences).sum();
         let revision = poll.revision + sequences;
         let status = poll.phase(now).status();
         let standing = standing(poll, &counted.net, now, revision, status);
