@@ -8,6 +8,7 @@ mod form;
 mod gateways;
 mod limits;
 mod proofs;
+mod reread;
 mod routes;
 mod service;
 mod spill;

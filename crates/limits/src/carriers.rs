@@ -11,8 +11,7 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -21,6 +20,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::gcra::Gcra;
 use crate::quota::Quota;
+use crate::text_file::text_of;
 
 /// The largest file, in bytes: some ten thousand prefixes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -164,15 +164,7 @@ impl Carriers {
     /// # Errors
     /// The file can't be read, is too long, or is wrong.
     pub fn read(path: &Path, settings: &Rates) -> Result<Self, CarriersError> {
-        let mut bytes = Vec::new();
-        File::open(path)?
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(CarriersError::TooLong);
-        }
-        let text = String::from_utf8(bytes);
-        let text = text.map_err(|_error| io::Error::from(io::ErrorKind::InvalidData))?;
+        let text = text_of(path, MAX_BYTES)?.ok_or(CarriersError::TooLong)?;
         Self::parse(&text, settings)
     }
 

@@ -2,12 +2,12 @@
 //!
 //! They are named in a file, one a line; what is behind a `#` is for people. It is read again while the process runs.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
 use crate::carriers::{number, parse_prefix};
+use crate::text_file::text_of;
 
 /// The largest file, in bytes: some two hundred thousand prefixes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -45,15 +45,7 @@ impl DenyList {
     /// # Errors
     /// The file can't be read, is too long, or is wrong.
     pub fn read(path: &Path) -> Result<Self, DenyListError> {
-        let mut bytes = Vec::new();
-        File::open(path)?
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(DenyListError::TooLong);
-        }
-        let text = String::from_utf8(bytes);
-        let text = text.map_err(|_error| io::Error::from(io::ErrorKind::InvalidData))?;
+        let text = text_of(path, MAX_BYTES)?.ok_or(DenyListError::TooLong)?;
         Self::parse(&text)
     }
 

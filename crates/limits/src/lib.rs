@@ -22,6 +22,7 @@ mod proxy_protocol;
 mod quota;
 mod sketch;
 mod table;
+mod text_file;
 
 pub use self::address::{ClientAddress, Proxies};
 pub use self::carriers::{Carriers, CarriersError, Rates, parse_prefix};
@@ -31,3 +32,4 @@ pub use self::meter::Meter;
 pub use self::proxy_protocol::{MAX_HEADER, NoHeader, ProxyHeader, proxy_header};
 pub use self::quota::{Quota, QuotaError};
 pub use self::sketch::{Seen, Sketch};
+pub use self::text_file::text_of;

@@ -9,14 +9,13 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::Deserialize;
 use vote_domain::{ChannelId, PollId};
-use vote_limits::Quota;
+use vote_limits::{Quota, text_of};
 
 /// The largest file, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -102,15 +101,7 @@ struct Written {
 
 /// Reads the gateways of a file.
 pub(super) fn read(path: &Path) -> Result<Vec<Entry>, GatewaysError> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(GatewaysError::TooLong);
-    }
-    let text = String::from_utf8(bytes);
-    parse(&text.map_err(|_error| io::Error::from(io::ErrorKind::InvalidData))?)
+    parse(&text_of(path, MAX_BYTES)?.ok_or(GatewaysError::TooLong)?)
 }
 
 fn parse(text: &str) -> Result<Vec<Entry>, GatewaysError> {

@@ -2,7 +2,6 @@
 
 mod file;
 mod metrics;
-mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +18,7 @@ use vote_limits::Meter;
 use self::file::{Entry, Identity};
 pub(crate) use self::metrics::{BatchEnd, LineOutcome};
 use self::metrics::{GatewayMetrics, OfGateway};
+use crate::reread::reread;
 
 /// The longest token that is looked at.
 const MAX_TOKEN_BYTES: usize = 512;
@@ -75,10 +75,14 @@ impl Gateways {
                 .map_err(|error| format!("gateways.file: {}: {error}", path.display()))?;
             gateways.take(entries);
             let watched = Arc::clone(&gateways);
-            let watching = watch::watch(path, move |read| match read {
-                Ok(entries) => watched.take(entries),
-                Err(_) => watched.metrics.refuses_file(),
-            });
+            let watching = reread(
+                "gateways.file is not taken: what was read before stays",
+                move || file::read(&path),
+                move |read| match read {
+                    Ok(entries) => watched.take(entries),
+                    Err(_) => watched.metrics.refuses_file(),
+                },
+            );
             let stopped = context.lifecycle.stopped();
             tokio::spawn(stopped.run_until_cancelled_owned(watching));
         }

@@ -2,7 +2,7 @@
 //! the token has been verified.
 
 mod metrics;
-mod watch;
+mod places;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use vote_http::{BoxError, Context, Problem, RateFields};
 use vote_limits::{Carriers, Kind, Limited, Limits, Verdict};
 
 use self::metrics::LimitMetrics;
+use crate::reread::reread;
 
 /// The limits of addresses and of voters, if there are any; cheap to clone.
 #[derive(Clone)]
@@ -41,16 +42,25 @@ impl RateLimits {
             None => Carriers::default(),
         };
         metrics.has_carriers(&carriers);
+        let rates = config.rates;
         let limits = Arc::new(Limits::new(config, carriers, Instant::now()));
         metrics.has_table(&limits);
-        let watch = watch::Watch {
-            limits: Arc::clone(&limits),
-            metrics: metrics.clone(),
-            file,
-            rates: config.rates,
-        };
+        let counting = places::count_places(Arc::clone(&limits), metrics.clone());
         let stopped = context.lifecycle.stopped();
-        tokio::spawn(stopped.run_until_cancelled_owned(watch.run()));
+        tokio::spawn(stopped.run_until_cancelled_owned(counting));
+        if let Some(file) = file {
+            let (limits, metrics) = (Arc::clone(&limits), metrics.clone());
+            let watching = reread(
+                "limits.carriers_file is not taken: what was read before stays",
+                move || Carriers::read(&file, &rates),
+                move |read| match read {
+                    Ok(carriers) => take(carriers, &limits, &metrics),
+                    Err(_) => metrics.refuses_file(),
+                },
+            );
+            let stopped = context.lifecycle.stopped();
+            tokio::spawn(stopped.run_until_cancelled_owned(watching));
+        }
         Ok(Self {
             limits: Some(limits),
             metrics,
@@ -103,6 +113,16 @@ impl RateLimits {
                 Err(problem(&limited))
             }
         }
+    }
+}
+
+/// Takes carriers that were read again.
+fn take(carriers: Carriers, limits: &Limits, metrics: &LimitMetrics) {
+    metrics.has_carriers(&carriers);
+    if !limits.has_carriers(&carriers) {
+        let prefixes = carriers.prefixes();
+        tracing::info!(prefixes, "limits.carriers_file was read anew");
+        limits.set_carriers(carriers);
     }
 }
 

@@ -126,14 +126,14 @@ impl Votes {
         head: &WriteHead<'_>,
         received_at: Timestamp,
     ) -> Outcome {
-        let sent = Sent {
+        let sent = || Sent {
             client: head.client,
             is_carriers: self.limits.is_carriers(head.client),
             user_agent: head.user_agent,
             key: head.key,
             received_at,
         };
-        let quarantine = self.suspicion.judge(signs, &sent);
+        let quarantine = self.suspicion.judge(signs, sent);
         vote.quarantine = quarantine;
         let definition = &open.poll().definition;
         let channel = &definition.channels()[usize::from(vote.channel)];

@@ -4,7 +4,6 @@
 mod metrics;
 mod score;
 mod signals;
-mod watch;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use vote_runtime::settings::SuspicionSettings;
 use self::metrics::SuspicionMetrics;
 use self::score::Points;
 pub(crate) use self::score::Signs;
+use crate::reread::reread;
 
 /// Seconds after which what prefixes have sent, and how keys began, weighs half.
 const PERIOD_S: i64 = 60;
@@ -67,13 +67,17 @@ impl Suspicion {
             })?;
             metrics.has_list(&list);
             denied.store(Arc::new(list));
-            let watch = watch::Watch {
-                list: Arc::clone(&denied),
-                metrics: metrics.clone(),
-                file: file.clone(),
-            };
+            let (file, denied, metrics) = (file.clone(), Arc::clone(&denied), metrics.clone());
+            let watching = reread(
+                "suspicion.deny_list_file is not taken: what was read before stays",
+                move || DenyList::read(&file),
+                move |read| match read {
+                    Ok(list) => take(list, &denied, &metrics),
+                    Err(_) => metrics.refuses_file(),
+                },
+            );
             let stopped = context.lifecycle.stopped();
-            tokio::spawn(stopped.run_until_cancelled_owned(watch.run()));
+            tokio::spawn(stopped.run_until_cancelled_owned(watching));
         }
         Ok(Self {
             points: (settings.threshold > 0).then(|| points(&settings)),
@@ -114,9 +118,14 @@ impl Suspicion {
         }
     }
 
-    /// For what reason a vote is set aside, if it is. Its prefix and its key are counted.
-    pub(crate) fn judge(&self, signs: &Signs, sent: &Sent<'_>) -> Option<QuarantineReason> {
+    /// For what reason a vote is set aside, if it is. Its prefix and its key are counted. Where nothing ever is, `sent` is not asked.
+    pub(crate) fn judge<'a>(
+        &self,
+        signs: &Signs,
+        sent: impl FnOnce() -> Sent<'a>,
+    ) -> Option<QuarantineReason> {
         let points = self.points.as_ref()?;
+        let sent = &sent();
         let is_suspect = |signal| match signal {
             QuarantineReason::DenyList => {
                 let denied = self.denied.load();
@@ -163,6 +172,16 @@ impl Suspicion {
         };
         let seen = self.keys.count(beginning, period(sent.received_at));
         seen.this >= self.settings.key_pattern_votes
+    }
+}
+
+/// Takes a list that was read again.
+fn take(list: DenyList, denied: &ArcSwap<DenyList>, metrics: &SuspicionMetrics) {
+    metrics.has_list(&list);
+    if **denied.load() != list {
+        let prefixes = list.prefixes();
+        tracing::info!(prefixes, "suspicion.deny_list_file was read anew");
+        denied.store(Arc::new(list));
     }
 }
 
@@ -229,7 +248,7 @@ mod tests {
     fn nothing_is_set_aside_unless_there_is_a_threshold() {
         let suspicion = suspicion(|settings| settings.threshold = 0);
         assert_eq!(
-            suspicion.judge(&Signs::default(), &sent("203.0.113.9")),
+            suspicion.judge(&Signs::default(), || sent("203.0.113.9")),
             None
         );
     }
@@ -237,7 +256,7 @@ mod tests {
     #[test]
     fn each_signal_of_a_request_counts_with_its_points() {
         let suspicion = suspicion(|_| {});
-        let judge = |sent: Sent<'_>| suspicion.judge(&Signs::default(), &sent);
+        let judge = |sent: Sent<'_>| suspicion.judge(&Signs::default(), || sent);
         assert_eq!(judge(sent("203.0.113.9")), Some(QuarantineReason::DenyList));
         assert_eq!(judge(sent("203.0.114.9")), None);
         let silent = Sent {
@@ -248,7 +267,7 @@ mod tests {
         let signs = Signs::default();
         signs.note(QuarantineReason::FastProof);
         assert_eq!(
-            suspicion.judge(&signs, &silent),
+            suspicion.judge(&signs, || silent),
             Some(QuarantineReason::FastProof)
         );
     }
@@ -259,7 +278,7 @@ mod tests {
             settings.prefix_share_votes = 100;
             settings.prefix_share_percent = 50;
         });
-        let judge = |sent: Sent<'_>| suspicion.judge(&Signs::default(), &sent);
+        let judge = |sent: Sent<'_>| suspicion.judge(&Signs::default(), || sent);
         for n in 0..100 {
             assert_eq!(judge(sent(&format!("198.51.{n}.1"))), None);
         }
@@ -280,7 +299,7 @@ mod tests {
                 key: SentHeader::Once(key),
                 ..sent("192.0.2.7")
             };
-            suspicion.judge(&Signs::default(), &sent)
+            suspicion.judge(&Signs::default(), || sent)
         };
         let first = (1..100).find(|n| judge(&format!("bot-{n:06}")).is_some());
         assert_eq!(first, Some(20));
