@@ -55,6 +55,8 @@ pub struct FaultCounts {
     pub targets: u64,
     /// Replies returned whole.
     pub replies: u64,
+    /// Their bytes.
+    pub reply_bytes: u64,
     /// Carried out [`Fault::CutBeforeRequest`].
     pub cut_before_request: u64,
     /// Carried out [`Fault::CutMidRequest`].

@@ -132,7 +132,9 @@ async fn replies(
         if to.write_all(&frame).await.is_err() {
             return;
         }
-        shared.script().counts.replies += 1;
+        let counts = &mut shared.script().counts;
+        counts.replies += 1;
+        counts.reply_bytes += frame.len() as u64;
         pending.faults().pop_front();
         pending.answered.notify_waiters();
     }
