@@ -171,5 +171,7 @@ fn texts(answer: Option<Value>) -> Result<Vec<Option<String>>, StoreError> {
 
 /// A shard that has had no batch yet has no such field, and no writer.
 fn batches(field: Option<Option<String>>) -> Option<i128> {
-    field.flatten().map_or(Some(0), |digits| digits.parse().ok())
+    field
+        .flatten()
+        .map_or(Some(0), |digits| digits.parse().ok())
 }

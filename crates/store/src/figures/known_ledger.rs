@@ -235,6 +235,8 @@ impl LedgerSums {
 
 /// The writers that such a field names.
 fn joined(names: &str) -> impl Iterator<Item = WriterId> {
-    let names = names.split(' ').filter_map(|name| WriterId::parse(name).ok());
+    let names = names
+        .split(' ')
+        .filter_map(|name| WriterId::parse(name).ok());
     names
 }

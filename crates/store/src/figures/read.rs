@@ -74,7 +74,8 @@ pub(crate) async fn whole(nodes: &Nodes, wanted: &Wanted<'_>) -> Result<ShardFig
     };
     let mut answers = answers.into_iter();
     let fields = answers.next().unwrap_or(Value::Nil);
-    let fields = Vec::<Option<String>>::from_redis_value(fields).map_err(redis::RedisError::from)?;
+    let fields =
+        Vec::<Option<String>>::from_redis_value(fields).map_err(redis::RedisError::from)?;
     let mut shard = wanted.figures(&fields, &mut answers)?;
     let ledger = answers.next().unwrap_or(Value::Nil);
     (shard.writers, shard.unlisted) = parse::ledger(&keys.writers(), ledger)?;
@@ -143,7 +144,12 @@ impl<'a> Wanted<'a> {
         let late = parse::tally(poll, places, &self.late, next())?;
         let quarantine = parse::quarantine(poll, places, &self.quarantine, next())?;
         let named = self.minutes.iter().copied();
-        let minutes = series(poll, places, self.names.iter().zip(named.clone()), &mut next)?;
+        let minutes = series(
+            poll,
+            places,
+            self.names.iter().zip(named.clone()),
+            &mut next,
+        )?;
         let aside_names = self.aside_names.iter().zip(named);
         let quarantine_minutes = set_aside(poll, places, aside_names, &mut next)?;
         Ok(ShardFigures {

@@ -15,8 +15,9 @@ use crate::figures::{EndedSums, EndedWriter, ShardFigures, ended};
 use crate::keys::ShardKeys;
 use crate::nodes::Nodes;
 
-/// The pieces of one poll that are read at a tick: some 8,000 writers, in calls of which each keeps Redis for a moment.
-const PIECES: usize = 16;
+/// The pieces of one poll that are read at a tick: some 2,000 writers. Votes wait behind each piece, and this process takes
+/// as long to read it as Redis to give it; so where there are many, as at a start, it may take some seconds until all are known.
+const PIECES: usize = 8;
 /// Shards that are asked at the same time for writers that have just ended.
 const SHARDS_AT_ONCE: usize = 8;
 

@@ -26,7 +26,13 @@ pub(crate) fn writer(number: u64) -> WriterId {
 }
 
 /// A call of the script, by its digest: a batch of `votes` for Ana, or a question.
-pub(crate) fn call(sha1: &str, writer: WriterId, sequence: u64, mode: &str, votes: u64) -> redis::Cmd {
+pub(crate) fn call(
+    sha1: &str,
+    writer: WriterId,
+    sequence: u64,
+    mode: &str,
+    votes: u64,
+) -> redis::Cmd {
     noting(sha1, writer, sequence, mode, votes, "")
 }
 

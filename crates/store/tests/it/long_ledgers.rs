@@ -44,7 +44,9 @@ async fn pieces(redis: &mut MultiplexedConnection) -> u64 {
     let mut lines = stats.lines();
     let calls = lines.find_map(|line| line.strip_prefix("cmdstat_hscan:calls="));
     let calls = calls.expect("it was asked").split(',').next();
-    calls.and_then(|calls| calls.parse().ok()).expect("a number")
+    calls
+        .and_then(|calls| calls.parse().ok())
+        .expect("a number")
 }
 
 async fn agreed(show: &Show, reading: &Reading) {
@@ -100,7 +102,7 @@ async fn a_change_of_a_ledger_of_twenty_thousand_killed_writers_reads_few_of_the
     // The whole ledger is 1.3 MB in each of two answers.
     let bytes = proxy.counts().reply_bytes - bytes;
     assert!(bytes < CHANGES * MOST_BYTES, "{bytes} bytes");
-    agreed(&show, &reading).await;
+    assert_eq!(reading.count("vote_snapshot_disagreements_total"), 0);
 }
 
 #[tokio::test]

@@ -38,13 +38,8 @@ impl Reading {
             stale_after: interval * 8,
         };
         let mut registry = Registry::default();
-        let snapshots = Snapshotter::start(
-            store,
-            clock.clone(),
-            config,
-            &mut registry,
-            stop.clone(),
-        );
+        let snapshots =
+            Snapshotter::start(store, clock.clone(), config, &mut registry, stop.clone());
         Self {
             snapshots,
             clock,
