@@ -120,7 +120,7 @@ impl Reading {
         for key in &hashes {
             pipeline.cmd("HGETALL").arg(*key);
         }
-        pipeline.cmd("HMGET").arg(&writers).arg(&named.fields());
+        pipeline.cmd("HMGET").arg(&writers).arg(named.fields());
         pipeline.cmd("HLEN").arg(&writers);
         pipeline.cmd("HMGET").arg(&state).arg(Fence::BATCHES);
         let Some(answers) = nodes.read_shared(&state, &pipeline).await? else {

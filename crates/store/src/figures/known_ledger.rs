@@ -235,8 +235,7 @@ impl LedgerSums {
 
 /// The writers that such a field names.
 fn joined(names: &str) -> impl Iterator<Item = WriterId> {
-    let names = names
-        .split(' ')
-        .filter_map(|name| WriterId::parse(name).ok());
     names
+        .split(' ')
+        .filter_map(|name| WriterId::parse(name).ok())
 }

@@ -71,7 +71,7 @@ fn has_less(read: &PollSnapshot, known: &PollSnapshot) -> bool {
         writers.any(|(writer, ledger)| {
             while there.next_if(|(there, _)| *there < writer).is_some() {}
             let entry = there.peek().filter(|(there, _)| *there == writer);
-            !entry.is_some_and(|(_, entry)| entry.last_sequence >= ledger.last_sequence)
+            entry.is_none_or(|(_, entry)| entry.last_sequence < ledger.last_sequence)
                 && read.has_batch(shard, writer, ledger.last_sequence) != Some(true)
         })
     })
