@@ -239,3 +239,89 @@ fn joined(names: &str) -> impl Iterator<Item = WriterId> {
         .split(' ')
         .filter_map(|name| WriterId::parse(name).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(number: u64) -> WriterId {
+        WriterId::from_bytes(number.to_be_bytes())
+    }
+
+    fn entry(last_sequence: u64, votes: u64) -> WriterLedger {
+        WriterLedger {
+            last_sequence,
+            votes,
+            ..WriterLedger::default()
+        }
+    }
+
+    /// Of so many writers, each with a batch of two votes.
+    fn known(writers: u64) -> KnownLedger {
+        let mut known = KnownLedger::default();
+        known.replace((1..=writers).map(|n| (writer(n), entry(1, 2))).collect());
+        known
+    }
+
+    #[test]
+    fn all_are_asked_for_in_turn_and_those_that_have_changed_each_time() {
+        let mut known = known(200);
+        known.set(writer(7), entry(2, 3));
+        let mut asked = BTreeSet::new();
+        for _ in 0..4 {
+            let Named(names) = known.next_names();
+            assert!(names.contains(&writer(7)) && names.len() <= IN_TURN + 1);
+            asked.extend(names);
+        }
+        assert_eq!(asked.len(), 200);
+        assert!(known.next_names().0.contains(&writer(1)), "it begins anew");
+        for number in 1..=200 + MOST_OF_LATE as u64 {
+            known.set(writer(1_000 + number), entry(1, 1));
+        }
+        assert_eq!(known.of_late.len(), MOST_OF_LATE);
+    }
+
+    #[test]
+    fn sums_are_those_of_what_is_known_after_each_change() {
+        let mut known = known(3);
+        let sums = |batches, votes, fields| LedgerSums {
+            batches,
+            votes,
+            fields,
+        };
+        assert_eq!(known.sums(), sums(3, 6, 6));
+        let named = known.next_names();
+        let texts = |values: &[&str]| -> Vec<Option<String>> {
+            let text = |value: &&str| Some((*value).to_owned()).filter(|text| !text.is_empty());
+            values.iter().map(text).collect()
+        };
+        // One has ended, one has noted lost votes, one is drained.
+        let ended = ["1", "1", "2"];
+        let first = ["", "", "", ""];
+        let others = ["5", "9", "", "4", "1", "2", "1764000000000", ""];
+        let values = texts(&[&ended[..], &first, &others].concat());
+        known.take("ledger", &named, values).expect("figures");
+        assert_eq!(known.sums(), sums(7, 13, 9));
+        assert_eq!(known.writers().len(), 2);
+        assert_eq!(known.with_losses, BTreeSet::from([writer(2)]));
+        assert_eq!(known.ended().writers, 1);
+    }
+
+    #[test]
+    fn who_has_come_is_asked_for_next_and_what_is_not_told_is_known_to_be_missing() {
+        let mut known = known(1);
+        let names = |of: std::ops::Range<u64>| -> String {
+            of.map(|number| format!("{} ", writer(number))).collect()
+        };
+        assert!(!known.note_joined(&names(5..8)));
+        assert!(known.next_names().0.contains(&writer(6)));
+        assert!(known.note_joined(&names(5..8)));
+        assert!(!known.note_joined(&names(7..10)), "two are new");
+        assert!(known.note_joined(&names(7..10)));
+        // Of those that were told none is left: more may have come.
+        assert!(!known.note_joined(&names(20..23)));
+        assert!(!known.note_joined(&names(20..23)));
+        known.replace(BTreeMap::new());
+        assert!(known.note_joined(&names(20..23)));
+    }
+}

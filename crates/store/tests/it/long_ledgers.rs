@@ -197,7 +197,7 @@ async fn batches_come_between(killed: u64, times: u32, mut is_last: IsLast) -> u
     voting.cast(vote(ANA)).await;
     let mut votes = killed + 1;
     let proxy = FaultProxy::start(show.redis.port()).await;
-    let mut config = RedisConfig::new(&proxy.url()).expect("an address");
+    let mut config = RedisConfig::new(proxy.url()).expect("an address");
     // As long as a test may take to do something meanwhile.
     config.response_timeout = DEADLINE;
     let patient = Store::new(&config).expect("nothing to refuse");
