@@ -167,6 +167,10 @@ async fn twenty_thousand_writers_that_have_ended_are_three_sums_and_each_still_p
     }
     let restored = there.audit(&show.id).await.expect("an answer");
     assert!(restored.expect("the poll").passed);
+    for redis in [&mut redis, &mut other] {
+        let batches: u64 = redis.hget(key("state"), "batches").await.expect("a count");
+        assert_eq!(batches, 2 * WRITERS);
+    }
 
     let closed = show.change(Transition::Close, closes_at()).await;
     let sealed = show.seal(&closed, closes_at(), "test").await;

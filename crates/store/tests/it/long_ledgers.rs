@@ -11,7 +11,7 @@ use vote_domain::WriterId;
 use vote_store::{PollSnapshot, RedisConfig, Snapshots, Store};
 use vote_testkit::{FaultProxy, eventually};
 
-use crate::ended_writers::{call, loaded, said, writer};
+use crate::ended_writers::{call, key, loaded, said, writer};
 use crate::snapshots::Reading;
 use crate::support::{ANA, DEADLINE, Show, is_accepted, vote};
 
@@ -152,6 +152,26 @@ async fn one_that_ends_and_one_that_comes_are_not_taken_for_each_other() {
     assert_eq!(after.ended_writers(), 1);
     let is_there = |id: WriterId| after.ledger[0].contains_key(&id);
     assert!(!is_there(writer(7)) && is_there(writer(SOME + 1)));
+    agreed(&show, &reading).await;
+}
+
+#[tokio::test]
+async fn a_long_ledger_whose_batches_were_not_counted_is_read_whole() {
+    let show = Show::open().await;
+    let mut redis = show.redis.connection().await;
+    are_killed(&mut redis, SOME).await;
+    let mut forget = redis::cmd("HDEL");
+    let forget = forget.arg(key("state")).arg(&["batches", "joined"]);
+    forget.exec_async(&mut redis).await.expect("forgotten");
+    let reading = Reading::start(&show.url);
+    with_votes(&reading, SOME).await;
+    let voting = show.voting().await;
+    for votes in 1..=3 {
+        voting.cast(vote(ANA)).await;
+        let snapshot = with_votes(&reading, SOME + votes).await;
+        assert_eq!(snapshot.has_batch(0, &writer(7), 1), Some(true));
+    }
+    assert!(!show.counts_its_batches().await);
     agreed(&show, &reading).await;
 }
 
