@@ -90,7 +90,9 @@ pub(super) struct Script {
 }
 
 /// Says of a request's words whether it is held back.
-pub(super) struct Hold(Box<dyn FnMut(&[&[u8]]) -> bool + Send>);
+pub(super) type IsHeld = dyn FnMut(&[&[u8]]) -> bool + Send;
+
+struct Hold(Box<IsHeld>);
 
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,7 +124,7 @@ impl Script {
         self.random = faults.map(|faults| (faults, SeededRandom::new(faults.seed)));
     }
 
-    pub(super) fn hold(&mut self, is_held: Box<dyn FnMut(&[&[u8]]) -> bool + Send>) {
+    pub(super) fn hold(&mut self, is_held: Box<IsHeld>) {
         self.hold = Some(Hold(is_held));
     }
 
