@@ -99,7 +99,7 @@ async fn a_change_of_a_ledger_of_twenty_thousand_killed_writers_reads_few_of_the
     voting.cast(vote(ANA)).await;
     with_votes(&reading, votes + 1).await;
     assert_eq!(pieces(&mut redis).await, looks);
-    // The whole ledger is 1.3 MB in each of two answers.
+    // The whole ledger is 1.5 MB in each of two answers.
     let bytes = proxy.counts().reply_bytes - bytes;
     assert!(bytes < CHANGES * MOST_BYTES, "{bytes} bytes");
     assert_eq!(reading.count("vote_snapshot_disagreements_total"), 0);
