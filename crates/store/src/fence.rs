@@ -60,6 +60,10 @@ impl Fence {
 
     /// The field beside the fence's own in which `commit.lua` keeps when the latest vote was received.
     pub(crate) const RECEIVED_AT: &str = "received_at";
+    /// Another: how many batches the shard has had, which are the last sequences of all its writers added up.
+    pub(crate) const BATCHES: &str = "batches";
+    /// Another: the writers that came into the ledger last, the newest first, with spaces between them.
+    pub(crate) const JOINED: &str = "joined";
 
     /// The hash's fields, in the order that [`Fence::parse`] takes.
     pub(crate) const FIELDS: [&str; 4] = ["state", "opens_at", "closes_at", "revision"];

@@ -11,7 +11,7 @@ mod tunnel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 pub use crate::proxy::script::{Fault, FaultCounts, RandomFaults};
@@ -40,6 +40,7 @@ impl FaultProxy {
         let shared = Arc::new(Shared {
             script: Mutex::new(Script::default()),
             generation: watch::Sender::new(0),
+            go_on: Notify::new(),
             upstream,
         });
         let mut port = free_port();
@@ -90,6 +91,18 @@ impl FaultProxy {
     /// same faults.
     pub fn random(&self, faults: RandomFaults) {
         self.shared.script().random(Some(faults));
+    }
+
+    /// From now on a request of whose words `is_held` says so waits until [`FaultProxy::go_on`], and so does all that comes behind
+    /// it over its connection: something can be done between two requests of one pipeline. What came before it has been
+    /// answered once it is counted ([`FaultCounts::held`]). Each request is shown once, in order.
+    pub fn hold(&self, is_held: impl FnMut(&[&[u8]]) -> bool + Send + 'static) {
+        self.shared.script().hold(Box::new(is_held));
+    }
+
+    /// Lets the request go that is held back, or the next one that would be.
+    pub fn go_on(&self) {
+        self.shared.go_on.notify_one();
     }
 
     /// From now on everything passes: drops the schedule and the random faults, and not the counts.

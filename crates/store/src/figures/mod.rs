@@ -1,7 +1,9 @@
 //! The figures of a poll, shard by shard: what they are, and how they are read.
 
+pub(crate) mod by_name;
 pub(crate) mod ended;
 mod ended_sums;
+mod known_ledger;
 pub(crate) mod minutes;
 mod parse;
 pub(crate) mod quarantine;
@@ -11,5 +13,6 @@ pub(crate) mod whole;
 
 pub use ended_sums::EndedSums;
 pub(crate) use ended_sums::EndedWriter;
+pub(crate) use known_ledger::KnownLedger;
 pub use shard::{Drained, ShardFigures, WriterLedger};
 pub use whole::Progress;

@@ -113,6 +113,18 @@ pub(super) fn ended_writer(
     })
 }
 
+/// A number of the ledger.
+pub(super) fn figure(key: &str, field: &str, value: &str) -> Result<u64, StoreError> {
+    let found = number(value.as_bytes());
+    found.ok_or_else(|| wrong(key, field.as_bytes(), value.as_bytes()))
+}
+
+/// The mark of a drained writer.
+pub(super) fn mark(key: &str, field: &str, value: &str) -> Result<Drained, StoreError> {
+    let found = drained(value.as_bytes());
+    found.ok_or_else(|| wrong(key, field.as_bytes(), value.as_bytes()))
+}
+
 /// `ended`, or a closing time.
 fn drained(value: &[u8]) -> Option<Drained> {
     match std::str::from_utf8(value).ok()? {

@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{FromRedisValue as _, Value};
 use vote_domain::{Minute, MinuteSeries, Poll, PollDefinition, Quarantine};
 
+use super::ended_sums::EndedSums;
 use super::parse;
 use super::shard::ShardFigures;
 use crate::error::StoreError;
@@ -17,7 +18,7 @@ use crate::script::FIGURES;
 
 /// Shards that are read at the same time: they may be on servers of their own, and one that answers
 /// late need not keep the others.
-const SHARDS_AT_ONCE: usize = 8;
+pub(crate) const SHARDS_AT_ONCE: usize = 8;
 
 /// How often a shard is read by plain commands before it is read by a script.
 const TRIES: u32 = 2;
@@ -27,19 +28,10 @@ pub(crate) async fn without_minutes(
     nodes: &Nodes,
     poll: &Poll,
 ) -> Result<Vec<ShardFigures>, StoreError> {
-    let places = Places::of(&poll.definition);
-    shards(nodes, &poll.definition, &places, &[]).await
-}
-
-/// The same with these minutes (since the Unix epoch), which should be few: they are read in one step with all else.
-pub(crate) async fn shards(
-    nodes: &Nodes,
-    poll: &PollDefinition,
-    places: &Places,
-    minutes: &[i64],
-) -> Result<Vec<ShardFigures>, StoreError> {
+    let poll = &poll.definition;
+    let places = &Places::of(poll);
     stream::iter(0..poll.shards())
-        .map(|number| shard(nodes, poll, places, number, minutes, Aside::Sums))
+        .map(|number| shard(nodes, poll, places, number, &[], Aside::Sums))
         .buffered(SHARDS_AT_ONCE)
         .try_collect()
         .await
@@ -63,56 +55,116 @@ pub(crate) async fn shard(
     minutes: &[i64],
     aside: Aside,
 ) -> Result<ShardFigures, StoreError> {
-    let keys = ShardKeys::new(poll.id(), number);
-    let (tally, late, quarantine) = (keys.tally(), keys.late(), keys.quarantine());
-    let names: Vec<String> = minutes.iter().map(|&minute| keys.minutes(minute)).collect();
-    let aside_names: Vec<String> = match aside {
-        Aside::Sums => Vec::new(),
-        Aside::Minutes => minutes
-            .iter()
-            .map(|&minute| keys.quarantine_minute(minute))
-            .collect(),
-    };
-    let sums = [&tally, &late, &quarantine].into_iter();
-    let hashes: Vec<&String> = sums.chain(&names).chain(&aside_names).collect();
+    whole(nodes, &Wanted::new(poll, places, number, minutes, aside)).await
+}
+
+/// The same with its whole ledger in one answer.
+pub(crate) async fn whole(nodes: &Nodes, wanted: &Wanted<'_>) -> Result<ShardFigures, StoreError> {
+    let (keys, hashes) = (&wanted.keys, wanted.hashes());
     let mut answers = None;
     for _ in 0..TRIES {
-        answers = piecemeal(nodes, &keys, &hashes).await?;
+        answers = piecemeal(nodes, keys, &hashes).await?;
         if answers.is_some() {
             break;
         }
     }
     let answers = match answers {
         Some(answers) => answers,
-        None => in_one_step(nodes, &keys, &hashes).await?,
+        None => in_one_step(nodes, keys, &hashes).await?,
     };
     let mut answers = answers.into_iter();
-    let mut next = || answers.next().unwrap_or(Value::Nil);
+    let fields = answers.next().unwrap_or(Value::Nil);
+    let fields =
+        Vec::<Option<String>>::from_redis_value(fields).map_err(redis::RedisError::from)?;
+    let mut shard = wanted.figures(&fields, &mut answers)?;
+    let ledger = answers.next().unwrap_or(Value::Nil);
+    (shard.writers, shard.unlisted) = parse::ledger(&keys.writers(), ledger)?;
+    Ok(shard)
+}
 
-    let mut fields =
-        Vec::<Option<String>>::from_redis_value(next()).map_err(redis::RedisError::from)?;
-    let received_at = fields.pop().flatten();
-    let fence = Fence::parse(&fields);
-    let tally = parse::tally(poll, places, &tally, next())?;
-    let late = parse::tally(poll, places, &late, next())?;
-    let quarantine = parse::quarantine(poll, places, &quarantine, next())?;
-    let named = minutes.iter().copied();
-    let series = series(poll, places, names.iter().zip(named.clone()), &mut next)?;
-    let aside_names = aside_names.iter().zip(named);
-    let quarantine_minutes = set_aside(poll, places, aside_names, &mut next)?;
-    let (writers, unlisted) = parse::ledger(&keys.writers(), next())?;
-    Ok(ShardFigures {
-        shard: number,
-        fence,
-        received_at_ms: received_at.and_then(|ms| ms.parse().ok()),
-        tally,
-        minutes: series,
-        late,
-        quarantine,
-        quarantine_minutes,
-        writers,
-        unlisted,
-    })
+/// What is to be read of one shard.
+pub(crate) struct Wanted<'a> {
+    poll: &'a PollDefinition,
+    places: &'a Places,
+    number: u16,
+    pub(super) keys: ShardKeys,
+    tally: String,
+    late: String,
+    quarantine: String,
+    minutes: &'a [i64],
+    names: Vec<String>,
+    aside_names: Vec<String>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn new(
+        poll: &'a PollDefinition,
+        places: &'a Places,
+        number: u16,
+        minutes: &'a [i64],
+        aside: Aside,
+    ) -> Self {
+        let keys = ShardKeys::new(poll.id(), number);
+        let set_aside = |&minute: &i64| keys.quarantine_minute(minute);
+        Self {
+            poll,
+            places,
+            number,
+            tally: keys.tally(),
+            late: keys.late(),
+            quarantine: keys.quarantine(),
+            minutes,
+            names: minutes.iter().map(|&minute| keys.minutes(minute)).collect(),
+            aside_names: match aside {
+                Aside::Sums => Vec::new(),
+                Aside::Minutes => minutes.iter().map(set_aside).collect(),
+            },
+            keys,
+        }
+    }
+
+    /// The keys of all hashes that are read whole, but the ledger.
+    pub(super) fn hashes(&self) -> Vec<&String> {
+        let sums = [&self.tally, &self.late, &self.quarantine].into_iter();
+        sums.chain(&self.names).chain(&self.aside_names).collect()
+    }
+
+    /// The figures without the ledger: by the first fields of the fence's hash, those of the fence and the time of the latest
+    /// vote, and by the answers for [`Wanted::hashes`].
+    pub(super) fn figures(
+        &self,
+        fields: &[Option<String>],
+        answers: &mut impl Iterator<Item = Value>,
+    ) -> Result<ShardFigures, StoreError> {
+        let Self { poll, places, .. } = *self;
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let (of_fence, others) = fields.split_at(fields.len().min(Fence::FIELDS.len()));
+        let received_at = others.first().and_then(Option::as_deref);
+        let tally = parse::tally(poll, places, &self.tally, next())?;
+        let late = parse::tally(poll, places, &self.late, next())?;
+        let quarantine = parse::quarantine(poll, places, &self.quarantine, next())?;
+        let named = self.minutes.iter().copied();
+        let minutes = series(
+            poll,
+            places,
+            self.names.iter().zip(named.clone()),
+            &mut next,
+        )?;
+        let aside_names = self.aside_names.iter().zip(named);
+        let quarantine_minutes = set_aside(poll, places, aside_names, &mut next)?;
+        Ok(ShardFigures {
+            shard: self.number,
+            fence: Fence::parse(of_fence),
+            received_at_ms: received_at.and_then(|ms| ms.parse().ok()),
+            tally,
+            minutes,
+            late,
+            quarantine,
+            quarantine_minutes,
+            writers: BTreeMap::new(),
+            unlisted: EndedSums::default(),
+        })
+    }
 }
 
 /// The minutes that were named, by the next answers.

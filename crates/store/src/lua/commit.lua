@@ -1,7 +1,9 @@
 -- Records one batch of votes of one lane, exactly once. See ARCHITECTURE.md, "A vote's way".
 --
 -- KEYS  1 state     hash    the fence: state, opens_at, closes_at (milliseconds since the epoch); received_at: when
---                           the latest vote of all batches so far was received, by the clock of its writer
+--                           the latest vote of all batches so far was received, by the clock of its writer; batches: how
+--                           many there were, which are the last sequences of all writers added up, ended ones too; joined:
+--                           the 32 writers that came into the ledger last, the newest first, each with a space behind it
 --       2 tally     hash    <channel>/<candidate> -> votes
 --       3 minutes   hash    <channel>/<candidate> -> votes of the batch's minute
 --       4 writers   hash    <writer>/sequence, <writer>/votes: the ledger; <writer>/drained: the
@@ -158,7 +160,7 @@ elseif sequence > last + 1 or asks then
 end
 
 local earliest, latest = ARGV[4] + 0, ARGV[5] + 0
-local fence = call('HMGET', state_key, 'state', 'opens_at', 'closes_at', 'received_at')
+local fence = call('HMGET', state_key, 'state', 'opens_at', 'closes_at', 'received_at', 'batches')
 local state, opens_at, closes_at, received_at = fence[1], (fence[2] or 0) + 0, (fence[3] or 0) + 0, (fence[4] or 0) + 0
 -- Forgotten, with all else of the shard: nothing can be said of a vote, and nothing is written, before it is there again.
 if not state then return 'Wabsent' end
@@ -397,6 +399,7 @@ if counts_key and aside_count > 0 then
   end
 end
 if reply ~= 'A' then call('HLEN', replies_key) end
+local joined = not ledger[1] and writer .. ' ' .. (call('HGET', state_key, 'joined') or '')
 
 -- The first write. From here on nothing fails any more. It must be one that Redis refuses while it is
 -- out of memory: after any other one (a PEXPIRE) it would take all the rest as well, beyond `maxmemory`.
@@ -409,7 +412,14 @@ if has_ended then
 else
   call('HSET', writers_key, sequence_field, ARGV[2], votes_field, votes_now)
 end
-if latest > received_at then call('HSET', state_key, 'received_at', ARGV[5]) end
+-- By these two readers of a long ledger know whether they have read all that has changed of it, and who is new there.
+local batches = (fence[5] or 0) + 1
+if latest > received_at then
+  call('HSET', state_key, 'batches', batches, 'received_at', ARGV[5])
+else
+  call('HSET', state_key, 'batches', batches)
+end
+if joined then call('HSET', state_key, 'joined', string.sub(joined, 1, 17 * 32)) end
 if reply ~= 'A' then call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
 if counts[1] then call('HSET', counts_key, unpack(counts)) end
 if minutes[1] then call('HSET', minutes_key, unpack(minutes)) end

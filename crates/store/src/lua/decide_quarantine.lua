@@ -58,12 +58,14 @@ if decided == 0 then return '0' end
 local entry = call('HGET', ended_key, writer)
 local batches = entry and string.match(entry, '^(%d+) ') + 1 or 1
 local sums = call('HMGET', writers_key, 'ended/writers', 'ended/batches', 'ended/votes')
+local all_batches = call('HGET', state_key, 'batches')
 
 -- The first write is one that Redis refuses while it is out of memory.
 for key, values in pairs(values_of) do
   for field, votes in pairs(values) do call('HSET', key, field, votes) end
 end
 call('HSET', ended_key, writer, string.format('%.0f 0', batches))
+if all_batches then call('HSET', state_key, 'batches', all_batches + 1) end
 call('HSET', writers_key, 'ended/writers', (sums[1] or 0) + (entry and 0 or 1), 'ended/batches', (sums[2] or 0) + 1,
   'ended/votes', (sums[3] or 0) + 0)
 return string.format('%.0f', decided)

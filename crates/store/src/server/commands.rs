@@ -146,7 +146,12 @@ const RESULTS: &[Need] = &[
     ),
     need("(+hmget %R~vote:{*)", "HMGET vote:{doctor/0}:state state"),
     need("(+hgetall %R~vote:{*)", "HGETALL vote:{doctor/0}:state"),
+    need("(+hlen %R~vote:{*:writers)", "HLEN vote:{doctor/0}:writers"),
     need("(+hscan %R~vote:{*:ended)", "HSCAN vote:{doctor/0}:ended 0"),
+    need(
+        "(+hscan %R~vote:{*:writers)",
+        "HSCAN vote:{doctor/0}:writers 0",
+    ),
 ];
 
 const VOTECTL: &[Need] = &[

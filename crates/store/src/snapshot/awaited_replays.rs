@@ -62,11 +62,17 @@ fn has_less(read: &PollSnapshot, known: &PollSnapshot) -> bool {
     }
     let shards = (0_u16..).zip(&known.ledger);
     shards.into_iter().any(|(shard, writers)| {
+        // Both are in order, and may be long: most writers are there as they were.
+        let there = read.ledger.get(usize::from(shard));
+        let mut there = there.into_iter().flatten().peekable();
         let mut writers = writers
             .iter()
             .filter(|(_, ledger)| ledger.last_sequence > 0);
         writers.any(|(writer, ledger)| {
-            read.has_batch(shard, writer, ledger.last_sequence) != Some(true)
+            while there.next_if(|(there, _)| *there < writer).is_some() {}
+            let entry = there.peek().filter(|(there, _)| *there == writer);
+            entry.is_none_or(|(_, entry)| entry.last_sequence < ledger.last_sequence)
+                && read.has_batch(shard, writer, ledger.last_sequence) != Some(true)
         })
     })
 }

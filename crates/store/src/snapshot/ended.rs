@@ -15,8 +15,9 @@ use crate::figures::{EndedSums, EndedWriter, ShardFigures, ended};
 use crate::keys::ShardKeys;
 use crate::nodes::Nodes;
 
-/// The pieces of one poll that are read at a tick: some 8,000 writers, in calls of which each keeps Redis for a moment.
-const PIECES: usize = 16;
+/// The pieces of one poll that are read at a tick: some 2,000 writers. Votes wait behind each piece, and this process takes
+/// as long to read it as Redis to give it; so where there are many, as at a start, it may take some seconds until all are known.
+const PIECES: usize = 8;
 /// Shards that are asked at the same time for writers that have just ended.
 const SHARDS_AT_ONCE: usize = 8;
 
@@ -141,8 +142,13 @@ impl KnownShard {
         keys: &ShardKeys,
         shard: &ShardFigures,
     ) -> Result<(), StoreError> {
+        // Both are in order, and may be long.
+        let mut there = in_ledger(shard).peekable();
         let mut left = self.in_ledger.clone();
-        left.retain(|writer| !is_in_ledger(shard, writer) && !self.writers.contains_key(writer));
+        left.retain(|writer| {
+            while there.next_if(|there| *there < writer).is_some() {}
+            there.peek() != Some(&writer) && !self.writers.contains_key(writer)
+        });
         if !left.is_empty() {
             let ended = ended::among(nodes, keys, &left).await?;
             for writer in ended.values() {
@@ -154,9 +160,8 @@ impl KnownShard {
             }
             Arc::make_mut(&mut self.writers).extend(ended);
         }
-        let writers = shard.writers.keys();
-        let in_ledger = writers.filter(|writer| is_in_ledger(shard, writer));
-        self.in_ledger = in_ledger.copied().collect();
+        self.in_ledger.clear();
+        self.in_ledger.extend(in_ledger(shard));
         Ok(())
     }
 
@@ -214,8 +219,9 @@ fn sums_of(writers: &BTreeMap<WriterId, EndedWriter>) -> EndedSums {
     sums
 }
 
-/// Whether a writer has its own entry in the ledger, and not just a note of lost votes.
-fn is_in_ledger(shard: &ShardFigures, writer: &WriterId) -> bool {
-    let entry = shard.writers.get(writer);
-    entry.is_some_and(|entry| entry.last_sequence > 0)
+/// The writers that have entries of their own in the ledger, and not just a note of lost votes, in order.
+fn in_ledger(shard: &ShardFigures) -> impl Iterator<Item = &WriterId> {
+    let writers = shard.writers.iter();
+    let writers = writers.filter(|(_, entry)| entry.last_sequence > 0);
+    writers.map(|(writer, _)| writer)
 }

@@ -8,6 +8,7 @@ mod cadence;
 mod config;
 mod ended;
 mod kept;
+mod ledgers;
 mod metrics;
 mod minutes;
 mod reader;

@@ -9,13 +9,13 @@ use vote_domain::{Poll, PollId, PollState, SealedPoll};
 
 use super::assemble::{assemble, ledgers_agree};
 use super::ended::{EndedWriters, KnownEnded};
+use super::ledgers::Ledgers;
 use super::metrics::{Metrics, PollLabels};
 use super::minutes::{Known, PollMinutes};
 use super::snapshots::PollSnapshot;
 use crate::error::StoreError;
 use crate::fence::Fence;
-use crate::fields::Places;
-use crate::figures::{self, ShardFigures};
+use crate::figures::ShardFigures;
 use crate::keys::{self, ShardKeys};
 use crate::nodes::Nodes;
 use crate::polls::documents;
@@ -36,6 +36,7 @@ pub(super) struct FiguresReader {
 /// What is kept of one poll.
 struct Kept {
     minutes: PollMinutes,
+    ledgers: Ledgers,
     ended: KnownEnded,
 }
 
@@ -86,6 +87,7 @@ impl FiguresReader {
         let kept = kept.filter(|kept| kept.minutes.are_of(poll));
         let mut kept = kept.unwrap_or_else(|| Kept {
             minutes: PollMinutes::new(poll),
+            ledgers: Ledgers::none(poll.definition.shards()),
             ended: KnownEnded::none(poll.definition.shards()),
         });
         let read = self.read_with(&mut kept, poll, now).await;
@@ -123,9 +125,17 @@ impl FiguresReader {
         poll: &Poll,
         now: Timestamp,
     ) -> Result<(Vec<ShardFigures>, Known, Vec<EndedWriters>), StoreError> {
-        let Kept { minutes, ended } = kept;
+        let Kept {
+            minutes,
+            ledgers,
+            ended,
+        } = kept;
         let named = minutes.at(poll, now);
-        let shards = self.figures(poll, minutes.places(), &named).await?;
+        let state = poll.effective_state(now);
+        let shards = ledgers
+            .read(&self.nodes, poll, minutes.places(), &named, state)
+            .await?;
+        self.refuse_forgotten(poll, &shards)?;
         let (nodes, turn) = (&self.nodes, &self.turn);
         let known = minutes
             .take(nodes, turn, poll, now, &shards, &named)
@@ -147,15 +157,9 @@ impl FiguresReader {
         }
     }
 
-    /// The figures of all shards with these minutes, where all shards are known to be what was written to them.
-    async fn figures(
-        &mut self,
-        poll: &Poll,
-        places: &Places,
-        minutes: &[i64],
-    ) -> Result<Vec<ShardFigures>, StoreError> {
-        let shards = figures::read::shards(&self.nodes, &poll.definition, places, minutes).await?;
-        self.compare_fences(poll, &shards);
+    /// Whether all shards are known to be what was written to them.
+    fn refuse_forgotten(&mut self, poll: &Poll, shards: &[ShardFigures]) -> Result<(), StoreError> {
+        self.compare_fences(poll, shards);
         // A draft is written before its fences, and has no votes. All others had fences before: a shard
         // without one has been forgotten, and its figures are unknown, not zero.
         let forgotten = shards.iter().find(|shard| shard.fence.is_none());
@@ -167,7 +171,7 @@ impl FiguresReader {
             );
             return Err(StoreError::corrupt(&keys.state(), &reason));
         }
-        Ok(shards)
+        Ok(())
     }
 
     /// Counts the shards that would take, or refuse, other votes than the poll's document says.

@@ -17,16 +17,22 @@ use crate::support::{
 const WRITERS: u64 = 20_000;
 const CODE: &str = include_str!("../../src/lua/commit.lua");
 
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     format!("vote:{{paredao-01/0}}:{name}")
 }
 
-fn writer(number: u64) -> WriterId {
+pub(crate) fn writer(number: u64) -> WriterId {
     WriterId::from_bytes(number.to_be_bytes())
 }
 
 /// A call of the script, by its digest: a batch of `votes` for Ana, or a question.
-fn call(sha1: &str, writer: WriterId, sequence: u64, mode: &str, votes: u64) -> redis::Cmd {
+pub(crate) fn call(
+    sha1: &str,
+    writer: WriterId,
+    sequence: u64,
+    mode: &str,
+    votes: u64,
+) -> redis::Cmd {
     noting(sha1, writer, sequence, mode, votes, "")
 }
 
@@ -54,13 +60,13 @@ fn noting(
     command
 }
 
-async fn loaded(redis: &mut MultiplexedConnection) -> String {
+pub(crate) async fn loaded(redis: &mut MultiplexedConnection) -> String {
     let mut load = redis::cmd("SCRIPT");
     load.arg("LOAD").arg(CODE);
     load.query_async(redis).await.expect("loaded")
 }
 
-async fn said(redis: &mut MultiplexedConnection, command: redis::Cmd) -> String {
+pub(crate) async fn said(redis: &mut MultiplexedConnection, command: redis::Cmd) -> String {
     command.query_async(redis).await.expect("a reply")
 }
 
@@ -161,6 +167,10 @@ async fn twenty_thousand_writers_that_have_ended_are_three_sums_and_each_still_p
     }
     let restored = there.audit(&show.id).await.expect("an answer");
     assert!(restored.expect("the poll").passed);
+    for redis in [&mut redis, &mut other] {
+        let batches: u64 = redis.hget(key("state"), "batches").await.expect("a count");
+        assert_eq!(batches, 2 * WRITERS);
+    }
 
     let closed = show.change(Transition::Close, closes_at()).await;
     let sealed = show.seal(&closed, closes_at(), "test").await;

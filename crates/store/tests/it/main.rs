@@ -18,6 +18,7 @@ mod forgotten_figures;
 mod full;
 mod idle;
 mod late_minutes;
+mod long_ledgers;
 mod long_polls;
 mod many_lanes;
 mod operator;

@@ -67,6 +67,7 @@ async fn set_aside(show: &Show) -> BTreeMap<String, u128> {
 async fn passes(show: &Show) {
     let audit = show.audit().await;
     assert!(audit.passed, "{:?}", audit.differences);
+    assert!(show.counts_its_batches().await);
 }
 
 fn of(reasons: &[QuarantineReason]) -> QuarantineSelection {

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use vote_domain::{ManualClock, Poll, Transition};
-use vote_store::{Confirmed, SnapshotConfig, Snapshots, Snapshotter, VoteToCast};
+use vote_store::{Confirmed, SnapshotConfig, Snapshots, Snapshotter, Store, VoteToCast};
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{ANA, DEADLINE, Show, at, closes_at, store, vote, voting_ms};
@@ -26,6 +26,10 @@ impl Reading {
     }
 
     pub(crate) fn start_every(interval: Duration, url: &str) -> Self {
+        Self::start_on(&store(url), interval)
+    }
+
+    pub(crate) fn start_on(store: &Store, interval: Duration) -> Self {
         let clock = Arc::new(ManualClock::new(at("2025-11-24T01:02:04Z")));
         let stop = CancellationToken::new();
         let config = SnapshotConfig {
@@ -34,13 +38,8 @@ impl Reading {
             stale_after: interval * 8,
         };
         let mut registry = Registry::default();
-        let snapshots = Snapshotter::start(
-            &store(url),
-            clock.clone(),
-            config,
-            &mut registry,
-            stop.clone(),
-        );
+        let snapshots =
+            Snapshotter::start(store, clock.clone(), config, &mut registry, stop.clone());
         Self {
             snapshots,
             clock,

@@ -153,6 +153,24 @@ impl<R> Show<R> {
             .expect("the poll is there")
     }
 
+    /// Whether each shard has as many batches as its writers' last sequences say: by that readers of long ledgers know that they
+    /// lack none.
+    pub(crate) async fn counts_its_batches(&self) -> bool {
+        let nodes = redis::Client::open(self.url.as_str()).expect("an address");
+        let mut redis = nodes.get_multiplexed_async_connection().await.expect("up");
+        let figures = self.operator.figures(&self.poll().await).await;
+        for shard in figures.expect("figures") {
+            let state = format!("vote:{{{}/{}}}:state", self.id, shard.shard);
+            let mut count = redis::cmd("HGET");
+            let count = count.arg(state).arg("batches").query_async(&mut redis);
+            let count: Option<u64> = count.await.expect("a count");
+            if count.unwrap_or(0) != shard.sequences() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Votes by `<channel>/<candidate>`.
     pub(crate) async fn tally(&self) -> BTreeMap<String, u64> {
         let mut sums = BTreeMap::new();

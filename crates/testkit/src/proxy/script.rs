@@ -1,6 +1,7 @@
 //! Which request gets which fault, and what has happened so far.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 use crate::fixtures::SeededRandom;
@@ -54,6 +55,8 @@ pub struct FaultCounts {
     pub targets: u64,
     /// Replies returned whole.
     pub replies: u64,
+    /// Their bytes.
+    pub reply_bytes: u64,
     /// Carried out [`Fault::CutBeforeRequest`].
     pub cut_before_request: u64,
     /// Carried out [`Fault::CutMidRequest`].
@@ -64,6 +67,8 @@ pub struct FaultCounts {
     pub cut_mid_reply: u64,
     /// Carried out [`Fault::DelayReply`].
     pub delayed: u64,
+    /// Requests that were held back, see [`FaultProxy::hold`](super::FaultProxy::hold).
+    pub held: u64,
 }
 
 impl FaultCounts {
@@ -81,6 +86,18 @@ pub(super) struct Script {
     only: BTreeSet<Vec<u8>>,
     scheduled: VecDeque<Fault>,
     random: Option<(RandomFaults, SeededRandom)>,
+    hold: Option<Hold>,
+}
+
+/// Says of a request's words whether it is held back.
+pub(super) type IsHeld = dyn FnMut(&[&[u8]]) -> bool + Send;
+
+struct Hold(Box<IsHeld>);
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hold")
+    }
 }
 
 impl Script {
@@ -107,8 +124,18 @@ impl Script {
         self.random = faults.map(|faults| (faults, SeededRandom::new(faults.seed)));
     }
 
+    pub(super) fn hold(&mut self, is_held: Box<IsHeld>) {
+        self.hold = Some(Hold(is_held));
+    }
+
+    /// Whether the request of these words waits.
+    pub(super) fn is_held(&mut self, words: &[&[u8]]) -> bool {
+        self.hold.as_mut().is_some_and(|hold| (hold.0)(words))
+    }
+
     pub(super) fn clear(&mut self) {
         self.scheduled.clear();
+        self.hold = None;
         self.random(None);
     }
 

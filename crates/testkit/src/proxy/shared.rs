@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::proxy::script::Script;
 
@@ -12,6 +12,8 @@ pub(super) struct Shared {
     pub(super) script: Mutex<Script>,
     /// Counts up when every open connection is to be cut.
     pub(super) generation: watch::Sender<u64>,
+    /// Lets one request go that is held back.
+    pub(super) go_on: Notify,
     pub(super) upstream: u16,
 }
 

@@ -204,3 +204,27 @@ async fn random_faults_agree_with_what_redis_has_counted() {
     );
     assert_eq!(answered + counts.cuts(), 200);
 }
+
+#[tokio::test]
+async fn a_request_that_is_held_back_waits_while_something_else_is_done() {
+    let (server, proxy) = proxied().await;
+    let mut connection = connect(&proxy).await.expect("the proxy accepts");
+    let mut requests = 0;
+    proxy.hold(move |words| {
+        let is_incr = words.first() == Some(&&b"INCR"[..]);
+        requests += u32::from(is_incr);
+        is_incr && requests == 2
+    });
+    let mut both = redis::pipe();
+    both.cmd("INCR").arg("votes").cmd("INCR").arg("votes");
+    let asking = tokio::spawn(async move { both.query_async::<Vec<u64>>(&mut connection).await });
+    eventually(Duration::from_secs(60), || async {
+        proxy.counts().held == 1
+    })
+    .await;
+    let mut direct = server.connection().await;
+    assert_eq!(incr(&mut direct).await.expect("Redis answers"), 2);
+    proxy.go_on();
+    let answers = asking.await.expect("it has asked");
+    assert_eq!(answers.expect("Redis answers"), [1, 3]);
+}

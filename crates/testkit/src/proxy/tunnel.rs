@@ -61,11 +61,16 @@ async fn requests(
 ) {
     let mut frames = Frames::default();
     while let Some(frame) = frames.next(&mut from).await {
-        let command = arguments(&frame)
-            .first()
-            .map(|command| command.to_vec())
-            .unwrap_or_default();
-        let fault = shared.script().fault_for(&command);
+        let words = arguments(&frame);
+        let command = words.first().copied().unwrap_or_default();
+        let is_held = shared.script().is_held(&words);
+        if is_held {
+            // What came before it has been done by then.
+            pending.all_answered().await;
+            shared.script().counts.held += 1;
+            shared.go_on.notified().await;
+        }
+        let fault = shared.script().fault_for(command);
         match fault {
             Fault::CutBeforeRequest | Fault::CutMidRequest => {
                 if fault == Fault::CutMidRequest
@@ -127,7 +132,9 @@ async fn replies(
         if to.write_all(&frame).await.is_err() {
             return;
         }
-        shared.script().counts.replies += 1;
+        let counts = &mut shared.script().counts;
+        counts.replies += 1;
+        counts.reply_bytes += frame.len() as u64;
         pending.faults().pop_front();
         pending.answered.notify_waiters();
     }

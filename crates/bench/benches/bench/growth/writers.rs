@@ -43,6 +43,7 @@ for writer = tonumber(ARGV[1]), ARGV[1] + ARGV[2] - 1 do
   local id = string.format('%016x', writer)
   redis.call('HSET', KEYS[1], id .. '/sequence', 1, id .. '/votes', 1)
 end
+redis.call('HINCRBY', KEYS[4], 'batches', ARGV[2])
 redis.call('HINCRBY', KEYS[2], 'torcida/ana', ARGV[2])
 redis.call('HINCRBY', KEYS[3], 'torcida/ana', ARGV[2])
 ";
@@ -153,10 +154,11 @@ async fn leave(redis: &RedisServer, from: u32, to: u32) -> anyhow::Result<()> {
             let count = (to - first).min(AT_ONCE_LEFT);
             redis::cmd("EVAL")
                 .arg(LEAVE)
-                .arg(3)
+                .arg(4)
                 .arg(key("writers"))
                 .arg(key("tally"))
                 .arg(key(&format!("minutes:{minute}")))
+                .arg(key("state"))
                 .arg(&[first, count])
                 .exec_async(&mut connection)
                 .await?;

@@ -10,6 +10,9 @@ use super::steps::{Ballot, CROWD, HALF_OPEN_MS, VOTES_PER_VOTER};
 use super::system::{System, Vote};
 use crate::commit::outcome::{Acceptance, Outcome};
 
+/// So many writers that came last are named.
+const JOINED: usize = 32;
+
 /// Compares step after step.
 #[derive(Default)]
 pub(super) struct Check {
@@ -86,6 +89,20 @@ fn sums_agree(figures: &Figures) {
     );
     let [sums, ended] = &figures.ended_sums;
     assert_eq!(sums, ended, "the sums of ended writers are not theirs");
+    let sequences = figures.ledger.iter();
+    let sequences: BTreeMap<&str, u64> = sequences
+        .filter_map(|(field, last)| Some((field.strip_suffix("/sequence")?, *last)))
+        .collect();
+    let batches: u64 = sequences.values().sum();
+    assert_eq!(
+        figures.batches, batches,
+        "the number of batches is not that of the ledger"
+    );
+    let has_joined = |writer: &&str| figures.joined.contains(*writer);
+    assert!(
+        sequences.len() > JOINED || sequences.keys().all(has_joined),
+        "a writer is not among those that came last"
+    );
 }
 
 /// A candidate is that of one vote, or of the repeats of one key; a key counts once.

@@ -50,6 +50,9 @@ pub(super) struct Figures {
     pub(super) drained: BTreeMap<String, String>,
     /// The votes that were noted as lost, by the writer as which their lane began.
     pub(super) lost: BTreeMap<String, u64>,
+    /// How many batches there were, and who came last.
+    pub(super) batches: u64,
+    pub(super) joined: String,
 }
 
 struct Entry {
@@ -283,15 +286,16 @@ impl Harness {
         let aside_minutes = minutes.split_off(minutes.len() / 2);
         let mut pipeline = redis::pipe();
         let sums = [self.keys.tally(), self.keys.quarantine()];
-        for key in sums
-            .into_iter()
-            .chain([self.keys.writers(), self.keys.ended()])
+        for key in
+            sums.into_iter()
+                .chain([self.keys.writers(), self.keys.ended(), self.keys.state()])
         {
             pipeline.cmd("HGETALL").arg(key);
         }
         type Texts = BTreeMap<String, String>;
-        let (counted, aside, writers, ended): (Votes, Votes, Texts, Texts) =
+        let (counted, aside, writers, ended, state): (Votes, Votes, Texts, Texts, Texts) =
             pipeline.query(&mut *upstream).expect("figures");
+        let batches = state.get("batches").map(|count| count.parse());
         // Both together are what was recorded.
         let aside = set_aside(aside);
         let mut tally = counted.clone();
@@ -343,6 +347,8 @@ impl Harness {
             ended_sums: [sums, ended_sums],
             drained,
             lost,
+            batches: batches.map_or(0, |batches| batches.expect("a number")),
+            joined: state.get("joined").cloned().unwrap_or_default(),
         }
     }
 }

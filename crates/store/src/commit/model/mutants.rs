@@ -19,6 +19,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "",
     ),
     (
+        "the number of batches forgets earlier ones",
+        "local batches = (fence[5] or 0) + 1",
+        "local batches = 1",
+    ),
+    (
+        "a writer that comes is not named",
+        "if joined then call",
+        "if false then call",
+    ),
+    (
         "an old attempt counts after newer ones",
         "elseif sequence < last then",
         "elseif false then",

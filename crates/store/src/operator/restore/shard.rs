@@ -180,7 +180,8 @@ impl<'a> RestoredShard<'a> {
             .arg(keys.restoring())
             .arg(keys.state())
             .arg(self.backup.sha256())
-            .arg(&fence.values());
+            .arg(&fence.values())
+            .arg(self.shard.sequences());
         let answer: String = self
             .nodes
             .run(&RESTORE_FENCE, &keys.state(), &command)
