@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use vote_domain::{QuarantineReason, Transition};
 use vote_testkit::eventually;
 
-use crate::app::{Answer, App, DEADLINE, POLL, Show};
+use crate::app::{Answer, App, DEADLINE, POLL, Show, ago, definition};
 use crate::judge_stub::{Manner, Stub};
 use crate::suspicion::{told, undecided};
 
@@ -357,10 +357,9 @@ async fn a_judge_that_never_answers_is_waited_for_no_longer_than_is_said() {
     stub.behaves(Manner::Never);
     assert!(suspect(&app, "key-1", Some("good")).await.is_accepted());
     assert_eq!((show.total().await, aside(&show).await), (0, 1));
-    let gone = Stub {
-        url: "http://127.0.0.1:1/siteverify".to_owned(),
-        ..Stub::start().await
-    };
+    // Nobody listens there.
+    let mut gone = Stub::start().await;
+    gone.url = "http://127.0.0.1:1/siteverify".to_owned();
     let app = self::app(&show, &gone, &[ACCEPT]).await;
     assert!(suspect(&app, "key-2", Some("good")).await.is_accepted());
     assert_eq!((show.total().await, aside(&show).await), (1, 1));
@@ -595,13 +594,11 @@ async fn a_judge_that_is_silent_again_and_again_is_left_alone() {
 
 #[tokio::test]
 async fn what_the_poll_does_not_take_now_is_not_asked_about() {
-    let (show, stub) = (Show::open().await, Stub::start().await);
+    let later = definition(ago(-600), ago(-3_600));
+    let show = Show::with(later, Some(Transition::Open)).await;
+    let stub = Stub::start().await;
     let app = app(&show, &stub, &[]).await;
-    show.change(Transition::Void).await;
-    app.sees("poll-void").await;
-    assert_eq!(
-        suspect(&app, "key-1", Some("good")).await.code(),
-        "poll-void"
-    );
+    let early = suspect(&app, "key-1", Some("good")).await;
+    assert_eq!(early.code(), "poll-not-open");
     assert!(stub.asked().is_empty());
 }
