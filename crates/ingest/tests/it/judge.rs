@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use vote_domain::{QuarantineReason, Transition};
-use vote_testkit::eventually;
+use vote_testkit::{Certificates, eventually};
 
 use crate::app::{Answer, App, DEADLINE, POLL, Show, ago, definition};
 use crate::judge_stub::{Manner, Stub};
@@ -364,6 +364,26 @@ async fn a_judge_that_never_answers_is_waited_for_no_longer_than_is_said() {
     assert!(suspect(&app, "key-2", Some("good")).await.is_accepted());
     assert_eq!((show.total().await, aside(&show).await), (1, 1));
     shows(&app, &["vote_judge_requests_total{outcome=\"silent\"} 1"]).await;
+}
+
+#[tokio::test]
+async fn a_judge_that_can_not_show_who_it_is_is_told_nothing() {
+    let certificates = Certificates::generate();
+    let (show, stub) = (Show::open().await, Stub::start_with(&certificates).await);
+    let (trusted, stranger) = (certificates.authority(), Certificates::generate());
+    for (authority, counted, set_aside) in [(stranger.authority(), 0, 1), (trusted, 1, 1)] {
+        let mut settings = settings(&stub);
+        let authority = authority.to_str().expect("text");
+        settings.push(("VOTE__JUDGE__CA_FILE", authority));
+        let app = show.app_with(&settings).await;
+        let key = format!("key-{counted}");
+        assert!(suspect(&app, &key, Some("good")).await.is_accepted());
+        assert_eq!(
+            (show.total().await, aside(&show).await),
+            (counted, set_aside)
+        );
+        assert_eq!(stub.asked().len() as u128, counted);
+    }
 }
 
 #[tokio::test]

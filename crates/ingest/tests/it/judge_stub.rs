@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use url::form_urlencoded;
+use vote_testkit::Certificates;
 
 /// How it answers.
 #[derive(Debug, Clone)]
@@ -55,6 +57,16 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) async fn start() -> Self {
+        Self::start_as(None).await
+    }
+
+    /// One that speaks TLS, as `localhost`.
+    pub(crate) async fn start_with(certificates: &Certificates) -> Self {
+        let acceptor = TlsAcceptor::from(certificates.server_config());
+        Self::start_as(Some(acceptor)).await
+    }
+
+    async fn start_as(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
@@ -65,15 +77,26 @@ impl Stub {
             spent: Mutex::default(),
             connections: Mutex::default(),
         });
-        let serving = Arc::clone(&state);
+        let (serving, scheme) = (Arc::clone(&state), tls.as_ref().map_or("http", |_| "https"));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *serving.connections.lock() += 1;
-                tokio::spawn(serve(stream, Arc::clone(&serving)));
+                let (serving, tls) = (Arc::clone(&serving), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, serving).await,
+                        Some(tls) => {
+                            // Who does not trust it is gone.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, serving).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self {
-            url: format!("http://{address}/siteverify"),
+            url: format!("{scheme}://localhost:{}/siteverify", address.port()),
             state,
         }
     }
