@@ -21,6 +21,7 @@ ALLOWED = {
     "vote-voters": {"vote-domain", "vote-client"},
     "vote-proof": {"vote-domain"},
     "vote-ingest": {
+        "vote-client",
         "vote-domain",
         "vote-store",
         "vote-runtime",

@@ -55,6 +55,8 @@ OWNED = {
     "voters.jwks_file",
     "voters.jwks_ca_file",
     "gateways.file",
+    "judge.secret_file",
+    "judge.ca_file",
     "access.production_token_file",
     "access.broadcast_token_file",
 }

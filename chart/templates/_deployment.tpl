@@ -116,6 +116,11 @@ spec:
               mountPath: /etc/paredao/carriers
               readOnly: true
             {{- end }}
+            {{- if and (eq .component "ingest") $values.denyList }}
+            - name: deny-list
+              mountPath: /etc/paredao/deny-list
+              readOnly: true
+            {{- end }}
             {{- with $values.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
@@ -135,6 +140,11 @@ spec:
         - name: carriers
           configMap:
             name: {{ $fullname }}-carriers
+        {{- end }}
+        {{- if and (eq .component "ingest") $values.denyList }}
+        - name: deny-list
+          configMap:
+            name: {{ $fullname }}-deny-list
         {{- end }}
         {{- with $values.extraVolumes }}
         {{- toYaml . | nindent 8 }}
@@ -215,6 +225,12 @@ emptyDir:
 {{- $source := index $.root.Values.ingest.voters $name -}}
 {{- with $source.existingSecret -}}
 {{- $secrets = append $secrets (dict "name" (printf "voter-%s" $name) "secret" . "items" (dict $file $source.key)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $file := dict "secret" "secret" "ca" "ca.crt" -}}
+{{- $source := index $.root.Values.ingest.judge $name -}}
+{{- with $source.existingSecret -}}
+{{- $secrets = append $secrets (dict "name" (printf "judge-%s" $name) "secret" . "items" (dict $file $source.key)) -}}
 {{- end -}}
 {{- end -}}
 {{- with $.root.Values.ingest.gateways.existingSecret -}}

@@ -82,6 +82,17 @@ spec:
       {{- end }}
     {{- end }}
     {{- end }}
+    {{- with dig "judge" "url" "" $values.settings }}
+    {{- if eq $.component "ingest" }}
+    # Who is asked about suspect votes.
+    - ports:
+        - { port: {{ regexFind ":[0-9]+(/|$)" (trimPrefix "https:" (trimPrefix "http:" .)) | trimAll ":/" | default (hasPrefix "https:" . | ternary "443" "80") }}, protocol: TCP }
+      {{- with $.root.Values.ingest.judge.networkPolicyTo }}
+      to:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- end }}
+    {{- end }}
     {{- with $values.networkPolicy.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -38,6 +38,16 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .component "ingest" -}}
+{{- with .root.Values.ingest.judge -}}
+{{- if .secret.existingSecret -}}
+{{- $owned = mergeOverwrite $owned (dict "judge" (dict "secret_file" "/etc/paredao/judge-secret/secret")) -}}
+{{- end -}}
+{{- if .ca.existingSecret -}}
+{{- $owned = mergeOverwrite $owned (dict "judge" (dict "ca_file" "/etc/paredao/judge-ca/ca.crt")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and (eq .component "ingest") .root.Values.ingest.gateways.existingSecret -}}
 {{- $owned = mergeOverwrite $owned (dict "gateways" (dict "file" "/etc/paredao/gateways/gateways.toml")) -}}
 {{- end -}}
@@ -56,6 +66,12 @@ mounted Secrets). The schema refuses those names in the values, so nothing is si
 {{- fail "ingest.carriers and ingest.settings.limits.carriers_file are two files of the same: leave one of them out" -}}
 {{- end -}}
 {{- $owned = mergeOverwrite $owned (dict "limits" (dict "carriers_file" "/etc/paredao/carriers/carriers.toml")) -}}
+{{- end -}}
+{{- if and (eq .component "ingest") .root.Values.ingest.denyList -}}
+{{- if dig "suspicion" "deny_list_file" "" $values.settings -}}
+{{- fail "ingest.denyList and ingest.settings.suspicion.deny_list_file are two files of the same: leave one of them out" -}}
+{{- end -}}
+{{- $owned = mergeOverwrite $owned (dict "suspicion" (dict "deny_list_file" "/etc/paredao/deny-list/denied.txt")) -}}
 {{- end -}}
 {{- if and .root.Values.redis.embedded.enabled (hasPrefix "replicas" (dig "commit" "durability" "" $values.settings)) -}}
 {{- fail (printf "%s.settings.commit.durability: the embedded Redis has no replica that could have the votes: use memory or fsync, or an external Redis" .component) -}}

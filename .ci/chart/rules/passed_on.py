@@ -297,29 +297,41 @@ def _(rendered):
     mounts.remove(next(found for found in mounts if found["name"] == "spill"))
 
 
-@rule("the carriers of the values are in a file that ingest reads, and that changes in the pod")
-def carriers(rendered: Rendered) -> Iterator[str]:
-    text = given(rendered, "ingest.carriers", "")
-    if not text:
-        return
+# Texts of the values that are files of ingest's: the value, and its setting.
+FILES = (("carriers", "limits.carriers_file"), ("denyList", "suspicion.deny_list_file"))
+
+
+@rule("carriers and deny list of the values are in files that ingest reads, and that change in the pod")
+def files(rendered: Rendered) -> Iterator[str]:
     settings = rendered.named("ConfigMap", f"{rendered.prefix}-ingest")["data"]["settings.yaml"]
-    path = pathlib.PurePosixPath(yaml.safe_load(settings).get("limits", {}).get("carriers_file", ""))
     found = pod(rendered, "ingest")["spec"]
     mounts = {mount["mountPath"]: mount for mount in found["containers"][0]["volumeMounts"]}
-    mount = mounts.get(str(path.parent))
-    if mount is None or "subPath" in mount:
-        yield f"ingest: {path} is not mounted whole"
-        return
-    volume = next(volume for volume in found["volumes"] if volume["name"] == mount["name"])
-    file = rendered.named("ConfigMap", volume["configMap"]["name"])["data"].get(path.name, "")
-    if file.strip() != text.strip():
-        yield f"ingest: {path} is not what the values say"
+    for value, setting in FILES:
+        text = given(rendered, f"ingest.{value}", "")
+        if not text:
+            continue
+        section, key = setting.split(".")
+        path = pathlib.PurePosixPath(yaml.safe_load(settings).get(section, {}).get(key, ""))
+        mount = mounts.get(str(path.parent))
+        if mount is None or "subPath" in mount:
+            yield f"ingest: {path} is not mounted whole"
+            continue
+        volume = next(volume for volume in found["volumes"] if volume["name"] == mount["name"])
+        file = rendered.named("ConfigMap", volume["configMap"]["name"])["data"].get(path.name, "")
+        if file.strip() != text.strip():
+            yield f"ingest: {path} is not what the values say"
 
 
 @breaks("production", "a file of carriers that stays as it was when its pod began")
 def _(rendered):
     mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
     next(mount for mount in mounts if mount["name"] == "carriers")["subPath"] = "carriers.toml"
+
+
+@breaks("production", "a deny list that ingest does not find")
+def _(rendered):
+    mounts = pod(rendered, "ingest")["spec"]["containers"][0]["volumeMounts"]
+    mounts.remove(next(mount for mount in mounts if mount["name"] == "deny-list"))
 
 
 @rule("autoscalers, budgets and spreads are as the values say")

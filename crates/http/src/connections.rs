@@ -66,7 +66,9 @@ pub(crate) fn per_worker(settings: &Settings) -> Result<usize, StartError> {
 /// The descriptors that no client gets.
 fn kept(settings: &Settings) -> u64 {
     let redis = u64::try_from(settings.redis.most_connections()).unwrap_or(u64::MAX);
-    redis.saturating_add(OTHER_FILES)
+    let judge = &settings.judge;
+    let judge = judge.url.as_ref().map_or(0, |_| judge.max_in_flight as u64);
+    redis.saturating_add(judge).saturating_add(OTHER_FILES)
 }
 
 /// Takes as many file descriptors as the system lets us; `None` where there is no limit.

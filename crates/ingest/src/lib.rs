@@ -6,6 +6,7 @@
 mod batch;
 mod form;
 mod gateways;
+mod judge;
 mod limits;
 mod proofs;
 mod reread;

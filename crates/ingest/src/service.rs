@@ -16,6 +16,7 @@ use vote_store::{
 use vote_voters::Voters;
 
 use crate::gateways::Gateways;
+use crate::judge::Judge;
 use crate::limits::RateLimits;
 use crate::proofs::{ProofConfig, Proofs};
 use crate::routes::cast_batch;
@@ -55,6 +56,7 @@ pub struct Ingest {
     spill: Option<SpillDir>,
     voters: Option<Arc<Voters>>,
     suspicion: Arc<Suspicion>,
+    judge: Option<Arc<Judge>>,
     gateways: Arc<Gateways>,
 }
 
@@ -72,6 +74,7 @@ impl Service for Ingest {
         let spill = SpillDir::open(settings.spill.dir.as_deref(), context).await?;
         let limits = RateLimits::start(context)?;
         let suspicion = Arc::new(Suspicion::start(context)?);
+        let judge = Judge::start(context)?;
         let voters = voters::start(&settings.voters, context).await?;
         let gateways = Gateways::start(context)?;
         let store = Store::new(&settings.redis)?;
@@ -106,6 +109,7 @@ impl Service for Ingest {
             spill,
             voters,
             suspicion,
+            judge,
             gateways,
         })
     }
@@ -166,6 +170,7 @@ impl Ingest {
             voters: self.voters.clone(),
             proofs: Arc::clone(&self.proofs),
             suspicion: Arc::clone(&self.suspicion),
+            judge: self.judge.clone(),
         }
     }
 }

@@ -90,6 +90,7 @@ impl Taker {
             channel: Some(line.channel),
             direction: line.direction,
             proof: None,
+            judge_response: None,
         };
         let mut vote = read_gateway_vote(&vote, digest, poll, received_at)?;
         let channel = &poll.definition.channels()[usize::from(vote.channel)];

@@ -14,12 +14,23 @@ use vote_store::VoteWriter;
 
 use crate::form::origin;
 use crate::form::page::{Place, already_accepted, of_problem};
+use crate::judge::FORM_FIELDS;
 use crate::routes::cast_vote::Votes;
 use crate::suspicion::Signs;
-use crate::vote::{Received, find_poll, read_form, vote_accepted};
+use crate::vote::{ReadVote, Received, find_poll, read_form, vote_accepted};
 
 /// The fields of the form.
-const FIELDS: [&str; 6] = ["altcha", "candidate", "channel", "direction", "key", "lang"];
+const FIELDS: [&str; 9] = [
+    "altcha",
+    "candidate",
+    "channel",
+    "direction",
+    "key",
+    "lang",
+    FORM_FIELDS[0],
+    FORM_FIELDS[1],
+    FORM_FIELDS[2],
+];
 
 /// The fields of a vote's form.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,6 +59,19 @@ pub(crate) struct VoteForm {
     /// The language of the answer, `pt`, `en` or `es`.
     #[schema(required = false)]
     lang: String,
+    /// What the widget of Turnstile has left in the form, where that is the service's external judge. It is only looked at where the
+    /// vote is suspect otherwise; the answer is the same with it and without.
+    #[serde(rename = "cf-turnstile-response")]
+    #[schema(required = false, max_length = 8192)]
+    cf_turnstile_response: String,
+    /// The same of hCaptcha.
+    #[serde(rename = "h-captcha-response")]
+    #[schema(required = false, max_length = 8192)]
+    h_captcha_response: String,
+    /// The same of reCAPTCHA.
+    #[serde(rename = "g-recaptcha-response")]
+    #[schema(required = false, max_length = 8192)]
+    g_recaptcha_response: String,
 }
 
 /// Cast a vote by a form
@@ -176,7 +200,7 @@ async fn vote(
     let received_at = votes.now()?;
     let signs = Signs::default();
     let checks = votes.checks(&receipt_key, &signs);
-    let vote = read_form(fields, open.poll(), received_at, checks)?;
+    let ReadVote { vote, response, .. } = read_form(fields, open.poll(), received_at, checks)?;
     let key = form::value(fields, "key");
     let has_key = key.is_some();
     let head = WriteHead {
@@ -184,7 +208,10 @@ async fn vote(
         ..*head
     };
     let received = Received::of(&vote, has_key, received_at);
-    let outcome = votes.cast(&open, vote, &signs, &head, received_at).await;
+    let response = response.as_deref();
+    let outcome = votes
+        .cast(&open, vote, &signs, response, &head, received_at)
+        .await;
     let accepted = vote_accepted(open.poll(), received, &outcome, &receipt_key)?;
     Ok(match &accepted.receipt {
         Some(receipt) => see(place.receipt_page(receipt)),

@@ -12,12 +12,13 @@ use vote_http::{
 use vote_store::{Clocks, OpenPoll, Outcome, VoteToCast, VoteWriter};
 use vote_voters::Voters;
 
+use crate::judge::{Judge, Suspect};
 use crate::limits::RateLimits;
 use crate::proofs::Proofs;
 use crate::suspicion::{Sent, Signs, Suspicion};
 use crate::vote::{
     CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck, answer, cast,
-    find_poll, find_voter, now, read_vote,
+    find_poll, find_voter, may_be_taken, now, read_vote,
 };
 
 /// Cast a vote
@@ -89,6 +90,8 @@ pub(crate) struct Votes {
     pub(crate) voters: Option<Arc<Voters>>,
     pub(crate) proofs: Arc<Proofs>,
     pub(crate) suspicion: Arc<Suspicion>,
+    /// `None` where the settings name no judge.
+    pub(crate) judge: Option<Arc<Judge>>,
 }
 
 impl Votes {
@@ -117,12 +120,14 @@ impl Votes {
         }
     }
 
-    /// Casts a vote, which is set aside where there is too much to be said against it. Its client is not told.
+    /// Casts a vote, which is set aside where there is too much to be said against it, and no judge vouches for it. Its client is not
+    /// told. `response` is what a judge can be asked with.
     pub(crate) async fn cast(
         &self,
         open: &OpenPoll,
         mut vote: VoteToCast,
         signs: &Signs,
+        response: Option<&str>,
         head: &WriteHead<'_>,
         received_at: Timestamp,
     ) -> Outcome {
@@ -133,8 +138,25 @@ impl Votes {
             key: head.key,
             received_at,
         };
-        let quarantine = self.suspicion.judge(signs, sent);
-        vote.quarantine = quarantine;
+        if let Some(reason) = self.suspicion.judge(signs, sent) {
+            let suspect = Suspect {
+                key: vote.key,
+                response,
+                client: head.client,
+            };
+            // What the poll does not take now may be sent again, and be asked about then.
+            let is_vouched_for = match &self.judge {
+                Some(judge) if may_be_taken(open, &vote, received_at) => {
+                    // In a place of its own: all other votes carry no room for it.
+                    Box::pin(judge.vouches_for(suspect)).await
+                }
+                _ => false,
+            };
+            if !is_vouched_for {
+                vote.quarantine = Some(reason);
+            }
+        }
+        let quarantine = vote.quarantine;
         let definition = &open.poll().definition;
         let channel = &definition.channels()[usize::from(vote.channel)];
         if quarantine.is_some() && channel.eligibility.asks_for_proof() {
@@ -168,7 +190,8 @@ impl HotRoutes for Votes {
         let received_at = self.now()?;
         let signs = Signs::default();
         let checks = self.checks(&receipt_key, &signs);
-        let read = read_vote(head, body, open.poll(), received_at, checks)?;
+        let mut read = read_vote(head, body, open.poll(), received_at, checks)?;
+        let response = read.response.take();
         let asked = VoterCheck {
             voters: self.voters.as_deref(),
             limits: &self.limits,
@@ -179,7 +202,10 @@ impl HotRoutes for Votes {
         self.suspicion.note_token(&signs, issued_at, received_at);
         let has_key = head.key != SentHeader::Missing;
         let received = Received::of(&vote, has_key, received_at);
-        let outcome = self.cast(&open, vote, &signs, head, received_at).await;
+        let response = response.as_deref();
+        let outcome = self
+            .cast(&open, vote, &signs, response, head, received_at)
+            .await;
         answer(open.poll(), received, &outcome, &receipt_key)
     }
 }

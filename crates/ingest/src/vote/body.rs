@@ -30,6 +30,12 @@ pub(crate) struct CastVote<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(value_type = String, required = false)]
     pub(crate) proof: Option<Cow<'a, str>>,
+    /// What the widget of the service's external judge (Turnstile, hCaptcha, reCAPTCHA) has given the page, where the service has one. It
+    /// is only looked at where the vote is suspect otherwise; the answer is the same with it and without. Send the same text with a
+    /// repeat of the vote. Empty is as good as left out.
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, max_length = 8192)]
+    pub(crate) judge_response: Option<Cow<'a, str>>,
 }
 
 /// A line of a batch: one vote.

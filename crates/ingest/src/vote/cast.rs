@@ -37,6 +37,11 @@ pub(crate) fn send(open: &OpenPoll, vote: VoteToCast, received_at: Timestamp) ->
     }
 }
 
+/// Whether the poll may take the vote, as far as this process knows.
+pub(crate) fn may_be_taken(open: &OpenPoll, vote: &VoteToCast, received_at: Timestamp) -> bool {
+    refused_at_once(vote, open.poll().phase(received_at)).is_none()
+}
+
 /// Why the poll does not take the vote, where this process knows that. One that is late is Redis' to judge and to
 /// count: its fence knows of an extension first. One with a key may be the repeat of a vote that was recorded, and only
 /// Redis knows that.

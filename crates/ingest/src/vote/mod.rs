@@ -17,7 +17,7 @@ mod tests;
 pub use self::answer::{Received, answer};
 pub(crate) use self::answer::{VoteAccepted, VoteStatus, vote_accepted};
 pub(crate) use self::body::{BatchLine, CastVote, read_batch_line};
-pub(crate) use self::cast::{cast, send};
+pub(crate) use self::cast::{cast, may_be_taken, send};
 pub(crate) use self::choice::channel_named;
 pub use self::eligibility::Checks;
 pub(crate) use self::eligibility::{

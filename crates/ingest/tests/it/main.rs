@@ -12,6 +12,8 @@ mod forgotten;
 mod forms;
 mod gateways;
 mod hostile;
+mod judge;
+mod judge_stub;
 mod limits;
 mod nobody_named;
 mod outage;

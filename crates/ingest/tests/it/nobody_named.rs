@@ -7,6 +7,7 @@ use serde_json::json;
 use vote_testkit::OtlpReceiver;
 
 use crate::app::{Show, now};
+use crate::judge_stub::Stub;
 use crate::process::Process;
 use crate::voters::Identity;
 
@@ -17,6 +18,9 @@ const ADDRESSES: [&str; 2] = ["198.51.100.77", "2001:db8:77:88:99:aa:bb:cc"];
 const KEY: &str = "the-key-of-this-voter";
 /// The same number without its marks, as a careless page might send it.
 const REQUEST_ID: &str = "52998224725";
+/// What a judge has given the voter, and the service.
+const RESPONSE: &str = "0xTheResponseOfThisVoter";
+const SECRET: &str = "0xTheSecretOfThisSite";
 
 /// Channels for which something is looked at, or refused, at each stage: of nobody, of a voter, with a proof, and none.
 const CHANNELS: [&str; 4] = ["torcida", "unico", "prova", "none"];
@@ -39,8 +43,13 @@ fn has(bytes: &[u8], text: &str) -> bool {
     windows.any(|part| part == text.as_bytes())
 }
 
-/// A service behind a proxy, with all limits, that logs and traces all that it can.
-async fn process(show: &Show, identity: &Identity, receiver: &OtlpReceiver) -> Process {
+/// A service behind a proxy, with all limits, that asks a judge of everybody without a `User-Agent`, and logs and traces all that it can.
+async fn process(
+    show: &Show,
+    identity: &Identity,
+    judge: &Stub,
+    receiver: &OtlpReceiver,
+) -> Process {
     let endpoint = receiver.endpoint();
     let mut settings = identity.settings();
     settings.extend_from_slice(&[
@@ -49,6 +58,11 @@ async fn process(show: &Show, identity: &Identity, receiver: &OtlpReceiver) -> P
         ("VOTE__HTTP__CLIENT_ADDRESS", "x_forwarded_for"),
         ("VOTE__LIMITS__ADDRESS_BURST", "16/1h"),
         ("VOTE__LIMITS__VOTER_BURST", "3/1h"),
+        ("VOTE__SUSPICION__THRESHOLD", "100"),
+        ("VOTE__SUSPICION__CLIENT_FIELDS_POINTS", "100"),
+        ("VOTE__JUDGE__URL", &judge.url),
+        ("VOTE__JUDGE__SECRET", SECRET),
+        ("VOTE__JUDGE__TIME_LIMIT_MS", "10000"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
     ]);
     Process::start(&show.redis.url(), &settings).await
@@ -57,7 +71,8 @@ async fn process(show: &Show, identity: &Identity, receiver: &OtlpReceiver) -> P
 /// A vote with all that a client may say of itself.
 fn vote(process: &Process, client: &Client, channel: &str, token: &str) -> RequestBuilder {
     let vote = client.post(process.votes());
-    vote.json(&json!({ "candidate": "ana", "channel": channel }))
+    let ballot = json!({ "candidate": "ana", "channel": channel, "judge_response": RESPONSE });
+    vote.json(&ballot)
         .bearer_auth(token)
         .header("idempotency-key", KEY)
         .header("x-request-id", REQUEST_ID)
@@ -67,7 +82,8 @@ fn vote(process: &Process, client: &Client, channel: &str, token: &str) -> Reque
 async fn nobody_is_named_in_redis_logs_traces_or_metrics() {
     let (mut show, identity) = (Show::open().await, Identity::new());
     let receiver = OtlpReceiver::start().await;
-    let mut process = process(&show, &identity, &receiver).await;
+    let judge = Stub::start().await;
+    let mut process = process(&show, &identity, &judge, &receiver).await;
     let client = Client::new();
     let expired = identity.token_with("exp", json!(now().as_second() - 600));
     let mut tokens = vec![
@@ -96,6 +112,10 @@ async fn nobody_is_named_in_redis_logs_traces_or_metrics() {
     for status in [201, 200, 401, 403, 422, 429] {
         assert!(statuses.contains(&status), "{status}: {statuses:?}");
     }
+    // The judge knows from where, for it is asked.
+    let asked = judge.asked();
+    assert_eq!(asked[0].form["remoteip"], ADDRESSES[0]);
+    assert_eq!(asked[0].form["response"], RESPONSE);
     let metrics = process.metrics().await;
     let redis = written(show.redis.dir());
     // What fails here is traced, and lanes say what is wrong.
@@ -115,7 +135,9 @@ async fn nobody_is_named_in_redis_logs_traces_or_metrics() {
     assert!(requests.count() >= statuses.len());
 
     // Neither who it is nor the token, from whose second part anybody can read it.
-    tokens.extend([SUBJECT, REQUEST_ID, KEY, ADDRESSES[0], ADDRESSES[1]].map(str::to_owned));
+    let addresses = [ADDRESSES[0], ADDRESSES[1]];
+    tokens.extend(addresses.map(str::to_owned));
+    tokens.extend([SUBJECT, REQUEST_ID, KEY, RESPONSE, SECRET].map(str::to_owned));
     for text in &tokens {
         let parts: Vec<&str> = text.split('.').collect();
         let part = match parts[..] {

@@ -44,7 +44,7 @@ fn vote(app: &App, way: Way, from: &str, key: &str) -> RequestBuilder {
 }
 
 /// An answer without what is each vote's own: the receipt, of which the length stays, and the second.
-fn told(answer: &Answer) -> (u16, Vec<String>, String) {
+pub(crate) fn told(answer: &Answer) -> (u16, Vec<String>, String) {
     let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
     let headers = headers.map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")));
     let mut body = answer.body.clone();
@@ -57,7 +57,7 @@ fn told(answer: &Answer) -> (u16, Vec<String>, String) {
 }
 
 /// How many votes are set aside for a reason, and nobody has decided of.
-async fn undecided(show: &Show, reason: QuarantineReason) -> u128 {
+pub(crate) async fn undecided(show: &Show, reason: QuarantineReason) -> u128 {
     let figures = show.operator.figures(&show.poll().await).await;
     let figures = figures.expect("figures");
     let of = figures.iter().map(|shard| {

@@ -7,6 +7,7 @@ mod error;
 mod feed_tokens;
 mod gateways;
 mod http;
+mod judge;
 mod layers;
 mod limits;
 mod merge;
@@ -32,6 +33,7 @@ pub use self::error::{Origin, SettingsError, Violation};
 pub use self::feed_tokens::{FeedToken, FeedTokensError, read_feed_tokens};
 pub use self::gateways::GatewaysSettings;
 pub use self::http::HttpSettings;
+pub use self::judge::{JudgeSettings, OnSilence};
 pub use self::limits::LimitsSettings;
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::schema::schema_json;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub limits: LimitsSettings,
     /// Which votes are set aside as suspect.
     pub suspicion: SuspicionSettings,
+    /// Who is asked about those.
+    pub judge: JudgeSettings,
     /// The directory of polls.
     pub polls: PollsSettings,
     /// How figures are read.
@@ -126,6 +130,7 @@ impl Settings {
     fn read_secrets(&mut self, layers: &Layers) -> Vec<Violation> {
         let Self {
             redis,
+            judge,
             receipts,
             access,
             ..
@@ -137,6 +142,7 @@ impl Settings {
                 &mut redis.sentinel_password,
                 &redis.sentinel_password_file,
             ),
+            layers.read_secret("judge.secret", &mut judge.secret, &judge.secret_file),
             layers.read_secret("receipts.key", &mut receipts.key, &receipts.key_file),
             layers.read_secret(
                 "access.production_token",
@@ -172,11 +178,18 @@ impl Settings {
         self.current.check(refuse);
         self.voters.check(refuse);
         self.suspicion.check(refuse);
+        self.judge.check(refuse);
         self.commit.check(refuse);
         self.snapshot.check(refuse);
         self.log.check(refuse);
         if self.http.bind == self.admin.bind && self.http.bind.port() != 0 {
             refuse("admin.bind", "is the same as http.bind");
+        }
+        // A repeat is found for as long as it waits for a quarter of the window at most before it is sent.
+        let waits = self.commit.accept_timeout + self.judge.time_limit;
+        if self.judge.url.is_some() && waits * 4 > self.commit.idempotency_window {
+            let why = "and commit.accept_timeout_ms together are more than a quarter of commit.idempotency_window_s: a repeat might count again";
+            refuse("judge.time_limit_ms", why);
         }
         let has_voters = self.voters.jwks_url.is_some() || self.voters.jwks_file.is_some();
         if has_voters && self.voters.max_token_bytes >= self.http.head_limit_bytes {

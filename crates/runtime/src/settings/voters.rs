@@ -72,7 +72,7 @@ impl VotersSettings {
 }
 
 /// Whether it is an address without user, password, query and fragment.
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else {
         return false;
     };

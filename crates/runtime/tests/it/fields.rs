@@ -4,10 +4,10 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use vote_runtime::Settings;
 use vote_runtime::settings::{
-    AccessSettings, AdminSettings, CurrentSettings, GatewaysSettings, HttpSettings, LimitsSettings,
-    LogSettings, OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings,
-    SiteSettings, SnapshotSettings, SpillSettings, StreamSettings, SuspicionSettings,
-    VotersSettings,
+    AccessSettings, AdminSettings, CurrentSettings, GatewaysSettings, HttpSettings, JudgeSettings,
+    LimitsSettings, LogSettings, OverlaySettings, PollsSettings, ProofSettings, ReceiptSettings,
+    ShutdownSettings, SiteSettings, SnapshotSettings, SpillSettings, StreamSettings,
+    SuspicionSettings, VotersSettings,
 };
 use vote_store::{LaneConfig, RedisConfig};
 
@@ -53,6 +53,7 @@ pub(crate) fn of_settings() -> Vec<String> {
         ("commit", of::<LaneConfig>()),
         ("limits", of::<LimitsSettings>()),
         ("suspicion", of::<SuspicionSettings>()),
+        ("judge", of::<JudgeSettings>()),
         ("polls", of::<PollsSettings>()),
         ("snapshot", of::<SnapshotSettings>()),
         ("stream", of::<StreamSettings>()),

@@ -1,6 +1,7 @@
 //! Every class of wrong value is refused by name; what is right is taken from the right layer.
 
 mod files;
+mod judge;
 mod values;
 
 use std::path::{Path, PathBuf};

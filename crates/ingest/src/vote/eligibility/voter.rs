@@ -29,13 +29,15 @@ pub(crate) struct VoterCheck<'a> {
 /// Where the request does not show it, or it can't be checked, the voter comes too often, or the proof of work is for somebody
 /// else's vote.
 pub(crate) async fn find_voter(
-    read: ReadVote,
+    read: ReadVote<'_>,
     authorization: SentHeader<'_>,
     asked: VoterCheck<'_>,
     open: &OpenPoll,
     received_at: Timestamp,
 ) -> Result<(VoteToCast, Option<i64>), Problem> {
-    let ReadVote { mut vote, proof } = read;
+    let ReadVote {
+        mut vote, proof, ..
+    } = read;
     let definition = &open.poll().definition;
     let channel = &definition.channels()[usize::from(vote.channel)];
     if !channel.eligibility.asks_for_voter() {
