@@ -62,6 +62,15 @@ async fn app(show: &Show, identity: &Identity) -> App {
     show.app_with(&identity.settings()).await
 }
 
+/// The same vote until it is answered with more than that it may be sent again, as clients do on a busy machine.
+async fn vote_until_answered(app: &App, token: &str, key: &str) -> Answer {
+    let settled = || async {
+        let answer = vote(app, token, key).await;
+        (!answer.status.is_server_error()).then_some(answer)
+    };
+    eventually(DEADLINE, settled).await
+}
+
 /// A vote of the channel of voters.
 async fn vote(app: &App, token: &str, key: &str) -> Answer {
     let ballot = json!({ "candidate": "ana", "channel": "unico" });
@@ -212,14 +221,15 @@ async fn of_a_thousand_votes_at_once_by_two_processes_one_is_recorded() {
     let token = identity.token("maria");
     let votes = (0..1000).map(|n: usize| {
         let (app, token) = (&apps[n % 2], &token);
-        async move { vote(app, token, &format!("k{n}")).await }
+        async move { vote_until_answered(app, token, &format!("k{n}")).await }
     });
     let answers = join_all(votes).await;
-    let accepted = answers.iter().filter(|answer| answer.is_accepted()).count();
+    let recorded = |answer: &&Answer| answer.is_accepted() || answer.is_repeat();
+    let recorded = answers.iter().filter(recorded).count();
     let refused = answers
         .iter()
         .filter(|answer| answer.code() == "vote-limit-reached");
-    assert_eq!((accepted, refused.count()), (1, 999));
+    assert_eq!((recorded, refused.count()), (1, 999));
     assert_eq!(show.total().await, 1);
 }
 
