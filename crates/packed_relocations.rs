@@ -1,4 +1,4 @@
-//! How the binary is linked.
+//! The build script of both services: how their binaries are linked.
 
 use std::env::var;
 use std::process::Command;
@@ -9,7 +9,7 @@ const RELR_SINCE: (u32, u32) = (2, 36);
 /// A binary that may lie anywhere in memory has tens of thousands of addresses to put right at its start. Their list is packed
 /// (RELR), which makes it 0.7 MB smaller, where the machine that builds has a glibc that reads it. The images' builds say so themselves.
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=../packed_relocations.rs");
     let is = |name: &str, value: &str| var(name).is_ok_and(|found| found == value);
     let is_for_here = var("TARGET").ok() == var("HOST").ok();
     let is_glibc = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
