@@ -4,6 +4,7 @@
 //! this program, started again (`serve`). See `--help`.
 
 mod binaries;
+mod carried;
 mod cli;
 mod count;
 mod floors;
