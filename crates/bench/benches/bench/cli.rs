@@ -117,6 +117,10 @@ pub(crate) struct GrowthOptions {
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) writers: Vec<u32>,
 
+    /// A Redis or Valkey on which voters are measured, in place of the system's own and that of the tests; may be given again
+    #[arg(long = "redis-server", value_name = "PROGRAM")]
+    pub(crate) redis_servers: Vec<PathBuf>,
+
     /// A setting of the services beside their defaults, such as VOTE__REDIS__POOL_SIZE=65536
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) settings: Vec<(String, String)>,
