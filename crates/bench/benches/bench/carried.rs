@@ -168,9 +168,7 @@ impl Prepared {
         let mut all = String::new();
         std::thread::scope(|scope| -> anyhow::Result<()> {
             let firsts = (0..count).step_by(usize::try_from(share)?);
-            let threads: Vec<_> = firsts
-                .map(|first| scope.spawn(move || of(first)))
-                .collect();
+            let threads: Vec<_> = firsts.map(|first| scope.spawn(move || of(first))).collect();
             for thread in threads {
                 let part = thread.join().ok().context("a thread has panicked")??;
                 all.push_str(&part);

@@ -48,7 +48,10 @@ impl Wrk {
         seconds: u32,
         keys: Option<&str>,
     ) -> anyhow::Result<Votes> {
-        let carried: Vec<String> = keys.map(|keys| format!("keys={keys}")).into_iter().collect();
+        let carried: Vec<String> = keys
+            .map(|keys| format!("keys={keys}"))
+            .into_iter()
+            .collect();
         let load = Load {
             connections,
             seconds,

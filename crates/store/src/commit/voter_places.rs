@@ -37,7 +37,10 @@ impl VoterPlaces {
     pub(super) fn place(self, voter: &VoterDigest) -> (u32, [u8; HELD]) {
         let [_, _, _, held @ .., last] = *voter.as_bytes();
         let [.., high, middle, low] = held;
-        (u32::from_be_bytes([high, middle, low, last]) & self.mask, held)
+        (
+            u32::from_be_bytes([high, middle, low, last]) & self.mask,
+            held,
+        )
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use redis::aio::MultiplexedConnection;
 use tokio::process::Command;
-use jiff::Timestamp;
 use vote_domain::Clock as _;
 use vote_runtime::SystemClock;
 use vote_store::{
@@ -148,7 +148,9 @@ fn known(writer: &VoteWriter) -> anyhow::Result<Arc<OpenPoll>> {
 
 fn channel(poll: &OpenPoll) -> anyhow::Result<u8> {
     let index = poll.poll().definition.channel_index(CHANNEL);
-    Ok(u8::try_from(index.context("the poll has no such channel")?)?)
+    Ok(u8::try_from(
+        index.context("the poll has no such channel")?,
+    )?)
 }
 
 /// One vote of each of these voters; the number of the next one.
