@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use clap::ValueEnum as _;
-use clap::builder::PossibleValue;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde_json::json;
@@ -13,8 +11,6 @@ use vote_domain::{ChannelId, Clock as _, PollId, ReceiptKey};
 use vote_proof::{Asked, ChallengeKey, challenge, solve};
 use vote_runtime::SystemClock;
 use vote_voters::mint::SigningKey;
-
-use crate::rows::{Carried, Row};
 
 /// The channels of the rows, behind the open one of all.
 pub(crate) const CHANNELS: &str = "  - { id: prova, weight: 30, eligibility: proof_of_work }
@@ -33,19 +29,48 @@ const AT_FIRST: f64 = 100_000.0;
 /// How long what is prepared holds: longer than a turn, and shorter than keys are remembered.
 const HOLDS_S: i64 = 80;
 
+/// What the votes of a row carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// Nothing.
+    Nothing,
+    /// An idempotency key each.
+    Keys,
+    /// The address of a client each, as a proxy says it.
+    Clients,
+    /// A proof of work each, which stands for a key.
+    Proofs,
+    /// A key each, and a token of another voter.
+    Tokens,
+    /// A key each, and one of a few tokens.
+    SeenTokens,
+    /// They are lines of a gateway's batch, with a key each.
+    Lines,
+}
+
 /// What the votes of a row carry, and what its server has to know of that.
 pub(crate) struct Prepared {
-    row: Row,
+    carried: Carried,
+    votes_a_request: u32,
+    /// What its files begin with.
+    name: String,
     folder: PathBuf,
     /// The most votes a second of a turn so far.
     greatest: f64,
 }
 
 impl Prepared {
-    /// Files are written into that folder.
-    pub(crate) fn new(row: Row, folder: &Path) -> anyhow::Result<Self> {
+    /// Files are written into that folder, under names that begin so.
+    pub(crate) fn new(
+        carried: Carried,
+        votes_a_request: u32,
+        name: &str,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            row,
+            carried,
+            votes_a_request,
+            name: name.to_owned(),
             folder: std::path::absolute(folder)?,
             greatest: 0.0,
         })
@@ -53,7 +78,7 @@ impl Prepared {
 
     /// The settings of its server.
     pub(crate) fn settings(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
-        Ok(match self.row.carried() {
+        Ok(match self.carried {
             Carried::Lines => {
                 let digest = HEXLOWER.encode(&Sha256::digest(GATEWAY_TOKEN));
                 let text = format!(
@@ -74,13 +99,13 @@ impl Prepared {
     pub(crate) fn of_turn(&self, turn: u32, seconds: u32) -> anyhow::Result<Vec<String>> {
         let keys = format!("keys={turn}");
         let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Ok(match self.row.carried() {
+        Ok(match self.carried {
             Carried::Nothing => Vec::new(),
             Carried::Keys => vec![keys],
             Carried::Clients => vec![format!("clients={turn}")],
             Carried::Lines => {
                 let bearer = format!("bearer={GATEWAY_TOKEN}");
-                let lines = format!("lines={}", self.row.votes_a_request());
+                let lines = format!("lines={}", self.votes_a_request);
                 text(&[&keys, &lines, &bearer, "channel=torcida"])
             }
             Carried::Proofs => {
@@ -179,11 +204,9 @@ impl Prepared {
         self.write(&self.file(name), &all)
     }
 
-    /// The name of a row's own file.
+    /// The name of a file of its own.
     fn file(&self, of: &str) -> String {
-        let row = self.row.to_possible_value();
-        let row = row.as_ref().map_or("row", PossibleValue::get_name);
-        format!("{row}.{of}")
+        format!("{}.{of}", self.name)
     }
 
     fn write(&self, name: &str, text: &str) -> anyhow::Result<String> {

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::carried::Carried;
 use crate::floors::Floor;
 
 /// A server under a load.
@@ -43,25 +44,6 @@ pub(crate) enum Row {
     BeforeKeyed,
 }
 
-/// What the votes of a row carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Carried {
-    /// Nothing.
-    Nothing,
-    /// An idempotency key each.
-    Keys,
-    /// The address of a client each, as a proxy says it.
-    Clients,
-    /// A proof of work each, which stands for a key.
-    Proofs,
-    /// A key each, and a token of another voter.
-    Tokens,
-    /// A key each, and one of a few tokens.
-    SeenTokens,
-    /// They are lines of a gateway's batch, with a key each.
-    Lines,
-}
-
 /// How a row is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Serving {
@@ -92,6 +74,12 @@ impl Row {
         Self::Before,
         Self::BeforeKeyed,
     ];
+
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> String {
+        let name = self.to_possible_value();
+        name.map_or_else(String::new, |name| name.get_name().to_owned())
+    }
 
     /// What a reader is told that it is.
     pub(crate) const fn title(self) -> &'static str {

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use vote_testkit::RedisServer;
 
-use crate::carried::{CHANNELS, Prepared};
+use crate::carried::{CHANNELS, Carried, Prepared};
 use crate::cli::TableOptions;
 use crate::machine::Machine;
 use crate::redis_done::Done;
 use crate::report::{Report, Turn};
-use crate::rows::{Carried, Row, Serving};
+use crate::rows::{Row, Serving};
 use crate::say::{progress, say};
 use crate::server::Server;
 use crate::spread::number;
@@ -121,7 +121,8 @@ impl Contestant {
             };
             build.open_with(url, &["bench"], 1, channels).await?;
         }
-        let prepared = Prepared::new(row, &options.common.out)?;
+        let (carried, name) = (row.carried(), row.name());
+        let prepared = Prepared::new(carried, row.votes_a_request(), &name, &options.common.out)?;
         let server = match (row.serving(), build) {
             (Serving::Floor(floor), _) => Server::floor(floor, url.as_deref())?,
             (_, build) => {
