@@ -39,6 +39,9 @@ pub(crate) enum Command {
         #[arg(long)]
         times: u32,
     },
+    /// Ask the limits of so many addresses, for the curve of them
+    #[command(hide = true)]
+    Limits { addresses: u32 },
     /// Be one of the servers that ours are compared with
     #[command(hide = true)]
     Serve {

@@ -1,10 +1,13 @@
 //! What the limits of addresses take in memory, with more and more addresses, each of a prefix of its own; and what it takes to ask.
+//! Each size has a process of its own: of one that has had another table before nobody could tell what is the new one's.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
 use vote_limits::{Carriers, Kind, Limits, LimitsConfig};
 use vote_runtime::{ServiceName, Settings};
 
@@ -13,11 +16,13 @@ use crate::cli::GrowthOptions;
 use crate::plot::Chart;
 use crate::process::resident;
 use crate::rows::Row;
+use crate::say::say;
 use crate::spread::{as_f64, number};
 
 const ADDRESSES: [u32; 3] = [10_000, 100_000, 1_000_000];
 const MIB: f64 = 1_048_576.0;
 
+#[derive(Serialize, Deserialize)]
 struct Seen {
     /// MiB: by its own statement, and by what the process is larger.
     stated: f64,
@@ -40,7 +45,7 @@ pub(super) async fn measure(
         clock,
         notes,
         sizes,
-        async |addresses| once(addresses),
+        once,
         |addresses, seen: Seen| {
             memory.add(addresses, 0, seen.stated);
             memory.add(addresses, 1, seen.resident);
@@ -70,7 +75,23 @@ pub(super) async fn measure(
     ])
 }
 
-fn once(addresses: u32) -> anyhow::Result<Seen> {
+async fn once(addresses: u32) -> anyhow::Result<Seen> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["limits", &addresses.to_string()])
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    serde_json::from_slice(&output.stdout).context(said)
+}
+
+/// Asks for so many addresses in this process, and prints what came of it.
+pub(crate) fn of_this_process(addresses: u32) -> anyhow::Result<()> {
+    say(&serde_json::to_string(&ask(addresses)?)?);
+    Ok(())
+}
+
+fn ask(addresses: u32) -> anyhow::Result<Seen> {
     let before = resident(std::process::id())?;
     let began = Instant::now();
     let limits = Limits::new(config()?, Carriers::default(), began);

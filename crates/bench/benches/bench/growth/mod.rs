@@ -4,7 +4,7 @@ mod cluster;
 mod history;
 mod idle;
 mod latency;
-mod limits;
+pub(crate) mod limits;
 mod long_polls;
 mod processes;
 mod readers;
@@ -93,8 +93,8 @@ impl Subject {
     /// What is in time is measured.
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Ticks => 600,
-            Self::Shards | Self::Writers | Self::Latency | Self::Voters => 300,
+            Self::Ticks | Self::Voters => 600,
+            Self::Shards | Self::Writers | Self::Latency => 300,
             Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Replicas => 180,
             Self::Reads | Self::Zones | Self::Start => 150,
             Self::Readers | Self::Limits | Self::Binaries => 90,
