@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use vote_domain::{ChannelId, Clock as _, PollId, ReceiptKey};
+use vote_domain::{ChannelId, Clock as _, PollDefinition, PollId, ReceiptKey};
 use vote_proof::{ChallengeKey, ForVote, verify};
 use vote_runtime::SystemClock;
 
-use crate::carried::{Carried, Prepared};
+use crate::carried::{CHANNELS, Carried, Prepared};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -81,4 +81,29 @@ fn tokens_are_new_in_each_turn_where_each_is_of_another_voter_and_the_same_where
     let (one, other) = of(Carried::SeenTokens);
     assert_eq!(voters(&one).len(), 1_000);
     assert_eq!(voters(&one), voters(&other));
+}
+
+#[test]
+fn the_poll_has_each_channel_that_votes_name() {
+    let folder = folder();
+    let text = crate::poll_text::poll_text("bench", 1, 1, SystemClock.now()).expect("a text");
+    let poll = PollDefinition::parse_yaml(&(text + CHANNELS)).expect("a poll");
+    for (carried, names) in [
+        (Carried::Nothing, &[][..]),
+        (Carried::Keys, &["keys"]),
+        (Carried::Clients, &["clients"]),
+        (Carried::Proofs, &["proofs", "channel"]),
+        (Carried::Tokens, &["keys", "tokens", "channel"]),
+        (Carried::SeenTokens, &["keys", "tokens", "again", "channel"]),
+        (Carried::Lines, &["keys", "lines", "bearer", "channel"]),
+    ] {
+        let arguments = prepared(carried, &folder).of_turn(7, 1).expect("arguments");
+        let arguments = arguments.iter().filter_map(|it| it.split_once('='));
+        let (found, values): (Vec<_>, Vec<_>) = arguments.unzip();
+        assert_eq!(found, names, "{carried:?}");
+        if names.contains(&"channel") {
+            let channel = values.last().expect("a channel");
+            assert!(poll.channel_index(channel).is_some(), "{channel}");
+        }
+    }
 }

@@ -92,9 +92,9 @@ pub(crate) fn of_this_process(addresses: u32) -> anyhow::Result<()> {
 }
 
 fn ask(addresses: u32) -> anyhow::Result<Seen> {
+    let (config, began) = (config()?, Instant::now());
     let before = resident(std::process::id())?;
-    let began = Instant::now();
-    let limits = Limits::new(config()?, Carriers::default(), began);
+    let limits = Limits::new(config, Carriers::default(), began);
     let ask_all = || -> anyhow::Result<f64> {
         let asked = Instant::now();
         for number in 0..addresses {
