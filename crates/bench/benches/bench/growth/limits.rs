@@ -14,7 +14,7 @@ use vote_runtime::{ServiceName, Settings};
 use super::{Clock, Notes, Points, in_rounds};
 use crate::cli::GrowthOptions;
 use crate::plot::Chart;
-use crate::process::resident;
+use crate::process::anonymous;
 use crate::rows::Row;
 use crate::say::say;
 use crate::spread::{as_f64, number};
@@ -93,7 +93,7 @@ pub(crate) fn of_this_process(addresses: u32) -> anyhow::Result<()> {
 
 fn ask(addresses: u32) -> anyhow::Result<Seen> {
     let (config, began) = (config()?, Instant::now());
-    let before = resident(std::process::id())?;
+    let before = anonymous(std::process::id())?;
     let limits = Limits::new(config, Carriers::default(), began);
     let ask_all = || -> anyhow::Result<f64> {
         let asked = Instant::now();
@@ -112,7 +112,7 @@ fn ask(addresses: u32) -> anyhow::Result<Seen> {
         Ok(asked.elapsed().as_secs_f64() * 1e9 / f64::from(addresses))
     };
     let (new, known) = (ask_all()?, ask_all()?);
-    let after = resident(std::process::id())?;
+    let after = anonymous(std::process::id())?;
     let counted = limits.slots_in_use(Kind::Address, began);
     ensure!(
         as_f64(u64::try_from(counted)?) > 0.9 * f64::from(addresses),
