@@ -478,7 +478,7 @@ bench: needs-rust needs-wrk setup build ## Compare votes with what the machine c
 
 # More of its options: ARGS="--only idle,readers"; ARGS=--help names them.
 .PHONY: bench-growth
-bench-growth: needs-rust needs-wrk setup build ## How cost grows with size, a curve each: 35 minutes, idle; COMPARE=DIR adds another build's answers
+bench-growth: needs-rust needs-wrk setup build ## How cost grows with size, a curve each: 37 minutes, idle; COMPARE=DIR adds another build's answers
 	$(MEASURE) growth $(MEASURED) $(if $(COMPARE),--compare $(abspath $(COMPARE))) $(ARGS)
 
 # Another rate, time or number of shards: ARGS="--rate 30000"; ARGS=--help names all.

@@ -161,6 +161,40 @@ def of_readers() -> list[Bound]:
     ]
 
 
+def added(row: str) -> Callable[[Seen], float]:
+    return lambda seen: seen.added(row, 256, "votes_per_second")
+
+
+def of_voters() -> list[Bound]:
+    """Who may vote, and how often."""
+    ratios = [
+        least(f"votes/s ÷ {than}: {what}", bound, "", added(row), BENCH)
+        for what, row, than, bound in (
+            ("a proof of work each", "ours-proof", "with keys", 0.7),
+            ("keys, and a token of another voter each (EdDSA)", "ours-voter", "with keys", 0.35),
+            ("keys, and tokens that were seen before", "ours-voter-seen", "with keys", 0.8),
+            ("limits of addresses on", "ours-limited", "off", 0.97),
+            ("batches of 1,000 lines", "ours-batched", "single ones with keys", 5),
+        )
+    ]
+    bytes_of_voter = [
+        most(
+            f"Redis' bytes a voter, 1,000,000 voters, {server}",
+            22,
+            "",
+            lambda seen, server=server: seen.at_beginning("Redis' memory of a voter", server, 1_000_000),
+            f"{GROWTH}, `voters`",
+        )
+        for server in ("Redis 7.0", "Redis 8.2", "Valkey 9.1")
+    ]
+    limits = at("Memory of the limits of addresses", "resident", 1_000_000)
+    return [
+        *ratios,
+        *bytes_of_voter,
+        most("memory of the limits, 1,000,000 addresses", 48, " MiB", limits, f"{GROWTH}, `limits`"),
+    ]
+
+
 HELD = """
 Held by tests, at every change: allocations of a vote, with and without a key (at most 4: `crates/bench/tests/it/allocations.rs`); instructions of
 a vote, a batch and a revision (`make callgrind-check`, at most 1.05 of the baseline)."""
@@ -168,5 +202,5 @@ a vote, a batch and a revision (`make callgrind-check`, at most 1.05 of the base
 
 def table(seen: Seen) -> str:
     lines = ["| figure | bound | seen | kept | measured by |", "| --- | --- | --- | --- | --- |"]
-    lines += [bound.line(seen) for bound in of_votes() + of_sizes() + of_readers()]
+    lines += [bound.line(seen) for bound in of_votes() + of_voters() + of_sizes() + of_readers()]
     return "\n".join(lines) + "\n" + HELD

@@ -26,6 +26,10 @@ class Seen:
         """Of the main table: this build ÷ the one before."""
         return self.of_table("compared", row, connections, figure)
 
+    def added(self, row: str, connections: int, figure: str) -> float:
+        """Of the main table: with what the row has more ÷ without it."""
+        return self.of_table("added", row, connections, figure)
+
     def of_table(self, part: str, row: str, connections: int, figure: str) -> float:
         for each in self.table.get(part, []):
             if (each["row"], each["connections"]) == (row, connections) and each.get(figure):
@@ -45,6 +49,14 @@ class Seen:
         if size not in values:
             raise Missing(f"{title} at {size}")
         return values[size]
+
+    def at_beginning(self, title: str, label: str, size: float) -> float:
+        """Of the curve whose label begins so: the greatest, where several do."""
+        labels = {curve["label"] for chart in self.growth.get("charts", []) if chart["title"] == title for curve in chart["curves"]}
+        found = [self.at(title, each, size) for each in labels if each.startswith(label)]
+        if not found:
+            raise Missing(f"{title}: {label}")
+        return max(found)
 
     def figure(self, title: str) -> float:
         """Of those without a size."""

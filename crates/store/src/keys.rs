@@ -12,10 +12,6 @@ pub(crate) const POLLS: &str = "vote:polls";
 /// The key with which receipts are signed, where the settings name none.
 pub(crate) const RECEIPT_KEY: &str = "vote:receipts:key";
 
-/// Voter buckets of a channel in one shard. Each bucket is a hash that stays a listpack up to 512
-/// voters, at about 20 bytes per voter: 65,536 buckets carry 33 million voters per shard that way.
-pub(crate) const VOTER_BUCKETS: u32 = 65_536;
-
 /// The key of the digests that stand for a poll's voters. Not below `vote:poll:`, which who reads figures may read.
 pub(crate) fn voter_key(poll: &PollId) -> String {
     format!("vote:voters:{poll}")
@@ -156,8 +152,8 @@ mod tests {
             "vote:{paredao-01/7}:quarantine:29580000"
         );
         assert_eq!(
-            shard.voters("unico", 65_535),
-            "vote:{paredao-01/7}:voters:unico:65535"
+            shard.voters("unico", 16_383),
+            "vote:{paredao-01/7}:voters:unico:16383"
         );
     }
 

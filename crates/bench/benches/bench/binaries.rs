@@ -49,8 +49,20 @@ impl Build {
 
     /// Applies polls with these ids, and opens them.
     pub(crate) async fn open(&self, redis: &str, ids: &[&str], shards: u16) -> anyhow::Result<()> {
+        self.open_with(redis, ids, shards, "").await
+    }
+
+    /// The same with further channels, as lines of the poll's file.
+    pub(crate) async fn open_with(
+        &self,
+        redis: &str,
+        ids: &[&str],
+        shards: u16,
+        channels: &str,
+    ) -> anyhow::Result<()> {
         for id in ids {
-            let text = poll_text(id, shards, 1, SystemClock.now())?;
+            // Channels are what the file ends with.
+            let text = poll_text(id, shards, 1, SystemClock.now())? + channels;
             self.votectl(redis, &["poll", "apply", "--yes", "-"], &text)
                 .await?;
             self.votectl(redis, &["poll", "open", id], "").await?;

@@ -39,6 +39,9 @@ pub(crate) enum Command {
         #[arg(long)]
         times: u32,
     },
+    /// Ask the limits of so many addresses, for the curve of them
+    #[command(hide = true)]
+    Limits { addresses: u32 },
     /// Be one of the servers that ours are compared with
     #[command(hide = true)]
     Serve {
@@ -116,6 +119,10 @@ pub(crate) struct GrowthOptions {
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [10, 1_000, 20_000],
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) writers: Vec<u32>,
+
+    /// A Redis or Valkey on which voters are measured, in place of the system's own and that of the tests; may be given again
+    #[arg(long = "redis-server", value_name = "PROGRAM")]
+    pub(crate) redis_servers: Vec<PathBuf>,
 
     /// A setting of the services beside their defaults, such as VOTE__REDIS__POOL_SIZE=65536
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]

@@ -4,6 +4,7 @@
 //! this program, started again (`serve`). See `--help`.
 
 mod binaries;
+mod carried;
 mod cli;
 mod count;
 mod floors;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     }
     let outcome = match arguments.command {
         Command::Count { subject, times } => count::run(subject, times),
+        Command::Limits { addresses } => growth::limits::of_this_process(addresses),
         command => measure(command),
     };
     match outcome {
@@ -70,7 +72,9 @@ fn measure(command: Command) -> anyhow::Result<()> {
                     Command::Table(options) => table::run(options).await,
                     Command::Growth(options) => growth::run(options).await,
                     Command::Minute(options) => minute::run(options).await,
-                    Command::Serve { .. } | Command::Count { .. } => Ok(()),
+                    Command::Serve { .. } | Command::Count { .. } | Command::Limits { .. } => {
+                        Ok(())
+                    }
                 }
             })
         })

@@ -40,10 +40,20 @@ pub(crate) fn machine() -> anyhow::Result<f64> {
 
 /// Bytes that are resident.
 pub(crate) fn resident(pid: u32) -> anyhow::Result<u64> {
+    of_status(pid, "VmRSS:")
+}
+
+/// Bytes that are resident and from no file: what the process has taken for itself.
+pub(crate) fn anonymous(pid: u32) -> anyhow::Result<u64> {
+    of_status(pid, "RssAnon:")
+}
+
+fn of_status(pid: u32, name: &str) -> anyhow::Result<u64> {
     let status = read(pid, "status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next());
-    Ok(kib.context("no VmRSS")?.parse::<u64>()? * 1024)
+    let kib = kib.with_context(|| format!("no {name}"))?;
+    Ok(kib.parse::<u64>()? * 1024)
 }
 
 fn read(pid: u32, file: &str) -> anyhow::Result<String> {

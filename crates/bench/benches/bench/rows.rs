@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::carried::Carried;
 use crate::floors::Floor;
 
 /// A server under a load.
@@ -23,8 +24,16 @@ pub(crate) enum Row {
     Ours,
     /// The service, for votes with keys
     OursKeyed,
-    /// The service with all limits of addresses, which nobody reaches
+    /// The service behind a proxy that names the client of each vote
+    OursForwarded,
+    /// That one with all limits of addresses, which nobody reaches
     OursLimited,
+    /// The service, for votes with a proof of work each
+    OursProof,
+    /// The service, for votes with keys, each with a token of another voter
+    OursVoter,
+    /// The same of a thousand voters, whose tokens were seen before
+    OursVoterSeen,
     /// The service, for a gateway's batches of 1,000 votes with keys
     OursBatched,
     /// The build that this one is compared with
@@ -48,7 +57,7 @@ pub(crate) enum Serving {
 
 impl Row {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Epoll,
         Self::ActixHttp,
         Self::ActixWeb,
@@ -56,11 +65,21 @@ impl Row {
         Self::NoRedis,
         Self::Ours,
         Self::OursKeyed,
+        Self::OursForwarded,
         Self::OursLimited,
+        Self::OursProof,
+        Self::OursVoter,
+        Self::OursVoterSeen,
         Self::OursBatched,
         Self::Before,
         Self::BeforeKeyed,
     ];
+
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> String {
+        let name = self.to_possible_value();
+        name.map_or_else(String::new, |name| name.get_name().to_owned())
+    }
 
     /// What a reader is told that it is.
     pub(crate) const fn title(self) -> &'static str {
@@ -72,7 +91,11 @@ impl Row {
             Self::NoRedis => "ours, recording nothing",
             Self::Ours => "ours, no key",
             Self::OursKeyed => "ours, a key each",
-            Self::OursLimited => "ours, no key, rate limits on",
+            Self::OursForwarded => "ours, no key, each of another address behind a proxy",
+            Self::OursLimited => "ours, the same with rate limits on",
+            Self::OursProof => "ours, a proof of work each",
+            Self::OursVoter => "ours, a key and a token of another voter each",
+            Self::OursVoterSeen => "ours, a key each, tokens of 1,000 voters",
             Self::OursBatched => {
                 "ours, a key each, 1,000 to a request of a gateway, 8 connections at most"
             }
@@ -88,17 +111,22 @@ impl Row {
             Self::ActixWeb => Serving::Floor(Floor::ActixWeb),
             Self::PerVote => Serving::Floor(Floor::PerVote),
             Self::NoRedis => Serving::Floor(Floor::NoRedis),
-            Self::Ours | Self::OursKeyed | Self::OursLimited | Self::OursBatched => Serving::Ours,
             Self::Before | Self::BeforeKeyed => Serving::Before,
+            _ => Serving::Ours,
         }
     }
 
-    /// Whether its votes carry keys.
-    pub(crate) const fn is_keyed(self) -> bool {
-        matches!(
-            self,
-            Self::OursKeyed | Self::OursBatched | Self::BeforeKeyed
-        )
+    /// What its votes carry.
+    pub(crate) const fn carried(self) -> Carried {
+        match self {
+            Self::OursKeyed | Self::BeforeKeyed => Carried::Keys,
+            Self::OursForwarded | Self::OursLimited => Carried::Clients,
+            Self::OursProof => Carried::Proofs,
+            Self::OursVoter => Carried::Tokens,
+            Self::OursVoterSeen => Carried::SeenTokens,
+            Self::OursBatched => Carried::Lines,
+            _ => Carried::Nothing,
+        }
     }
 
     /// Votes of one request.
@@ -117,6 +145,14 @@ impl Row {
         }
     }
 
+    /// Whether it has a turn at that number of connections, of those that are measured. What is compared with a row of ours has it at one
+    /// alone, that in the middle: a ratio needs no more, and the time is short.
+    pub(crate) fn has_turn(self, connections: u32, of: &[u32]) -> bool {
+        self.carried() == Carried::Nothing
+            || self.carried() == Carried::Keys
+            || of.get(of.len() / 2) == Some(&connections)
+    }
+
     /// Whether it records what it answers.
     pub(crate) const fn has_redis(self) -> bool {
         !matches!(
@@ -125,14 +161,20 @@ impl Row {
         )
     }
 
-    /// Its settings beside the addresses.
+    /// Its settings beside the addresses and files.
     pub(crate) const fn settings(self) -> &'static [(&'static str, &'static str)] {
+        const PROXY: (&str, &str) = ("VOTE__HTTP__TRUSTED_PROXIES", "127.0.0.1");
+        const HEADER: (&str, &str) = ("VOTE__HTTP__CLIENT_ADDRESS", "x_forwarded_for");
         match self {
+            Self::OursForwarded => &[PROXY, HEADER],
+            // Those of docs/limits.md, which that many addresses don't reach.
             Self::OursLimited => &[
-                ("VOTE__LIMITS__ADDRESS_BURST", "1000000/1s"),
-                ("VOTE__LIMITS__ADDRESS_SUSTAINED", "10000000/60s"),
-                ("VOTE__LIMITS__PREFIX_BURST", "1000000/1s"),
-                ("VOTE__LIMITS__PREFIX_SUSTAINED", "10000000/60s"),
+                PROXY,
+                HEADER,
+                ("VOTE__LIMITS__ADDRESS_BURST", "60/10s"),
+                ("VOTE__LIMITS__ADDRESS_SUSTAINED", "600/1h"),
+                ("VOTE__LIMITS__PREFIX_BURST", "600/10s"),
+                ("VOTE__LIMITS__PREFIX_SUSTAINED", "10000/1h"),
             ],
             _ => &[],
         }
@@ -141,8 +183,10 @@ impl Row {
     /// The same without what this one has more.
     pub(crate) const fn without(self) -> Option<Self> {
         match self {
-            Self::OursLimited => Some(Self::Ours),
-            Self::OursBatched => Some(Self::OursKeyed),
+            Self::OursLimited => Some(Self::OursForwarded),
+            Self::OursProof | Self::OursVoter | Self::OursVoterSeen | Self::OursBatched => {
+                Some(Self::OursKeyed)
+            }
             _ => None,
         }
     }

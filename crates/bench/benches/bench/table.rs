@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use vote_testkit::RedisServer;
 
+use crate::carried::{CHANNELS, Carried, Prepared};
 use crate::cli::TableOptions;
 use crate::machine::Machine;
 use crate::redis_done::Done;
@@ -14,7 +15,7 @@ use crate::say::{progress, say};
 use crate::server::Server;
 use crate::spread::number;
 use crate::until::until;
-use crate::wrk::{Load, Wrk, write_gateway};
+use crate::wrk::{Load, Wrk};
 
 /// In which the votes that were out when the load ended have come.
 const SETTLED: Duration = Duration::from_millis(150);
@@ -54,11 +55,19 @@ async fn measure(
     options: &TableOptions,
     wrk: &Wrk,
 ) -> anyhow::Result<Vec<Turn>> {
-    let all = options.connections.len() * contestants.len() * usize::try_from(options.rounds)?;
+    let turns_of = |row: Row| {
+        let has_turn = |at: &&u32| row.has_turn(**at, &options.connections);
+        options.connections.iter().filter(has_turn).count()
+    };
+    let a_round: usize = contestants.iter().map(|it| turns_of(it.row)).sum();
+    let all = a_round * usize::try_from(options.rounds)?;
     let (mut turns, began) = (Vec::with_capacity(all), Instant::now());
     for round in 1..=options.rounds {
         for connections in &options.connections {
             for contestant in contestants.iter_mut() {
+                if !contestant.row.has_turn(*connections, &options.connections) {
+                    continue;
+                }
                 let turn = contestant.turn(round, *connections, options, wrk).await?;
                 turns.push(turn);
                 let left =
@@ -83,6 +92,7 @@ struct Contestant {
     row: Row,
     server: Server,
     redis: Option<RedisServer>,
+    prepared: Prepared,
     /// Votes that it has answered as accepted.
     accepted: u64,
     /// Answers that were out, at most, when their turns ended.
@@ -104,18 +114,22 @@ impl Contestant {
             Serving::Floor(_) => None,
         };
         if let (Some(build), Some(url)) = (build, &url) {
-            build.open(url, &["bench"], 1).await?;
+            // A build from before there were such channels takes no poll with them.
+            let channels = match row.carried() {
+                Carried::Proofs | Carried::Tokens | Carried::SeenTokens => CHANNELS,
+                _ => "",
+            };
+            build.open_with(url, &["bench"], 1, channels).await?;
         }
+        let (carried, name) = (row.carried(), row.name());
+        let prepared = Prepared::new(carried, row.votes_a_request(), &name, &options.common.out)?;
         let server = match (row.serving(), build) {
             (Serving::Floor(floor), _) => Server::floor(floor, url.as_deref())?,
             (_, build) => {
                 let build = build.context("there is no other build")?;
-                let gateways = write_gateway(&options.common.out)?;
-                let mut settings = row.settings().to_vec();
-                // A build from before there were gateways takes no such setting.
-                if row.votes_a_request() > 1 {
-                    settings.push(("VOTE__GATEWAYS__FILE", &gateways));
-                }
+                let files = prepared.settings()?;
+                let files = files.iter().map(|(name, value)| (*name, value.as_str()));
+                let settings: Vec<_> = row.settings().iter().copied().chain(files).collect();
                 Server::service(&build.ingest, &[], url.as_deref(), &settings)
             }
         };
@@ -124,6 +138,7 @@ impl Contestant {
             row,
             server,
             redis,
+            prepared,
             accepted,
             out: 0,
         })
@@ -144,11 +159,13 @@ impl Contestant {
         wrk: &Wrk,
     ) -> anyhow::Result<Turn> {
         let title = self.row.title();
-        let keys = format!("{round}-{connections}");
+        // At most 100 rounds over at most 20,000 connections.
+        let number = connections * 1_000 + round;
+        let carried = self.prepared.of_turn(number, options.seconds)?;
         let load = Load {
             connections: self.row.connections(connections),
             seconds: options.seconds,
-            keys: self.row.is_keyed().then_some(keys.as_str()),
+            carried: &carried,
             votes_a_request: self.row.votes_a_request(),
         };
         let (redis, cpu_s) = (self.done().await?, self.server.cpu()?);
@@ -162,7 +179,7 @@ impl Contestant {
         let redis = self.done().await?.since(redis);
         self.accepted += votes.accepted;
         self.out += u64::from(load.connections) * u64::from(load.votes_a_request);
-        Ok(Turn {
+        let turn = Turn {
             row: self.row,
             connections,
             round,
@@ -171,7 +188,9 @@ impl Contestant {
             server_cpu_s: cpu_s,
             redis_cpu_s: redis.cpu_s,
             redis_commands: redis.commands,
-        })
+        };
+        self.prepared.note(turn.votes_per_second());
+        Ok(turn)
     }
 
     /// What was answered as accepted is in the tally: no less, and no more than what was out as well.

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail, ensure};
-use data_encoding::HEXLOWER;
-use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use crate::spread::as_f64;
@@ -20,24 +18,10 @@ pub(crate) struct Wrk {
 pub(crate) struct Load<'l> {
     pub(crate) connections: u32,
     pub(crate) seconds: u32,
-    /// What the key of each vote begins with, where votes are to have one.
-    pub(crate) keys: Option<&'l str>,
+    /// What they carry, as the script takes it.
+    pub(crate) carried: &'l [String],
     /// More than one: they are a gateway's batch.
     pub(crate) votes_a_request: u32,
-}
-
-/// The token of the gateway that sends batches.
-const GATEWAY_TOKEN: &str = "the-token-of-the-gateway-of-the-bench";
-
-/// Writes the file of that gateway into that folder, and gives its path.
-pub(crate) fn write_gateway(folder: &Path) -> anyhow::Result<String> {
-    let path = std::path::absolute(folder.join("gateways.toml"))?;
-    let digest = HEXLOWER.encode(&Sha256::digest(GATEWAY_TOKEN));
-    let text = format!(
-        "[[gateway]]\nname = \"bench\"\ntoken_sha256 = \"{digest}\"\nchannels = [\"torcida\"]\nrate = \"1000000/1s\"\n"
-    );
-    std::fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
-    Ok(path.to_string_lossy().into_owned())
 }
 
 /// What one run of it saw.
@@ -64,10 +48,14 @@ impl Wrk {
         seconds: u32,
         keys: Option<&str>,
     ) -> anyhow::Result<Votes> {
+        let carried: Vec<String> = keys
+            .map(|keys| format!("keys={keys}"))
+            .into_iter()
+            .collect();
         let load = Load {
             connections,
             seconds,
-            keys,
+            carried: &carried,
             votes_a_request: 1,
         };
         self.send(address, load).await
@@ -82,20 +70,21 @@ impl Wrk {
             .arg("--script")
             .arg(&self.script)
             .arg(format!("http://{address}/v1/polls/bench/{operation}"));
-        if let Some(keys) = load.keys {
-            command.args(["--", keys]);
-        }
-        if is_batch {
-            command.args([&load.votes_a_request.to_string(), GATEWAY_TOKEN]);
+        if !load.carried.is_empty() {
+            command.arg("--").args(load.carried);
         }
         let text = said(&mut command).await?;
         let Some(line) = text.lines().find_map(|line| line.strip_prefix("votes ")) else {
             bail!("wrk said nothing of votes:\n{text}");
         };
         let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        let [accepted, microseconds, bad, errors] = numbers[..] else {
+        let [accepted, microseconds, bad, errors, missing] = numbers[..] else {
             bail!("wrk said {line:?}");
         };
+        ensure!(
+            missing == 0,
+            "{missing} votes had nothing to carry: more came than were prepared"
+        );
         ensure!(
             bad == 0 && errors == 0,
             "{bad} of {accepted} answers accept no vote, {errors} connections broke"

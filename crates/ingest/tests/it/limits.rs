@@ -119,8 +119,8 @@ async fn who_is_beyond_a_limit_is_told_the_same_on_every_way_and_nothing_is_reco
         "vote_limits_limited_votes_total{kind=\"address\",class=\"burst\"} 3",
         "vote_limits_limited_votes_total{kind=\"prefix\",class=\"burst\"} 0",
         "vote_limits_untracked_votes_total{kind=\"address\"} 0",
-        "vote_limits_table_bytes 50331648",
-        "vote_limits_slots{kind=\"address\"} 1572864",
+        "vote_limits_table_bytes 48758784",
+        "vote_limits_slots{kind=\"address\"} 1523712",
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }

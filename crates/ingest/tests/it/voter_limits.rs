@@ -84,7 +84,7 @@ async fn a_voter_beyond_a_limit_is_told_so_and_others_go_on() {
         "vote_limits_limited_votes_total{kind=\"voter\",class=\"burst\"} 3",
         "vote_limits_limited_votes_total{kind=\"address\",class=\"burst\"} 0",
         "vote_limits_untracked_votes_total{kind=\"voter\"} 0",
-        "vote_limits_slots{kind=\"voter\"} 1572864",
+        "vote_limits_slots{kind=\"voter\"} 1523712",
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }

@@ -189,7 +189,7 @@ fn a_voter_has_a_quota_and_others_theirs_in_both_classes() {
 fn voters_take_no_memory_where_they_are_not_limited() {
     let start = Instant::now();
     let limits = limits(["1/1h", "", "", ""], MIB, start);
-    assert_eq!(limits.memory_bytes(), MIB);
+    assert!((MIB * 7 / 8..=MIB).contains(&limits.memory_bytes()));
     assert_eq!(limits.slots(Kind::Voter), 0);
     for _ in 0..100 {
         assert_eq!(limits.admit_voter(b"maria", start), Verdict::default());

@@ -1,19 +1,20 @@
 //! One call of `commit.lua`: a batch, or a question, as the script reads it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::Cmd;
-use vote_domain::{Fate, QuarantineReason, VoterDigest, WriterId};
+use vote_domain::{Fate, QuarantineReason, WriterId};
 
 use super::batch::{Batch, CheckedVote, Origin};
 use super::target::Target;
+use super::voter_places::HELD;
 use crate::fields;
-use crate::keys::VOTER_BUCKETS;
 use crate::script::{COMMIT, COMMIT_ENTRY, Script};
 
 /// Stands for a voter that a vote does not have.
-const NO_VOTER: &[u8] = &[0; 16];
+const NO_VOTER: [u8; HELD] = [0; HELD];
 
 /// Stands for a voter's limit where the candidate is out of the poll.
 const WITHDRAWN: i64 = -1;
@@ -220,19 +221,17 @@ impl Packed {
     }
 
     fn add_voters(&mut self, votes: &[CheckedVote], target: &Target) {
-        let mut known: Vec<(u8, u32)> = Vec::new();
+        let mut known: HashMap<(u8, u32), usize> = HashMap::new();
         for vote in votes {
             let voter = vote.voter.as_ref();
-            let digest = voter.map_or(NO_VOTER, |voter| &voter.as_bytes()[..]);
-            self.voters.extend_from_slice(digest);
-            let index = voter.map_or(0, |voter| {
-                let bucket = (vote.channel, bucket_of(voter));
-                let index = known.iter().position(|known| *known == bucket);
-                index.unwrap_or_else(|| {
-                    known.push(bucket);
+            let place = voter.map(|voter| target.voter_places.place(voter));
+            let (bucket, held) = place.unzip();
+            self.voters.extend_from_slice(&held.unwrap_or(NO_VOTER));
+            let index = bucket.map_or(0, |bucket| {
+                *known.entry((vote.channel, bucket)).or_insert_with(|| {
                     let channel = target.channel(vote.channel);
-                    self.bucket_keys.push(target.keys.voters(channel, bucket.1));
-                    known.len() - 1
+                    self.bucket_keys.push(target.keys.voters(channel, bucket));
+                    self.bucket_keys.len() - 1
                 })
             });
             // At most `max_checked_per_batch` buckets, which the settings bound to 16 bits.
@@ -399,16 +398,9 @@ fn aside(batch: &Batch, pairs: &[Pair]) -> Option<Vec<u8>> {
     Some(aside)
 }
 
-/// The bucket of a voter; from other bytes of the digest than the shard, so that the voters of one
-/// shard spread over all its buckets.
-fn bucket_of(voter: &VoterDigest) -> u32 {
-    let bytes = voter.as_bytes();
-    u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]) % VOTER_BUCKETS
-}
-
 #[cfg(test)]
 mod tests {
-    use vote_domain::{KeyDigest, PollDefinition, PollId};
+    use vote_domain::{KeyDigest, PollDefinition, PollId, VoterDigest};
 
     use super::*;
 
@@ -476,7 +468,7 @@ mod tests {
         let packed = packed(&votes);
         assert_eq!(packed.bucket_keys.len(), 2);
         assert_eq!(packed.buckets, [0, 0, 0, 1, 0, 0]);
-        assert_eq!(packed.voters.len(), 48);
+        assert_eq!(packed.voters.len(), 3 * HELD);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use vote_domain::{PollDefinition, PollId};
 
 use super::remembered::Remembered;
+use super::voter_places::VoterPlaces;
 use crate::keys::ShardKeys;
 
 /// The shard's keys and the poll's fields.
@@ -13,6 +14,8 @@ pub(crate) struct Target {
     pub(super) keys: ShardKeys,
     /// Where and for how long keys are remembered.
     pub(super) remembered: Remembered,
+    /// Where voters are counted.
+    pub(super) voter_places: VoterPlaces,
     channels: Vec<(String, u32)>,
     fields: Vec<String>,
     candidates: usize,
@@ -34,6 +37,7 @@ impl Target {
             shard,
             keys: ShardKeys::new(poll.id(), shard),
             remembered: Remembered::new(poll.shards(), key_window_ms),
+            voter_places: VoterPlaces::new(poll.shards()),
             channels: poll
                 .channels()
                 .iter()

@@ -17,7 +17,7 @@
 --                           of a key window that it is of, the fingerprint of its vote, 12 other bytes of the digest
 --       8 ended     hash    <writer> -> '<sequence> <votes>' of each writer that has ended, whose own fields are
 --                           no longer in `writers` then, but <writer>/lost
---       9..         hashes  voter buckets that this batch touches: voter digest -> votes used
+--       9..         hashes  voter buckets that this batch touches: 12 bytes of a voter digest -> votes used
 --       the last two, only of a batch with votes that are set aside as suspect (ARGV 6):
 --          quarantine         hash    <fate>/<reason>/<channel>/<candidate> -> votes
 --          quarantine:minute  hash    the same of the batch's minute
@@ -35,7 +35,7 @@
 --         all channels and candidates it counts for, both from 0. All big-endian. Else empty
 --       7 lifetime of `seen` after the latest key, milliseconds
 --       8 the sixteenth of a key window that it is, 2 bytes, big-endian
---       9 voter digests, 16 bytes per checked vote, all zero where it has none; empty if none has
+--       9 12 bytes of a voter digest per checked vote, all zero where it has none; empty if none has
 --       10 buckets, 2 bytes per checked vote, big-endian: which of KEYS 9.. holds its voter
 --       11 2 bytes for each checked vote whose field of `seen` another one has as well, big-endian: which, from 0
 --       12 p, how many channels and candidates the batch has  13 k, how many checked votes; 0 where none carries a key
@@ -259,8 +259,8 @@ if checked > 0 and kind ~= 'S' and kind ~= 'X' and kind ~= 'O' then
       local limit = limits[code]
       if not limit then return 'a' end
       if limit < 0 then return 'w' end
-      local voter = sub(voters, i * 16 - 15, i * 16)
-      if voter == '' or voter == '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' then return 'a' end
+      local voter = sub(voters, i * 12 - 11, i * 12)
+      if voter == '' or voter == '\0\0\0\0\0\0\0\0\0\0\0\0' then return 'a' end
       local high, low = byte(buckets, i * 2 - 1, i * 2)
       local bucket = KEYS[FIRST_BUCKET + high * 256 + low]
       local id = bucket .. voter

@@ -1,6 +1,5 @@
 //! Hostile tokens, hostile sets of keys, and a place of keys that does not do what it should.
 
-mod cost;
 mod properties;
 mod readings;
 mod sets;

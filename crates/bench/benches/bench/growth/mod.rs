@@ -4,6 +4,7 @@ mod cluster;
 mod history;
 mod idle;
 mod latency;
+pub(crate) mod limits;
 mod long_polls;
 mod processes;
 mod readers;
@@ -14,6 +15,7 @@ mod sheet;
 mod start;
 mod stripped;
 mod ticks;
+mod voters;
 mod writers;
 mod zones;
 
@@ -60,12 +62,16 @@ pub(crate) enum Subject {
     Zones,
     /// From start to ready, and memory at rest
     Start,
+    /// What Redis takes for up to a million voters, on each of several servers
+    Voters,
+    /// What up to a million addresses take in the limits' memory
+    Limits,
     /// The size of the binaries
     Binaries,
 }
 
 impl Subject {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Shards,
         Self::Cluster,
         Self::Processes,
@@ -79,17 +85,19 @@ impl Subject {
         Self::Reads,
         Self::Zones,
         Self::Start,
+        Self::Voters,
+        Self::Limits,
         Self::Binaries,
     ];
 
     /// What is in time is measured.
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Ticks => 600,
+            Self::Ticks | Self::Voters => 600,
             Self::Shards | Self::Writers | Self::Latency => 300,
             Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Replicas => 180,
             Self::Reads | Self::Zones | Self::Start => 150,
-            Self::Readers | Self::Binaries => 90,
+            Self::Readers | Self::Limits | Self::Binaries => 90,
         })
     }
 }
@@ -121,6 +129,8 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
             Subject::Reads => reads::measure(&options, clock, &mut notes).await?,
             Subject::Zones => zones::measure(&options, clock, &mut notes).await?,
             Subject::Start => start::measure(&options, clock, &mut notes).await?,
+            Subject::Voters => voters::measure(&options, clock, &mut notes).await?,
+            Subject::Limits => limits::measure(&options, clock, &mut notes).await?,
             Subject::Binaries => {
                 match stripped::measure(&options).await {
                     Ok(sizes) => figures = sizes,

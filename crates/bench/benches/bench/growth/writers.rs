@@ -232,6 +232,6 @@ async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
     clippy::expect_used,
     reason = "without randomness there is nothing to go on with"
 )]
-fn random() -> [u8; 32] {
+pub(super) fn random() -> [u8; 32] {
     entropy::random_bytes().expect("the operating system's randomness")
 }
