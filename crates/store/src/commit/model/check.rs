@@ -1,10 +1,12 @@
 //! What must be true, after each step and at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vote_domain::Refusal;
 
-use super::harness::{BOUNDARY_MS, Figures};
+use super::decided::Fates;
+use super::figures::Figures;
+use super::harness::BOUNDARY_MS;
 use super::process::Process;
 use super::steps::{Ballot, CROWD, HALF_OPEN_MS, VOTES_PER_VOTER};
 use super::system::{System, Vote};
@@ -15,6 +17,7 @@ use crate::commit::outcome::{Acceptance, Outcome};
 pub(super) struct Check {
     /// The figures with which the poll was sealed.
     sealed: Option<Figures>,
+    fates: Fates,
 }
 
 impl Check {
@@ -27,6 +30,7 @@ impl Check {
             the_crowd_is_counted(system, &figures, is_suspect);
         }
         what_is_suspect_is_set_aside(system, &figures);
+        self.fates.after_step(&figures, system.crashes);
         limits_hold(system, &tally);
         minutes_are_right(system, &figures);
         for vote in &system.votes {
@@ -45,6 +49,9 @@ impl Check {
         let figures = system.harness.figures();
         for vote in &system.votes {
             assert!(vote.outcome.is_some(), "nobody was told: {}", shown(vote));
+        }
+        if !system.phase.is_over() {
+            assert_eq!(figures.undecided(), 0, "all was released");
         }
         assert_eq!(system.unexpected(), 0, "votes that nobody was told of");
         for (index, process) in system.processes.iter().enumerate() {
@@ -72,11 +79,16 @@ fn sums_agree(figures: &Figures) {
         *by_minute.entry(pair.clone()).or_default() += votes;
     }
     assert_eq!(figures.tally, by_minute, "tally and minutes differ");
-    let (aside, in_minutes) = (&figures.aside, &figures.aside_in_minutes);
-    assert_eq!(aside, in_minutes, "quarantine and its minutes differ");
+    let mut in_minutes: BTreeMap<String, u64> = BTreeMap::new();
+    for (field, votes) in figures.held.quarantine_minutes.values().flatten() {
+        *in_minutes.entry(field.clone()).or_default() += votes;
+    }
+    let aside = &figures.held.quarantine;
+    assert_eq!(*aside, in_minutes, "quarantine and its minutes differ");
     assert_eq!(
         figures.tally.values().sum::<u64>(),
         figures
+            .held
             .ledger
             .iter()
             .filter(|(field, _)| field.ends_with("/votes"))
@@ -84,7 +96,7 @@ fn sums_agree(figures: &Figures) {
             .sum::<u64>(),
         "tally and ledger differ"
     );
-    let [sums, ended] = &figures.ended_sums;
+    let [sums, ended] = &figures.held.ended_sums;
     assert_eq!(sums, ended, "the sums of ended writers are not theirs");
 }
 
@@ -127,9 +139,9 @@ fn the_crowd_is_counted(system: &System<'_>, figures: &Figures, is_suspect: bool
     let (least, most) = (kept.count() as u64, possible.count() as u64);
     let name = format!("open/c{}", CROWD.1);
     let votes = if is_suspect {
-        &figures.aside
+        figures.suspect.clone()
     } else {
-        &figures.counted
+        figures.never_suspect()
     };
     let counted = votes.get(&name).copied().unwrap_or(0);
     assert!(
@@ -138,9 +150,14 @@ fn the_crowd_is_counted(system: &System<'_>, figures: &Figures, is_suspect: bool
     );
 }
 
-/// Only what is suspect is set aside, and only what is not counts. Of repeats, one that was recorded has decided.
+/// Only what is suspect is set aside, and only what is not counts before it is released. Of repeats, one that was recorded has
+/// decided. No vote has two fates.
 fn what_is_suspect_is_set_aside(system: &System<'_>, figures: &Figures) {
-    for (votes, is_suspect) in [(&figures.counted, false), (&figures.aside, true)] {
+    let crowd = format!("open/c{}", CROWD.1);
+    for (pair, votes) in &figures.suspect {
+        assert!(*votes == 1 || *pair == crowd, "{pair} was set aside {votes} times");
+    }
+    for (votes, is_suspect) in [(figures.never_suspect(), false), (figures.suspect.clone(), true)] {
         for pair in votes.keys() {
             let may_be = |vote: &Vote| field(vote) == *pair && vote.is_suspect == is_suspect;
             assert!(
@@ -219,9 +236,17 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
             why()
         ),
         Outcome::LimitReached => {
-            let used = others().filter(|other| voter_of(other) == voter_of(vote));
+            // A repeat, a late vote or one that was refused uses none.
+            let may_count = |other: &&Vote| {
+                matches!(
+                    other.outcome,
+                    None | Some(Outcome::Accepted(_) | Outcome::Unknown)
+                )
+            };
+            let by_voter = others().filter(|other| voter_of(other) == voter_of(vote));
+            let used: BTreeSet<(u8, u8)> = by_voter.filter(may_count).map(|vote| vote.pair).collect();
             assert!(
-                voter_of(vote).is_some() && used.count() >= VOTES_PER_VOTER as usize,
+                voter_of(vote).is_some() && used.len() >= VOTES_PER_VOTER as usize,
                 "{}",
                 why()
             );
@@ -265,7 +290,7 @@ fn receipt_is_true(
     if vote.crashes < system.crashes {
         return;
     }
-    let last = figures.ledger.get(&format!("{}/sequence", place.writer));
+    let last = figures.held.ledger.get(&format!("{}/sequence", place.writer));
     assert!(
         last.is_some_and(|last| *last >= place.sequence),
         "the ledger, at {last:?}, does not prove {}",
@@ -364,12 +389,12 @@ fn lost_votes_are_noted(system: &System<'_>, process: &Process, figures: &Figure
     let writers = process.writers.lock();
     let noted = writers
         .iter()
-        .filter_map(|writer| figures.lost.get(&writer.to_string()));
+        .filter_map(|writer| figures.held.lost.get(&writer.to_string()));
     assert_eq!(
         noted.sum::<u64>(),
         system.lost(process),
         "of {writers:?} were counted as lost, {:?} are noted",
-        figures.lost
+        figures.held.lost
     );
 }
 
