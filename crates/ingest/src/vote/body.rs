@@ -111,7 +111,8 @@ mod tests {
         let refused = [parse(bytes).err(), read_batch_line(bytes).err()];
         let mut problems = refused.into_iter().flatten();
         problems.all(|problem| {
-            problem.code() == ProblemCode::MalformedBody && problem.body().len() < 2_000 + 6 * bytes.len()
+            problem.code() == ProblemCode::MalformedBody
+                && problem.body().len() < 2_000 + 6 * bytes.len()
         })
     }
 

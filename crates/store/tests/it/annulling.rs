@@ -9,9 +9,7 @@ use vote_store::{Counted, PollOperator, SaveError, SealingError};
 use vote_testkit::{Fault, FaultProxy, RedisServer, eventually};
 
 use crate::quarantine::{later, passes};
-use crate::support::{
-    ANA, DEADLINE, Show, closes_at, is_accepted, keyed, store, vote, voting_ms,
-};
+use crate::support::{ANA, DEADLINE, Show, closes_at, is_accepted, keyed, store, vote, voting_ms};
 
 const MINUTES: i64 = 6;
 
@@ -179,18 +177,19 @@ async fn an_annulment_that_is_done_amid_a_sealing_is_in_the_result() {
     proxy.only(["EVALSHA_RO"]);
     proxy.schedule([Fault::Pass, Fault::DelayReply(Duration::from_millis(300))]);
     let nobody = BTreeSet::new();
-    let (sealing, annulment) = tokio::join!(
-        slow.seal(&closed, &nobody, closes_at(), "first"),
-        async {
+    let (sealing, annulment) =
+        tokio::join!(slow.seal(&closed, &nobody, closes_at(), "first"), async {
             eventually(DEADLINE, || async { proxy.counts().targets >= 2 }).await;
             let next = annulled(&closed, 0);
             show.operator.save(&next, closed.revision).await
-        }
-    );
+        });
     if annulment.is_ok() {
         let refused = sealing.expect_err("it is of the poll as it was");
         assert!(
-            matches!(refused, SealingError::Save(SaveError::Conflict { .. }) | SealingError::Unfenced(_)),
+            matches!(
+                refused,
+                SealingError::Save(SaveError::Conflict { .. }) | SealingError::Unfenced(_)
+            ),
             "{refused}"
         );
         assert_eq!(sealed(&show).await, 50);
@@ -223,7 +222,10 @@ async fn whoever_annuls_amid_a_sealing_is_told_and_the_result_is_as_it_was_told(
             // Both have been told that it is half done: what is in the poll's document counts.
             (Err(sealing), Err(refused)) => {
                 assert!(
-                    matches!(refused, SaveError::Fence { .. } | SaveError::Conflict { .. }),
+                    matches!(
+                        refused,
+                        SaveError::Fence { .. } | SaveError::Conflict { .. }
+                    ),
                     "{refused}, {sealing}"
                 );
                 half_done(&show).await
@@ -261,7 +263,9 @@ async fn half_done(show: &Show) -> u128 {
 async fn an_annulment_that_came_after_the_result_is_named_and_taken_back() {
     let show = voted(2).await;
     let closed = show.change(Transition::Close, closes_at()).await;
-    show.seal(&closed, closes_at(), "first").await.expect("sealed");
+    show.seal(&closed, closes_at(), "first")
+        .await
+        .expect("sealed");
     // As where the sealing was killed between the result and the poll's document.
     let mut redis = show.redis.connection().await;
     redis::cmd("SET")

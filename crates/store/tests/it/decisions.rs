@@ -9,8 +9,8 @@ use vote_store::{DecideError, PollOperator, SaveError, ShardFigures};
 use vote_testkit::{Fault, FaultProxy, RedisServer};
 
 use crate::quarantine::{
-    aside, decide, decide_of, figures, later, of, passes, set_aside, sums, suspect, with_quarantine,
-    with_quarantine_on,
+    aside, decide, decide_of, figures, later, of, passes, set_aside, sums, suspect,
+    with_quarantine, with_quarantine_on,
 };
 use crate::support::{ANA, BIA, DEADLINE, Show, closes_at, is_accepted, keyed, store, tally_of};
 
@@ -23,6 +23,16 @@ const CUTS: [Fault; 4] = [
     Fault::CutBeforeReply,
     Fault::CutMidReply,
 ];
+
+/// Makes the script known to the server, so that each call of it is one request.
+async fn loaded(show: &Show) {
+    redis::cmd("SCRIPT")
+        .arg("LOAD")
+        .arg(include_str!("../../src/lua/decide_quarantine.lua"))
+        .exec_async(&mut show.redis.connection().await)
+        .await
+        .expect("loaded");
+}
 
 /// One `votectl quarantine` from its reading to its end.
 async fn command(
@@ -40,6 +50,7 @@ async fn a_decision_that_is_cut_at_any_of_its_steps_is_completed_and_each_vote_c
     // The document, two fences, and the votes of two shards.
     for (step, fault) in (0..5).flat_map(|step| CUTS.map(|fault| (step, fault))) {
         let show = with_quarantine().await;
+        loaded(&show).await;
         let proxy = FaultProxy::start(show.redis.port()).await;
         let operator = store(&proxy.url()).operator();
         proxy.only(["EVALSHA"]);
@@ -51,7 +62,11 @@ async fn a_decision_that_is_cut_at_any_of_its_steps_is_completed_and_each_vote_c
         let rest = command(&show, &operator, Release, &of(&[DenyList])).await;
         assert!(rest.expect("decided") <= 60, "{step} {fault:?}");
         let what = format!("{step} {fault:?}");
-        assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 90)]), "{what}");
+        assert_eq!(
+            show.tally().await,
+            tally_of(&[("torcida/ana", 90)]),
+            "{what}"
+        );
         assert_eq!(
             set_aside(&show).await,
             sums(&[("undecided/fast_proof", 30), ("released/deny_list", 60)]),
@@ -85,6 +100,7 @@ async fn redis_that_is_killed_between_the_minutes_of_a_decision_has_each_vote_de
         (Fault::CutBeforeReply, Annul),
     ] {
         let mut show = with_long_quarantine(RedisServer::start_lasting().await).await;
+        loaded(&show).await;
         let proxy = FaultProxy::start(show.redis.port()).await;
         let operator = store(&proxy.url()).operator();
         proxy.only(["EVALSHA"]);
@@ -98,13 +114,26 @@ async fn redis_that_is_killed_between_the_minutes_of_a_decision_has_each_vote_de
         show.redis.restart().await;
         passes(&show).await;
         let (fate, before) = (decision.fate(), set_aside(&show).await);
-        let undecided = if fault == Fault::CutBeforeRequest { 40 } else { 10 };
+        let undecided = if fault == Fault::CutBeforeRequest {
+            40
+        } else {
+            10
+        };
         assert_eq!(before["undecided/deny_list"], undecided, "{fault:?}");
         assert_eq!(before[&format!("{fate}/deny_list")], 70 - undecided);
         // Another operator, from now on.
-        let rest = command(&show, &store(&show.url).operator(), decision, &of(&[DenyList])).await;
+        let rest = command(
+            &show,
+            &store(&show.url).operator(),
+            decision,
+            &of(&[DenyList]),
+        )
+        .await;
         assert_eq!(u128::from(rest.expect("decided")), undecided);
-        assert_eq!(set_aside(&show).await, sums(&[(&format!("{fate}/deny_list"), 70)]));
+        assert_eq!(
+            set_aside(&show).await,
+            sums(&[(&format!("{fate}/deny_list"), 70)])
+        );
         let counted = if decision == Release { 140 } else { 70 };
         assert_eq!(show.tally().await, tally_of(&[("torcida/ana", counted)]));
         passes(&show).await;
@@ -169,7 +198,11 @@ async fn a_replica_that_lacks_a_decision_has_the_votes_undecided_and_they_are_de
         sums(&[("undecided/deny_list", 60), ("annulled/fast_proof", 30)])
     );
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 30)]));
-    assert_eq!(show.poll().await.revision, poll.revision, "the log lacks it too");
+    assert_eq!(
+        show.poll().await.revision,
+        poll.revision,
+        "the log lacks it too"
+    );
     // From what was read before the failover as well: the second finds nothing left.
     for expected in [60, 0] {
         let poll = show.poll().await;
@@ -197,7 +230,10 @@ async fn a_replica_that_has_a_decision_in_part_is_consistent_and_the_rest_is_dec
     passes(&show).await;
     assert_eq!(set_aside(&show).await["undecided/deny_list"], 60 - first);
     // Another operator thinks otherwise of those.
-    assert_eq!(u128::from(decide(&show, Annul, &of(&[DenyList])).await), 60 - first);
+    assert_eq!(
+        u128::from(decide(&show, Annul, &of(&[DenyList])).await),
+        60 - first
+    );
     let fates = set_aside(&show).await;
     assert_eq!(
         (fates["released/deny_list"], fates["annulled/deny_list"]),
@@ -249,7 +285,10 @@ async fn insisting(
             Err(DecideError::Save(SaveError::Conflict { .. })) => {}
             // Its fences came after those of somebody who was quicker.
             Err(DecideError::Save(SaveError::Fence { found, .. })) => {
-                assert!(found.contains("newer") || found.contains("reads back"), "{found}");
+                assert!(
+                    found.contains("newer") || found.contains("reads back"),
+                    "{found}"
+                );
             }
             Err(error) => panic!("{error}"),
         }
@@ -307,7 +346,8 @@ async fn a_decision_amid_a_sealing_is_refused_or_in_the_result() {
         let closed = show.change(Transition::Close, closes_at()).await;
         let operator = store(&show.url).operator();
         let (sealing, decided) = tokio::join!(
-            show.operator.seal(&closed, &BTreeSet::new(), closes_at(), "one"),
+            show.operator
+                .seal(&closed, &BTreeSet::new(), closes_at(), "one"),
             command(&show, &operator, Release, &of(&[DenyList])),
         );
         // Sealed it can't be before it is decided; so the decision is never the one that is refused.

@@ -93,7 +93,11 @@ pub(crate) async fn decide_of(
     decided.map(|(votes, _)| votes)
 }
 
-pub(crate) async fn decide(show: &Show, decision: QuarantineDecision, selection: &QuarantineSelection) -> u64 {
+pub(crate) async fn decide(
+    show: &Show,
+    decision: QuarantineDecision,
+    selection: &QuarantineSelection,
+) -> u64 {
     let (poll, figures) = (show.poll().await, figures(show).await);
     decide_of(&show.operator, &poll, &figures, decision, selection)
         .await

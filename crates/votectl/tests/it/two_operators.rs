@@ -45,7 +45,9 @@ async fn commands_that_decide_of_the_same_votes_at_once_give_each_one_fate() {
         assert_eq!(status, 201);
     }
     let decide = |what: &str| {
-        format!("quarantine {what} {POLL} --reason client_fields --reason deny_list --why live --yes")
+        format!(
+            "quarantine {what} {POLL} --reason client_fields --reason deny_list --why live --yes"
+        )
     };
     let (release, annul) = (decide("release"), decide("annul"));
     let (one, two, three) = tokio::join!(
@@ -66,7 +68,8 @@ async fn commands_that_decide_of_the_same_votes_at_once_give_each_one_fate() {
 }
 
 #[tokio::test]
-async fn commands_that_annul_and_take_back_at_once_are_all_done_and_sealing_takes_one_of_them_or_none() {
+async fn commands_that_annul_and_take_back_at_once_are_all_done_and_sealing_takes_one_of_them_or_none()
+ {
     let (server, _dir, _file) = opened().await;
     let (_ingest, ingest) = service("vote-ingest", &server).await;
     for _ in 0..5 {

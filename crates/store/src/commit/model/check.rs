@@ -155,9 +155,15 @@ fn the_crowd_is_counted(system: &System<'_>, figures: &Figures, is_suspect: bool
 fn what_is_suspect_is_set_aside(system: &System<'_>, figures: &Figures) {
     let crowd = format!("open/c{}", CROWD.1);
     for (pair, votes) in &figures.suspect {
-        assert!(*votes == 1 || *pair == crowd, "{pair} was set aside {votes} times");
+        assert!(
+            *votes == 1 || *pair == crowd,
+            "{pair} was set aside {votes} times"
+        );
     }
-    for (votes, is_suspect) in [(figures.never_suspect(), false), (figures.suspect.clone(), true)] {
+    for (votes, is_suspect) in [
+        (figures.never_suspect(), false),
+        (figures.suspect.clone(), true),
+    ] {
         for pair in votes.keys() {
             let may_be = |vote: &Vote| field(vote) == *pair && vote.is_suspect == is_suspect;
             assert!(
@@ -169,13 +175,16 @@ fn what_is_suspect_is_set_aside(system: &System<'_>, figures: &Figures) {
 }
 
 fn limits_hold(system: &System<'_>, tally: &impl Fn(&Vote) -> u64) {
-    let mut by_voter: BTreeMap<u8, u64> = BTreeMap::new();
+    // Repeats are one vote.
+    let mut by_voter: BTreeMap<u8, BTreeMap<(u8, u8), u64>> = BTreeMap::new();
     for vote in &system.votes {
         if let Some(voter) = voter_of(vote) {
-            *by_voter.entry(voter).or_default() += tally(vote);
+            let pairs = by_voter.entry(voter).or_default();
+            pairs.insert(vote.pair, tally(vote));
         }
     }
-    for (voter, votes) in by_voter {
+    for (voter, pairs) in by_voter {
+        let votes: u64 = pairs.values().sum();
         assert!(
             votes <= u64::from(VOTES_PER_VOTER),
             "the voter {voter} has {votes} votes"
@@ -244,7 +253,8 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
                 )
             };
             let by_voter = others().filter(|other| voter_of(other) == voter_of(vote));
-            let used: BTreeSet<(u8, u8)> = by_voter.filter(may_count).map(|vote| vote.pair).collect();
+            let used: BTreeSet<(u8, u8)> =
+                by_voter.filter(may_count).map(|vote| vote.pair).collect();
             assert!(
                 voter_of(vote).is_some() && used.len() >= VOTES_PER_VOTER as usize,
                 "{}",
@@ -290,7 +300,10 @@ fn receipt_is_true(
     if vote.crashes < system.crashes {
         return;
     }
-    let last = figures.held.ledger.get(&format!("{}/sequence", place.writer));
+    let last = figures
+        .held
+        .ledger
+        .get(&format!("{}/sequence", place.writer));
     assert!(
         last.is_some_and(|last| *last >= place.sequence),
         "the ledger, at {last:?}, does not prove {}",

@@ -31,7 +31,12 @@ pub(super) fn execute(harness: &Harness, call: &Call) {
 fn others(harness: &Harness) -> BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut all = harness.dump();
     let keys = &harness.keys;
-    let figures = [keys.tally(), keys.writers(), keys.ended(), keys.quarantine()];
+    let figures = [
+        keys.tally(),
+        keys.writers(),
+        keys.ended(),
+        keys.quarantine(),
+    ];
     let of_minutes = [":minutes:", ":quarantine:"];
     all.retain(|key, _| {
         !figures.contains(key) && !of_minutes.iter().any(|part| key.contains(part))
@@ -79,7 +84,10 @@ fn apply(held: &mut Held, call: &Call) -> u64 {
 
 /// A batch without votes, of a writer that has ended.
 fn note(held: &mut Held, writer: &str) {
-    let is_new = held.drained.insert(writer.to_owned(), "ended".to_owned()).is_none();
+    let is_new = held
+        .drained
+        .insert(writer.to_owned(), "ended".to_owned())
+        .is_none();
     *held.ledger.entry(format!("{writer}/sequence")).or_default() += 1;
     held.ledger.entry(format!("{writer}/votes")).or_default();
     for sums in &mut held.ended_sums {

@@ -1,6 +1,7 @@
 //! Operators decide of what is set aside: two of them at the same time, each from figures that it has read before.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 
 use vote_domain::{QuarantineDecision, QuarantineReason, QuarantineSelection, WriterId};
 
@@ -12,13 +13,24 @@ use super::system::System;
 use crate::decision::{decide_command, stands_for};
 
 /// One call of an operator's command.
-#[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) request: Request,
     pub(super) decision: QuarantineDecision,
     pub(super) selection: QuarantineSelection,
     pub(super) minutes: Vec<i64>,
     pub(super) writer: WriterId,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            decision,
+            selection,
+            minutes,
+            ..
+        } = self;
+        write!(f, "{decision:?} of {selection} in {minutes:?}")
+    }
 }
 
 /// What operators are about.

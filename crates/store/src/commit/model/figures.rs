@@ -49,7 +49,11 @@ impl From<Held> for Figures {
         for (field, votes) in &held.quarantine {
             let (fate, pair) = fate_and_pair(field);
             *suspect.entry(pair.to_owned()).or_default() += votes;
-            let sum = if fate == "released" { &mut released } else { &mut tally };
+            let sum = if fate == "released" {
+                &mut released
+            } else {
+                &mut tally
+            };
             *sum.entry(pair.to_owned()).or_default() += votes;
         }
         for (minute, aside) in &held.quarantine_minutes {
@@ -77,7 +81,10 @@ impl Figures {
         let mut rest = self.held.counted.clone();
         for (pair, votes) in &self.released {
             let counted = rest.entry(pair.clone()).or_default();
-            assert!(*counted >= *votes, "{pair} was released, and does not count");
+            assert!(
+                *counted >= *votes,
+                "{pair} was released, and does not count"
+            );
             *counted -= votes;
         }
         rest.retain(|_, votes| *votes > 0);
@@ -113,7 +120,9 @@ impl Harness {
         }
         for minute in MINUTES {
             pipeline.cmd("HGETALL").arg(self.keys.minutes(minute));
-            pipeline.cmd("HGETALL").arg(self.keys.quarantine_minute(minute));
+            pipeline
+                .cmd("HGETALL")
+                .arg(self.keys.quarantine_minute(minute));
         }
         let hashes: Vec<Votes> = pipeline.query(&mut *self.upstream.lock()).expect("figures");
         let mut hashes = hashes.into_iter().map(|mut votes| {

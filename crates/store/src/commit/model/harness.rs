@@ -21,7 +21,8 @@ use crate::script::{COMMIT, COMMIT_ENTRY, DECIDE_QUARANTINE, FENCE};
 pub(super) const BOUNDARY_MS: i64 = 1_763_949_600_000;
 const MINUTE_MS: i64 = 60_000;
 /// The minutes that have votes: schedules keep within half a minute of the boundary.
-pub(super) const MINUTES: std::ops::Range<i64> = BOUNDARY_MS / MINUTE_MS - 2..BOUNDARY_MS / MINUTE_MS + 2;
+pub(super) const MINUTES: std::ops::Range<i64> =
+    BOUNDARY_MS / MINUTE_MS - 2..BOUNDARY_MS / MINUTE_MS + 2;
 
 /// Everything that Redis holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -123,7 +124,8 @@ impl Harness {
         };
         let reply = String::from_utf8(reply).expect("text");
         let said = reply.lines().nth(1);
-        said.unwrap_or_else(|| panic!("it answers {reply:?}")).to_owned()
+        said.unwrap_or_else(|| panic!("it answers {reply:?}"))
+            .to_owned()
     }
 
     /// Executes a request of a writer, and checks the kind of the reply to a batch.

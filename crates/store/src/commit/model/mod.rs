@@ -26,8 +26,8 @@ use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine as _;
 
 use self::check::Check;
-use self::harness::Harness;
 use self::deciding_mutants::DECIDING_MUTANTS;
+use self::harness::Harness;
 use self::mutants::{MUTANTS, Mutant};
 use self::steps::{Protocol, Reference, Step};
 use self::system::System;

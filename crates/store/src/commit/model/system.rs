@@ -361,7 +361,10 @@ impl<'a> System<'a> {
                 let mark = figures.held.drained.get(&name).map(String::as_str);
                 let closes_at = (BOUNDARY_MS + self.closed_at).to_string();
                 let drained = mark == Some("ended") || mark == Some(closes_at.as_str());
-                let known = figures.held.ledger.contains_key(&format!("{name}/sequence"));
+                let known = figures
+                    .held
+                    .ledger
+                    .contains_key(&format!("{name}/sequence"));
                 if !drained && (known || self.has_accepted(*writer)) {
                     waiting.push(name);
                 }
