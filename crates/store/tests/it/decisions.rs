@@ -345,10 +345,11 @@ async fn a_decision_amid_a_sealing_is_refused_or_in_the_result() {
         decide(&show, Annul, &of(&[FastProof])).await;
         let closed = show.change(Transition::Close, closes_at()).await;
         let operator = store(&show.url).operator();
+        let (nobody, selection) = (BTreeSet::new(), of(&[DenyList]));
         let (sealing, decided) = tokio::join!(
             show.operator
-                .seal(&closed, &BTreeSet::new(), closes_at(), "one"),
-            command(&show, &operator, Release, &of(&[DenyList])),
+                .seal(&closed, &nobody, closes_at(), "one"),
+            command(&show, &operator, Release, &selection),
         );
         // Sealed it can't be before it is decided; so the decision is never the one that is refused.
         assert!(sealing.is_err(), "{sealing:?}");
