@@ -58,7 +58,10 @@ async fn a_decision_that_is_cut_at_any_of_its_steps_is_completed_and_each_vote_c
         let cut = command(&show, &operator, Release, &of(&[DenyList])).await;
         assert!(cut.is_err(), "{step} {fault:?}: {cut:?}");
         assert_eq!(proxy.scheduled(), 0, "{step} {fault:?}");
-        passes(&show).await;
+        if step > 2 {
+            // Before, the audit names the fences that are still those of the poll as it was.
+            passes(&show).await;
+        }
         let rest = command(&show, &operator, Release, &of(&[DenyList])).await;
         assert!(rest.expect("decided") <= 60, "{step} {fault:?}");
         let what = format!("{step} {fault:?}");
@@ -112,6 +115,8 @@ async fn redis_that_is_killed_between_the_minutes_of_a_decision_has_each_vote_de
         let away = operator.get(&show.id).await;
         assert!(away.is_err(), "{away:?}");
         show.redis.restart().await;
+        // Another operator, from now on.
+        show.operator = store(&show.url).operator();
         passes(&show).await;
         let (fate, before) = (decision.fate(), set_aside(&show).await);
         let undecided = if fault == Fault::CutBeforeRequest {
@@ -121,14 +126,7 @@ async fn redis_that_is_killed_between_the_minutes_of_a_decision_has_each_vote_de
         };
         assert_eq!(before["undecided/deny_list"], undecided, "{fault:?}");
         assert_eq!(before[&format!("{fate}/deny_list")], 70 - undecided);
-        // Another operator, from now on.
-        let rest = command(
-            &show,
-            &store(&show.url).operator(),
-            decision,
-            &of(&[DenyList]),
-        )
-        .await;
+        let rest = command(&show, &show.operator, decision, &of(&[DenyList])).await;
         assert_eq!(u128::from(rest.expect("decided")), undecided);
         assert_eq!(
             set_aside(&show).await,
@@ -141,14 +139,7 @@ async fn redis_that_is_killed_between_the_minutes_of_a_decision_has_each_vote_de
 }
 
 /// That server is the poll's from now on.
-async fn promoted(show: Show, replica: RedisServer) -> Show {
-    let mut redis = replica.connection().await;
-    redis::cmd("REPLICAOF")
-        .arg("NO")
-        .arg("ONE")
-        .exec_async(&mut redis)
-        .await
-        .expect("promoted");
+fn promoted(show: Show, replica: RedisServer) -> Show {
     Show {
         url: replica.url(),
         operator: store(&replica.url()).operator(),
@@ -160,23 +151,24 @@ async fn promoted(show: Show, replica: RedisServer) -> Show {
 /// A replica that has all of it, and hears of nothing more.
 async fn cut_off_replica(show: &Show) -> RedisServer {
     let replica = show.redis.start_replica().await;
-    let mut redis = show.redis.connection().await;
-    let confirmed: u64 = {
-        redis::cmd("SET")
-            .arg("mark")
-            .arg(1)
-            .exec_async(&mut redis)
-            .await
-            .expect("set");
-        redis::cmd("WAIT")
-            .arg(1)
-            .arg(20_000)
-            .query_async(&mut redis)
-            .await
-            .expect("an answer")
-    };
+    let mut master = show.redis.connection().await;
+    redis::Cmd::set("mark", 1)
+        .exec_async(&mut master)
+        .await
+        .expect("set");
+    let confirmed: u64 = redis::cmd("WAIT")
+        .arg(1)
+        .arg(9_000)
+        .query_async(&mut master)
+        .await
+        .expect("an answer");
     assert_eq!(confirmed, 1);
-    replica.pause();
+    redis::cmd("REPLICAOF")
+        .arg("NO")
+        .arg("ONE")
+        .exec_async(&mut replica.connection().await)
+        .await
+        .expect("cut off");
     replica
 }
 
@@ -190,8 +182,7 @@ async fn a_replica_that_lacks_a_decision_has_the_votes_undecided_and_they_are_de
     let decided = decide_of(&show.operator, &poll, &read, Release, &of(&[DenyList])).await;
     assert_eq!(decided.expect("decided"), 60);
     assert_eq!(show.tally().await, tally_of(&[("torcida/ana", 90)]));
-    replica.resume();
-    let show = promoted(show, replica).await;
+    let show = promoted(show, replica);
     passes(&show).await;
     assert_eq!(
         set_aside(&show).await,
@@ -225,8 +216,7 @@ async fn a_replica_that_has_a_decision_in_part_is_consistent_and_the_rest_is_dec
     let first = u128::from(first.expect("decided"));
     let replica = cut_off_replica(&show).await;
     decide(&show, Release, &of(&[DenyList])).await;
-    replica.resume();
-    let show = promoted(show, replica).await;
+    let show = promoted(show, replica);
     passes(&show).await;
     assert_eq!(set_aside(&show).await["undecided/deny_list"], 60 - first);
     // Another operator thinks otherwise of those.
@@ -347,8 +337,7 @@ async fn a_decision_amid_a_sealing_is_refused_or_in_the_result() {
         let operator = store(&show.url).operator();
         let (nobody, selection) = (BTreeSet::new(), of(&[DenyList]));
         let (sealing, decided) = tokio::join!(
-            show.operator
-                .seal(&closed, &nobody, closes_at(), "one"),
+            show.operator.seal(&closed, &nobody, closes_at(), "one"),
             command(&show, &operator, Release, &selection),
         );
         // Sealed it can't be before it is decided; so the decision is never the one that is refused.
