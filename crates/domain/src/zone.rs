@@ -12,6 +12,8 @@ pub fn named(name: &str) -> Option<(String, TimeZone)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -34,6 +36,17 @@ mod tests {
                 name,
                 "{given}"
             );
+        }
+    }
+
+    proptest! {
+        /// Whatever a reader asks for, a zone is one of the database, and has the same name whoever asks.
+        #[test]
+        fn any_text_is_a_zone_of_the_database_or_none(text in prop_oneof!["\\PC{0,80}", "(\\.|/|etc|America|Sao_Paulo|UTC|\\+|-|0|:){0,8}"]) {
+            if let Some((name, zone)) = named(&text) {
+                prop_assert!(name.eq_ignore_ascii_case(&text));
+                prop_assert_eq!(named(&name), Some((name, zone)));
+            }
         }
     }
 }

@@ -93,6 +93,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -149,5 +150,27 @@ mod tests {
     fn bytes_that_are_no_text_are_no_id() {
         let read = read(b"candidate=%ff%fe&key=%00").expect("a form");
         assert_eq!(value(&read, "candidate"), Some("\u{fffd}\u{fffd}"));
+    }
+
+    proptest! {
+        /// No more fields than are known are kept, of no more text than has come (U+FFFD has three bytes).
+        #[test]
+        fn any_bytes_are_fields_or_refused(body in prop::collection::vec(any::<u8>(), 0..400)) {
+            if let Ok(fields) = read(&body) {
+                prop_assert!(fields.len() <= KNOWN.len());
+                let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+                prop_assert!(bytes <= 3 * body.len());
+            }
+        }
+
+        #[test]
+        fn what_a_browser_writes_is_read_as_it_was(candidate in any::<String>(), key in any::<String>()) {
+            let mut written = form_urlencoded::Serializer::new(String::new());
+            written.append_pair("key", &key).append_pair("candidate", &candidate);
+            let body = written.finish();
+            let read = read(body.as_bytes()).expect("a form");
+            prop_assert_eq!(value(&read, "candidate"), Some(candidate.as_str()));
+            prop_assert_eq!(value(&read, "key"), Some(key.as_str()));
+        }
     }
 }

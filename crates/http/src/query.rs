@@ -131,6 +131,8 @@ fn known(operation: &Operation) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn refused(query: &str, known: &[&str]) -> String {
@@ -181,5 +183,25 @@ mod tests {
         }
         let detail = refused(&"x".repeat(100_000), &["tz"]);
         assert!(detail.len() < 300, "{detail}");
+    }
+
+    proptest! {
+        /// What is kept is known and there once, and what is said of all else is short.
+        #[test]
+        fn any_query_is_read_or_refused(query in prop_oneof!["\\PC{0,300}", "(tz|from|_|utm_x|x|%|&|=|\\+|%7){0,60}"]) {
+            match parameters(&query, &["tz", "from"]) {
+                Ok(read) => prop_assert!(read.len() <= 2 && read.iter().all(|(name, _)| name == "tz" || name == "from")),
+                Err(problem) => prop_assert!(problem.body().len() < 2_000),
+            }
+        }
+
+        #[test]
+        fn what_a_client_writes_is_read_as_it_was(tz in any::<String>(), from in any::<String>()) {
+            let mut written = form_urlencoded::Serializer::new(String::new());
+            written.append_pair("from", &from).append_pair("tz", &tz);
+            let query = written.finish();
+            let read = parameters(&query, &["tz", "from"]).expect("known");
+            prop_assert_eq!(read, [("from".into(), from.into()), ("tz".into(), Cow::from(tz))]);
+        }
     }
 }

@@ -59,6 +59,8 @@ fn is_id(text: &[u8]) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -99,5 +101,17 @@ mod tests {
             .map(|id| id.to_str().expect("text").to_owned())
             .collect();
         assert_eq!(texts.len(), 2000);
+    }
+
+    proptest! {
+        /// Whatever is given, what is answered and logged is one word of a bounded length.
+        #[test]
+        fn any_bytes_leave_an_id(given in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..100), "[A-Za-z0-9_-]{10,70}".prop_map(String::into_bytes),
+        ]) {
+            let id = RequestIds::new().of(Some(&given));
+            prop_assert!(is_id(id.as_bytes()));
+            prop_assert_eq!(id.as_bytes() == given, is_id(&given));
+        }
     }
 }

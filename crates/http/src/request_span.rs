@@ -88,3 +88,49 @@ impl Extractor for Headers<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+    use opentelemetry::trace::{SpanContext, TraceContextExt as _};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parent(traceparent: &[u8]) -> Option<SpanContext> {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_bytes(traceparent).ok()?;
+        headers.insert(HeaderName::from_static("traceparent"), value);
+        let context = TraceContextPropagator::new().extract(&Headers(&headers));
+        let span = context.span().span_context().clone();
+        span.is_valid().then_some(span)
+    }
+
+    proptest! {
+        #[test]
+        fn a_parent_is_read_as_it_was_written(trace in 1_u128.., span in 1_u64.., is_sampled in any::<bool>()) {
+            let text = format!("00-{trace:032x}-{span:016x}-0{}", u8::from(is_sampled));
+            let read = parent(text.as_bytes()).expect("a parent");
+            prop_assert_eq!((read.trace_id().to_string(), read.span_id().to_string()), (format!("{trace:032x}"), format!("{span:016x}")));
+            prop_assert_eq!(read.is_sampled(), is_sampled);
+        }
+
+        /// A parent that is none costs nobody the request.
+        #[test]
+        fn any_bytes_are_no_parent(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert_eq!(parent(&bytes), None);
+        }
+
+        #[test]
+        fn any_text_like_one_is_a_parent_or_none(text in "[0-9a-fA-F]{0,3}-[0-9a-fg]{0,33}-[0-9a-f]{0,17}-[0-9a-f]{0,3}-?") {
+            // Zeros before a number may be left out.
+            if let Some(read) = parent(text.as_bytes()) {
+                let parts: Vec<&str> = text.split('-').collect();
+                let ids = [read.trace_id().to_string(), read.span_id().to_string()];
+                for (id, part) in ids.iter().zip(&parts[1..]) {
+                    prop_assert_eq!(id.trim_start_matches('0'), part.trim_start_matches('0'));
+                }
+            }
+        }
+    }
+}

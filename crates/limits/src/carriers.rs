@@ -414,5 +414,32 @@ mod tests {
             }
             prop_assert!(carriers.find(number(IpAddr::from([10, 0, 1, 0]))).is_none());
         }
+
+        #[test]
+        fn any_text_is_a_list_or_refused(text in prop_oneof!["\\PC{0,300}", "(\\[\\[carrier\\]\\]|name|=|\"|\n|prefixes|10\\.0|::/|1/1s|\\[|\\]){0,60}"]) {
+            if let Ok(carriers) = Carriers::parse(&text, &settings()) {
+                prop_assert!(carriers.prefixes() <= text.len());
+            }
+        }
+
+        /// A slip in a right file leaves as many prefixes, or is refused.
+        #[test]
+        fn a_file_that_was_changed_is_read_or_refused(place in any::<prop::sample::Index>(), byte in 0_u8..128) {
+            let mut bytes = TEXT.as_bytes().to_vec();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            let text = String::from_utf8(bytes).expect("ASCII");
+            if let Ok(carriers) = Carriers::parse(&text, &settings()) {
+                prop_assert!(carriers.prefixes() <= 4);
+            }
+        }
+
+        #[test]
+        fn any_net_survives_its_writing(address in any::<IpAddr>(), length in 0_u8..=128) {
+            let most = if address.is_ipv4() { 32 } else { 128 };
+            let net = IpNet::new(address, length.min(most)).expect("a net").trunc();
+            let is_mapped = |net: &IpNet| matches!(net, IpNet::V6(six) if six.network().to_ipv4_mapped().is_some() || six.contains(&"::ffff:0:0".parse::<std::net::Ipv6Addr>().expect("an address")));
+            prop_assert_eq!(parse_prefix(&net.to_string()).ok(), (!is_mapped(&net)).then_some(net));
+        }
     }
 }

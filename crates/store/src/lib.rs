@@ -10,6 +10,7 @@ mod backup;
 mod changes;
 mod commit;
 mod config;
+mod decision;
 mod error;
 mod fence;
 mod fields;

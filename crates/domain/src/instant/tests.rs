@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::wire_time;
 
@@ -192,5 +194,21 @@ fn a_time_of_day_is_the_next_one() {
     }
     for text in ["24:00", "23:60", "23", "11pm", "23h00"] {
         assert!(parse_next(text, &zone, now).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    /// What is read is an instant that is read again as it is written; so is a time of the zone.
+    #[test]
+    fn any_text_is_an_instant_or_refused(text in prop_oneof![
+        "\\PC{0,60}", "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(\\.[0-9]{0,12})?(Z|[+-][0-9]{2}:?[0-9]{2})?(\\[[A-Za-z/_:+0-9-]{0,20}\\])?",
+        "[0-9]{1,2}:[0-9]{2}",
+    ]) {
+        let zone = zone_named("America/Sao_Paulo");
+        let now = parse("2026-11-26T02:00:00Z").expect("an instant");
+        let read = [parse(&text), parse_in(&text, &zone), parse_next(&text, &zone, now), parse_last(&text, &zone, now)];
+        for at in read.into_iter().flatten() {
+            prop_assert_eq!(parse(&wire_time::format(at)).ok(), Some(at), "{}", text);
+        }
     }
 }

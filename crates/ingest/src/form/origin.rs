@@ -47,6 +47,7 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use vote_runtime::ServiceName;
 
     use super::*;
@@ -115,5 +116,25 @@ mod tests {
             "cross-site",
             "http://localhost.evil.example:8081"
         ));
+    }
+
+    proptest! {
+        /// Without what browsers of today say, a page is ours only where its whole host is the one that was asked.
+        #[test]
+        fn any_origin_is_another_page(origin in prop::collection::vec(any::<u8>(), 0..60), host in "[a-z.]{1,20}") {
+            let (Ok(value), Ok(asked)) = (HeaderValue::from_bytes(&origin), HeaderValue::from_str(&host)) else {
+                return Ok(());
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, value);
+            headers.insert(HOST, asked);
+            let set = settings(&[]);
+            prop_assert!(check(&headers, &set).is_err());
+            for (before, after, taken) in [("", "", true), ("x.", "", false), ("", ".x", false), ("x@", "", false), ("", "/", false)] {
+                let origin = format!("https://{before}{host}{after}");
+                headers.insert(ORIGIN, HeaderValue::try_from(origin).expect("a value"));
+                prop_assert_eq!(check(&headers, &set).is_ok(), taken);
+            }
+        }
     }
 }

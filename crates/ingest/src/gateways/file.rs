@@ -193,6 +193,9 @@ fn allowed(text: &str) -> Result<Allowed, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -289,5 +292,36 @@ mod tests {
             .collect();
         assert!(said(&many.concat()).contains("more than 64"));
         assert_eq!(parse(&many[1..].concat()).expect("right").len(), MOST);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_list_or_refused(text in prop_oneof!["\\PC{0,300}", "(\\[\\[gateway\\]\\]|name|=|\"|\n|rate|1/1s|#|channels|\\[|\\]){0,60}"]) {
+            if let Ok(entries) = parse(&text) {
+                prop_assert!(entries.len() <= MOST && entries.iter().all(|entry| !entry.channels.is_empty()));
+            }
+        }
+
+        /// A slip in a right file gives the same token or none, and what is said of it shows no part of a digest.
+        #[test]
+        fn a_file_that_was_changed_opens_nothing_and_shows_no_digest(place in any::<Index>(), byte in 0_u8..128) {
+            let right = one("channels = [\"sms\"]\nrate = \"1/1s\"");
+            let mut bytes = right.into_bytes();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            let text = String::from_utf8(bytes).expect("ASCII");
+            match parse(&text) {
+                Ok(entries) => {
+                    let digest = entries.first().map(|entry| data_encoding::HEXLOWER.encode(&entry.digest));
+                    prop_assert!(digest.is_none_or(|digest| text.to_ascii_lowercase().contains(&digest)));
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    let mut parts = DIGEST.as_bytes().windows(8);
+                    let is_shown = parts.any(|part| said.as_bytes().windows(8).any(|shown| shown == part));
+                    prop_assert!(!is_shown, "{said}");
+                }
+            }
+        }
     }
 }

@@ -103,3 +103,84 @@ fn object<'b, T: Deserialize<'b>>(body: &'b [u8], what: &str) -> Result<T, Probl
     serde_json::from_slice(body)
         .map_err(|error| malformed(format!("The {what} can't be read: {error}.")))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What any reader of such a body does with it; what is said of it is bounded.
+    fn is_read_or_refused(bytes: &[u8]) -> bool {
+        let refused = [parse(bytes).err(), read_batch_line(bytes).err()];
+        let mut problems = refused.into_iter().flatten();
+        problems.all(|problem| {
+            problem.code() == ProblemCode::MalformedBody
+                && problem.body().len() < 2_000 + 6 * bytes.len()
+        })
+    }
+
+    #[test]
+    fn depth_costs_nothing() {
+        for open in ["[", "{\"candidate\":", "{\"a\":["] {
+            let deep = open.repeat(200_000);
+            assert!(parse(deep.as_bytes()).is_err() && read_batch_line(deep.as_bytes()).is_err());
+            let inside = format!("{{\"candidate\":{deep}");
+            assert!(parse(inside.as_bytes()).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_no_vote(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(is_read_or_refused(&bytes));
+            prop_assert!(parse(&bytes).is_err() && read_batch_line(&bytes).is_err());
+        }
+
+        /// A vote that was changed, cut or doubled is none, or names texts that are in it.
+        #[test]
+        fn what_was_changed_is_read_or_refused(place in any::<Index>(), byte in any::<u8>(), cut in any::<Index>()) {
+            let whole = r#"{"candidate":"ana","channel":"torcida","direction":"eliminate","proof":"e30="}"#;
+            let line = r#"{"key":"4711","channel":"sms","candidate":"ana","voter":"d8f0"}"#;
+            for text in [whole, line] {
+                let mut bytes = text.as_bytes().to_vec();
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+                prop_assert!(is_read_or_refused(&bytes));
+                let end = cut.index(text.len());
+                prop_assert!(parse(&text.as_bytes()[..end]).is_err());
+                prop_assert!(read_batch_line(&text.as_bytes()[..end]).is_err());
+                let doubled = [text, text].concat();
+                prop_assert!(parse(doubled.as_bytes()).is_err() && read_batch_line(doubled.as_bytes()).is_err());
+            }
+        }
+
+        /// Whatever text a client sends comes as it was, however it is escaped.
+        #[test]
+        fn what_is_written_is_read_as_it_was(texts in prop::array::uniform4(any::<String>()), ascii in any::<bool>()) {
+            let [candidate, channel, key, voter] = &texts;
+            let escaped = |value: serde_json::Value| {
+                let text = value.to_string();
+                if !ascii {
+                    return text;
+                }
+                let mut escaped = String::new();
+                for unit in text.encode_utf16() {
+                    match u8::try_from(unit) {
+                        Ok(byte) if byte.is_ascii() => escaped.push(char::from(byte)),
+                        _ => escaped.push_str(&format!("\\u{unit:04x}")),
+                    }
+                }
+                escaped
+            };
+            let body = escaped(json!({ "candidate": candidate, "channel": channel }));
+            let read = parse(body.as_bytes()).expect("a vote");
+            prop_assert_eq!((&*read.candidate, read.channel.as_deref()), (candidate.as_str(), Some(channel.as_str())));
+            let line = escaped(json!({ "key": key, "channel": channel, "candidate": candidate, "voter": voter }));
+            let read = read_batch_line(line.as_bytes()).expect("a line");
+            prop_assert_eq!((read.key.as_deref(), read.voter.as_deref()), (Some(key.as_str()), Some(voter.as_str())));
+        }
+    }
+}

@@ -194,6 +194,22 @@ async fn each_line_is_answered_in_order_and_the_same_batch_again_counts_nothing(
 }
 
 #[tokio::test]
+async fn a_batch_that_is_sent_four_times_at_once_over_two_processes_counts_once() {
+    let (show, file) = (show(4).await, File::of(&both()));
+    let apps = [app(&show, &file).await, app(&show, &file).await];
+    let batch = lines(2_000);
+    let batches = (0..4).map(|n: usize| send(&apps[n % 2], batch.clone()));
+    let answers = futures_util::future::join_all(batches).await;
+    // Each line is accepted in one of the batches, and found again in all others.
+    for line in 0..2_000 {
+        let told: Vec<Value> = answers.iter().map(|batch| batch[line].clone()).collect();
+        let expected = BTreeMap::from([("accepted", 1), ("already_accepted", 3)]);
+        assert_eq!(count(&told), expected, "{told:?}");
+    }
+    assert_eq!(show.total().await, 2_000);
+}
+
+#[tokio::test]
 async fn a_bad_line_harms_no_other() {
     let (show, file) = (show(2).await, File::of(&both()));
     let app = app(&show, &file).await;

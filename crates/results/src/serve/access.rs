@@ -183,6 +183,7 @@ impl Audience {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -273,6 +274,42 @@ mod tests {
             // What is for graphics is what may go on air.
             assert_eq!(Audience::Feed.standing(visibility).ok(), Some(Sight::All));
             assert!(Audience::Staff.series(visibility).is_ok());
+        }
+    }
+
+    proptest! {
+        /// Whoever has no token sees what the public sees, or nothing.
+        #[test]
+        fn any_header_is_the_public_or_refused(value in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..80),
+            "(Bearer|bearer|Basic| |\t|,|production|broadcast|-|b){0,12}".prop_map(String::into_bytes),
+        ]) {
+            let Ok(text) = HeaderValue::from_bytes(&value) else {
+                return Ok(());
+            };
+            let text = text.to_str().unwrap_or_default();
+            let has_one = [PRODUCTION, BROADCAST].iter().any(|token| bearer(text) == Some(token));
+            let found = audience(&access(), &[&value]);
+            prop_assert_eq!(has_one, matches!(found, Ok(Audience::Staff | Audience::Feed)), "{:?}", found);
+        }
+
+        /// A token that was changed opens nothing.
+        #[test]
+        fn a_changed_token_is_none(which in any::<bool>(), place in any::<prop::sample::Index>(), byte in b'!'..=b'~') {
+            let token = if which { PRODUCTION } else { BROADCAST };
+            let mut bytes = token.as_bytes().to_vec();
+            let place = place.index(bytes.len());
+            let is_same = bytes[place] == byte;
+            bytes[place] = byte;
+            let header = [b"Bearer ", bytes.as_slice()].concat();
+            prop_assert_eq!(audience(&access(), &[&header]).is_ok(), is_same);
+        }
+
+        #[test]
+        fn a_password_is_read_as_it_was(user in "[^:]{0,10}", password in "\\PC{0,20}") {
+            let credentials = BASE64.encode(format!("{user}:{password}").as_bytes());
+            let header = HeaderValue::try_from(format!("Basic {credentials}")).expect("a value");
+            prop_assert_eq!(given(&header), Some((password, false)));
         }
     }
 }

@@ -107,8 +107,12 @@ pub(crate) fn is_known(request: &impl HttpMessage, variant: &Variant) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{ACCEPT, HeaderValue};
+    use std::sync::LazyLock;
+
+    use actix_web::HttpRequest;
+    use actix_web::http::header::{ACCEPT, HeaderName, HeaderValue};
     use actix_web::test::TestRequest;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::formats::lines::LINES;
@@ -260,5 +264,48 @@ mod tests {
         }
         assert!(!known(b"\"\xff\xfe\""));
         assert!(!known("\"x\",".repeat(10_000).as_bytes()));
+    }
+
+    fn asked(name: HeaderName, value: &[u8]) -> Option<HttpRequest> {
+        let value = HeaderValue::from_bytes(value).ok()?;
+        let request = TestRequest::default().insert_header((name, value));
+        Some(request.to_http_request())
+    }
+
+    proptest! {
+        /// Each is answered in a format and a coding that there is.
+        #[test]
+        fn any_header_is_answered(value in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            "(gzip|br|identity|text/plain|application/json|\\*|/|,|;|q=|0|1|\\.|-|\"| |W/){0,60}".prop_map(String::into_bytes),
+        ]) {
+            static BODY: LazyLock<Body> = LazyLock::new(|| body(Effort::Ahead));
+            let formats: &[&'static Format] = &[formats::DEFAULT, &LINES];
+            for name in [ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH] {
+                if let Some(request) = asked(name, &value) {
+                    let format = choose_of(formats, &request);
+                    prop_assert!(formats.contains(&format));
+                    let (coding, variant) = choose(&request, &BODY);
+                    prop_assert_eq!(BODY.variant(coding).map(|one| &one.etag), Some(&variant.etag));
+                    let tag = variant.etag.to_str().expect("text").trim_matches('"');
+                    let names_it = String::from_utf8_lossy(&value).contains(tag) || value.contains(&b'*');
+                    prop_assert!(names_it || !is_known(&request, variant));
+                }
+            }
+        }
+
+        /// Wherever the body's tag stands among others, it is known.
+        #[test]
+        fn a_tag_is_found_among_any_others(
+            before in prop::collection::vec("[!#-~]{0,12}", 0..6), after in prop::collection::vec("[!#-~]{0,12}", 0..6), weak in any::<bool>(),
+        ) {
+            static BODY: LazyLock<Body> = LazyLock::new(|| body(Effort::Ahead));
+            let variant = &BODY.identity;
+            let own = format!("{}{}", if weak { "W/" } else { "" }, variant.etag.to_str().expect("text"));
+            let quoted = |tags: Vec<String>| tags.into_iter().map(|tag| format!("\"{tag}\""));
+            let list: Vec<String> = quoted(before).chain([own]).chain(quoted(after)).collect();
+            let request = asked(IF_NONE_MATCH, list.join(", ").as_bytes()).expect("a header");
+            prop_assert!(is_known(&request, variant), "{list:?}");
+        }
     }
 }

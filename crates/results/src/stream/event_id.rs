@@ -101,6 +101,8 @@ impl fmt::Display for EventId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -154,5 +156,23 @@ mod tests {
         assert!(!first.is_before(&time) && !time.is_before(&first));
         let other = id("b:r10-V1StGXR8_Z");
         assert!(!first.is_before(&other), "another poll");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_id_or_none(text in prop_oneof!["\\PC{0,120}", "[a-z0-9-]{1,3}:[rtx][0-9]{0,21}-[A-Za-z0-9_-]{8,11}"]) {
+            if let Some(id) = EventId::parse(&text) {
+                // Zeros before a number may be lost.
+                prop_assert_eq!(EventId::parse(&id.to_string()), Some(id));
+            }
+        }
+
+        #[test]
+        fn an_id_survives_its_writing(poll in "[a-z0-9][a-z0-9-]{0,20}[a-z0-9]", order in any::<u64>(), digest in "[A-Za-z0-9_-]{10}") {
+            for kind in ['r', 't'] {
+                let text = format!("{poll}:{kind}{order}-{digest}");
+                prop_assert_eq!(EventId::parse(&text).map(|id| id.to_string()), Some(text));
+            }
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest as _, Sha256};
 use vote_domain::{
     Fate, Poll, PollId, Quarantine, QuarantineDecision, QuarantineSelection, TallyOverflow,
     WriterId,
@@ -10,6 +9,7 @@ use vote_domain::{
 
 use super::poll_operator::PollOperator;
 use super::save::{SaveError, Written};
+use crate::decision::{decide_command, stands_for};
 use crate::error::StoreError;
 use crate::figures::ShardFigures;
 use crate::keys::ShardKeys;
@@ -86,22 +86,7 @@ impl PollOperator {
     ) -> Result<u64, DecideError> {
         let keys = ShardKeys::new(id, shard);
         let state = keys.state();
-        let mut command = DECIDE_QUARANTINE.command(5 + 2 * minutes.len());
-        command
-            .arg(&state)
-            .arg(keys.tally())
-            .arg(keys.writers())
-            .arg(keys.ended())
-            .arg(keys.quarantine());
-        for &minute in minutes {
-            command
-                .arg(keys.quarantine_minute(minute))
-                .arg(keys.minutes(minute));
-        }
-        command.arg(writer.to_string()).arg(fate.as_str());
-        for reason in &selection.reasons {
-            command.arg(reason.as_str());
-        }
+        let command = decide_command(&keys, writer, fate, selection, minutes);
         let answer: String = self.nodes.run(&DECIDE_QUARANTINE, &state, &command).await?;
         answer.parse().map_err(|_| DecideError::Fence {
             shard,
@@ -130,17 +115,6 @@ impl PollOperator {
         }
         Ok(sum)
     }
-}
-
-/// The writer that stands for a decision in the ledgers: by its name it is known which entry of the poll's log that is.
-fn stands_for(poll: &PollId, revision: u64) -> WriterId {
-    let mut hash = Sha256::new();
-    hash.update(b"quarantine\0");
-    hash.update(poll.as_str());
-    hash.update(revision.to_be_bytes());
-    let mut id = [0; 8];
-    id.copy_from_slice(&hash.finalize()[..8]);
-    WriterId::from_bytes(id)
 }
 
 fn has_minute(selection: &QuarantineSelection, minute: i64) -> bool {

@@ -52,6 +52,12 @@ pub enum SealingError {
     /// An earlier attempt has sealed other figures.
     #[error("an earlier attempt has sealed other figures (sha256 {0}): audit the poll")]
     Other(String),
+    /// What is annulled was changed after an earlier attempt had written its result.
+    #[error(
+        "an earlier attempt has sealed the poll, and after that {}: annul and take back until what is annulled is as it was sealed \
+         (`votectl annul POLL --list`), and seal the poll then", listed(.0)
+    )]
+    AnnulledSince(Vec<String>),
     /// The result that an earlier attempt has written has been changed since.
     #[error("the result of an earlier attempt is not as it was sealed: {0}")]
     Tampered(#[from] SealedPollError),
@@ -145,6 +151,7 @@ impl PollOperator {
         let shards = shards.map_err(vote_domain::FiguresError::from)?;
         let revision = next.revision + figures.iter().map(ShardFigures::sequences).sum::<u64>();
         let fresh = SealedPoll::new(next.clone(), shards, abandoned, revision, now, by)?;
+        self.not_changed(poll).await?;
         let sealed = self.write_sealed(fresh).await?;
         let written = self.save(&next, poll.revision).await?;
         Ok((sealed, written))
@@ -173,16 +180,49 @@ impl PollOperator {
         written.ok_or_else(|| StoreError::corrupt(&key, "it was written and is not there"))
     }
 
+    /// Makes sure that the poll's document is the one that is sealed. Who has changed it before its fences were sealed was told
+    /// that it is done, so the result has to have it: it is not written, and the next attempt is of the poll as it is then. Who
+    /// changes it later is told of the fences.
+    async fn not_changed(&self, poll: &Poll) -> Result<(), SaveError> {
+        let there = self.get(poll.definition.id()).await?;
+        let found_revision = there.map_or(0, |there| there.revision);
+        if found_revision == poll.revision {
+            return Ok(());
+        }
+        Err(SaveError::Conflict {
+            expected_revision: poll.revision,
+            found_revision,
+        })
+    }
+
     /// Writes the sealed result if there is none; one with other figures is an error.
     async fn write_sealed(&self, fresh: SealedPoll) -> Result<SealedPoll, SealingError> {
         let written = self.put_sealed(&fresh).await?;
         proven(&written, &fresh.poll)?;
         if written.shards == fresh.shards {
-            Ok(written)
-        } else {
+            return Ok(written);
+        }
+        let changed = annulled_since(&written.poll, &fresh.poll);
+        if changed.is_empty() {
             Err(SealingError::Other(written.sha256))
+        } else {
+            Err(SealingError::AnnulledSince(changed))
         }
     }
+}
+
+/// What was annulled and taken back since the poll was `sealed`, as it is said.
+fn annulled_since(sealed: &Poll, poll: &Poll) -> Vec<String> {
+    let of = |poll: &Poll| -> BTreeSet<u32> {
+        let standing = poll.standing_annulments();
+        standing.map(|annulment| annulment.number).collect()
+    };
+    let (before, now) = (of(sealed), of(poll));
+    let made = now.difference(&before);
+    let made = made.map(|number| format!("annulment {number} was made"));
+    let taken = before.difference(&now);
+    let taken = taken.map(|number| format!("annulment {number} was taken back"));
+    made.chain(taken).collect()
 }
 
 /// Whether the fences are on replicas, as far as anybody may ask.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
 use vote_store::{Backup, BackupError};
 
 use crate::backup::{taken, voted};
@@ -111,4 +114,32 @@ async fn an_edited_backup_is_refused_even_with_its_digest_made_anew() {
         assert!(error.to_string().contains("cut off"), "{cut}: {error}");
     }
     assert_eq!(Backup::parse(b" \n"), Err(BackupError::Empty));
+}
+
+#[tokio::test]
+async fn a_backup_of_which_any_byte_was_changed_is_refused_or_the_same() {
+    let show = voted(2).await;
+    let backup = taken(&show).await;
+    let json = backup.to_json().expect("JSON").into_bytes();
+    let changes = (any::<Index>(), any::<u8>());
+    let checked = TestRunner::default().run(&changes, |(place, byte)| {
+        let mut bytes = json.clone();
+        let place = place.index(bytes.len());
+        bytes[place] = byte;
+        if let Ok(read) = Backup::parse(&bytes) {
+            prop_assert_eq!(&read, &backup, "byte {}", place);
+        }
+        // It ends with a line feed.
+        let cut = Backup::parse(&json[..place.min(json.len() - 2)]);
+        prop_assert!(cut.is_err(), "the first {} bytes", place);
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_no_backup(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(Backup::parse(&bytes).is_err());
+    }
 }

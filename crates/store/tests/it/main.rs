@@ -2,11 +2,13 @@
 #![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
 
 mod acl;
+mod annulling;
 mod backup;
 mod backup_checks;
 mod backup_replays;
 mod clocks;
 mod commit;
+mod decisions;
 mod deleting;
 mod durability;
 mod ended_writers;

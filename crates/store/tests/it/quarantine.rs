@@ -22,7 +22,7 @@ use crate::support::{
 use QuarantineDecision::{Annul, Release};
 use QuarantineReason::{DenyList, FastProof, TokenAge};
 
-fn suspect(vote: VoteToCast, reason: QuarantineReason) -> VoteToCast {
+pub(crate) fn suspect(vote: VoteToCast, reason: QuarantineReason) -> VoteToCast {
     VoteToCast {
         quarantine: Some(reason),
         ..vote
@@ -30,7 +30,7 @@ fn suspect(vote: VoteToCast, reason: QuarantineReason) -> VoteToCast {
 }
 
 /// The same, so many minutes later.
-fn later(vote: VoteToCast, minutes: i64) -> VoteToCast {
+pub(crate) fn later(vote: VoteToCast, minutes: i64) -> VoteToCast {
     VoteToCast {
         received_at_ms: vote.received_at_ms + minutes * 60_000,
         ..vote
@@ -38,7 +38,7 @@ fn later(vote: VoteToCast, minutes: i64) -> VoteToCast {
 }
 
 /// What is set aside, by `<fate>/<reason>`.
-fn aside(figures: &[ShardFigures]) -> BTreeMap<String, u128> {
+pub(crate) fn aside(figures: &[ShardFigures]) -> BTreeMap<String, u128> {
     let mut sums = BTreeMap::new();
     for shard in figures {
         for (fate, reason, votes) in shard.quarantine.rows() {
@@ -48,29 +48,29 @@ fn aside(figures: &[ShardFigures]) -> BTreeMap<String, u128> {
     sums
 }
 
-fn sums(pairs: &[(&str, u128)]) -> BTreeMap<String, u128> {
+pub(crate) fn sums(pairs: &[(&str, u128)]) -> BTreeMap<String, u128> {
     pairs
         .iter()
         .map(|(name, votes)| ((*name).to_owned(), *votes))
         .collect()
 }
 
-async fn figures(show: &Show) -> Vec<ShardFigures> {
+pub(crate) async fn figures(show: &Show) -> Vec<ShardFigures> {
     let figures = show.operator.figures(&show.poll().await).await;
     figures.expect("figures")
 }
 
-async fn set_aside(show: &Show) -> BTreeMap<String, u128> {
+pub(crate) async fn set_aside(show: &Show) -> BTreeMap<String, u128> {
     aside(&figures(show).await)
 }
 
-async fn passes(show: &Show) {
+pub(crate) async fn passes(show: &Show) {
     let audit = show.audit().await;
     assert!(audit.passed, "{:?}", audit.differences);
     assert!(show.counts_its_batches().await);
 }
 
-fn of(reasons: &[QuarantineReason]) -> QuarantineSelection {
+pub(crate) fn of(reasons: &[QuarantineReason]) -> QuarantineSelection {
     QuarantineSelection {
         reasons: reasons.iter().copied().collect(),
         ..QuarantineSelection::default()
@@ -78,7 +78,7 @@ fn of(reasons: &[QuarantineReason]) -> QuarantineSelection {
 }
 
 /// As `votectl quarantine` does, of a poll and figures that were read before.
-async fn decide_of(
+pub(crate) async fn decide_of(
     operator: &PollOperator,
     poll: &Poll,
     figures: &[ShardFigures],
@@ -94,7 +94,11 @@ async fn decide_of(
     decided.map(|(votes, _)| votes)
 }
 
-async fn decide(show: &Show, decision: QuarantineDecision, selection: &QuarantineSelection) -> u64 {
+pub(crate) async fn decide(
+    show: &Show,
+    decision: QuarantineDecision,
+    selection: &QuarantineSelection,
+) -> u64 {
     let (poll, figures) = (show.poll().await, figures(show).await);
     decide_of(&show.operator, &poll, &figures, decision, selection)
         .await
@@ -263,8 +267,12 @@ async fn a_suspect_vote_that_is_late_is_late() {
 }
 
 /// A poll with votes of three minutes and two reasons, on two shards.
-async fn with_quarantine() -> Show {
-    let show = Show::open_on(RedisServer::start().await, 2).await;
+pub(crate) async fn with_quarantine() -> Show {
+    with_quarantine_on(RedisServer::start().await).await
+}
+
+pub(crate) async fn with_quarantine_on(redis: RedisServer) -> Show {
+    let show = Show::open_on(redis, 2).await;
     let voting = show.voting().await;
     let outcomes = join_all((0..120).map(|n| {
         let vote = later(keyed(ANA, &format!("k{n}")), n % 3);

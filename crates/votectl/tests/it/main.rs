@@ -29,5 +29,6 @@ mod sealing;
 mod slot_moves;
 mod smoke;
 mod support;
+mod two_operators;
 mod withdrawal;
 mod written;

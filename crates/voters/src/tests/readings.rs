@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Service, claims, clock, config, key, until};
@@ -25,6 +25,8 @@ enum Answer {
     Raw(Vec<u8>),
     /// Nothing, for ever.
     Silence,
+    /// A head, and then a byte at a time, for ever.
+    Drip,
 }
 
 /// A place of keys.
@@ -33,6 +35,15 @@ struct Place {
     answer: Arc<Mutex<Answer>>,
     readings: Arc<AtomicUsize>,
     _cancel: DropGuard,
+}
+
+async fn drip(mut stream: TcpStream) {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+    let mut sent = stream.write_all(head).await;
+    while sent.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        sent = stream.write_all(b" ").await;
+    }
 }
 
 impl Place {
@@ -51,6 +62,7 @@ impl Place {
                     let _read = stream.read(&mut request).await;
                     let bytes = match answer {
                         Answer::Silence => return std::future::pending().await,
+                        Answer::Drip => return drip(stream).await,
                         Answer::Raw(bytes) => bytes,
                         Answer::Keys(text) => format!(
                             "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}",
@@ -109,8 +121,10 @@ async fn keys_are_read_from_an_address_in_bounded_size_and_time() {
     let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(10 * 1024 * 1024));
     *place.answer.lock() = Answer::Raw(endless.into_bytes());
     assert!(place.fetched().await.is_err());
-    *place.answer.lock() = Answer::Silence;
-    assert!(matches!(place.fetched().await, Err(FetchError::Late)));
+    for slow in [Answer::Silence, Answer::Drip] {
+        *place.answer.lock() = slow;
+        assert!(matches!(place.fetched().await, Err(FetchError::Late)));
+    }
     for (answer, status) in [
         ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", 404),
         (

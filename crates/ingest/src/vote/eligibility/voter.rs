@@ -111,6 +111,8 @@ fn refused(refused: Refused) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -132,6 +134,23 @@ mod tests {
         ] {
             let refused = token(sent).expect_err("no token");
             assert_eq!(refused.code(), code, "{sent:?}");
+        }
+    }
+
+    proptest! {
+        /// A token is a part of what was sent, behind that word, and not empty.
+        #[test]
+        fn any_text_has_a_token_or_none(text in prop_oneof!["[ -~\t]{0,80}", "[ \t]{0,2}(bearer|Bearer|BEARER|bear)[ \t]{0,3}[!-~]{0,20}[ \t]{0,2}"]) {
+            if let Ok(found) = token(SentHeader::Once(&text)) {
+                prop_assert!(text.trim().get(..7).is_some_and(|word| word.eq_ignore_ascii_case("bearer ")));
+                prop_assert!(!found.is_empty() && found == found.trim() && text.contains(found));
+            }
+        }
+
+        #[test]
+        fn a_token_is_read_as_it_was(sent in "[!-~]{1,100}") {
+            let text = format!("Bearer {sent}");
+            prop_assert_eq!(token(SentHeader::Once(&text)).ok(), Some(sent.as_str()));
         }
     }
 }

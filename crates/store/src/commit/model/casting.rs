@@ -17,15 +17,24 @@ impl System<'_> {
             cast.ballot,
             Ballot::Voter { .. } | Ballot::KeyedVoter { .. }
         ));
-        let first_of_key = |votes: &[Vote], wanted: u8| {
-            let keyed =
-                |vote: &&Vote| matches!(vote.ballot, Ballot::Keyed { key, .. } if key == wanted);
-            votes.iter().find(keyed).map(|vote| vote.pair)
+        let first_like = |is_like: &dyn Fn(Ballot) -> bool| {
+            let mut votes = self.votes.iter();
+            let first = votes.find(|vote| is_like(vote.ballot));
+            first.map(|vote| (vote.pair, vote.ballot))
         };
         let repeated = match cast.ballot {
-            Ballot::Keyed { key, repeats: true } => first_of_key(&self.votes, key),
+            Ballot::Keyed { key, repeats: true } => {
+                first_like(&|one| matches!(one, Ballot::Keyed { key: other, .. } if other == key))
+            }
+            Ballot::KeyedVoter {
+                key, repeats: true, ..
+            } => first_like(
+                &|one| matches!(one, Ballot::KeyedVoter { key: other, .. } if other == key),
+            ),
             _ => None,
         };
+        let ballot = repeated.map_or(cast.ballot, |(_, first)| first);
+        let repeated = repeated.map(|(pair, _)| pair);
         let crowd = (cast.ballot == Ballot::Crowd).then_some(CROWD);
         let pair = repeated.or(crowd).unwrap_or_else(|| {
             let candidate = self.candidates[voters];
@@ -44,11 +53,16 @@ impl System<'_> {
             }
             _ => None,
         };
-        let voter = match cast.ballot {
+        let voter = match ballot {
             Ballot::Voter { voter } | Ballot::KeyedVoter { voter, .. } => {
                 Some(VoterDigest::new(&[7; 32], poll, &format!("voter-{voter}")))
             }
             _ => None,
+        };
+        // Of repeats that are suspect, too, all for one reason.
+        let reason = match pair.1 % 2 {
+            0 => QuarantineReason::DenyList,
+            _ => QuarantineReason::FastProof,
         };
         let ticket = Ticket::new();
         let process = self.current[writer];
@@ -59,7 +73,7 @@ impl System<'_> {
             key,
             voter,
             is_withdrawn: cast.is_withdrawn,
-            quarantine: cast.is_suspect.then_some(QuarantineReason::DenyList),
+            quarantine: cast.is_suspect.then_some(reason),
             span: None,
         };
         let pending = Pending::new(vote, Arc::clone(&ticket));
@@ -69,7 +83,7 @@ impl System<'_> {
             .push(pending)
             .expect("room in the queue");
         self.votes.push(Vote {
-            ballot: cast.ballot,
+            ballot,
             at: cast.at,
             is_withdrawn: cast.is_withdrawn,
             is_suspect: cast.is_suspect,

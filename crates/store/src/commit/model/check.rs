@@ -1,10 +1,12 @@
 //! What must be true, after each step and at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vote_domain::Refusal;
 
-use super::harness::{BOUNDARY_MS, Figures};
+use super::decided::Fates;
+use super::figures::Figures;
+use super::harness::BOUNDARY_MS;
 use super::process::Process;
 use super::steps::{Ballot, CROWD, HALF_OPEN_MS, VOTES_PER_VOTER};
 use super::system::{System, Vote};
@@ -18,6 +20,7 @@ const JOINED: usize = 32;
 pub(super) struct Check {
     /// The figures with which the poll was sealed.
     sealed: Option<Figures>,
+    fates: Fates,
 }
 
 impl Check {
@@ -30,6 +33,7 @@ impl Check {
             the_crowd_is_counted(system, &figures, is_suspect);
         }
         what_is_suspect_is_set_aside(system, &figures);
+        self.fates.after_step(&figures, system.crashes);
         limits_hold(system, &tally);
         minutes_are_right(system, &figures);
         for vote in &system.votes {
@@ -48,6 +52,9 @@ impl Check {
         let figures = system.harness.figures();
         for vote in &system.votes {
             assert!(vote.outcome.is_some(), "nobody was told: {}", shown(vote));
+        }
+        if !system.phase.is_over() {
+            assert_eq!(figures.undecided(), 0, "all was released");
         }
         assert_eq!(system.unexpected(), 0, "votes that nobody was told of");
         for (index, process) in system.processes.iter().enumerate() {
@@ -75,11 +82,16 @@ fn sums_agree(figures: &Figures) {
         *by_minute.entry(pair.clone()).or_default() += votes;
     }
     assert_eq!(figures.tally, by_minute, "tally and minutes differ");
-    let (aside, in_minutes) = (&figures.aside, &figures.aside_in_minutes);
-    assert_eq!(aside, in_minutes, "quarantine and its minutes differ");
+    let mut in_minutes: BTreeMap<String, u64> = BTreeMap::new();
+    for (field, votes) in figures.held.quarantine_minutes.values().flatten() {
+        *in_minutes.entry(field.clone()).or_default() += votes;
+    }
+    let aside = &figures.held.quarantine;
+    assert_eq!(*aside, in_minutes, "quarantine and its minutes differ");
     assert_eq!(
         figures.tally.values().sum::<u64>(),
         figures
+            .held
             .ledger
             .iter()
             .filter(|(field, _)| field.ends_with("/votes"))
@@ -87,18 +99,18 @@ fn sums_agree(figures: &Figures) {
             .sum::<u64>(),
         "tally and ledger differ"
     );
-    let [sums, ended] = &figures.ended_sums;
+    let [sums, ended] = &figures.held.ended_sums;
     assert_eq!(sums, ended, "the sums of ended writers are not theirs");
-    let sequences = figures.ledger.iter();
+    let sequences = figures.held.ledger.iter();
     let sequences: BTreeMap<&str, u64> = sequences
         .filter_map(|(field, last)| Some((field.strip_suffix("/sequence")?, *last)))
         .collect();
     let batches: u64 = sequences.values().sum();
     assert_eq!(
-        figures.batches, batches,
+        figures.held.batches, batches,
         "the number of batches is not that of the ledger"
     );
-    let has_joined = |writer: &&str| figures.joined.contains(*writer);
+    let has_joined = |writer: &&str| figures.held.joined.contains(*writer);
     assert!(
         sequences.len() > JOINED || sequences.keys().all(has_joined),
         "a writer is not among those that came last"
@@ -144,9 +156,9 @@ fn the_crowd_is_counted(system: &System<'_>, figures: &Figures, is_suspect: bool
     let (least, most) = (kept.count() as u64, possible.count() as u64);
     let name = format!("open/c{}", CROWD.1);
     let votes = if is_suspect {
-        &figures.aside
+        figures.suspect.clone()
     } else {
-        &figures.counted
+        figures.never_suspect()
     };
     let counted = votes.get(&name).copied().unwrap_or(0);
     assert!(
@@ -155,9 +167,20 @@ fn the_crowd_is_counted(system: &System<'_>, figures: &Figures, is_suspect: bool
     );
 }
 
-/// Only what is suspect is set aside, and only what is not counts. Of repeats, one that was recorded has decided.
+/// Only what is suspect is set aside, and only what is not counts before it is released. Of repeats, one that was recorded has
+/// decided. No vote has two fates.
 fn what_is_suspect_is_set_aside(system: &System<'_>, figures: &Figures) {
-    for (votes, is_suspect) in [(&figures.counted, false), (&figures.aside, true)] {
+    let crowd = format!("open/c{}", CROWD.1);
+    for (pair, votes) in &figures.suspect {
+        assert!(
+            *votes == 1 || *pair == crowd,
+            "{pair} was set aside {votes} times"
+        );
+    }
+    for (votes, is_suspect) in [
+        (figures.never_suspect(), false),
+        (figures.suspect.clone(), true),
+    ] {
         for pair in votes.keys() {
             let may_be = |vote: &Vote| field(vote) == *pair && vote.is_suspect == is_suspect;
             assert!(
@@ -169,13 +192,16 @@ fn what_is_suspect_is_set_aside(system: &System<'_>, figures: &Figures) {
 }
 
 fn limits_hold(system: &System<'_>, tally: &impl Fn(&Vote) -> u64) {
-    let mut by_voter: BTreeMap<u8, u64> = BTreeMap::new();
+    // Repeats are one vote.
+    let mut by_voter: BTreeMap<u8, BTreeMap<(u8, u8), u64>> = BTreeMap::new();
     for vote in &system.votes {
         if let Some(voter) = voter_of(vote) {
-            *by_voter.entry(voter).or_default() += tally(vote);
+            let pairs = by_voter.entry(voter).or_default();
+            pairs.insert(vote.pair, tally(vote));
         }
     }
-    for (voter, votes) in by_voter {
+    for (voter, pairs) in by_voter {
+        let votes: u64 = pairs.values().sum();
         assert!(
             votes <= u64::from(VOTES_PER_VOTER),
             "the voter {voter} has {votes} votes"
@@ -236,9 +262,18 @@ fn outcome_is_true(system: &System<'_>, vote: &Vote, tally: &impl Fn(&Vote) -> u
             why()
         ),
         Outcome::LimitReached => {
-            let used = others().filter(|other| voter_of(other) == voter_of(vote));
+            // A repeat, a late vote or one that was refused uses none.
+            let may_count = |other: &&Vote| {
+                matches!(
+                    other.outcome,
+                    None | Some(Outcome::Accepted(_) | Outcome::Unknown)
+                )
+            };
+            let by_voter = others().filter(|other| voter_of(other) == voter_of(vote));
+            let used: BTreeSet<(u8, u8)> =
+                by_voter.filter(may_count).map(|vote| vote.pair).collect();
             assert!(
-                voter_of(vote).is_some() && used.count() >= VOTES_PER_VOTER as usize,
+                voter_of(vote).is_some() && used.len() >= VOTES_PER_VOTER as usize,
                 "{}",
                 why()
             );
@@ -282,7 +317,10 @@ fn receipt_is_true(
     if vote.crashes < system.crashes {
         return;
     }
-    let last = figures.ledger.get(&format!("{}/sequence", place.writer));
+    let last = figures
+        .held
+        .ledger
+        .get(&format!("{}/sequence", place.writer));
     assert!(
         last.is_some_and(|last| *last >= place.sequence),
         "the ledger, at {last:?}, does not prove {}",
@@ -381,12 +419,12 @@ fn lost_votes_are_noted(system: &System<'_>, process: &Process, figures: &Figure
     let writers = process.writers.lock();
     let noted = writers
         .iter()
-        .filter_map(|writer| figures.lost.get(&writer.to_string()));
+        .filter_map(|writer| figures.held.lost.get(&writer.to_string()));
     assert_eq!(
         noted.sum::<u64>(),
         system.lost(process),
         "of {writers:?} were counted as lost, {:?} are noted",
-        figures.lost
+        figures.held.lost
     );
 }
 

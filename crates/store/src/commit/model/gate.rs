@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use redis::{ConnectionLike, Value};
+use redis::{Cmd, ConnectionLike, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -60,6 +60,16 @@ impl Held {
 }
 
 impl Request {
+    /// What an operator sends.
+    pub(super) fn of(command: &Cmd) -> Self {
+        let bytes = command.get_packed_command();
+        Self {
+            words: words(&bytes),
+            bytes,
+            commands: 1,
+        }
+    }
+
     fn is(&self, command: &str) -> bool {
         self.words
             .first()

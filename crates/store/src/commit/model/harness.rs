@@ -15,45 +15,18 @@ use crate::commit::config::LaneConfig;
 use crate::commit::metrics::{LaneMetrics, WriterMetrics};
 use crate::fields;
 use crate::keys::ShardKeys;
-use crate::script::{COMMIT, COMMIT_ENTRY, FENCE};
+use crate::script::{COMMIT, COMMIT_ENTRY, DECIDE_QUARANTINE, FENCE};
 
 /// The boundary that schedules are laid around: of a minute, an hour and an idempotency window.
 pub(super) const BOUNDARY_MS: i64 = 1_763_949_600_000;
 const MINUTE_MS: i64 = 60_000;
 /// The minutes that have votes: schedules keep within half a minute of the boundary.
-const MINUTES: std::ops::Range<i64> = BOUNDARY_MS / MINUTE_MS - 2..BOUNDARY_MS / MINUTE_MS + 2;
+pub(super) const MINUTES: std::ops::Range<i64> =
+    BOUNDARY_MS / MINUTE_MS - 2..BOUNDARY_MS / MINUTE_MS + 2;
 
 /// Everything that Redis holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Snapshot(BTreeMap<String, Vec<u8>>);
-
-/// Votes by `<channel>/<candidate>`.
-pub(super) type Votes = BTreeMap<String, u64>;
-
-/// The figures of the poll.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Figures {
-    /// All that was recorded: what counts, and what is set aside.
-    pub(super) tally: Votes,
-    /// The tally alone.
-    pub(super) counted: Votes,
-    /// What is set aside alone, and the same by its minutes.
-    pub(super) aside: Votes,
-    pub(super) aside_in_minutes: Votes,
-    /// All that was recorded by minute.
-    pub(super) minutes: BTreeMap<i64, Votes>,
-    /// `<writer>/sequence` and `<writer>/votes`, also of writers that have ended.
-    pub(super) ledger: BTreeMap<String, u64>,
-    /// The ledger's sums of the writers that have ended, by field, and what they are.
-    pub(super) ended_sums: [BTreeMap<String, u64>; 2],
-    /// The marks of drained writers, by writer.
-    pub(super) drained: BTreeMap<String, String>,
-    /// The votes that were noted as lost, by the writer as which their lane began.
-    pub(super) lost: BTreeMap<String, u64>,
-    /// How many batches there were, and who came last.
-    pub(super) batches: u64,
-    pub(super) joined: String,
-}
 
 struct Entry {
     sequence: Option<u64>,
@@ -65,9 +38,11 @@ pub(super) struct Harness {
     pub(super) upstream: Upstream,
     pub(super) definition: PollDefinition,
     pub(super) metrics: Vec<LaneMetrics>,
-    keys: ShardKeys,
+    pub(super) keys: ShardKeys,
     /// The digest of a script with a mistake in it, to be run in place of `commit.lua`.
     mutant: Mutex<Option<String>>,
+    /// The same in place of `decide_quarantine.lua`.
+    deciding_mutant: Mutex<Option<String>>,
     /// Lets the clock go when it is dropped: before the runtime, which waits for its tasks.
     _freeze: std::sync::mpsc::Sender<()>,
     pub(super) runtime: Runtime,
@@ -80,7 +55,7 @@ impl Harness {
         let redis = Runtime::new().expect("a runtime").block_on(async {
             let redis = RedisServer::start().await;
             let mut connection = redis.connection().await;
-            for script in [&COMMIT, &COMMIT_ENTRY, &FENCE] {
+            for script in [&COMMIT, &COMMIT_ENTRY, &FENCE, &DECIDE_QUARANTINE] {
                 script.load(&mut connection).await.expect("loaded");
             }
             redis
@@ -114,6 +89,7 @@ impl Harness {
             definition,
             metrics,
             mutant: Mutex::default(),
+            deciding_mutant: Mutex::default(),
             runtime,
             _freeze: freeze,
             _registries: registries,
@@ -123,12 +99,33 @@ impl Harness {
 
     /// From now on batches are executed by this script.
     pub(super) fn mutate(&self, script: &str) {
-        let sha1 = redis::cmd("SCRIPT")
+        *self.mutant.lock() = Some(self.load(script));
+    }
+
+    /// From now on it is decided by this script.
+    pub(super) fn mutate_deciding(&self, script: &str) {
+        *self.deciding_mutant.lock() = Some(self.load(script));
+    }
+
+    fn load(&self, script: &str) -> String {
+        redis::cmd("SCRIPT")
             .arg("LOAD")
             .arg(script)
             .query(&mut *self.upstream.lock())
-            .expect("a script");
-        *self.mutant.lock() = Some(sha1);
+            .expect("a script")
+    }
+
+    /// Executes a call that decides of votes that were set aside, and gives what it says.
+    pub(super) fn decide(&self, request: &Request) -> String {
+        let mutant = self.deciding_mutant.lock().clone();
+        let reply = match mutant {
+            Some(sha1) => request.with_script(&sha1).execute(&self.upstream),
+            None => request.execute(&self.upstream),
+        };
+        let reply = String::from_utf8(reply).expect("text");
+        let said = reply.lines().nth(1);
+        said.unwrap_or_else(|| panic!("it answers {reply:?}"))
+            .to_owned()
     }
 
     /// Executes a request of a writer, and checks the kind of the reply to a batch.
@@ -267,107 +264,15 @@ impl Harness {
         assert_eq!(answer, "ok");
     }
 
+    /// What the fence says.
+    pub(super) fn state(&self) -> String {
+        let mut upstream = self.upstream.lock();
+        let state = redis::Cmd::hget(self.keys.state(), "state");
+        state.query(&mut *upstream).expect("a fence")
+    }
+
     pub(super) fn last_sequence(&self, writer: &str) -> u64 {
         self.entry(writer).sequence.unwrap_or(0)
-    }
-
-    pub(super) fn figures(&self) -> Figures {
-        let mut pipeline = redis::pipe();
-        for minute in MINUTES {
-            pipeline.cmd("HGETALL").arg(self.keys.minutes(minute));
-        }
-        for minute in MINUTES {
-            pipeline
-                .cmd("HGETALL")
-                .arg(self.keys.quarantine_minute(minute));
-        }
-        let mut upstream = self.upstream.lock();
-        let mut minutes: Vec<Votes> = pipeline.query(&mut *upstream).expect("minutes");
-        let aside_minutes = minutes.split_off(minutes.len() / 2);
-        let mut pipeline = redis::pipe();
-        let sums = [self.keys.tally(), self.keys.quarantine()];
-        for key in
-            sums.into_iter()
-                .chain([self.keys.writers(), self.keys.ended(), self.keys.state()])
-        {
-            pipeline.cmd("HGETALL").arg(key);
-        }
-        type Texts = BTreeMap<String, String>;
-        let (counted, aside, writers, ended, state): (Votes, Votes, Texts, Texts, Texts) =
-            pipeline.query(&mut *upstream).expect("figures");
-        let batches = state.get("batches").map(|count| count.parse());
-        // Both together are what was recorded.
-        let aside = set_aside(aside);
-        let mut tally = counted.clone();
-        add(&mut tally, &aside);
-        let mut aside_in_minutes = Votes::new();
-        for (minute, aside) in minutes.iter_mut().zip(aside_minutes) {
-            let aside = set_aside(aside);
-            add(&mut aside_in_minutes, &aside);
-            add(minute, &aside);
-        }
-        drop(upstream);
-        let (mut ledger, mut drained) = (BTreeMap::new(), BTreeMap::new());
-        let (mut lost, mut sums) = (BTreeMap::new(), BTreeMap::new());
-        let mut ended_sums = BTreeMap::new();
-        for (writer, value) in ended {
-            let (sequence, votes) = fields::parse_ended(&value).expect("an entry");
-            for (field, value) in [("writers", 1), ("batches", sequence), ("votes", votes)] {
-                *ended_sums.entry(format!("ended/{field}")).or_default() += value;
-            }
-            ledger.insert(format!("{writer}/sequence"), sequence);
-            ledger.insert(format!("{writer}/votes"), votes);
-            drained.insert(writer, "ended".to_owned());
-        }
-        for (field, value) in writers {
-            match field.split_once('/') {
-                Some(("ended", _)) => {
-                    sums.insert(field, value.parse().expect("a figure"));
-                }
-                Some((writer, "drained")) => {
-                    drained.insert(writer.to_owned(), value);
-                }
-                Some((writer, "lost")) => {
-                    lost.insert(writer.to_owned(), value.parse().expect("a figure"));
-                }
-                _ => {
-                    let value = value.parse().expect("a figure");
-                    let before = ledger.insert(field, value);
-                    assert_eq!(before, None, "a writer has ended, and is there");
-                }
-            }
-        }
-        Figures {
-            tally,
-            counted,
-            aside,
-            aside_in_minutes,
-            minutes: MINUTES.zip(minutes).collect(),
-            ledger,
-            ended_sums: [sums, ended_sums],
-            drained,
-            lost,
-            batches: batches.map_or(0, |batches| batches.expect("a number")),
-            joined: state.get("joined").cloned().unwrap_or_default(),
-        }
-    }
-}
-
-/// The votes that are set aside, by channel and candidate.
-fn set_aside(votes: Votes) -> Votes {
-    let of = |field: String| {
-        let pair = field.strip_prefix("undecided/deny_list/");
-        pair.expect("a field of the quarantine").to_owned()
-    };
-    votes
-        .into_iter()
-        .map(|(field, votes)| (of(field), votes))
-        .collect()
-}
-
-fn add(sum: &mut Votes, votes: &Votes) {
-    for (pair, votes) in votes {
-        *sum.entry(pair.clone()).or_default() += votes;
     }
 }
 

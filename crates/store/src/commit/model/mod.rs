@@ -1,14 +1,19 @@
 //! The commit protocol, checked against a model: real lanes and the real scripts on a real Redis, taken
 //! through thousands of random schedules of lost requests, lost replies, late attempts, crashes, operator's
-//! changes and votes, each shrunk to its smallest form where it breaks a promise.
+//! changes and decisions, and votes, each shrunk to its smallest form where it breaks a promise.
 //!
 //! Other schedules than those of every run: `PROPTEST_RNG_SEED=7 PROPTEST_CASES=20000 cargo test -p
 //! vote-store model`.
 
 mod casting;
 mod check;
+mod decided;
+mod deciding;
+mod deciding_mutants;
+mod figures;
 mod gate;
 mod harness;
+mod late;
 mod life;
 mod mutants;
 mod process;
@@ -21,6 +26,7 @@ use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine as _;
 
 use self::check::Check;
+use self::deciding_mutants::DECIDING_MUTANTS;
 use self::harness::Harness;
 use self::mutants::{MUTANTS, Mutant};
 use self::steps::{Protocol, Reference, Step};
@@ -29,6 +35,9 @@ use self::system::System;
 /// Schedules of a run, and the steps of the longest.
 const SCHEDULES: u32 = 2_000;
 const STEPS: usize = 40;
+
+const COMMIT: &str = include_str!("../../lua/commit.lua");
+const DECIDE: &str = include_str!("../../lua/decide_quarantine.lua");
 
 /// Every run takes the same schedules, so that a change is judged by itself and not by its luck.
 const SEED: u64 = 1;
@@ -72,25 +81,29 @@ fn the_commit_protocol_keeps_its_promises() {
 /// could be made. In two halves, which run side by side.
 #[test]
 fn the_model_finds_mistakes_in_the_script() {
-    find_all(&MUTANTS[..MUTANTS.len() / 2]);
+    find_all(&MUTANTS[..MUTANTS.len() / 2], COMMIT, Harness::mutate);
 }
 
 #[test]
 fn the_model_finds_the_other_mistakes_in_the_script() {
-    find_all(&MUTANTS[MUTANTS.len() / 2..]);
+    find_all(&MUTANTS[MUTANTS.len() / 2..], COMMIT, Harness::mutate);
 }
 
-fn find_all(mutants: &[Mutant]) {
-    let script = include_str!("../../lua/commit.lua");
+#[test]
+fn the_model_finds_mistakes_in_the_deciding_script() {
+    find_all(DECIDING_MUTANTS, DECIDE, Harness::mutate_deciding);
+}
+
+fn find_all(mutants: &[Mutant], script: &str, mutate: fn(&Harness, &str)) {
     let harness = Harness::start();
     let mut survivors = Vec::new();
     for (mistake, right, wrong) in mutants {
         assert_eq!(
             script.matches(right).count(),
             1,
-            "commit.lua has changed: where would it be that {mistake}?"
+            "the script has changed: where would it be that {mistake}?"
         );
-        harness.mutate(&script.replace(right, wrong));
+        mutate(&harness, &script.replace(right, wrong));
         let config = Config {
             // It ends with the first that finds the mistake; some need a rare one.
             cases: 2 * SCHEDULES,

@@ -297,4 +297,49 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "local counted = pair_count - aside_count",
         "local counted = aside_count > 0 and 0 or pair_count",
     ),
+    (
+        "all voters of a batch are counted in the bucket of the first",
+        "KEYS[FIRST_BUCKET + high * 256 + low]",
+        "KEYS[FIRST_BUCKET]",
+    ),
+    (
+        "of a voter's votes in one batch each is the first",
+        "local used = place and spent[place] or (",
+        "local used = (",
+    ),
+    (
+        "a repeat uses a vote of its voter",
+        "if outcome_by_limit and outcome == 'a' then outcome = outcome_by_limit(i, sub(record, 3, 4)) end",
+        "local limited = outcome_by_limit and outcome_by_limit(i, sub(record, 3, 4))
+      if outcome == 'a' then outcome = limited or outcome end",
+    ),
+    (
+        "what is replayed has no limit",
+        "  if kind == 'A' then
+    for i = 1, pair_count do",
+        "  if kind == 'A' and mode ~= 'replay' then
+    for i = 1, pair_count do",
+    ),
+    (
+        "keys and proofs of what is replayed are not looked up",
+        "found[i - before], letter",
+        "mode ~= 'replay' and found[i - before] or nil, letter",
+    ),
+    (
+        "keys and proofs of what is replayed are not recorded",
+        "        if #record == RECORD then",
+        "        if #record == RECORD and mode ~= 'replay' then",
+    ),
+    (
+        "what is set aside uses no vote of its voter",
+        "local limit = limits[code]
+      if not limit then return 'a' end",
+        "local limit = limits[code]
+      if not limit or aside_count > 0 then return 'a' end",
+    ),
+    (
+        "what was set aside counts where it is replayed",
+        "if aside ~= '' then",
+        "if aside ~= '' and mode ~= 'replay' then",
+    ),
 ];

@@ -22,9 +22,12 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
+use vote_domain::QuarantineDecision;
 
 /// Writers at work at the same time.
 pub(super) const WRITERS: usize = 2;
+/// Operators that decide of what is set aside at the same time.
+pub(super) const OPERATORS: usize = 2;
 /// The poll opens and closes so long before and after the boundary of a minute, of an hour and of
 /// an idempotency window: milliseconds. All votes come within half a window of it.
 pub(super) const HALF_OPEN_MS: i64 = 25_000;
@@ -34,7 +37,8 @@ pub(super) const VOTES_PER_VOTER: u32 = 2;
 /// Channel and candidate of [`Ballot::Crowd`].
 pub(super) const CROWD: (u8, u8) = (0, 63);
 
-/// What a vote carries.
+/// What a vote carries. A proof of work is a key: a vote that has a proof and no key is known by its challenge, and one with both by
+/// the key that the challenge was made for. Another vote with a used proof is one with its key that repeats nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ballot {
     Plain,
@@ -48,10 +52,19 @@ pub(super) enum Ballot {
     Voter {
         voter: u8,
     },
+    /// Both, and whether it repeats the first such vote: then it is the same voter's.
     KeyedVoter {
         key: u8,
         voter: u8,
+        repeats: bool,
     },
+}
+
+/// Which of what is set aside an operator means: that of one reason, or all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suspects {
+    One(u8),
+    All,
 }
 
 /// A vote: what it carries and when it was received, by the clock of its writer, in milliseconds
@@ -139,13 +152,25 @@ pub(super) enum Step {
     Publish {
         writer: usize,
     },
+    /// An operator begins to decide of what is undecided now: in one call, or in one for each minute.
+    Decide {
+        operator: usize,
+        decision: QuarantineDecision,
+        suspects: Suspects,
+        at_once: bool,
+    },
+    /// The next call of what an operator has begun meets its fate.
+    Call {
+        operator: usize,
+        fate: Fate,
+    },
     Pause,
     Resume,
     /// Votes that were received at this time or later are late.
     Close {
         at: i64,
     },
-    /// The operator seals, if nobody is waited for but writers that are gone.
+    /// The operator seals, if nobody is waited for but writers that are gone. What is undecided is decided of before.
     Seal,
     Void,
 }
@@ -224,7 +249,8 @@ fn cast() -> impl Strategy<Value = Cast> {
         1 => Just(Ballot::Crowd),
         4 => (0..4_u8, prop::bool::weighted(0.7)).prop_map(|(key, repeats)| Ballot::Keyed { key, repeats }),
         3 => (0..2_u8).prop_map(|voter| Ballot::Voter { voter }),
-        1 => (0..4_u8, 0..2_u8).prop_map(|(key, voter)| Ballot::KeyedVoter { key, voter }),
+        2 => (0..4_u8, 0..2_u8, prop::bool::weighted(0.5))
+            .prop_map(|(key, voter, repeats)| Ballot::KeyedVoter { key, voter, repeats }),
     ];
     (ballot, moment(), prop::bool::weighted(0.15)).prop_map(|(ballot, at, withdrawn)| Cast {
         ballot,
@@ -243,6 +269,22 @@ fn fate() -> impl Strategy<Value = Fate> {
         3 => Just(Fate::Delayed),
         1 => Just(Fate::Error),
     ]
+}
+
+fn deciding() -> impl Strategy<Value = Step> {
+    let decision = prop_oneof![
+        Just(QuarantineDecision::Release),
+        Just(QuarantineDecision::Annul)
+    ];
+    let suspects = prop_oneof![1 => Just(Suspects::All), 1 => (0..2_u8).prop_map(Suspects::One)];
+    (0..OPERATORS, decision, suspects, any::<bool>()).prop_map(
+        |(operator, decision, suspects, at_once)| Step::Decide {
+            operator,
+            decision,
+            suspects,
+            at_once,
+        },
+    )
 }
 
 /// What brings back what Redis has forgotten.
@@ -318,6 +360,8 @@ impl ReferenceStateMachine for Protocol {
             3 => (0..3_u8).prop_map(|back| Step::Crash { back }),
             if state.has_left { 3 } else { 1 } => healing(state.has_left),
             2 => writer().prop_map(|writer| Step::Publish { writer }),
+            3 => deciding(),
+            4 => (0..OPERATORS, fate()).prop_map(|(operator, fate)| Step::Call { operator, fate }),
             // A closed poll is soon to be sealed.
             if state.phase == Phase::Closed { 8 } else { 2 } => operator,
         ]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use vote_domain::WriterId;
 
+use super::deciding::Deciding;
 use super::gate::Request;
 use super::harness::{BOUNDARY_MS, Harness, Snapshot};
 use super::life::Left;
@@ -57,7 +58,8 @@ pub(super) struct System<'a> {
     /// What the operator has done last: a seal may have had to wait.
     pub(super) phase: Phase,
     unexpected_before: u64,
-    attempts: Vec<Request>,
+    pub(super) attempts: Vec<Request>,
+    pub(super) deciding: Deciding,
     /// What processes have left behind.
     pub(super) left: Vec<Left>,
     snapshots: Vec<Snapshot>,
@@ -80,6 +82,7 @@ impl<'a> System<'a> {
             phase: Phase::Open,
             unexpected_before: all_unexpected(harness),
             attempts: Vec::new(),
+            deciding: Deciding::default(),
             left: Vec::new(),
             snapshots: Vec::new(),
             candidates: [0; 2],
@@ -102,12 +105,7 @@ impl<'a> System<'a> {
                 self.settle(*writer).await;
             }
             Step::Request { writer, fate } => self.request(*writer, *fate).await,
-            Step::Late { which } => {
-                if !self.attempts.is_empty() {
-                    let which = usize::from(*which) % self.attempts.len();
-                    self.late(which);
-                }
-            }
+            Step::Late { which } => self.any_late(usize::from(*which)),
             Step::Recall { writer } => {
                 let process = self.current[*writer];
                 for vote in &self.votes {
@@ -138,14 +136,23 @@ impl<'a> System<'a> {
                 self.crashes += 1;
                 // Left out: attempts that outlive the server, see `steps.rs`.
                 self.attempts.clear();
+                self.deciding.late.clear();
             }
             Step::Heal => self.heal().await,
             Step::Publish { writer } => self.publish(*writer, reference),
             Step::Seal => {
                 if !self.phase.is_over() && self.is_waited_for().is_empty() {
+                    self.release_all();
                     self.fence(Phase::Sealed, reference.closes_at);
                 }
             }
+            Step::Decide {
+                operator,
+                decision,
+                suspects,
+                at_once,
+            } => self.decide(*operator, *decision, *suspects, *at_once),
+            Step::Call { operator, fate } => self.call(*operator, *fate),
             Step::Pause | Step::Resume | Step::Close { .. } | Step::Void => {
                 self.fence(reference.phase, reference.closes_at);
             }
@@ -181,15 +188,17 @@ impl<'a> System<'a> {
                 },
             );
         }
-        while !self.attempts.is_empty() {
-            self.late(0);
+        while self.late_ones() > 0 {
+            self.any_late(0);
         }
         self.heal().await;
-        let before = self.harness.figures().tally;
+        self.release_all();
+        let before = self.harness.figures();
         self.replay_all().await;
+        let after = self.harness.figures();
         assert_eq!(
-            before,
-            self.harness.figures().tally,
+            (before.tally, before.held.quarantine),
+            (after.tally, after.held.quarantine),
             "a second replay has counted something"
         );
         self.note_outcomes();
@@ -320,22 +329,6 @@ impl<'a> System<'a> {
         }
     }
 
-    /// An old attempt is executed; where its sequence was used it must change nothing.
-    fn late(&mut self, which: usize) {
-        let attempt = self.attempts.swap_remove(which);
-        let before = self.harness.dump();
-        let used = self.harness.last_sequence(attempt.writer()) >= attempt.sequence();
-        self.harness.execute(&attempt);
-        // What it may mark is checked where it is executed.
-        if used && !attempt.asks() {
-            assert_eq!(
-                before,
-                self.harness.dump(),
-                "an attempt whose sequence was used has changed something"
-            );
-        }
-    }
-
     async fn heartbeat(&mut self, writer: usize) {
         self.settle(writer).await;
         let process = self.current[writer];
@@ -365,10 +358,13 @@ impl<'a> System<'a> {
         for process in alive {
             for writer in process.writers.lock().iter() {
                 let name = writer.to_string();
-                let mark = figures.drained.get(&name).map(String::as_str);
+                let mark = figures.held.drained.get(&name).map(String::as_str);
                 let closes_at = (BOUNDARY_MS + self.closed_at).to_string();
                 let drained = mark == Some("ended") || mark == Some(closes_at.as_str());
-                let known = figures.ledger.contains_key(&format!("{name}/sequence"));
+                let known = figures
+                    .held
+                    .ledger
+                    .contains_key(&format!("{name}/sequence"));
                 if !drained && (known || self.has_accepted(*writer)) {
                     waiting.push(name);
                 }
