@@ -327,7 +327,11 @@ test("what an older service leaves out is unknown, and never zero", async () => 
   series();
   const { page, close } = await open(browser, desk(), { token: TOKEN });
   const facts = await page.locator(".outcomes dl > div").evaluateAll((all) => all.map((one) => one.innerText.replace("\n", ": ")));
-  assert.deepEqual(facts, ["Aceitos e contados: 2.000", "desses, para quem saiu: desconhecido", "Recusados: depois do encerramento: desconhecido", "Aceitos e perdidos: desconhecido"]);
+  assert.deepEqual(facts, [
+    "Aceitos e contados: 2.000", "desses, anulados: desconhecido", "desses, para quem saiu: desconhecido",
+    "Separados como suspeitos, sem decisão: desconhecido", "Separados como suspeitos e anulados: desconhecido",
+    "Recusados: depois do encerramento: desconhecido", "Aceitos e perdidos: desconhecido",
+  ]);
   await says(page, ".tile.peak", "nenhum voto ainda");
   await close();
 });
@@ -377,11 +381,104 @@ test("a withdrawn candidate keeps its votes, and has no share and no rank", asyn
   await close();
 });
 
+/** What a table shows: each row's cells in one text. */
+async function tableOf(page, where) {
+  return await page.locator(`${where} table tr`).evaluateAll((rows) => rows.map((row) => Array.from(row.cells, (cell) => cell.innerText).join("|")));
+}
+
+const SET_ASIDE = [
+  { reason: "deny_list", undecided: 1200, released: 0, annulled: 30 }, { reason: "fast_proof", undecided: 34, released: 5, annulled: 0 },
+];
+
+test("votes that were set aside are shown by reason, and what decides of them comes before the seal", async () => {
+  const now = Date.now();
+  const outcomes = { recorded: 2000, annulled: 0, withdrawn: 0, late: 0, lost: 0, quarantined: 1234, quarantine_annulled: 30 };
+  const checks = { agree: true, tally: 2000, minutes: 2000, ledger: 3264, writers: 4, waiting: [] };
+  service.desk = deskOf({ poll: { state: "closed", closes_at: new Date(now - 60_000).toISOString() }, outcomes, checks, quarantine: SET_ASIDE });
+  series();
+  const { page, close } = await open(browser, desk(), { token: TOKEN });
+  await says(page, ".banner.undecided", "1.234 votos suspeitos sem decisão");
+  await says(page, ".outcomes .doubtful", "1.234");
+  assert.deepEqual(await tableOf(page, ".quarantine"), [
+    "Motivo|Sem decisão|Liberados|Anulados", "endereço na lista de recusados|1.200|0|30", "prova de trabalho rápida demais|34|5|0", "Total|1.234|5|30",
+  ]);
+  // They are in the ledger and not in the tally, as they should be.
+  assert.equal(await page.locator(".audit .bad").count(), 0);
+  await says(page, ".audit", "1.264");
+  const lines = await page.locator(".commands code").allTextContents();
+  const place = (command) => lines.findIndex((line) => line.startsWith(`votectl ${command} paredao-01`));
+  assert.ok(place("quarantine show") >= 0 && place("quarantine annul") < place("poll seal"), `${lines}`);
+  assert.equal(await page.locator(".panel.annulments").count(), 0, "nothing was annulled");
+  await accessible(page, "quarantine");
+  await picture(page, "desk-quarantine");
+  await page.locator('[data-do="lang"]').click();
+  await says(page, ".banner.undecided", "1,234 suspect votes are undecided");
+  await says(page, ".quarantine", "address on the deny-list");
+  // A reason that only a newer service knows is named as that names it.
+  service.desk = deskOf({ outcomes: { ...outcomes, quarantined: 0 }, quarantine: [{ reason: "moon_phase", undecided: 0, released: 0, annulled: 30 }] });
+  await says(page, ".quarantine", "moon_phase");
+  assert.equal(await page.locator(".banner").count(), 0);
+  await close();
+});
+
+test("annulled votes are shown beside what was recorded, with the windows, why and by whom", async () => {
+  service.desk = annulled();
+  series();
+  const { page, close } = await open(browser, desk(), { token: TOKEN });
+  await says(page, ".outcomes", "desses, anulados");
+  assert.deepEqual(await tableOf(page, ".annulments"), [
+    "Candidato|Registrados|Anulados|Valem", "Ana Clara|1.100|100|1.000", "Bia|807|7|800", "Caio|200|0|200", "Total|2.107|107|2.000",
+  ]);
+  const windows = await page.locator(".annulments li").evaluateAll((all) => all.map((one) => one.innerText.replaceAll("\n", " ")));
+  assert.deepEqual(windows, [
+    "2. de 23/11 22:10 até 23/11 22:12, canal torcida, para Bia – token velho rui, 23/11 22:20", "1. de 23/11 22:00 até 23/11 22:05 – robôs ines, 23/11 22:15",
+  ]);
+  const lines = await page.locator(".commands code").allTextContents();
+  assert.ok(lines.some((line) => line.startsWith("votectl annul paredao-01 --take-back 2 ")), `${lines}`);
+  assert.equal(await page.locator(".panel.quarantine").count(), 0, "nothing was set aside");
+  await accessible(page, "annulments");
+  await picture(page, "desk-annulments");
+  const { text } = await saved(page, "csv-standing");
+  const rows = text.slice(1).trimEnd().split("\r\n").map((line) => line.split(";"));
+  const column = (name) => rows[0].indexOf(name);
+  assert.deepEqual(rows[0].slice(-2), ["recorded", "annulled"]);
+  const shown = rows.slice(1).map((row) => ["channel", "candidate", "votes", "recorded", "annulled"].map((name) => row[column(name)]).join(" "));
+  assert.deepEqual([shown[0], shown[4], shown[6], shown[10]], [" ana 1000 1100 100", "* bia 800 807 7", "torcida ana 900 1000 100", "unico bia 500 500 0"]);
+  // Taken back: it is as if there had never been any.
+  service.desk = deskOf();
+  await page.waitForFunction(() => document.querySelector(".panel.annulments") === null);
+  assert.ok(!(await saved(page, "csv-standing")).text.includes("recorded"));
+  await close();
+});
+
+/** A desk with two annulments: all of Ana's hundred, and Bia's seven, through the first channel. */
+function annulled(members = {}) {
+  const made = deskOf({
+    annulments: [
+      { number: 2, votes: { from: "2026-11-24T01:10:00.000Z", until: "2026-11-24T01:12:00.000Z", channel: "torcida", candidate: "bia" }, reason: "token velho", at: "2026-11-24T01:20:00.000Z", by: "rui" },
+      { number: 1, votes: { from: "2026-11-24T01:00:00.000Z", until: "2026-11-24T01:05:00.000Z" }, reason: "robôs", at: "2026-11-24T01:15:00.000Z", by: "ines" },
+    ],
+    outcomes: { recorded: 2107, annulled: 107, withdrawn: 0, late: 0, lost: 0, quarantined: 0, quarantine_annulled: 0 },
+    ...members,
+  });
+  const out = [[100, 7], [0, 0]];
+  made.standing.recorded = {
+    total_votes: 2107, annulled: 107,
+    channels: made.standing.channels.map((channel, place) => ({
+      id: channel.id,
+      candidates: channel.candidates.map(({ id, votes }, index) => ({ id, votes: votes + (out[place][index] ?? 0), annulled: out[place][index] ?? 0 })),
+    })),
+  };
+  return made;
+}
+
 test("hostile names and reasons are text, on the page and in the CSV", async () => {
   const evil = '<img src=x onerror="window.hacked=1">';
   const names = [evil, "=cmd|' /C calc'!A0", 'A;"B",C'];
   service.desk = deskOf({
     poll: { title: evil, candidates: CANDIDATES.map((one, index) => ({ ...one, name: names[index], color: 'red"><b>' })) },
+    quarantine: [{ reason: evil, undecided: 1, released: 0, annulled: 0 }],
+    annulments: [{ ...annulled().annulments[0], reason: evil, by: evil }],
     journal: [{ at: new Date().toISOString(), action: evil, by: evil, detail: evil, reason: evil }],
   });
   series();
@@ -440,11 +537,21 @@ test("all of it fits one page of A4, dark or light, with ten candidates in two c
   series();
   const { page, close } = await open(browser, desk(), { token: TOKEN });
   await plotted(page, "minutes");
+  const plain = service.desk;
+  // Once more with votes that were set aside and annulled, which have panels of their own.
+  const corrected = {
+    ...plain, quarantine: ["deny_list", "fast_proof", "token_age", "client_fields", "prefix_share", "key_pattern"].map((reason) => ({ ...SET_ASIDE[0], reason })),
+    annulments: Array.from({ length: 9 }, (_, index) => ({ ...annulled().annulments[0], number: 9 - index, votes: { ...annulled().annulments[1].votes } })),
+    standing: { ...plain.standing, recorded: { total_votes: 9_999, annulled: 9, channels: plain.standing.channels.map(({ id, candidates }) => ({ id, candidates: candidates.map((one) => ({ id: one.id, votes: one.votes + 1, annulled: 1 })) })) } },
+  };
   const pages = (pdf) => (pdf.toString("latin1").match(/\/Type\s*\/Page[^s]/g) ?? []).length;
   assert.equal(pages(await page.pdf({ preferCSSPageSize: true })), 1);
   await page.locator('[data-do="theme"]').click();
   assert.equal(pages(await page.pdf({ preferCSSPageSize: true })), 1);
   await page.locator('[data-do="theme"]').click();
+  service.desk = corrected;
+  await says(page, ".annulments", "9. de");
+  assert.equal(pages(await page.pdf({ preferCSSPageSize: true })), 1, "with corrections");
   // On paper it is dark on white, whatever the screen is, and says when it was printed.
   await page.emulateMedia({ media: "print" });
   await page.evaluate(() => dispatchEvent(new Event("beforeprint")));

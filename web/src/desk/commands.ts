@@ -12,7 +12,8 @@ export interface Command {
 
 export type CommandKey =
   | "open" | "pause" | "resume" | "extend" | "reschedule" | "close" | "seal" | "void" | "release" | "hold" | "withdraw"
-  | "audit" | "journal" | "embargo" | "publish" | "exportSealed" | "backup" | "show" | "abandon";
+  | "audit" | "journal" | "embargo" | "publish" | "exportSealed" | "backup" | "show" | "abandon"
+  | "quarantineShow" | "quarantineRelease" | "quarantineAnnul" | "annul" | "takeBack";
 
 /** The commands that fit the poll's state, the most likely first. */
 export function commands(desk: Desk): Command[] {
@@ -27,6 +28,17 @@ export function commands(desk: Desk): Command[] {
   const seen = () => {
     if (poll.visibility === "embargoed") say("publish", `poll visibility ${id} public`, true);
     else say("embargo", `poll visibility ${id} embargoed`);
+  };
+  const suspect = () => {
+    if (!desk.outcomes.quarantined) return;
+    say("quarantineShow", `quarantine show ${id}`);
+    say("quarantineRelease", `quarantine release ${id} --reason REASON --why "…"`, true);
+    say("quarantineAnnul", `quarantine annul ${id} --reason REASON --why "…"`, true);
+  };
+  const annulling = () => {
+    say("annul", `annul ${id} --from HH:MM --until HH:MM --reason "…"`, true);
+    const last = desk.annulments?.[0];
+    if (last) say("takeBack", `annul ${id} --take-back ${last.number} --reason "…"`, true);
   };
   switch (poll.state) {
     case "draft":
@@ -45,13 +57,18 @@ export function commands(desk: Desk): Command[] {
       say("reschedule", `poll reschedule ${id} --until HH:MM`);
       say("close", `poll close ${id}`, true);
       say("withdraw", `poll withdraw ${id} CANDIDATE --reason "…"`, true);
+      suspect();
+      annulling();
       seen();
       say("audit", `audit ${id}`);
       break;
     case "closed":
       air();
+      // Sealing waits for it.
+      suspect();
       say("seal", `poll seal ${id}`, true);
       for (const writer of desk.checks.waiting) say("abandon", `poll seal ${id} --abandon ${writer}`, true);
+      annulling();
       say("audit", `audit ${id}`);
       seen();
       break;

@@ -32,12 +32,20 @@ export function standingCsv(desk: Desk, confirmedAt: number, lang: Lang): string
     "poll", "title", "kind", "direction", "state", "status", "release", "as_of", "confirmed_at", "channel", "weight", "candidate", "name",
     "votes", "percent", "rank", "withdrawn_at",
   ];
+  // Where votes are annulled, what was recorded stands beside what counts (`votes`): columns at the end, as in the export.
+  const { recorded } = standing;
+  if (recorded) head.push("recorded", "annulled");
   const rows: Cell[][] = [head];
+  /** Of a channel; of all of them for the rows that are of all. */
+  const sum = (channel: string, candidate: string, of: "votes" | "annulled") =>
+    (recorded?.channels ?? []).filter(({ id }) => channel === "" || channel === "*" || id === channel)
+      .flatMap(({ candidates }) => candidates.filter(({ id }) => id === candidate)).reduce((total, one) => total + one[of], 0);
   const add = (channel: string, weight: Cell, candidates: Desk["unweighted"]) => {
     for (const one of candidates) {
       rows.push([
         poll.id, poll.title, poll.kind, poll.direction, poll.state, standing.status, poll.release, standing.as_of, confirmed, channel, weight,
         one.id, one.name, one.votes, one.percent?.toFixed(2).replace(".", lang === "pt-BR" ? "," : "."), one.rank, one.withdrawn_at,
+        ...(recorded ? [sum(channel, one.id, "votes"), sum(channel, one.id, "annulled")] : []),
       ]);
     }
   };

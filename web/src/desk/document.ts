@@ -39,6 +39,8 @@ export interface Standing {
   as_of: string;
   revision?: number;
   total_votes?: number;
+  /** Absent where nothing is annulled. */
+  recorded?: { total_votes: number; annulled: number; channels: { id: string; candidates: { id: string; votes: number; annulled: number }[] }[] };
   candidates: CandidateStanding[];
   channels: { id: string; weight: number; total_votes?: number; candidates: CandidateStanding[] }[];
 }
@@ -59,7 +61,23 @@ export interface Desk {
   unweighted: CandidateStanding[];
   on_air: OnAir;
   /** An older service leaves members out: what is not there is not known. */
-  outcomes: { recorded?: number; withdrawn?: number; late?: number; lost?: number };
+  outcomes: {
+    recorded?: number;
+    annulled?: number;
+    withdrawn?: number;
+    late?: number;
+    lost?: number;
+    quarantined?: number;
+    quarantine_annulled?: number;
+  };
+  quarantine?: { reason: string; undecided: number; released: number; annulled: number }[];
+  annulments?: {
+    number: number;
+    votes: { from: string; until: string; channel?: string; candidate?: string };
+    reason: string;
+    at: string;
+    by: string;
+  }[];
   peak?: { start: string; total_votes: number };
   checks: {
     agree: boolean;

@@ -37,12 +37,15 @@ export function onAir(shown: Shown, desk: Desk): HTMLElement {
 
 export function outcomes(shown: Shown, desk: Desk): HTMLElement {
   const { words, lang } = shown;
-  const { recorded, withdrawn, late, lost } = desk.outcomes;
+  const { recorded, annulled, withdrawn, late, lost, quarantined, quarantine_annulled: aside } = desk.outcomes;
   const value = (number: number | undefined) => (number === undefined ? words.unknown : count(number, lang));
   return panel("outcomes", words.outcomesTitle,
     facts(
       [words.recorded, value(recorded)],
+      annulled !== 0 && [words.ofAnnulled, value(annulled)],
       withdrawn !== 0 && [words.ofWithdrawn, value(withdrawn)],
+      quarantined !== 0 && [words.quarantined, value(quarantined), quarantined ? "doubtful" : ""],
+      aside !== 0 && [words.quarantineAnnulled, value(aside)],
       [words.late, value(late)],
       [words.lost, value(lost), lost ? "bad" : ""],
     ),
@@ -56,13 +59,16 @@ export function audit(shown: Shown, desk: Desk): HTMLElement {
   const verdict = !checks.agree ? words.disagrees : isKnown ? words.agrees : words.agreesUnknown;
   const kind = !checks.agree ? "bad" : isKnown ? "good" : "doubtful";
   const when = (text: string) => moment(Date.parse(text), poll.timezone, lang);
+  // What was set aside is in the ledger, and in the tally once it was released.
+  const aside = (desk.outcomes.quarantined ?? 0) + (desk.outcomes.quarantine_annulled ?? 0);
   const none = poll.state === "void" ? words.notSealedVoid : words.notSealed;
   return panel("audit", words.auditTitle,
     h("p", { class: `verdict ${kind}` }, verdict),
     facts(
       [words.tally, count(checks.tally, lang)],
       [words.minutes, count(checks.minutes, lang), checks.minutes === checks.tally ? "" : "bad"],
-      [words.ledger, count(checks.ledger, lang), checks.ledger === checks.tally ? "" : "bad"],
+      [words.ledger, count(checks.ledger, lang), checks.ledger === checks.tally + aside ? "" : "bad"],
+      aside > 0 && [words.setAside, count(aside, lang)],
       [words.writers, checks.drained === undefined ? count(checks.writers, lang)
         : fill(words.drained, { drained: count(checks.drained, lang), writers: count(checks.writers, lang) })],
       checks.waiting.length > 0 && [words.waitingFor, checks.waiting.join(", "), "bad"],

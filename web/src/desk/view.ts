@@ -1,5 +1,6 @@
 // The picture of the desk, made anew from all that is known; `dom.ts` changes only what differs.
 
+import { annulments, quarantine } from "./corrections.ts";
 import type { Desk } from "./document.ts";
 import { h } from "./dom.ts";
 import { age, clock, count, duration, moment, rate } from "./format.ts";
@@ -20,7 +21,7 @@ export function view(shown: Shown): HTMLElement {
       ? h("div", { class: "grid" }, key(shown, desk),
         h("div", { class: "column figures" }, candidates(shown, desk), series(shown, desk, "minutes"), series(shown, desk, "hours")),
         h("div", { class: "column hands" }, onAir(shown, desk), commandList(shown, desk)),
-        h("div", { class: "column proofs" }, outcomes(shown, desk), audit(shown, desk), journal(shown, desk)))
+        h("div", { class: "column proofs" }, outcomes(shown, desk), quarantine(shown, desk), annulments(shown, desk), audit(shown, desk), journal(shown, desk)))
       : h("div", { class: "waiting" }, ...nothing(shown)),
     h("footer", {}, h("p", {}, words.readOnly), desk && h("p", { class: "printed" }, fill(words.printedAt, {
       time: moment(shown.time, desk.poll.timezone, shown.lang), confirmed: moment(shown.confirmedAt, desk.poll.timezone, shown.lang),
@@ -53,6 +54,7 @@ function banners(shown: Shown, desk: Desk): HTMLElement[] {
   if (level === "stale") say("stale", fill(words.staleBanner, { age: age(shown.ageMs, lang) }));
   if (!checks.agree) say("disagree", words.disagreeBanner);
   if (ended.lost) say("lost", fill(words.lostBanner, { count: count(ended.lost, lang) }));
+  if (poll.state === "closed" && ended.quarantined) say("undecided", fill(words.undecidedBanner, { count: count(ended.quarantined, lang) }));
   if (air.release === "held" && poll.status !== "void") {
     const has = air.total_votes !== undefined;
     say("held", has ? fill(words.heldBanner, { time: of(Date.parse(air.as_of)) }) : words.heldWithoutBanner);

@@ -1,5 +1,7 @@
 //! What production's desk shows of a poll: all that this service knows of it, from one snapshot.
 
+mod corrections;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -11,9 +13,10 @@ use vote_domain::{
 };
 use vote_store::{PollSnapshot, WriterLedger};
 
+use crate::documents::desk::corrections::{DeskAnnulment, DeskQuarantine};
 use crate::documents::feed::Feed;
 use crate::documents::poll::PollDocument;
-use crate::documents::standing::standing_at;
+use crate::documents::standing::{standing_at, standing_of_staff};
 use crate::documents::view::{View, sealed};
 
 /// The newest entries of the journal that are shown; `votectl poll journal` has all of them.
@@ -37,6 +40,10 @@ pub(crate) struct DeskDocument<'d> {
     /// How votes ended, as far as Redis has counted them. What else was refused is counted by the ingest processes
     /// alone, in `vote_votes_total`.
     pub(crate) outcomes: DeskOutcomes,
+    /// The votes that were set aside as suspect, by reason. Empty where none was.
+    pub(crate) quarantine: Vec<DeskQuarantine>,
+    /// The annulments that stand, newest first: `standing.recorded` has their votes, by channel and candidate.
+    pub(crate) annulments: Vec<DeskAnnulment<'d>>,
     /// The minute with the most votes. Absent before the first vote.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
@@ -116,7 +123,7 @@ pub(crate) struct DeskOutcomes {
     pub(crate) quarantine_annulled: u128,
 }
 
-/// The minute with the most votes; of equals the first.
+/// The minute with the most votes that count; of equals the first.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PeakMinute {
     /// When it began.
@@ -198,13 +205,16 @@ impl<'d> DeskDocument<'d> {
             |sealed| Cow::Owned(sealed.net_tally()),
         );
         let unweighted = unweighted(poll, &net);
+        let standing = standing_at(snapshot, view);
         Self {
             poll: PollDocument::new(poll, view),
-            standing: standing_at(snapshot, view),
+            standing: standing_of_staff(&standing, snapshot).unwrap_or(standing),
             on_air: OnAir::new(&Feed::new(snapshot, view)),
             outcomes: DeskOutcomes::new(snapshot, tally, &unweighted),
             unweighted,
-            peak: PeakMinute::of(&snapshot.minutes),
+            quarantine: DeskQuarantine::of(&snapshot.quarantine),
+            annulments: DeskAnnulment::of(poll),
+            peak: PeakMinute::of(&snapshot.net_minutes()),
             checks: Checks::new(snapshot, view, sealed),
             sealed: sealed.map(|sealed| DeskSealed {
                 sealed_at: wire_time::format(sealed.sealed_at),
@@ -348,9 +358,13 @@ pub(crate) fn example() -> serde_json::Value {
             "revision": 815, "total_votes": 2000, "candidates": on_air
         },
         "standing": standing,
-        "outcomes": { "recorded": 2000, "withdrawn": 0, "late": 3, "lost": 0 },
+        "outcomes": {
+            "recorded": 2000, "annulled": 0, "withdrawn": 0, "late": 3, "lost": 0, "quarantined": 12, "quarantine_annulled": 0
+        },
+        "quarantine": [{ "reason": "deny_list", "undecided": 12, "released": 0, "annulled": 0 }],
+        "annulments": [],
         "peak": { "start": "2026-11-24T01:02:00.000Z", "total_votes": 812 },
-        "checks": { "agree": true, "tally": 2000, "minutes": 2000, "ledger": 2000, "writers": 2, "waiting": [] },
+        "checks": { "agree": true, "tally": 2000, "minutes": 2000, "ledger": 2012, "writers": 2, "waiting": [] },
         "journal": [
             { "at": "2026-11-24T00:00:00.000Z", "action": "open", "by": "ines", "detail": "draft to open" }
         ]

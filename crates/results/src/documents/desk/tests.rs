@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use vote_domain::{Poll, QuarantineReason, Transition, Visibility, WriterId};
+use vote_domain::{Annulled, Poll, QuarantineReason, Transition, Visibility, WriterId};
 use vote_store::{Drained, EndedWriters};
 
 use super::*;
@@ -81,6 +81,75 @@ fn late_and_lost_votes_are_told() {
         json!({
             "recorded": 7, "annulled": 0, "withdrawn": 0, "late": 4, "lost": 3, "quarantined": 2, "quarantine_annulled": 5
         })
+    );
+}
+
+#[test]
+fn what_was_set_aside_is_told_by_reason_and_only_for_reasons_that_there_were() {
+    let mut snapshot = snapshot(&[(0, 0, 7)]);
+    assert_eq!(desk(snapshot.clone(), opens_at())["quarantine"], json!([]));
+    let definition = snapshot.poll.definition.clone();
+    for (fate, reason, votes) in [
+        (Fate::Annulled, QuarantineReason::KeyPattern, 4),
+        (Fate::Undecided, QuarantineReason::DenyList, 2),
+        (Fate::Released, QuarantineReason::DenyList, 3),
+    ] {
+        let added = (snapshot.quarantine).add(&definition, (fate, reason), (0, 0), votes);
+        added.expect("fits");
+    }
+    assert_eq!(
+        desk(snapshot, opens_at())["quarantine"],
+        json!([
+            { "reason": "deny_list", "undecided": 2, "released": 3, "annulled": 0 },
+            { "reason": "key_pattern", "undecided": 0, "released": 0, "annulled": 4 }
+        ])
+    );
+}
+
+#[test]
+fn annulments_that_stand_are_told_with_what_was_recorded_and_those_taken_back_are_not() {
+    let now = opens_at() + SignedDuration::from_mins(10);
+    let votes = |minute: i64| Annulled {
+        from: opens_at() + SignedDuration::from_mins(minute),
+        until: opens_at() + SignedDuration::from_mins(minute + 1),
+        channel: None,
+        candidate: None,
+    };
+    let why = |text| Reason::parse(text).expect("a reason");
+    let robots = poll(Visibility::Public)
+        .annul(votes(0), why("robots"), now, "ines")
+        .expect("legal");
+    let both = robots
+        .annul(votes(1), why("a mistake"), now, "rui")
+        .expect("legal");
+    let counted = [(0, (0, 0, 5)), (1, (0, 1, 9)), (2, (1, 0, 1))];
+
+    let shown = desk(snapshot_of(both.clone(), &counted), now);
+    let numbers = shown["annulments"].as_array().expect("a list");
+    let numbers: Vec<&Value> = numbers.iter().map(|one| &one["number"]).collect();
+    assert_eq!(numbers, [&json!(2), &json!(1)], "newest first");
+
+    let back = both
+        .take_back(2, why("they were people"), now, "rui")
+        .expect("legal");
+    let shown = desk(snapshot_of(back, &counted), now);
+    assert_eq!(
+        shown["annulments"],
+        json!([{
+            "number": 1, "reason": "robots", "by": "ines", "at": "2026-11-24T00:10:00.000Z",
+            "votes": { "from": "2026-11-24T00:00:00.000Z", "until": "2026-11-24T00:01:00.000Z" }
+        }])
+    );
+    assert_eq!(shown["outcomes"]["annulled"], 5);
+    let standing = &shown["standing"];
+    assert_eq!(
+        (&standing["total_votes"], &standing["recorded"]["annulled"]),
+        (&json!(10), &json!(5))
+    );
+    assert_eq!(standing["candidates"][0]["votes"], 1);
+    assert_eq!(
+        standing["recorded"]["channels"][0]["candidates"][0],
+        json!({ "id": "bia", "votes": 5, "annulled": 5 })
     );
 }
 
