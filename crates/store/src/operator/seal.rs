@@ -53,12 +53,6 @@ pub enum SealingError {
     /// An earlier attempt has sealed other figures.
     #[error("an earlier attempt has sealed other figures (sha256 {0}): audit the poll")]
     Other(String),
-    /// What is annulled was changed after an earlier attempt had written its result.
-    #[error(
-        "an earlier attempt has sealed the poll, and after that {}: annul and take back until what is annulled is as it was sealed \
-         (`votectl annul POLL --list`), and seal the poll then", listed(.0)
-    )]
-    AnnulledSince(Vec<String>),
     /// The result that an earlier attempt has written has been changed since.
     #[error("the result of an earlier attempt is not as it was sealed: {0}")]
     Tampered(#[from] SealedPollError),
@@ -206,27 +200,8 @@ impl PollOperator {
         if written.shards == fresh.shards {
             return Ok(written);
         }
-        let changed = annulled_since(&written.poll, &fresh.poll);
-        if changed.is_empty() {
-            Err(SealingError::Other(written.sha256))
-        } else {
-            Err(SealingError::AnnulledSince(changed))
-        }
+        Err(SealingError::Other(written.sha256))
     }
-}
-
-/// What was annulled and taken back since the poll was `sealed`, as it is said.
-fn annulled_since(sealed: &Poll, poll: &Poll) -> Vec<String> {
-    let of = |poll: &Poll| -> BTreeSet<u32> {
-        let standing = poll.standing_annulments();
-        standing.map(|annulment| annulment.number).collect()
-    };
-    let (before, now) = (of(sealed), of(poll));
-    let made = now.difference(&before);
-    let made = made.map(|number| format!("annulment {number} was made"));
-    let taken = before.difference(&now);
-    let taken = taken.map(|number| format!("annulment {number} was taken back"));
-    made.chain(taken).collect()
 }
 
 /// Whether the fences are on replicas, as far as anybody may ask.
