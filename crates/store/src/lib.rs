@@ -41,8 +41,8 @@ pub use fence::Fence;
 pub use figures::{Drained, EndedSums, Progress, ShardFigures, WriterLedger};
 pub use nodes::Unconfirmed;
 pub use operator::{
-    Counted, DecideError, ListedPoll, PollOperator, RestoreError, Restored, SaveError,
-    SealingError, TakeError, Written,
+    Counted, DecideError, ListedPoll, OtherAnnulments, PollOperator, RestoreError, Restored,
+    SaveError, SealingError, TakeError, Written,
 };
 pub use server::{
     Clocks, Difference, Finding, Inspection, Measured, Problem, Program, Rights, Watched,

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
 
 mod access;
+mod annulled;
 mod bad_input;
 mod cors;
 mod current;

@@ -18,7 +18,7 @@ fn path(query: &str) -> String {
 
 /// One event, or a comment.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Said {
+pub(crate) struct Said {
     event: String,
     id: String,
     data: String,
@@ -27,7 +27,7 @@ struct Said {
 }
 
 impl Said {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
@@ -50,13 +50,13 @@ impl Said {
 }
 
 /// A reader of the stream.
-struct Reader {
+pub(crate) struct Reader {
     chunks: std::pin::Pin<Box<dyn Stream<Item = reqwest::Result<actix_web::web::Bytes>>>>,
     read: String,
 }
 
 impl Reader {
-    async fn open(app: &App, query: &str, headers: &[(&str, &str)]) -> Self {
+    pub(crate) async fn open(app: &App, query: &str, headers: &[(&str, &str)]) -> Self {
         let answer = app.begin(&path(query), headers).await;
         assert_eq!(answer.status(), 200);
         let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     /// The first event whose data is as wanted.
-    async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Said {
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Said {
         loop {
             let said = self.event().await;
             if wanted(&said.json()) {

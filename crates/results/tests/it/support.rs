@@ -12,7 +12,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{
-    IdempotencyKey, KeyDigest, ManualClock, Poll, PollDefinition, PollId, Receipt, Transition,
+    Annulled, IdempotencyKey, KeyDigest, ManualClock, Minute, Poll, PollDefinition, PollId, Reason,
+    Receipt, Transition,
 };
 use vote_http::{Running, launch};
 use vote_results::Results;
@@ -125,6 +126,35 @@ impl Producer {
             .await
             .expect("saved");
         next
+    }
+
+    /// Annuls all votes for Ana in the minute in which votes come, as `votectl annul` does.
+    pub(crate) async fn annul_ana(&self) {
+        let poll = self.poll(ID).await;
+        let minute = Minute::from_timestamp(voting());
+        let votes = Annulled {
+            from: minute.start(),
+            until: minute.next().start(),
+            channel: None,
+            candidate: Some(poll.definition.candidates()[usize::from(ANA)].id.clone()),
+        };
+        let why = Reason::parse("a wave of robots").expect("a reason");
+        let next = poll.annul(votes, why, voting(), "ines").expect("legal");
+        self.operator
+            .save(&next, poll.revision)
+            .await
+            .expect("saved");
+    }
+
+    /// Takes that back.
+    pub(crate) async fn take_back(&self, number: u32) {
+        let poll = self.poll(ID).await;
+        let why = Reason::parse("they were people").expect("a reason");
+        let next = poll.take_back(number, why, voting(), "ines");
+        self.operator
+            .save(&next.expect("legal"), poll.revision)
+            .await
+            .expect("saved");
     }
 
     /// Lets its figures go on air.

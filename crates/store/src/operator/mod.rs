@@ -3,6 +3,7 @@
 mod backup;
 mod counted;
 mod delete;
+mod other_annulments;
 mod poll_operator;
 mod quarantine;
 mod replay;
@@ -13,6 +14,7 @@ mod voters;
 
 pub use backup::TakeError;
 pub use counted::Counted;
+pub use other_annulments::OtherAnnulments;
 pub use poll_operator::{ListedPoll, PollOperator};
 pub use quarantine::DecideError;
 pub use restore::{RestoreError, Restored};

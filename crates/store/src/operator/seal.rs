@@ -9,6 +9,7 @@ use vote_domain::{
     ShardTotals, Transition, WriterId,
 };
 
+use super::other_annulments::OtherAnnulments;
 use super::poll_operator::PollOperator;
 use super::save::{SaveError, Written};
 use crate::audit::compare::{changes_since_sealed, fence_difference, figure_differences};
@@ -60,6 +61,9 @@ pub enum SealingError {
         "an earlier attempt has sealed the poll before this was changed: {0}. Change it back, and seal the poll then"
     )]
     Changed(Difference),
+    /// Votes were annulled, or annulments taken back, after an earlier attempt had written its result.
+    #[error("an earlier attempt has sealed the poll with other annulments: {0}")]
+    OtherAnnulments(OtherAnnulments),
     /// The figures can't be sealed.
     #[error(transparent)]
     Figures(#[from] vote_domain::FiguresError),
@@ -246,9 +250,12 @@ fn revision_after(earlier: Option<&SealedPoll>, figures: &[ShardFigures]) -> u64
     revisions.max().unwrap_or(0)
 }
 
-/// Whether a result that is there is as it was sealed, and is that of `poll`.
+/// Whether a result that is there is as it was sealed, and is that of `poll`, with the same votes annulled.
 fn proven(sealed: &SealedPoll, poll: &Poll) -> Result<(), SealingError> {
     sealed.verify()?;
+    if let Some(other) = OtherAnnulments::between(&sealed.poll, poll) {
+        return Err(SealingError::OtherAnnulments(other));
+    }
     match changes_since_sealed(sealed, poll).next() {
         Some(difference) => Err(SealingError::Changed(difference)),
         None => Ok(()),

@@ -1,7 +1,10 @@
 //! What an operator does to a poll.
 
 use futures_util::future::join_all;
-use vote_domain::{Poll, PollDefinition, PollState, SealedPoll, Transition, Visibility};
+use jiff::SignedDuration;
+use vote_domain::{
+    Annulled, Poll, PollDefinition, PollState, Reason, SealedPoll, Transition, Visibility,
+};
 use vote_store::{Fence, SaveError, SealingError};
 use vote_testkit::{RedisServer, eventually};
 
@@ -251,6 +254,34 @@ async fn a_sealing_is_not_completed_over_a_poll_that_was_renamed_since() {
     };
     assert_eq!(difference.field, "title");
     let back = redefined(&renamed, &[("title", "Paredão 1")]);
+    put(&show, "vote:poll:paredao-01", &back).await;
+    let again = show.seal(&back, closes_at(), "second").await;
+    assert_eq!(again.expect("sealed"), first);
+    assert!(show.audit().await.passed);
+}
+
+#[tokio::test]
+async fn a_sealing_is_not_completed_over_votes_that_were_annulled_since_and_says_so() {
+    let show = Show::open().await;
+    let (closed, first) = sealed_but_for_its_document(&show).await;
+    let (opens_at, why) = (closed.definition.opens_at(), Reason::parse("robots"));
+    let why = why.expect("a reason");
+    let votes = Annulled {
+        from: opens_at,
+        until: opens_at + SignedDuration::from_mins(1),
+        channel: None,
+        candidate: None,
+    };
+    let annulled = closed.annul(votes, why.clone(), closes_at(), "ines");
+    let annulled = annulled.expect("legal");
+    put(&show, "vote:poll:paredao-01", &annulled).await;
+    let refused = show.seal(&annulled, closes_at(), "second").await;
+    let Err(SealingError::OtherAnnulments(other)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((other.since.len(), other.taken_back.len()), (1, 0));
+    let back = annulled.take_back(1, why, closes_at(), "ines");
+    let back = back.expect("legal");
     put(&show, "vote:poll:paredao-01", &back).await;
     let again = show.seal(&back, closes_at(), "second").await;
     assert_eq!(again.expect("sealed"), first);

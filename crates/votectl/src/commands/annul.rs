@@ -2,6 +2,7 @@
 
 use crate::commands::poll::said::{in_zone, refused};
 use crate::commands::poll_arg::PollArg;
+use crate::commands::times::time_that_came;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::table::{rendered, table};
@@ -10,8 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use vote_domain::{
-    Annulled, Annulment, CandidateId, ChannelId, Poll, Reason, RecordedVotes, Standing, instant,
-    standing,
+    Annulled, Annulment, CandidateId, ChannelId, Poll, Reason, RecordedVotes, Standing, standing,
 };
 use vote_store::{Counted, ShardFigures};
 
@@ -134,8 +134,8 @@ fn changed(args: &AnnulArgs, poll: &Poll, context: &Context<'_>) -> Result<Poll,
         (Some(number), _, _) => poll.take_back(number, reason, now, by),
         (None, Some(from), Some(until)) => {
             let votes = Annulled {
-                from: time("--from", from, poll, now)?,
-                until: time("--until", until, poll, now)?,
+                from: time_that_came("--from", from, poll, now)?,
+                until: time_that_came("--until", until, poll, now)?,
                 channel: args.channel.clone(),
                 candidate: args.candidate.clone(),
             };
@@ -144,11 +144,6 @@ fn changed(args: &AnnulArgs, poll: &Poll, context: &Context<'_>) -> Result<Poll,
         _ => return Err(Failure::usage("--from needs --until".to_owned())),
     };
     next.map_err(|error| refused(&poll.definition, error))
-}
-
-fn time(option: &str, text: &str, poll: &Poll, now: Timestamp) -> Result<Timestamp, Failure> {
-    let read = instant::parse_last(text.trim(), poll.definition.zone(), now);
-    read.map_err(|error| Failure::usage(format!("{option}: {error}; is `{}`", text.escape_debug())))
 }
 
 /// The figures of a poll at one moment.
@@ -230,6 +225,11 @@ fn list(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failure> {
         let none = format!("no votes of poll {} were annulled", poll.definition.id());
         return context.terminal.line(&none);
     }
+    context.terminal.line(&annulments_text(poll))
+}
+
+/// The annulments of a poll as a table, those that were taken back too.
+pub(super) fn annulments_text(poll: &Poll) -> String {
     let definition = &poll.definition;
     let mut table = table(["NUMBER", "VOTES", "AT", "BY", "TAKEN BACK", "REASON"]);
     for one in &poll.annulments {
@@ -243,5 +243,5 @@ fn list(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failure> {
             one.reason.to_string(),
         ]);
     }
-    context.terminal.line(&rendered(table, 0..1))
+    rendered(table, 0..1)
 }

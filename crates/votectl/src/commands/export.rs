@@ -1,7 +1,7 @@
 //! `votectl export POLL`
 
 use crate::commands::definition;
-use crate::commands::figures::{self, Figures, sealed_result};
+use crate::commands::figures::{self, Beside, Figures, sealed_result};
 use crate::commands::ledger;
 use crate::commands::poll_arg::PollArg;
 use crate::commands::spreadsheet::{Spreadsheet, finish, for_spreadsheet};
@@ -271,37 +271,46 @@ struct ResultRow<'a> {
     percent: String,
     rank: Option<u32>,
     withdrawn_at: Option<String>,
+    /// All votes, of which `votes` are those that count. There is no such column where nothing is annulled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<u128>,
+    /// What of `recorded` is annulled; as that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annulled: Option<u128>,
 }
 
 fn results(standing: &Standing) -> Vec<ResultRow<'_>> {
-    let weighted = standing
-        .candidates
-        .iter()
-        .map(|candidate| row(standing, "", None, candidate));
-    let channels = standing.channels.iter().flat_map(|channel| {
-        let id = channel.id.as_str();
-        channel
-            .candidates
-            .iter()
-            .map(move |candidate| row(standing, id, Some(channel.weight), candidate))
-    });
-    weighted.chain(channels).collect()
+    let mut rows = Vec::new();
+    for (place, candidate) in standing.candidates.iter().enumerate() {
+        rows.push(row(standing, None, place, candidate));
+    }
+    for (channel, of_channel) in standing.channels.iter().enumerate() {
+        for (place, candidate) in of_channel.candidates.iter().enumerate() {
+            rows.push(row(standing, Some(channel), place, candidate));
+        }
+    }
+    rows
 }
 
+/// The row of a candidate, in the channel of this place or in all of them.
 fn row<'a>(
     standing: &'a Standing,
-    channel: &'a str,
-    weight: Option<u32>,
+    channel: Option<usize>,
+    place: usize,
     candidate: &'a CandidateStanding,
 ) -> ResultRow<'a> {
+    let recorded = standing.recorded.as_ref();
+    let beside = recorded.map(|recorded| Beside { recorded, channel }.of(place));
+    let (recorded, annulled) = beside.unzip();
+    let channel = channel.and_then(|channel| standing.channels.get(channel));
     ResultRow {
         poll: standing.poll.as_str(),
         kind: standing.kind.as_str(),
         direction: standing.direction.as_str(),
         status: standing.status.as_str(),
         as_of: wire_time::format(standing.as_of),
-        channel,
-        weight,
+        channel: channel.map_or("", |channel| channel.id.as_str()),
+        weight: channel.map(|channel| channel.weight),
         candidate: candidate.id.as_str(),
         name: &candidate.name,
         votes: candidate.votes.unwrap_or(0),
@@ -311,6 +320,8 @@ fn row<'a>(
             .unwrap_or_default(),
         rank: candidate.rank,
         withdrawn_at: candidate.withdrawn_at.map(wire_time::format),
+        recorded,
+        annulled,
     }
 }
 
@@ -380,7 +391,50 @@ fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::{results, to_csv};
-    use vote_domain::{Poll, PollDefinition, Status, Tally, standing};
+    use vote_domain::{Poll, PollDefinition, RecordedVotes, Standing, Status, Tally, standing};
+
+    #[test]
+    fn where_votes_are_annulled_what_was_recorded_stands_beside_what_counts() {
+        let definition =
+            PollDefinition::parse_yaml(crate::built_in::DEMO_FILE).expect("the poll file is right");
+        let at = "2026-11-24T01:02:03.250Z"
+            .parse()
+            .expect("it can be parsed");
+        let poll = Poll::draft(definition, at, "ana");
+        let tally = |rows: &[Vec<u64>]| Tally::from_rows(rows).expect("rows");
+        let recorded = tally(&[vec![9, 2, 0, 0], vec![4, 1, 0, 0]]);
+        let annulled = tally(&[vec![6, 0, 0, 0], vec![1, 1, 0, 0]]);
+        let net = tally(&[vec![3, 2, 0, 0], vec![3, 0, 0, 0]]);
+        let plain = standing(&poll, &net, at, 7, Status::Provisional);
+        let standing = Standing {
+            recorded: RecordedVotes::of(&poll.definition, &recorded, &annulled),
+            ..plain.clone()
+        };
+        let written = to_csv(&results(&standing)).expect("it is written");
+        let lines: Vec<&str> = written.lines().collect();
+        let (before, after) = (to_csv(&results(&plain)).expect("it is written"), &lines);
+        // The columns that there always are come first, and are the same.
+        for (line, plain) in after.iter().zip(before.lines()) {
+            assert!(line.starts_with(plain), "{line}");
+        }
+        let ends: Vec<String> = lines
+            .iter()
+            .map(|line| {
+                let cells: Vec<&str> = line.split(',').collect();
+                format!("{} {} {}", cells[5], cells[7], cells[13..].join(" "))
+            })
+            .collect();
+        assert_eq!(
+            (&ends[0], &ends[1], &ends[2]),
+            (
+                &"channel candidate recorded annulled".to_owned(),
+                &" ana 13 7".to_owned(),
+                &" bia 3 1".to_owned()
+            )
+        );
+        let of_channel = ends.iter().find(|end| end.starts_with("unico bia"));
+        assert_eq!(of_channel.map(String::as_str), Some("unico bia 1 1"));
+    }
 
     #[test]
     fn the_csv_has_the_weighted_result_and_then_each_channel() {

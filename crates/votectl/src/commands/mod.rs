@@ -21,4 +21,5 @@ pub mod quarantine;
 pub mod receipt;
 pub mod replay;
 pub mod spreadsheet;
+mod times;
 pub mod token;

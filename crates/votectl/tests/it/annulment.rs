@@ -115,6 +115,26 @@ async fn votes_leave_the_result_for_everybody_come_back_and_stay_out_once_it_is_
     assert!(public.get("recorded").is_none(), "{public}");
     let staff = json(&server, &format!("poll show {POLL}")).await;
     assert_eq!(staff["standing"]["recorded"]["annulled"], 3);
+    assert_eq!(staff["quarantine"], Value::Null, "nothing was set aside");
+    let shown = run(&server, &format!("poll show {POLL}")).await.stdout();
+    for part in [
+        "RECORDED  ANNULLED",
+        "without 3 annulled votes of 3 that were recorded",
+        "annulments\n",
+        "robots",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("set aside"), "{shown}");
+    let csv = run(&server, &format!("export {POLL}")).await.stdout();
+    let rows: Vec<&str> = csv.lines().collect();
+    assert!(
+        rows[0].ends_with(",withdrawn_at,recorded,annulled"),
+        "{csv}"
+    );
+    let ana = rows.iter().find(|row| row.contains(",torcida,30,ana,"));
+    let ana = ana.expect("a row");
+    assert!(ana.contains(",0,0.00,") && ana.ends_with(",,3,3"), "{csv}");
     let audit = json(&server, &format!("audit {POLL}")).await;
     assert_eq!(
         (&audit["total"], &audit["annulled"], &audit["passed"]),
@@ -128,11 +148,16 @@ async fn votes_leave_the_result_for_everybody_come_back_and_stay_out_once_it_is_
     )
     .await;
     shown(results, 3).await;
+    let csv = run(&server, &format!("export {POLL}")).await.stdout();
+    assert!(!csv.contains("annulled"), "{csv}");
     json(&server, &annul).await;
     shown(results, 0).await;
     let list = run(&server, &format!("annul {POLL} --list")).await.stdout();
     assert_eq!(list.lines().count(), 3, "{list}");
     json(&server, &format!("poll close {POLL} --yes")).await;
+    let plan = fails(&server, &format!("poll seal {POLL} --now"), 2).await;
+    let wanted = "with 0 votes, without 3 annulled ones of 3 that were recorded?";
+    assert!(plan.contains(wanted), "{plan}");
     json(&server, &format!("poll seal {POLL} --now --yes")).await;
     for late in [
         annul.as_str(),
@@ -236,4 +261,67 @@ async fn a_window_that_is_wrong_changes_nothing_and_a_backup_has_the_trail() {
     let restored = json(&elsewhere, &format!("annul {POLL} --list")).await;
     assert_eq!(restored["annulments"], list["annulments"]);
     assert_eq!(restored["annulments"][0]["reason"], "robots");
+}
+
+/// Reads or writes the poll's document, as a failover would have it.
+async fn document(server: &vote_testkit::RedisServer, written: Option<&[u8]>) -> Vec<u8> {
+    let mut connection = server.connection().await;
+    let key = "vote:poll:paredao-01";
+    if let Some(document) = written {
+        let set = redis::cmd("SET").arg(key).arg(document).to_owned();
+        set.exec_async(&mut connection)
+            .await
+            .expect("Redis answers");
+    }
+    let read = redis::cmd("GET").arg(key).to_owned();
+    read.query_async(&mut connection)
+        .await
+        .expect("Redis answers")
+}
+
+#[tokio::test]
+async fn a_sealing_that_was_cut_off_says_what_was_annulled_since_and_how_to_undo_that() {
+    let (server, _dir, _file) = opened().await;
+    let (_ingest, ingest) = service("vote-ingest", &server).await;
+    for _ in 0..3 {
+        vote(ingest, POLL).await;
+    }
+    let window = window();
+    let annul = format!("annul {POLL} {window} --channel torcida --reason robots --yes");
+    json(&server, &annul).await;
+    json(&server, &format!("poll close {POLL} --yes")).await;
+    let closed = document(&server, None).await;
+    let seal = format!("poll seal {POLL} --now --yes");
+    let first = json(&server, &seal).await;
+    // All of it is written but the poll's document.
+    document(&server, Some(&closed)).await;
+
+    let take_back = format!("annul {POLL} --take-back 1 --reason engano --yes");
+    fails(&server, &take_back, 1).await;
+    let other = format!("annul {POLL} {window} --candidate bia --reason robots --yes");
+    fails(&server, &other, 1).await;
+    let refused = fails(&server, &seal, 1).await;
+    for part in [
+        "with other annulments: annulled since: votes from",
+        "candidate bia (annulment 2); taken back since: votes from",
+        &format!("votectl annul {POLL} --take-back 2 --reason TEXT"),
+        &format!("votectl annul {POLL} {window} --channel torcida --reason TEXT"),
+    ] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    // What it says, word by word.
+    let commands: Vec<String> = refused
+        .lines()
+        .filter_map(|line| line.strip_prefix("  votectl "))
+        .map(|line| line.replace("TEXT", "selado") + " --yes")
+        .collect();
+    assert_eq!(commands.len(), 2, "{refused}");
+    for command in &commands {
+        fails(&server, command, 1).await;
+    }
+    let again = json(&server, &seal).await;
+    assert_eq!(again["sha256"], first["sha256"]);
+    assert_eq!(again["standing"]["recorded"]["annulled"], 3);
+    let audit = json(&server, &format!("audit {POLL}")).await;
+    assert_eq!(audit["passed"], true, "{audit}");
 }

@@ -50,6 +50,15 @@ async fn votes_are_shown_released_and_annulled_and_sealing_waits_for_it() {
         (&audit["passed"], &audit["total"]),
         (&value!(true), &value!(1))
     );
+    let poll = json(&server, &format!("poll show {POLL}")).await;
+    let aside = value!({ "undecided": 3, "released": 0, "annulled": 0 });
+    assert_eq!(poll["quarantine"], aside);
+    let text = run(&server, &format!("poll show {POLL}")).await.stdout();
+    let line = "set aside as suspect: 3 undecided, 0 released, 0 annulled";
+    assert!(
+        text.contains(line) && !text.contains("annulments"),
+        "{text}"
+    );
 
     // It asks, and says why it can't.
     let release = format!("quarantine release {POLL} --reason client_fields --why app");
@@ -68,6 +77,10 @@ async fn votes_are_shown_released_and_annulled_and_sealing_waits_for_it() {
     let long_ago = format!("{release} --yes --until 2020-01-01T00:00");
     let none = run(&server, &long_ago).await;
     assert!(none.stderr().contains("nothing was changed"), "{none:?}");
+    // A time of day is the last one, as `annul` takes it.
+    let of_day = format!("quarantine show {POLL} --from 00:00");
+    let of_day = run(&server, &of_day).await;
+    assert_eq!(of_day.code(), Some(0), "{}", of_day.stderr());
 
     let released = json(&server, &format!("{release} --yes")).await;
     assert_eq!(
@@ -98,7 +111,13 @@ async fn votes_are_shown_released_and_annulled_and_sealing_waits_for_it() {
     }
     let annul = format!("quarantine annul {POLL} --reason client_fields --why bots --yes");
     assert_eq!(json(&server, &annul).await["votes"], 1);
-    assert_eq!(json(&server, &seal).await["standing"]["total_votes"], 4);
+    let sealed = json(&server, &seal).await;
+    assert_eq!(sealed["standing"]["total_votes"], 4);
+    let aside = value!({ "undecided": 0, "released": 3, "annulled": 1 });
+    assert_eq!(sealed["quarantine"], aside);
+    let text = run(&server, &seal).await.stdout();
+    let line = "set aside as suspect: 0 undecided, 3 released, 1 annulled";
+    assert!(text.contains(line), "{text}");
     let text = run(&server, &format!("audit {POLL}")).await.stdout();
     let line = "set aside as suspect: 0 undecided, 3 released, 1 annulled";
     assert!(text.contains(line) && text.contains("passed"), "{text}");

@@ -1,6 +1,6 @@
 //! `votectl poll seal POLL`
 
-use crate::commands::figures::{final_result, standing_text};
+use crate::commands::figures::{Figures, SetAside, final_result, standing_text};
 use crate::commands::poll::change;
 use crate::commands::poll::reason::ReasonArg;
 use crate::commands::poll::said::refused;
@@ -14,8 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use vote_domain::{Poll, PollId, PollState, SealedPoll, Transition, WriterId, wire_time};
-use vote_store::{PollOperator, SealingError};
+use vote_domain::{
+    Annulment, Poll, PollId, PollState, SealedPoll, Transition, WriterId, wire_time,
+};
+use vote_store::{OtherAnnulments, PollOperator, SealingError};
 
 /// Which poll to seal.
 #[derive(Debug, Args)]
@@ -82,12 +84,8 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
     let fenced = operator.fenced_as_closed(&poll).await;
     fenced.map_err(|error| failure(id, error))?;
     let abandoned = writers::wait(&operator, &poll, &args.abandon, patience, context).await?;
-    let total = operator.poll_tally_total(&poll).await?;
-    let question = format!(
-        "Seal poll {id} ({}) with {total} votes{}? Nothing of it can change afterwards.",
-        poll.definition.title(),
-        without(&abandoned)
-    );
+    let figures = Figures::read(&operator, &poll, context.now()).await?;
+    let question = question(&poll, &figures, &abandoned);
     context.terminal.confirm(&question, args.yes)?;
     let (sealed, written) = operator
         .seal_because(
@@ -101,6 +99,28 @@ pub(super) async fn run(args: SealArgs, context: &mut Context<'_>) -> Result<(),
         .map_err(|error| failure(id, error))?;
     context.wrote(written);
     report(&context.poll(&operator, id).await?, &sealed, context)
+}
+
+/// What is about to become final.
+fn question(poll: &Poll, figures: &Figures, abandoned: &BTreeSet<WriterId>) -> String {
+    let definition = &poll.definition;
+    let annulled = figures.standing.recorded.as_ref();
+    let annulled = annulled.map(|recorded| {
+        let (annulled, all) = (recorded.annulled, recorded.total_votes);
+        format!(", without {annulled} annulled ones of {all} that were recorded")
+    });
+    let aside = figures
+        .set_aside
+        .map(|aside| format!(" ({})", aside.line()));
+    format!(
+        "Seal poll {} ({}) with {} votes{}{}{}? Nothing of it can change afterwards.",
+        definition.id(),
+        definition.title(),
+        figures.standing.total_votes.unwrap_or(0),
+        annulled.unwrap_or_default(),
+        without(abandoned),
+        aside.unwrap_or_default(),
+    )
 }
 
 /// The poll is sealed: perhaps by an attempt that ended before every replica, or every shard, had that.
@@ -118,11 +138,13 @@ async fn repeat(
 fn report(poll: &Poll, sealed: &SealedPoll, context: &mut Context<'_>) -> Result<(), Failure> {
     let id = poll.definition.id();
     let late: u128 = sealed.shards.iter().map(|shard| shard.late.total()).sum();
+    let aside = SetAside::of(sealed.shards.iter().map(|shard| &shard.quarantine));
     if context.json() {
         return context.write_json(&json!({
             "poll": id,
             "state": poll.state,
             "revision": poll.revision,
+            "quarantine": aside,
             "sealed_at": wire_time::format(sealed.sealed_at),
             "sealed_by": sealed.sealed_by,
             "sha256": sealed.sha256,
@@ -134,10 +156,11 @@ fn report(poll: &Poll, sealed: &SealedPoll, context: &mut Context<'_>) -> Result
     }
     let at = poll.definition.shown(sealed.sealed_at);
     context.terminal.line(&format!(
-        "poll {id} is sealed since {at}, by {}{}\n\n{}\n\n{late} votes came too late and are not counted\n{}sha256 {}",
+        "poll {id} is sealed since {at}, by {}{}\n\n{}\n\n{late} votes came too late and are not counted\n{}{}sha256 {}",
         sealed.sealed_by,
         without(&sealed.abandoned.iter().copied().collect()),
         standing_text(&sealed.standing),
+        aside.map(|aside| aside.line() + "\n").unwrap_or_default(),
         lost(sealed.lost),
         sealed.sha256
     ))
@@ -198,6 +221,12 @@ fn failure(id: &PollId, error: SealingError) -> Failure {
             "poll `{id}` is not sealed: {error}.\n\
              `votectl poll apply FILE` changes it back, and exits 1 because shards are sealed already"
         )),
+        SealingError::OtherAnnulments(ref other) => Failure::refused(format!(
+            "poll `{id}` is not sealed: {error}.\n\
+             What it has written is final, and the same votes have to be annulled in the poll:\n{}\
+             Each of these exits 1 because shards are sealed already. Seal the poll then",
+            as_sealed(id, other)
+        )),
         SealingError::Undecided(_) => Failure::refused(format!(
             "poll `{id}` is not sealed: {error}.\n\
              `votectl quarantine show {id}` shows them; `votectl quarantine release {id}` and `votectl quarantine annul {id}` \
@@ -205,6 +234,33 @@ fn failure(id: &PollId, error: SealingError) -> Failure {
         )),
         other => Failure::refused(other),
     }
+}
+
+/// An attempt was cut off after it had written the result, and somebody has annulled votes since: what undoes that.
+fn as_sealed(id: &PollId, other: &OtherAnnulments) -> String {
+    let mut commands = Vec::new();
+    for one in &other.since {
+        let number = one.number;
+        commands.push(format!(
+            "votectl annul {id} --take-back {number} --reason TEXT"
+        ));
+    }
+    for Annulment { votes, .. } in &other.taken_back {
+        let (from, until) = (
+            wire_time::format(votes.from),
+            wire_time::format(votes.until),
+        );
+        let mut command = format!("votectl annul {id} --from {from} --until {until}");
+        if let Some(channel) = &votes.channel {
+            command.push_str(&format!(" --channel {channel}"));
+        }
+        if let Some(candidate) = &votes.candidate {
+            command.push_str(&format!(" --candidate {candidate}"));
+        }
+        commands.push(format!("{command} --reason TEXT"));
+    }
+    let commands: Vec<String> = commands.iter().map(|one| format!("  {one}\n")).collect();
+    commands.concat()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `votectl poll show POLL`
 
+use crate::commands::annul;
 use crate::commands::figures::{Figures, standing_text};
 use crate::commands::poll::candidates;
 use crate::commands::poll::said::in_zone;
@@ -28,6 +29,7 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
             "release": poll.release_state(),
             "standing": figures.standing,
             "late": figures.late.total(),
+            "quarantine": figures.set_aside,
             "sha256": figures.sealed.map(|sealed| sealed.sha256),
         }));
     }
@@ -38,6 +40,13 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
             "\n{} votes came too late and are not counted\n",
             figures.late.total()
         ));
+    }
+    if let Some(aside) = &figures.set_aside {
+        text.push_str(&format!("\n{}\n", aside.line()));
+    }
+    if !poll.annulments.is_empty() {
+        let annulments = annul::annulments_text(&poll);
+        text.push_str(&format!("\nannulments\n\n{annulments}\n"));
     }
     if let Some(sealed) = figures.sealed {
         text.push_str(&format!(

@@ -45,12 +45,13 @@ pub(super) async fn run(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let (operator, poll) = context.find(&args.poll.poll).await?;
-    let selection = args.window.selection(args.reasons, &poll)?;
+    let now = context.now();
+    let selection = args.window.selection(args.reasons, &poll, now)?;
     let figures = operator.figures(&poll).await?;
     let all = PollOperator::set_aside(&figures, &selection).map_err(anyhow::Error::from)?;
     let of = |reason: &QuarantineReason| all.total_of(Fate::Undecided, *reason);
     let votes: u128 = selection.reasons.iter().map(of).sum();
-    let (now, by) = (context.now(), &context.global.by);
+    let by = &context.global.by;
     let next = poll
         .decide_quarantine(decision, &selection, votes, now, by)
         .map_err(|error| refused(&poll.definition, error))?;

@@ -68,7 +68,9 @@ pub(super) async fn run(args: ShowArgs, context: &mut Context<'_>) -> Result<(),
         [] => QuarantineReason::ALL,
         given => given,
     };
-    let selection = args.window.selection(reasons.iter().copied(), &poll)?;
+    let selection = args
+        .window
+        .selection(reasons.iter().copied(), &poll, context.now())?;
     let figures = operator.figures(&poll).await?;
     let shown = shown(&poll, &figures, &selection)?;
     if context.json() {
