@@ -23,7 +23,8 @@ pub(crate) struct Gateway {
     pub(crate) file: PathBuf,
 }
 
-/// Writes the files of a gateway with this token, which may vote by the channels of the demo poll.
+/// Writes the files of a gateway with this token, which may vote by the channels of the demo poll, and by that of the rehearsal
+/// which takes gateways alone.
 ///
 /// # Errors
 /// Where they can't be written.
@@ -35,7 +36,7 @@ pub(crate) fn prepare(data_dir: &Path, token: &str) -> anyhow::Result<Gateway> {
     let digest = HEXLOWER.encode(&Sha256::digest(token));
     let text = format!(
         "# Written by votectl dev at every start.\n[[gateway]]\nname = \"demo\"\ntoken_sha256 = \"{digest}\"\n\
-         channels = [\"torcida\", \"unico\"]\nrate = \"100000/1s\"\nvoters_are_subjects = true\n"
+         channels = [\"torcida\", \"unico\", \"sms\"]\nrate = \"100000/1s\"\nvoters_are_subjects = true\n"
     );
     let write = || {
         // Whoever has the one from before may have more rights.

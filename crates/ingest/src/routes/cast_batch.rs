@@ -9,6 +9,7 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, post, rt};
 use futures_util::stream;
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 use vote_http::{Problem, ProblemCode, WriteHead, check_body};
 
 use crate::batch::{Batch, MAX_BYTES, Taker, Ways};
@@ -28,6 +29,13 @@ const PIECES: usize = 2;
 /// For so long the answer waits for the end of the body: one that begins before it is the last of its connection.
 const WHOLE_SOON: Duration = Duration::from_millis(250);
 
+/// Lines of JSON as documents have them: bytes. OpenAPI 3.1 has no word for what each line is; programs that are made from the
+/// document send them as they are, where a text would be written as one JSON string.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is what documents say of a body that is read as it comes")]
+struct Lines(Vec<u8>);
+
 /// Cast the votes of a gateway
 ///
 /// For gateways of short messages, of telephone calls, or of another region: a batch of up to 10,000 lines and 1 MiB, each line one
@@ -46,12 +54,12 @@ const WHOLE_SOON: Duration = Duration::from_millis(250);
             pattern = "^[a-z0-9][a-z0-9_-]{0,63}$"),
         ("Authorization" = Option<String>, Header, description = "`Bearer` and the gateway's token"),
     ),
-    request_body(content = String, content_type = "application/x-ndjson",
+    request_body(content = inline(Lines), content_type = "application/x-ndjson",
         description = "Votes, one a line: each a `BatchLine`",
         example = json!("{\"key\":\"4711\",\"channel\":\"sms\",\"candidate\":\"ana\",\"voter\":\"d8f0c6e2a94b1735\"}\n")),
     responses(
         (status = 200, description = "An answer a line: a `VoteAccepted` or a `Problem`, with `line` and `key`",
-            body = String, content_type = "application/x-ndjson",
+            body = inline(Lines), content_type = "application/x-ndjson",
             example = json!("{\"line\":1,\"key\":\"4711\",\"status\":\"accepted\",\"poll\":\"paredao-01\",\"candidate\":\"ana\",\"channel\":\"sms\",\"direction\":\"eliminate\",\"accepted_at\":\"2026-11-24T01:02:03.250Z\",\"receipt\":\"v1.AAECAwQFBgcAAAAAAAAAAAABAAAAAAAAAZqzr1Uy.AAECAwQFBgcICQoLDA0ODw\"}\n")),
         BatchProblems,
     )

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use std::path::PathBuf;
 use vote_dev::{DevError, Host, Options, Ready};
-use vote_domain::{Eligibility, Poll, PollDefinition};
+use vote_domain::{ChannelId, Eligibility, Poll, PollDefinition};
 use vote_runtime::entropy::random_bytes;
 use vote_store::PollOperator;
 
@@ -195,7 +195,8 @@ fn poll_line(RunningPoll { poll, new }: &RunningPoll) -> String {
 }
 
 /// The polls, and commands that use them.
-fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
+fn polls_text(ready: &Ready, polls: &Polls) -> String {
+    let Polls { demo, rehearsal } = polls;
     let Ready {
         vote,
         results,
@@ -221,7 +222,7 @@ fn polls_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
         .next()
         .map_or("", |(_, candidate)| candidate.id.as_str());
     let voter = voter_text(ready, &demo.poll, candidate, &ourselves);
-    let gateway = gateway_text(ready, &demo.poll, candidate);
+    let gateway = gateway_text(ready, polls);
     format!(
         "poll      {}\n\
          rehearsal {}\n\n\
@@ -267,23 +268,43 @@ fn voter_text(ready: &Ready, poll: &Poll, candidate: &str, ourselves: &str) -> S
     )
 }
 
-/// How to send a batch by the first channel that asks for nothing, as a gateway does; nothing where there is none here.
-fn gateway_text(ready: &Ready, poll: &Poll, candidate: &str) -> String {
-    let (Some(channel), Some(token)) = (poll.definition.open_channel(), &ready.gateway_token_file)
-    else {
+/// How to send batches as a gateway does: by the first channel that asks for nothing, and by the rehearsal's that takes gateways
+/// alone; nothing where there is no gateway here.
+fn gateway_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
+    let Some(token) = &ready.gateway_token_file else {
         return String::new();
     };
-    let channel = &channel.id;
-    let (vote, id, token) = (&ready.vote, poll.definition.id(), token.display());
-    let line = |key: u8| {
-        format!("'{{\"key\":\"{key}\",\"channel\":\"{channel}\",\"candidate\":\"{candidate}\"}}'")
+    let batch = |poll: &Poll, channel: Option<&ChannelId>, voter: &str| {
+        let (_, candidate) = poll.remaining_candidates().next()?;
+        let (channel, candidate) = (channel?, &candidate.id);
+        let line = |key: u8| {
+            format!(
+                "'{{\"key\":\"{key}\",\"channel\":\"{channel}\",\"candidate\":\"{candidate}\"{voter}}}'"
+            )
+        };
+        let (vote, id, token) = (&ready.vote, poll.definition.id(), token.display());
+        Some(format!(
+            "  printf '%s\\n' {} {} | curl -sS {vote}/v1/polls/{id}/votes/batch -H \"authorization: Bearer $(cat {token})\" \
+             -H 'content-type: application/x-ndjson' --data-binary @-\n\n",
+            line(1),
+            line(2)
+        ))
     };
+    let open = demo.poll.definition.open_channel();
+    let open = batch(&demo.poll, open.map(|channel| &channel.id), "");
+    let mut channels = rehearsal.poll.definition.channels().iter();
+    let theirs = channels.find(|channel| channel.eligibility == Eligibility::Gateway);
+    let voter = ",\"voter\":\"d8f0c6e2a94b1735\"";
+    let theirs = batch(&rehearsal.poll, theirs.map(|channel| &channel.id), voter);
+    let theirs = theirs.map(|line| {
+        format!("Or by the rehearsal's channel that takes batches of gateways alone (`sms`):\n\n{line}")
+    });
+    let batches = open.into_iter().chain(theirs).collect::<String>();
+    if batches.is_empty() {
+        return batches;
+    }
     format!(
-        "Send a batch of votes, as a gateway of short messages does (docs/gateways.md; the token is of this run alone):\n\n  \
-         printf '%s\\n' {} {} | curl -sS {vote}/v1/polls/{id}/votes/batch -H \"authorization: Bearer $(cat {token})\" \
-         -H 'content-type: application/x-ndjson' --data-binary @-\n\n",
-        line(1),
-        line(2)
+        "Send a batch of votes, as a gateway of short messages does (docs/gateways.md; the token is of this run alone):\n\n{batches}"
     )
 }
 
