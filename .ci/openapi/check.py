@@ -20,7 +20,7 @@ from lib.report import passed, title, wrong
 from lib.services import START_PATIENCE_S, services
 from lib.wait import until
 
-CONFIGURATION = pathlib.Path(__file__).resolve().parent / "schemathesis.toml"
+HERE = pathlib.Path(__file__).resolve().parent
 REHEARSAL = ROOT / "deploy" / "polls" / "rehearsal.yaml"
 PRODUCTION_TOKEN = "schemathesis-production-token"
 RUN_LIMIT_S = 300
@@ -37,8 +37,12 @@ def check(arguments: argparse.Namespace) -> None:
         with services(arguments.bin_dir, folder, {"VOTE__ACCESS__PRODUCTION_TOKEN": PRODUCTION_TOKEN}) as addresses:
             prepare(arguments.bin_dir, folder, addresses)
             production = ["--header", f"Authorization: Bearer {PRODUCTION_TOKEN}"]
+            token = pathlib.Path(addresses["gateway_token_file"]).read_text().strip()
+            gateway = ["--header", f"Authorization: Bearer {token}"]
             for name, url, options in (
-                ("ingest", addresses["vote"], []),
+                # Nobody but a gateway sends batches.
+                ("ingest", addresses["vote"], ["--exclude-operation-id", "castBatch"]),
+                ("ingest as a gateway", addresses["vote"], ["--include-operation-id", "castBatch", *gateway]),
                 # Nobody but production has anything of the desk: that would be a warning.
                 ("results", addresses["results"], ["--exclude-operation-id", "getDesk"]),
                 ("results as production", addresses["results"], production),
@@ -63,7 +67,8 @@ def prepare(bin_dir: pathlib.Path, folder: pathlib.Path, addresses: dict) -> Non
     applied = subprocess.run([*apply, "-"], check=True, input=draft, stdout=subprocess.PIPE, text=True)
     polls = [addresses["poll"], addresses["rehearsal"], json.loads(applied.stdout)["poll"]]
     _, answer = ask_json(f"{addresses['vote']}/v1/polls/{addresses['poll']}/votes", {"candidate": "ana"})
-    shutil.copy(CONFIGURATION, folder)
+    for file in ("schemathesis.toml", "batches.py"):
+        shutil.copy(HERE / file, folder)
     dictionary(folder / "polls.dict", polls)
     dictionary(folder / "rehearsals.dict", [addresses["rehearsal"]])
     dictionary(folder / "receipts.dict", [answer["receipt"]])
