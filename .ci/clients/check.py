@@ -25,6 +25,8 @@ SERVICES = ("ingest", "results")
 PAGE = ROOT / "docs" / "clients.md"
 LIMIT_S = 180
 BIN = pathlib.Path(sys.executable).parent
+# What two lines of a gateway are answered: a vote, and one for nobody.
+BATCH = ["accepted", "unknown-candidate"]
 # What every program has to have seen on its way: a vote, the problem of a wrong one, an unknown poll.
 SEEN = {"status": "accepted", "code": "direction-mismatch", "direction": "eliminate", "unknown": "none"}
 
@@ -86,8 +88,12 @@ def make_python(folder: pathlib.Path) -> None:
 
 def try_out(folder: pathlib.Path, addresses: dict, name: str, *program: str) -> None:
     before = votes(addresses)
-    seen = run_json(folder, *program, addresses["vote"], addresses["results"], addresses["poll"])
+    token = pathlib.Path(addresses["gateway_token_file"]).read_text().strip()
+    given = (addresses["vote"], addresses["results"], addresses["poll"], addresses["rehearsal"], token)
+    seen = run_json(folder, *program, *given)
     receipt, total = seen.pop("receipt"), seen.pop("total")
+    # Lines that are no schema's are for clients that take bytes.
+    require(seen.pop("batch", BATCH) == BATCH, f"{name}: its batch has an answer a line")
     require(seen == SEEN, f"{name}: {json.dumps(seen)}")
     require(isinstance(total, int), f"{name}: the standing has a total ({total})")
     counted(addresses, receipt, before + 1, name)

@@ -138,8 +138,8 @@ impl Producer {
             channel: None,
             candidate: Some(poll.definition.candidates()[usize::from(ANA)].id.clone()),
         };
-        let why = Reason::parse("a wave of robots").expect("a reason");
-        let next = poll.annul(votes, why, voting(), "ines").expect("legal");
+        let why = Reason::parse("a wave of automata").expect("a reason");
+        let next = poll.annul(votes, why, voting(), "zuleika").expect("legal");
         self.operator
             .save(&next, poll.revision)
             .await
@@ -150,7 +150,7 @@ impl Producer {
     pub(crate) async fn take_back(&self, number: u32) {
         let poll = self.poll(ID).await;
         let why = Reason::parse("they were people").expect("a reason");
-        let next = poll.take_back(number, why, voting(), "ines");
+        let next = poll.take_back(number, why, voting(), "zuleika");
         self.operator
             .save(&next.expect("legal"), poll.revision)
             .await
