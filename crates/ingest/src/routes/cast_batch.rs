@@ -33,7 +33,10 @@ const WHOLE_SOON: Duration = Duration::from_millis(250);
 /// document send them as they are, where a text would be written as one JSON string.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "it is what documents say of a body that is read as it comes")]
+#[expect(
+    dead_code,
+    reason = "it is what documents say of a body that is read as it comes"
+)]
 struct Lines(Vec<u8>);
 
 /// Cast the votes of a gateway

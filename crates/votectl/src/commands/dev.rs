@@ -297,7 +297,9 @@ fn gateway_text(ready: &Ready, Polls { demo, rehearsal }: &Polls) -> String {
     let voter = ",\"voter\":\"d8f0c6e2a94b1735\"";
     let theirs = batch(&rehearsal.poll, theirs.map(|channel| &channel.id), voter);
     let theirs = theirs.map(|line| {
-        format!("Or by the rehearsal's channel that takes batches of gateways alone (`sms`):\n\n{line}")
+        format!(
+            "Or by the rehearsal's channel that takes batches of gateways alone (`sms`):\n\n{line}"
+        )
     });
     let batches = open.into_iter().chain(theirs).collect::<String>();
     if batches.is_empty() {

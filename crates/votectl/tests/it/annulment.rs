@@ -116,16 +116,16 @@ async fn votes_leave_the_result_for_everybody_come_back_and_stay_out_once_it_is_
     let staff = json(&server, &format!("poll show {POLL}")).await;
     assert_eq!(staff["standing"]["recorded"]["annulled"], 3);
     assert_eq!(staff["quarantine"], Value::Null, "nothing was set aside");
-    let shown = run(&server, &format!("poll show {POLL}")).await.stdout();
+    let text = run(&server, &format!("poll show {POLL}")).await.stdout();
     for part in [
         "RECORDED  ANNULLED",
         "without 3 annulled votes of 3 that were recorded",
         "annulments\n",
         "robots",
     ] {
-        assert!(shown.contains(part), "{part}: {shown}");
+        assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!shown.contains("set aside"), "{shown}");
+    assert!(!text.contains("set aside"), "{text}");
     let csv = run(&server, &format!("export {POLL}")).await.stdout();
     let rows: Vec<&str> = csv.lines().collect();
     assert!(
