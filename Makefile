@@ -293,11 +293,11 @@ chaos chaos-quick: BINARIES += vote-chaos
 CHAOS_ARGS ?=
 
 .PHONY: chaos
-chaos: needs-rust setup setup-faketime build ## Break all parts under load, and look up every vote: 25 minutes
+chaos: needs-rust setup setup-faketime build ## Break all parts under load, and look up every vote: 35 minutes
 	$(BIN)/vote-chaos $(CHAOS_ARGS)
 
 .PHONY: chaos-quick
-chaos-quick: setup build ## A short selection of it, which CI runs: 3 minutes
+chaos-quick: setup build ## A short selection of it, which CI runs: 4 minutes
 	$(BIN)/vote-chaos --quick $(CHAOS_ARGS)
 
 # One scenario sets a clock ahead. Without the library it says so, and fails.

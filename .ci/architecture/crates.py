@@ -47,7 +47,7 @@ ALLOWED = {
         "vote-voters",
     },
     # Faults from outside: real processes, and what the operator looks at to see what they did.
-    "vote-chaos": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-testkit"},
+    "vote-chaos": {"vote-domain", "vote-store", "vote-runtime", "vote-client", "vote-proof", "vote-testkit"},
 }
 # Who may name a Redis command. The fault suite pauses, fills and demotes servers; it names none of our keys.
 REDIS = {"redis", "deadpool-redis"}

@@ -20,11 +20,12 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Accepted votes a scenario, at least [default: 200000, 20000 with --quick]
+    /// Accepted votes a scenario, at least [default: 200000, 20000 with --quick]; `bots` sends so many [default: five minutes'
+    /// votes, twenty seconds' with --quick]
     #[arg(long, value_name = "VOTES", value_parser = clap::value_parser!(u64).range(100..))]
     pub(crate) votes: Option<u64>,
 
-    /// Votes per second [default: 8000, 4000 with --quick]
+    /// Votes per second [default: 8000, 4000 with --quick; of `bots` 5000, 1000 with --quick]
     #[arg(long, value_name = "VOTES", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub(crate) rate: Option<u32>,
 

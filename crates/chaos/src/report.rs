@@ -1,6 +1,6 @@
 //! The table of all scenarios, and what does not hold in them.
 
-use crate::engine::findings::Findings;
+use crate::engine::findings::{Findings, Treated};
 use serde::Serialize;
 
 /// A scenario that came to its end, or did not.
@@ -78,6 +78,10 @@ pub(crate) fn text(results: &[ScenarioResult]) -> String {
     text.push('\n');
     for result in results {
         if let ScenarioResult::Done(found) = result {
+            if !found.treated.is_empty() {
+                text.push_str(&aligned(&treated_rows(&found.treated)));
+                text.push('\n');
+            }
             for detail in &found.details {
                 text.push_str(&format!("{}: {detail}\n", found.scenario));
             }
@@ -93,7 +97,8 @@ fn aligned(rows: &[Vec<String>]) -> String {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
@@ -107,19 +112,75 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// How each kind of those who voted was treated: numbers, and shares of what it has sent.
+fn treated_rows(treated: &[Treated]) -> Vec<Vec<String>> {
+    let share = |votes: u64, of: u64| {
+        let thousandths = (votes * 100_000).checked_div(of).unwrap_or(0);
+        let (whole, rest) = (thousandths / 1_000, thousandths % 1_000 / 10);
+        format!("{} ({whole}.{rest:02} %)", grouped(votes))
+    };
+    let head = [
+        "who",
+        "sent",
+        "told accepted",
+        "counted",
+        "set aside",
+        "refused",
+        "unknown",
+        "reasons",
+    ];
+    let rows = treated.iter().map(|of| {
+        let set_aside: u64 = of.set_aside.values().sum();
+        let reasons = of.set_aside.iter();
+        let reasons: Vec<String> = reasons
+            .map(|(reason, votes)| format!("{reason} {}", grouped(*votes)))
+            .collect();
+        vec![
+            of.who.to_owned(),
+            grouped(of.sent),
+            share(of.accepted, of.sent),
+            share(of.counted, of.sent),
+            share(set_aside, of.sent),
+            share(of.refused, of.sent),
+            grouped(of.unknown),
+            reasons.join(", "),
+        ]
+    });
+    std::iter::once(head.map(str::to_owned).to_vec())
+        .chain(rows)
+        .collect()
+}
+
 /// The table for a document, and what does not hold below it.
 pub(crate) fn markdown(results: &[ScenarioResult]) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(&COLUMNS.map(str::to_owned));
-    let rules: Vec<String> = (0..COLUMNS.len())
-        .map(|column| if column == 0 { "---" } else { "---:" }.to_owned())
-        .collect();
-    text.push_str(&line(&rules));
-    for result in results {
-        text.push_str(&line(&result.cells()));
-    }
+    let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
+    rows.extend(results.iter().map(ScenarioResult::cells));
+    let mut text = table(&rows);
     text.push('\n');
+    for result in results {
+        if let ScenarioResult::Done(found) = result
+            && !found.treated.is_empty()
+        {
+            text.push_str(&table(&treated_rows(&found.treated)));
+            text.push('\n');
+        }
+    }
     text.push_str(&verdict(results));
+    text
+}
+
+/// Rows as a table of Markdown: names to the left, numbers to the right.
+fn table(rows: &[Vec<String>]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        text.push_str(&line(row));
+        if number == 0 {
+            let rule = |column| if column == 0 { "---" } else { "---:" }.to_owned();
+            let rules: Vec<String> = (0..row.len()).map(rule).collect();
+            text.push_str(&line(&rules));
+        }
+    }
     text
 }
 
@@ -167,7 +228,7 @@ fn seconds(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Findings, ScenarioResult, grouped, markdown, seconds, text};
+    use super::{Findings, ScenarioResult, Treated, grouped, markdown, seconds, text};
 
     fn results() -> Vec<ScenarioResult> {
         vec![
@@ -181,6 +242,14 @@ mod tests {
                 longest_stall_ms: 1_234,
                 after_back_ms: Some(56),
                 details: vec!["gaps 0".to_owned()],
+                treated: vec![Treated {
+                    who: "people",
+                    sent: 8_000,
+                    refused: 3,
+                    counted: 7_990,
+                    set_aside: [("deny_list", 7)].into(),
+                    ..Treated::default()
+                }],
                 ..Findings::default()
             }),
             ScenarioResult::Done(Findings {
@@ -228,6 +297,10 @@ mod tests {
         );
         assert!(lines[3].contains('-'), "{text}");
         assert!(text.contains("redis-kill: gaps 0"));
+        assert!(
+            text.contains("7 (0.08 %)") && text.contains("deny_list 7\n"),
+            "{text}"
+        );
         assert!(text.contains("FAILED ingest-kill: 1 accepted votes are lost\n"));
         assert!(text.contains("FAILED redis-oom: it did not end within 90 s\n"));
         assert!(text.contains("left out cluster-migration: no such server\n"));
@@ -241,7 +314,9 @@ mod tests {
         assert!(text.starts_with("| scenario | sent |"));
         assert_eq!(
             text.lines().filter(|line| line.starts_with("| ")).count(),
-            6
+            6 + 3
         );
+        let people = "| people | 8,000 | 0 (0.00 %) | 7,990 (99.87 %) | 7 (0.08 %) | 3 (0.03 %) | 0 | deny_list 7 |";
+        assert!(text.contains(people), "{text}");
     }
 }

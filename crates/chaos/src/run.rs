@@ -7,6 +7,7 @@ use crate::report::{ScenarioResult, markdown, text};
 use crate::scenarios::{ALL, LeftOut, QUICK, Scenario};
 use anyhow::{Context as _, bail};
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -39,11 +40,12 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Ended> {
         });
     }
     let chosen = chosen(cli)?;
-    let options = Arc::new(options(cli)?);
+    let bin_dir = bin_dir(cli)?;
     let mut signals = EndSignals::listen()?;
     let mut results = Vec::new();
     for scenario in &chosen {
-        let scene = Scene::new(scenario.name, Arc::clone(&options));
+        let options = options(cli, scenario.name, &bin_dir);
+        let scene = Scene::new(scenario.name, Arc::new(options));
         let Some(result) = carry_out(scenario, scene.clone(), &mut signals).await else {
             bail!("stopped in scenario {}", scenario.name);
         };
@@ -79,7 +81,8 @@ fn chosen(cli: &Cli) -> anyhow::Result<Vec<Scenario>> {
     }
 }
 
-fn options(cli: &Cli) -> anyhow::Result<Options> {
+/// Where the binaries are, all of them.
+fn bin_dir(cli: &Cli) -> anyhow::Result<PathBuf> {
     let bin_dir = match &cli.bin_dir {
         Some(dir) => dir.clone(),
         None => {
@@ -96,14 +99,23 @@ fn options(cli: &Cli) -> anyhow::Result<Options> {
             );
         }
     }
-    let (votes, rate, connections) = match cli.quick {
-        true => (20_000, 4_000, 128),
-        false => (200_000, 8_000, 512),
+    Ok(bin_dir)
+}
+
+fn options(cli: &Cli, scenario: &str, bin_dir: &Path) -> Options {
+    let (rate, votes, connections) = match (scenario, cli.quick) {
+        // Five minutes, and twenty seconds; its votes are those that are sent.
+        ("bots", false) => (5_000, None, 512),
+        ("bots", true) => (1_000, None, 128),
+        (_, false) => (8_000, Some(200_000), 512),
+        (_, true) => (4_000, Some(20_000), 128),
     };
-    let votes = cli.votes.unwrap_or(votes);
     let rate = cli.rate.unwrap_or(rate);
+    let seconds = if cli.quick { 20 } else { 300 };
+    let votes = cli.votes.or(votes);
+    let votes = votes.unwrap_or(u64::from(rate) * seconds);
     let logs = cli.logs.clone();
-    Ok(Options {
+    Options {
         votes,
         rate,
         connections,
@@ -112,8 +124,8 @@ fn options(cli: &Cli) -> anyhow::Result<Options> {
         tail: Duration::from_secs(cli.tail),
         settings: cli.setting.clone(),
         logs: logs.unwrap_or_else(|| bin_dir.with_file_name("chaos")),
-        bin_dir,
-    })
+        bin_dir: bin_dir.to_owned(),
+    }
 }
 
 /// `None`: the suite was told to stop. All that the scenario has started is gone then.

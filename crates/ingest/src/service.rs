@@ -94,7 +94,11 @@ impl Service for Ingest {
         let stopped = context.lifecycle.stopped();
         let clocks = vote_store::watch(&store, watched, &mut context.metrics, stopped);
         let writer = VoteWriter::start(&store, config, &mut context.metrics);
-        let proofs = Proofs::new(proof_config(&settings), &mut context.metrics);
+        let proofs = Proofs::new(
+            proof_config(&settings),
+            Arc::clone(&clocks),
+            &mut context.metrics,
+        );
         let ready = Arc::clone(&writer);
         context.ready_when("lanes", move || ready.ready());
         let ready = Arc::clone(&clocks);

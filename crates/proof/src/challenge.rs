@@ -9,9 +9,10 @@ use vote_domain::{ChannelId, KeyDigest, PollId};
 
 use crate::key::ChallengeKey;
 use crate::voter::VoterMark;
-use crate::{ALGORITHM, COUNTERS, KEY_BYTES};
+use crate::{ALGORITHM, COUNTERS, KEY_BYTES, LEAST_COUNTER};
 
 /// The names in a challenge's `data`. Values are ASCII: of others the widget makes a payload that can't be verified.
+pub(crate) const ASKED: &str = "asked";
 pub(crate) const POLL: &str = "poll";
 pub(crate) const CHANNEL: &str = "channel";
 pub(crate) const KEY: &str = "key";
@@ -30,6 +31,8 @@ pub struct Asked<'a> {
     pub voter: Option<VoterMark>,
     /// Iterations of the key derivation for each try.
     pub cost: u32,
+    /// When it is asked for, to the millisecond, by a clock that all processes agree on; `None` where there is none.
+    pub asked_at: Option<Timestamp>,
     /// Until when a proof is taken, to the second.
     pub expires_at: Timestamp,
 }
@@ -60,6 +63,11 @@ pub fn challenge(
         (POLL.to_owned(), asked.poll.as_str().into()),
         (CHANNEL.to_owned(), asked.channel.as_str().into()),
     ]);
+    if let Some(asked_at) = asked.asked_at {
+        // As text: a number that is large comes back from a browser as another one.
+        let millis = asked_at.as_millisecond().to_string();
+        data.insert(ASKED.to_owned(), millis.into());
+    }
     if let Some(digest) = &asked.key {
         data.insert(KEY.to_owned(), HEXLOWER.encode(digest.as_bytes()).into());
     }
@@ -68,8 +76,7 @@ pub fn challenge(
     }
     let made = altcha::create_challenge(CreateChallengeOptions {
         algorithm: ALGORITHM.to_owned(),
-        // 65,536 is a multiple of it: each counter is as likely as the others.
-        counter: Some(u32::from(u16::from_be_bytes(random)) % COUNTERS),
+        counter: Some(counter(random)),
         cost: asked.cost,
         data: Some(data),
         expires_at: Some(expires_at),
@@ -80,4 +87,24 @@ pub fn challenge(
     });
     let made = made.map_err(|error| ChallengeError(error.to_string()))?;
     serde_json::to_vec(&made).map_err(|error| ChallengeError(error.to_string()))
+}
+
+/// The try that succeeds. Never one of the first: a proof that came within a few tries' time would be an honest client's luck as
+/// often as not, and so nobody could be told from it to be too quick.
+fn counter(random: [u8; 2]) -> u32 {
+    // 65,536 is no multiple of the rest: the first 128 of them are likelier by less than a hundredth.
+    LEAST_COUNTER + u32::from(u16::from_be_bytes(random)) % (COUNTERS - LEAST_COUNTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_tries_64_times_at_least_and_512_times_at_most() {
+        let all = (0..=u16::MAX).map(|random| counter(random.to_be_bytes()));
+        let (least, most) = (all.clone().min(), all.max());
+        // The first is counter 0.
+        assert_eq!((least, most), (Some(64), Some(511)));
+    }
 }

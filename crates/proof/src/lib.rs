@@ -36,5 +36,7 @@ pub use voter::VoterMark;
 const ALGORITHM: &str = "PBKDF2/SHA-256";
 /// The length of a derived key, in bytes.
 const KEY_BYTES: usize = 32;
-/// How many counters a client may have to try; half of them on average.
+/// How many counters a client may have to try; 288 of them on average.
 const COUNTERS: u32 = 512;
+/// The first that may be the right one.
+const LEAST_COUNTER: u32 = 64;

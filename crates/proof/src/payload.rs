@@ -54,6 +54,8 @@ pub(crate) struct Parameters<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Data<'a> {
+    #[serde(borrow, default)]
+    pub(crate) asked: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) poll: Cow<'a, str>,
     #[serde(borrow)]
@@ -98,7 +100,8 @@ impl Parameters<'_> {
             &data.poll,
             &data.channel,
         ];
-        let mut texts = texts.into_iter().chain(&data.key).chain(&data.voter);
+        let optional = [&data.asked, &data.key, &data.voter];
+        let mut texts = texts.into_iter().chain(optional.into_iter().flatten());
         let is_ours = self.algorithm == ALGORITHM && self.key_length == KEY_BYTES;
         if !is_ours || !texts.all(|text| is_plain(text)) {
             return None;
@@ -106,10 +109,14 @@ impl Parameters<'_> {
         let mut json = String::with_capacity(ROOM);
         write!(
             json,
-            r#"{{"algorithm":"{ALGORITHM}","cost":{},"data":{{"channel":"{}","#,
-            self.cost, data.channel
+            r#"{{"algorithm":"{ALGORITHM}","cost":{},"data":{{"#,
+            self.cost
         )
         .ok()?;
+        if let Some(asked) = &data.asked {
+            write!(json, r#""asked":"{asked}","#).ok()?;
+        }
+        write!(json, r#""channel":"{}","#, data.channel).ok()?;
         if let Some(key) = &data.key {
             write!(json, r#""key":"{key}","#).ok()?;
         }

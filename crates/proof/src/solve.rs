@@ -3,6 +3,8 @@
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use data_encoding::BASE64;
 
+use crate::LEAST_COUNTER;
+
 /// A challenge could not be solved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SolveError {
@@ -22,7 +24,9 @@ pub fn solve(challenge: &[u8]) -> Result<String, SolveError> {
     let unreadable = |error: &dyn std::fmt::Display| SolveError::Unreadable(error.to_string());
     let challenge: Challenge =
         serde_json::from_slice(challenge).map_err(|error| unreadable(&error))?;
-    let solved = solve_challenge(SolveChallengeOptions::new(&challenge));
+    let mut options = SolveChallengeOptions::new(&challenge);
+    options.counter_start = LEAST_COUNTER;
+    let solved = solve_challenge(options);
     let solution = solved
         .map_err(|error| unreadable(&error))?
         .ok_or(SolveError::TimedOut)?;

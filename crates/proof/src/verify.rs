@@ -33,6 +33,8 @@ pub struct Proof {
     pub voter: Option<VoterMark>,
     /// Iterations for each try, as they were asked for.
     pub cost: u32,
+    /// When its challenge was asked for, as [`Asked::asked_at`](crate::Asked::asked_at); `None` where the challenge does not say.
+    pub asked_at: Option<Timestamp>,
     /// Until when it is taken.
     pub expires_at: Timestamp,
 }
@@ -120,6 +122,11 @@ pub fn verify(key: &ChallengeKey, payload: &str, vote: &ForVote<'_>) -> Result<P
         None => return Err(ProofError::NoVoter),
     };
     let identity = identity(parameters, vote)?;
+    let asked_at = match &parameters.data.asked {
+        Some(millis) => Some(time(millis).ok_or(ProofError::Invalid)?),
+        // Of a process from before challenges said so, or of one that did not know.
+        None => None,
+    };
     let expires_at =
         Timestamp::from_second(parameters.expires_at).map_err(|_| ProofError::Invalid)?;
     if vote.received_at > expires_at {
@@ -129,8 +136,14 @@ pub fn verify(key: &ChallengeKey, payload: &str, vote: &ForVote<'_>) -> Result<P
         identity,
         voter,
         cost: parameters.cost,
+        asked_at,
         expires_at,
     })
+}
+
+/// A time in milliseconds since 1970.
+fn time(millis: &str) -> Option<Timestamp> {
+    Timestamp::from_millisecond(millis.parse().ok()?).ok()
 }
 
 /// What the vote is known by.

@@ -9,6 +9,9 @@ use vote_client::connection::Connection;
 /// How long an answer may take: longer than the accept timeout, after which the service answers in any case.
 const ANSWER: Duration = Duration::from_secs(6);
 
+/// How long the answer is waited for where the connection is to be cut.
+const CUT_AFTER: Duration = Duration::from_millis(1);
+
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -55,6 +58,21 @@ impl Client {
         to: Option<usize>,
         request: &[u8],
     ) -> Attempt {
+        self.send_within(ANSWER, fleet, to, request).await
+    }
+
+    /// Sends one request and cuts the connection, unless the answer is there already.
+    pub(crate) async fn send_and_leave(&mut self, fleet: &Fleet, request: &[u8]) -> Attempt {
+        self.send_within(CUT_AFTER, fleet, None, request).await
+    }
+
+    async fn send_within(
+        &mut self,
+        patience: Duration,
+        fleet: &Fleet,
+        to: Option<usize>,
+        request: &[u8],
+    ) -> Attempt {
         let Some((by, mut connection)) = self.connection(fleet, to).await else {
             return Attempt {
                 shown: Shown::NotRecorded,
@@ -64,7 +82,7 @@ impl Client {
                 error: NO_CONNECTION.to_owned(),
             };
         };
-        let seen = answer::vote(&mut connection, request, ANSWER).await;
+        let seen = answer::vote(&mut connection, request, patience).await;
         let answered = seen.body.is_some();
         let accepted = seen.body.filter(|_| seen.shown == Shown::Accepted);
         let attempt = Attempt {

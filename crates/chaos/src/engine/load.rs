@@ -1,10 +1,11 @@
-//! The load: an open loop at a steady rate. A vote that was not recorded, or whose outcome is open, is sent again later
-//! with its key, and holds no connection meanwhile; every tenth is not, so that refused and unknown ones remain.
+//! The load: an open loop at the rate of its schedule. A vote that was not recorded, or whose outcome is open, is sent again later
+//! with its key where its client is patient, and holds no connection meanwhile.
 
 use crate::engine::client::{Attempt, Client};
 use crate::engine::client_record::{ClientRecord, Counts};
 use crate::engine::fleet::Fleet;
 use crate::engine::stall::Stalls;
+use crate::engine::votes::{Manner, Votes};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,22 +13,18 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use vote_client::answer::{CUT, NO_CONNECTION, Shown};
 use vote_client::backoff::backoff;
-use vote_client::pacer::Pacer;
-use vote_client::plan::{Plan, mix};
+use vote_client::pacer::{Pacer, Schedule};
 use vote_client::stop::Stop;
 
 /// How often one vote is sent at most.
 const TRIES: u32 = 6;
-
-/// One vote in so many is sent once only.
-const IMPATIENT: u64 = 10;
 
 /// The longest pause between two attempts, also when the service asks for a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 struct Shared {
-    plan: Plan,
+    votes: Arc<dyn Votes>,
     pacer: Pacer,
     stop: Stop,
     fleet: Fleet,
@@ -70,24 +67,29 @@ pub(crate) struct EndedLoad {
     pub(crate) after_back: Option<Duration>,
     /// Whether every shard accepted votes again after the store was back.
     pub(crate) all_went_on: bool,
-    pub(crate) plan: Plan,
+    pub(crate) votes: Arc<dyn Votes>,
     pub(crate) took: Duration,
 }
 
 impl Load {
-    /// Sends the votes of `plan` to the processes of `fleet`, through as many clients as it has connections.
-    pub(crate) fn start(plan: Plan, fleet: Fleet, shards: u16) -> anyhow::Result<Self> {
+    /// Sends votes to the processes of `fleet`, as the schedule says, through so many clients.
+    pub(crate) fn start(
+        votes: Arc<dyn Votes>,
+        (pace, connections): (Schedule, usize),
+        fleet: Fleet,
+        shards: u16,
+    ) -> anyhow::Result<Self> {
         let stop = Stop::default();
         let shared = Arc::new(Shared {
-            pacer: Pacer::new(plan.pace.clone()),
             stop: stop.clone(),
             fleet,
-            record: ClientRecord::new(usize::try_from(plan.pace.votes())?),
+            record: ClientRecord::new(usize::try_from(pace.votes())?),
             stalls: Stalls::new(shards),
             errors: Mutex::default(),
-            free: Semaphore::new(plan.connections),
-            clients: Mutex::new((0..plan.connections).map(Client::new).collect()),
-            plan,
+            free: Semaphore::new(connections),
+            clients: Mutex::new((0..connections).map(Client::new).collect()),
+            pacer: Pacer::new(pace),
+            votes,
         });
         let mut tasks = JoinSet::new();
         let pacing = Arc::clone(&shared);
@@ -132,6 +134,17 @@ impl Load {
         }
     }
 
+    /// Waits for the end of all votes of the schedule, at most for so long, and says whether it has come.
+    pub(crate) async fn ends_within(&mut self, patience: Duration) -> bool {
+        let tasks = &mut self.tasks;
+        let all = async {
+            while let Some(done) = tasks.join_next().await {
+                pass_panic_on(done);
+            }
+        };
+        tokio::time::timeout(patience, all).await.is_ok()
+    }
+
     /// Sends no fresh vote any more, lets the others come to their end, and says what came of it.
     pub(crate) async fn finish(mut self) -> EndedLoad {
         self.shared.stop.stop_sending();
@@ -152,7 +165,7 @@ impl Load {
             longest_stall: shared.stalls.longest(),
             after_back: shared.stalls.after_back(),
             all_went_on: shared.stalls.all_went_on(),
-            plan: shared.plan,
+            votes: shared.votes,
             record: Arc::new(shared.record),
             took,
         }
@@ -185,38 +198,57 @@ fn pass_panic_on(done: Result<(), JoinError>) {
 impl Shared {
     /// Sends one vote until it is known what became of it, or it is not worth another attempt.
     async fn cast(&self, index: u64) {
+        let manner = self.votes.manner(index);
         let mut request = Vec::with_capacity(512);
-        self.plan.render(index, &mut request);
         for tries in 1..=TRIES {
-            let Some(attempt) = self.attempt(&request, tries).await else {
+            let is_cut = manner.is_cut && tries == 1;
+            let Some(attempt) = self.attempt(index, &mut request, (tries, is_cut)).await else {
                 return;
             };
-            self.write_down(index, &attempt);
-            let Some(pause) = pause(index, tries, &attempt) else {
-                return;
+            self.write_down(index, &attempt, is_cut);
+            let Some(pause) = pause(index, tries, manner, &attempt) else {
+                break;
             };
             tokio::time::sleep(pause).await;
+        }
+        if manner.is_doubled {
+            // As of a voter who goes back a page: whatever it is answered, it must not count.
+            let again = self.attempt(index, &mut request, (TRIES, false)).await;
+            if let Some(attempt) = again {
+                self.write_down(index, &attempt, false);
+            }
         }
     }
 
     /// One attempt, by the first client that is free; none where the end comes before the vote was sent at all.
-    async fn attempt(&self, request: &[u8], tries: u32) -> Option<Attempt> {
+    async fn attempt(
+        &self,
+        index: u64,
+        request: &mut Vec<u8>,
+        (tries, is_cut): (u32, bool),
+    ) -> Option<Attempt> {
         let _free = self.free.acquire().await.ok()?;
         if tries == 1 && self.stop.is_sending_stopped() {
             return None;
         }
         let mut client = lock(&self.clients).pop_front()?;
-        let attempt = client.send(&self.fleet, None, request).await;
+        self.votes.render(index, request);
+        let attempt = match is_cut {
+            true => client.send_and_leave(&self.fleet, request).await,
+            false => client.send(&self.fleet, None, request).await,
+        };
         lock(&self.clients).push_back(client);
         Some(attempt)
     }
 
-    fn write_down(&self, index: u64, attempt: &Attempt) {
+    fn write_down(&self, index: u64, attempt: &Attempt, is_cut: bool) {
         self.record.write(index, attempt.shown, attempt.by);
         if let Some(shard) = attempt.shard {
             self.stalls.accepted(shard);
         }
-        if !attempt.error.is_empty() {
+        // What was cut on purpose is no error.
+        let is_meant = is_cut && attempt.shown == Shown::Open;
+        if !attempt.error.is_empty() && !is_meant {
             let mut errors = lock(&self.errors);
             match errors.get_mut(&attempt.error) {
                 Some(count) => *count += 1,
@@ -229,10 +261,10 @@ impl Shared {
 }
 
 /// After which pause the vote is sent again, if it is.
-fn pause(index: u64, tries: u32, attempt: &Attempt) -> Option<Duration> {
+fn pause(index: u64, tries: u32, manner: Manner, attempt: &Attempt) -> Option<Duration> {
     let again = matches!(attempt.shown, Shown::NotRecorded | Shown::Open)
         && tries < TRIES
-        && (!mix(index).is_multiple_of(IMPATIENT) || attempt.error == NO_CONNECTION);
+        && (manner.is_patient || attempt.error == NO_CONNECTION);
     let pause = attempt.retry_after.unwrap_or_else(|| backoff(index, tries));
     again.then(|| pause.min(LONGEST_PAUSE))
 }

@@ -4,12 +4,12 @@ use crate::engine::client::{Attempt, Client};
 use crate::engine::client_record::{ClientRecord, Told};
 use crate::engine::fleet::Fleet;
 use crate::engine::key_states::{KeyState, KeyStates};
+use crate::engine::votes::Votes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use vote_client::answer::Shown;
-use vote_client::plan::Plan;
 
 /// How many keys a worker takes at a time.
 const CHUNK: u64 = 256;
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Asks for every key, each at another process than the one that has accepted it.
 pub(crate) async fn look_up(
     record: &Arc<ClientRecord>,
-    plan: &Plan,
+    votes: &Arc<dyn Votes>,
     fleet: Fleet,
     candidates: usize,
 ) -> KeyStates {
@@ -33,7 +33,7 @@ pub(crate) async fn look_up(
     let mut workers = JoinSet::new();
     for number in 0..WORKERS {
         let (record, fleet, next) = (Arc::clone(record), Arc::clone(&fleet), Arc::clone(&next));
-        let plan = plan.clone();
+        let votes = Arc::clone(votes);
         workers.spawn(async move {
             let mut client = Client::new(number);
             let mut states = KeyStates::new(candidates);
@@ -47,13 +47,13 @@ pub(crate) async fn look_up(
                     let Some(told) = record.told(index) else {
                         continue;
                     };
-                    plan.render(index, &mut request);
+                    votes.render_look_up(index, &mut request);
                     let to = match told {
                         Told::Accepted { by } => by + 1,
                         Told::Refused | Told::Unknown => usize::try_from(index).unwrap_or(0),
                     } % fleet.len();
                     let state = ask(&mut client, &fleet, to, &request).await;
-                    states.add(plan.candidate(index), told, state);
+                    states.add(votes.candidate(index), told, state);
                 }
             }
         });

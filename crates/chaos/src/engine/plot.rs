@@ -1,6 +1,7 @@
 //! What a scenario needs.
 
 use crate::engine::service::Env;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A poll, and the processes around it.
@@ -9,6 +10,8 @@ pub(crate) struct Plot {
     /// Where the services find Redis.
     pub(crate) redis: String,
     pub(crate) shards: u16,
+    /// The poll's channels, as its file has them.
+    pub(crate) channels: Value,
     pub(crate) ingests: usize,
     /// More settings of each ingest process.
     pub(crate) ingest_env: Env,
@@ -26,6 +29,7 @@ impl Plot {
         Self {
             redis: redis.into(),
             shards: 2,
+            channels: json!([{ "id": "torcida", "weight": 100, "eligibility": "open" }]),
             ingests: 2,
             ingest_env: Vec::new(),
             first_env: Vec::new(),

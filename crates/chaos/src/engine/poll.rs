@@ -1,8 +1,8 @@
 //! The poll of every scenario, on a Redis of its own.
 
+use crate::engine::plot::Plot;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::time::Duration;
 use vote_domain::{Clock as _, Poll, PollDefinition, Transition, wire_time};
 use vote_runtime::SystemClock;
 use vote_store::PollOperator;
@@ -12,19 +12,15 @@ pub(crate) const POLL: &str = "chaos";
 pub(crate) const CANDIDATES: [&str; 4] = ["ana", "bia", "caio", "davi"];
 
 /// Makes it, and opens it.
-pub(crate) async fn open(
-    operator: &PollOperator,
-    shards: u16,
-    open_for: Duration,
-) -> anyhow::Result<Poll> {
+pub(crate) async fn open(operator: &PollOperator, plot: &Plot) -> anyhow::Result<Poll> {
     let now: Timestamp = SystemClock.now();
     let candidates = CANDIDATES.map(|id| json!({ "id": id, "name": id }));
     let document = json!({
         "id": POLL, "title": "Chaos", "direction": "eliminate", "kind": "rehearsal",
         "opens_at": wire_time::format(now - SignedDuration::from_secs(60)),
-        "closes_at": wire_time::format(now + SignedDuration::try_from(open_for)?),
-        "shards": shards, "candidates": candidates,
-        "channels": [{ "id": "torcida", "weight": 100, "eligibility": "open" }],
+        "closes_at": wire_time::format(now + SignedDuration::try_from(plot.open_for)?),
+        "shards": plot.shards, "candidates": candidates,
+        "channels": plot.channels,
     });
     let definition = PollDefinition::parse_json(document.to_string().as_bytes())?;
     let draft = Poll::draft(definition, now, "vote-chaos");

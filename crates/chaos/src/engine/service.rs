@@ -164,6 +164,11 @@ impl Service {
         Some((status, json))
     }
 
+    /// Takes back settings that it was started with, from its next start on: those whose name begins so.
+    pub(crate) fn unset(&mut self, beginning: &str) {
+        self.env.retain(|(name, _)| !name.starts_with(beginning));
+    }
+
     /// Where it logs to.
     pub(crate) fn log(&self) -> &Path {
         &self.log

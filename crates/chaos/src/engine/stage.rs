@@ -2,7 +2,7 @@
 
 use crate::engine::findings::Findings;
 use crate::engine::fleet::Fleet;
-use crate::engine::load::Load;
+use crate::engine::load::{EndedLoad, Load};
 use crate::engine::look_up::look_up;
 use crate::engine::metrics::Metrics;
 use crate::engine::plot::Plot;
@@ -10,16 +10,19 @@ use crate::engine::poll::{CANDIDATES, POLL, open};
 use crate::engine::promises::{Promises, broken, details, millis};
 use crate::engine::proof::prove;
 use crate::engine::published::Published;
+use crate::engine::recorded::Recorded;
 use crate::engine::scene::Scene;
 use crate::engine::service::{Env, Service};
+use crate::engine::votes::Votes;
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vote_client::keys;
-use vote_client::pacer::Pace;
+use vote_client::pacer::{Pace, Schedule};
 use vote_client::plan::{Ballot, Plan};
 use vote_client::target::Target;
-use vote_domain::{Clock as _, Poll};
+use vote_domain::{Clock as _, Poll, Transition};
 use vote_runtime::SystemClock;
 use vote_store::{PollOperator, RedisConfig, Store};
 
@@ -56,7 +59,7 @@ impl Stage {
             ..RedisConfig::new(&plot.redis)?
         };
         let operator = Store::new(&config)?.operator();
-        let poll = open(&operator, plot.shards, plot.open_for).await?;
+        let poll = open(&operator, &plot).await?;
         let all: Env = vec![
             ("VOTE__REDIS__URL".to_owned(), plot.redis.clone()),
             (
@@ -107,14 +110,19 @@ impl Stage {
             channel: None,
             candidates: &CANDIDATES,
         };
-        let mut plan = Plan::new(address.into(), ballot, Some(keys::fresh("chaos")?));
-        plan.pace = Pace {
+        let plan = Plan::new(address.into(), ballot, Some(keys::fresh("chaos")?));
+        let pace = Pace {
             rate: options.rate,
             votes: u64::from(options.rate) * options.bound.as_secs().max(1),
-        }
-        .into();
-        plan.connections = self.plot.connections.unwrap_or(options.connections);
-        Load::start(plan, self.fleet(), self.plot.shards)
+        };
+        self.load_of(Arc::new(plan), pace.into())
+    }
+
+    /// Starts a load of these votes.
+    pub(crate) fn load_of(&self, votes: Arc<dyn Votes>, pace: Schedule) -> anyhow::Result<Load> {
+        let options = &self.scene.options;
+        let connections = self.plot.connections.unwrap_or(options.connections);
+        Load::start(votes, (pace, connections), self.fleet(), self.plot.shards)
     }
 
     /// Waits until so many percent of the votes are accepted.
@@ -138,20 +146,29 @@ impl Stage {
     ) -> anyhow::Result<Findings> {
         self.scene.step("ending the load");
         let load = load.finish().await;
+        self.conclude_of(&load, promises).await
+    }
+
+    /// The same of a load that has ended.
+    pub(crate) async fn conclude_of(
+        &self,
+        load: &EndedLoad,
+        promises: Promises,
+    ) -> anyhow::Result<Findings> {
         self.scene.step("waiting until the figures are settled");
         let before = self.settled().await?;
         let metrics = self.metrics().await;
         let mut failures = self.audit().await?;
         self.scene
             .step(&format!("looking up {} keys", load.counts.sent));
-        let states = look_up(&load.record, &load.plan, self.fleet(), CANDIDATES.len()).await;
+        let states = look_up(&load.record, &load.votes, self.fleet(), CANDIDATES.len()).await;
         self.scene.step("comparing the figures");
         let after = self.settled().await?;
         failures.extend(self.audit().await?);
         let metrics_after = self.metrics().await;
         let found = prove(&before, &states, &after, &load.counts);
         failures.extend(found.failures.iter().cloned());
-        failures.extend(broken(&load, metrics_after, promises));
+        failures.extend(broken(load, metrics_after, promises));
         Ok(Findings {
             scenario: self.scene.name.to_owned(),
             sent: load.counts.sent,
@@ -163,13 +180,15 @@ impl Stage {
             doubled: found.doubled,
             longest_stall_ms: millis(load.longest_stall),
             after_back_ms: load.after_back.map(millis),
-            details: details(&load, &metrics, found.unknown_recorded),
+            details: details(load, &metrics, found.unknown_recorded),
+            treated: Vec::new(),
             failures,
             seconds: self.scene.elapsed().as_secs(),
         })
     }
 
-    /// Waits until all services are ready, and tally and results say the same and go on saying it; gives the tally.
+    /// Waits until all services are ready, and tally and results say the same and go on saying it; gives what is recorded: the
+    /// tally, and what is set aside.
     pub(crate) async fn settled(&self) -> anyhow::Result<Vec<u64>> {
         let until = Instant::now() + SETTLE;
         let mut last = None;
@@ -218,11 +237,12 @@ impl Stage {
         if shown.status == "stale" {
             bail!("the results are stale");
         }
-        let tally = self.tally().await?;
-        if shown.votes != tally {
+        let recorded = self.recorded().await?;
+        if shown.votes != recorded.tally {
+            let tally = recorded.tally;
             bail!("the results say {:?}, the tally {tally:?}", shown.votes);
         }
-        Ok(tally)
+        Ok(recorded.all())
     }
 
     /// What the results service shows.
@@ -236,15 +256,20 @@ impl Stage {
         Published::read(&json).context("the results service's answer has no figures")
     }
 
-    /// The tally of all shards by candidate, read as the operator does.
-    async fn tally(&self) -> anyhow::Result<Vec<u64>> {
-        let mut tally = vec![0; CANDIDATES.len()];
+    /// Waits as [`Self::settled`], and gives what is recorded then.
+    pub(crate) async fn settle_recorded(&self) -> anyhow::Result<Recorded> {
+        self.scene.step("waiting until the figures are settled");
+        self.settled().await?;
+        self.recorded().await
+    }
+
+    /// What all shards have recorded, read as the operator does.
+    async fn recorded(&self) -> anyhow::Result<Recorded> {
+        let mut recorded = Recorded::new(CANDIDATES.len());
         for shard in self.operator.figures(&self.poll).await? {
-            for (candidate, votes) in tally.iter_mut().enumerate() {
-                *votes += shard.tally.get(0, candidate);
-            }
+            recorded.add(&shard.tally, &shard.quarantine);
         }
-        Ok(tally)
+        Ok(recorded)
     }
 
     async fn audit(&self) -> anyhow::Result<Vec<String>> {
@@ -276,6 +301,16 @@ impl Stage {
     pub(crate) fn open_for(&self) -> Duration {
         let left = self.poll.closes_at.duration_since(SystemClock.now());
         Duration::try_from(left).unwrap_or_default()
+    }
+
+    /// Closes the poll: from then on a key that is not known is told to be none, and records nothing.
+    pub(crate) async fn close(&mut self) -> anyhow::Result<()> {
+        let closed = self
+            .poll
+            .transition(Transition::Close, SystemClock.now(), "vote-chaos")?;
+        self.operator.save(&closed, self.poll.revision).await?;
+        self.poll = closed;
+        Ok(())
     }
 
     /// Puts the poll's end off.

@@ -1,5 +1,6 @@
 //! All scenarios, in the order in which they run.
 
+mod bots;
 mod bounds;
 mod cluster;
 mod ingest;
@@ -87,10 +88,12 @@ scenarios! {
         "one ingest process has its clock 2 s ahead, and the poll closes under load";
     "results-redis-away" = results::redis_away,
         "what the results service shows while Redis is away";
+    "bots" = bots::bots,
+        "people, a server room, a script and a farm of proofs: what of each is accepted, set aside and refused";
 }
 
 /// What CI runs.
-pub(crate) const QUICK: [&str; 7] = [
+pub(crate) const QUICK: [&str; 8] = [
     "redis-kill",
     "redis-tail-cut",
     "sentinel-failover-lagging",
@@ -98,4 +101,5 @@ pub(crate) const QUICK: [&str; 7] = [
     "cluster-master-killed",
     "ingest-sigterm",
     "connection-cuts",
+    "bots",
 ];

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +18,7 @@ use vote_domain::{Channel, KeyDigest, PollId, ReceiptKey};
 use vote_http::{Problem, ProblemCode};
 use vote_proof::{Asked, Bounds, ChallengeKey, ForVote, Proof, ProofError, VoterMark};
 use vote_runtime::entropy;
+use vote_store::Clocks;
 
 use self::channel::ChannelProofs;
 use self::metrics::ProofMetrics;
@@ -46,14 +47,16 @@ pub(crate) struct Proofs {
     key: ArcSwapOption<(Arc<ReceiptKey>, ChallengeKey)>,
     channels: Mutex<HashMap<PollId, HashMap<String, ChannelProofs>>>,
     metrics: ProofMetrics,
+    clocks: Arc<Clocks>,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
 impl Proofs {
-    pub(crate) fn new(config: ProofConfig, registry: &mut Registry) -> Self {
+    pub(crate) fn new(config: ProofConfig, clocks: Arc<Clocks>, registry: &mut Registry) -> Self {
         Self {
             config,
+            clocks,
             key: ArcSwapOption::empty(),
             channels: Mutex::default(),
             metrics: ProofMetrics::register(registry),
@@ -73,6 +76,16 @@ impl Proofs {
         vote: &ForVote<'_>,
     ) -> Result<Proof, ProofError> {
         vote_proof::verify(&self.key(receipt_key).1, payload, vote)
+    }
+
+    /// How long a proof has taken, from the asking for its challenge until its vote was received.
+    pub(crate) fn taken(&self, proof: &Proof, received_at: Timestamp) -> SignedDuration {
+        let precise = proof.asked_at.zip(self.clocks.by_redis(received_at));
+        match precise {
+            Some((asked_at, received_at)) => received_at.duration_since(asked_at),
+            // Of its end the second is known: it is taken to have been asked for up to a second before it was, in favour of the vote.
+            None => received_at.duration_since(proof.expires_at - self.config.lifetime),
+        }
     }
 
     /// What stands for a voter in the challenges of a poll.
@@ -115,6 +128,7 @@ impl Proofs {
         let turn = self.turn().await?;
         let poll = poll.clone();
         let cost = self.with(&poll, channel, |proofs, bounds| proofs.asked(bounds, now));
+        let asked_at = self.clocks.by_redis(now);
         let expires_at = now + self.config.lifetime;
         let channel = channel.id.clone();
         let random = entropy::random_bytes().map_err(Problem::internal)?;
@@ -127,6 +141,7 @@ impl Proofs {
                 key,
                 voter,
                 cost,
+                asked_at,
                 expires_at,
             };
             vote_proof::challenge(&secrets.1, &asked, random)

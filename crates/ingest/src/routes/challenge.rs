@@ -17,7 +17,7 @@ use crate::vote::{ChallengeProblems, channel_named, find_poll, idempotency_key, 
 #[schema(example = json!({
     "parameters": {
         "algorithm": "PBKDF2/SHA-256", "cost": 5000,
-        "data": { "channel": "prova", "poll": "paredao-01" },
+        "data": { "asked": "1795482084042", "channel": "prova", "poll": "paredao-01" },
         "expiresAt": 1795482174, "keyLength": 32, "keyPrefix": "5f1d0c8e2ab94c7791f02d6e3b1a9c54",
         "keySignature": "8b1c2f0e6a7d4c5b9e8f0a1b2c3d4e5f60718293a4b5c6d7e8f9011223344556",
         "nonce": "0c6f1de24a9b37588e21d0f4b6a7935c", "salt": "b3a1907d5e2f4c68a1d0937e5f2b4c86"
@@ -31,7 +31,7 @@ pub(crate) struct Challenge {
     signature: String,
 }
 
-/// Find the counter, from 0 to 511, whose derived key begins with `keyPrefix`: PBKDF2 of nonce and counter (four bytes,
+/// Find the counter, from 64 to 511, whose derived key begins with `keyPrefix`: PBKDF2 of nonce and counter (four bytes,
 /// big-endian) with the salt.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -59,6 +59,9 @@ pub(crate) struct ChallengeParameters {
 /// What a challenge is for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChallengeData {
+    /// When it was asked for, in milliseconds since 1970. Not there where the service has no clock that all of its processes agree on.
+    #[schema(required = false)]
+    asked: Option<String>,
     /// The channel's id.
     channel: String,
     /// The digest of the Idempotency-Key that the challenge was asked for with.

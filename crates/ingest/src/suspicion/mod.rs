@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vote_domain::QuarantineReason;
 use vote_http::{BoxError, Context, SentHeader};
 use vote_limits::{DenyList, Sketch, network};
@@ -40,8 +40,6 @@ pub(crate) struct Suspicion {
     /// `None` where nothing is ever set aside.
     points: Option<Points>,
     settings: SuspicionSettings,
-    /// How long before its challenge ends a proof was asked for.
-    proof_lifetime: Duration,
     /// How far the clock of who makes tokens may be off.
     token_skew: Duration,
     denied: Arc<ArcSwap<DenyList>>,
@@ -81,7 +79,6 @@ impl Suspicion {
         }
         Ok(Self {
             points: (settings.threshold > 0).then(|| points(&settings)),
-            proof_lifetime: all.proof.lifetime(all.commit.idempotency_window),
             token_skew: all.voters.clock_skew,
             settings,
             denied,
@@ -91,19 +88,11 @@ impl Suspicion {
         })
     }
 
-    /// Notes when a proof came that was verified.
-    pub(crate) fn note_proof(
-        &self,
-        signs: &Signs,
-        proof: &vote_proof::Proof,
-        received_at: Timestamp,
-    ) {
-        if !self.counts(QuarantineReason::FastProof) {
-            return;
-        }
-        let asked_at = proof.expires_at - self.proof_lifetime;
-        let of_thousand = self.settings.fast_proof;
-        if signals::is_too_fast(asked_at, received_at, proof.cost, of_thousand) {
+    /// Notes how long a proof has taken that was verified.
+    pub(crate) fn note_proof(&self, signs: &Signs, taken: SignedDuration, cost: u32) {
+        if self.counts(QuarantineReason::FastProof)
+            && signals::is_too_fast(taken, cost, self.settings.fast_proof)
+        {
             signs.note(QuarantineReason::FastProof);
         }
     }
@@ -223,7 +212,6 @@ mod tests {
         Suspicion {
             points: (settings.threshold > 0).then(|| points(&settings)),
             settings,
-            proof_lifetime: Duration::from_secs(60),
             token_skew: Duration::from_secs(60),
             denied: Arc::new(ArcSwap::from_pointee(denied)),
             prefixes: Sketch::default(),

@@ -38,17 +38,14 @@ pub(super) fn beginning(key: SentHeader<'_>) -> Option<&str> {
         .flatten()
 }
 
-/// Whether a proof came sooner than the quickest device takes: so long for each thousand of cost. When its challenge was made is known
-/// to the second, from its beginning on: so a proof may seem to have taken up to a second longer than it did, and never less.
-pub(super) fn is_too_fast(
-    asked_at: Timestamp,
-    received_at: Timestamp,
-    cost: u32,
-    of_thousand: Duration,
-) -> bool {
+/// A challenge can't be of a time to come, but for the clocks of two processes. Where they are further apart than this, somebody has
+/// just set one, and nothing is known of how long a proof took.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_millis(100);
+
+/// Whether a proof was made in less time than the quickest device takes: so long for each thousand of cost.
+pub(super) fn is_too_fast(taken: SignedDuration, cost: u32, of_thousand: Duration) -> bool {
     let least = of_thousand.saturating_mul(cost) / 1_000;
-    let taken = received_at.duration_since(asked_at);
-    SignedDuration::try_from(least).is_ok_and(|least| taken < least)
+    taken >= -CLOCKS_APART && SignedDuration::try_from(least).is_ok_and(|least| taken < least)
 }
 
 /// Whether a token was made longer ago than pages make them, or is of a time to come.
@@ -108,10 +105,14 @@ mod tests {
     #[test]
     fn a_proof_is_too_fast_below_what_its_cost_takes_and_not_at_it() {
         let of_thousand = Duration::from_millis(20);
-        let too_fast = |taken_ms, cost| is_too_fast(at(0), at(taken_ms), cost, of_thousand);
+        let too_fast = |taken_ms, cost| {
+            let taken = SignedDuration::from_millis(taken_ms);
+            is_too_fast(taken, cost, of_thousand)
+        };
         assert!(too_fast(99, 5_000) && !too_fast(100, 5_000));
         assert!(too_fast(799, 40_000) && !too_fast(800, 40_000));
-        assert!(too_fast(-1_000, 5_000), "of a time to come");
+        assert!(too_fast(-100, 5_000), "two clocks, as good as they are");
+        assert!(!too_fast(-101, 5_000), "a clock that was set");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -57,6 +57,15 @@ pub(crate) static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 
 pub(crate) fn now() -> Timestamp {
     SystemClock.now()
+}
+
+/// The machine's clock, and so much more.
+pub(crate) struct Ahead(pub(crate) SignedDuration);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        now() + self.0
+    }
 }
 
 pub(crate) fn ago(seconds: i64) -> Timestamp {

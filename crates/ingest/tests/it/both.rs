@@ -135,7 +135,13 @@ async fn a_challenge_asks_who_votes_and_names_nobody() {
         403,
         "eligibility-not-available",
     );
-    let data = |answer: &Answer| answer.body["parameters"]["data"].clone();
+    // Without when it was asked for.
+    let data = |answer: &Answer| {
+        let mut data = answer.body["parameters"]["data"].clone();
+        let asked = data.as_object_mut().and_then(|data| data.remove("asked"));
+        assert!(asked.is_some_and(|asked| asked.is_string()), "{answer:?}");
+        data
+    };
     let one = data(&with(&app, &maria).await);
     assert_eq!(one["channel"], CHANNEL);
     assert_eq!(one["voter"].as_str().map(str::len), Some(32), "{one}");

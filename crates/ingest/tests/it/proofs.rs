@@ -3,22 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use vote_domain::{Clock, Poll, PollDefinition, Transition};
+use vote_domain::{Poll, PollDefinition, Transition};
 use vote_testkit::eventually;
 
-use crate::app::{Answer, App, DEADLINE, POLL, Show, ago, definition, now};
-
-/// The machine's clock, and so many seconds more.
-struct Ahead(i64);
-
-impl Clock for Ahead {
-    fn now(&self) -> Timestamp {
-        now() + SignedDuration::from_secs(self.0)
-    }
-}
+use crate::app::{Ahead, Answer, App, DEADLINE, POLL, Show, ago, definition, now};
 
 fn json_of(proof: &str) -> Value {
     let bytes = data_encoding::BASE64
@@ -54,9 +45,13 @@ async fn a_challenge_is_one_of_the_protocol_and_kept_by_nobody() {
         (&parameters["keyLength"], &parameters["cost"]),
         (&json!(32), &json!(1_000))
     );
+    let asked = &parameters["data"]["asked"];
+    let millis: i64 = asked.as_str().expect("a text").parse().expect("a number");
+    let before = now().as_millisecond() - millis;
+    assert!((0..60_000).contains(&before), "{before}");
     assert_eq!(
         parameters["data"],
-        json!({ "channel": "prova", "poll": POLL })
+        json!({ "asked": asked, "channel": "prova", "poll": POLL })
     );
     let lives = parameters["expiresAt"].as_i64().expect("a time") - now().as_second();
     assert!((80..=90).contains(&lives), "{lives}");
@@ -177,7 +172,7 @@ async fn a_proof_that_has_expired_is_none_and_a_newer_one_for_its_key_is_the_sam
     assert!(app.prove("ana", Some("k"), &proof).await.is_accepted());
     // Nine seconds ahead is as far as clocks may be apart.
     let later = App::start_by(
-        Arc::new(Ahead(9)),
+        Arc::new(Ahead(SignedDuration::from_secs(9))),
         &show.redis.url(),
         &[("VOTE__PROOF__LIFETIME_S", "1")],
     )

@@ -1,11 +1,18 @@
 //! Votes that are set aside as suspect: by which signals, and that nobody can tell from the answer.
 
+use std::sync::Arc;
+
+use jiff::SignedDuration;
 use reqwest::RequestBuilder;
 use serde_json::json;
-use vote_domain::{QuarantineReason, Transition};
+use vote_domain::{
+    ChannelId, IdempotencyKey, KeyDigest, PollId, QuarantineReason, ReceiptKey, Transition,
+};
+use vote_proof::{Asked, ChallengeKey, challenge};
 use vote_testkit::eventually;
 
-use crate::app::{Answer, App, DEADLINE, POLL, Show};
+use crate::app::{Ahead, Answer, App, DEADLINE, POLL, Show, now};
+use crate::voters::Identity;
 
 const THRESHOLD: (&str, &str) = ("VOTE__SUSPICION__THRESHOLD", "100");
 const DENIED: &str = "VOTE__SUSPICION__DENY_LIST_FILE";
@@ -242,6 +249,146 @@ async fn keys_that_are_made_in_turn_are_set_aside_once_there_are_many() {
     }
     assert_eq!(show.total().await, 19);
     assert_eq!(undecided(&show, QuarantineReason::KeyPattern).await, 11);
+}
+
+/// A vote with a proof that is made for its key, by a challenge of one process and a vote at another.
+async fn proven(asked: &App, voted: &App, key: &str) -> Answer {
+    let proof = asked.proof("prova", Some(key)).await;
+    voted.prove("ana", Some(key), &proof).await
+}
+
+/// A proof for a key whose challenge was asked for so long ago, and says so or is of a process that did not say.
+fn proof_of(ago: SignedDuration, key: &str, says: bool) -> String {
+    let secret = ReceiptKey::from_bytes([0xAB; 32]);
+    let secret = ChallengeKey::new(secret.for_proofs());
+    let poll = PollId::parse(POLL).expect("an id");
+    let asked_at = now() - ago;
+    let asked = Asked {
+        poll: &poll,
+        channel: &ChannelId::parse("prova").expect("an id"),
+        key: Some(KeyDigest::new(
+            &poll,
+            &IdempotencyKey::parse(key).expect("a key"),
+        )),
+        voter: None,
+        cost: 1_000,
+        asked_at: says.then_some(asked_at),
+        expires_at: asked_at + SignedDuration::from_secs(90),
+    };
+    let challenge = challenge(&secret, &asked, [0, 0]).expect("a challenge");
+    vote_proof::solve(&challenge).expect("solved")
+}
+
+#[tokio::test]
+async fn a_proof_that_came_too_soon_is_set_aside_and_one_that_took_its_time_is_not() {
+    let show = Show::open().await;
+    let secret = "ab".repeat(32);
+    // Ten seconds for the thousand iterations of this channel.
+    let app = show
+        .app_with(&[
+            THRESHOLD,
+            ("VOTE__RECEIPTS__KEY", &secret),
+            ("VOTE__SUSPICION__FAST_PROOF_MS", "10000"),
+        ])
+        .await;
+    let vote = async |key: &str, seconds: i64, says: bool| {
+        let proof = proof_of(SignedDuration::from_secs(seconds), key, says);
+        let answer = app.prove("ana", Some(key), &proof).await;
+        assert!(answer.is_accepted(), "{answer:?}");
+        told(&answer)
+    };
+    let honest = vote("key-1", 11, true).await;
+    assert_eq!(vote("key-2", 12, false).await, honest);
+    assert_eq!(show.total().await, 2);
+    assert_eq!(vote("key-3", 0, true).await, honest);
+    assert_eq!(vote("key-4", 0, false).await, honest);
+    assert_eq!(show.total().await, 2);
+    assert_eq!(undecided(&show, QuarantineReason::FastProof).await, 2);
+}
+
+#[tokio::test]
+async fn how_long_a_proof_took_is_known_to_processes_whose_clocks_differ() {
+    let show = Show::open().await;
+    // A second less than the clock is ahead.
+    let slow = ("VOTE__SUSPICION__FAST_PROOF_MS", "8000");
+    let right = show.app_with(&[THRESHOLD, slow]).await;
+    let ahead = Arc::new(Ahead(SignedDuration::from_secs(9)));
+    let ahead = App::start_by(ahead, &show.redis.url(), &[THRESHOLD, slow]).await;
+    eventually(DEADLINE, || async {
+        ahead.challenge("prova", None).await.status.is_success()
+    })
+    .await;
+    // By the clocks alone, the first would have taken nine seconds, and the second less than none.
+    let both = [
+        proven(&right, &ahead, "key-1").await,
+        proven(&ahead, &right, "key-2").await,
+    ];
+    assert!(both.iter().all(Answer::is_accepted), "{both:?}");
+    assert_eq!(show.total().await, 0);
+    assert_eq!(undecided(&show, QuarantineReason::FastProof).await, 2);
+}
+
+#[tokio::test]
+async fn a_token_that_no_page_made_today_is_set_aside_and_one_of_today_is_not() {
+    let (show, identity) = (Show::open().await, Identity::new());
+    let points = ("VOTE__SUSPICION__TOKEN_AGE_POINTS", "100");
+    let mut settings = identity.settings();
+    settings.extend([THRESHOLD, points]);
+    let app = show.app_with(&settings).await;
+    let vote = async |subject: &str, age: i64| {
+        let issued_at = now().as_second() - age;
+        let token = identity.token_of(subject, issued_at);
+        let ballot = json!({ "candidate": "ana", "channel": "unico" });
+        let request = app.post(POLL).json(&ballot).bearer_auth(token);
+        let answer = Answer::of(request.header("idempotency-key", subject)).await;
+        assert!(answer.is_accepted(), "{answer:?}");
+        told(&answer)
+    };
+    // A day is the oldest, and a minute is how far the login's clock may be off; half a minute for slow machines.
+    let day = 86_400;
+    let honest = vote("ana1", day - 30).await;
+    assert_eq!(vote("bia1", -30).await, honest);
+    assert_eq!(show.total().await, 2);
+    assert_eq!(vote("bot1", day + 30).await, honest);
+    assert_eq!(vote("bot2", -120).await, honest);
+    assert_eq!(show.total().await, 2);
+    assert_eq!(undecided(&show, QuarantineReason::TokenAge).await, 2);
+}
+
+#[tokio::test]
+async fn a_prefix_that_sends_far_more_than_its_share_is_set_aside_from_there_on() {
+    let show = Show::open().await;
+    let app = show
+        .app_with(&[
+            THRESHOLD,
+            TRUSTED,
+            LISTED,
+            ("VOTE__SUSPICION__PREFIX_SHARE_POINTS", "100"),
+            ("VOTE__SUSPICION__PREFIX_SHARE_VOTES", "20"),
+            ("VOTE__SUSPICION__PREFIX_SHARE_PERCENT", "50"),
+        ])
+        .await;
+    let vote = async |number: u32, from: &str| {
+        let random = number.wrapping_mul(0x9E37_79B9);
+        let answer = Answer::of(vote(&app, Way::Plain, from, &format!("{random:08x}"))).await;
+        assert!(answer.is_accepted(), "{answer:?}");
+        told(&answer)
+    };
+    let honest = vote(0, "198.51.100.1").await;
+    for number in 1..30 {
+        vote(number, &format!("198.51.{number}.1")).await;
+    }
+    // Twenty are enough to be looked at, and 29 of 59 are less than half.
+    for number in 30..59 {
+        vote(number, &format!("203.0.113.{number}")).await;
+    }
+    assert_eq!(show.total().await, 59);
+    for number in 59..62 {
+        assert_eq!(vote(number, "203.0.113.7").await, honest);
+    }
+    vote(62, "192.0.2.1").await;
+    assert_eq!(show.total().await, 60);
+    assert_eq!(undecided(&show, QuarantineReason::PrefixShare).await, 3);
 }
 
 #[tokio::test]

@@ -45,6 +45,14 @@ impl Identity {
         SigningKey::from_seed([8; 32]).sign(&json!({ "sub": subject }))
     }
 
+    /// Made then.
+    pub(crate) fn token_of(&self, subject: &str, issued_at: i64) -> String {
+        self.key.sign(&json!({
+            "sub": subject, "iss": "https://id.example", "aud": "paredao", "iat": issued_at,
+            "exp": now().as_second() + 600,
+        }))
+    }
+
     pub(crate) fn token_with(&self, name: &str, value: Value) -> String {
         let mut claims = json!({
             "sub": "maria", "iss": "https://id.example", "aud": "paredao", "exp": now().as_second() + 600,

@@ -33,6 +33,11 @@ fn end() -> Timestamp {
     "2200-01-01T00:00:00Z".parse().expect("a time")
 }
 
+/// When those with a key are asked for. The one without is of a process that says nothing of it.
+fn asked_at() -> Timestamp {
+    end() - SignedDuration::from_millis(12_345)
+}
+
 fn asked(key: Option<KeyDigest>) -> Asked<'static> {
     Asked {
         poll: &POLL,
@@ -40,6 +45,7 @@ fn asked(key: Option<KeyDigest>) -> Asked<'static> {
         key,
         voter: None,
         cost: COST,
+        asked_at: key.map(|_| asked_at()),
         expires_at: end(),
     }
 }
@@ -116,6 +122,7 @@ fn a_solved_challenge_is_a_proof_and_the_official_library_says_so_too() {
             identity,
             voter,
             cost: COST,
+            asked_at: key.map(|_| asked_at()),
             expires_at: end(),
         };
         assert_eq!(proof, Ok(expected));
@@ -162,6 +169,9 @@ fn a_challenge_has_what_the_widget_takes_and_no_more() {
         (&json!(32), &json!(COST))
     );
     assert_eq!(parameters["expiresAt"], end().as_second());
+    // A text: browsers round large numbers.
+    let asked = asked_at().as_millisecond().to_string();
+    assert_eq!(parameters["data"]["asked"], asked);
     assert_eq!(parameters["data"]["poll"], "paredao-01");
     assert_eq!(parameters["data"]["channel"], "prova");
     assert!(KEYED.len() < MAX_PAYLOAD / 2, "{}", KEYED.len());
@@ -180,6 +190,7 @@ fn the_longest_payload_is_well_below_what_is_looked_at() {
         key: Some(digest("k")),
         voter: Some(KEY.mark(&poll, "maria")),
         cost: COST,
+        asked_at: Some(end()),
         expires_at: end(),
     };
     let challenge = challenge(&KEY, &asked, [0, 1]).expect("a challenge");
@@ -295,6 +306,29 @@ fn a_voter_can_t_be_changed_taken_out_or_put_in() {
     let mut plain = json_of(&KEYED);
     data(&mut plain, json!(KEY.mark(&POLL, "maria").hex()));
     assert_eq!(refused(&plain), Some(ProofError::Invalid));
+}
+
+#[test]
+fn when_a_challenge_was_asked_for_can_t_be_changed_taken_out_or_put_in() {
+    let key = Some(digest("k"));
+    let refused = |json: &Value| verify(&KEY, &payload_of(json), &vote(key)).err();
+    let asked = |json: &mut Value, at: Value| json["challenge"]["parameters"]["data"]["asked"] = at;
+    let mut json = json_of(&KEYED);
+    let earlier = asked_at() - SignedDuration::from_millis(1);
+    for at in [
+        json!(earlier.as_millisecond().to_string()),
+        json!(asked_at().as_millisecond()),
+        json!(""),
+        json!("-1"),
+        json!("99999999999999999999"),
+        Value::Null,
+    ] {
+        asked(&mut json, at.clone());
+        assert_eq!(refused(&json), Some(ProofError::Invalid), "{at}");
+    }
+    let mut plain = json_of(&PLAIN);
+    asked(&mut plain, json!(earlier.as_millisecond().to_string()));
+    assert_eq!(error(&payload_of(&plain)), Some(ProofError::Invalid));
 }
 
 #[test]

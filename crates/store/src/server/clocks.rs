@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use vote_domain::Clock;
@@ -34,6 +35,15 @@ impl Clocks {
     pub fn are_trusted(&self) -> bool {
         let verdict = self.verdict.load(Ordering::Relaxed);
         verdict == Verdict::Right as u8 || verdict == Verdict::Unchecked as u8
+    }
+
+    /// A time of the process' clock by Redis', on which all processes agree to some milliseconds. `None` where nobody lets us
+    /// ask for Redis' time, or nothing is known of it yet.
+    #[must_use]
+    pub fn by_redis(&self, at: Timestamp) -> Option<Timestamp> {
+        let is_right = self.verdict.load(Ordering::Relaxed) == Verdict::Right as u8;
+        let ahead = SignedDuration::from_micros(self.ahead_us.load(Ordering::Relaxed));
+        is_right.then(|| at.checked_sub(ahead).ok()).flatten()
     }
 
     /// The same, as a condition of being ready.
@@ -138,6 +148,27 @@ impl Keeper {
         Own {
             wall: self.clock.now().as_microsecond(),
             steady: micros(self.started.elapsed()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_redis_only_where_it_was_compared() {
+        let clocks = Clocks::new(Duration::from_secs(10));
+        let at = Timestamp::UNIX_EPOCH + Duration::from_secs(60);
+        clocks.ahead_us.store(1_500_000, Ordering::Relaxed);
+        for (verdict, expected) in [
+            (Verdict::Unknown, None),
+            (Verdict::Unchecked, None),
+            (Verdict::Wrong, None),
+            (Verdict::Right, Some(at - Duration::from_millis(1_500))),
+        ] {
+            clocks.verdict.store(verdict as u8, Ordering::Relaxed);
+            assert_eq!(clocks.by_redis(at), expected, "{verdict:?}");
         }
     }
 }

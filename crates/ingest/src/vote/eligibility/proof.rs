@@ -27,7 +27,8 @@ pub(super) fn check(shown: &Shown<'_>, by: ProofCheck<'_>) -> Result<Proof, Prob
     };
     match proofs.verify(by.receipt_key, payload, &vote) {
         Ok(proof) => {
-            by.suspicion.note_proof(by.signs, &proof, shown.received_at);
+            let taken = proofs.taken(&proof, shown.received_at);
+            by.suspicion.note_proof(by.signs, taken, proof.cost);
             // The others are noted when it is known who votes; where that does not become known, nothing is said of the proof.
             if proof.voter.is_none() {
                 note(Verdict::Valid);

@@ -1,0 +1,96 @@
+//! How each kind was treated, and what of that is not as promised.
+
+use super::crowd::{Crowd, Kind};
+use crate::engine::client_record::{ClientRecord, Told};
+use crate::engine::findings::Treated;
+use crate::engine::recorded::Recorded;
+use crate::engine::votes::Votes as _;
+
+/// Of a thousand votes of people, at most so many may be refused, and so many set aside.
+const MOST_REFUSED: u64 = 1;
+const MOST_SET_ASIDE: u64 = 1;
+
+/// What the clients were told, by kind, beside where their votes are.
+pub(super) fn treated(crowd: &Crowd, record: &ClientRecord, recorded: &Recorded) -> Vec<Treated> {
+    let mut all = Kind::ALL.map(|kind| Treated {
+        who: kind.name(),
+        ..Treated::default()
+    });
+    for index in 0..record.room() {
+        let Some(told) = record.told(index) else {
+            continue;
+        };
+        let of = &mut all[crowd.candidate(index)];
+        of.sent += 1;
+        match told {
+            Told::Accepted { .. } => of.accepted += 1,
+            Told::Refused => of.refused += 1,
+            Told::Unknown => of.unknown += 1,
+        }
+    }
+    for (candidate, of) in all.iter_mut().enumerate() {
+        of.counted = recorded.tally[candidate];
+        for (reason, votes) in &recorded.set_aside {
+            if votes[candidate] > 0 {
+                of.set_aside.insert(reason.as_str(), votes[candidate]);
+            }
+        }
+    }
+    all.to_vec()
+}
+
+/// Every promise that does not hold, in words.
+pub(super) fn broken(all: &[Treated]) -> Vec<String> {
+    let mut failures = Vec::new();
+    for of in all {
+        let set_aside: u64 = of.set_aside.values().sum();
+        if of.who == Kind::Honest.name() {
+            let refused = of.refused + of.unknown;
+            for (count, most, what) in [
+                (refused, MOST_REFUSED, "refused"),
+                (set_aside, MOST_SET_ASIDE, "set aside"),
+            ] {
+                if count * 1_000 > of.sent * most {
+                    failures.push(format!(
+                        "{count} of {} votes of people were {what}, which is more than {most} of a thousand",
+                        of.sent
+                    ));
+                }
+            }
+        } else if (of.refused + set_aside) * 2 < of.sent {
+            failures.push(format!(
+                "of {} votes of the {}, only {} were refused and {set_aside} set aside",
+                of.sent, of.who, of.refused
+            ));
+        }
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: Kind, refused: u64, set_aside: u64) -> Treated {
+        Treated {
+            who: kind.name(),
+            sent: 2_000,
+            refused,
+            set_aside: [("deny_list", set_aside)].into(),
+            ..Treated::default()
+        }
+    }
+
+    #[test]
+    fn people_who_are_refused_or_set_aside_and_bots_who_are_not_are_found() {
+        let good = [of(Kind::Honest, 2, 2), of(Kind::Script, 500, 500)];
+        assert_eq!(broken(&good), Vec::<String>::new());
+        for bad in [
+            of(Kind::Honest, 3, 0),
+            of(Kind::Honest, 0, 3),
+            of(Kind::ServerRoom, 500, 499),
+        ] {
+            assert_eq!(broken(&[bad]).len(), 1);
+        }
+    }
+}
