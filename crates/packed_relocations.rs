@@ -1,5 +1,11 @@
 //! The build script of both services: how their binaries are linked.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a build script is asked by variables, and answers on its output"
+)]
+
 use std::env::var;
 use std::process::Command;
 

@@ -149,7 +149,7 @@ impl Prepared {
         let receipts = ReceiptKey::from_bytes(SEED);
         let key = ChallengeKey::new(receipts.for_proofs());
         let (poll, channel) = (PollId::parse("bench")?, ChannelId::parse("prova")?);
-        let expires_at = now_and(HOLDS_S)?;
+        let (asked_at, expires_at) = (now_and(0)?, now_and(HOLDS_S)?);
         self.lines("proofs", count, |_| {
             let asked = Asked {
                 poll: &poll,
@@ -157,6 +157,7 @@ impl Prepared {
                 key: None,
                 voter: None,
                 cost: 1,
+                asked_at: Some(asked_at),
                 expires_at,
             };
             Ok(solve(&challenge(&key, &asked, [0, 0])?)?)
