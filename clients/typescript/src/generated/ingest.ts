@@ -265,6 +265,12 @@ export interface components {
              *     ask for none don't look at it.
              */
             proof?: string;
+            /**
+             * @description What the widget of the service's external judge (Turnstile, hCaptcha, reCAPTCHA) has given the page, where the service has one. It
+             *     is only looked at where the vote is suspect otherwise; the answer is the same with it and without. Send the same text with a
+             *     repeat of the vote. Empty is as good as left out.
+             */
+            judge_response?: string;
         };
         /**
          * @description A signed challenge of the ALTCHA protocol, version 2. Send it back unchanged within the proof.
@@ -273,6 +279,7 @@ export interface components {
          *         "algorithm": "PBKDF2/SHA-256",
          *         "cost": 5000,
          *         "data": {
+         *           "asked": "1795482084042",
          *           "channel": "prova",
          *           "poll": "paredao-01"
          *         },
@@ -294,6 +301,8 @@ export interface components {
         };
         /** @description What a challenge is for. */
         ChallengeData: {
+            /** @description When it was asked for, in milliseconds since 1970. Not there where the service has no clock that all of its processes agree on. */
+            asked?: string;
             /** @description The channel's id. */
             channel: string;
             /** @description The digest of the Idempotency-Key that the challenge was asked for with. */
@@ -304,7 +313,7 @@ export interface components {
             voter?: string;
         };
         /**
-         * @description Find the counter, from 0 to 511, whose derived key begins with `keyPrefix`: PBKDF2 of nonce and counter (four bytes,
+         * @description Find the counter, from 64 to 511, whose derived key begins with `keyPrefix`: PBKDF2 of nonce and counter (four bytes,
          *     big-endian) with the salt.
          */
         ChallengeParameters: {
@@ -537,6 +546,15 @@ export interface components {
             key?: string;
             /** @description The language of the answer, `pt`, `en` or `es`. */
             lang?: string;
+            /**
+             * @description What the widget of Turnstile has left in the form, where that is the service's external judge. It is only looked at where the
+             *     vote is suspect otherwise; the answer is the same with it and without.
+             */
+            "cf-turnstile-response"?: string;
+            /** @description The same of hCaptcha. */
+            "h-captcha-response"?: string;
+            /** @description The same of reCAPTCHA. */
+            "g-recaptcha-response"?: string;
         };
         /**
          * @description How a vote ended well.

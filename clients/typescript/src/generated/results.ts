@@ -377,6 +377,23 @@ export interface components {
              */
             status: string;
         };
+        /** @description Which votes are annulled: those of these minutes, where nothing else is named through all channels and for all candidates. */
+        Annulled: {
+            /**
+             * Format: date-time
+             * @description The beginning of the first minute.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The end of the last minute.
+             */
+            until: string;
+            /** @description Only those that came through this channel. */
+            channel?: string;
+            /** @description Only those for this candidate. */
+            candidate?: string;
+        };
         /**
          * @description One of those who are voted for.
          * @example {
@@ -553,12 +570,43 @@ export interface components {
              *     alone, in `vote_votes_total`.
              */
             outcomes: components["schemas"]["DeskOutcomes"];
+            /** @description The votes that were set aside as suspect, by reason. Empty where none was. */
+            quarantine: components["schemas"]["DeskQuarantine"][];
+            /** @description The annulments that stand, newest first: `standing.recorded` has their votes, by channel and candidate. */
+            annulments: components["schemas"]["DeskAnnulment"][];
             peak?: components["schemas"]["PeakMinute"] | null;
             /** @description Whether the figures agree with each other, and what sealing waits for. */
             checks: components["schemas"]["Checks"];
             sealed?: components["schemas"]["DeskSealed"] | null;
             /** @description What was done to the poll, newest first; the last 20 of it. */
             journal: components["schemas"]["JournalEntry"][];
+        };
+        /** @description A window of minutes whose votes were taken out of the result. */
+        DeskAnnulment: {
+            /**
+             * Format: int32
+             * @description Its number, by which it is taken back.
+             * @example 1
+             */
+            number: number;
+            /** @description Which votes. */
+            votes: components["schemas"]["Annulled"];
+            /**
+             * @description Why, in the operator's words.
+             * @example a wave of robots
+             */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it was said.
+             * @example 2026-11-24T01:30:00.000Z
+             */
+            at: string;
+            /**
+             * @description By whom.
+             * @example ines
+             */
+            by: string;
         };
         /** @description How votes ended. */
         DeskOutcomes: {
@@ -604,6 +652,29 @@ export interface components {
              * @example 0
              */
             quarantine_annulled: number;
+        };
+        /** @description Votes that were set aside as suspect, for one reason. */
+        DeskQuarantine: {
+            /** @description Why they were set aside. */
+            reason: components["schemas"]["QuarantineReason"];
+            /**
+             * Format: int64
+             * @description Those of which nobody has decided: they are in no figure, and sealing waits for it.
+             * @example 12
+             */
+            undecided: number;
+            /**
+             * Format: int64
+             * @description Those that were released: they count, and are in all figures.
+             * @example 0
+             */
+            released: number;
+            /**
+             * Format: int64
+             * @description Those that were annulled: they are in no figure.
+             * @example 0
+             */
+            annulled: number;
         };
         /** @description What is known of a sealed result beside its figures. Its digest was checked when it was read. */
         DeskSealed: {
@@ -910,7 +981,7 @@ export interface components {
              */
             votes?: number;
         };
-        /** @description The minute with the most votes; of equals the first. */
+        /** @description The minute with the most votes that count; of equals the first. */
         PeakMinute: {
             /**
              * Format: date-time
@@ -1117,6 +1188,11 @@ export interface components {
              */
             description: string;
         };
+        /**
+         * @description Why a vote was set aside: the signal that had the most to say against it.
+         * @enum {string}
+         */
+        QuarantineReason: "deny_list" | "fast_proof" | "token_age" | "client_fields" | "prefix_share" | "key_pattern";
         /** @description What `/readyz` answers. */
         ReadyReport: {
             /** @description Whether the service should get requests. */
@@ -1938,9 +2014,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "annulments": [],
                      *       "checks": {
                      *         "agree": true,
-                     *         "ledger": 2000,
+                     *         "ledger": 2012,
                      *         "minutes": 2000,
                      *         "tally": 2000,
                      *         "waiting": [],
@@ -1975,8 +2052,11 @@ export interface operations {
                      *         "total_votes": 2000
                      *       },
                      *       "outcomes": {
+                     *         "annulled": 0,
                      *         "late": 3,
                      *         "lost": 0,
+                     *         "quarantine_annulled": 0,
+                     *         "quarantined": 12,
                      *         "recorded": 2000,
                      *         "withdrawn": 0
                      *       },
@@ -2024,6 +2104,14 @@ export interface operations {
                      *         "title": "Paredão 1",
                      *         "visibility": "public"
                      *       },
+                     *       "quarantine": [
+                     *         {
+                     *           "annulled": 0,
+                     *           "reason": "deny_list",
+                     *           "released": 0,
+                     *           "undecided": 12
+                     *         }
+                     *       ],
                      *       "standing": {
                      *         "as_of": "2026-11-24T01:02:03.250Z",
                      *         "candidates": [
