@@ -41,6 +41,10 @@ fn others(harness: &Harness) -> BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>> {
     all.retain(|key, _| {
         !figures.contains(key) && !of_minutes.iter().any(|part| key.contains(part))
     });
+    // It is among the figures.
+    if let Some(state) = all.get_mut(&keys.state()) {
+        state.remove("batches".as_bytes());
+    }
     all
 }
 
@@ -90,6 +94,7 @@ fn note(held: &mut Held, writer: &str) {
         .is_none();
     *held.ledger.entry(format!("{writer}/sequence")).or_default() += 1;
     held.ledger.entry(format!("{writer}/votes")).or_default();
+    held.batches += 1;
     for sums in &mut held.ended_sums {
         for (field, more) in [("writers", u64::from(is_new)), ("batches", 1), ("votes", 0)] {
             *sums.entry(format!("ended/{field}")).or_default() += more;

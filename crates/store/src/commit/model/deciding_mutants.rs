@@ -99,8 +99,14 @@ pub(super) const DECIDING_MUTANTS: &[Mutant] = &[
         "",
     ),
     (
+        "the decision is not among the batches",
+        "if all_batches then call",
+        "if false then call",
+    ),
+    (
         "the ledger says nothing of the decision",
         "call('HSET', ended_key, writer, string.format('%.0f 0', batches))
+if all_batches then call('HSET', state_key, 'batches', all_batches + 1) end
 call('HSET', writers_key, 'ended/writers', (sums[1] or 0) + (entry and 0 or 1), 'ended/batches', (sums[2] or 0) + 1,
   'ended/votes', (sums[3] or 0) + 0)",
         "",
