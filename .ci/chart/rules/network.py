@@ -71,6 +71,12 @@ def _(rendered):
     rendered.resources.remove(rendered.named("NetworkPolicy", f"{rendered.prefix}-votectl"))
 
 
+def port_of(url: str) -> set[int]:
+    """The port of a service outside that is asked, where there is one."""
+    at = urllib.parse.urlsplit(url)
+    return {at.port or {"https": 443, "http": 80}[at.scheme]} if url else set()
+
+
 @rule("ingest and results reach Redis, DNS and the collector alone; nobody else reaches the embedded Redis")
 def reach(rendered: Rendered) -> Iterator[str]:
     if not policies_are_on(rendered):
@@ -84,14 +90,12 @@ def reach(rendered: Rendered) -> Iterator[str]:
         open_ports = {
             port["port"] for part in policy["spec"]["egress"] for port in part.get("ports", [{"port": "any"}])
         }
-        keys_at = urllib.parse.urlsplit(
-            rendered.values.get(name, {}).get("settings", {}).get("voters", {}).get("jwks_url", "")
-        )
-        voter_keys = {keys_at.port or {"https": 443, "http": 80}[keys_at.scheme]} if keys_at.scheme else set()
+        settings = rendered.values.get(name, {}).get("settings", {})
+        asked = port_of(settings.get("voters", {}).get("jwks_url", "")) | port_of(settings.get("judge", {}).get("url", ""))
         extra = rendered.values.get(name, {}).get("networkPolicy", {}).get("extraEgress", [])
-        wanted = dns | redis | collector | voter_keys | {port["port"] for part in extra for port in part["ports"]}
+        wanted = dns | redis | collector | asked | {port["port"] for part in extra for port in part["ports"]}
         if open_ports != wanted:
-            yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis, collector and voters' keys: {wanted}"
+            yield f"{name_of(policy)}: opens the ports {open_ports}, not those of DNS, Redis, collector, voters' keys and judge: {wanted}"
         for part in policy["spec"]["egress"]:
             is_dns = {port["port"] for port in part.get("ports", [])} == dns
             if "to" not in part and (is_dns or rendered.of_kind("StatefulSet")):
