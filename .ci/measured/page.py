@@ -64,9 +64,13 @@ def take(folder: pathlib.Path) -> str:
     """Takes over what lies there; the page with it."""
     text = PAGE.read_text()
     for name in ("table", "minute"):
-        if (folder / f"{name}.json").is_file():
-            (seen.FOLDER / f"{name}.json").write_text((folder / f"{name}.json").read_text())
-            text = with_block(text, name, (folder / f"{name}.md").read_text())
+        if found := seen.read(folder / f"{name}.json"):
+            kept_as = "voters" if name == "table" and not seen.is_whole(found) else name
+            (seen.FOLDER / f"{kept_as}.json").write_text((folder / f"{name}.json").read_text())
+            text = with_block(text, kept_as, (folder / f"{name}.md").read_text())
+            if kept_as == "table":
+                (seen.FOLDER / "voters.json").unlink(missing_ok=True)
+                text = with_block(text, "voters", "They are in the table above.")
     if new := seen.read(folder / "growth.json"):
         path = seen.FOLDER / "growth.json"
         path.write_text(seen.json.dumps(seen.merged(seen.read(path), new), indent=2, ensure_ascii=False) + "\n")

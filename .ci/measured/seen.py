@@ -1,4 +1,4 @@
-"""What was measured: docs/measured/table.json, growth.json and minute.json."""
+"""What was measured: docs/measured/table.json, voters.json, growth.json and minute.json."""
 
 import json
 import pathlib
@@ -13,28 +13,23 @@ class Missing(Exception):
 
 
 class Seen:
-    """The figures of all three."""
+    """The figures of all four."""
 
     def __init__(self, folder: pathlib.Path = FOLDER):
-        self.table, self.growth, self.minute = (read(folder / f"{name}.json") for name in ("table", "growth", "minute"))
+        names = ("table", "voters", "growth", "minute")
+        self.table, self.voters, self.growth, self.minute = (read(folder / f"{name}.json") for name in names)
 
     def row(self, row: str, connections: int, figure: str) -> float:
         """Of the main table."""
-        return self.of_table("rows", row, connections, figure)
+        return of_table(self.table, "rows", row, connections, figure)
 
     def compared(self, row: str, connections: int, figure: str) -> float:
         """Of the main table: this build ÷ the one before."""
-        return self.of_table("compared", row, connections, figure)
+        return of_table(self.table, "compared", row, connections, figure)
 
     def added(self, row: str, connections: int, figure: str) -> float:
-        """Of the main table: with what the row has more ÷ without it."""
-        return self.of_table("added", row, connections, figure)
-
-    def of_table(self, part: str, row: str, connections: int, figure: str) -> float:
-        for each in self.table.get(part, []):
-            if (each["row"], each["connections"]) == (row, connections) and each.get(figure):
-                return each[figure]["median"]
-        raise Missing(f"{part} {row} {connections}")
+        """Of the rows of who may vote: with what the row has more ÷ without it."""
+        return of_table(self.voters or self.table, "added", row, connections, figure)
 
     def curve(self, title: str, label: str) -> dict[float, float]:
         """Of the curves: values by size. Titles that end in a figure are known by what stands before it."""
@@ -69,6 +64,18 @@ class Seen:
         if figure not in self.minute:
             raise Missing(figure)
         return self.minute[figure]
+
+
+def of_table(table: dict, part: str, row: str, connections: int, figure: str) -> float:
+    for each in table.get(part, []):
+        if (each["row"], each["connections"]) == (row, connections) and each.get(figure):
+            return each[figure]["median"]
+    raise Missing(f"{part} {row} {connections}")
+
+
+def is_whole(table: dict) -> bool:
+    """Whether it is the main table: rows that were measured alone are a table of their own."""
+    return any(row["row"] == "actix-web" for row in table["rows"])
 
 
 def read(path: pathlib.Path) -> dict:
