@@ -8,24 +8,10 @@ use vote_testkit::{RedisServer, eventually};
 
 use crate::stream::Reader;
 use crate::support::{
-    ANA, App, BIA, DEADLINE, ID, PRODUCTION, Producer, feed, published, results, vote, voting,
+    ANA, App, BIA, DEADLINE, ID, PRODUCTION, Producer, feed, released, results, vote, voting,
 };
 
 const DESK: &str = "/v1/polls/paredao-01/desk";
-
-/// The demo poll with three votes for Ana and one for Bia, released.
-async fn released() -> (RedisServer, Producer, App) {
-    let redis = RedisServer::start().await;
-    let (producer, app) = published(&redis).await;
-    producer.release(ID).await;
-    let voters = producer.voting().await;
-    for candidate in [ANA, ANA, BIA, ANA] {
-        voters.vote(candidate, voting()).await;
-    }
-    voters.end().await;
-    app.until_votes(4).await;
-    (redis, producer, app)
-}
 
 /// Everything of a poll that anybody can read.
 fn public() -> Vec<String> {

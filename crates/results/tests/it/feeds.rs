@@ -3,18 +3,11 @@
 use serde_json::{Value, json};
 use vote_testkit::RedisServer;
 
-use crate::support::{ANA, App, BIA, ID, PRODUCTION, Producer, feed, problem, published, voting};
+use crate::support::{self, App, ID, PRODUCTION, Producer, feed, problem};
 
-/// The demo poll with three votes for Ana and one for Bia, released.
+/// The demo poll with three votes for Ana and one for Bia, released, as feeds tell it.
 async fn released() -> (RedisServer, Producer, App) {
-    let redis = RedisServer::start().await;
-    let (producer, app) = published(&redis).await;
-    producer.release(ID).await;
-    let voters = producer.voting().await;
-    for candidate in [ANA, ANA, BIA, ANA] {
-        voters.vote(candidate, voting()).await;
-    }
-    voters.end().await;
+    let (redis, producer, app) = support::released().await;
     app.until(&feed("rows.json"), |rows| rows[0]["total_votes"] == 4)
         .await;
     (redis, producer, app)

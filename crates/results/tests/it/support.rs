@@ -239,6 +239,20 @@ pub(crate) async fn published(redis: &RedisServer) -> (Producer, App) {
     (producer, app)
 }
 
+/// The demo poll with three votes for Ana and one for Bia, released.
+pub(crate) async fn released() -> (RedisServer, Producer, App) {
+    let redis = RedisServer::start().await;
+    let (producer, app) = published(&redis).await;
+    producer.release(ID).await;
+    let voters = producer.voting().await;
+    for candidate in [ANA, ANA, BIA, ANA] {
+        voters.vote(candidate, voting()).await;
+    }
+    voters.end().await;
+    app.until_votes(4).await;
+    (redis, producer, app)
+}
+
 /// A process that takes votes.
 pub(crate) struct Voting(Arc<VoteWriter>);
 

@@ -9,7 +9,9 @@ use vote_store::{Counted, PollOperator, SaveError, SealingError};
 use vote_testkit::{Fault, FaultProxy, RedisServer, eventually};
 
 use crate::quarantine::{later, passes};
-use crate::support::{ANA, DEADLINE, Show, closes_at, is_accepted, keyed, store, vote, voting_ms};
+use crate::support::{
+    ANA, DEADLINE, Show, closes_at, is_accepted, keyed, put, store, vote, voting_ms,
+};
 
 const MINUTES: i64 = 6;
 
@@ -265,13 +267,7 @@ async fn an_annulment_that_came_after_the_result_is_named_and_taken_back() {
         .await
         .expect("sealed");
     // As where the sealing was killed between the result and the poll's document.
-    let mut redis = show.redis.connection().await;
-    redis::cmd("SET")
-        .arg("vote:poll:paredao-01")
-        .arg(serde_json::to_string(&closed).expect("JSON"))
-        .exec_async(&mut redis)
-        .await
-        .expect("set");
+    put(&show, "vote:poll:paredao-01", &closed).await;
     let late = show
         .operator
         .save(&annulled(&closed, 0), closed.revision)

@@ -9,7 +9,7 @@ use vote_store::{Fence, SaveError, SealingError};
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
-    ANA, BIA, DEADLINE, Show, at, closes_at, half_seal, opens_at, vote, voting_ms,
+    ANA, BIA, DEADLINE, Show, at, closes_at, half_seal, opens_at, put, vote, voting_ms,
 };
 
 #[tokio::test]
@@ -86,13 +86,7 @@ async fn sealing_can_be_repeated_after_a_failure_half_way() {
         .seal(&closed, closes_at(), "first")
         .await
         .expect("sealed");
-    let mut redis = show.redis.connection().await;
-    redis::cmd("SET")
-        .arg("vote:poll:paredao-01")
-        .arg(serde_json::to_string(&closed).expect("JSON"))
-        .exec_async(&mut redis)
-        .await
-        .expect("set");
+    put(&show, "vote:poll:paredao-01", &closed).await;
     let again = show
         .seal(&closed, at("2025-11-26T03:00:00Z"), "second")
         .await
@@ -124,16 +118,6 @@ async fn sealed_but_for_its_document(show: &Show) -> (Poll, SealedPoll) {
         .expect("sealed");
     put(show, "vote:poll:paredao-01", &closed).await;
     (closed, sealed)
-}
-
-async fn put(show: &Show, key: &str, document: &impl serde::Serialize) {
-    let mut redis = show.redis.connection().await;
-    redis::cmd("SET")
-        .arg(key)
-        .arg(serde_json::to_string(document).expect("JSON"))
-        .exec_async(&mut redis)
-        .await
-        .expect("set");
 }
 
 #[tokio::test]

@@ -351,3 +351,14 @@ pub(crate) fn tally_of(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
         .map(|(field, votes)| ((*field).to_owned(), *votes))
         .collect()
 }
+
+/// Writes a document as it is, as a command does that is cut off half-way, or somebody by hand.
+pub(crate) async fn put(show: &Show, key: &str, document: &impl serde::Serialize) {
+    let mut redis = show.redis.connection().await;
+    redis::cmd("SET")
+        .arg(key)
+        .arg(serde_json::to_string(document).expect("JSON"))
+        .exec_async(&mut redis)
+        .await
+        .expect("set");
+}

@@ -391,16 +391,21 @@ fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::{results, to_csv};
+    use jiff::Timestamp;
     use vote_domain::{Poll, PollDefinition, RecordedVotes, Standing, Status, Tally, standing};
 
-    #[test]
-    fn where_votes_are_annulled_what_was_recorded_stands_beside_what_counts() {
+    fn demo() -> (Poll, Timestamp) {
         let definition =
             PollDefinition::parse_yaml(crate::built_in::DEMO_FILE).expect("the poll file is right");
         let at = "2026-11-24T01:02:03.250Z"
             .parse()
             .expect("it can be parsed");
-        let poll = Poll::draft(definition, at, "ana");
+        (Poll::draft(definition, at, "ana"), at)
+    }
+
+    #[test]
+    fn where_votes_are_annulled_what_was_recorded_stands_beside_what_counts() {
+        let (poll, at) = demo();
         let tally = |rows: &[Vec<u64>]| Tally::from_rows(rows).expect("rows");
         let recorded = tally(&[vec![9, 2, 0, 0], vec![4, 1, 0, 0]]);
         let annulled = tally(&[vec![6, 0, 0, 0], vec![1, 1, 0, 0]]);
@@ -438,12 +443,7 @@ mod tests {
 
     #[test]
     fn the_csv_has_the_weighted_result_and_then_each_channel() {
-        let definition =
-            PollDefinition::parse_yaml(crate::built_in::DEMO_FILE).expect("the poll file is right");
-        let at = "2026-11-24T01:02:03.250Z"
-            .parse()
-            .expect("it can be parsed");
-        let poll = Poll::draft(definition, at, "ana");
+        let (poll, at) = demo();
         let mut tally = Tally::new(2, 4);
         tally.add(0, 0, 3).expect("it fits");
         tally.add(1, 1, 1).expect("it fits");
