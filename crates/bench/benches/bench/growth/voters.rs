@@ -12,13 +12,11 @@ use redis::aio::MultiplexedConnection;
 use tokio::process::Command;
 use vote_domain::Clock as _;
 use vote_runtime::SystemClock;
-use vote_store::{
-    LaneConfig, OpenPoll, Outcome, RedisConfig, Store, VoteToCast, VoteWriter, VoteWriterConfig,
-};
+use vote_store::{OpenPoll, Outcome, RedisConfig, Store, VoteToCast, VoteWriter};
 use vote_testkit::{RedisServer, newer_redis_server};
 
 use super::history::connection;
-use super::writers::random;
+use super::writers::patient;
 use super::{Clock, Notes};
 use crate::carried::CHANNELS;
 use crate::cli::GrowthOptions;
@@ -97,16 +95,7 @@ async fn of_server(
     let text = poll_text("bench", 1, 1, SystemClock.now())? + CHANNELS;
     open_poll_of(&redis.url(), &text).await?;
     let store = Store::new(&RedisConfig::new(redis.url())?)?;
-    let config = VoteWriterConfig {
-        lane: LaneConfig {
-            accept_timeout: PATIENCE,
-            ..LaneConfig::default()
-        },
-        refresh_interval: Duration::from_secs(1),
-        receipt_key: None,
-        random,
-    };
-    let writer = VoteWriter::start(&store, config, &mut Registry::default());
+    let writer = VoteWriter::start(&store, patient(), &mut Registry::default());
     let poll = until(PATIENCE, async || known(&writer)).await?;
     let mut connection = connection(&redis).await?;
     // A few, so that what there is once is there: the script, the tally, the ledger.

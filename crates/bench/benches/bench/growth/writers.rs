@@ -168,9 +168,9 @@ async fn leave(redis: &RedisServer, from: u32, to: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Casts a vote in each shard, and ends in order.
-async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
-    let config = VoteWriterConfig {
+/// How a process takes votes that is part of a measurement: it waits for its Redis.
+pub(super) fn patient() -> VoteWriterConfig {
+    VoteWriterConfig {
         lane: LaneConfig {
             accept_timeout: PATIENCE,
             ..LaneConfig::default()
@@ -178,8 +178,12 @@ async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
         refresh_interval: Duration::from_secs(1),
         receipt_key: None,
         random,
-    };
-    let process: Arc<VoteWriter> = VoteWriter::start(&store, config, &mut Registry::default());
+    }
+}
+
+/// Casts a vote in each shard, and ends in order.
+async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
+    let process: Arc<VoteWriter> = VoteWriter::start(&store, patient(), &mut Registry::default());
     let began = Instant::now();
     let poll = loop {
         if let Some(poll) = process.find("bench").ok().flatten() {
@@ -232,6 +236,6 @@ async fn come_and_go(store: Store, writer: u32) -> anyhow::Result<()> {
     clippy::expect_used,
     reason = "without randomness there is nothing to go on with"
 )]
-pub(super) fn random() -> [u8; 32] {
+fn random() -> [u8; 32] {
     entropy::random_bytes().expect("the operating system's randomness")
 }
