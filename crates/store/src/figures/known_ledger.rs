@@ -101,11 +101,16 @@ impl KnownLedger {
                 self.set(writer, WriterLedger::default());
             }
         }
-        for (writer, entry) in writers {
-            self.set(writer, entry);
-        }
         if is_first {
             self.of_late.clear();
+        }
+        for (writer, entry) in writers {
+            // Of the first ones, all of which are new, it says nothing.
+            if is_first {
+                self.put(writer, entry);
+            } else {
+                self.set(writer, entry);
+            }
         }
     }
 
@@ -187,6 +192,18 @@ impl KnownLedger {
 
     /// What is known of a writer from now on; one without anything is not in the ledger.
     fn set(&mut self, writer: WriterId, entry: WriterLedger) {
+        if !self.put(writer, entry) {
+            return;
+        }
+        if self.writers.contains_key(&writer) {
+            self.has_changed(writer);
+        } else {
+            self.of_late.remove(&writer);
+        }
+    }
+
+    /// The same, without a note of whether it has changed of late. Says whether it is another one than it was.
+    fn put(&mut self, writer: WriterId, entry: WriterLedger) -> bool {
         let is_there = entry != WriterLedger::default();
         let before = if is_there {
             self.writers.insert(writer, entry)
@@ -195,7 +212,7 @@ impl KnownLedger {
         };
         let before = before.unwrap_or_default();
         if before == entry {
-            return;
+            return false;
         }
         self.sums.change(&before, -1);
         self.sums.change(&entry, 1);
@@ -204,11 +221,7 @@ impl KnownLedger {
         } else {
             self.with_losses.remove(&writer);
         }
-        if is_there {
-            self.has_changed(writer);
-        } else {
-            self.of_late.remove(&writer);
-        }
+        true
     }
 
     fn has_changed(&mut self, writer: WriterId) {
