@@ -21,10 +21,10 @@ impl System<'_> {
 
     /// An old attempt is executed; where its sequence was used it must change nothing.
     fn late(&mut self, which: usize) {
-        let attempt = self.attempts.swap_remove(which);
+        let (process, attempt) = self.attempts.swap_remove(which);
         let before = self.harness.dump();
         let used = self.harness.last_sequence(attempt.writer()) >= attempt.sequence();
-        self.harness.execute(&attempt);
+        self.execute(process, &attempt);
         // What it may mark is checked where it is executed.
         if used && !attempt.asks() {
             assert_eq!(

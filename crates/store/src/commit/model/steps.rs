@@ -209,6 +209,8 @@ pub(super) struct Reference {
     pub(super) windows: [u8; WRITERS],
     /// Whether a writer takes its repeats for too old.
     pub(super) burns: [bool; WRITERS],
+    /// Whether operators decide of what is suspect: where they do all the time, what else is rare becomes rarer.
+    decides: bool,
     /// Redis has crashed, and the writers may not know yet.
     unrepaired: bool,
     /// An operator has tried to seal it; only the system knows whether it is.
@@ -287,6 +289,12 @@ fn deciding() -> impl Strategy<Value = Step> {
     )
 }
 
+/// What operators do with what is suspect.
+fn decision() -> BoxedStrategy<Step> {
+    let call = (0..OPERATORS, fate()).prop_map(|(operator, fate)| Step::Call { operator, fate });
+    prop_oneof![3 => deciding(), 4 => call].boxed()
+}
+
 /// What brings back what Redis has forgotten.
 fn healing(has_left: bool) -> BoxedStrategy<Step> {
     let heal = Just(Step::Heal);
@@ -306,12 +314,14 @@ impl ReferenceStateMachine for Protocol {
     fn init_state() -> BoxedStrategy<Reference> {
         let window = || prop_oneof![3 => Just(u8::MAX), 1 => 0..4_u8];
         let burns = || prop::bool::weighted(0.2);
-        ([window(), window()], [burns(), burns()])
-            .prop_map(|(windows, burns)| Reference {
+        let decides = prop::bool::weighted(0.4);
+        ([window(), window()], [burns(), burns()], decides)
+            .prop_map(|(windows, burns, decides)| Reference {
                 phase: Phase::Open,
                 closes_at: HALF_OPEN_MS,
                 windows,
                 burns,
+                decides,
                 unrepaired: false,
                 sealing: false,
                 persisted: 1,
@@ -324,6 +334,11 @@ impl ReferenceStateMachine for Protocol {
 
     fn transitions(state: &Reference) -> BoxedStrategy<Step> {
         let writer = || 0..WRITERS;
+        let request = || {
+            let request =
+                (writer(), fate()).prop_map(|(writer, fate)| Step::Request { writer, fate });
+            request.boxed()
+        };
         let operator = match state.phase {
             Phase::Open => prop_oneof![
                 2 => Just(Step::Pause),
@@ -349,7 +364,7 @@ impl ReferenceStateMachine for Protocol {
         };
         prop_oneof![
             12 => (writer(), vec(cast(), 1..4)).prop_map(|(writer, votes)| Step::Cast { writer, votes }),
-            16 => (writer(), fate()).prop_map(|(writer, fate)| Step::Request { writer, fate }),
+            16 => request(),
             4 => any::<u8>().prop_map(|which| Step::Late { which }),
             1 => writer().prop_map(|writer| Step::Recall { writer }),
             2 => writer().prop_map(|writer| Step::Heartbeat { writer }),
@@ -360,8 +375,7 @@ impl ReferenceStateMachine for Protocol {
             3 => (0..3_u8).prop_map(|back| Step::Crash { back }),
             if state.has_left { 3 } else { 1 } => healing(state.has_left),
             2 => writer().prop_map(|writer| Step::Publish { writer }),
-            3 => deciding(),
-            4 => (0..OPERATORS, fate()).prop_map(|(operator, fate)| Step::Call { operator, fate }),
+            7 => if state.decides { decision() } else { request() },
             // A closed poll is soon to be sealed.
             if state.phase == Phase::Closed { 8 } else { 2 } => operator,
         ]

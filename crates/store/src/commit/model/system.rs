@@ -58,7 +58,8 @@ pub(super) struct System<'a> {
     /// What the operator has done last: a seal may have had to wait.
     pub(super) phase: Phase,
     unexpected_before: u64,
-    pub(super) attempts: Vec<Request>,
+    /// Attempts that were given up, each with the process whose votes it carries.
+    pub(super) attempts: Vec<(usize, Request)>,
     pub(super) deciding: Deciding,
     /// What processes have left behind.
     pub(super) left: Vec<Left>,
@@ -311,22 +312,25 @@ impl<'a> System<'a> {
         fate: Fate,
     ) -> Option<Vec<u8>> {
         match fate {
-            Fate::Answered | Fate::ReplyLost => {
-                let reply = self.harness.execute(request);
-                if request.is_batch() && request.mode() == "replay" {
-                    let letters = reply.iter().filter(|byte| matches!(byte, b'm' | b'l'));
-                    self.processes[process].displaced += letters.count() as u64;
-                }
-                Some(reply)
-            }
+            Fate::Answered | Fate::ReplyLost => Some(self.execute(process, request)),
             Fate::Delayed => {
                 if request.is_batch() && (request.mode() != "check" || request.notes()) {
-                    self.attempts.push(request.clone());
+                    self.attempts.push((process, request.clone()));
                 }
                 None
             }
             Fate::RequestLost | Fate::Error => None,
         }
+    }
+
+    /// The server executes a request: of votes that are made again those are displaced whose key or voter others have used since.
+    pub(super) fn execute(&mut self, process: usize, request: &Request) -> Vec<u8> {
+        let reply = self.harness.execute(request);
+        if request.is_batch() && request.mode() == "replay" {
+            let letters = reply.iter().filter(|byte| matches!(byte, b'm' | b'l'));
+            self.processes[process].displaced += letters.count() as u64;
+        }
+        reply
     }
 
     async fn heartbeat(&mut self, writer: usize) {
