@@ -156,14 +156,14 @@ impl Stage {
         promises: Promises,
     ) -> anyhow::Result<Findings> {
         self.scene.step("waiting until the figures are settled");
-        let before = self.settled().await?;
+        let before = self.settled().await?.all();
         let metrics = self.metrics().await;
         let mut failures = self.audit().await?;
         self.scene
             .step(&format!("looking up {} keys", load.counts.sent));
         let states = look_up(&load.record, &load.votes, self.fleet(), CANDIDATES.len()).await;
         self.scene.step("comparing the figures");
-        let after = self.settled().await?;
+        let after = self.settled().await?.all();
         failures.extend(self.audit().await?);
         let metrics_after = self.metrics().await;
         let found = prove(&before, &states, &after, &load.counts);
@@ -189,7 +189,7 @@ impl Stage {
 
     /// Waits until all services are ready, and tally and results say the same and go on saying it; gives what is recorded: the
     /// tally, and what is set aside.
-    pub(crate) async fn settled(&self) -> anyhow::Result<Vec<u64>> {
+    pub(crate) async fn settled(&self) -> anyhow::Result<Recorded> {
         let until = Instant::now() + SETTLE;
         let mut last = None;
         let mut since = Instant::now();
@@ -205,13 +205,13 @@ impl Stage {
                 ));
             }
             match &now {
-                Ok(tally) if last.as_ref() == Some(tally) => {
+                Ok(recorded) if last.as_ref() == Some(recorded) => {
                     if since.elapsed() >= STABLE {
-                        return Ok(tally.clone());
+                        return Ok(recorded.clone());
                     }
                 }
-                Ok(tally) => {
-                    last = Some(tally.clone());
+                Ok(recorded) => {
+                    last = Some(recorded.clone());
                     since = Instant::now();
                 }
                 Err(_) => last = None,
@@ -227,7 +227,7 @@ impl Stage {
         }
     }
 
-    async fn agreed(&self) -> anyhow::Result<Vec<u64>> {
+    async fn agreed(&self) -> anyhow::Result<Recorded> {
         for service in self.ingests.iter().chain([&self.results]) {
             if !service.is_ready().await {
                 bail!("{} is not ready", service.name);
@@ -242,7 +242,7 @@ impl Stage {
             let tally = recorded.tally;
             bail!("the results say {:?}, the tally {tally:?}", shown.votes);
         }
-        Ok(recorded.all())
+        Ok(recorded)
     }
 
     /// What the results service shows.
@@ -254,13 +254,6 @@ impl Stage {
             bail!("the results service answers {status}");
         }
         Published::read(&json).context("the results service's answer has no figures")
-    }
-
-    /// Waits as [`Self::settled`], and gives what is recorded then.
-    pub(crate) async fn settle_recorded(&self) -> anyhow::Result<Recorded> {
-        self.scene.step("waiting until the figures are settled");
-        self.settled().await?;
-        self.recorded().await
     }
 
     /// What all shards have recorded, read as the operator does.

@@ -47,7 +47,8 @@ pub(crate) async fn bots(scene: Scene) -> anyhow::Result<Findings> {
     let dearest = watch(&scene, &stage, (&crowd, &mut load), &files).await?;
     let load = load.finish().await;
 
-    let recorded = stage.settle_recorded().await?;
+    scene.step("waiting until the figures are settled");
+    let recorded = stage.settled().await?;
     let treated = treated(&crowd, &load.record, &recorded);
     scene.step(
         "the poll is closed, and both processes are started again without limits, for the look-up",
