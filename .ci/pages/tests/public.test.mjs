@@ -319,10 +319,33 @@ test("offline in mid-vote, then online: the vote is kept, says so, and counts on
   await page.close();
   await context.setOffline(false);
   const again = await open(context, at("/polls/away"));
-  await again.page.getByText("Voto registrado.").waitFor();
+  // A page that is closed is told that there is a network, and may have sent it as its last act.
+  await again.page.getByText(/^(Voto registrado|Este voto já estava registrado)\./).waitFor();
   assert.equal(await total("away"), 3);
   await again.close();
   await close().catch(() => undefined);
+  await context.close();
+});
+
+test("what another tab is sending is left to it, keeps nobody from voting, and is taken up when that tab is gone", async () => {
+  await system.open("tabbed");
+  const context = await profile(browser);
+  const other = await open(context, at("/polls/tabbed"));
+  await other.page.evaluate(async () => {
+    const vote = { key: "of-a-tab-that-hangs", ingest: "", poll: "tabbed", candidate: "ana", channel: "torcida", made: Date.now(), life: 120_000 };
+    await new Promise((held) => void navigator.locks.request(`paredao:${vote.key}`, () => (held(), new Promise(() => {}))));
+    localStorage.setItem(`paredao:vote:${vote.key}`, JSON.stringify(vote));
+  });
+  const { page, close } = await open(context, at("/polls/tabbed"));
+  await page.waitForFunction(async () => (await navigator.locks.query()).pending.some(({ name }) => name === "paredao:of-a-tab-that-hangs"));
+  await vote(page, "bia");
+  await page.getByText("Voto registrado.").waitFor();
+  assert.equal(await total("tabbed"), 1);
+  await other.close();
+  await eventually("it is taken up", async () => (await total("tabbed")) === 2);
+  await page.waitForFunction(() => !localStorage.getItem("paredao:vote:of-a-tab-that-hangs"));
+  await page.getByText("Voto registrado.").waitFor();
+  await close();
   await context.close();
 });
 

@@ -243,7 +243,7 @@ async function withLocks(letGo, run) {
   const locks = {
     request: (_name, { signal }, held) => Promise.race([
       letGo.then(held),
-      new Promise((_good, bad) => signal.addEventListener("abort", () => bad(signal.reason))),
+      new Promise((_good, bad) => signal?.addEventListener("abort", () => bad(signal.reason))),
     ]),
   };
   const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
@@ -275,7 +275,7 @@ test("a page that is just being left lets its vote go a moment later: it is take
   });
 });
 
-test("what a page is sending, and goes on sending, is left to it", () => withLocks(new Promise(() => {}), async () => {
+test("what a page is sending, and goes on sending, is left to it, and not waited for", () => withLocks(new Promise(() => {}), async () => {
   const storage = memory();
   const vote = { key: "a", ingest: VOTE.ingest, poll: VOTE.poll, candidate: "ana", made: Date.now(), life: LIFE_MS };
   storage.items.set("paredao:vote:a", JSON.stringify(vote));
@@ -283,6 +283,47 @@ test("what a page is sending, and goes on sending, is left to it", () => withLoc
   assert.deepEqual(await clock.end(resumeVotes({ fetch: net.fetch, storage })), []);
   assert.equal(net.asked.length, 0);
   assert.ok(storage.items.has("paredao:vote:a"));
+}));
+
+test("a page that is left much later lets its vote go then: it is taken up by the page that had asked, which is told", async () => {
+  for (const [key, isEnded] of [["b", false], ["c", true]]) {
+    let release;
+    await withLocks(new Promise((go) => (release = go)), async () => {
+      const storage = memory();
+      const vote = { key, ingest: VOTE.ingest, poll: VOTE.poll, candidate: "ana", made: Date.now(), life: LIFE_MS };
+      storage.items.set(`paredao:vote:${key}`, JSON.stringify(vote));
+      const net = network(accepted());
+      const resumed = [];
+      const onResumed = (...told) => resumed.push(told);
+      assert.deepEqual(await clock.end(resumeVotes({ fetch: net.fetch, storage, onResumed })), []);
+      assert.equal(resumed.length, 0);
+      // Asked once more meanwhile: it is waited for already.
+      assert.deepEqual(await clock.end(resumeVotes({ fetch: net.fetch, storage, onResumed })), []);
+      if (isEnded) storage.items.clear();
+      release();
+      await clock.until(() => isEnded || resumed.length === 1);
+      if (isEnded) {
+        // That page has had its answer.
+        await clock.end(new Promise((done) => setTimeout(done, 1)));
+        assert.deepEqual([resumed.length, net.asked.length], [0, 0]);
+      } else {
+        assert.deepEqual([resumed[0][0], (await clock.end(resumed[0][1])).outcome], [key, "accepted"]);
+        assert.deepEqual([resumed.length, net.asked.length, storage.items.has(`paredao:vote:${key}`)], [1, 1, false]);
+      }
+    });
+  }
+});
+
+test("a page that waits for another one's vote stops at an abort, and leaves it as it is", () => withLocks(new Promise(() => {}), async () => {
+  const storage = memory();
+  const vote = { key: "d", ingest: VOTE.ingest, poll: VOTE.poll, candidate: "ana", made: Date.now(), life: LIFE_MS };
+  storage.items.set("paredao:vote:d", JSON.stringify(vote));
+  const gone = new AbortController();
+  const ends = resumeVotes({ fetch: network(accepted()).fetch, storage, signal: gone.signal });
+  await clock.until(() => clock.timers === 1);
+  gone.abort();
+  await assert.rejects(clock.end(ends), { name: "AbortError" });
+  assert.ok(storage.items.has("paredao:vote:d"));
 }));
 
 test("what was kept and is none of ours, or broken, is left alone", async () => {

@@ -2,8 +2,8 @@ import { address, need, problemOf, request } from "./request.js";
 import type { Answer } from "./request.js";
 import { Kept } from "./storage.js";
 import type { Pending } from "./storage.js";
-import type { CastOutcome, KeptReceipt, Problem, SendOptions, VoteAccepted, VoteOptions, VoteStorage, WaitingFor } from "./types.js";
-import { isOffline, pause } from "./wait.js";
+import type { CastOutcome, KeptReceipt, Problem, ResumeOptions, SendOptions, VoteAccepted, VoteOptions, VoteStorage, WaitingFor } from "./types.js";
+import { isOffline, linked, pause } from "./wait.js";
 
 /** An attempt that has no answer by then has none. */
 const ATTEMPT_MS = 10_000;
@@ -15,7 +15,7 @@ const NEW_POLL_ATTEMPTS = 5;
 const NEW_POLL_MS = 1000;
 /** The browser says when there is a network again; it is looked up as well. */
 const OFFLINE_LOOK_MS = 30_000;
-/** A page that was just left, or loaded again, holds its locks a moment longer. */
+/** A page that was just left, or loaded again, holds its locks a moment longer: so long it is waited for. */
 const CLOSING_MS = 3000;
 
 /** Refusals that the service gives only after it has looked for the key: no earlier attempt has recorded the vote. */
@@ -39,19 +39,32 @@ export async function castVote(vote: VoteOptions): Promise<CastOutcome> {
   need(vote, "ingest", "poll", "candidate");
   const kept = new Kept(vote.storage);
   const pending: Pending = { key, ingest, poll, candidate, channel, direction, made: Date.now(), life };
-  return (await settle(pending, vote, kept, true))!;
+  return (await settle(pending, vote, kept))!;
 }
 
 /**
  * Takes up again what was kept and never answered, with the same keys, and resolves when all of it has ended. What
- * another tab is sending is left to it; where the browser can't say so (no Web Locks), both send it, which is
- * harmless: the key is the same.
+ * another tab is sending is left to it, and is not waited for: this page takes it up if that one goes without an end,
+ * and `onResumed` is told of it. Where the browser can't say so (no Web Locks), both send it, which is harmless: the
+ * key is the same.
  */
-export async function resumeVotes(options: SendOptions & { poll?: string } = {}): Promise<CastOutcome[]> {
+export async function resumeVotes(options: ResumeOptions = {}): Promise<CastOutcome[]> {
   const kept = new Kept(options.storage);
   const votes = (await kept.pending()).filter(({ poll }) => !options.poll || poll === options.poll);
-  const ends = await Promise.all(votes.map((vote) => settle(vote, options, kept, false)));
+  const ends = await Promise.all(votes.map((vote) => resume(vote, options, kept)));
   return ends.filter((end) => !!end);
+}
+
+/** How it ended here; nothing where another page has ended it, or is still at it after a moment. */
+async function resume(vote: Pending, options: ResumeOptions, kept: Kept): Promise<CastOutcome | undefined> {
+  const ours = linked(options.signal);
+  const end = settle(vote, options, kept, () => {
+    ours.abort();
+    options.onResumed?.(vote.key, end as Promise<CastOutcome>);
+  });
+  // A rejection after that is nobody's but `onResumed`'s: to be in this race is to be handled.
+  await Promise.race([end, pause(CLOSING_MS, ours.signal)]);
+  return ours.signal.aborted ? end : undefined;
 }
 
 /** The receipts that were kept. */
@@ -59,16 +72,28 @@ export function keptReceipts(options: { storage?: VoteStorage | null } = {}): Pr
   return new Kept(options.storage).receipts();
 }
 
-/** Sends a vote to its end, unless another page does. */
-async function settle(vote: Pending, options: SendOptions, kept: Kept, isNew: boolean): Promise<CastOutcome | undefined> {
+/**
+ * Sends a new vote to its end; with `onOurs` one that was kept, when those pages have let go that are at it, and unless
+ * one of them has ended it.
+ */
+async function settle(
+  vote: Pending,
+  options: SendOptions,
+  kept: Kept,
+  onOurs?: () => void,
+): Promise<CastOutcome | undefined> {
   const { key } = vote;
   if (sending.has(key)) return undefined;
   sending.add(key);
+  const locks = kept.items && globalThis.navigator?.locks;
+  let isAlone = !locks;
   const run = async () => {
-    if (isNew) await kept.keep(vote);
+    isAlone = true;
+    if (!onOurs) await kept.keep(vote);
     // Another page may have sent it, or ended it, just now.
     else if (!(vote = (await kept.pending()).find((one) => one.key === key)!)) return undefined;
-    if (options.proof && vote.proof === undefined) {
+    onOurs?.();
+    if (options.proof && !vote.proof) {
       try {
         vote.proof = await options.proof(vote);
       } catch (error) {
@@ -82,29 +107,13 @@ async function settle(vote: Pending, options: SendOptions, kept: Kept, isNew: bo
     return outcome;
   };
   try {
-    return await (kept.isAny ? alone("paredao:" + key, run) : run());
+    return await (locks ? locks.request("paredao:" + key, { signal: options.signal! }, run) : run());
+  } catch (error) {
+    if (isAlone || options.signal?.aborted) throw error;
+    // A page without an origin of its own has no locks.
+    return await run();
   } finally {
     sending.delete(key);
-  }
-}
-
-/** Runs it as the only page that does; not at all where another one is at it, and stays there. */
-async function alone<T>(name: string, run: () => Promise<T>): Promise<T | undefined> {
-  const locks = globalThis.navigator?.locks;
-  if (!locks) return run();
-  let isAsked = false;
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), CLOSING_MS);
-  try {
-    return await locks.request(name, { signal: patience.signal }, async () => {
-      isAsked = true;
-      clearTimeout(timer);
-      return run();
-    });
-  } catch (error) {
-    if (isAsked) throw error;
-    // A page without an origin of its own has no locks.
-    return patience.signal.aborted ? undefined : run();
   }
 }
 
@@ -122,15 +131,15 @@ class Sender {
     readonly options: SendOptions,
     readonly kept: Kept,
   ) {
-    this.#isOpen = vote.sent !== undefined;
+    this.#isOpen = !!vote.sent;
     // A clock that was put back says nothing of the time that has gone by.
-    if (vote.sent !== undefined) this.#before = vote.sent > Date.now() ? Infinity : Date.now() - vote.sent;
+    if (vote.sent) this.#before = vote.sent > Date.now() ? Infinity : Date.now() - vote.sent;
   }
 
   /** How long it may still be sent. Before the first attempt the key's life has not begun. */
   get #leftMs() {
     const { made, sent, life } = this.vote;
-    if (sent === undefined) return (this.options.offlineMs ?? 600_000) - (Date.now() - made);
+    if (!sent) return (this.options.offlineMs ?? 600_000) - (Date.now() - made);
     return life / 2 - Math.max(Date.now() - sent, this.#before + performance.now() - this.#since);
   }
 
@@ -176,7 +185,7 @@ class Sender {
 
   async #send(token: string) {
     const { ingest, poll, candidate, channel, direction, proof, key } = this.vote;
-    if (this.vote.sent === undefined) {
+    if (!this.vote.sent) {
       this.vote.sent = Date.now();
       this.#since = performance.now();
       await this.kept.keep(this.vote);

@@ -38,19 +38,15 @@ function ofPage(): VoteStorage | null {
 
 /** What is kept. A storage that fails (full, forbidden) is one that has nothing: votes are sent all the same. */
 export class Kept {
-  readonly #items: VoteStorage | null;
+  readonly items: VoteStorage | null;
 
   constructor(given: VoteStorage | null | undefined) {
-    this.#items = given === undefined ? ofPage() : given;
-  }
-
-  get isAny() {
-    return !!this.#items;
+    this.items = given === undefined ? ofPage() : given;
   }
 
   async #try<T>(action: (items: VoteStorage) => T | Promise<T>): Promise<T | undefined> {
     try {
-      return this.#items ? await action(this.#items) : undefined;
+      return this.items ? await action(this.items) : undefined;
     } catch {
       return undefined;
     }

@@ -87,6 +87,17 @@ export interface VoteOptions extends SendOptions {
   direction?: Direction | undefined;
 }
 
+/** Which kept votes are taken up again, and how they are sent. */
+export interface ResumeOptions extends SendOptions {
+  /** Those of this poll only. */
+  poll?: string | undefined;
+  /**
+   * Told of each vote, by its key, when this page takes it up: at once, or when the tab that was sending it is gone, which
+   * may be after the promise of `resumeVotes` has resolved. `ended` resolves or rejects as `castVote` does.
+   */
+  onResumed?: ((key: string, ended: Promise<CastOutcome>) => void) | undefined;
+}
+
 /** How a vote ended. */
 export type CastOutcome =
   | {

@@ -160,17 +160,14 @@ export class Ballot {
     return canProve() && this.#asks.get(channel) === "proof_of_work";
   }
 
-  /** Votes of this browser that never got an answer: the page was closed, or the network away. */
+  /** Votes of this browser that never got an answer: the page was closed, or the network away. Another tab may be at it still. */
   async #resume(): Promise<void> {
-    await this.#while(async () => {
-      const outcomes = await resumeVotes({
-        poll: this.#poll,
-        proof: (vote) => this.#proof(vote),
-        onWaiting: (why) => this.#waiting(why),
-      });
-      const last = outcomes.at(-1);
-      if (last) this.#ended(last);
-    });
+    await resumeVotes({
+      poll: this.#poll,
+      proof: (vote) => this.#proof(vote),
+      onWaiting: (why) => this.#waiting(why),
+      onResumed: (_key, ended) => void this.#while(async () => this.#ended(await ended)),
+    }).catch(() => undefined);
   }
 
   /** The proof of a vote, where its channel asks for one. */

@@ -74,8 +74,9 @@ export class ParedaoVote extends PollElement {
   async #resume(poll: string) {
     if (resumed.has(poll)) return;
     resumed.add(poll);
-    const ends = await resumeVotes({ ...this.#options(), poll });
-    for (const end of ends) this.#ended(end, "", true);
+    // A page's own proof may fail: then there is nothing to tell of this vote.
+    const onResumed = (_key: string, ended: Promise<CastOutcome>) => void ended.then((end) => this.#ended(end, "", true), () => {});
+    await resumeVotes({ ...this.#options(), poll, onResumed }).catch(() => {});
   }
 
   #options(): SendOptions {
