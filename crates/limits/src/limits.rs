@@ -47,6 +47,14 @@ impl Kind {
     }
 }
 
+/// What is remembered by, of [`connection`] and [`network`]: of IPv6 nothing lies in the lower half, of IPv4 all does. Who has the
+/// upper half of an address of IPv4 would be in `::/8`, which is given to nobody (RFC 4291).
+const fn folded(prefix: u128) -> u64 {
+    #[expect(clippy::cast_possible_truncation, reason = "each half is meant")]
+    let halves = [(prefix >> 64) as u64, prefix as u64];
+    halves[0] | halves[1]
+}
+
 /// What all addresses of one connection to the internet have in common.
 fn connection(address: IpAddr) -> u128 {
     first_bits(address, if address.is_ipv4() { 128 } else { 64 })
@@ -210,13 +218,13 @@ impl Limits {
             Kind::Address,
             &self.addresses,
             &levels.address,
-            connection(address),
+            folded(connection(address)),
             now,
         );
         let shared = match &own {
             Err(_) => Ok(Asked::Nothing),
             Ok(_) => {
-                let network = network(address);
+                let network = folded(network(address));
                 Asked::new(Kind::Prefix, &self.prefixes, &levels.prefix, network, now)
             }
         };
@@ -282,7 +290,7 @@ impl Limits {
 
     fn micros(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.started);
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+        since.as_secs() * 1_000_000 + u64::from(since.subsec_micros())
     }
 }
 

@@ -16,10 +16,16 @@ use parking_lot::{Mutex, MutexGuard};
 const SLOTS: usize = 8;
 
 /// Two words a slot.
-type Bucket = [u64; 2 * SLOTS];
+type Bucket = [u64; BUCKET_WORDS];
+
+/// Words of a bucket.
+const BUCKET_WORDS: usize = 2 * SLOTS;
 
 /// Bytes of a bucket.
 const BUCKET_BYTES: usize = size_of::<Bucket>();
+
+/// Words of a line of the processor's cache.
+const LINE_WORDS: usize = 64 / size_of::<u64>();
 
 /// Parts with a lock each, as a power of two: threads seldom meet.
 const SHARD_BITS: u32 = 6;
@@ -37,20 +43,50 @@ pub(crate) const LATEST: u64 = u64::MAX >> TAG_BITS;
 
 /// The times of those that have come.
 pub(crate) struct Table<S = RandomState> {
-    shards: Box<[Mutex<Vec<Bucket>>]>,
+    shards: Box<[Mutex<Buckets>]>,
     /// Of each shard.
     buckets: u64,
     hasher: S,
 }
 
+/// The buckets of a shard.
+struct Buckets {
+    words: Vec<u64>,
+    /// Where the first begins: with a line of the cache, so that a bucket lies in two lines, and not in three.
+    from: usize,
+}
+
 /// The slot of somebody; nobody else's changes meanwhile.
 pub(crate) struct Place<'t> {
-    shard: MutexGuard<'t, Vec<Bucket>>,
+    shard: MutexGuard<'t, Buckets>,
     bucket: usize,
     slot: usize,
     tag: u32,
     /// Its times.
     pub(crate) times: [u64; 2],
+}
+
+impl Buckets {
+    fn new(buckets: usize) -> Self {
+        // Zeroed pages: the kernel gives them when they are first written.
+        let words = vec![0; buckets * BUCKET_WORDS + LINE_WORDS];
+        let from = words.as_ptr().align_offset(LINE_WORDS * size_of::<u64>());
+        Self {
+            words,
+            from: from.min(LINE_WORDS),
+        }
+    }
+
+    /// All of them.
+    fn all(&self) -> &[Bucket] {
+        let (buckets, _rest) = self.words[self.from..].as_chunks();
+        buckets
+    }
+
+    fn slot(&mut self, bucket: usize, slot: usize) -> &mut [u64] {
+        let at = self.from + bucket * BUCKET_WORDS + 2 * slot;
+        &mut self.words[at..at + 2]
+    }
 }
 
 impl Table {
@@ -65,8 +101,7 @@ impl<S: BuildHasher> Table<S> {
         // What an allocator takes beside that is some thousandths to a fortieth, measured: with it the process is larger by no more than was said.
         let bytes = bytes - bytes / 32;
         let buckets = (bytes / BUCKET_BYTES / SHARDS).max(2);
-        // Zeroed pages: the kernel gives them when they are first written.
-        let shard = || Mutex::new(vec![[0; 2 * SLOTS]; buckets]);
+        let shard = || Mutex::new(Buckets::new(buckets));
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             buckets: buckets as u64,
@@ -89,7 +124,7 @@ impl<S: BuildHasher> Table<S> {
     pub(crate) fn in_use(&self, now: u64) -> usize {
         let sampled = self.shards.iter().take(SAMPLED).map(|shard| {
             let shard = shard.lock();
-            let slots = shard.iter().flat_map(|bucket| bucket.chunks_exact(2));
+            let slots = shard.all().iter().flat_map(|bucket| bucket.chunks_exact(2));
             slots.filter(|slot| is_active(slot, now)).count()
         });
         sampled.sum::<usize>() * (SHARDS / SAMPLED)
@@ -100,21 +135,21 @@ impl<S: BuildHasher> Table<S> {
         let hash = self.hasher.hash_one(key);
         let (shard, [first, second], tag) = self.places(hash);
         let shard = self.shards[shard].lock();
-        let own = |bucket: usize| own(&shard[bucket], tag, now).map(|slot| (bucket, slot));
+        let buckets = shard.all();
+        let own = |bucket: usize| own(&buckets[bucket], tag, now).map(|slot| (bucket, slot));
         // Most have theirs in the first, and the second is another line of the cache.
         let (bucket, slot, times) = if let Some((bucket, slot)) = own(first).or_else(|| own(second))
         {
-            (bucket, slot, times_of(&shard[bucket][2 * slot..]))
+            (bucket, slot, times_of(&buckets[bucket][2 * slot..]))
         } else {
-            let [in_first, in_second] = [first, second].map(|bucket| free(&shard[bucket], now));
-            // Into the emptier one, so that both fill up evenly.
-            match (in_first, in_second) {
-                (Some((slot, many)), other) if other.is_none_or(|(_, other)| many >= other) => {
-                    (first, slot, [0; 2])
-                }
-                (_, Some((slot, _))) => (second, slot, [0; 2]),
-                _ => return None,
-            }
+            let free = |bucket: usize| free(&buckets[bucket], now).map(|slot| (slot, bucket));
+            // Into the emptier one, so that both fill up evenly: the first free slot says about how many are taken, for it is taken next.
+            let emptier = match (free(first), free(second)) {
+                (Some(one), Some(other)) => Some(if one.0 <= other.0 { one } else { other }),
+                (one, other) => one.or(other),
+            };
+            let (slot, bucket) = emptier?;
+            (bucket, slot, [0; 2])
         };
         Some(Place {
             shard,
@@ -153,12 +188,11 @@ fn own(bucket: &Bucket, tag: u32, now: u64) -> Option<usize> {
     })
 }
 
-/// A free slot, and how many there are.
-fn free(bucket: &Bucket, now: u64) -> Option<(usize, usize)> {
-    let is_free = |slot: &[u64]| !is_active(slot, now);
-    let first = bucket.chunks_exact(2).position(is_free)?;
-    let all = bucket.chunks_exact(2).filter(|slot| is_free(slot)).count();
-    Some((first, all))
+/// The first free slot.
+fn free(bucket: &Bucket, now: u64) -> Option<usize> {
+    bucket
+        .chunks_exact(2)
+        .position(|slot| !is_active(slot, now))
 }
 
 /// The part of a tag in each of two words.
@@ -178,7 +212,7 @@ fn is_active(slot: &[u64], now: u64) -> bool {
 impl Place<'_> {
     /// Keeps these times.
     pub(crate) fn keep(mut self, times: [u64; 2]) {
-        let words = &mut self.shard[self.bucket][2 * self.slot..2 * self.slot + 2];
+        let words = self.shard.slot(self.bucket, self.slot);
         let [high, low] = halves(self.tag);
         words[0] = (times[0].min(LATEST) << TAG_BITS) | high;
         words[1] = (times[1].min(LATEST) << TAG_BITS) | low;
