@@ -17,6 +17,8 @@ mod metrics;
 #[cfg(test)]
 mod model;
 mod outcome;
+#[cfg(test)]
+mod pieces;
 mod queue;
 mod recorder;
 mod remembered;

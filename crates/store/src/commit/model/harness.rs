@@ -34,12 +34,20 @@ struct Entry {
     drained: Option<String>,
 }
 
+/// `commit.lua` as it is, but for the pieces in which it reads and writes records: the model's batches have few votes, so two
+/// make a piece.
+fn in_pieces_of_two(script: &str) -> String {
+    let pieces = "FIRST_BUCKET, CHUNK = 9, 128\n";
+    assert_eq!(script.matches(pieces).count(), 1, "where do pieces begin?");
+    script.replace(pieces, "FIRST_BUCKET, CHUNK = 9, 2\n")
+}
+
 pub(super) struct Harness {
     pub(super) upstream: Upstream,
     pub(super) definition: PollDefinition,
     pub(super) metrics: Vec<LaneMetrics>,
     pub(super) keys: ShardKeys,
-    /// The digest of a script with a mistake in it, to be run in place of `commit.lua`.
+    /// The digest of the script that is run in place of `commit.lua`: that one in small pieces, maybe with a mistake in it.
     mutant: Mutex<Option<String>>,
     /// The same in place of `decide_quarantine.lua`.
     deciding_mutant: Mutex<Option<String>>,
@@ -83,7 +91,7 @@ impl Harness {
                 metrics
             })
             .collect();
-        Self {
+        let harness = Self {
             upstream: Arc::new(Mutex::new(connection)),
             keys: ShardKeys::new(definition.id(), 0),
             definition,
@@ -94,12 +102,14 @@ impl Harness {
             _freeze: freeze,
             _registries: registries,
             _redis: redis,
-        }
+        };
+        harness.mutate(super::COMMIT);
+        harness
     }
 
     /// From now on batches are executed by this script.
     pub(super) fn mutate(&self, script: &str) {
-        *self.mutant.lock() = Some(self.load(script));
+        *self.mutant.lock() = Some(self.load(&in_pieces_of_two(script)));
     }
 
     /// From now on it is decided by this script.

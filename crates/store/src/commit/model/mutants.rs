@@ -125,6 +125,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "",
     ),
     (
+        "the keys of a piece are not recorded",
+        "      call('HSET', seen_key, unpack(changed))\n",
+        "",
+    ),
+    (
+        "a piece takes what it shares a field with for what an earlier one has left",
+        "if place_of then place_of = {} end",
+        "",
+    ),
+    (
         "a mismatch is called a duplicate",
         "and 'd' or 'm'",
         "and 'd' or 'd'",
@@ -274,7 +284,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     (
         "the quarantine forgets earlier votes",
-        "(before[i - counted] or 0) + votes",
+        "(quarantine_before[i - counted] or 0) + votes",
         "votes",
     ),
     (
