@@ -473,12 +473,13 @@ COMPARE ?=
 
 # Other options: ARGS="--rounds 7 --only ours,actix-web"; ARGS=--help names them.
 .PHONY: bench
-bench: needs-rust needs-wrk setup build ## Compare votes with what the machine could do: 10 minutes, idle; COMPARE=DIR adds another build
+bench: needs-rust needs-wrk setup build ## Compare votes with what the machine could do: 13 minutes, idle; COMPARE=DIR adds another build
 	$(MEASURE) table $(MEASURED) $(if $(COMPARE),--compare $(abspath $(COMPARE))) $(ARGS)
+	$(MEASURE) growth --bin-dir $(abspath $(BIN)) --out $(abspath $(TARGET))/bench/memory --only voters,limits
 
 # More of its options: ARGS="--only idle,readers"; ARGS=--help names them.
 .PHONY: bench-growth
-bench-growth: needs-rust needs-wrk setup build ## How cost grows with size, a curve each: 37 minutes, idle; COMPARE=DIR adds another build's answers
+bench-growth: needs-rust needs-wrk setup build ## How cost grows with size, a curve each: 41 minutes, idle; COMPARE=DIR adds another build's answers
 	$(MEASURE) growth $(MEASURED) $(if $(COMPARE),--compare $(abspath $(COMPARE))) $(ARGS)
 
 # Another rate, time or number of shards: ARGS="--rate 30000"; ARGS=--help names all.

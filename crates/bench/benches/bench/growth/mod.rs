@@ -1,5 +1,6 @@
 //! `make bench-growth`: how cost grows with size, a curve each.
 
+mod aside;
 mod cluster;
 mod history;
 mod idle;
@@ -14,6 +15,7 @@ mod shards;
 mod sheet;
 mod start;
 mod stripped;
+mod threads;
 mod ticks;
 mod voters;
 mod writers;
@@ -62,6 +64,10 @@ pub(crate) enum Subject {
     Zones,
     /// From start to ready, and memory at rest
     Start,
+    /// One ingest process with one to eight threads
+    Threads,
+    /// Answers to votes that are set aside as suspect, beside those to votes that count
+    Aside,
     /// What Redis takes for up to a million voters, on each of several servers
     Voters,
     /// What up to a million addresses take in the limits' memory
@@ -71,7 +77,7 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Shards,
         Self::Cluster,
         Self::Processes,
@@ -85,6 +91,8 @@ impl Subject {
         Self::Reads,
         Self::Zones,
         Self::Start,
+        Self::Threads,
+        Self::Aside,
         Self::Voters,
         Self::Limits,
         Self::Binaries,
@@ -96,7 +104,8 @@ impl Subject {
             Self::Ticks | Self::Voters => 600,
             Self::Shards | Self::Writers | Self::Latency => 300,
             Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Replicas => 180,
-            Self::Reads | Self::Zones | Self::Start => 150,
+            Self::Aside => 180,
+            Self::Reads | Self::Zones | Self::Start | Self::Threads => 150,
             Self::Readers | Self::Limits | Self::Binaries => 90,
         })
     }
@@ -129,6 +138,8 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
             Subject::Reads => reads::measure(&options, clock, &mut notes).await?,
             Subject::Zones => zones::measure(&options, clock, &mut notes).await?,
             Subject::Start => start::measure(&options, clock, &mut notes).await?,
+            Subject::Threads => threads::measure(&options, clock, &mut notes).await?,
+            Subject::Aside => aside::measure(&options, clock, &mut notes).await?,
             Subject::Voters => voters::measure(&options, clock, &mut notes).await?,
             Subject::Limits => limits::measure(&options, clock, &mut notes).await?,
             Subject::Binaries => {
