@@ -4,6 +4,7 @@ mod aside;
 mod cluster;
 mod history;
 mod idle;
+mod keys;
 mod latency;
 pub(crate) mod limits;
 mod long_polls;
@@ -68,6 +69,8 @@ pub(crate) enum Subject {
     Threads,
     /// Answers to votes that are set aside as suspect, beside those to votes that count
     Aside,
+    /// What Redis takes for up to six million keys that it remembers
+    Keys,
     /// What Redis takes for up to a million voters, on each of several servers
     Voters,
     /// What up to a million addresses take in the limits' memory
@@ -77,7 +80,7 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Shards,
         Self::Cluster,
         Self::Processes,
@@ -93,6 +96,7 @@ impl Subject {
         Self::Start,
         Self::Threads,
         Self::Aside,
+        Self::Keys,
         Self::Voters,
         Self::Limits,
         Self::Binaries,
@@ -104,7 +108,7 @@ impl Subject {
             Self::Ticks | Self::Voters => 600,
             Self::Shards | Self::Writers | Self::Latency => 300,
             Self::Cluster | Self::Processes | Self::LongPolls | Self::Idle | Self::Replicas => 180,
-            Self::Aside => 180,
+            Self::Aside | Self::Keys => 180,
             Self::Reads | Self::Zones | Self::Start | Self::Threads => 150,
             Self::Readers | Self::Limits | Self::Binaries => 90,
         })
@@ -140,6 +144,7 @@ pub(crate) async fn run(options: GrowthOptions) -> anyhow::Result<()> {
             Subject::Start => start::measure(&options, clock, &mut notes).await?,
             Subject::Threads => threads::measure(&options, clock, &mut notes).await?,
             Subject::Aside => aside::measure(&options, clock, &mut notes).await?,
+            Subject::Keys => keys::measure(clock, &mut notes).await?,
             Subject::Voters => voters::measure(&options, clock, &mut notes).await?,
             Subject::Limits => limits::measure(&options, clock, &mut notes).await?,
             Subject::Binaries => {

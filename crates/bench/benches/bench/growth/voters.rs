@@ -178,7 +178,7 @@ fn of_voter(
 }
 
 /// Bytes that the server has taken for what it holds.
-async fn used(connection: &mut MultiplexedConnection) -> anyhow::Result<f64> {
+pub(super) async fn used(connection: &mut MultiplexedConnection) -> anyhow::Result<f64> {
     let mut question = redis::cmd("INFO");
     question.arg("memory");
     let said: String = question.query_async(connection).await?;
