@@ -15,14 +15,14 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 use vote_domain::Clock;
 
 use crate::log::JsonFormat;
-use crate::settings::{LogFormat, LogSettings, ServiceName};
+use crate::settings::{LogFormat, LogSettings, ServiceName, targets};
 
 /// Longest time that spans still in memory may take to be exported at exit.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -137,9 +137,7 @@ impl Telemetry {
 /// Lines show no spans, so without traces a span shall cost nothing: not even be made. Both filters have to say how far they go:
 /// if one does not, the libraries' events of all levels are made and asked for, several at each request.
 fn events<S>(level: &str) -> Result<impl Filter<S> + use<S>, TelemetryError> {
-    let filter = EnvFilter::builder()
-        .parse(level)
-        .map_err(|error| TelemetryError::Level(error.to_string()))?;
+    let filter = targets(level).map_err(|error| TelemetryError::Level(error.to_string()))?;
     // actix-http has an error for each request that is none: whoever sends such ones would fill the disk.
     let is_asked_for = level.contains(CLIENTS_FAULTS);
     let is_event = filter_fn(move |metadata| {

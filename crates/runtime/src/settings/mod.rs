@@ -37,6 +37,7 @@ pub use self::judge::{JudgeSettings, OnSilence};
 pub use self::limits::LimitsSettings;
 pub use self::reference::{DEFAULTS_TOML, Kind, SettingDoc, reference, reference_markdown};
 pub use self::schema::schema_json;
+pub(crate) use self::sections::targets;
 pub use self::sections::{
     AccessSettings, AdminSettings, CurrentSettings, LogFormat, LogSettings, OverlaySettings,
     PollsSettings, ProofSettings, ReceiptSettings, ShutdownSettings, SiteSettings,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use vote_domain::{PollId, Secret};
 use vote_store::units;
 
@@ -71,7 +71,14 @@ fn is_log_level(text: &str) -> bool {
             Some((target, level)) => !target.is_empty() && is_level(level),
             None => is_level(directive),
         })
-        && EnvFilter::builder().parse(text).is_ok()
+        && targets(text).is_ok()
+}
+
+/// The filter of levels by target, which are all that `log.level` takes: one that knows spans and fields as well would bring a library of
+/// regular expressions along. It would have a blank for a part of a target.
+pub(crate) fn targets(levels: &str) -> Result<Targets, ParseError> {
+    let levels: Vec<&str> = levels.split(',').map(str::trim).collect();
+    levels.join(",").parse()
 }
 
 /// `polls.*`
