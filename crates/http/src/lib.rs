@@ -43,6 +43,7 @@
 //! }
 //! ```
 
+mod bearer;
 mod bodies;
 mod cli;
 mod clients;
@@ -70,6 +71,7 @@ pub mod openapi;
 pub mod problem;
 pub mod query;
 
+pub use self::bearer::bearer;
 pub use self::bodies::{TimelyBody, check_body};
 pub use self::cli::{main, main_from};
 pub use self::clients::client_address;

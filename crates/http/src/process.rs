@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vote_runtime::SystemClock;
+use vote_runtime::sampling::Sampling;
 use vote_runtime::settings::Settings;
 use vote_runtime::telemetry::Telemetry;
 
@@ -52,7 +53,7 @@ fn with_telemetry<S: Service>(
         Ok(telemetry) => telemetry,
         Err(error) => return usage(&error),
     };
-    let result = runtime.block_on(serve::<S>(settings, telemetry.has_traces()));
+    let result = runtime.block_on(serve::<S>(settings, telemetry.sampling()));
     let code = match &result {
         Ok(()) => exit::SUCCESS,
         Err(error) => {
@@ -71,17 +72,20 @@ fn with_telemetry<S: Service>(
 }
 
 /// Serves until a signal, then drains.
-async fn serve<S: Service>(settings: Settings, has_traces: bool) -> Result<(), BoxError> {
+async fn serve<S: Service>(
+    settings: Settings,
+    sampling: Option<&Sampling>,
+) -> Result<(), BoxError> {
     // Before anything else, so that an early signal is not the default's sudden end.
     let mut signals = Signals::new()?;
     tracing::info!(
         version = S::VERSION,
         redis.url = %settings.redis.url,
         workers = settings.http.worker_count(),
-        traces = has_traces,
+        traces = sampling.is_some(),
         "starting"
     );
-    let mut running = launch::<S>(settings, Arc::new(SystemClock), has_traces).await?;
+    let mut running = launch::<S>(settings, Arc::new(SystemClock), sampling.cloned()).await?;
     let skip_grace = CancellationToken::new();
     let failure = tokio::select! {
         name = signals.next() => {

@@ -1,16 +1,21 @@
 //! The span of each request, child of the caller's by its W3C `traceparent`.
+//!
+//! What is answered before the routes has one only where it is sampled; the routes make one of each request.
 
+use actix_web::HttpMessage as _;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Condition;
+use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing::field::Empty;
 use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use vote_runtime::sampling::{Drawn, Sampling};
 
 use crate::http_metrics::{UNMATCHED, method_label};
 use crate::request_id::REQUEST_ID;
@@ -32,21 +37,14 @@ impl RootSpanBuilder for RequestSpan {
             return Span::none();
         }
         let method = method_label(request.method());
-        let route = pattern.as_deref().unwrap_or(UNMATCHED);
-        let span = tracing::info_span!(
-            "request",
-            otel.name = %format_args!("{method} {route}"),
-            otel.kind = "server",
-            otel.status_code = Empty,
-            http.request.method = method,
-            http.route = route,
-            http.response.status_code = Empty,
-            error.type = Empty,
-            request.id = Empty,
-        );
-        let parent = TraceContextPropagator::new().extract(&Headers(request.headers()));
-        // Fails only for a span that is disabled or has started, and then there is no parent to set.
-        let _no_parent = span.set_parent(parent);
+        let span = new(method, pattern.as_deref().unwrap_or(UNMATCHED));
+        let drawn = request.extensions().get::<Drawn>().cloned();
+        if let Some(drawn) = drawn {
+            drawn.start(&span);
+        } else {
+            // Fails only for a span that is disabled or has started, and then there is no parent to set.
+            let _no_parent = span.set_parent(caller(&Headers(request.headers())));
+        }
         span
     }
 
@@ -64,7 +62,42 @@ impl RootSpanBuilder for RequestSpan {
     }
 }
 
-fn record(span: &Span, status: StatusCode, id: Option<&str>) {
+fn new(method: &'static str, route: &str) -> Span {
+    tracing::info_span!(
+        "request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        error.type = Empty,
+        request.id = Empty,
+    )
+}
+
+/// The span of the caller, as its headers name it.
+fn caller(headers: &dyn Extractor) -> Context {
+    TraceContextPropagator::new().extract(headers)
+}
+
+/// Draws the trace of a request that comes with these headers.
+pub(crate) fn draw(sampling: &Sampling, headers: &dyn Extractor) -> Drawn {
+    sampling.draw(caller(headers))
+}
+
+/// The span of a request before the routes: none, unless it is sampled.
+pub(crate) fn sampled(drawn: Option<&Drawn>, method: &'static str, route: &str) -> Span {
+    let Some(drawn) = drawn.filter(|drawn| drawn.is_sampled()) else {
+        return Span::none();
+    };
+    let span = new(method, route);
+    drawn.start(&span);
+    span
+}
+
+/// Records how a request has ended; `id` is that of one that has failed.
+pub(crate) fn record(span: &Span, status: StatusCode, id: Option<&str>) {
     span.record("http.response.status_code", i64::from(status.as_u16()));
     // By the conventions, a client's mistake is no error of the server's span.
     if status.is_server_error() {
@@ -74,7 +107,8 @@ fn record(span: &Span, status: StatusCode, id: Option<&str>) {
     }
 }
 
-struct Headers<'a>(&'a HeaderMap);
+/// The headers of any request.
+pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {

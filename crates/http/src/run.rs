@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vote_domain::Clock;
+use vote_runtime::sampling::Sampling;
 use vote_runtime::settings::Settings;
 
 use crate::connections;
@@ -67,14 +68,15 @@ impl Serving {
     }
 }
 
-/// Starts a service in this process and returns when it listens on both of its ports.
+/// Starts a service in this process and returns when it listens on both of its ports. `sampling` says which spans are exported; `None`,
+/// that none are made.
 ///
 /// # Errors
 /// A taken address, or the service's own start.
 pub async fn launch<S: Service>(
     settings: Settings,
     clock: Arc<dyn Clock>,
-    has_traces: bool,
+    sampling: Option<Sampling>,
 ) -> Result<Running<S>, StartError> {
     let public = server::listen("http.bind", settings.http.bind)?;
     let admin = server::listen("admin.bind", settings.admin.bind)?;
@@ -111,7 +113,7 @@ pub async fn launch<S: Service>(
         metrics,
         lifecycle: lifecycle.clone(),
         settings: Arc::clone(&settings),
-        has_traces,
+        sampling,
         max_connections,
     };
     let public = server::public(public, app)?;

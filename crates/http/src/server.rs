@@ -22,6 +22,7 @@ use futures_util::future::LocalBoxFuture;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi as Document;
+use vote_runtime::sampling::Sampling;
 use vote_runtime::settings::Settings;
 
 use crate::bodies::{self, BodyLimits};
@@ -81,7 +82,7 @@ pub(crate) struct PublicApp<R, H> {
     pub(crate) metrics: HttpMetrics,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) has_traces: bool,
+    pub(crate) sampling: Option<Sampling>,
     /// Of each worker at most.
     pub(crate) max_connections: usize,
 }
@@ -142,8 +143,7 @@ where
 {
     let settings = Arc::clone(&public.settings);
     let http = &settings.http;
-    // Its requests would have no spans.
-    let hot = (!public.has_traces).then(|| public.hot.clone());
+    let hot = public.hot.clone();
     let bounds = Bounds {
         first: http.client_request_timeout,
         keep_alive: http.keep_alive,
@@ -220,6 +220,7 @@ where
     H: HotRoutes,
 {
     let http = &public.settings.http;
+    let has_traces = public.sampling.is_some();
     let limits = BodyLimits {
         bytes: http.body_limit_bytes,
         time: http.client_request_timeout,
@@ -231,6 +232,7 @@ where
         queries: tables.queries,
         cors: tables.cors.clone(),
         clients: tables.clients.clone(),
+        sampling: public.sampling,
         body_limit_bytes: limits.bytes,
     }));
     let app = App::new()
@@ -246,11 +248,10 @@ where
         .wrap(EdgeOf(Rc::clone(&worker)))
         // Last means outermost: what the edge logs of a request lies within its span, and the span
         // has the status that the client is given.
-        .wrap(request_spans(public.has_traces));
+        .wrap(request_spans(has_traces));
     Front {
         app: app.into_factory(),
-        // Its requests would have no spans.
-        hot: (!public.has_traces).then_some(public.hot),
+        hot: public.hot,
         worker,
         limits,
     }

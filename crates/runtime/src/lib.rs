@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod entropy;
+#[cfg(feature = "service")]
+pub mod sampling;
 pub mod secret_file;
 #[cfg(feature = "service")]
 pub mod settings;

@@ -22,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use vote_domain::Clock;
 
 use crate::log::JsonFormat;
+use crate::sampling::{Sampling, TraceIds};
 use crate::settings::{LogFormat, LogSettings, ServiceName, targets};
 
 /// Longest time that spans still in memory may take to be exported at exit.
@@ -56,6 +57,7 @@ pub enum TelemetryError {
 #[must_use = "spans still in memory are lost unless it is shut down"]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
+    sampling: Option<Sampling>,
 }
 
 impl Telemetry {
@@ -92,9 +94,13 @@ impl Telemetry {
                 .boxed()
         };
         let export = Export::wanted(env)?;
-        let provider = match &export {
-            Some(export) => Some(provider(service, version, env, export.protocol)?),
-            None => None,
+        let sampling = export.as_ref().map(|_| Sampling::configured());
+        let provider = match (&export, &sampling) {
+            (Some(export), Some(sampling)) => {
+                let resource = resource(service, version, env);
+                Some(provider(resource, export.protocol, sampling.clone())?)
+            }
+            _ => None,
         };
         let traces = provider.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
@@ -113,13 +119,13 @@ impl Telemetry {
         if let Some(export) = &export {
             export.log(env);
         }
-        Ok(Self { provider })
+        Ok(Self { provider, sampling })
     }
 
-    /// Whether spans are exported.
+    /// Which spans are exported; `None` where none are.
     #[must_use]
-    pub fn has_traces(&self) -> bool {
-        self.provider.is_some()
+    pub fn sampling(&self) -> Option<&Sampling> {
+        self.sampling.as_ref()
     }
 
     /// Exports the spans that are still in memory, in bounded time. Blocks: not for an async task.
@@ -242,10 +248,9 @@ fn variable<'a>(env: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 fn provider(
-    service: ServiceName,
-    version: &'static str,
-    env: &[(String, String)],
+    resource: Resource,
     protocol: Protocol,
+    sampling: Sampling,
 ) -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = opentelemetry_otlp::SpanExporter::builder();
     let exporter = match protocol {
@@ -259,6 +264,16 @@ fn provider(
             .build(),
     };
     let exporter = exporter.map_err(|error| TelemetryError::Exporter(error.to_string()))?;
+    Ok(SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_sampler(sampling)
+        .with_id_generator(TraceIds::default())
+        .with_batch_exporter(exporter)
+        .build())
+}
+
+/// Who exports.
+fn resource(service: ServiceName, version: &'static str, env: &[(String, String)]) -> Resource {
     // What is added later goes over what was there.
     let mut resource = Resource::builder_empty()
         .with_attributes([
@@ -273,11 +288,7 @@ fn provider(
     if let Some(name) = variable(env, "OTEL_SERVICE_NAME") {
         resource = resource.with_service_name(name.to_owned());
     }
-    let resource = resource.build();
-    Ok(SdkTracerProvider::builder()
-        .with_resource(resource)
-        .with_batch_exporter(exporter)
-        .build())
+    resource.build()
 }
 
 /// A panic is a log line like any other, so that it reaches where logs are read.

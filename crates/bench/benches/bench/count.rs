@@ -68,7 +68,7 @@ async fn parse_and_answer(times: u32) -> anyhow::Result<()> {
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::load(ServiceName::Ingest, None, settings.into_iter())?;
-    let server = launch::<NoRedis>(settings, Arc::new(SystemClock), false).await?;
+    let server = launch::<NoRedis>(settings, Arc::new(SystemClock), None).await?;
     let address = server.address();
     tokio::task::spawn_blocking(move || vote(address, times)).await?
 }

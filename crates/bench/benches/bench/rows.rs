@@ -36,6 +36,8 @@ pub(crate) enum Row {
     OursVoterSeen,
     /// The service, for a gateway's batches of 1,000 votes with keys
     OursBatched,
+    /// The service that exports traces, of one vote in a hundred; measured only where it is named
+    OursTraced,
     /// The build that this one is compared with
     #[value(skip)]
     Before,
@@ -57,7 +59,7 @@ pub(crate) enum Serving {
 
 impl Row {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Epoll,
         Self::ActixHttp,
         Self::ActixWeb,
@@ -71,6 +73,7 @@ impl Row {
         Self::OursVoter,
         Self::OursVoterSeen,
         Self::OursBatched,
+        Self::OursTraced,
         Self::Before,
         Self::BeforeKeyed,
     ];
@@ -99,6 +102,7 @@ impl Row {
             Self::OursBatched => {
                 "ours, a key each, 1,000 to a request of a gateway, 8 connections at most"
             }
+            Self::OursTraced => "ours, no key, one in a hundred traced",
             Self::Before => "before, no key",
             Self::BeforeKeyed => "before, a key each",
         }
@@ -161,6 +165,16 @@ impl Row {
         )
     }
 
+    /// Whether its traces are received.
+    pub(crate) const fn has_traces(self) -> bool {
+        matches!(self, Self::OursTraced)
+    }
+
+    /// Whether it is measured where no rows are named: the time of the main table is bounded.
+    pub(crate) const fn is_of_all(self) -> bool {
+        !self.has_traces()
+    }
+
     /// Its settings beside the addresses and files.
     pub(crate) const fn settings(self) -> &'static [(&'static str, &'static str)] {
         const PROXY: (&str, &str) = ("VOTE__HTTP__TRUSTED_PROXIES", "127.0.0.1");
@@ -176,6 +190,11 @@ impl Row {
                 ("VOTE__LIMITS__PREFIX_BURST", "600/10s"),
                 ("VOTE__LIMITS__PREFIX_SUSTAINED", "10000/1h"),
             ],
+            // As for a show.
+            Self::OursTraced => &[
+                ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+                ("OTEL_TRACES_SAMPLER_ARG", "0.01"),
+            ],
             _ => &[],
         }
     }
@@ -184,6 +203,7 @@ impl Row {
     pub(crate) const fn without(self) -> Option<Self> {
         match self {
             Self::OursLimited => Some(Self::OursForwarded),
+            Self::OursTraced => Some(Self::Ours),
             Self::OursProof | Self::OursVoter | Self::OursVoterSeen | Self::OursBatched => {
                 Some(Self::OursKeyed)
             }

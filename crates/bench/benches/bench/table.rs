@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use vote_testkit::RedisServer;
+use vote_testkit::{OtlpReceiver, RedisServer};
 
 use crate::carried::{CHANNELS, Carried, Prepared};
 use crate::cli::TableOptions;
@@ -45,7 +45,8 @@ fn rows(options: &TableOptions) -> Vec<Row> {
     let is_asked = |row: &Row| {
         let own = Row::ALL.iter().find(|own| own.before() == Some(*row));
         let is_there = own.is_none() || options.compare.is_some();
-        is_there && (options.only.is_empty() || options.only.contains(own.unwrap_or(row)))
+        let is_named = options.only.contains(own.unwrap_or(row));
+        is_there && (is_named || options.only.is_empty() && row.is_of_all())
     };
     Row::ALL.into_iter().filter(is_asked).collect()
 }
@@ -92,6 +93,8 @@ struct Contestant {
     row: Row,
     server: Server,
     redis: Option<RedisServer>,
+    /// Where its traces go.
+    _receiver: Option<OtlpReceiver>,
     prepared: Prepared,
     /// Votes that it has answered as accepted.
     accepted: u64,
@@ -123,11 +126,18 @@ impl Contestant {
         }
         let (carried, name) = (row.carried(), row.name());
         let prepared = Prepared::new(carried, row.votes_a_request(), &name, &options.common.out)?;
+        let mut files = prepared.settings()?;
+        let receiver = if row.has_traces() {
+            let receiver = OtlpReceiver::start().await;
+            files.push(("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+            Some(receiver)
+        } else {
+            None
+        };
         let server = match (row.serving(), build) {
             (Serving::Floor(floor), _) => Server::floor(floor, url.as_deref())?,
             (_, build) => {
                 let build = build.context("there is no other build")?;
-                let files = prepared.settings()?;
                 let files = files.iter().map(|(name, value)| (*name, value.as_str()));
                 let settings: Vec<_> = row.settings().iter().copied().chain(files).collect();
                 Server::service(&build.ingest, &[], url.as_deref(), &settings)
@@ -138,6 +148,7 @@ impl Contestant {
             row,
             server,
             redis,
+            _receiver: receiver,
             prepared,
             accepted,
             out: 0,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::rt::System;
 use vote_http::{Service, launch};
 use vote_ingest::Ingest;
+use vote_runtime::sampling::Sampling;
 use vote_runtime::{ServiceName, Settings, SystemClock};
 use vote_testkit::{RedisServer, eventually};
 
@@ -35,16 +36,16 @@ fn a_vote_takes_memory_at_most_four_times() {
     System::new().block_on(async {
         let mut seen = Vec::new();
         for is_keyed in [false, true] {
-            seen.push((
-                "parsed and answered",
-                is_keyed,
-                of_votes::<NoRedis>(None, is_keyed).await,
-            ));
+            let of = of_votes::<NoRedis>(None, is_keyed, None).await;
+            seen.push(("parsed and answered", is_keyed, of));
+            // What is not sampled has no span.
+            let of = of_votes::<NoRedis>(None, is_keyed, Some(0.0)).await;
+            seen.push(("the same, not sampled", is_keyed, of));
         }
         let redis = RedisServer::start().await;
         open_poll(&redis.url()).await.expect("a poll");
         for is_keyed in [false, true] {
-            let of = of_votes::<Ingest>(Some(&redis.url()), is_keyed).await;
+            let of = of_votes::<Ingest>(Some(&redis.url()), is_keyed, None).await;
             seen.push(("recorded", is_keyed, of));
         }
         for (what, is_keyed, allocations) in &seen {
@@ -57,8 +58,8 @@ fn a_vote_takes_memory_at_most_four_times() {
     });
 }
 
-/// Allocations a vote of this service, in this process.
-async fn of_votes<S: Service>(redis: Option<&str>, is_keyed: bool) -> f64 {
+/// Allocations a vote of this service, in this process; `sampled` is the share of the votes that are traced, if any may be.
+async fn of_votes<S: Service>(redis: Option<&str>, is_keyed: bool, sampled: Option<f64>) -> f64 {
     let settings = [
         ("VOTE__HTTP__BIND", "127.0.0.1:0"),
         ("VOTE__ADMIN__BIND", "127.0.0.1:0"),
@@ -68,7 +69,8 @@ async fn of_votes<S: Service>(redis: Option<&str>, is_keyed: bool) -> f64 {
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings =
         Settings::load(ServiceName::Ingest, None, settings.into_iter()).expect("settings");
-    let server = launch::<S>(settings, Arc::new(SystemClock), false)
+    let sampling = sampled.map(Sampling::parent_based);
+    let server = launch::<S>(settings, Arc::new(SystemClock), sampling)
         .await
         .expect("a service");
     let address = server.address();

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_http::{Message, Request};
+use actix_http::{HttpMessage as _, Message, Request};
 use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, EitherBody};
@@ -19,6 +19,8 @@ use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use futures_util::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
+use tracing::{Instrument as _, Span};
+use vote_runtime::sampling::Drawn;
 
 use super::sliced::Sliced;
 use super::worker::{Measured, Worker};
@@ -28,6 +30,7 @@ use crate::heads::{Answering, Heads};
 use crate::http_metrics::{RouteKey, method_label};
 use crate::problem::Problem;
 use crate::request_id::REQUEST_ID;
+use crate::request_span::{Headers, record, sampled};
 
 /// What a service answers before its routes. They have the same operations: they are asked wherever a request needs more than
 /// is done here.
@@ -82,7 +85,7 @@ fn part_of(path: WritePath, head: &RequestHead) -> Option<&str> {
 /// The hot routes and the app of one worker.
 pub(crate) struct Front<A, H> {
     pub(crate) app: A,
-    pub(crate) hot: Option<H>,
+    pub(crate) hot: H,
     pub(crate) worker: Rc<Worker>,
     pub(crate) limits: BodyLimits,
 }
@@ -102,7 +105,7 @@ where
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
         let app = self.app.new_service(config);
-        let hot = self.hot.clone().map(Rc::new);
+        let hot = Rc::new(self.hot.clone());
         let worker = Rc::clone(&self.worker);
         let limits = self.limits;
         Box::pin(async move {
@@ -119,7 +122,7 @@ where
 /// The service that actix-http calls.
 pub(crate) struct FrontService<A, H> {
     app: A,
-    hot: Option<Rc<H>>,
+    hot: Rc<H>,
     worker: Rc<Worker>,
     limits: BodyLimits,
 }
@@ -159,18 +162,15 @@ where
     H: HotRoutes,
 {
     fn answer(&self, mut request: Request) -> FrontFuture<A::Future> {
-        let Some(hot) = &self.hot else {
-            return FrontFuture::App {
-                answer: self.app.call(request),
-            };
-        };
         let measured = Measured {
             method: method_label(request.method()),
             started: Instant::now(),
         };
         let write = H::WRITE.filter(|write| part_of(*write, request.head()).is_some());
         if let Some(write) = write {
-            let (hot, worker) = (Rc::clone(hot), Rc::clone(&self.worker));
+            let (hot, worker) = (Rc::clone(&self.hot), Rc::clone(&self.worker));
+            let drawn = worker.draw(&Headers(&request.head().headers));
+            let span = sampled(drawn.as_ref(), measured.method, write.pattern);
             let payload = request.take_payload();
             let (head, _taken) = request.into_parts();
             let asked = Asked {
@@ -178,15 +178,21 @@ where
                 payload,
                 limits: self.limits,
                 measured,
+                span: span.clone(),
             };
+            let answer = async move { asked.write(&*hot, write, &worker).await };
             return FrontFuture::Later {
-                answer: Box::pin(async move { asked.write(&*hot, write, &worker).await }),
+                answer: Box::pin(answer.instrument(span)),
             };
         }
         let may_read = request.method() == Method::GET
             && request.uri().query().is_none()
             && matches!(request.payload(), Payload::None);
-        if let Some(read) = may_read.then(|| hot.read(&request)).flatten() {
+        // A read is so short that one that is sampled can as well go by the routes, which make its span.
+        let drawn = may_read.then(|| self.worker.draw(&Headers(&request.head().headers)));
+        let drawn = drawn.flatten();
+        let may_read = may_read && !drawn.as_ref().is_some_and(Drawn::is_sampled);
+        if let Some(read) = may_read.then(|| self.hot.read(&request)).flatten() {
             let mut answer = Response::from(read.answer);
             let asked = &request.head().headers;
             self.worker
@@ -194,6 +200,9 @@ where
             return FrontFuture::Now {
                 answer: Some(answer),
             };
+        }
+        if let Some(drawn) = drawn {
+            request.extensions_mut().insert(drawn);
         }
         FrontFuture::App {
             answer: self.app.call(request),
@@ -207,6 +216,7 @@ struct Asked {
     payload: Payload,
     limits: BodyLimits,
     measured: Measured,
+    span: Span,
 }
 
 impl Asked {
@@ -237,6 +247,12 @@ impl Asked {
             let given = head.headers.get(REQUEST_ID).map(HeaderValue::as_bytes);
             worker.problem(&it, (method, path.pattern), given)
         });
+        let id = answer.headers().get(REQUEST_ID);
+        record(
+            &self.span,
+            answer.status(),
+            id.and_then(|id| id.to_str().ok()),
+        );
         let mut answer = Response::from(answer);
         let route = known(path.pattern);
         worker.finish(&head.headers, answer.head_mut(), self.measured, route);

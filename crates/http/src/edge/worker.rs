@@ -12,6 +12,8 @@ use actix_web::http::header::{
     ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, StatusCode};
+use opentelemetry::propagation::Extractor;
+use vote_runtime::sampling::{Drawn, Sampling};
 
 use super::log_limit::{Failed, LogLimit};
 use crate::bodies::payload_problem;
@@ -24,6 +26,7 @@ use crate::openapi::AllowTable;
 use crate::problem::{PROBLEM_JSON, Problem, ProblemCode};
 use crate::query::QueryTable;
 use crate::request_id::{REQUEST_ID, RequestIds};
+use crate::request_span::draw;
 
 /// No browser is to guess at what an answer is.
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -37,6 +40,8 @@ pub(crate) struct Edge {
     pub(crate) queries: QueryTable,
     pub(crate) cors: Cors,
     pub(crate) clients: Clients,
+    /// Which spans are exported, where any are.
+    pub(crate) sampling: Option<Sampling>,
     pub(crate) body_limit_bytes: usize,
 }
 
@@ -163,6 +168,12 @@ impl Worker {
         let (method, status) = (measured.method, status.as_u16());
         let mut handles = self.handles.borrow_mut();
         handles.observe(key, pattern, method, status, seconds);
+    }
+
+    /// Draws the trace of a request, where any are exported.
+    pub(crate) fn draw(&self, headers: &dyn Extractor) -> Option<Drawn> {
+        let sampling = self.edge.sampling.as_ref()?;
+        Some(draw(sampling, headers))
     }
 
     /// What pages may read of answers.

@@ -21,7 +21,7 @@ pub(crate) type Stopping = Rc<dyn Fn() -> LocalBoxFuture<'static, ()>>;
 /// Makes the service of one worker from actix-http's.
 pub(crate) struct Accept<F, H> {
     pub(crate) http: F,
-    pub(crate) hot: Option<H>,
+    pub(crate) hot: H,
     pub(crate) worker: Rc<Worker>,
     pub(crate) bounds: Bounds,
     pub(crate) heads: HeadBounds,
@@ -46,8 +46,7 @@ where
         let http = self.http.new_service(());
         let (worker, bounds) = (Rc::clone(&self.worker), self.bounds);
         let watch = Watch::new(self.heads, &self.worker);
-        let hot = self.hot.clone();
-        let plain = hot.and_then(|hot| Connections::new(hot, Rc::clone(&self.worker), self.bounds));
+        let plain = Connections::new(self.hot.clone(), Rc::clone(&self.worker), self.bounds);
         let plain = plain.map(Rc::new);
         let stopping = Rc::clone(&self.stopping);
         Box::pin(async move {

@@ -12,12 +12,15 @@ use actix_web::http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use tracing::Instrument as _;
 
 use super::answer::Answers;
 use super::request::Plain;
 use crate::edge::{HotRoutes, Measured, Worker, WritePath};
 use crate::heads::{Refusal, bare};
 use crate::http_metrics::RouteKey;
+use crate::request_id::REQUEST_ID;
+use crate::request_span::{record, sampled};
 
 /// What is read at once: a request that is longer is not plain. Nearly all are shorter, of browsers as well.
 const ROOM: usize = 2048;
@@ -163,21 +166,29 @@ impl<H: HotRoutes> Connections<H> {
             started: std::time::Instant::now(),
         };
         let active = self.worker.start();
-        let done = self.hot.write(plain.part, &plain.head, plain.body).await;
+        let pattern = self.path.pattern;
+        let drawn = self.worker.draw(&plain.trace);
+        let span = sampled(drawn.as_ref(), measured.method, pattern);
+        let done = self.hot.write(plain.part, &plain.head, plain.body);
+        let done = done.instrument(span.clone()).await;
         let mut out = self.out.take();
         out.clear();
-        let pattern = self.path.pattern;
         let (status, close) = match done {
             Ok(written) => {
                 let status = written.status;
                 let close = self.worker.closes_after(status);
+                record(&span, status, None);
                 self.answers.written(written, plain.origin, close, &mut out);
                 (status, close)
             }
             Err(problem) => {
                 let route = (measured.method, pattern);
-                let response = self.worker.problem(&problem, route, plain.request_id);
+                // What is logged of it lies within its span.
+                let response =
+                    span.in_scope(|| self.worker.problem(&problem, route, plain.request_id));
                 let status = response.status();
+                let id = response.headers().get(REQUEST_ID);
+                record(&span, status, id.and_then(|id| id.to_str().ok()));
                 let close = self.worker.closes_after(status);
                 self.answers
                     .response(response, plain.origin, close, &mut out);

@@ -2,7 +2,13 @@
 
 use std::net::IpAddr;
 
+use opentelemetry::propagation::Extractor;
+
 use crate::edge::{SentHeader, WriteHead, WritePath};
+
+/// The headers that name the span of a request's caller.
+const TRACE_PARENT: &str = "traceparent";
+const TRACE_STATE: &str = "tracestate";
 
 /// More headers are not plain.
 const HEADERS: usize = 32;
@@ -16,7 +22,34 @@ pub(super) struct Plain<'a> {
     pub(super) origin: Option<&'a [u8]>,
     /// The id that its client has given to it.
     pub(super) request_id: Option<&'a [u8]>,
+    /// The span of its caller.
+    pub(super) trace: TraceHeaders<'a>,
     pub(super) body: &'a [u8],
+}
+
+/// What a caller says of the trace that a request belongs to. As of all headers, the first of a name counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TraceHeaders<'a> {
+    parent: Option<&'a [u8]>,
+    state: Option<&'a [u8]>,
+}
+
+impl Extractor for TraceHeaders<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        match key {
+            TRACE_PARENT => text(self.parent?),
+            TRACE_STATE => text(self.state?),
+            _ => None,
+        }
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        let is_there = |key: &&str| self.get(key).is_some();
+        [TRACE_PARENT, TRACE_STATE]
+            .into_iter()
+            .filter(is_there)
+            .collect()
+    }
 }
 
 /// The headers of a request that matter.
@@ -30,6 +63,7 @@ struct Headers<'a> {
     user_agent: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
     request_id: Option<&'a [u8]>,
+    trace: TraceHeaders<'a>,
 }
 
 impl<'a> Plain<'a> {
@@ -81,6 +115,7 @@ impl<'a> Plain<'a> {
             },
             origin: headers.origin,
             request_id: headers.request_id,
+            trace: headers.trace,
             body,
         })
     }
@@ -104,6 +139,14 @@ impl<'a> Headers<'a> {
                     return None;
                 }
                 10 if is("user-agent") => &mut found.user_agent,
+                10 if is(TRACE_STATE) => {
+                    found.trace.state.get_or_insert(header.value);
+                    continue;
+                }
+                11 if is(TRACE_PARENT) => {
+                    found.trace.parent.get_or_insert(header.value);
+                    continue;
+                }
                 12 if is("content-type") => &mut found.content_type,
                 12 if is("x-request-id") => &mut found.request_id,
                 13 if is("authorization") => &mut found.authorization,
@@ -176,6 +219,29 @@ mod tests {
         );
         let content_type = Some("application/json; x".to_owned());
         assert_eq!(plain(LINE, &more, "ana"), Some((part, content_type, true)));
+    }
+
+    #[test]
+    fn the_callers_span_is_the_first_that_is_named() {
+        let named = |more: &str| {
+            let bytes = format!("{LINE}\r\n{HEADERS}{more}\r\nana");
+            let found = Plain::parse(bytes.as_bytes(), PATH, 8, |_| None).expect("a plain one");
+            let of = |name| found.trace.get(name).map(str::to_owned);
+            (of("traceparent"), of("tracestate"))
+        };
+        let is = |text: &str| Some(text.to_owned());
+        assert_eq!(named(""), (None, None));
+        assert_eq!(
+            named(
+                "TraceParent: 00-a-b-01\r\ntracestate: a=1\r\ntraceparent: c\r\nTraceState: d\r\n"
+            ),
+            (is("00-a-b-01"), is("a=1"))
+        );
+        // As a map of headers has it: the first is no text, and so there is none.
+        assert_eq!(
+            named("traceparent: \u{e9}\r\ntraceparent: c\r\n"),
+            (None, None)
+        );
     }
 
     #[test]

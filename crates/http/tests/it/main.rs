@@ -12,5 +12,6 @@ mod problems;
 mod process;
 mod request_ids;
 mod requests;
+mod sampling;
 mod support;
 mod unread;

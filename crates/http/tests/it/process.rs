@@ -34,7 +34,7 @@ fn sample_service() {
     assert_eq!(code, 0, "the defaults are right by themselves");
 }
 
-struct Process {
+pub(crate) struct Process {
     child: Child,
     lines: mpsc::Receiver<Value>,
     seen: Vec<Value>,
@@ -66,7 +66,7 @@ fn command(arguments: &str, env: &[(&str, &str)]) -> Command {
 }
 
 impl Process {
-    fn start(env: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(env: &[(&str, &str)]) -> Self {
         let mut child = command("", env).spawn().expect("a process");
         let stdout = child.stdout.take().expect("its output");
         let (sender, lines) = mpsc::channel();
@@ -79,7 +79,7 @@ impl Process {
     }
 
     /// The first line with that message, from now on.
-    fn line(&mut self, message: &str) -> Value {
+    pub(crate) fn line(&mut self, message: &str) -> Value {
         loop {
             let line = self
                 .lines
@@ -93,7 +93,7 @@ impl Process {
     }
 
     /// The address of the public server.
-    fn address(&mut self) -> SocketAddr {
+    pub(crate) fn address(&mut self) -> SocketAddr {
         loop {
             let line = self.line("listening");
             if line["server"] == "public" {
@@ -106,12 +106,12 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")).expect("a pid");
         kill_process(pid, signal).expect("signalled");
     }
 
-    fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         self.child.wait().expect("an end").code()
     }
 }

@@ -219,7 +219,7 @@ pub(crate) fn settings(over: &[(&str, &str)]) -> Settings {
 }
 
 pub(crate) async fn start(over: &[(&str, &str)]) -> Running<Sample> {
-    launch::<Sample>(settings(over), Arc::new(SystemClock), false)
+    launch::<Sample>(settings(over), Arc::new(SystemClock), None)
         .await
         .expect("a service")
 }

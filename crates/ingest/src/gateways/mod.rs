@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Channel, PollId};
-use vote_http::{BoxError, Context, Problem, ProblemCode, RateFields, SentHeader};
+use vote_http::{BoxError, Context, Problem, ProblemCode, RateFields, SentHeader, bearer};
 use vote_limits::Meter;
 
 use self::file::{Entry, Identity};
@@ -95,7 +95,7 @@ impl Gateways {
     /// `unauthorized`.
     pub(crate) fn find(&self, authorization: SentHeader<'_>) -> Result<Arc<Gateway>, Problem> {
         let token = match authorization {
-            SentHeader::Once(text) => bearer(text),
+            SentHeader::Once(text) => bearer(text).filter(|token| token.len() <= MAX_TOKEN_BYTES),
             SentHeader::Missing | SentHeader::Repeated | SentHeader::NoText => None,
         };
         let known = token.and_then(|token| self.of_token(token));
@@ -239,15 +239,6 @@ impl Gateway {
     pub(crate) fn note_batch(&self, end: BatchEnd) {
         self.metrics.batch(end);
     }
-}
-
-/// The token of an `Authorization` header.
-fn bearer(text: &str) -> Option<&str> {
-    let (scheme, token) = text.split_once(' ')?;
-    let token = token.trim_matches(' ');
-    let is_one =
-        scheme.eq_ignore_ascii_case("bearer") && (1..=MAX_TOKEN_BYTES).contains(&token.len());
-    is_one.then_some(token)
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ impl App {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings::load(ServiceName::Ingest, None, env).expect("right settings");
-        let running = vote_http::launch::<Ingest>(settings, clock, false)
+        let running = vote_http::launch::<Ingest>(settings, clock, None)
             .await
             .expect("started");
         Self {

@@ -406,7 +406,7 @@ async fn a_wrong_list_at_the_start_is_refused() {
     let name = vote_runtime::ServiceName::Ingest;
     let settings = vote_runtime::Settings::load(name, None, env.into_iter()).expect("settings");
     let clock = std::sync::Arc::new(vote_runtime::SystemClock);
-    let refused = vote_http::launch::<vote_ingest::Ingest>(settings, clock, false).await;
+    let refused = vote_http::launch::<vote_ingest::Ingest>(settings, clock, None).await;
     let why = refused.err().expect("it does not start").to_string();
     assert!(why.contains("line 2"), "{why}");
 }

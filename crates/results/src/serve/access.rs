@@ -8,7 +8,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use data_encoding::BASE64;
 use url::form_urlencoded;
 use vote_domain::{Secret, Visibility};
-use vote_http::{Problem, ProblemCode};
+use vote_http::{Problem, ProblemCode, bearer};
 use vote_runtime::settings::AccessSettings;
 
 use crate::documents::standing::Sight;
@@ -131,14 +131,6 @@ fn given(header: &HeaderValue) -> Option<(String, bool)> {
     let decoded = String::from_utf8(decoded).ok()?;
     let (_user, password) = decoded.split_once(':')?;
     Some((password.to_owned(), false))
-}
-
-fn bearer(text: &str) -> Option<&str> {
-    let (scheme, token) = text.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim_matches(' '))
-        .filter(|token| !token.is_empty())
 }
 
 impl Audience {

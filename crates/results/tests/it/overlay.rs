@@ -133,7 +133,7 @@ async fn a_folder_of_themes_that_is_not_there_is_said_at_the_start() {
     let env = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::load(ServiceName::Results, None, env.into_iter()).expect("settings");
     let clock = Arc::new(ManualClock::new(voting()));
-    let refused = launch::<Results>(settings, clock, false).await.err();
+    let refused = launch::<Results>(settings, clock, None).await.err();
     let said = refused.expect("it does not start").to_string();
     assert!(
         said.contains("overlay.themes_dir: /nonexistent/themes: "),

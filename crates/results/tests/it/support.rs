@@ -352,7 +352,7 @@ impl App {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::load(ServiceName::Results, None, env).expect("settings");
         let clock = Arc::new(ManualClock::new(voting()));
-        let running = launch::<Results>(settings, Arc::clone(&clock) as _, false)
+        let running = launch::<Results>(settings, Arc::clone(&clock) as _, None)
             .await
             .expect("a service");
         Self {
