@@ -33,10 +33,8 @@ impl Turns {
     /// # Errors
     /// `overloaded`: too many wait already, or this one has waited too long.
     pub(super) async fn wait(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let busy = || {
-            Problem::new(ProblemCode::Overloaded)
-                .detail("Too many challenges are being made; nothing was recorded. Try again.")
-        };
+        let busy =
+            || Problem::new(ProblemCode::Overloaded).because("too many challenges are being made");
         let waiting = Waiting::new(&self.waiting);
         if waiting.others >= MOST_WAITING {
             return Err(busy());
