@@ -339,7 +339,7 @@ proptest! {
     fn an_answer_that_was_changed_does_no_harm(
         right in right_answers(), place in any::<Index>(), byte in any::<u8>(), cuts in prop::collection::vec(any::<Index>(), 0..3),
     ) {
-        let mut bytes = right.bytes.clone();
+        let mut bytes = right.bytes;
         let place = place.index(bytes.len());
         bytes[place] = byte;
         prop_assert!(is_bounded(&exchanged(pieces(&bytes, &cuts))));
