@@ -42,7 +42,7 @@ async fn reached(app: &App, from: &str, key: &str) -> Option<String> {
     Some(policy)
 }
 
-/// How long after a vote beyond it the metric says of the limits of addresses and prefixes.
+/// The metric says how many votes each limit of addresses and prefixes has refused.
 async fn assert_counted(app: &App, counts: [(&str, &str, u32); 4]) {
     let metrics = app.metrics().await;
     for (kind, class, count) in counts {
