@@ -105,77 +105,112 @@ impl Connection {
 
     /// Puts the body where it belongs. Whether the connection can be used for another answer after it.
     async fn receive_body(&mut self, framing: &Framing, start: usize) -> Result<bool, Broken> {
-        match *framing {
+        let end = match *framing {
+            Framing::Length(length) if length > MOST => return Err(Broken::Garbled),
             Framing::Length(length) => {
-                let end = start
-                    .checked_add(length)
-                    .filter(|end| *end <= MOST)
-                    .ok_or(Broken::Garbled)?;
-                while self.received.len() < end {
-                    self.receive().await?;
-                }
+                let end = start + length;
+                self.receive_up_to(end).await?;
                 self.body.extend_from_slice(&self.received[start..end]);
-                Ok(self.received.len() == end)
+                end
             }
-            Framing::Chunked => {
-                self.receive_chunks(start).await?;
-                Ok(true)
-            }
+            Framing::Chunked => self.receive_chunks(start).await?,
             Framing::UntilClose => {
-                loop {
-                    match self.receive().await {
-                        Ok(()) => {}
-                        Err(Broken::Cut) => break,
-                        Err(other) => return Err(other),
+                while self.receive().await? {
+                    if self.received.len() - start > MOST {
+                        return Err(Broken::Garbled);
                     }
                 }
                 self.body.extend_from_slice(&self.received[start..]);
-                Ok(false)
+                return Ok(false);
             }
-        }
+        };
+        // What has come unasked after it would be taken for the beginning of the next answer.
+        Ok(self.received.len() == end)
     }
 
     /// Receives until `mark` is there, from `from` on; where it starts.
     async fn receive_until(&mut self, from: usize, mark: &[u8]) -> Result<usize, Broken> {
+        let mut looked = from;
         loop {
-            match find(&self.received[from..], mark) {
-                Some(at) => return Ok(from + at),
-                None => self.receive().await?,
+            match find(&self.received[looked..], mark) {
+                Some(at) if looked + at - from <= MOST => return Ok(looked + at),
+                Some(_) => return Err(Broken::Garbled),
+                None if self.received.len() - from > MOST + mark.len() => {
+                    return Err(Broken::Garbled);
+                }
+                None => {
+                    // Its first bytes may be there already.
+                    looked = from.max(self.received.len().saturating_sub(mark.len() - 1));
+                    self.receive_up_to(self.received.len() + 1).await?;
+                }
             }
         }
     }
 
-    async fn receive(&mut self) -> Result<(), Broken> {
+    /// Receives until so many bytes are there.
+    async fn receive_up_to(&mut self, end: usize) -> Result<(), Broken> {
+        while self.received.len() < end {
+            if !self.receive().await? {
+                return Err(Broken::Cut);
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives what comes next; false where the peer has ended the connection as one does.
+    async fn receive(&mut self) -> Result<bool, Broken> {
         if self.received.len() > 2 * MOST {
             return Err(Broken::Garbled);
         }
-        match self.stream.receive(&mut self.received).await {
-            Ok(read) if read > 0 => Ok(()),
-            _ => Err(Broken::Cut),
-        }
+        let read = self.stream.receive(&mut self.received).await;
+        read.map(|read| read > 0).map_err(|_| Broken::Cut)
     }
 
-    async fn receive_chunks(&mut self, start: usize) -> Result<(), Broken> {
+    /// Puts the chunks together; where the last one ends, with the fields that may come after it.
+    async fn receive_chunks(&mut self, start: usize) -> Result<usize, Broken> {
         let mut at = start;
         loop {
             let end = self.receive_until(at, b"\r\n").await?;
-            let text = std::str::from_utf8(&self.received[at..end]).map_err(|_| Broken::Garbled)?;
-            let size = text.split(';').next().unwrap_or_default().trim();
+            let size = chunk_size(&self.received[at..end]).ok_or(Broken::Garbled)?;
             at = end + 2;
-            let size = usize::from_str_radix(size, 16)
-                .ok()
-                .filter(|size| *size <= MOST)
-                .ok_or(Broken::Garbled)?;
-            while self.received.len() < at + size + 2 {
-                self.receive().await?;
-            }
-            self.body.extend_from_slice(&self.received[at..at + size]);
-            at += size + 2;
             if size == 0 {
-                return Ok(());
+                return self.receive_trailer(at).await;
+            }
+            if self.body.len() + size > MOST {
+                return Err(Broken::Garbled);
+            }
+            self.receive_up_to(at + size + 2).await?;
+            self.body.extend_from_slice(&self.received[at..at + size]);
+            at += size;
+            if self.received[at..at + 2] != *b"\r\n" {
+                return Err(Broken::Garbled);
+            }
+            at += 2;
+        }
+    }
+
+    /// Leaves out the fields after the last chunk; where they end.
+    async fn receive_trailer(&mut self, start: usize) -> Result<usize, Broken> {
+        let mut at = start;
+        loop {
+            let end = self.receive_until(at, b"\r\n").await?;
+            let is_last = end == at;
+            at = end + 2;
+            if is_last {
+                return Ok(at);
             }
         }
     }
+}
+
+/// The size that a chunk's line tells, before what may be said besides.
+fn chunk_size(line: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(line).ok()?;
+    let digits = text.split(';').next()?.trim();
+    // Standard parsing takes a sign as well.
+    let is_hexadecimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let size = usize::from_str_radix(digits, 16).ok()?;
+    (is_hexadecimal && size <= MOST).then_some(size)
 }
 
 /// Where `needle` starts in `hay`.
@@ -185,110 +220,4 @@ fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Broken, Connection};
-    use std::time::Duration;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    /// A server that reads a little and answers each connection with these bytes, in pieces, then closes.
-    async fn answering(pieces: &'static [&'static str]) -> Connection {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port is free");
-        let address = listener.local_addr().expect("a listener has an address");
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("somebody connects");
-            stream.read_u8().await.expect("the peer is there");
-            for piece in pieces {
-                stream
-                    .write_all(piece.as_bytes())
-                    .await
-                    .expect("the peer is there");
-                tokio::task::yield_now().await;
-            }
-            let mut rest = [0; 1024];
-            let _read = stream.read(&mut rest).await;
-        });
-        Connection::open(&address.into())
-            .await
-            .expect("the server takes connections")
-    }
-
-    #[tokio::test]
-    async fn answers_of_every_framing_are_read() {
-        let cases: [(&[&str], u16, &str, bool); 5] = [
-            (
-                &[
-                    "HTTP/1.1 201 Created\r\nContent-Le",
-                    "ngth: 5\r\n\r\nhe",
-                    "llo",
-                ],
-                201,
-                "hello",
-                true,
-            ),
-            (
-                &[
-                    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
-                ],
-                200,
-                "abcde",
-                true,
-            ),
-            (&["HTTP/1.1 204 No Content\r\n\r\n"], 204, "", true),
-            (
-                &[
-                    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx",
-                ],
-                200,
-                "x",
-                false,
-            ),
-            (
-                &["HTTP/1.0 200 OK\r\n\r\nuntil the end"],
-                200,
-                "until the end",
-                false,
-            ),
-        ];
-        for (pieces, status, body, reusable) in cases {
-            let mut connection = answering(pieces).await;
-            let answer = connection
-                .exchange(b"xy")
-                .await
-                .expect("there is an answer");
-            assert_eq!(
-                (answer.status, answer.body),
-                (status, body.as_bytes()),
-                "{pieces:?}"
-            );
-            assert_eq!(connection.reusable, reusable, "{pieces:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn retry_after_is_read_and_broken_answers_are_told_apart() {
-        let mut connection =
-            answering(&["HTTP/1.1 503 No\r\nRetry-After: 2\r\ncontent-length: 0\r\n\r\n"]).await;
-        let answer = connection
-            .exchange(b"xy")
-            .await
-            .expect("there is an answer");
-        assert_eq!(
-            (answer.status, answer.retry_after),
-            (503, Some(Duration::from_secs(2)))
-        );
-        let mut cut = answering(&["HTTP/1.1 201 Created\r\ncontent-length: 5\r\n\r\nhe"]).await;
-        assert_eq!(
-            cut.exchange(b"xy").await.expect_err("it is refused"),
-            Broken::Cut
-        );
-        assert!(!cut.is_reusable());
-        let mut garbled = answering(&["SSH-2.0 hello\r\n\r\n"]).await;
-        assert_eq!(
-            garbled.exchange(b"xy").await.expect_err("it is refused"),
-            Broken::Garbled
-        );
-    }
-}
+mod tests;

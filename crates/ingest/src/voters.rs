@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vote_http::{BoxError, Context};
 use vote_runtime::settings::VotersSettings;
-use vote_voters::{Algorithm, Config, Source, Voters};
+use vote_voters::{Algorithm, Config, ConfigError, Source, Voters};
 
 /// Reads the keys, where the settings say where they are, and goes on reading them.
 ///
@@ -15,7 +15,13 @@ pub(crate) async fn start(
     context: &mut Context,
 ) -> Result<Option<Arc<Voters>>, BoxError> {
     let source = match (&settings.jwks_url, &settings.jwks_file) {
-        (Some(url), _) => Source::url(url, settings.jwks_ca_file.as_deref())?,
+        (Some(url), _) => {
+            let source = Source::url(url, settings.jwks_ca_file.as_deref());
+            source.map_err(|error| match error {
+                ConfigError::Address(error) => format!("voters.jwks_url: {error}"),
+                ConfigError::Authorities(error) => format!("voters.jwks_ca_file: {error}"),
+            })?
+        }
         (None, Some(file)) => Source::File(file.clone()),
         (None, None) => return Ok(None),
     };

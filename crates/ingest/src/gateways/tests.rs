@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
+use proptest::prelude::*;
+use proptest::sample::Index;
 use vote_domain::{Eligibility, PollDefinition};
 use vote_testkit::fixtures::demo_poll;
 
@@ -139,5 +141,54 @@ fn a_gateway_votes_by_the_channels_that_are_listed_and_no_others() {
         ),
     ] {
         assert_eq!(may(lines, channel), is_allowed, "{lines} {channel}");
+    }
+}
+
+fn known() -> Gateways {
+    gateways(&entry(
+        "sms",
+        TOKEN,
+        "channels = [\"sms\"]\nrate = \"9/1s\"",
+    ))
+}
+
+fn is_found(gateways: &Gateways, sent: &str) -> bool {
+    gateways.find(SentHeader::Once(sent)).is_ok()
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_no_gateways_token(text in prop_oneof!["\\PC{0,300}", "(?i)(bearer|basic) {0,3}[!-~]{0,100}"]) {
+        prop_assert!(!is_found(&known(), &text));
+    }
+
+    #[test]
+    fn the_token_is_read_however_the_word_is_written(
+        word in "(?i)bearer", before in " {1,9}", after in " {0,9}", token in "[!-~]{1,512}",
+    ) {
+        let sent = format!("{word}{before}{token}{after}");
+        prop_assert_eq!(bearer(&sent), Some(token.as_str()));
+        let its = format!("{word}{before}{TOKEN}{after}");
+        prop_assert!(is_found(&known(), &its));
+    }
+
+    /// One character more than is read, or many.
+    #[test]
+    fn a_token_that_is_too_long_is_not_looked_at(token in "[!-~]{513,4000}") {
+        let sent = format!("Bearer {token}");
+        prop_assert_eq!(bearer(&sent), None);
+    }
+
+    #[test]
+    fn a_token_that_was_changed_or_cut_is_nobodys(place in any::<Index>(), other in any::<char>(), is_cut: bool) {
+        let good = format!("Bearer {TOKEN}");
+        let from = "Bearer ".len();
+        let place = from + place.index(TOKEN.len());
+        let mut bad = good[..place].to_owned();
+        if !is_cut {
+            bad.push(other);
+            bad += &good[place + 1..];
+        }
+        prop_assert!(bad == good || !is_found(&known(), &bad), "{}", bad);
     }
 }

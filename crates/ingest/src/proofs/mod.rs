@@ -2,32 +2,27 @@
 
 mod channel;
 mod metrics;
+mod turns;
 mod verdict;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vote_domain::{Channel, KeyDigest, PollId, ReceiptKey};
-use vote_http::{Problem, ProblemCode};
+use vote_http::Problem;
 use vote_proof::{Asked, Bounds, ChallengeKey, ForVote, Proof, ProofError, VoterMark};
 use vote_runtime::entropy;
 use vote_store::Clocks;
 
 use self::channel::ChannelProofs;
 use self::metrics::ProofMetrics;
+use self::turns::Turns;
 pub(crate) use self::verdict::Verdict;
-
-/// So many requests may wait for a challenge. Beyond that nobody would have one in time.
-const MOST_WAITING: usize = 512;
-/// Longest time that one waits.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is set for proofs.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +43,7 @@ pub(crate) struct Proofs {
     channels: Mutex<HashMap<PollId, HashMap<String, ChannelProofs>>>,
     metrics: ProofMetrics,
     clocks: Arc<Clocks>,
-    turns: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    turns: Turns,
 }
 
 impl Proofs {
@@ -60,8 +54,7 @@ impl Proofs {
             key: ArcSwapOption::empty(),
             channels: Mutex::default(),
             metrics: ProofMetrics::register(registry),
-            turns: Arc::new(Semaphore::new(config.makers.max(1))),
-            waiting: AtomicUsize::new(0),
+            turns: Turns::new(config.makers),
         }
     }
 
@@ -125,7 +118,7 @@ impl Proofs {
         now: Timestamp,
     ) -> Result<Vec<u8>, Problem> {
         let secrets = self.key(receipt_key);
-        let turn = self.turn().await?;
+        let turn = self.turns.wait().await?;
         let poll = poll.clone();
         let cost = self.with(&poll, channel, |proofs, bounds| proofs.asked(bounds, now));
         let asked_at = self.clocks.by_redis(now);
@@ -162,23 +155,6 @@ impl Proofs {
         known
     }
 
-    /// Waits for a turn to make a challenge.
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let busy = || {
-            Problem::new(ProblemCode::Overloaded)
-                .detail("Too many challenges are being made; nothing was recorded. Try again.")
-        };
-        let waiting = Waiting::new(&self.waiting);
-        if waiting.others >= MOST_WAITING {
-            return Err(busy());
-        }
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        match tokio::time::timeout(PATIENCE, turn).await {
-            Ok(turn) => turn.map_err(Problem::internal),
-            Err(_) => Err(busy()),
-        }
-    }
-
     /// What is known of a channel: of a poll that is there, so there are not many.
     fn with<T>(
         &self,
@@ -205,24 +181,5 @@ impl Proofs {
         let done = act(&mut known, bounds);
         channels.insert(channel.id.to_string(), known);
         done
-    }
-}
-
-/// One of those that wait, as long as it does.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    others: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        let others = count.fetch_add(1, Ordering::Relaxed);
-        Self { count, others }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }

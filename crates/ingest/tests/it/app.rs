@@ -1,6 +1,7 @@
 //! The service in this process, with a poll open on a Redis of its own.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -65,6 +66,25 @@ pub(crate) struct Ahead(pub(crate) SignedDuration);
 impl Clock for Ahead {
     fn now(&self) -> Timestamp {
         now() + self.0
+    }
+}
+
+/// The machine's clock, or another one by so many seconds.
+pub(crate) struct SetClock(AtomicI64);
+
+impl SetClock {
+    pub(crate) fn ahead_by(seconds: i64) -> Self {
+        Self(AtomicI64::new(seconds))
+    }
+
+    pub(crate) fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        now() + SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
     }
 }
 

@@ -1,23 +1,11 @@
 //! A process whose clock is wrong: it says so, and takes no votes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
-use vote_domain::Clock;
 use vote_testkit::eventually;
 
-use crate::app::{App, DEADLINE, POLL, Show, now};
-
-/// The machine's clock, or another one by so many seconds.
-struct SetClock(AtomicI64);
-
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        now() + SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
+use crate::app::{App, DEADLINE, POLL, SetClock, Show};
 
 #[tokio::test]
 async fn a_repeat_never_counts_again_in_a_process_whose_clock_is_wrong() {
@@ -25,7 +13,7 @@ async fn a_repeat_never_counts_again_in_a_process_whose_clock_is_wrong() {
     let right = show.app().await;
     assert!(right.vote("ana", Some("k")).await.is_accepted());
 
-    let clock = Arc::new(SetClock(AtomicI64::new(300)));
+    let clock = Arc::new(SetClock::ahead_by(300));
     let wrong = App::start_by(clock.clone(), &show.redis.url(), &[]).await;
     let said = eventually(DEADLINE, || async {
         let (status, said) = wrong.ready().await;
@@ -64,7 +52,7 @@ async fn a_repeat_never_counts_again_in_a_process_whose_clock_is_wrong() {
     );
     assert_eq!(show.total().await, 1);
 
-    clock.0.store(0, Ordering::Relaxed);
+    clock.set(0);
     eventually(DEADLINE, || async {
         wrong.vote("ana", Some("k")).await.is_repeat()
     })

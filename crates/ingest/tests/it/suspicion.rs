@@ -258,7 +258,7 @@ async fn proven(asked: &App, voted: &App, key: &str) -> Answer {
 }
 
 /// A proof for a key whose challenge was asked for so long ago, and says so or is of a process that did not say.
-fn proof_of(ago: SignedDuration, key: &str, says: bool) -> String {
+pub(crate) fn proof_of(ago: SignedDuration, key: &str, says: bool) -> String {
     let secret = ReceiptKey::from_bytes([0xAB; 32]);
     let secret = ChallengeKey::new(secret.for_proofs());
     let poll = PollId::parse(POLL).expect("an id");

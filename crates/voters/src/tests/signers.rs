@@ -1,6 +1,6 @@
 //! Keys of the other algorithms: those that only tests sign with.
 
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
@@ -60,6 +60,42 @@ impl Signer {
                 json!({ "kty": "RSA", "kid": kid, "n": n, "e": e })
             }
         }
+    }
+
+    /// The public key as it is handed around: as bytes (DER), as text (PEM, with and without its last end of line), and as what a
+    /// set of keys has of it.
+    pub(super) fn public_forms(&self) -> Vec<Vec<u8>> {
+        // What stands before the key in an X.509 SubjectPublicKeyInfo (RFC 5280): its algorithm, and how long it is.
+        let (prefix, key) = match self {
+            Self::Ed(key) => ("302a300506032b6570032100", key.public_key().to_vec()),
+            Self::Ec(pair) => (
+                "3059301306072a8648ce3d020106082a8648ce3d030107034200",
+                pair.public_key().as_ref().to_vec(),
+            ),
+            Self::Rsa(pair, _) => (
+                "30820122300d06092a864886f70d01010105000382010f00",
+                pair.public().as_ref().to_vec(),
+            ),
+        };
+        let mut info = HEXLOWER.decode(prefix.as_bytes()).expect("digits");
+        info.extend_from_slice(&key);
+        let mut forms = vec![key.clone(), info.clone(), self.jwk("k").to_string().into()];
+        let mut named = vec![("PUBLIC KEY", info)];
+        if let Self::Rsa(..) = self {
+            named.push(("RSA PUBLIC KEY", key));
+        }
+        for (name, der) in named {
+            let text = BASE64.encode(&der);
+            let lines: Vec<&str> = (0..text.len())
+                .step_by(64)
+                .map(|at| &text[at..text.len().min(at + 64)])
+                .collect();
+            let lines = lines.join("\n");
+            let pem = format!("-----BEGIN {name}-----\n{lines}\n-----END {name}-----");
+            forms.push(pem.clone().into_bytes());
+            forms.push((pem + "\n").into_bytes());
+        }
+        forms
     }
 
     pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {

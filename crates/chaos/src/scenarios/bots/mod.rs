@@ -8,7 +8,7 @@ mod treated;
 use self::addresses::{SERVER_ROOM, carriers_file};
 use self::crowd::Crowd;
 use self::hall::{CHANNEL, COST, Hall, MOST_COST};
-use self::treated::{broken, treated};
+use self::treated::{broken, cost_broken, treated};
 use crate::engine::findings::Findings;
 use crate::engine::load::Load;
 use crate::engine::plot::Plot;
@@ -69,6 +69,7 @@ pub(crate) async fn bots(scene: Scene) -> anyhow::Result<Findings> {
         .details
         .push(format!("{per_second} votes per second were sent"));
     found.failures.extend(broken(&treated));
+    found.failures.extend(cost_broken(dearest));
     found.treated = treated;
     Ok(found)
 }

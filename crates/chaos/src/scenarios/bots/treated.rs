@@ -1,6 +1,7 @@
 //! How each kind was treated, and what of that is not as promised.
 
 use super::crowd::{Crowd, Kind};
+use super::hall::{COST, MOST_COST};
 use crate::engine::client_record::{ClientRecord, Told};
 use crate::engine::findings::Treated;
 use crate::engine::recorded::Recorded;
@@ -67,9 +68,32 @@ pub(super) fn broken(all: &[Treated]) -> Vec<String> {
     failures
 }
 
+/// What is not as promised of what a proof cost at the dearest, in words: with a proof farm about it rises, within its bound.
+pub(super) fn cost_broken(dearest: u32) -> Option<String> {
+    if dearest <= COST {
+        Some(format!(
+            "a proof of work never cost more than its channel's {COST} iterations, although many proofs were wrong"
+        ))
+    } else if dearest > MOST_COST {
+        Some(format!(
+            "a proof of work cost {dearest} iterations, and may cost {MOST_COST}"
+        ))
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cost_that_never_rose_or_rose_too_far_is_found() {
+        assert_eq!(cost_broken(COST * 2), None);
+        assert_eq!(cost_broken(MOST_COST), None);
+        assert!(cost_broken(COST).is_some_and(|said| said.contains("never")));
+        assert!(cost_broken(MOST_COST + 1).is_some());
+    }
 
     fn of(kind: Kind, refused: u64, set_aside: u64) -> Treated {
         Treated {
