@@ -63,7 +63,7 @@ pub use poll::redefine::RedefineError;
 pub use poll::release_order::{HeldCandidate, HeldFigures, Release, ReleaseOrder};
 pub use poll::schedule::{ExtendError, NOTICE, RescheduleError};
 pub use poll::state::{IllegalTransition, PollState, Transition};
-pub use poll::voters::ForgetVotersError;
+pub use poll::voters::{FirstLimit, ForgetVotersError};
 pub use poll::withdrawal::{WithdrawError, Withdrawal};
 pub use poll::{DeleteError, OpenError, Poll};
 pub use secret::Secret;

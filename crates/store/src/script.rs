@@ -16,6 +16,8 @@ pub(crate) static COMMIT_ENTRY: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("lua/commit.lua")
 ));
+/// Claims a key in a shard that its vote does not go to any more.
+pub(crate) static CLAIM_KEY: Script = Script::new(include_str!("lua/claim_key.lua"));
 /// Writes the fence of a shard.
 pub(crate) static FENCE: Script = Script::new(include_str!("lua/fence.lua"));
 /// Replaces a poll's document.

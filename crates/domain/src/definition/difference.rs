@@ -31,35 +31,72 @@ impl PollDefinition {
 
     /// The first change in a newer definition that isn't allowed once the poll has opened: any but to its
     /// title, its visibility, its release rule, its language, its candidates' names, pictures and colours, and what its channels
-    /// ask for, as long as it is more than before.
+    /// ask for, as long as it is more than before; and, while it takes votes, the first limit of a channel that has none.
     /// (`closes_at` is changed by extending or closing the poll, which leaves a trail.)
     #[must_use]
-    pub(crate) fn frozen_difference(&self, newer: &Self) -> Option<Difference> {
+    pub(crate) fn frozen_difference(&self, newer: &Self, takes_votes: bool) -> Option<Difference> {
         self.differences(newer).into_iter().find(|difference| {
             let field = difference.field.as_str();
             let is_shown = matches!(field, "title" | "visibility" | "release" | "language");
-            !(is_shown || field.starts_with("candidates[") || self.is_harder_in(newer, field))
+            let may_change = is_shown
+                || field.starts_with("candidates[")
+                || self.is_harder_in(newer, field)
+                || takes_votes && self.is_first_limit_in(newer, field);
+            !may_change
         })
     }
 
     /// Whether the field is what a channel asks for, and the newer definition asks for more.
     fn is_harder_in(&self, newer: &Self, field: &str) -> bool {
+        self.of_channel(newer, field, |old, new, name| match name {
+            "eligibility" => new.eligibility.is_harder_than(old.eligibility),
+            // What it costs where nobody is asked for it may be anything.
+            "proof_cost" => {
+                !old.eligibility.asks_for_proof()
+                    || new.least_proof_cost() >= old.least_proof_cost()
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether the field is of the first limit that a channel gets: one that asks for voter tokens, before or from now on. A limit
+    /// that there is stays what it is, and gateways that name no voter would be refused from one moment to the next.
+    fn is_first_limit_in(&self, newer: &Self, field: &str) -> bool {
+        self.of_channel(newer, field, |old, new, name| {
+            matches!(name, "votes_per_voter" | "per") && Self::gets_first_limit(old, new)
+        })
+    }
+
+    fn gets_first_limit(old: &Channel, new: &Channel) -> bool {
+        let comes = old.votes_per_voter.is_none() && new.votes_per_voter.is_some();
+        comes && new.eligibility.asks_for_voter()
+    }
+
+    /// Whether the field is one of a channel that both have, and that holds of it before and after, and of the field's name there.
+    fn of_channel(
+        &self,
+        newer: &Self,
+        field: &str,
+        holds: impl Fn(&Channel, &Channel, &str) -> bool,
+    ) -> bool {
         let mut channels = newer.channels.iter().enumerate();
         channels.any(|(i, new)| {
-            let Some(old) = self.channel_index(new.id.as_str()) else {
-                return false;
-            };
-            let old = &self.channels[old];
-            match field.strip_prefix(&format!("channels[{i}].")) {
-                Some("eligibility") => new.eligibility.is_harder_than(old.eligibility),
-                // What it costs where nobody is asked for it may be anything.
-                Some("proof_cost") => {
-                    !old.eligibility.asks_for_proof()
-                        || new.least_proof_cost() >= old.least_proof_cost()
-                }
-                _ => false,
-            }
+            let name = field.strip_prefix(&format!("channels[{i}]."));
+            let old = self.channel_index(new.id.as_str());
+            name.zip(old)
+                .is_some_and(|(name, old)| holds(&self.channels[old], new, name))
         })
+    }
+
+    /// The channels of a newer definition that have none of their voters' votes counted here, and a limit there.
+    #[must_use]
+    pub fn first_limits<'n>(&self, newer: &'n Self) -> Vec<&'n Channel> {
+        let channels = newer.channels.iter();
+        let first = channels.filter(|new| {
+            let old = self.channel_index(new.id.as_str());
+            old.is_some_and(|old| Self::gets_first_limit(&self.channels[old], new))
+        });
+        first.collect()
     }
 }
 
@@ -178,7 +215,7 @@ mod tests {
         );
         assert_eq!(paredao().differences(&paredao()), []);
         let frozen = paredao()
-            .frozen_difference(&changed)
+            .frozen_difference(&changed, true)
             .expect("weights are frozen");
         assert_eq!(frozen.field, "channels[0].weight");
     }
@@ -203,7 +240,7 @@ mod tests {
         ];
         for (n, from) in steps.iter().enumerate() {
             for (m, to) in steps.iter().enumerate() {
-                let frozen = with(from).frozen_difference(&with(to));
+                let frozen = with(from).frozen_difference(&with(to), true);
                 // The first two ask for the same.
                 let asks_for_no_less = m >= n || (n, m) == (1, 0);
                 assert_eq!(
@@ -214,9 +251,9 @@ mod tests {
             }
         }
         let cheaper =
-            with("proof_of_work").frozen_difference(&with("proof_of_work, proof_cost: 4999"));
+            with("proof_of_work").frozen_difference(&with("proof_of_work, proof_cost: 4999"), true);
         assert_eq!(cheaper.expect("it is less").field, "channels[0].proof_cost");
-        let first = with("open").frozen_difference(&with("proof_of_work, proof_cost: 1000"));
+        let first = with("open").frozen_difference(&with("proof_of_work, proof_cost: 1000"), true);
         assert_eq!(first, None);
         let both = with("[proof_of_work, voter]");
         assert_eq!(both.differences(&with("voter_and_proof_of_work")), []);
@@ -238,7 +275,7 @@ mod tests {
             );
         let allowed = PollDefinition::parse_yaml(&allowed).expect("legal");
         assert_eq!(paredao().differences(&allowed).len(), 5);
-        assert_eq!(paredao().frozen_difference(&allowed), None);
+        assert_eq!(paredao().frozen_difference(&allowed, true), None);
         for (from, to, field) in [
             ("id: paredao-01", "id: paredao-02", "id"),
             ("direction: eliminate", "direction: save", "direction"),
@@ -275,8 +312,77 @@ mod tests {
             ),
         ] {
             let newer = PollDefinition::parse_yaml(&PAREDAO.replace(from, to)).expect("legal");
-            let difference = paredao().frozen_difference(&newer).expect(field);
+            let difference = paredao().frozen_difference(&newer, true).expect(field);
             assert_eq!(difference.field, field);
+        }
+    }
+
+    #[test]
+    fn once_opened_a_channel_gets_its_first_limit_and_keeps_it() {
+        let with = |torcida: &str| {
+            let file = PAREDAO.replace(
+                "weight: 30, eligibility: open",
+                &format!("weight: 30, eligibility: {torcida}"),
+            );
+            PollDefinition::parse_yaml(&file).expect("legal")
+        };
+        for (from, to) in [
+            ("open", "voter, votes_per_voter: 1"),
+            ("open", "voter, votes_per_voter: 10, per: hour"),
+            (
+                "proof_of_work",
+                "[voter, proof_of_work], votes_per_voter: 20, per: day",
+            ),
+            ("voter", "voter, votes_per_voter: 1"),
+            (
+                "voter, votes_per_voter: 1",
+                "[voter, proof_of_work], votes_per_voter: 1",
+            ),
+        ] {
+            let (old, new) = (with(from), with(to));
+            assert_eq!(old.frozen_difference(&new, true), None, "{from} to {to}");
+            let comes = !from.contains("votes_per_voter");
+            assert_eq!(old.first_limits(&new).len(), usize::from(comes), "{to}");
+            // Who repeats a vote after the end is looked for where the votes went.
+            let over = old.frozen_difference(&new, false);
+            let field = over.map(|difference| difference.field);
+            let limit = comes.then(|| "channels[0].votes_per_voter".to_owned());
+            assert_eq!(field, limit, "{from} to {to}");
+        }
+        for (from, to, field) in [
+            ("voter, votes_per_voter: 2", "voter", "votes_per_voter"),
+            (
+                "voter, votes_per_voter: 2",
+                "voter, votes_per_voter: 3",
+                "votes_per_voter",
+            ),
+            (
+                "voter, votes_per_voter: 2",
+                "voter, votes_per_voter: 1",
+                "votes_per_voter",
+            ),
+            (
+                "voter, votes_per_voter: 2",
+                "voter, votes_per_voter: 2, per: day",
+                "per",
+            ),
+            (
+                "voter, votes_per_voter: 2, per: day",
+                "voter, votes_per_voter: 2",
+                "per",
+            ),
+            (
+                "voter, votes_per_voter: 2",
+                "[voter, proof_of_work]",
+                "votes_per_voter",
+            ),
+            ("gateway", "gateway, votes_per_voter: 2", "votes_per_voter"),
+            ("voter", "open", "eligibility"),
+        ] {
+            let difference = with(from).frozen_difference(&with(to), true);
+            let found = difference.map(|difference| difference.field);
+            let field = format!("channels[0].{field}");
+            assert_eq!(found, Some(field), "{from} to {to}");
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::poll::phase::Phase;
 use crate::poll::reason::Reason;
 use crate::poll::release_order::{Release, ReleaseOrder};
 use crate::poll::state::{IllegalTransition, PollState, Transition};
+use crate::poll::voters::FirstLimit;
 use crate::poll::withdrawal::Withdrawal;
 use crate::wire_time;
 
@@ -46,6 +47,9 @@ pub struct Poll {
     /// The votes that were counted and are to count no more, in the order in which that was said, and what was taken back of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annulments: Vec<Annulment>,
+    /// The channels that got a limit of each voter's votes after the poll was opened, in the order of that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limited: Vec<FirstLimit>,
     /// What production has said last of its figures on air; absent: nothing, so that the rule of its file holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseOrder>,
@@ -107,6 +111,7 @@ impl Poll {
             definition,
             withdrawn: Vec::new(),
             annulments: Vec::new(),
+            limited: Vec::new(),
             release: None,
             log: vec![entry],
         }

@@ -10,6 +10,8 @@ use crate::poll::Poll;
 use crate::poll::release_order::RELEASE;
 use crate::poll::schedule::RescheduleError;
 use crate::poll::state::PollState;
+use crate::poll::voters::FirstLimit;
+use crate::wire_time;
 
 /// What [`Poll::show`] is called in the log.
 const VISIBILITY: &str = "visibility";
@@ -42,7 +44,8 @@ impl Poll {
     /// The poll with another definition; the same poll, at the same revision, where nothing differs.
     ///
     /// A draft may change in all but `id` and `kind`; once opened only its title, its visibility, its release rule, its
-    /// language, its candidates' names, pictures and colours may, what a channel asks for where it becomes more, and its beginning until that comes; once sealed only its
+    /// language, its candidates' names, pictures and colours may, what a channel asks for where it becomes more, the first limit of a
+    /// channel's voters until the poll is over, and its beginning until that comes; once sealed only its
     /// visibility and release rule, so that a result can still be shown. The sealed result itself stays as it is.
     ///
     /// # Errors
@@ -77,11 +80,11 @@ impl Poll {
                 let moved = self.definition.with_times(opens_at, None);
                 moved
                     .unwrap_or_else(|_| newer.clone())
-                    .frozen_difference(&newer)
+                    .frozen_difference(&newer, true)
             }
-            PollState::Open | PollState::Paused | PollState::Closed => {
-                self.definition.frozen_difference(&newer)
-            }
+            PollState::Open | PollState::Paused | PollState::Closed => self
+                .definition
+                .frozen_difference(&newer, !self.is_over(now)),
         };
         if let Some(difference) = refused {
             return Err(RedefineError::Frozen { state, difference });
@@ -90,6 +93,13 @@ impl Poll {
         let mut next = self.changed(now, "apply", by, detail.join("; "));
         if state == PollState::Draft {
             next.closes_at = newer.closes_at();
+        } else {
+            let since = wire_time::floor(now);
+            let limited = self.definition.first_limits(&newer).into_iter();
+            next.limited.extend(limited.map(|channel| FirstLimit {
+                channel: channel.id.clone(),
+                since,
+            }));
         }
         next.definition = newer;
         Ok(next)

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use vote_domain::{Clock, IdempotencyKey, KeyDigest, ReceiptKey};
 use vote_http::{Problem, ProblemCode};
-use vote_store::{Clocks, OpenPoll, Outcome, SentVote, VoteWriter};
+use vote_store::{Clocks, OpenPoll, Outcome, SentVote, VoteToCast, VoteWriter};
 
 use crate::gateways::Gateway;
 use crate::vote::{
-    CastVote, Received, find_gateway_voter, find_poll, now, read_batch_line, read_gateway_vote,
-    send,
+    CastVote, Received, cast, find_gateway_voter, find_poll, now, read_batch_line,
+    read_gateway_vote, send,
 };
 
 /// The longest line that is read: a vote with the longest key and the longest voter has half of it.
@@ -43,14 +44,28 @@ pub(super) enum State {
 
 /// A vote on its way.
 pub(super) struct Sent {
-    vote: SentVote,
+    vote: Way,
     pub(super) received: Received,
     pub(super) open: Arc<OpenPoll>,
 }
 
+/// How far it has come.
+enum Way {
+    Sent(SentVote),
+    /// It may be recorded already in another shard than its own, which is looked up first, once its turn to be answered comes.
+    Held(VoteToCast, Timestamp),
+}
+
 impl Sent {
     pub(super) async fn outcome(&mut self) -> Outcome {
-        self.vote.outcome().await
+        match &mut self.vote {
+            Way::Sent(sent) => sent.outcome().await,
+            Way::Held(vote, received_at) => {
+                let outcome = Box::pin(cast(&self.open, vote.clone(), *received_at)).await;
+                self.vote = Way::Sent(SentVote::over(outcome.clone()));
+                outcome
+            }
+        }
     }
 }
 
@@ -98,8 +113,13 @@ impl Taker {
         let (voter, names) = (line.voter.as_deref(), self.gateway.names());
         find_gateway_voter(&mut vote, voter, names, &open, received_at)?;
         let received = Received::of(&vote, true, received_at);
+        let vote = if open.may_be_elsewhere(&vote) {
+            Way::Held(vote, received_at)
+        } else {
+            Way::Sent(send(&open, vote, received_at))
+        };
         Ok(Sent {
-            vote: send(&open, vote, received_at),
+            vote,
             received,
             open,
         })

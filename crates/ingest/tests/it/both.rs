@@ -470,3 +470,74 @@ async fn a_channel_is_hardened_step_by_step_while_votes_come() {
     assert_eq!(steps, Some(3), "{journal}");
     assert_eq!(show.total().await, 3);
 }
+
+/// The poll with its first channel asking who votes, with a limit.
+fn limited(poll: &Poll, votes: u32, per: &str) -> Result<Poll, RedefineError> {
+    let mut file = serde_json::to_value(&poll.definition).expect("JSON");
+    file["channels"][0]["eligibility"] = "voter".into();
+    file["channels"][0]["votes_per_voter"] = votes.into();
+    file["channels"][0]["per"] = per.into();
+    let newer = PollDefinition::parse_json(file.to_string().as_bytes()).expect("legal");
+    poll.redefine(newer, now(), "test")
+}
+
+#[tokio::test]
+async fn a_channel_that_is_hardened_with_a_limit_counts_each_voter_from_then_on() {
+    let (show, identity) = show().await;
+    let apps = [app(&show, &identity).await, app(&show, &identity).await];
+    let token = identity.token("maria");
+    let named = |key| Shown {
+        token: Some(&token),
+        key: Some(key),
+        proof: None,
+    };
+    let bare = |key| Shown {
+        token: None,
+        ..named(key)
+    };
+    // Votes of anybody, one after the other: in four shards, all of them.
+    let before: Vec<String> = (0..12).map(|n| format!("before-{n}")).collect();
+    for key in &before {
+        let vote = bare(key).vote(&apps[0], "torcida", "ana").await;
+        assert!(vote.is_accepted(), "{vote:?}");
+    }
+    let poll = show.poll().await;
+    let next = limited(&poll, 1, "poll").expect("it asks for more");
+    show.operator
+        .save(&next, poll.revision)
+        .await
+        .expect("saved");
+    assert!(limited(&next, 2, "poll").is_err() && limited(&next, 1, "hour").is_err());
+    for app in &apps {
+        eventually(DEADLINE, || async {
+            bare("later").vote(app, "torcida", "ana").await.code() == "voter-token-required"
+        })
+        .await;
+    }
+    // With that one, where the limit was not known yet.
+    let counted = show.total().await;
+    // What was recorded before is not cast again, and uses none of the voter's votes, in whichever shard it is.
+    for (n, key) in before.iter().enumerate() {
+        let again = named(key).vote(&apps[n % 2], "torcida", "ana").await;
+        assert!(again.is_repeat(), "{key}: {again:?}");
+        let other = named(key).vote(&apps[n % 2], "torcida", "bia").await;
+        is(&other, 422, "idempotency-key-reused");
+    }
+    assert_eq!(show.total().await, counted);
+
+    let first = named("first");
+    assert!(first.vote(&apps[0], "torcida", "ana").await.is_accepted());
+    for (app, key) in apps.iter().zip(["second-0", "second-1"]) {
+        let second = named(key);
+        let refused = second.vote(app, "torcida", "ana").await;
+        is(&refused, 403, "vote-limit-reached");
+        assert!(first.vote(app, "torcida", "ana").await.is_repeat());
+    }
+    let joao = identity.token("joao");
+    let other = Shown {
+        token: Some(&joao),
+        ..named("of-joao")
+    };
+    assert!(other.vote(&apps[1], "torcida", "ana").await.is_accepted());
+    assert_eq!(show.total().await, counted + 2);
+}

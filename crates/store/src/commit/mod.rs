@@ -30,6 +30,7 @@ mod target;
 mod ticket;
 mod traffic;
 mod vote;
+mod voter_limits;
 mod voter_places;
 mod wakes;
 mod writer;

@@ -1,8 +1,11 @@
 //! What a lane's batches are written to.
 
+use std::sync::Arc;
+
 use vote_domain::{PollDefinition, PollId};
 
 use super::remembered::Remembered;
+use super::voter_limits::VoterLimits;
 use super::voter_places::VoterPlaces;
 use crate::keys::ShardKeys;
 
@@ -16,13 +19,25 @@ pub(crate) struct Target {
     pub(super) remembered: Remembered,
     /// Where voters are counted.
     pub(super) voter_places: VoterPlaces,
-    channels: Vec<(String, u32)>,
+    channels: Vec<String>,
+    limits: Arc<VoterLimits>,
     fields: Vec<String>,
     candidates: usize,
 }
 
 impl Target {
+    /// Of a lane that ends before the poll's definition changes.
     pub(crate) fn new(poll: &PollDefinition, shard: u16, key_window_ms: i64) -> Self {
+        Self::sharing(Arc::new(VoterLimits::new(poll)), poll, shard, key_window_ms)
+    }
+
+    /// With the limits that all lanes of the poll have.
+    pub(super) fn sharing(
+        limits: Arc<VoterLimits>,
+        poll: &PollDefinition,
+        shard: u16,
+        key_window_ms: i64,
+    ) -> Self {
         let fields = poll
             .channels()
             .iter()
@@ -41,8 +56,9 @@ impl Target {
             channels: poll
                 .channels()
                 .iter()
-                .map(|channel| (channel.id.to_string(), channel.votes_per_voter.unwrap_or(0)))
+                .map(|channel| channel.id.to_string())
                 .collect(),
+            limits,
             fields,
             candidates: poll.candidates().len(),
         }
@@ -65,11 +81,11 @@ impl Target {
 
     /// The channel's id.
     pub(super) fn channel(&self, channel: u8) -> &str {
-        &self.channels[usize::from(channel)].0
+        &self.channels[usize::from(channel)]
     }
 
     /// The votes that a voter has in the channel; 0 for no limit.
     pub(super) fn limit(&self, channel: u8) -> u32 {
-        self.channels[usize::from(channel)].1
+        self.limits.of(channel)
     }
 }

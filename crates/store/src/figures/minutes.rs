@@ -101,8 +101,111 @@ impl Pace {
 
     /// After a call.
     pub(crate) async fn pause(&mut self) {
-        let pause = self.0.elapsed().clamp(Self::LEAST, Self::MOST);
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(Self::after(self.0.elapsed())).await;
         self.0 = Instant::now();
+    }
+
+    /// The pause after a call that has taken so long.
+    fn after(call: Duration) -> Duration {
+        call.clamp(Self::LEAST, Self::MOST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::AsyncCommands as _;
+    use vote_testkit::RedisServer;
+    use vote_testkit::fixtures::demo_poll;
+
+    use super::*;
+    use crate::config::RedisConfig;
+
+    #[test]
+    fn a_pause_is_as_long_as_the_call_within_bounds() {
+        let ms = Duration::from_millis;
+        for (call, pause) in [
+            (Duration::ZERO, ms(1)),
+            (Duration::from_micros(999), ms(1)),
+            (ms(1), ms(1)),
+            (ms(7), ms(7)),
+            (ms(50), ms(50)),
+            (ms(51), ms(50)),
+            (Duration::MAX, ms(50)),
+        ] {
+            assert_eq!(Pace::after(call), pause, "{call:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_call_is_followed_by_a_pause() {
+        let mut pace = Pace::start();
+        for _ in 0..3 {
+            let before = tokio::time::Instant::now();
+            pace.pause().await;
+            let pause = before.elapsed();
+            assert!((Pace::LEAST..=Pace::MOST * 2).contains(&pause), "{pause:?}");
+        }
+    }
+
+    /// How long a call keeps Redis follows from this: the dearest one reads so many fields and no more, whatever there is.
+    #[tokio::test]
+    async fn no_call_reads_more_than_its_fields_and_the_last_minute() {
+        const CANDIDATES: usize = 64;
+        const CHANNELS: usize = 8;
+        const LARGEST: usize = CANDIDATES * CHANNELS;
+        let redis = RedisServer::start().await;
+        let nodes = Nodes::new(&RedisConfig::new(redis.url()).expect("an address"));
+        let nodes = nodes.expect("usable");
+        let candidates: Vec<_> = (0..CANDIDATES)
+            .map(|number| serde_json::json!({ "id": format!("a{number}"), "name": "A" }))
+            .collect();
+        let channels: Vec<_> = (0..CHANNELS)
+            .map(|number| serde_json::json!({ "id": format!("c{number}"), "weight": 1, "eligibility": "open" }))
+            .collect();
+        let poll = demo_poll()
+            .with("candidates", candidates)
+            .with("channels", channels);
+        let poll = poll.definition();
+        let (places, keys) = (Places::of(&poll), ShardKeys::new(poll.id(), 0));
+        let first = poll.opens_at().as_second() / 60;
+        let votes = |fields: usize| -> Vec<(String, u32)> {
+            let pairs = (0..CHANNELS).flat_map(|c| (0..CANDIDATES).map(move |a| (c, a)));
+            let fields = pairs.take(fields).map(|(c, a)| (format!("c{c}/a{a}"), 1));
+            fields.collect()
+        };
+        // Full ones, some of a few fields, one full one just before the bound and one at it, and a long time of nothing.
+        let mut filled: Vec<usize> = vec![LARGEST; 12];
+        filled.extend(vec![3; 700]);
+        filled.extend([LARGEST, LARGEST, LARGEST, LARGEST - 1, LARGEST, LARGEST]);
+        filled.extend(vec![0; 1_000]);
+        filled.extend(vec![1; 600]);
+        let mut connection = redis.connection().await;
+        for (minute, fields) in (first..).zip(&filled) {
+            if *fields > 0 {
+                let votes = votes(*fields);
+                let set = connection.hset_multiple(keys.minutes(minute), &votes);
+                let () = set.await.expect("filled");
+            }
+        }
+        let last = first + i64::try_from(filled.len()).expect("it fits");
+        let all: Vec<i64> = (first..last).collect();
+        let (mut rest, mut calls, mut found) = (all.as_slice(), 0, 0);
+        while !rest.is_empty() {
+            let asked = &rest[..rest.len().min(MOST_MINUTES)];
+            let piece = piece(&nodes, &poll, &places, &keys, asked).await;
+            let piece = piece.expect("read");
+            let fields: u128 = piece.found.iter().map(|(_, votes)| votes.total()).sum();
+            let fields = usize::try_from(fields).expect("it fits");
+            assert!(fields < MOST_FIELDS + LARGEST, "{fields} fields");
+            // It goes on for as long as it may.
+            assert!(
+                piece.read == asked.len() || fields >= MOST_FIELDS,
+                "{fields}"
+            );
+            (calls, found) = (calls + 1, found + fields);
+            rest = &rest[piece.read..];
+        }
+        assert_eq!(found, filled.iter().sum::<usize>());
+        assert!(calls > filled.len() / MOST_MINUTES + 3, "{calls} calls");
     }
 }

@@ -441,6 +441,15 @@ else
 end
 if joined then call('HSET', state_key, 'joined', string.sub(joined, 1, 17 * 32)) end
 if reply ~= 'A' then call('HSET', replies_key, writer, ARGV[2] .. ':' .. reply) end
+-- Up to 512 fields Redis keeps as one piece of memory, and searches it from its beginning for each field that is named: for a few that
+-- is quick, and for hundreds a batch would hold up the server. A value that is too long for it makes a table of the hash, for good, and
+-- what the field holds is written next.
+local WIDE = 16
+if counted > WIDE then
+  local too_long = string.rep('0', 65)
+  if counts[2] then call('HSET', counts_key, counts[1], too_long) end
+  if minutes[2] then call('HSET', minutes_key, minutes[1], too_long) end
+end
 if counts[1] then call('HSET', counts_key, unpack(counts)) end
 if minutes[1] then call('HSET', minutes_key, unpack(minutes)) end
 if quarantine then

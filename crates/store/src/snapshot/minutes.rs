@@ -347,3 +347,96 @@ fn order(range: &RangeInclusive<i64>, shards: &[ShardFigures]) -> Vec<RangeInclu
     let latest = latest.map_or(last, |ms| ms.div_euclid(60_000).clamp(first, last));
     vec![first..=latest, latest + 1..=last]
 }
+
+#[cfg(test)]
+mod tests {
+    use vote_testkit::fixtures::{at, demo_poll};
+
+    use super::*;
+    use crate::config::RedisConfig;
+    use crate::figures::EndedSums;
+    use vote_domain::{Quarantine, Transition};
+
+    fn open() -> Poll {
+        let poll = demo_poll().draft();
+        let opened = poll.transition(Transition::Open, poll.definition.opens_at(), "test");
+        opened.expect("legal")
+    }
+
+    /// A shard without votes.
+    fn nothing(poll: &PollDefinition) -> ShardFigures {
+        ShardFigures {
+            shard: 0,
+            fence: None,
+            received_at_ms: None,
+            tally: Tally::empty(poll),
+            minutes: MinuteSeries::empty(poll),
+            late: Tally::empty(poll),
+            quarantine: Quarantine::default(),
+            quarantine_minutes: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            unlisted: EndedSums::default(),
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let mut minutes = PollMinutes::new(&open());
+        let seconds = [1, 2, 4, 8, 16, 32, 60, 60];
+        for (times, seconds) in (0..).zip(seconds) {
+            let before = Instant::now();
+            minutes.pause();
+            let after = Instant::now();
+            let (until, so_far) = minutes.pause.expect("it pauses");
+            let pause = Duration::from_secs(seconds);
+            assert!((before + pause..=after + pause).contains(&until), "{times}");
+            assert_eq!(so_far, times);
+        }
+        // However long nothing is found.
+        minutes.pause = Some((Instant::now(), 40));
+        let before = Instant::now();
+        minutes.pause();
+        let after = Instant::now();
+        let (until, _) = minutes.pause.expect("it pauses");
+        assert!((before + LAST_PAUSE..=after + LAST_PAUSE).contains(&until));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_while_it_pauses_and_afterwards_somebody_is() {
+        let (poll, turn) = (open(), Arc::new(Semaphore::new(1)));
+        // Nobody is there.
+        let config = RedisConfig::new("redis://127.0.0.1:1").expect("an address");
+        let nodes = Nodes::new(&config).expect("nothing to refuse");
+        let now = at("2026-11-24T21:00:00Z");
+        let definition = &poll.definition;
+        let mut shard = nothing(definition);
+        shard.tally.add(0, 0, 1).expect("it fits");
+        let shards = vec![shard; usize::from(definition.shards())];
+        let mut minutes = PollMinutes::new(&poll);
+        let soon = Instant::now() + Duration::from_secs(3_600);
+
+        minutes.pause = Some((soon, 3));
+        let known = minutes.take(&nodes, &turn, &poll, now, &shards, &[]).await;
+        assert!(
+            matches!(known, Ok(Known::Searching)),
+            "nothing is known yet"
+        );
+        // What is missing has been looked for everywhere: what there is, is shown.
+        let missing = minutes.kept.missing(&Sums::of(&shards));
+        minutes.unexplained = Some(missing);
+        let known = minutes.take(&nodes, &turn, &poll, now, &shards, &[]).await;
+        assert!(matches!(known, Ok(Known::Disagreeing(_))));
+
+        minutes.unexplained = None;
+        minutes.pause = Some((Instant::now(), 3));
+        let known = minutes.take(&nodes, &turn, &poll, now, &shards, &[]).await;
+        assert!(known.is_err(), "it was to be searched for");
+
+        // Once nothing is missing, the next search is a first one.
+        let none = vec![nothing(definition); shards.len()];
+        minutes.pause = Some((soon, 3));
+        let known = minutes.take(&nodes, &turn, &poll, now, &none, &[]).await;
+        assert!(matches!(known, Ok(Known::All(_))));
+        assert!(minutes.pause.is_none());
+    }
+}

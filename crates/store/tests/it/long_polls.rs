@@ -36,7 +36,12 @@ end
 return #votes / 2
 ";
 
-fn definition(id: &str, candidates: usize, channels: usize, days: i64) -> PollDefinition {
+pub(crate) fn definition(
+    id: &str,
+    candidates: usize,
+    channels: usize,
+    days: i64,
+) -> PollDefinition {
     let candidates = (1..=candidates)
         .map(|number| serde_json::json!({ "id": format!("candidate-{number}"), "name": "A" }));
     let channels = (1..=channels).map(|number| {
@@ -173,26 +178,75 @@ async fn is_read(show: &Show, long: &str, minutes: u64, votes: u64, now: &str) {
     assert!(hashes < minutes / 10, "{hashes} hashes of {minutes}");
 }
 
+/// How far a reading was told to be.
+#[derive(Default, Clone)]
+struct Told(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl Told {
+    /// What `votectl` has of the store, and tells how far it is.
+    fn operator(&self, show: &Show) -> PollOperator {
+        let telling = Arc::clone(&self.0);
+        let tell: Arc<Progress> =
+            Arc::new(move |read, all| telling.lock().expect("not poisoned").push((read, all)));
+        let mut config = RedisConfig::new(&show.url).expect("an address");
+        config.response_timeout = DEADLINE;
+        let operator = Store::new(&config).expect("usable").operator();
+        operator.telling(tell)
+    }
+
+    /// Whether it was told all along, and to the end. From then on another reading is told.
+    fn was_told_to_the_end(&self) {
+        let told = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
+        assert!(told.is_sorted() && told.len() > 10);
+        assert!(told.last().is_some_and(|(read, all)| read == all));
+    }
+}
+
+/// `votectl export` and `votectl poll seal` read it, and tell how far they are.
+async fn is_exported_and_sealed(show: &Show, long: &str, minutes: u64, votes: u64) {
+    let mut connection = show.redis.connection().await;
+    let told = Told::default();
+    let operator = told.operator(show);
+    let id = PollId::parse(long).expect("an id");
+    let poll = operator.get(&id).await.expect("it answers");
+    let poll = poll.expect("the poll is there");
+    count_from_here(&mut connection).await;
+    let figures = operator.figures(&poll).await.expect("figures");
+    let [shard] = figures.as_slice() else {
+        panic!("{} shards", figures.len());
+    };
+    assert_eq!(shard.tally.total(), u128::from(votes));
+    assert_eq!(shard.minutes.sum().as_ref(), Ok(&shard.tally));
+    told.was_told_to_the_end();
+    took_small_calls(&mut connection, minutes, votes).await;
+
+    let now = poll.closes_at;
+    let closed = poll.transition(Transition::Close, now, "test");
+    let closed = closed.expect("legal");
+    operator.save(&closed, poll.revision).await.expect("saved");
+    // The one writer that there is has ended without a word.
+    let abandoned = shard.writers.keys().copied().collect();
+    count_from_here(&mut connection).await;
+    let sealed = operator.seal(&closed, &abandoned, now, "test").await;
+    let sealed = sealed.expect("sealed");
+    assert_eq!(sealed.standing.total_votes, Some(u128::from(votes)));
+    assert_eq!(sealed.verify(), Ok(()));
+    told.was_told_to_the_end();
+    took_small_calls(&mut connection, minutes, votes).await;
+}
+
 /// `votectl` reads it, and tells how far it is.
 async fn is_audited(show: &Show, long: &str, minutes: u64, votes: u64) {
     let mut connection = show.redis.connection().await;
     count_from_here(&mut connection).await;
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = Arc::clone(&told);
-    let tell: Arc<Progress> =
-        Arc::new(move |read, all| telling.lock().expect("not poisoned").push((read, all)));
-    let mut config = RedisConfig::new(&show.url).expect("an address");
-    config.response_timeout = DEADLINE;
-    let operator = Store::new(&config).expect("usable").operator();
-    let operator = operator.telling(tell);
+    let told = Told::default();
+    let operator = told.operator(show);
     let id = PollId::parse(long).expect("an id");
     let audit = operator.audit(&id).await.expect("it answers");
     let audit = audit.expect("the poll is there");
     assert!(audit.passed, "{:?}", audit.differences);
     assert_eq!(audit.total, u128::from(votes));
-    let told = told.lock().expect("not poisoned").clone();
-    assert!(told.is_sorted() && told.len() > 10);
-    assert!(told.last().is_some_and(|(read, all)| read == all));
+    told.was_told_to_the_end();
     took_small_calls(&mut connection, minutes, votes).await;
 }
 
@@ -212,4 +266,5 @@ async fn a_year_is_read() {
     let votes = filled(&show.operator, &show.redis, poll, 10).await;
     is_read(&show, "longa", 365 * 1_440, votes, "2026-11-23T23:59:30Z").await;
     is_audited(&show, "longa", 365 * 1_440, votes).await;
+    is_exported_and_sealed(&show, "longa", 365 * 1_440, votes).await;
 }

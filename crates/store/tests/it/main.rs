@@ -11,6 +11,7 @@ mod commit;
 mod decisions;
 mod deleting;
 mod durability;
+mod encodings;
 mod ended_writers;
 mod faults;
 mod fence;

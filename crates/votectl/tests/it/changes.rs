@@ -222,6 +222,61 @@ async fn a_channel_is_hardened_step_by_step_and_never_softened() {
 }
 
 #[tokio::test]
+async fn a_channel_gets_its_limit_by_the_change_that_hardens_it_and_keeps_it() {
+    let (server, _dir, file) = opened().await;
+    let with = |step: &str| edited(&file, "eligibility: open", &format!("eligibility: {step}"));
+    let hard = with("voter, votes_per_voter: 10, per: hour");
+    let says = "from now on a voter has 10 per hour by torcida";
+    for line in ["poll apply --dry-run", "poll apply"] {
+        let exit = run(&server, &format!("{line} {hard}")).await;
+        assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
+        assert!(exit.stderr().contains(says), "{}", exit.stderr());
+        let text = exit.stdout();
+        for part in [
+            "+ channels[0].eligibility: voter",
+            "+ channels[0].votes_per_voter: 10",
+            "+ channels[0].per: hour",
+        ] {
+            assert!(text.contains(part), "no {part} in\n{text}");
+        }
+    }
+    let again = run(&server, &format!("poll apply {hard}")).await;
+    assert!(again.stdout().contains("is unchanged"), "{again:?}");
+    assert!(!again.stderr().contains("from now on"), "{again:?}");
+    // A file that does not name the limit leaves it alone.
+    let unnamed = run(&server, &format!("poll apply {}", with("voter"))).await;
+    assert!(unnamed.stdout().contains("is unchanged"), "{unnamed:?}");
+    for (looser, field) in [
+        (
+            "voter, votes_per_voter: 11, per: hour",
+            "channels[0].votes_per_voter",
+        ),
+        (
+            "voter, votes_per_voter: 9, per: hour",
+            "channels[0].votes_per_voter",
+        ),
+        ("voter, votes_per_voter: 10, per: day", "channels[0].per"),
+    ] {
+        let refused = fails(&server, &format!("poll apply {}", with(looser)), 1).await;
+        let says = format!("can't change {field}");
+        assert!(refused.contains(&says), "{looser}: {refused}");
+    }
+    let softer = run(&server, &format!("poll apply {file}")).await;
+    assert_eq!(softer.code(), Some(1), "{softer:?}");
+    assert!(softer.stderr().contains("channels[0]"), "{softer:?}");
+
+    let journal = json(&server, &format!("poll journal {POLL}")).await;
+    let newest = journal.as_array().or(journal["log"].as_array());
+    let newest = newest.and_then(|log| log.last()).expect("an entry");
+    assert_eq!(newest["by"], "tester", "{journal}");
+    let detail = "channels[0].eligibility from open to voter; channels[0].votes_per_voter from - to 10; \
+                  channels[0].per from poll to hour";
+    assert_eq!(newest["detail"], detail, "{journal}");
+    let shown = run(&server, &format!("poll show {POLL}")).await.stdout();
+    assert!(shown.contains("10"), "{shown}");
+}
+
+#[tokio::test]
 async fn all_that_a_file_leaves_out_is_said_and_a_live_poll_must_name_its_zone() {
     let (server, dir) = (
         RedisServer::start().await,

@@ -24,10 +24,15 @@ impl Dev {
     }
 
     fn builder(data_dir: &Path, ports: [u16; 5]) -> ChildProcessBuilder {
+        Self::writing("json", data_dir, ports)
+    }
+
+    /// With what it writes to standard output in this form.
+    fn writing(output: &str, data_dir: &Path, ports: [u16; 5]) -> ChildProcessBuilder {
         for name in ["vote-ingest", "vote-results"] {
             let _built = binary(name);
         }
-        let mut command = votectl().args(["dev", "--output", "json"]);
+        let mut command = votectl().args(["dev", "--output", output]);
         command = command.arg("--data-dir").arg(data_dir);
         let names = [
             "--redis-port",
@@ -266,4 +271,102 @@ async fn pages_of_this_machine_may_vote_unless_origins_are_named() {
     let allowed = preflight(&dev, "https://a.example").await;
     assert!(allowed.starts_with("http/1.1 200 "), "{allowed}");
     assert_eq!(dev.stop().await.code(), Some(0));
+}
+
+/// Makes curl fail with an answer of 400 and above, and ends at the first command that fails.
+const PROLOGUE: &str = r#"
+set -eu
+curl() { command curl --fail-with-body --max-time 30 "$@" && echo; }
+"#;
+
+/// What is pasted of what `votectl dev` prints: the lines that are indented and begin with a command, one after the other.
+fn commands(printed: &str) -> Vec<&str> {
+    let is_command = |line: &&str| {
+        let begins = ["curl ", "token=$(", "proof=$(", "printf "];
+        begins.iter().any(|begin| line.starts_with(begin))
+    };
+    let indented = printed.lines().filter_map(|line| line.strip_prefix("  "));
+    indented.filter(is_command).collect()
+}
+
+#[tokio::test]
+async fn the_commands_that_are_printed_work_as_pasted_and_their_votes_are_counted() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let ports: [u16; 5] = std::array::from_fn(|_| free_port());
+    let mut process = Dev::writing("text", &dir.path().join("data"), ports).spawn();
+    let is_last = |line: &str| line == "Ctrl-C stops everything.";
+    process.wait_for_line(PATIENCE, is_last).await;
+    let lines = process.lines().into_iter().map(|line| line.text + "\n");
+    let printed: String = lines.collect();
+    let commands = commands(&printed);
+    let how_many = |begin: &str| {
+        let all = commands.iter();
+        all.filter(|line| line.starts_with(begin)).count()
+    };
+    // A vote by nobody, and the result; somebody's; with a proof; with both; two batches.
+    assert_eq!(
+        ["curl ", "token=", "proof=", "printf "].map(how_many),
+        [5, 2, 2, 2],
+        "{printed}"
+    );
+    let script = format!("{PROLOGUE}{}\n", commands.join("\n"));
+    let exit = ChildProcess::builder("sh")
+        .args(["-c", &script])
+        .current_dir(dir.path())
+        .spawn()
+        .wait(PATIENCE)
+        .await;
+    let said = exit.stdout();
+    let why = || format!("{said}{}\nthe script:\n{script}", exit.stderr());
+    assert_eq!(exit.code(), Some(0), "{}", why());
+    assert_eq!(
+        said.matches("\"status\":\"accepted\"").count(),
+        8,
+        "{}",
+        why()
+    );
+
+    let results = printed
+        .lines()
+        .find_map(|line| line.strip_prefix("results   http://"));
+    let results = results.and_then(|rest| rest.split(' ').next());
+    let results: SocketAddr = results.expect("it is printed").parse().expect("an address");
+    let name = |title: &str| {
+        let mut lines = printed.lines();
+        let line = lines.find_map(|line| line.strip_prefix(title));
+        let id = line.and_then(|rest| rest.split(' ').next());
+        id.expect("it is printed").to_owned()
+    };
+    // By channel: those that need nothing, a voter, a proof, both, a gateway.
+    for (poll, counted) in [
+        (
+            name("poll      "),
+            [("torcida", 3), ("unico", 1)].as_slice(),
+        ),
+        (
+            name("rehearsal "),
+            &[("prova", 1), ("ambos", 1), ("sms", 2)],
+        ),
+    ] {
+        let path = format!("/v1/polls/{poll}/results");
+        eventually(PATIENCE, || async {
+            let answer = get(results, &path, Duration::from_secs(5)).await;
+            let standing: Value = answer
+                .and_then(|(_, body)| serde_json::from_slice(&body).ok())
+                .unwrap_or_default();
+            let channels = standing["channels"].as_array().cloned().unwrap_or_default();
+            let found = channels.iter().filter_map(|channel| {
+                let votes = channel["total_votes"].as_u64()?;
+                (votes > 0).then_some((channel["id"].as_str()?, votes))
+            });
+            let found: Vec<_> = found.collect();
+            if found == counted {
+                Ok(())
+            } else {
+                Err(format!("{counted:?}, not {standing}"))
+            }
+        })
+        .await;
+    }
+    assert_eq!(process.stop(PATIENCE).await.code(), Some(0));
 }

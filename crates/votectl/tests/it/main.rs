@@ -17,6 +17,7 @@ mod graphics;
 mod journal;
 mod listing;
 mod load;
+mod long_polls;
 mod on_air;
 mod options;
 mod polls;

@@ -13,7 +13,7 @@ const SUSPECT: [(&str, &str); 2] = [
 ];
 
 /// Runs a command until nobody was quicker, as its operator does. Gives its JSON.
-async fn insisting(server: &RedisServer, line: &str) -> Value {
+pub(crate) async fn insisting(server: &RedisServer, line: &str) -> Value {
     loop {
         let exit = run(server, &format!("{line} --output json")).await;
         if exit.code() == Some(0) {

@@ -155,6 +155,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "for i = 1, 0 do",
     ),
     (
+        "what makes a table of the tally is what it holds",
+        "if counted > WIDE then",
+        "if counts[2] then counts[2] = 0 end
+      if counted > WIDE then",
+    ),
+    (
         "the minutes lack votes",
         "if minutes[1] then",
         "if minutes[3] then",

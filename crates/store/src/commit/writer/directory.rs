@@ -86,7 +86,10 @@ mod tests {
     use vote_testkit::fixtures::demo_poll;
 
     use super::*;
+    use crate::commit::writer::earlier::EarlierVotes;
+    use crate::config::RedisConfig;
     use crate::error::StoreError;
+    use crate::nodes::Nodes;
     use crate::polls::documents::Listed;
 
     fn listed(document: Result<Option<Poll>, &str>) -> Vec<Listed> {
@@ -100,7 +103,10 @@ mod tests {
     }
 
     fn open(poll: &Poll) -> OpenPoll {
-        OpenPoll::new(poll.clone(), None, None, Duration::ZERO)
+        let config = RedisConfig::new("redis://127.0.0.1:1").expect("an address");
+        let nodes = Nodes::new(&config).expect("nothing to refuse");
+        let earlier = EarlierVotes::new(nodes, Duration::ZERO);
+        OpenPoll::new(poll.clone(), None, None, earlier, Duration::ZERO)
     }
 
     /// The directory after each of `lists` was read.

@@ -23,6 +23,7 @@ use crate::commit::shared::LaneShared;
 use crate::commit::spill::{Spill, SpilledLane};
 use crate::commit::target::Target;
 use crate::commit::traffic::Traffic;
+use crate::commit::voter_limits::VoterLimits;
 use crate::nodes::Nodes;
 
 /// All lanes. They outlive a change of their poll's definition.
@@ -148,6 +149,7 @@ impl Lanes {
         let writer = new_writer();
         let key_window_ms =
             i64::try_from(self.config.idempotency_window.as_millis()).unwrap_or(i64::MAX / 4);
+        let limits = Arc::new(VoterLimits::new(&poll.definition));
         let shards = (0..poll.definition.shards())
             .map(|shard| {
                 let shared = Arc::new(LaneShared::new(
@@ -159,7 +161,12 @@ impl Lanes {
                 let lane = Lane::new(LaneParts {
                     shared: Arc::clone(&shared),
                     config: self.config.clone(),
-                    target: Target::new(&poll.definition, shard, key_window_ms),
+                    target: Target::sharing(
+                        Arc::clone(&limits),
+                        &poll.definition,
+                        shard,
+                        key_window_ms,
+                    ),
                     writer,
                     new_writer: Arc::clone(&new_writer),
                     nodes: self.nodes.clone(),
@@ -178,6 +185,12 @@ impl Lanes {
                 LaneHandle { shared, metrics }
             })
             .collect();
-        PollLanes::new(shards, poll.created_at(), Arc::clone(&self.traffic), drain)
+        PollLanes::new(
+            shards,
+            limits,
+            poll.created_at(),
+            Arc::clone(&self.traffic),
+            drain,
+        )
     }
 }

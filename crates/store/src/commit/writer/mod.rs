@@ -1,6 +1,7 @@
 //! The ingest service's capability: polls that take votes, and the lanes that carry them.
 
 mod directory;
+mod earlier;
 mod lanes;
 mod open_poll;
 mod poll_lanes;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use vote_domain::{Poll, PollId, Refusal, VoterDigest, VotingPeriod};
 
+use super::earlier::EarlierVotes;
 use super::poll_lanes::PollLanes;
 use super::sent_vote::SentVote;
 use crate::commit::outcome::{Outcome, Verdict};
@@ -22,6 +23,8 @@ pub struct OpenPoll {
     lanes: Option<Arc<PollLanes>>,
     /// Where voters are counted.
     voter_key: Option<Arc<VoterKey>>,
+    /// Those of channels that count voters since a moment of the open poll.
+    earlier: EarlierVotes,
     accept_timeout: Duration,
 }
 
@@ -35,12 +38,14 @@ impl OpenPoll {
         poll: Poll,
         lanes: Option<Arc<PollLanes>>,
         voter_key: Option<Arc<VoterKey>>,
+        earlier: EarlierVotes,
         accept_timeout: Duration,
     ) -> Self {
         Self {
             poll,
             lanes,
             voter_key,
+            earlier,
             accept_timeout,
         }
     }
@@ -106,8 +111,41 @@ impl OpenPoll {
         self.lanes.is_some()
     }
 
+    /// Whether the vote may be in another shard already than the one that it goes to: then [`Self::cast`] looks there first, and
+    /// [`Self::send`] can't.
+    #[must_use]
+    pub fn may_be_elsewhere(&self, vote: &VoteToCast) -> bool {
+        self.earlier.shard(&self.poll, vote).is_some()
+    }
+
+    /// What came of the vote before its channel counted the votes of each voter; `None` where it was not cast then.
+    async fn found_earlier(&self, shard: u16, vote: &VoteToCast) -> Option<Outcome> {
+        let definition = &self.poll.definition;
+        // While its shard can't be asked it is not recorded anywhere else.
+        let Ok(found) = self.earlier.find(definition, shard, vote).await else {
+            return Some(Outcome::NotRecorded);
+        };
+        let found = found?;
+        let lanes = self.lanes.as_ref();
+        if let Some(lane) = lanes.and_then(|lanes| lanes.at(usize::from(shard))) {
+            lane.metrics.vote(vote.channel, vote.candidate, &found);
+        }
+        Some(match found {
+            // No batch of now proves it.
+            Verdict::Duplicate(()) => Outcome::Duplicate(None),
+            _ => Outcome::Mismatch,
+        })
+    }
+
     /// Casts a vote and waits for its outcome, at most the accept timeout.
     pub async fn cast(&self, vote: VoteToCast) -> Outcome {
+        if let Some(shard) = self.earlier.shard(&self.poll, &vote) {
+            // In a place of its own: all other votes carry no room for it.
+            let found = Box::pin(self.found_earlier(shard, &vote)).await;
+            if let Some(outcome) = found {
+                return outcome;
+            }
+        }
         let lanes = self.lanes.as_ref();
         let Some((lanes, lane)) = lanes.and_then(|lanes| Some((lanes, lanes.lane_of(&vote)?)))
         else {

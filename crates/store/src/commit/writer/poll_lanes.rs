@@ -13,10 +13,13 @@ use crate::commit::queue::Pending;
 use crate::commit::shared::{LaneShared, NOT_CLOSED};
 use crate::commit::traffic::Traffic;
 use crate::commit::vote::VoteToCast;
+use crate::commit::voter_limits::VoterLimits;
 
 /// The lanes of one poll, a lane per shard.
 pub(super) struct PollLanes {
     shards: Vec<LaneHandle>,
+    /// What each voter has.
+    limits: Arc<VoterLimits>,
     /// The turn of the next vote that could go to any of them.
     next: AtomicU64,
     /// When the poll was made: another one may have its id, once Redis has forgotten it.
@@ -55,12 +58,14 @@ impl PollLanes {
     /// `drain` ends these lanes.
     pub(super) fn new(
         shards: Vec<LaneHandle>,
+        limits: Arc<VoterLimits>,
         created_at: Option<Timestamp>,
         traffic: Arc<Traffic>,
         drain: CancellationToken,
     ) -> Self {
         Self {
             shards,
+            limits,
             next: AtomicU64::new(0),
             created_at,
             is_forgotten: AtomicBool::new(false),
@@ -105,8 +110,9 @@ impl PollLanes {
         self.drain.cancel();
     }
 
-    /// Tells them when the poll closes.
+    /// Tells them when the poll closes, and how many votes each voter has.
     pub(super) fn follow(&self, poll: &Poll) {
+        self.limits.follow(&poll.definition);
         for lane in &self.shards {
             lane.shared
                 .closes_at_ms

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use vote_domain::ReceiptKey;
 
 use super::directory::Directory;
+use super::earlier::EarlierVotes;
 use super::lanes::Lanes;
 use super::open_poll::OpenPoll;
 use super::poll_lanes::KnownLanes;
@@ -198,11 +199,13 @@ impl VoteWriter {
             .follow(known, &self.nodes, random, false)
             .await;
         let directory = self.directory.load_full().unwrap_or_default();
+        let key_window = self.config.lane.idempotency_window;
         let directory = directory.next(known, |poll| {
             OpenPoll::new(
                 poll.clone(),
                 self.lanes.open(poll),
                 self.voter_keys.of(poll),
+                EarlierVotes::new(self.nodes.clone(), key_window),
                 self.config.lane.accept_timeout,
             )
         });

@@ -216,7 +216,12 @@ fn remarks(change: &Change, now: Timestamp) -> Vec<String> {
     });
     let names = candidates::remarks(definition);
     let first = draft.then(|| channels::remark(definition, true)).flatten();
-    kept.chain(past).chain(first).chain(names).collect()
+    let limits = channels::first_limits(poll, change.from);
+    kept.chain(past)
+        .chain(first)
+        .chain(limits)
+        .chain(names)
+        .collect()
 }
 
 fn report(changes: &[Change], dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! What production is warned of in a poll's channels.
 
-use vote_domain::{Eligibility, PollDefinition};
+use vote_domain::{Eligibility, LimitPeriod, Poll, PollDefinition};
 
 /// Where the first channel is one of gateways and another one is open: votes that name no channel use the first, and all of
 /// them would be refused. `can_change` is whether the channels can be put in another order.
@@ -27,6 +27,32 @@ pub(super) fn remark(definition: &PollDefinition, can_change: bool) -> Option<St
         definition.id(),
         first.id,
     ))
+}
+
+/// What it means that channels of an open poll get their first limit by its last change, which was made of revision `from`.
+pub(super) fn first_limits(poll: &Poll, from: u64) -> Vec<String> {
+    let Some(changed_at) = poll.log.last().map(|entry| entry.at) else {
+        return Vec::new();
+    };
+    if poll.revision == from {
+        return Vec::new();
+    }
+    let channels = poll.definition.channels().iter();
+    let limited = channels.filter(|channel| poll.limited_since(&channel.id) == Some(changed_at));
+    let limited = limited.filter_map(|channel| {
+        let votes = channel.votes_per_voter?;
+        let limit = match channel.period() {
+            LimitPeriod::Poll => votes.to_string(),
+            period => format!("{votes} per {period}"),
+        };
+        Some(format!(
+            "poll {}: from now on a voter has {limit} by {}, for good. The votes that it has taken so far stay, and count against \
+             nobody",
+            poll.definition.id(),
+            channel.id
+        ))
+    });
+    limited.collect()
 }
 
 #[cfg(test)]
