@@ -266,8 +266,8 @@ async fn a_channel_gets_its_limit_by_the_change_that_hardens_it_and_keeps_it() {
     assert!(softer.stderr().contains("channels[0]"), "{softer:?}");
 
     let journal = json(&server, &format!("poll journal {POLL}")).await;
-    let newest = journal.as_array().or(journal["log"].as_array());
-    let newest = newest.and_then(|log| log.last()).expect("an entry");
+    let log = journal["journal"].as_array();
+    let newest = log.and_then(|log| log.last()).expect("an entry");
     assert_eq!(newest["by"], "tester", "{journal}");
     let detail = "channels[0].eligibility from open to voter; channels[0].votes_per_voter from - to 10; \
                   channels[0].per from poll to hour";

@@ -278,8 +278,7 @@ async fn a_window_of_minutes_is_decided_of_and_what_is_outside_is_not_by_two_ope
 
     // Who, what, how many, why, and when.
     let journal = json(&server, &format!("poll journal {POLL}")).await;
-    let log = journal.as_array().or(journal["log"].as_array());
-    let log = log.expect("a list").iter();
+    let log = journal["journal"].as_array().expect("a list").iter();
     let decided: Vec<&Value> = log
         .filter(|entry| {
             entry["action"]
