@@ -12,8 +12,8 @@ use crate::app::{App, DEADLINE, POLL, Show};
 
 /// Short, so that the tests are.
 const BOUNDS: [(&str, &str); 3] = [
-    ("VOTE__HTTP__CLIENT_REQUEST_TIMEOUT_MS", "400"),
-    ("VOTE__HTTP__KEEP_ALIVE_S", "1"),
+    ("VOTE__HTTP__CLIENT_REQUEST_TIMEOUT_MS", "1000"),
+    ("VOTE__HTTP__KEEP_ALIVE_S", "2"),
     ("VOTE__HTTP__WRITE_TIMEOUT_MS", "800"),
 ];
 /// Between two bytes of a slow client: many within each bound.

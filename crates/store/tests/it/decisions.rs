@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use vote_domain::{QuarantineDecision, QuarantineReason, QuarantineSelection, Transition};
-use vote_store::{DecideError, PollOperator, SaveError, ShardFigures};
+use vote_store::{DecideError, PollOperator, RedisConfig, SaveError, ShardFigures, Store};
 use vote_testkit::{Fault, FaultProxy, RedisServer};
 
 use crate::quarantine::{
@@ -115,8 +115,11 @@ async fn redis_that_is_killed_between_the_minutes_of_a_decision_has_each_vote_de
         let away = operator.get(&show.id).await;
         assert!(away.is_err(), "{away:?}");
         show.redis.restart().await;
-        // Another operator, from now on.
-        show.operator = store(&show.url).operator();
+        // Another operator, from now on, who waits for a disk that is busy.
+        let mut config = RedisConfig::new(&show.url).expect("a usable address");
+        config.response_timeout = DEADLINE;
+        let patient = Store::new(&config).expect("nothing to refuse");
+        show.operator = patient.operator();
         passes(&show).await;
         let (fate, before) = (decision.fate(), set_aside(&show).await);
         let undecided = if fault == Fault::CutBeforeRequest {
