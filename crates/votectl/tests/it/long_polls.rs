@@ -101,7 +101,7 @@ async fn the_figures_of_a_long_poll_are_exported_and_it_is_sealed() {
 
     json(&server, &format!("poll close {POLL} --yes")).await;
     // Its one writer has ended without a word.
-    let seal = format!("poll seal {POLL} --abandon 00000000000000aa --yes");
+    let seal = format!("poll seal {POLL} --abandon 00000000000000aa --now --yes");
     let sealed = json(&server, &seal).await;
     assert_eq!(sealed["standing"]["total_votes"], votes, "{sealed}");
     let audit = json(&server, &format!("audit {POLL}")).await;
