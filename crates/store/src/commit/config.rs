@@ -56,7 +56,7 @@ impl Default for LaneConfig {
             durability: Durability::Memory,
             replicas_missing: ReplicasMissing::Refuse,
             queue_capacity: 65_536,
-            max_checked_per_batch: 4_096,
+            max_checked_per_batch: 512,
             idempotency_window: Duration::from_secs(120),
             idempotency_key_required: false,
         }
