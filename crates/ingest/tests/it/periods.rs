@@ -72,8 +72,9 @@ async fn of_twenty_votes_in_a_poll_the_twenty_first_is_refused_also_an_hour_late
         app(&show, &identity, none).await,
         app(&show, &identity, none).await,
     ];
-    for name in ["maria", "joao"] {
-        uses_up(&apps, &identity.token(name), (0, 20)).await;
+    // Each with keys of their own: a key is one vote, whoever sends it.
+    for (name, from) in [("maria", 0), ("joao", 100)] {
+        uses_up(&apps, &identity.token(name), (from, 20)).await;
     }
     let later = app(&show, &identity, SignedDuration::from_mins(65)).await;
     let token = identity.token_with("exp", json!(now().as_second() + 7_200));
