@@ -3,14 +3,12 @@
 
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
-use vote_domain::{Poll, Transition, VoterDigest};
+use vote_domain::VoterDigest;
 use vote_store::VoteToCast;
 use vote_testkit::fixtures::demo_poll;
 use vote_testkit::{RedisServer, eventually};
 
-use crate::support::{
-    ANA, DEADLINE, Show, closes_at, is_accepted, key, opens_at, store, vote, voting_ms,
-};
+use crate::support::{ANA, DEADLINE, Show, closes_at, is_accepted, key, opens_at, vote, voting_ms};
 
 const CANDIDATES: u8 = 64;
 const CHANNELS: u8 = 8;
@@ -19,7 +17,6 @@ const CHANNELS: u8 = 8;
 async fn full() -> Show {
     let redis = RedisServer::start().await;
     let url = redis.url();
-    let operator = store(&url).operator();
     let candidates: Vec<_> = (1..=CANDIDATES)
         .map(|number| serde_json::json!({ "id": format!("candidate-{number}"), "name": "A" }))
         .collect();
@@ -35,17 +32,7 @@ async fn full() -> Show {
         .with("channels", channels)
         .shards(1)
         .definition();
-    let draft = Poll::draft(definition, opens_at(), "test");
-    operator.save(&draft, 0).await.expect("saved");
-    let id = draft.definition.id().clone();
-    let show = Show {
-        redis,
-        url,
-        operator,
-        id,
-    };
-    show.change(Transition::Open, opens_at()).await;
-    show
+    Show::open_as(redis, url, definition).await
 }
 
 async fn encoding(redis: &mut MultiplexedConnection, key: &str) -> String {

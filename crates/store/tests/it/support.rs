@@ -88,8 +88,13 @@ impl Show {
 impl<R> Show<R> {
     /// On the servers behind `url`.
     pub(crate) async fn open_at(redis: R, url: String, shards: u16) -> Self {
+        Self::open_as(redis, url, definition(shards)).await
+    }
+
+    /// With that definition.
+    pub(crate) async fn open_as(redis: R, url: String, definition: PollDefinition) -> Self {
         let operator = store(&url).operator();
-        let draft = Poll::draft(definition(shards), opens_at(), "test");
+        let draft = Poll::draft(definition, opens_at(), "test");
         operator.save(&draft, 0).await.expect("saved");
         let show = Self {
             redis,

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use redis::AsyncCommands as _;
-use vote_domain::{Poll, Transition};
+use vote_domain::Transition;
 use vote_store::{NoVoterKey, OpenPoll, Outcome, VoteToCast};
 use vote_testkit::fixtures::demo_poll;
 use vote_testkit::{RedisServer, eventually};
 
 use crate::support::{
     ANA, DEADLINE, Show, UNICO, Voting, at, closes_at, is_accepted, key, lane_config, opens_at,
-    repeated, store,
+    repeated,
 };
 
 const KEY: &str = "vote:voters:paredao-01";
@@ -18,7 +18,6 @@ const KEY: &str = "vote:voters:paredao-01";
 async fn show(shards: u16, limit: serde_json::Value) -> Show {
     let redis = RedisServer::start().await;
     let url = redis.url();
-    let operator = store(&url).operator();
     let mut unico = serde_json::json!({ "id": "unico", "weight": 70, "eligibility": "voter" });
     for (name, value) in limit.as_object().expect("an object") {
         unico[name] = value.clone();
@@ -29,17 +28,7 @@ async fn show(shards: u16, limit: serde_json::Value) -> Show {
         .shards(shards)
         .with("channels", serde_json::json!([torcida, unico]))
         .definition();
-    let draft = Poll::draft(definition, opens_at(), "test");
-    operator.save(&draft, 0).await.expect("saved");
-    let id = draft.definition.id().clone();
-    let show = Show {
-        redis,
-        url,
-        operator,
-        id,
-    };
-    show.change(Transition::Open, opens_at()).await;
-    show
+    Show::open_as(redis, url, definition).await
 }
 
 fn ballot(open: &OpenPoll, name: &str, received_at: Timestamp, text: &str) -> VoteToCast {

@@ -48,7 +48,7 @@ pub(super) struct Harness {
     pub(super) metrics: Vec<LaneMetrics>,
     pub(super) keys: ShardKeys,
     /// The digest of the script that is run in place of `commit.lua`: that one in small pieces, maybe with a mistake in it.
-    mutant: Mutex<Option<String>>,
+    script: Mutex<String>,
     /// The same in place of `decide_quarantine.lua`.
     deciding_mutant: Mutex<Option<String>>,
     /// Lets the clock go when it is dropped: before the runtime, which waits for its tasks.
@@ -96,7 +96,7 @@ impl Harness {
             keys: ShardKeys::new(definition.id(), 0),
             definition,
             metrics,
-            mutant: Mutex::default(),
+            script: Mutex::default(),
             deciding_mutant: Mutex::default(),
             runtime,
             _freeze: freeze,
@@ -109,7 +109,7 @@ impl Harness {
 
     /// From now on batches are executed by this script.
     pub(super) fn mutate(&self, script: &str) {
-        *self.mutant.lock() = Some(self.load(&in_pieces_of_two(script)));
+        *self.script.lock() = self.load(&in_pieces_of_two(script));
     }
 
     /// From now on it is decided by this script.
@@ -149,11 +149,8 @@ impl Harness {
             .hget(self.keys.state(), "closes_at")
             .query(&mut *self.upstream.lock())
             .expect("the fence");
-        let mutant = self.mutant.lock().clone();
-        let reply = match mutant {
-            Some(sha1) => request.with_script(&sha1).execute(&self.upstream),
-            None => request.execute(&self.upstream),
-        };
+        let sha1 = self.script.lock().clone();
+        let reply = request.with_script(&sha1).execute(&self.upstream);
         let kind = reply
             .iter()
             .find(|byte| byte.is_ascii_alphabetic())
