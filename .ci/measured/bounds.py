@@ -9,6 +9,7 @@ from measured.seen import Missing, Seen
 BENCH, GROWTH, MINUTE = "`make bench`", "`make bench-growth`", "`make record-minute`"
 WRITERS = "Votes' latency, 2,000 a second, figures read beside them"
 LATE = "Latency of another poll's votes, p99, 2,000 a second"
+LATE_BESIDE_WIDE = "Latency of another poll's votes beside a wide one, p99, 2,000 a second"
 STEADY = "Processor time at 4,000 keyed votes a second"
 TICK = "Redis' time for what results reads at a tick, all shards changing"
 ZONES = "Series of a poll of 30 days in other zones: memory"
@@ -71,8 +72,8 @@ def writers(label: str) -> Callable[[Seen], float]:
     return ratio
 
 
-def first_read(seen: Seen) -> float:
-    return seen.at(LATE, "while the poll is first read", 365) / seen.at(LATE, "alone", 365)
+def first_read(title: str, size: float) -> Callable[[Seen], float]:
+    return lambda seen: seen.at(title, "while the poll is first read", size) / seen.at(title, "alone", size)
 
 
 def of_reads(label: str) -> Callable[[Seen], float]:
@@ -136,7 +137,11 @@ def of_sizes() -> list[Bound]:
         most(f"{idle}: CPU of ingest", 2, " %", at(IDLE, "ingest", 500), f"{GROWTH}, `idle`"),
         most(f"{idle}: CPU of results", 5, " %", at(IDLE, "results", 500), f"{GROWTH}, `idle`"),
         most("a tick's Redis time, 64 × 8, 48 h, 8 shards, changing", 5, " ms", at(TICK, "Redis", 48), f"{GROWTH}, `ticks`"),
-        most("other polls' p99 while a poll of 365 days is first read ÷ alone", 1.5, "", first_read, f"{GROWTH}, `long-polls`"),
+        *(
+            most(f"other polls' p99 while a poll of {what} is first read ÷ alone", 1.5, "", first_read(title, size), f"{GROWTH}, `long-polls`")
+            for what, title, size in (("365 days", LATE, 365), ("64 × 8, 48 h,", LATE_BESIDE_WIDE, 48))
+        ),
+        most("a remembered key, 1,000,000 of a poll", 40, " bytes", at("Redis' memory of a key", "one shard", 1_000_000), f"{GROWTH}, `keys`"),
         most("20,000 writers that have ended: votes' p99 ÷ with 10", 1.2, "", writers("p99"), f"{GROWTH}, `writers`"),
         most("20,000 writers that were killed: votes' p99 ÷ with 10", 1.2, "", writers("p99, all were killed"), f"{GROWTH}, `writers`"),
     ]

@@ -2,66 +2,49 @@
 //!
 //! Votes come at random (a Poisson process) to ingest processes, each of which has a lane for each shard, and lanes send
 //! their batches to the masters of a cluster, each of which does one thing after the other. How long a lane holds back is the
-//! lanes' own rule; what a batch and a vote cost Redis is what `make sizing-measure` has measured on one small machine.
+//! lanes' own rule; what a batch and a vote cost is what `make sizing-measure` has measured on one small machine.
 //! Nothing is sent, so a thousand lanes need no thousand connections, and a million votes a second no cluster.
+//! The table goes to docs/capacity.md, and to the output as it comes.
 
 mod costs;
 mod show;
+mod shows;
 
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
+use anyhow::Context as _;
 use costs::Costs;
-use show::{Seen, Show};
 
-/// Sizes that matter: what is checked here with real servers, the record, and ten times as much and more.
-const SHOWS: [Show; 11] = [
-    Show::new(4_000, 1, 1, 1),
-    Show::new(1_000, 1, 48, 3),
-    Show::new(4_000, 1, 48, 3),
-    Show::new(10_000, 1, 48, 3),
-    Show::new(60_000, 4, 3, 3),
-    Show::new(60_000, 6, 3, 3),
-    Show::new(60_000, 20, 48, 3),
-    Show::new(60_000, 20, 48, 6),
-    Show::new(1_000_000, 42, 24, 24),
-    Show::new(1_000_000, 42, 48, 48),
-    Show::new(1_000_000, 42, 96, 96),
-];
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/capacity.md");
+/// Around the table.
+const MARKS: [&str; 2] = ["<!-- shows -->\n", "<!-- /shows -->"];
 
 fn main() -> anyhow::Result<()> {
     let costs = Costs::measured()?;
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "a batch costs Redis {:.0} µs, and each vote of it {:.1} µs more: from what was measured on {}\n",
-        costs.batch_us, costs.vote_us, costs.date
-    )?;
-    writeln!(
-        out,
-        "| votes a second | processes | shards | masters | lanes | votes a batch | batches a second and master | of a master's core | p50 | p99 |"
-    )?;
-    writeln!(out, "|{}", " ---: |".repeat(10))?;
-    for show in SHOWS {
-        let Seen {
-            votes_per_batch,
-            batches_per_second,
-            busy,
-            p50,
-            p99,
-        } = show.simulate(&costs);
-        writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {votes_per_batch:.1} | {batches_per_second:.0} | {:.0} % | {:.1} ms | {:.1} ms |",
-            show.votes_per_second,
-            show.processes,
-            show.shards,
-            show.masters,
-            show.processes * show.shards,
-            busy * 100.0,
-            p50 * 1e3,
-            p99 * 1e3,
-        )?;
+    let mut table = shows::head(&costs);
+    writeln!(out, "{table}")?;
+    for show in shows::SHOWS {
+        let row = shows::row(show, &costs);
+        writeln!(out, "{row}")?;
         out.flush()?;
+        table += "\n";
+        table += &row;
     }
+    write(Path::new(PAGE), &table)
+}
+
+/// Puts the table where the page has its marks.
+fn write(page: &Path, table: &str) -> anyhow::Result<()> {
+    let text = fs::read_to_string(page).with_context(|| format!("{}", page.display()))?;
+    let parts = text.split_once(MARKS[0]).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(MARKS[1])?;
+        Some((before, after))
+    });
+    let (before, after) = parts.with_context(|| format!("{}: no {MARKS:?}", page.display()))?;
+    let [first, last] = MARKS;
+    fs::write(page, format!("{before}{first}{table}\n{last}{after}"))?;
     Ok(())
 }

@@ -194,7 +194,11 @@ impl Run {
         lane.is_out = true;
         lane.out.extend(lane.waiting.drain(..));
         let votes = lane.out.len();
-        let work = costs.vote_us.mul_add(count(votes), costs.batch_us) * 1e-6;
+        let work = costs
+            .redis_us
+            .vote
+            .mul_add(count(votes), costs.redis_us.batch)
+            * 1e-6;
         let master = (place % self.show.shards) % self.show.masters;
         let master = &mut self.masters[master];
         let begins = master.free_at.max(now + ONE_WAY);

@@ -472,7 +472,7 @@ async fn a_channel_is_hardened_step_by_step_while_votes_come() {
 }
 
 /// The poll with its first channel asking who votes, with a limit.
-fn limited(poll: &Poll, votes: u32, per: &str) -> Result<Poll, RedefineError> {
+pub(crate) fn limited(poll: &Poll, votes: u32, per: &str) -> Result<Poll, RedefineError> {
     let mut file = serde_json::to_value(&poll.definition).expect("JSON");
     file["channels"][0]["eligibility"] = "voter".into();
     file["channels"][0]["votes_per_voter"] = votes.into();

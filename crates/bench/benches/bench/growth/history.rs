@@ -18,16 +18,29 @@ const AT_ONCE: usize = 50_000;
 /// What a call may take, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Makes a table of a hash of many fields, as `commit.lua` does.
+const WIDEN: &str = "
+local function widen(key, field)
+  if #ARGV > 2 + 16 and redis.call('EXISTS', key) == 0 then
+    redis.call('HSET', key, field, string.rep('0', 65))
+    redis.call('HSET', key, field, '0')
+  end
+end
+";
+
 /// A vote of each kind in so many minutes from the first one on, in the tally and in the ledger.
 const FILL: &str = "
 local votes = {}
+widen(KEYS[2], ARGV[3])
 for i = 3, #ARGV do
   votes[#votes + 1] = ARGV[i]
   votes[#votes + 1] = '1'
   redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[2])
 end
 for minute = tonumber(ARGV[1]), ARGV[1] + ARGV[2] - 1 do
-  redis.call('HSET', KEYS[1] .. string.format('%.0f', minute), unpack(votes))
+  local key = KEYS[1] .. string.format('%.0f', minute)
+  widen(key, ARGV[3])
+  redis.call('HSET', key, unpack(votes))
 end
 redis.call('HINCRBY', KEYS[3], '00000000000000aa/sequence', 1)
 redis.call('HINCRBY', KEYS[3], '00000000000000aa/votes', (#ARGV - 2) * ARGV[2])
@@ -35,6 +48,7 @@ redis.call('HINCRBY', KEYS[3], '00000000000000aa/votes', (#ARGV - 2) * ARGV[2])
 
 /// A vote of each kind, received now.
 const CHANGE: &str = "
+widen(KEYS[1], ARGV[2])
 for i = 2, #ARGV do
   redis.call('HINCRBY', KEYS[1], ARGV[i], 1)
   redis.call('HINCRBY', KEYS[2], ARGV[i], 1)
@@ -110,7 +124,7 @@ impl History {
             while from < end {
                 let part = (end - from).min(most);
                 redis::cmd("EVAL")
-                    .arg(FILL)
+                    .arg(format!("{WIDEN}{FILL}"))
                     .arg(3)
                     .arg(self.key(shard, "minutes:"))
                     .arg(self.key(shard, "tally"))
@@ -135,7 +149,7 @@ impl History {
         for shard in 0..self.shards {
             pipeline
                 .cmd("EVAL")
-                .arg(CHANGE)
+                .arg(format!("{WIDEN}{CHANGE}"))
                 .arg(4)
                 .arg(self.key(shard, &minute))
                 .arg(self.key(shard, "tally"))

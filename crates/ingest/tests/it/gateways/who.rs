@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use vote_testkit::{ChildProcess, eventually};
 
 use super::{
-    FILE, File, NDJSON, OTHER, TOKEN, app, both, count, entry, lines, request, send, send_as, show,
-    words,
+    FILE, File, NDJSON, OTHER, TOKEN, app, both, count, entry, lines, numbers, request, send,
+    send_as, show, word, words,
 };
 use crate::app::{Answer, DEADLINE, POLL};
+use crate::both::limited;
 use crate::voters::Identity;
 
 #[tokio::test]
@@ -116,6 +117,65 @@ async fn a_gateways_voters_have_the_channels_limit_and_are_whom_the_file_says() 
     let written = tokio::task::spawn_blocking(move || crate::nobody_named::written(&redis));
     let written = written.await.expect("read");
     assert!(!written.windows(5).any(|part| part == b"maria"));
+}
+
+#[tokio::test]
+async fn of_a_channel_that_gets_its_first_limit_what_a_gateway_sends_again_is_found_in_whichever_shard_it_is()
+ {
+    let (show, identity) = (show(4).await, Identity::new());
+    let subjects = "channels = [\"torcida\"]\nvoters_are_subjects = true";
+    let file = File::of(&entry("sms", TOKEN, subjects));
+    let (mut settings, path) = (identity.settings(), file.path());
+    settings.push((FILE, &path));
+    let apps = [
+        show.app_with(&settings).await,
+        show.app_with(&settings).await,
+    ];
+    let vote = |key: &str, candidate: &str, voter: &str| {
+        json!({ "key": key, "channel": "torcida", "candidate": candidate, "voter": voter })
+            .to_string()
+            + "\n"
+    };
+    let before = |candidate: &str| -> String {
+        let each = (0..12).map(|n| vote(&format!("before-{n}"), candidate, &format!("v{n}")));
+        each.collect()
+    };
+    assert_eq!(
+        words(&send(&apps[0], before("ana")).await),
+        ["accepted"; 12]
+    );
+    let poll = show.poll().await;
+    let next = limited(&poll, 1, "poll").expect("it asks for more");
+    let saved = show.operator.save(&next, poll.revision).await;
+    saved.expect("saved");
+    let nameless = "{\"key\":\"n\",\"channel\":\"torcida\",\"candidate\":\"ana\"}\n";
+    for app in &apps {
+        eventually(DEADLINE, || async {
+            words(&send(app, nameless).await) == ["voter-required"]
+        })
+        .await;
+    }
+    // With that one, where the limit was not known yet.
+    let counted = show.total().await;
+    for app in &apps {
+        // Good lines stand between those that are looked up, and each is answered in its place.
+        let lines = before("ana") + &vote("more", "ana", "more") + &before("bia");
+        let answers = send(app, lines).await;
+        let (again, rest) = answers.split_at(12);
+        assert_eq!(words(again), ["already_accepted"; 12]);
+        assert!(["accepted", "already_accepted"].contains(&word(&rest[0])));
+        assert_eq!(words(&rest[1..]), ["idempotency-key-reused"; 12]);
+        assert_eq!(numbers(&answers), (1..=25).collect::<Vec<_>>());
+    }
+    assert_eq!(show.total().await, counted + 1);
+    // What came before the limit has used none of it. Of two in one batch either may be the first: one may be looked up elsewhere.
+    let two = vote("first", "ana", "v0") + &vote("second", "ana", "v0");
+    let answers = send(&apps[1], two).await;
+    assert_eq!(
+        count(&answers),
+        BTreeMap::from([("accepted", 1), ("vote-limit-reached", 1)])
+    );
+    assert_eq!(show.total().await, counted + 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,81 @@
+//! The table of docs/capacity.md.
+
+use std::fmt::Write as _;
+
+use crate::costs::Costs;
+use crate::show::{Seen, Show};
+
+/// Sizes that matter: what is checked here with real servers, the record, and ten times as much and more.
+pub(crate) const SHOWS: [Show; 11] = [
+    Show::new(4_000, 1, 1, 1),
+    Show::new(1_000, 1, 48, 3),
+    Show::new(4_000, 1, 48, 3),
+    Show::new(10_000, 1, 48, 3),
+    Show::new(60_000, 4, 3, 3),
+    Show::new(60_000, 6, 3, 3),
+    Show::new(60_000, 20, 48, 3),
+    Show::new(60_000, 20, 48, 6),
+    Show::new(1_000_000, 42, 24, 24),
+    Show::new(1_000_000, 42, 48, 48),
+    Show::new(1_000_000, 42, 96, 96),
+];
+
+/// For how long Redis has a key, in seconds: a quarter longer than `commit.idempotency_window_s`.
+const KEPT_SECONDS: f64 = 150.0;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// What stands above the rows.
+pub(crate) fn head(costs: &Costs) -> String {
+    let mut head = format!(
+        "A batch costs Redis {:.0} µs, and each vote of it {:.1} µs more; ingest {:.0} and {:.1}; on the way to Redis and back it has {:.0} bytes and {:.0} more a vote, \
+         and a key takes {:.1} bytes: from what was measured on {}.\n\n",
+        costs.redis_us.batch,
+        costs.redis_us.vote,
+        costs.ingest_us.batch,
+        costs.ingest_us.vote,
+        costs.network_bytes.batch,
+        costs.network_bytes.vote,
+        costs.key_bytes,
+        costs.date
+    );
+    head += "| votes a second | processes | shards | masters | lanes | votes a batch | batches a second and master | of a master's core | p50 | p99 \
+             | ingest's cores in all | keys in a master, MiB | a master's network, Mbit/s |\n";
+    head += "|";
+    head += &" ---: |".repeat(13);
+    head
+}
+
+/// Simulates a show, and says how it went.
+pub(crate) fn row(show: Show, costs: &Costs) -> String {
+    let Seen {
+        votes_per_batch,
+        batches_per_second,
+        busy,
+        p50,
+        p99,
+    } = show.simulate(costs);
+    let rate = count(show.votes_per_second);
+    let of_a_master = rate / count(show.masters);
+    let cores = rate * costs.ingest_us.a_vote(votes_per_batch) * 1e-6;
+    let keys = of_a_master * KEPT_SECONDS * costs.key_bytes / MIB;
+    let network = of_a_master * costs.network_bytes.a_vote(votes_per_batch) * 8.0 * 1e-6;
+    let mut row = format!(
+        "| {} | {} | {} | {} | {} | {votes_per_batch:.1} | {batches_per_second:.0} ",
+        show.votes_per_second,
+        show.processes,
+        show.shards,
+        show.masters,
+        show.processes * show.shards,
+    );
+    let (busy, p50, p99) = (busy * 100.0, p50 * 1e3, p99 * 1e3);
+    // Writing to a text can't fail.
+    let _ = write!(
+        row,
+        "| {busy:.0} % | {p50:.1} ms | {p99:.1} ms | {cores:.1} | {keys:.0} | {network:.1} |"
+    );
+    row
+}
+
+fn count(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
