@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::time::MissedTickBehavior;
 
@@ -14,9 +13,6 @@ use super::heartbeats::{HEARTBEAT, Heartbeats};
 use crate::address::Node;
 use crate::forbidden::is_forbidden;
 use crate::nodes::Nodes;
-
-/// For how long a shared connection that nobody uses is kept.
-const KEPT_UNUSED: u32 = 10;
 
 /// Who a server is: as long as it says the same, it remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +44,6 @@ pub(super) async fn watch(nodes: Nodes, heartbeats: Arc<Heartbeats>) {
     loop {
         second.tick().await;
         look(&nodes, &heartbeats, &mut known).await;
-        if let Some(before) = Instant::now().checked_sub(HEARTBEAT * KEPT_UNUSED) {
-            nodes.let_go_of_unused(before);
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use deadpool_redis::{Hook, HookError, Manager, Pool, Runtime, Timeouts};
+use deadpool_redis::{Hook, HookError, Manager, Pool, QueueMode, Runtime, Timeouts};
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
@@ -53,6 +53,8 @@ impl Dialer {
         let builder = Pool::builder(manager)
             .max_size(self.config.pool_size)
             .runtime(Runtime::Tokio1)
+            // In turn, all that a busy moment has needed would be used for good, and none let go of as unused.
+            .queue_mode(QueueMode::Lifo)
             .timeouts(Timeouts {
                 wait: Some(self.config.connect_timeout),
                 create: Some(self.config.connect_timeout),

@@ -146,9 +146,13 @@ impl Nodes {
         self.0.placed.fetch_add(1, Ordering::Relaxed) % places.max(1)
     }
 
-    /// Lets go of the shared connections that nobody has used since `before`.
+    /// Lets go of the connections, shared ones and others, that nobody has used since `before`.
     pub(crate) fn let_go_of_unused(&self, before: Instant) {
         self.0.shared.let_go_of_unused(before);
+        let unused = before.elapsed();
+        for pool in self.0.pools.lock().values() {
+            let _ended = pool.retain(|_, of| of.last_used() < unused);
+        }
     }
 
     /// The master that serves `key`, asked for where it may have changed.
@@ -378,5 +382,49 @@ impl Nodes {
         let pool = self.0.dialer.pool(node)?;
         pools.insert(node.clone(), pool.clone());
         Ok(pool)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use vote_testkit::{RedisServer, eventually};
+
+    use super::*;
+    use crate::store::Store;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    async fn connections(redis: &RedisServer) -> usize {
+        let mut asking = redis.connection().await;
+        let list: String = redis::cmd("CLIENT")
+            .arg("LIST")
+            .query_async(&mut asking)
+            .await
+            .expect("the clients");
+        // But for the one that asks.
+        list.lines().count() - 1
+    }
+
+    #[tokio::test]
+    async fn what_a_busy_moment_has_opened_ends_once_it_is_not_used_any_more() {
+        let redis = RedisServer::start().await;
+        let config = RedisConfig::new(redis.url()).expect("an address");
+        let store = Store::new(&config).expect("a store");
+        let nodes = store.nodes();
+        let at_once = join_all((0..8).map(|_| nodes.connection("key"))).await;
+        let links: Vec<Link> = at_once.into_iter().map(|link| link.expect("one")).collect();
+        assert_eq!(connections(&redis).await, 8);
+        drop(links);
+        let rests = Instant::now();
+        for _ in 0..4 {
+            drop(nodes.connection("key").await.expect("one of them"));
+        }
+        nodes.let_go_of_unused(rests);
+        // A server hears of it a little later.
+        eventually(DEADLINE, || async { connections(&redis).await == 1 }).await;
+        nodes.let_go_of_unused(Instant::now());
+        eventually(DEADLINE, || async { connections(&redis).await == 0 }).await;
+        drop(nodes.connection("key").await.expect("a new one"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -25,8 +25,11 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// How often they are while the process waits for their time to be ready.
 const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often the process looks whether its own clock was set.
+/// How often the process looks whether its own clock was set, and whether it has connections that nobody uses.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// For how long a connection that nobody uses is kept.
+const KEPT_UNUSED: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -127,6 +130,9 @@ impl Watch {
         let glances = INTERVAL.as_secs() / GLANCE.as_secs();
         for _ in 0..glances {
             tokio::time::sleep(GLANCE).await;
+            if let Some(before) = Instant::now().checked_sub(KEPT_UNUSED) {
+                self.store.nodes().let_go_of_unused(before);
+            }
             if self.keeper.has_stepped() {
                 return;
             }

@@ -1,5 +1,5 @@
 //! How late the answers to votes that are set aside are, beside those to votes that count: nobody can tell by them which is which.
-//! Both are of one poll, at the same rates, by processes with the same settings but for the points from which on a vote is suspect.
+//! Both are of one poll, at the same rates, by processes with the same settings but for the address that is denied.
 
 use std::io::Write as _;
 
@@ -18,8 +18,14 @@ use crate::spread::number;
 const RATES: [u32; 3] = [1_000, 4_000, 8_000];
 const SECONDS: u32 = 6;
 const CONNECTIONS: u32 = 128;
-/// A vote of the load has a hundred points, for its address is denied: as many as are suspect, and fewer.
-const THRESHOLDS: [&str; 2] = ["100", "1000"];
+/// The address of all votes, which has the points of a suspect one then, and another.
+const DENIED: [&str; 2] = ["127.0.0.1\n", "192.0.2.1\n"];
+/// Nothing else is said against a vote, though all come from one network.
+const SETTINGS: [(&str, &str); 3] = [
+    ("VOTE__SUSPICION__THRESHOLD", "100"),
+    ("VOTE__SUSPICION__PREFIX_SHARE_POINTS", "0"),
+    ("VOTE__SUSPICION__KEY_PATTERN_POINTS", "0"),
+];
 
 pub(super) async fn measure(
     options: &GrowthOptions,
@@ -80,14 +86,14 @@ async fn once(options: &GrowthOptions, rate: u32) -> anyhow::Result<[Loaded; 2]>
     let redis = RedisServer::start().await;
     let url = redis.url();
     build.open(&url, &["bench"], 1).await?;
-    let mut denied = NamedTempFile::new()?;
-    denied.write_all(b"127.0.0.1\n")?;
-    let file = denied.path().to_str().context("a path in UTF-8")?;
     let mut seen = Vec::new();
-    for threshold in THRESHOLDS {
+    for address in DENIED {
+        let mut denied = NamedTempFile::new()?;
+        denied.write_all(address.as_bytes())?;
+        let file = denied.path().to_str().context("a path in UTF-8")?;
         let mut settings = options.settings();
         settings.push(("VOTE__SUSPICION__DENY_LIST_FILE", file));
-        settings.push(("VOTE__SUSPICION__THRESHOLD", threshold));
+        settings.extend(SETTINGS);
         let ingest = Server::service(&build.ingest, &[], Some(&url), &settings);
         ingest.takes_votes("bench").await?;
         let plan = |seconds| Plan {
