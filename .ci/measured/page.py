@@ -14,6 +14,7 @@ from lib.report import Failed, main, passed
 from measured import bounds, seen
 
 PAGE = ROOT / "docs/measured.md"
+PLOT = ROOT / "docs/pictures/votes.svg"
 
 
 def with_block(text: str, name: str, block: str) -> str:
@@ -69,6 +70,7 @@ def take(folder: pathlib.Path) -> str:
             (seen.FOLDER / f"{kept_as}.json").write_text((folder / f"{name}.json").read_text())
             text = with_block(text, kept_as, (folder / f"{name}.md").read_text())
             if kept_as == "table":
+                PLOT.write_text((folder / "table.svg").read_text())
                 (seen.FOLDER / "voters.json").unlink(missing_ok=True)
                 text = with_block(text, "voters", "They are in the table above.")
     if new := seen.read(folder / "growth.json"):
