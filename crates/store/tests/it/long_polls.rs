@@ -18,7 +18,7 @@ use crate::support::{ANA, DEADLINE, Show, at, opens_at, vote};
 const MOST_US: u64 = 10_000;
 /// The most fields that a call reads, and the most minutes that it names.
 const MOST_FIELDS: u64 = 1_024 + 512;
-const MOST_MINUTES: u64 = 240;
+const MOST_MINUTES: u64 = 120;
 const FIRST_MINUTE: i64 = 1_763_942_400 / 60;
 
 /// So many minutes, one in `every`, with a vote for each channel and candidate.
