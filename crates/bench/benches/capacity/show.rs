@@ -285,7 +285,7 @@ impl Random {
     }
 }
 
-fn count(count: usize) -> f64 {
+pub(crate) fn count(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 

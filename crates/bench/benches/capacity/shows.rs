@@ -1,9 +1,7 @@
 //! The table of docs/capacity.md.
 
-use std::fmt::Write as _;
-
 use crate::costs::Costs;
-use crate::show::{Seen, Show};
+use crate::show::{Seen, Show, count};
 
 /// Sizes that matter: what is checked here with real servers, the record, and ten times as much and more.
 pub(crate) const SHOWS: [Show; 11] = [
@@ -59,23 +57,14 @@ pub(crate) fn row(show: Show, costs: &Costs) -> String {
     let cores = rate * costs.ingest_us.a_vote(votes_per_batch) * 1e-6;
     let keys = of_a_master * KEPT_SECONDS * costs.key_bytes / MIB;
     let network = of_a_master * costs.network_bytes.a_vote(votes_per_batch) * 8.0 * 1e-6;
-    let mut row = format!(
-        "| {} | {} | {} | {} | {} | {votes_per_batch:.1} | {batches_per_second:.0} ",
+    let (busy, p50, p99) = (busy * 100.0, p50 * 1e3, p99 * 1e3);
+    format!(
+        "| {} | {} | {} | {} | {} | {votes_per_batch:.1} | {batches_per_second:.0} | {busy:.0} % | {p50:.1} ms | {p99:.1} ms \
+         | {cores:.1} | {keys:.0} | {network:.1} |",
         show.votes_per_second,
         show.processes,
         show.shards,
         show.masters,
         show.processes * show.shards,
-    );
-    let (busy, p50, p99) = (busy * 100.0, p50 * 1e3, p99 * 1e3);
-    // Writing to a text can't fail.
-    let _ = write!(
-        row,
-        "| {busy:.0} % | {p50:.1} ms | {p99:.1} ms | {cores:.1} | {keys:.0} | {network:.1} |"
-    );
-    row
-}
-
-fn count(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+    )
 }

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use vote_testkit::RedisServer;
 
 use super::history::History;
-use super::{Clock, Notes, Points};
+use super::{Clock, Notes, Points, in_rounds};
 use crate::cli::GrowthOptions;
 use crate::load::{Load, Plan};
 use crate::plot::Chart;
-use crate::say::progress;
 use crate::server::Server;
 use crate::spread::number;
 use crate::until::until;
@@ -128,28 +127,26 @@ async fn measure_one(
     long.poll.fill(&redis, long.minutes).await?;
     let build = &options.common.bin_dir;
     build.open(&redis.url(), &["bench"], 1).await?;
-    for round in 1..=options.rounds {
-        let place = format!("{} {}, round {round}", long.size, long.unit);
-        if clock.is_over() {
-            notes.add(format!("{place}: left out, the time was over"));
-            continue;
-        }
-        match once(options, &redis.url()).await {
-            Ok([alone, beside, seconds]) => {
-                progress(&format!(
-                    "{place} of {}: p99 {} ms alone, {} ms while they are read, in {} s",
-                    options.rounds,
-                    number(alone, 1),
-                    number(beside, 1),
-                    number(seconds, 1),
-                ));
-                seen.late.add(long.size, 0, alone);
-                seen.late.add(long.size, 1, beside);
-                seen.read.add(long.size, 0, seconds);
-            }
-            Err(error) => notes.add(format!("{place}: {error:#}")),
-        }
-    }
+    let once = async |_| once(options, &redis.url()).await;
+    in_rounds(
+        options,
+        clock,
+        notes,
+        (&[long.size], long.unit),
+        once,
+        |size, [alone, beside, seconds]| {
+            seen.late.add(size, 0, alone);
+            seen.late.add(size, 1, beside);
+            seen.read.add(size, 0, seconds);
+            format!(
+                "p99 {} ms alone, {} ms while they are read, in {} s",
+                number(alone, 1),
+                number(beside, 1),
+                number(seconds, 1),
+            )
+        },
+    )
+    .await;
     Ok(())
 }
 
