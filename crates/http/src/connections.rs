@@ -25,12 +25,11 @@ const OTHER_FILES: u64 = 128;
 /// With less than this for clients a process does not start.
 const LEAST: u64 = 64;
 
-/// Connections of one worker at most.
+/// Connections of each of so many workers at most.
 ///
 /// # Errors
 /// There are so few file descriptors that next to nobody could connect.
-pub(crate) fn per_worker(settings: &Settings) -> Result<usize, StartError> {
-    let workers = settings.http.worker_count();
+pub(crate) fn per_worker(settings: &Settings, workers: usize) -> Result<usize, StartError> {
     let asked = match settings.http.max_connections {
         0 => by_memory(memory_limit(Path::new("/")), workers),
         number => number,

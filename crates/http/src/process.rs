@@ -5,13 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vote_runtime::SystemClock;
 use vote_runtime::sampling::Sampling;
 use vote_runtime::settings::Settings;
 use vote_runtime::telemetry::Telemetry;
+use vote_runtime::threads::Threads;
 
 use crate::error::{BoxError, StopError};
 use crate::exit::{self, fail, usage};
@@ -23,7 +24,12 @@ const RUNTIME_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a service to its end; the exit code says what that was.
 pub(crate) fn run<S: Service>(settings: Settings, env: &[(String, String)]) -> u8 {
-    let runtime = match Runtime::new() {
+    let threads = Threads::of(S::NAME, &settings);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads.beside)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("no runtime: {error}")),
     };
@@ -81,7 +87,7 @@ async fn serve<S: Service>(
     tracing::info!(
         version = S::VERSION,
         redis.url = %settings.redis.url,
-        workers = settings.http.worker_count(),
+        workers = Threads::of(S::NAME, &settings).answering,
         traces = sampling.is_some(),
         "starting"
     );

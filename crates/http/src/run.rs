@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::Clock;
 use vote_runtime::sampling::Sampling;
 use vote_runtime::settings::Settings;
+use vote_runtime::threads::Threads;
 
 use crate::connections;
 use crate::error::{StartError, StopError};
@@ -81,7 +82,8 @@ pub async fn launch<S: Service>(
     let public = server::listen("http.bind", settings.http.bind)?;
     let admin = server::listen("admin.bind", settings.admin.bind)?;
     let (address, admin_address) = (public.address, admin.address);
-    let max_connections = connections::per_worker(&settings)?;
+    let workers = Threads::of(S::NAME, &settings).answering;
+    let max_connections = connections::per_worker(&settings, workers)?;
 
     let settings = Arc::new(settings);
     let lifecycle = Lifecycle::new();
@@ -114,6 +116,7 @@ pub async fn launch<S: Service>(
         lifecycle: lifecycle.clone(),
         settings: Arc::clone(&settings),
         sampling,
+        workers,
         max_connections,
     };
     let public = server::public(public, app)?;

@@ -10,6 +10,8 @@ pub mod secret_file;
 pub mod settings;
 #[cfg(feature = "service")]
 pub mod telemetry;
+#[cfg(feature = "service")]
+pub mod threads;
 
 mod clock;
 #[cfg(feature = "service")]

@@ -1,7 +1,6 @@
 //! `http.*`: the public API's server, and whom it believes.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -18,7 +17,7 @@ use super::{limits, origins};
 pub struct HttpSettings {
     /// Address of the public API.
     pub bind: SocketAddr,
-    /// Worker threads; 0 means one for each core.
+    /// Threads that answer requests; 0 for as many as there are cores for ([`Threads`](crate::threads::Threads)).
     pub workers: usize,
     /// Largest body that is read, in bytes.
     pub body_limit_bytes: usize,
@@ -51,15 +50,6 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// Worker threads, with 0 resolved to the number of cores.
-    #[must_use]
-    pub fn worker_count(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
-            count => count,
-        }
-    }
-
     /// The proxies that are believed, and the header that they write.
     #[must_use]
     pub fn proxies(&self) -> Proxies {
