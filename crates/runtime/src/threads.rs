@@ -26,14 +26,21 @@ impl Threads {
     #[must_use]
     pub fn of(service: ServiceName, settings: &Settings) -> Self {
         let cores = available_parallelism().map_or(2, NonZeroUsize::get);
-        Self::on(service, settings.http.workers, cores)
+        Self::on(
+            service,
+            settings.http.workers,
+            cores,
+            settings.voters.has_keys(),
+        )
     }
 
-    fn on(service: ServiceName, workers: usize, cores: usize) -> Self {
+    fn on(service: ServiceName, workers: usize, cores: usize, verifies_tokens: bool) -> Self {
         match service {
             ServiceName::Ingest => {
                 let answering = match workers {
-                    // Its lanes want one as well.
+                    // A token takes as long as several votes, beside which lanes have little to do.
+                    0 if verifies_tokens => cores.max(1),
+                    // Lanes want one as well.
                     0 => cores.saturating_sub(1).max(1),
                     count => count,
                 };
@@ -59,7 +66,7 @@ mod tests {
     #[test]
     fn lanes_have_a_core_of_their_own_where_there_are_several() {
         let on = |cores| {
-            let Threads { answering, beside } = Threads::on(ServiceName::Ingest, 0, cores);
+            let Threads { answering, beside } = Threads::on(ServiceName::Ingest, 0, cores, false);
             (answering, beside)
         };
         assert_eq!(on(1), (1, 1));
@@ -72,16 +79,24 @@ mod tests {
     #[test]
     fn readers_have_all_cores() {
         for cores in [1, 2, 64] {
-            let threads = Threads::on(ServiceName::Results, 0, cores);
+            let threads = Threads::on(ServiceName::Results, 0, cores, true);
             assert_eq!((threads.answering, threads.beside), (cores, cores));
         }
     }
 
     #[test]
+    fn tokens_are_verified_on_all_cores() {
+        for (cores, beside) in [(1, 1), (2, 1), (4, 1), (8, 2)] {
+            let threads = Threads::on(ServiceName::Ingest, 0, cores, true);
+            assert_eq!((threads.answering, threads.beside), (cores, beside));
+        }
+    }
+
+    #[test]
     fn a_number_that_is_named_is_kept_whatever_the_node_has() {
-        let ingest = Threads::on(ServiceName::Ingest, 4, 64);
+        let ingest = Threads::on(ServiceName::Ingest, 4, 64, true);
         assert_eq!((ingest.answering, ingest.beside), (4, 1));
-        let results = Threads::on(ServiceName::Results, 2, 64);
+        let results = Threads::on(ServiceName::Results, 2, 64, false);
         assert_eq!((results.answering, results.beside), (2, 2));
     }
 }
