@@ -17,7 +17,7 @@ use super::{limits, origins};
 pub struct HttpSettings {
     /// Address of the public API.
     pub bind: SocketAddr,
-    /// Threads that answer requests; 0 for as many as there are cores for ([`Threads`](crate::threads::Threads)).
+    /// Threads that answer requests; 0 for as many as there are cores ([`Threads`](crate::threads::Threads)).
     pub workers: usize,
     /// Largest body that is read, in bytes.
     pub body_limit_bytes: usize,

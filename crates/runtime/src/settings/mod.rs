@@ -192,7 +192,8 @@ impl Settings {
             let why = "and commit.accept_timeout_ms together are more than a quarter of commit.idempotency_window_s: a repeat might count again";
             refuse("judge.time_limit_ms", why);
         }
-        if self.voters.has_keys() && self.voters.max_token_bytes >= self.http.head_limit_bytes {
+        let has_voters = self.voters.jwks_url.is_some() || self.voters.jwks_file.is_some();
+        if has_voters && self.voters.max_token_bytes >= self.http.head_limit_bytes {
             let why = "is no less than http.head_limit_bytes: a token is a part of the head";
             refuse("voters.max_token_bytes", why);
         }

@@ -52,11 +52,6 @@ pub struct VotersSettings {
 }
 
 impl VotersSettings {
-    /// Whether it is said where keys of tokens are.
-    pub(crate) const fn has_keys(&self) -> bool {
-        self.jwks_url.is_some() || self.jwks_file.is_some()
-    }
-
     pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
         if self.jwks_url.is_some() && self.jwks_file.is_some() {
             refuse(
