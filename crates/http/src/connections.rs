@@ -25,11 +25,12 @@ const OTHER_FILES: u64 = 128;
 /// With less than this for clients a process does not start.
 const LEAST: u64 = 64;
 
-/// Connections of each of so many workers at most.
+/// Connections of one worker at most.
 ///
 /// # Errors
 /// There are so few file descriptors that next to nobody could connect.
-pub(crate) fn per_worker(settings: &Settings, workers: usize) -> Result<usize, StartError> {
+pub(crate) fn per_worker(settings: &Settings) -> Result<usize, StartError> {
+    let workers = settings.http.worker_count();
     let asked = match settings.http.max_connections {
         0 => by_memory(memory_limit(Path::new("/")), workers),
         number => number,

@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use vote_domain::Clock;
 use vote_runtime::sampling::Sampling;
 use vote_runtime::settings::Settings;
-use vote_runtime::threads::Threads;
 
 use crate::connections;
 use crate::error::{StartError, StopError};
@@ -82,8 +81,7 @@ pub async fn launch<S: Service>(
     let public = server::listen("http.bind", settings.http.bind)?;
     let admin = server::listen("admin.bind", settings.admin.bind)?;
     let (address, admin_address) = (public.address, admin.address);
-    let workers = Threads::of(S::NAME, &settings).answering;
-    let max_connections = connections::per_worker(&settings, workers)?;
+    let max_connections = connections::per_worker(&settings)?;
 
     let settings = Arc::new(settings);
     let lifecycle = Lifecycle::new();
@@ -116,7 +114,6 @@ pub async fn launch<S: Service>(
         lifecycle: lifecycle.clone(),
         settings: Arc::clone(&settings),
         sampling,
-        workers,
         max_connections,
     };
     let public = server::public(public, app)?;

@@ -83,8 +83,6 @@ pub(crate) struct PublicApp<R, H> {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) settings: Arc<Settings>,
     pub(crate) sampling: Option<Sampling>,
-    /// Threads that answer.
-    pub(crate) workers: usize,
     /// Of each worker at most.
     pub(crate) max_connections: usize,
 }
@@ -96,7 +94,7 @@ where
     H: HotRoutes,
 {
     let settings = Arc::clone(&app.settings);
-    let (workers, max_connections) = (app.workers, app.max_connections);
+    let max_connections = app.max_connections;
     let http = &settings.http;
     bound_unread(&listener.listener, http.write_timeout)?;
     let tables = Tables::new(&app.document, Cors::new(http), Clients::new(http));
@@ -108,7 +106,7 @@ where
     };
     let factory = move || accept(app.clone(), tables.clone(), Rc::new(stopping.clone()));
     let server = server
-        .workers(workers)
+        .workers(http.worker_count())
         .max_concurrent_connections(max_connections)
         .disable_signals()
         // The runner bounds the stop itself, and must be the first to give up, to be able to say so.

@@ -8,7 +8,6 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use vote_domain::ReceiptKey;
 use vote_http::{BoxError, Context, HotRoutes, Service, StopError};
-use vote_runtime::threads::Threads;
 use vote_runtime::{ServiceName, Settings, entropy};
 use vote_store::{
     Clocks, Durability, Ended, Program, Store, StoreError, VoteWriter, VoteWriterConfig, Watched,
@@ -185,7 +184,7 @@ fn proof_config(settings: &Settings) -> ProofConfig {
     ProofConfig {
         lifetime: settings.proof.lifetime(settings.commit.idempotency_window),
         most_cost: settings.proof.most_cost,
-        makers: Threads::of(Ingest::NAME, settings).answering.div_ceil(2),
+        makers: settings.http.worker_count().div_ceil(2),
     }
 }
 

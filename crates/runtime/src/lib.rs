@@ -10,8 +10,6 @@ pub mod secret_file;
 pub mod settings;
 #[cfg(feature = "service")]
 pub mod telemetry;
-#[cfg(feature = "service")]
-pub mod threads;
 
 mod clock;
 #[cfg(feature = "service")]

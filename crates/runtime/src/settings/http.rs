@@ -1,6 +1,7 @@
 //! `http.*`: the public API's server, and whom it believes.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use super::{limits, origins};
 pub struct HttpSettings {
     /// Address of the public API.
     pub bind: SocketAddr,
-    /// Threads that answer requests; 0 for as many as there are cores ([`Threads`](crate::threads::Threads)).
+    /// Worker threads; 0 means one for each core.
     pub workers: usize,
     /// Largest body that is read, in bytes.
     pub body_limit_bytes: usize,
@@ -50,6 +51,15 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
+    /// Worker threads, with 0 resolved to the number of cores.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            count => count,
+        }
+    }
+
     /// The proxies that are believed, and the header that they write.
     #[must_use]
     pub fn proxies(&self) -> Proxies {

@@ -47,6 +47,7 @@ fn defaults_are_right_by_themselves_and_differ_by_service_in_addresses_and_origi
             && ingest.redis.password.is_none()
             && ingest.redis.username.is_none()
     );
+    assert!(ingest.http.worker_count() >= 1);
     results.http.bind = ingest.http.bind;
     results.admin.bind = ingest.admin.bind;
     // Votes are cast from known pages; figures are for pages and graphics everywhere.
