@@ -34,6 +34,8 @@ export async function eventually(what, holds) {
 
 export class Services {
   #children = [];
+  /** All that read, also those that tests start beside the first. */
+  #readers = [];
 
   /**
    * Redis and one of each service; the settings are those of the results service.
@@ -74,7 +76,9 @@ export class Services {
       if (child.exitCode !== null) throw new Error(`${name} has ended`);
       return (await fetch(`${url}/readyz`)).ok;
     });
-    return { child, url, port: at };
+    const service = { child, url, port: at };
+    if (name === "vote-results") this.#readers.push(service);
+    return service;
   }
 
   #spawn(program, given, env, stderr) {
@@ -113,14 +117,17 @@ export class Services {
     await this.votectl("poll", "apply", file);
   }
 
-  /** Waits until results know the poll as open, and have read its first figures. */
+  /** Waits until all results that run know the poll as open, and have read its first figures: each reads by itself. */
   async known(id) {
-    await eventually(`${id} is open`, async () => {
-      const answer = await fetch(`${this.results.url}/v1/polls/${id}`);
-      if (!answer.ok || (await answer.json()).state !== "open") return false;
-      const { status } = await fetch(`${this.results.url}/v1/polls/${id}/results`);
-      return status !== 503;
-    });
+    const running = this.#readers.filter(({ child }) => child.exitCode === null && child.signalCode === null);
+    for (const { url } of running) {
+      await eventually(`${id} is open at ${url}`, async () => {
+        const answer = await fetch(`${url}/v1/polls/${id}`);
+        if (!answer.ok || (await answer.json()).state !== "open") return false;
+        const { status } = await fetch(`${url}/v1/polls/${id}/results`);
+        return status !== 503;
+      });
+    }
   }
 
   async vote(poll, candidate, count = 1) {
