@@ -27,6 +27,8 @@ SECONDS = 10
 # So many keys of one poll at once, all younger than they are remembered: the more there are, the less memory one takes.
 KEYS = (100_000, 300_000, 1_000_000)
 KEYS_RATE = 15_000
+# Of the last of these it is counted what they write.
+LAST_KEYS = 30_000
 
 
 class Redis:
@@ -113,19 +115,31 @@ def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> 
 
 
 def measure_keys(tool: list, redis: Redis, started: dict) -> list[dict]:
-    """The memory of a key, of so many in one poll."""
+    """The memory of a key, of so many in one poll, and what a vote writes to the file there: a key's field is written whole."""
     name = "sizing-keys"
     open_poll(tool, started, name, 1)
     load = [*tool, "--output", "json", "load", "--url", started["vote"], "--poll", name, "--connections", "256"]
     before, votes, found = redis.figures()["memory_bytes"], 0, []
-    for keys in KEYS:
+
+    def vote_until(keys: int) -> int:
         done = subprocess.run(
             [*load, "--rate", str(KEYS_RATE), "--votes", str(keys - votes)], check=False, capture_output=True, text=True
         )
         if done.returncode:
             raise SystemExit(f"{name}: {done.stdout}{done.stderr}")
-        votes += json.loads(done.stdout)["accepted"]
-        found.append({"keys": votes, "bytes": round((redis.figures()["memory_bytes"] - before) / votes, 1)})
+        return json.loads(done.stdout)["accepted"]
+
+    for keys in KEYS:
+        votes += vote_until(keys - LAST_KEYS)
+        written = redis.figures()["file_bytes"]
+        last = vote_until(keys)
+        votes += last
+        now = redis.figures()
+        found.append({
+            "keys": votes,
+            "bytes": round((now["memory_bytes"] - before) / votes, 1),
+            "file_bytes": round((now["file_bytes"] - written) / last, 1),
+        })
     return found
 
 

@@ -16,12 +16,15 @@ from lib import ROOT
 PAGE = ROOT / "docs" / "sizing.md"
 MEASURED = ROOT / ".ci" / "sizing" / "measured.json"
 DEFAULTS = ROOT / "crates" / "runtime" / "src" / "defaults.toml"
+REMEMBERED = ROOT / "crates" / "store" / "src" / "commit" / "remembered.rs"
 # Twice what was measured is planned for, and one pod may be away.
 HEADROOM = 2
 # How busy the one core of a Redis master may be: as planned, and once the autoscaler has added all pods.
 REDIS_PLANNED, REDIS_AT_MOST = 0.6, 0.8
 # More memory than keys take: for all else, and for what is freed late.
 MEMORY_RESERVE = 1.5
+# Of a key (`commit.lua`).
+RECORD_BYTES = 16
 # What a phone's request to vote has, head and body: assumed, for it depends on the client.
 REQUEST_BYTES = 600
 MIB = 1024 * 1024
@@ -124,6 +127,15 @@ def setting(section: str, name: str) -> int:
     return int(re.search(rf"^{name} = (\d+)$", text, re.MULTILINE)[1])
 
 
+def fields_of_a_shard(shards: int) -> int:
+    """Among so many fields the keys of a shard are spread."""
+    text = REMEMBERED.read_text()
+    shared, least = (
+        int(re.search(rf"^const {name}: u32 = (\d+);$", text, re.MULTILINE)[1]) for name in ("ALL_FIELDS", "FIELDS_OF_A_SHARD")
+    )
+    return 2 ** max(shared - int(math.log2(shards)), least)
+
+
 class Plan:
     """All that the page says of one size."""
 
@@ -150,10 +162,22 @@ class Plan:
     def results_cores(self) -> float:
         return self.size.reads * self.costs.measured["reads"]["results_cpu_s_per_million"] / 1e6
 
+    def keys(self) -> float:
+        """Of all masters."""
+        return self.size.votes * self.keys_s
+
     def keys_mib(self) -> float:
         """Of a master."""
-        keys = self.size.votes * self.keys_s
-        return keys * self.costs.of_a_key(keys) / MIB / self.size.masters
+        return self.keys() * self.costs.of_a_key(self.keys()) / MIB / self.size.masters
+
+    def file_bytes(self) -> float:
+        """What a vote writes to the file and to each replica: its key's field has the records of others too, and is written whole."""
+        others = self.keys() / (self.size.shards * fields_of_a_shard(self.size.shards))
+        return self.costs.at("file_bytes", self.lane(self.ingest.least)) + others * RECORD_BYTES
+
+    def file_mbit(self) -> float:
+        """Of a master."""
+        return self.size.votes / self.size.masters * self.file_bytes() * 8 / 1e6
 
     def maxmemory_mib(self) -> int:
         return 64 * math.ceil(self.keys_mib() * MEMORY_RESERVE / 64)
@@ -240,6 +264,8 @@ def costs_table(costs: Costs) -> str:
         f"\n\nMeasured on {measured['date']} by `make sizing-measure`, with {measured['redis']}, on {measured['machine']}. Each vote "
         f"had a key. A key takes "
         + ", ".join(f"{case['bytes']} bytes of Redis' memory with {thousands(case['keys'])} of them" for case in measured["keys"])
+        + ". Its field is written whole: in the cases above there are few keys, and a vote writes "
+        + ", ".join(f"{case['file_bytes']} bytes with {thousands(case['keys'])}" for case in measured["keys"])
         + f". An answer to a vote has {measured['answer_bytes']} bytes. A read of a standing that is made anew costs "
         f"`vote-results` {reads['results_cpu_s_per_million']} CPU seconds a million and has {reads['standing_bytes']} bytes "
         f"compressed; one process answered {thousands(reads['reads_per_second'])} a second there.\n"
@@ -302,13 +328,13 @@ def sizes_table(plans: list[Plan]) -> str:
         ("votes to it, Mbit/s", lambda plan: f"{plan.mbit('redis_in_bytes'):.1f}", "computed, bytes a vote measured"),
         (
             "to each of its replicas, Mbit/s",
-            lambda plan: f"{plan.mbit('file_bytes'):.1f}" if plan.size.replicas else "none",
-            "computed, bytes a vote measured",
+            lambda plan: f"{plan.file_mbit():.0f}" if plan.size.replicas else "none",
+            "computed, bytes a vote and a record measured",
         ),
         (
             "append-only file, GiB an hour of peak",
-            lambda plan: f"{plan.mbit('file_bytes') * 3600 / 8 * 1e6 / 1024**3:.1f}",
-            "computed, bytes a vote measured",
+            lambda plan: f"{plan.file_mbit() * 3600 / 8 * 1e6 / 1024**3:.1f}",
+            "computed, bytes a vote and a record measured",
         ),
         (
             "**clients**: to ingest, Mbit/s",

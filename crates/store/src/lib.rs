@@ -34,7 +34,7 @@ pub use commit::{
     Acceptance, Durability, DurabilityError, Ended, LaneConfig, MAX_SPILL_BYTES, NoVoterKey,
     OpenPoll, Outcome, Place, ReplayError, ReplayReport, ReplicasMissing, SentVote, Spill,
     SpillError, SpillHead, SpillPart, SpilledLane, VoteToCast, VoteWriter, VoteWriterConfig,
-    WrittenSpill, enough_votes, holds_back,
+    WrittenSpill, enough_votes, fields_of_a_shard, holds_back,
 };
 pub use config::RedisConfig;
 pub use error::StoreError;

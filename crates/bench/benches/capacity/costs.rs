@@ -20,6 +20,7 @@ struct Case {
     redis_cpu_s_per_million: f64,
     redis_in_bytes: f64,
     redis_out_bytes: f64,
+    file_bytes: f64,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +58,8 @@ pub(crate) struct Costs {
     pub(crate) ingest_us: Line,
     /// To and from Redis.
     pub(crate) network_bytes: Line,
+    /// To the append-only file and to each replica, of a poll that has few keys.
+    pub(crate) file_bytes: Line,
     /// Of Redis' memory for a key, of a poll that has many.
     pub(crate) key_bytes: f64,
     /// The day on which it was measured.
@@ -85,6 +88,7 @@ impl Costs {
             network_bytes: Line::through(few, many, |case| {
                 case.redis_in_bytes + case.redis_out_bytes
             }),
+            file_bytes: Line::through(few, many, |case| case.file_bytes),
             key_bytes: key.bytes,
             date,
         })

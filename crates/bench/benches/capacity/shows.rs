@@ -1,5 +1,7 @@
 //! The table of docs/capacity.md.
 
+use vote_store::fields_of_a_shard;
+
 use crate::costs::Costs;
 use crate::show::{Seen, Show, count};
 
@@ -20,26 +22,31 @@ pub(crate) const SHOWS: [Show; 11] = [
 
 /// For how long Redis has a key, in seconds: a quarter longer than `commit.idempotency_window_s`.
 const KEPT_SECONDS: f64 = 150.0;
+/// Of a key.
+const RECORD_BYTES: f64 = 16.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What stands above the rows.
 pub(crate) fn head(costs: &Costs) -> String {
     let mut head = format!(
         "A batch costs Redis {:.0} µs, and each vote of it {:.1} µs more; ingest {:.0} and {:.1}; on the way to Redis and back it has {:.0} bytes and {:.0} more a vote, \
-         and a key takes {:.1} bytes: from what was measured on {}.\n\n",
+         in the file and on the way to a replica {:.0} and {:.0}, and {RECORD_BYTES:.0} more a vote for each record that its key's field has, and a key takes {:.1} bytes: from what was measured on {}.\n\n",
         costs.redis_us.batch,
         costs.redis_us.vote,
         costs.ingest_us.batch,
         costs.ingest_us.vote,
         costs.network_bytes.batch,
         costs.network_bytes.vote,
+        costs.file_bytes.batch,
+        costs.file_bytes.vote,
         costs.key_bytes,
         costs.date
     );
     head += "| votes a second | processes | shards | masters | lanes | votes a batch | batches a second and master | of a master's core | p50 | p99 \
-             | ingest's cores in all | keys in a master, MiB | a master's network, Mbit/s |\n";
+             | ingest's cores in all | keys in a master, MiB | a master's network, Mbit/s \
+             | to its file and to each replica, Mbit/s |\n";
     head += "|";
-    head += &" ---: |".repeat(13);
+    head += &" ---: |".repeat(14);
     head
 }
 
@@ -57,10 +64,17 @@ pub(crate) fn row(show: Show, costs: &Costs) -> String {
     let cores = rate * costs.ingest_us.a_vote(votes_per_batch) * 1e-6;
     let keys = of_a_master * KEPT_SECONDS * costs.key_bytes / MIB;
     let network = of_a_master * costs.network_bytes.a_vote(votes_per_batch) * 8.0 * 1e-6;
+    // A field of the keys is written whole.
+    let fields = fields_of_a_shard(u16::try_from(show.shards).unwrap_or(u16::MAX));
+    let records = rate * KEPT_SECONDS / count(show.shards) / f64::from(fields);
+    let file = of_a_master
+        * records.mul_add(RECORD_BYTES, costs.file_bytes.a_vote(votes_per_batch))
+        * 8.0
+        * 1e-6;
     let (busy, p50, p99) = (busy * 100.0, p50 * 1e3, p99 * 1e3);
     format!(
         "| {} | {} | {} | {} | {} | {votes_per_batch:.1} | {batches_per_second:.0} | {busy:.0} % | {p50:.1} ms | {p99:.1} ms \
-         | {cores:.1} | {keys:.0} | {network:.1} |",
+         | {cores:.1} | {keys:.0} | {network:.1} | {file:.0} |",
         show.votes_per_second,
         show.processes,
         show.shards,

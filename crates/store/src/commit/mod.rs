@@ -39,6 +39,7 @@ pub use config::LaneConfig;
 pub(crate) use copies::check_fsync;
 pub use durability::{Durability, DurabilityError, ReplicasMissing};
 pub use outcome::{Acceptance, Outcome, Place};
+pub use remembered::fields_of_a_shard;
 pub(crate) use spill::LaneReplay;
 pub use spill::{
     MAX_SPILL_BYTES, ReplayError, ReplayReport, Spill, SpillError, SpillHead, SpillPart,

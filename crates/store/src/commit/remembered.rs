@@ -14,6 +14,14 @@ const ALL_FIELDS: u32 = 18;
 /// takes. A million votes per second over 96 shards have fifty records in each.
 const FIELDS_OF_A_SHARD: u32 = 15;
 
+/// Among so many fields the keys of a shard are spread, of a poll of so many shards. A vote writes its key's field whole, so that each further
+/// record of a field costs the append-only file, and each replica, 16 bytes a vote.
+#[must_use]
+pub fn fields_of_a_shard(shards: u16) -> u32 {
+    let shared = ALL_FIELDS.saturating_sub(u32::from(shards.max(1)).ilog2());
+    1 << shared.max(FIELDS_OF_A_SHARD)
+}
+
 /// Where and for how long a shard's keys are remembered.
 #[derive(Debug)]
 pub(super) struct Remembered {
@@ -24,9 +32,8 @@ pub(super) struct Remembered {
 impl Remembered {
     /// Of one of so many shards, which remembers a key for so many milliseconds.
     pub(super) fn new(shards: u16, window_ms: i64) -> Self {
-        let shared = ALL_FIELDS.saturating_sub(u32::from(shards.max(1)).ilog2());
         Self {
-            mask: (1 << shared.max(FIELDS_OF_A_SHARD)) - 1,
+            mask: fields_of_a_shard(shards) - 1,
             window_ms,
         }
     }
@@ -59,13 +66,14 @@ mod tests {
 
     #[test]
     fn all_shards_together_have_about_as_many_fields_unless_they_are_many() {
-        let fields = |shards| Remembered::new(shards, 1).mask + 1;
+        let fields = fields_of_a_shard;
         assert_eq!(fields(1), 1 << 18);
         assert_eq!(fields(2) * 2, 1 << 18);
         assert_eq!(fields(8) * 8, 1 << 18);
         assert_eq!(fields(12) * 8, 1 << 18);
         for many in [16, 48, 256] {
             assert_eq!(fields(many), 1 << 15, "{many}");
+            assert_eq!(Remembered::new(many, 1).mask, 0x7fff, "{many}");
         }
     }
 
