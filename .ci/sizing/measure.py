@@ -81,6 +81,14 @@ def open_poll(tool: list, started: dict, name: str, shards: int) -> None:
     until(f"the first vote in {name}", lambda: ask_json(url, {"candidate": "ana"})[0] == 201)
 
 
+def vote(load: list, *options: str) -> int:
+    """Votes, and says how many were accepted."""
+    done = subprocess.run([*load, *options], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, load))}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)["accepted"]
+
+
 def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> dict:
     name = f"sizing-{rate}-{shards}"
     open_poll(tool, started, name, shards)
@@ -88,13 +96,8 @@ def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> 
     load = [*tool, "--output", "json", "load", "--url", started["vote"], "--poll", name, "--connections", "128"]
     subprocess.run([*load, "--rate", str(rate), "--votes", "500"], check=False, capture_output=True, text=True)
     before = figures(redis, started["ingest_admin"])
-    done = subprocess.run(
-        [*load, "--rate", str(rate), "--duration", f"{SECONDS}s"], check=False, capture_output=True, text=True
-    )
+    votes = vote(load, "--rate", str(rate), "--duration", f"{SECONDS}s")
     after = figures(redis, started["ingest_admin"])
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stdout}{done.stderr}")
-    votes = json.loads(done.stdout)["accepted"]
     # All are younger than the replay window.
     retained = metric(started["ingest_admin"], "vote_replay_window_bytes", f'poll="{name}"') / (votes + 501)
     spent = {key: after[key] - before[key] for key in before}
@@ -120,19 +123,11 @@ def measure_keys(tool: list, redis: Redis, started: dict) -> list[dict]:
     open_poll(tool, started, name, 1)
     load = [*tool, "--output", "json", "load", "--url", started["vote"], "--poll", name, "--connections", "256"]
     before, votes, found = redis.figures()["memory_bytes"], 0, []
-
-    def vote_until(keys: int) -> int:
-        done = subprocess.run(
-            [*load, "--rate", str(KEYS_RATE), "--votes", str(keys - votes)], check=False, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise SystemExit(f"{name}: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout)["accepted"]
-
+    load += ["--rate", str(KEYS_RATE)]
     for keys in KEYS:
-        votes += vote_until(keys - LAST_KEYS)
+        votes += vote(load, "--votes", str(keys - LAST_KEYS - votes))
         written = redis.figures()["file_bytes"]
-        last = vote_until(keys)
+        last = vote(load, "--votes", str(keys - votes))
         votes += last
         now = redis.figures()
         found.append({

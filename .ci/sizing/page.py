@@ -153,7 +153,7 @@ class Plan:
         return self.size.votes / (count * self.size.shards)
 
     def ingest_cores(self) -> float:
-        return self.size.votes * self.costs.at("ingest_cpu_s_per_million", self.lane(self.ingest.least)) / 1e6
+        return self.size.votes * self.of_a_vote("ingest_cpu_s_per_million") / 1e6
 
     def redis_core(self, count: int) -> float:
         """How busy the core of a master is with so many pods."""
@@ -173,11 +173,7 @@ class Plan:
     def file_bytes(self) -> float:
         """What a vote writes to the file and to each replica: its key's field has the records of others too, and is written whole."""
         others = self.keys() / (self.size.shards * fields_of_a_shard(self.size.shards))
-        return self.costs.at("file_bytes", self.lane(self.ingest.least)) + others * RECORD_BYTES
-
-    def file_mbit(self) -> float:
-        """Of a master."""
-        return self.size.votes / self.size.masters * self.file_bytes() * 8 / 1e6
+        return self.of_a_vote("file_bytes") + others * RECORD_BYTES
 
     def maxmemory_mib(self) -> int:
         return 64 * math.ceil(self.keys_mib() * MEMORY_RESERVE / 64)
@@ -187,10 +183,12 @@ class Plan:
         rate = self.size.votes / (self.ingest.least - 1)
         return rate * self.replay_s * self.costs.at("replay_window_bytes", rate / self.size.shards) / MIB
 
-    def mbit(self, figure: str) -> float:
+    def of_a_vote(self, figure: str) -> float:
+        return self.costs.at(figure, self.lane(self.ingest.least))
+
+    def mbit(self, bytes_a_vote: float) -> float:
         """Of a master."""
-        rate = self.size.votes / self.size.masters
-        return rate * self.costs.at(figure, self.lane(self.ingest.least)) * 8 / 1e6
+        return self.size.votes / self.size.masters * bytes_a_vote * 8 / 1e6
 
     def quota(self) -> dict[str, float]:
         wanted = [
@@ -325,15 +323,15 @@ def sizes_table(plans: list[Plan]) -> str:
         ("keys in its memory, MiB", lambda plan: thousands(plan.keys_mib()), "computed, bytes a key measured"),
         ("`maxmemory` at least, MiB", lambda plan: thousands(plan.maxmemory_mib()), "computed"),
         ("memory of its machine, MiB", lambda plan: thousands(2 * plan.maxmemory_mib()), "computed"),
-        ("votes to it, Mbit/s", lambda plan: f"{plan.mbit('redis_in_bytes'):.1f}", "computed, bytes a vote measured"),
+        ("votes to it, Mbit/s", lambda plan: f"{plan.mbit(plan.of_a_vote('redis_in_bytes')):.1f}", "computed, bytes a vote measured"),
         (
             "to each of its replicas, Mbit/s",
-            lambda plan: f"{plan.file_mbit():.0f}" if plan.size.replicas else "none",
+            lambda plan: f"{plan.mbit(plan.file_bytes()):.0f}" if plan.size.replicas else "none",
             "computed, bytes a vote and a record measured",
         ),
         (
             "append-only file, GiB an hour of peak",
-            lambda plan: f"{plan.file_mbit() * 3600 / 8 * 1e6 / 1024**3:.1f}",
+            lambda plan: f"{plan.mbit(plan.file_bytes()) * 3600 / 8 * 1e6 / 1024**3:.1f}",
             "computed, bytes a vote and a record measured",
         ),
         (

@@ -63,14 +63,12 @@ pub(crate) fn row(show: Show, costs: &Costs) -> String {
     let of_a_master = rate / count(show.masters);
     let cores = rate * costs.ingest_us.a_vote(votes_per_batch) * 1e-6;
     let keys = of_a_master * KEPT_SECONDS * costs.key_bytes / MIB;
-    let network = of_a_master * costs.network_bytes.a_vote(votes_per_batch) * 8.0 * 1e-6;
+    let mbit = |bytes_a_vote: f64| of_a_master * bytes_a_vote * 8.0 * 1e-6;
+    let network = mbit(costs.network_bytes.a_vote(votes_per_batch));
     // A field of the keys is written whole.
     let fields = fields_of_a_shard(u16::try_from(show.shards).unwrap_or(u16::MAX));
     let records = rate * KEPT_SECONDS / count(show.shards) / f64::from(fields);
-    let file = of_a_master
-        * records.mul_add(RECORD_BYTES, costs.file_bytes.a_vote(votes_per_batch))
-        * 8.0
-        * 1e-6;
+    let file = mbit(records.mul_add(RECORD_BYTES, costs.file_bytes.a_vote(votes_per_batch)));
     let (busy, p50, p99) = (busy * 100.0, p50 * 1e3, p99 * 1e3);
     format!(
         "| {} | {} | {} | {} | {} | {votes_per_batch:.1} | {batches_per_second:.0} | {busy:.0} % | {p50:.1} ms | {p99:.1} ms \
