@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use deadpool_redis::{Hook, HookError, Manager, Pool, QueueMode, Runtime, Timeouts};
 use redis::aio::{MultiplexedConnection, PubSub};
+use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
     IntoConnectionInfo as _, ProtocolVersion, PushInfo, RedisError, TlsCertificates,
@@ -169,7 +170,10 @@ impl Dialer {
         if let Some(password) = password {
             settings = settings.set_password(password.expose());
         }
-        Ok(info.set_redis_settings(settings))
+        // Lanes share a connection. By redis' default (Nagle's algorithm) what one sends would wait until the server has answered
+        // what another has sent.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        Ok(info.set_redis_settings(settings).set_tcp_settings(tcp))
     }
 }
 
@@ -224,4 +228,22 @@ async fn is_usable(connection: &mut MultiplexedConnection) -> Result<(), HookErr
     greeting
         .refusal()
         .map_or(Ok(()), |refusal| Err(HookError::message(refusal)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_does_not_wait_for_earlier_answers() {
+        for url in ["redis://127.0.0.1:6379", "rediss://127.0.0.1:6379"] {
+            let config = RedisConfig::new(url).expect("an address");
+            let dialer = Dialer::new(&config).expect("nothing to read");
+            let node = config.url.hosts.first().expect("a host");
+            for login in [Login::Data, Login::Sentinel] {
+                let info = dialer.info(node, login).expect("a server");
+                assert!(info.tcp_settings().nodelay(), "{url}");
+            }
+        }
+    }
 }

@@ -3,22 +3,29 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use redis::{Cmd, ConnectionLike, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use vote_testkit::resp;
 
 /// The one connection on which everything is executed, in the order of the schedule.
 pub(super) type Upstream = Arc<Mutex<redis::Connection>>;
 
+/// What a connection carries back: nothing where it is cut.
+type Answer = Option<Vec<u8>>;
+
 /// A request that waits.
 pub(super) struct Held {
     pub(super) request: Request,
-    answer: oneshot::Sender<Option<Vec<u8>>>,
+    /// Over which connection of the gate it came, and whether that has been cut.
+    connection: usize,
+    is_cut: Arc<AtomicBool>,
+    answer: oneshot::Sender<Answer>,
 }
 
 /// A command as it came, or two that one connection has carried together.
@@ -55,6 +62,7 @@ impl Held {
 
     /// Cuts the connection.
     pub(super) fn cut(self) {
+        self.is_cut.store(true, Ordering::Relaxed);
         let _sent = self.answer.send(None);
     }
 }
@@ -91,8 +99,14 @@ impl Request {
         std::str::from_utf8(&self.words[word]).expect("text")
     }
 
+    /// Whose it is.
     pub(super) fn writer(&self) -> &str {
-        self.argument(1)
+        if self.is_batch() {
+            return self.argument(1);
+        }
+        // The question for a writer asks for two of its fields.
+        let field = self.text(2);
+        field.split_once('/').map_or(field, |(writer, _)| writer)
     }
 
     pub(super) fn sequence(&self) -> u64 {
@@ -210,8 +224,14 @@ impl Gate {
         let held = Arc::<Mutex<VecDeque<Held>>>::default();
         let queue = Arc::clone(&held);
         let accepting = tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, Arc::clone(&queue), Arc::clone(&upstream)));
+            for connection in 0.. {
+                let Ok((socket, _)) = listener.accept().await else {
+                    return;
+                };
+                // As Redis does: an answer does not wait until the one before it has come.
+                socket.set_nodelay(true).expect("set");
+                let (queue, upstream) = (Arc::clone(&queue), Arc::clone(&upstream));
+                tokio::spawn(serve((socket, connection), queue, upstream));
             }
         });
         Self {
@@ -225,16 +245,49 @@ impl Gate {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.held.lock().is_empty()
+    /// The requests that wait, in the order in which they came.
+    pub(super) fn waiting(&self) -> Vec<Request> {
+        let held = self.held.lock();
+        held.iter().map(|held| held.request.clone()).collect()
     }
 
-    pub(super) fn peek(&self) -> Option<Request> {
-        self.held.lock().front().map(|held| held.request.clone())
+    /// Whether a request waits for which this is so.
+    pub(super) fn is_waiting(&self, is_meant: impl Fn(&Request) -> bool) -> bool {
+        self.held.lock().iter().any(|held| is_meant(&held.request))
     }
 
+    /// Takes the request that has waited longest.
     pub(super) fn take(&self) -> Option<Held> {
         self.held.lock().pop_front()
+    }
+
+    /// Takes the requests of the connection over which one came for which this is so: the first, or all of them. One that is
+    /// behind others is not executed before them.
+    pub(super) fn take_beside(&self, is_meant: impl Fn(&Request) -> bool, all: bool) -> Vec<Held> {
+        let mut held = self.held.lock();
+        let meant = held.iter().find(|held| is_meant(&held.request));
+        let Some(connection) = meant.map(|held| held.connection) else {
+            return Vec::new();
+        };
+        let (beside, others): (Vec<Held>, Vec<Held>) = held
+            .drain(..)
+            .partition(|held| held.connection == connection);
+        let mut beside = beside.into_iter();
+        let taken = beside
+            .by_ref()
+            .take(if all { usize::MAX } else { 1 })
+            .collect();
+        held.extend(beside.chain(others));
+        taken
+    }
+
+    /// Takes all requests for which this is so.
+    pub(super) fn take_all(&self, is_meant: impl Fn(&Request) -> bool) -> Vec<Held> {
+        let mut held = self.held.lock();
+        let (taken, others): (Vec<Held>, Vec<Held>) =
+            held.drain(..).partition(|held| is_meant(&held.request));
+        held.extend(others);
+        taken
     }
 }
 
@@ -264,28 +317,58 @@ fn next_request(buffer: &mut Vec<u8>) -> Option<Request> {
     Some(request)
 }
 
-async fn serve(mut socket: TcpStream, queue: Arc<Mutex<VecDeque<Held>>>, upstream: Upstream) {
-    let mut buffer = Vec::new();
-    loop {
-        while let Some(request) = next_request(&mut buffer) {
-            let reply = if request.is_batch() || request.is("HMGET") {
-                let (answer, answered) = oneshot::channel();
-                queue.lock().push_back(Held { request, answer });
-                match answered.await {
-                    Ok(Some(reply)) => reply,
-                    Ok(None) | Err(_) => return,
+/// Reads what comes, whoever's it is, and answers in that order.
+async fn serve(
+    (socket, connection): (TcpStream, usize),
+    queue: Arc<Mutex<VecDeque<Held>>>,
+    upstream: Upstream,
+) {
+    let (mut from, mut to) = socket.into_split();
+    let (asked, mut in_order) = mpsc::unbounded_channel::<oneshot::Receiver<Answer>>();
+    let reading = async move {
+        let mut buffer = Vec::new();
+        let is_cut = Arc::new(AtomicBool::new(false));
+        loop {
+            while let Some(request) = next_request(&mut buffer) {
+                if is_cut.load(Ordering::Relaxed) {
+                    return;
                 }
-            } else {
-                // What makes a connection: no part of the protocol.
-                request.execute(&upstream)
+                let (answer, answered) = oneshot::channel();
+                if request.is_batch() || request.is("HMGET") {
+                    let held = Held {
+                        request,
+                        connection,
+                        is_cut: Arc::clone(&is_cut),
+                        answer,
+                    };
+                    queue.lock().push_back(held);
+                } else {
+                    // What makes a connection: no part of the protocol.
+                    let _sent = answer.send(Some(request.execute(&upstream)));
+                }
+                if asked.send(answered).is_err() {
+                    return;
+                }
+            }
+            match from.read_buf(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    };
+    let answering = async move {
+        while let Some(answered) = in_order.recv().await {
+            let Ok(Some(reply)) = answered.await else {
+                return;
             };
-            if socket.write_all(&reply).await.is_err() {
+            if to.write_all(&reply).await.is_err() {
                 return;
             }
         }
-        match socket.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
+    };
+    // Whichever ends first: the connection ends with it.
+    tokio::select! {
+        () = reading => {}
+        () = answering => {}
     }
 }

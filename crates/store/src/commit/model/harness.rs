@@ -43,6 +43,8 @@ fn in_pieces_of_two(script: &str) -> String {
 }
 
 pub(super) struct Harness {
+    /// Whether writers are lanes of one process, which share a connection.
+    pub(super) shares: bool,
     pub(super) upstream: Upstream,
     pub(super) definition: PollDefinition,
     pub(super) metrics: Vec<LaneMetrics>,
@@ -59,7 +61,8 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    pub(super) fn start() -> Self {
+    /// Writers that have a process each, or share one.
+    pub(super) fn start(shares: bool) -> Self {
         let redis = Runtime::new().expect("a runtime").block_on(async {
             let redis = RedisServer::start().await;
             let mut connection = redis.connection().await;
@@ -92,6 +95,7 @@ impl Harness {
             })
             .collect();
         let harness = Self {
+            shares,
             upstream: Arc::new(Mutex::new(connection)),
             keys: ShardKeys::new(definition.id(), 0),
             definition,

@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Poll, WriterId};
 
-use super::gate::Gate;
+use super::gate::{Gate, Request};
 use super::harness::BOUNDARY_MS;
-use super::process::{Process, closed_at_ms, nodes};
-use super::steps::{Fate, HALF_OPEN_MS, Reference};
+use super::process::{Process, Way, closed_at_ms, nodes};
+use super::steps::{Fate, HALF_OPEN_MS, Reference, WRITERS};
 use super::system::{PATIENCE, System, WINDOW_MS};
 use crate::commit::books::{Acknowledged, ReplayBudget};
 use crate::commit::config::LaneConfig;
@@ -35,7 +35,7 @@ pub(super) struct Left {
 impl System<'_> {
     pub(super) async fn spawn(&mut self, slot: usize, reference: &Reference) {
         static WRITER: AtomicU64 = AtomicU64::new(1);
-        let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
+        let way = self.way().await;
         let config = config(reference, slot);
         let shared = Arc::new(LaneShared::new(
             Queue::new(1_024),
@@ -57,7 +57,7 @@ impl System<'_> {
             target: Target::new(&self.harness.definition, 0, WINDOW_MS),
             writer: new_writer(),
             new_writer,
-            nodes: nodes(&gate.url()),
+            nodes: way.nodes.clone(),
             drain: drain.clone(),
             abort: abort.clone(),
             replay_budget: ReplayBudget::new(config.replay_window_bytes),
@@ -69,7 +69,7 @@ impl System<'_> {
         self.current[slot] = self.processes.len();
         self.processes.push(Process {
             shared,
-            gate,
+            way,
             abort,
             drain,
             writers,
@@ -85,31 +85,60 @@ impl System<'_> {
         });
     }
 
-    pub(super) async fn kill(&mut self, writer: usize, fate: Fate, reference: &Reference) {
-        let process = self.current[writer];
-        if let Some(request) = self.processes[process].gate.peek() {
-            self.attempt(process, &request, fate);
+    /// The way of a new writer: its own, or that of all that are there.
+    async fn way(&mut self) -> Way {
+        let mut alive = self.processes.iter().filter(|process| process.alive);
+        match alive.next() {
+            Some(process) if self.harness.shares => process.way.clone(),
+            _ => Way::open(&self.harness.upstream).await,
         }
-        self.processes[process].stop().await;
-        self.note_outcomes();
-        self.spawn(writer, reference).await;
+    }
+
+    /// The writers that end where this one's process does.
+    fn in_the_process_of(&self, writer: usize) -> std::ops::Range<usize> {
+        if self.harness.shares {
+            0..WRITERS
+        } else {
+            writer..writer + 1
+        }
+    }
+
+    pub(super) async fn kill(&mut self, writer: usize, fate: Fate, reference: &Reference) {
+        self.end(writer, fate).await;
+        for writer in self.in_the_process_of(writer) {
+            self.spawn(writer, reference).await;
+        }
     }
 
     /// `SIGTERM` while nobody answers.
     pub(super) async fn leave_behind(&mut self, writer: usize, fate: Fate, reference: &Reference) {
-        let process = self.current[writer];
-        if let Some(request) = self.processes[process].gate.peek() {
+        for (process, lanes) in self.end(writer, fate).await {
+            // With an empty replay window it is as good as killed.
+            self.processes[process].has_left = !lanes.is_empty();
+            self.left.extend(lanes.into_iter().map(|lane| Left {
+                process,
+                lane: Arc::new(lane),
+            }));
+        }
+        for writer in self.in_the_process_of(writer) {
+            self.spawn(writer, reference).await;
+        }
+    }
+
+    /// Ends a writer's process where it stands, and its requests meet their fate; gives what it leaves behind.
+    async fn end(&mut self, writer: usize, fate: Fate) -> Vec<(usize, Vec<SpilledLane>)> {
+        let gate = Arc::clone(&self.processes[self.current[writer]].way.gate);
+        for request in gate.waiting() {
+            let process = self.sender_of(&request);
             self.attempt(process, &request, fate);
         }
-        let lanes = self.processes[process].stop().await;
+        let mut left = Vec::new();
+        for writer in self.in_the_process_of(writer) {
+            let process = self.current[writer];
+            left.push((process, self.processes[process].stop().await));
+        }
         self.note_outcomes();
-        // With an empty replay window it is as good as killed.
-        self.processes[process].has_left = !lanes.is_empty();
-        self.left.extend(lanes.into_iter().map(|lane| Left {
-            process,
-            lane: Arc::new(lane),
-        }));
-        self.spawn(writer, reference).await;
+        left
     }
 
     /// `votectl replay` of all that was left.
@@ -162,11 +191,9 @@ impl System<'_> {
         let started = Instant::now();
         for turn in 1_u64.. {
             let state = &self.processes[process];
-            if let Some(held) = state.gate.take() {
-                let request = held.request.clone();
-                if let Some(reply) = self.attempt(process, &request, Fate::Answered) {
-                    held.answer(reply);
-                }
+            let is_its = |request: &Request| state.has_sent(request);
+            if let Some(held) = state.way.gate.take_beside(is_its, false).pop() {
+                self.meet(held, Fate::Answered);
             } else if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
                 break;
             }

@@ -17,6 +17,7 @@ mod late;
 mod life;
 mod mutants;
 mod process;
+mod requests;
 mod steps;
 mod system;
 
@@ -44,11 +45,21 @@ const SEED: u64 = 1;
 
 #[test]
 fn the_commit_protocol_keeps_its_promises() {
+    keeps_its_promises(&Harness::start(false), SCHEDULES);
+}
+
+/// A cut connection takes with it the requests of all lanes that share it.
+#[test]
+fn lanes_that_share_a_connection_keep_the_same_promises() {
+    keeps_its_promises(&Harness::start(true), SCHEDULES / 2);
+}
+
+fn keeps_its_promises(harness: &Harness, schedules: u32) {
     // Takes PROPTEST_CASES and PROPTEST_RNG_SEED from the environment.
     let given = Config::default();
     let config = Config {
         cases: if given.cases == 256 {
-            SCHEDULES
+            schedules
         } else {
             given.cases
         },
@@ -64,7 +75,7 @@ fn the_commit_protocol_keeps_its_promises() {
     };
     let seed = config.rng_seed;
     println!("{} schedules, PROPTEST_RNG_SEED={seed}", config.cases);
-    match check_all(&Harness::start(), config) {
+    match check_all(harness, config) {
         Ok(()) => {}
         Err(TestError::Abort(why)) => panic!("PROPTEST_RNG_SEED={seed}: {why}"),
         Err(TestError::Fail(why, (reference, steps))) => {
@@ -81,21 +92,40 @@ fn the_commit_protocol_keeps_its_promises() {
 /// could be made. In two halves, which run side by side.
 #[test]
 fn the_model_finds_mistakes_in_the_script() {
-    find_all(&MUTANTS[..MUTANTS.len() / 2], COMMIT, Harness::mutate);
+    let harness = Harness::start(false);
+    find_all(
+        &harness,
+        &MUTANTS[..MUTANTS.len() / 2],
+        COMMIT,
+        Harness::mutate,
+    );
 }
 
 #[test]
 fn the_model_finds_the_other_mistakes_in_the_script() {
-    find_all(&MUTANTS[MUTANTS.len() / 2..], COMMIT, Harness::mutate);
+    let harness = Harness::start(false);
+    find_all(
+        &harness,
+        &MUTANTS[MUTANTS.len() / 2..],
+        COMMIT,
+        Harness::mutate,
+    );
+}
+
+/// And so does that of lanes that share a connection: some of them.
+#[test]
+fn the_model_of_a_shared_connection_finds_mistakes_in_the_script() {
+    let harness = Harness::start(true);
+    find_all(&harness, &MUTANTS[..8], COMMIT, Harness::mutate);
 }
 
 #[test]
 fn the_model_finds_mistakes_in_the_deciding_script() {
-    find_all(DECIDING_MUTANTS, DECIDE, Harness::mutate_deciding);
+    let harness = Harness::start(false);
+    find_all(&harness, DECIDING_MUTANTS, DECIDE, Harness::mutate_deciding);
 }
 
-fn find_all(mutants: &[Mutant], script: &str, mutate: fn(&Harness, &str)) {
-    let harness = Harness::start();
+fn find_all(harness: &Harness, mutants: &[Mutant], script: &str, mutate: fn(&Harness, &str)) {
     let mut survivors = Vec::new();
     for (mistake, right, wrong) in mutants {
         assert_eq!(
@@ -103,7 +133,7 @@ fn find_all(mutants: &[Mutant], script: &str, mutate: fn(&Harness, &str)) {
             1,
             "the script has changed: where would it be that {mistake}?"
         );
-        mutate(&harness, &script.replace(right, wrong));
+        mutate(harness, &script.replace(right, wrong));
         let config = Config {
             // It ends with the first that finds the mistake; some need a rare one.
             cases: 2 * SCHEDULES,
@@ -112,7 +142,7 @@ fn find_all(mutants: &[Mutant], script: &str, mutate: fn(&Harness, &str)) {
             max_shrink_iters: 0,
             ..Config::default()
         };
-        match check_all(&harness, config) {
+        match check_all(harness, config) {
             Ok(()) => survivors.push(mistake),
             Err(found) => println!("{mistake}: {}", first_line(&found)),
         }

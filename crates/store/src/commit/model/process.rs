@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vote_domain::WriterId;
 
-use super::gate::Gate;
+use super::gate::{Gate, Request, Upstream};
 use super::harness::BOUNDARY_MS;
 use super::steps::{Phase, Reference};
 use crate::commit::shared::{LaneShared, NOT_CLOSED};
@@ -16,10 +16,25 @@ use crate::commit::spill::SpilledLane;
 use crate::config::RedisConfig;
 use crate::nodes::Nodes;
 
-/// A writer's process.
+/// How lanes reach Redis: those that have the same way share a connection.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) gate: Arc<Gate>,
+    pub(super) nodes: Nodes,
+}
+
+impl Way {
+    pub(super) async fn open(upstream: &Upstream) -> Self {
+        let gate = Arc::new(Gate::open(Arc::clone(upstream)).await);
+        let nodes = nodes(&gate.url());
+        Self { gate, nodes }
+    }
+}
+
+/// A writer's process, or its part of one where lanes share their connection.
 pub(super) struct Process {
     pub(super) shared: Arc<LaneShared>,
-    pub(super) gate: Gate,
+    pub(super) way: Way,
     pub(super) abort: CancellationToken,
     pub(super) drain: CancellationToken,
     pub(super) task: Option<JoinHandle<Vec<SpilledLane>>>,
@@ -40,6 +55,18 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// Whether it has sent the request.
+    pub(super) fn has_sent(&self, request: &Request) -> bool {
+        let writers = self.writers.lock();
+        let mut names = writers.iter().map(WriterId::to_string);
+        names.any(|name| name == request.writer())
+    }
+
+    /// Whether a request of it waits for its fate.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.way.gate.is_waiting(|request| self.has_sent(request))
+    }
+
     /// Ends it where it stands; gives what it leaves behind.
     pub(super) async fn stop(&mut self) -> Vec<SpilledLane> {
         self.alive = false;
@@ -49,7 +76,7 @@ impl Process {
             None => Vec::new(),
         };
         // Drops what waits.
-        while let Some(held) = self.gate.take() {
+        for held in self.way.gate.take_all(|request| self.has_sent(request)) {
             held.cut();
         }
         left
@@ -61,7 +88,8 @@ pub(super) fn nodes(url: &str) -> Nodes {
     // Time limits would be a second opinion on a request's fate.
     let never = Duration::from_secs(1 << 30);
     Nodes::new(&RedisConfig {
-        pool_size: 4,
+        // One is for lanes: they share it.
+        pool_size: 2,
         connect_timeout: never,
         response_timeout: never,
         ..RedisConfig::new(url).expect("an address")

@@ -244,7 +244,7 @@ impl<'a> System<'a> {
     }
 
     /// Waits until the writer has a request out, or has nothing to do.
-    async fn settle(&mut self, writer: usize) {
+    pub(super) async fn settle(&mut self, writer: usize) {
         let process = self.current[writer];
         let started = Instant::now();
         for turn in 1_u64.. {
@@ -253,7 +253,7 @@ impl<'a> System<'a> {
             if state.asking && !state.shared.blocked.load(Ordering::Relaxed) {
                 state.asking = false;
             }
-            if state.gate.is_waiting() {
+            if state.is_waiting() {
                 return;
             }
             let waits = |vote: &Vote| vote.process == process && vote.outcome.is_none();
@@ -272,71 +272,10 @@ impl<'a> System<'a> {
         }
     }
 
-    async fn request(&mut self, writer: usize, fate: Fate) {
-        let process = self.current[writer];
-        let Some(held) = self.processes[process].gate.take() else {
-            return;
-        };
-        let request = held.request.clone();
-        let asks = request.is_batch() && request.asks();
-        let blocked = Arc::clone(&self.processes[process].shared);
-        if asks {
-            // The lane clears this once it is through with the answer, and sets it if there is
-            // none: nothing else would tell.
-            blocked
-                .blocked
-                .store(fate == Fate::Answered, Ordering::Relaxed);
-            self.processes[process].asking = fate == Fate::Answered;
-        }
-        let reply = self.attempt(process, &request, fate);
-        match (fate, reply) {
-            (Fate::Answered, Some(reply)) => held.answer(reply),
-            (Fate::Error, _) => held.answer(request.refusal()),
-            _ => held.cut(),
-        }
-        if asks && fate != Fate::Answered {
-            let started = Instant::now();
-            while !blocked.blocked.load(Ordering::Relaxed) {
-                assert!(started.elapsed() < PATIENCE, "a failed heartbeat blocks");
-                tokio::task::yield_now().await;
-            }
-        }
-        self.settle(writer).await;
-    }
-
-    /// What happens to a request at the server.
-    pub(super) fn attempt(
-        &mut self,
-        process: usize,
-        request: &Request,
-        fate: Fate,
-    ) -> Option<Vec<u8>> {
-        match fate {
-            Fate::Answered | Fate::ReplyLost => Some(self.execute(process, request)),
-            Fate::Delayed => {
-                if request.is_batch() && (request.mode() != "check" || request.notes()) {
-                    self.attempts.push((process, request.clone()));
-                }
-                None
-            }
-            Fate::RequestLost | Fate::Error => None,
-        }
-    }
-
-    /// The server executes a request: of votes that are made again those are displaced whose key or voter others have used since.
-    pub(super) fn execute(&mut self, process: usize, request: &Request) -> Vec<u8> {
-        let reply = self.harness.execute(request);
-        if request.is_batch() && request.mode() == "replay" {
-            let letters = reply.iter().filter(|byte| matches!(byte, b'm' | b'l'));
-            self.processes[process].displaced += letters.count() as u64;
-        }
-        reply
-    }
-
     async fn heartbeat(&mut self, writer: usize) {
         self.settle(writer).await;
         let process = self.current[writer];
-        if self.processes[process].gate.is_waiting() {
+        if self.processes[process].is_waiting() {
             return;
         }
         // Until it sleeps.
@@ -346,7 +285,7 @@ impl<'a> System<'a> {
         tokio::time::advance(Duration::from_secs(1)).await;
         // A lane with an empty window does not ask.
         for _ in 0..48 {
-            if self.processes[process].gate.is_waiting() {
+            if self.processes[process].is_waiting() {
                 break;
             }
             tokio::task::yield_now().await;
@@ -396,13 +335,13 @@ impl<'a> System<'a> {
             let process = self.current[writer];
             let mut requests = 0;
             self.settle(writer).await;
-            while self.processes[process].gate.is_waiting() {
+            while self.processes[process].is_waiting() {
                 self.request(writer, Fate::Answered).await;
                 requests += 1;
                 assert!(
                     requests < ENOUGH_REQUESTS,
                     "writer {writer} asks for ever: {:?}",
-                    self.processes[process].gate.peek()
+                    self.processes[process].way.gate.waiting()
                 );
             }
         }

@@ -1,0 +1,98 @@
+//! What becomes of the requests of writers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::gate::{Held, Request};
+use super::steps::{Fate, WRITERS};
+use super::system::{PATIENCE, System};
+
+impl System<'_> {
+    /// The next request of a writer's connection meets its fate. If that is the connection's end, so do all that are behind it.
+    pub(super) async fn request(&mut self, writer: usize, fate: Fate) {
+        let state = &self.processes[self.current[writer]];
+        let is_cut = !matches!(fate, Fate::Answered | Fate::Error);
+        let is_its = |request: &Request| state.has_sent(request);
+        let held = state.way.gate.take_beside(is_its, is_cut);
+        if held.is_empty() {
+            return;
+        }
+        let unanswered: Vec<usize> = held
+            .into_iter()
+            .filter_map(|held| self.meet(held, fate))
+            .collect();
+        for process in unanswered {
+            let shared = Arc::clone(&self.processes[process].shared);
+            let started = Instant::now();
+            while !shared.blocked.load(Ordering::Relaxed) {
+                assert!(started.elapsed() < PATIENCE, "a failed heartbeat blocks");
+                tokio::task::yield_now().await;
+            }
+        }
+        self.settle(writer).await;
+        if self.harness.shares {
+            for other in (0..WRITERS).filter(|other| *other != writer) {
+                self.settle(other).await;
+            }
+        }
+    }
+
+    /// A request meets its fate; gives the process that has asked and gets no answer.
+    pub(super) fn meet(&mut self, held: Held, fate: Fate) -> Option<usize> {
+        let request = held.request.clone();
+        let process = self.sender_of(&request);
+        let asks = request.is_batch() && request.asks();
+        if asks {
+            // The lane clears this once it is through with the answer, and sets it if there is
+            // none: nothing else would tell.
+            let shared = &self.processes[process].shared;
+            let is_answered = fate == Fate::Answered;
+            shared.blocked.store(is_answered, Ordering::Relaxed);
+            self.processes[process].asking = is_answered;
+        }
+        let reply = self.attempt(process, &request, fate);
+        match (fate, reply) {
+            (Fate::Answered, Some(reply)) => held.answer(reply),
+            (Fate::Error, _) => held.answer(request.refusal()),
+            _ => held.cut(),
+        }
+        (asks && fate != Fate::Answered).then_some(process)
+    }
+
+    /// The process whose request it is.
+    pub(super) fn sender_of(&self, request: &Request) -> usize {
+        let mut processes = self.processes.iter();
+        let sender = processes.position(|process| process.has_sent(request));
+        sender.expect("a writer of a process")
+    }
+
+    /// What happens to a request at the server.
+    pub(super) fn attempt(
+        &mut self,
+        process: usize,
+        request: &Request,
+        fate: Fate,
+    ) -> Option<Vec<u8>> {
+        match fate {
+            Fate::Answered | Fate::ReplyLost => Some(self.execute(process, request)),
+            Fate::Delayed => {
+                if request.is_batch() && (request.mode() != "check" || request.notes()) {
+                    self.attempts.push((process, request.clone()));
+                }
+                None
+            }
+            Fate::RequestLost | Fate::Error => None,
+        }
+    }
+
+    /// The server executes a request: of votes that are made again those are displaced whose key or voter others have used since.
+    pub(super) fn execute(&mut self, process: usize, request: &Request) -> Vec<u8> {
+        let reply = self.harness.execute(request);
+        if request.is_batch() && request.mode() == "replay" {
+            let letters = reply.iter().filter(|byte| matches!(byte, b'm' | b'l'));
+            self.processes[process].displaced += letters.count() as u64;
+        }
+        reply
+    }
+}
