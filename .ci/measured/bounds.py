@@ -10,6 +10,7 @@ BENCH, GROWTH, MINUTE = "`make bench`", "`make bench-growth`", "`make record-min
 WRITERS = "Votes' latency, 2,000 a second, figures read beside them"
 LATE = "Latency of another poll's votes, p99, 2,000 a second"
 LATE_BESIDE_WIDE = "Latency of another poll's votes beside a wide one, p99, 2,000 a second"
+CALL = "For how long a call keeps Redis while"
 STEADY = "Processor time at 4,000 keyed votes a second"
 TICK = "Redis' time for what results reads at a tick, all shards changing"
 ZONES = "Series of a poll of 30 days in other zones: memory"
@@ -140,6 +141,10 @@ def of_sizes() -> list[Bound]:
         *(
             most(f"other polls' p99 while a poll of {what} is first read ÷ alone", 1.5, "", first_read(title, size), f"{GROWTH}, `long-polls`")
             for what, title, size in (("365 days", LATE, 365), ("64 × 8, 48 h,", LATE_BESIDE_WIDE, 48))
+        ),
+        *(
+            most(f"a call that reads figures of a poll of {what} first, p99", 10, " ms", at(f"{CALL} {title}", "p99", size), f"{GROWTH}, `long-polls`")
+            for what, title, size in (("365 days", "a long poll is first read", 365), ("64 × 8, 48 h,", "a wide poll is first read", 48))
         ),
         most("a remembered key, 1,000,000 of a poll", 40, " bytes", at("Redis' memory of a key", "one shard", 1_000_000), f"{GROWTH}, `keys`"),
         most("20,000 writers that have ended: votes' p99 ÷ with 10", 1.2, "", writers("p99"), f"{GROWTH}, `writers`"),

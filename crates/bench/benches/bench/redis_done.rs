@@ -15,7 +15,7 @@ pub(crate) struct Done {
 impl Done {
     /// Of this server; commands that scripts call are among them, the question itself is not.
     pub(crate) async fn of(redis: &RedisServer) -> anyhow::Result<Self> {
-        let info = statistics(redis).await?;
+        let info = info(redis, "commandstats").await?;
         let calls = |line: &str| -> Option<u64> {
             let (name, figures) = line.split_once(":calls=")?;
             let calls = figures.split(',').next()?.parse().ok()?;
@@ -42,7 +42,7 @@ pub(crate) struct Spent(String);
 impl Spent {
     /// Of this server, so far.
     pub(crate) async fn of(redis: &RedisServer) -> anyhow::Result<Self> {
-        Ok(Self(statistics(redis).await?))
+        Ok(Self(info(redis, "commandstats").await?))
     }
 
     /// On reading figures, and on the questions whether anything has changed, in microseconds: readers' own and those of whoever looks
@@ -65,9 +65,38 @@ impl Spent {
     }
 }
 
-async fn statistics(redis: &RedisServer) -> anyhow::Result<String> {
+/// For how long scripts that read figures keep Redis: in microseconds, by [`Self::PERCENTILES`].
+pub(crate) struct ReadingCalls;
+
+impl ReadingCalls {
+    pub(crate) const PERCENTILES: [&'static str; 2] = ["p99", "p99.9"];
+
+    /// From now on alone.
+    pub(crate) async fn start_anew(redis: &RedisServer) -> anyhow::Result<()> {
+        let mut connection = redis.connection().await;
+        let mut reset = redis::cmd("CONFIG");
+        Ok(reset.arg("RESETSTAT").exec_async(&mut connection).await?)
+    }
+
+    /// Since then.
+    pub(crate) async fn percentiles_us(redis: &RedisServer) -> anyhow::Result<[f64; 2]> {
+        let info = info(redis, "latencystats").await?;
+        let mut lines = info.lines();
+        let of_calls = |line| str::strip_prefix(line, "latency_percentiles_usec_evalsha_ro:");
+        let figures = lines.find_map(of_calls).context("nothing was read")?;
+        let of = |name: &str| -> anyhow::Result<f64> {
+            let named =
+                |figure: &str| Some(figure.split_once('=').filter(|it| it.0 == name)?.1.parse());
+            let figure = figures.split(',').find_map(named);
+            Ok(figure.with_context(|| format!("{name} in {figures}"))??)
+        };
+        let [high, highest] = Self::PERCENTILES;
+        Ok([of(high)?, of(highest)?])
+    }
+}
+
+async fn info(redis: &RedisServer, section: &str) -> anyhow::Result<String> {
     let mut connection = redis.connection().await;
     let mut question = redis::cmd("INFO");
-    question.arg("commandstats");
-    Ok(question.query_async(&mut connection).await?)
+    Ok(question.arg(section).query_async(&mut connection).await?)
 }

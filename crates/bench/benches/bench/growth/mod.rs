@@ -106,7 +106,8 @@ impl Subject {
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
             Self::Ticks | Self::Voters => 600,
-            Self::Shards | Self::Writers | Self::Latency | Self::LongPolls => 300,
+            Self::LongPolls => 400,
+            Self::Shards | Self::Writers | Self::Latency => 300,
             Self::Cluster | Self::Processes | Self::Idle | Self::Replicas => 180,
             Self::Aside | Self::Keys => 180,
             Self::Reads | Self::Zones | Self::Start | Self::Threads => 150,
