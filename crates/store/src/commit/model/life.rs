@@ -86,7 +86,7 @@ impl System<'_> {
     }
 
     /// The way of a new writer: its own, or that of all that are there.
-    async fn way(&mut self) -> Way {
+    async fn way(&self) -> Way {
         let mut alive = self.processes.iter().filter(|process| process.alive);
         match alive.next() {
             Some(process) if self.harness.shares => process.way.clone(),
