@@ -1,6 +1,6 @@
-//! Where a writer's requests wait for their fate, between it and Redis.
+//! Where writers' requests wait for their fate, between it and Redis.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -269,16 +269,23 @@ impl Gate {
         let Some(connection) = meant.map(|held| held.connection) else {
             return Vec::new();
         };
-        let (beside, others): (Vec<Held>, Vec<Held>) = held
-            .drain(..)
-            .partition(|held| held.connection == connection);
-        let mut beside = beside.into_iter();
-        let taken = beside
-            .by_ref()
-            .take(if all { usize::MAX } else { 1 })
-            .collect();
-        held.extend(beside.chain(others));
+        let mut taken = Vec::new();
+        let mut at = 0;
+        while at < held.len() {
+            if held[at].connection == connection && (all || taken.is_empty()) {
+                taken.extend(held.remove(at));
+            } else {
+                at += 1;
+            }
+        }
         taken
+    }
+
+    /// Over how many connections requests came that wait.
+    pub(super) fn connections(&self) -> usize {
+        let held = self.held.lock();
+        let connections: BTreeSet<usize> = held.iter().map(|held| held.connection).collect();
+        connections.len()
     }
 
     /// Takes all requests for which this is so.

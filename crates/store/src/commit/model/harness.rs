@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -45,6 +46,8 @@ fn in_pieces_of_two(script: &str) -> String {
 pub(super) struct Harness {
     /// Whether writers are lanes of one process, which share a connection.
     pub(super) shares: bool,
+    /// How often a cut took the requests of several of them.
+    pub(super) cut_together: AtomicUsize,
     pub(super) upstream: Upstream,
     pub(super) definition: PollDefinition,
     pub(super) metrics: Vec<LaneMetrics>,
@@ -96,6 +99,7 @@ impl Harness {
             .collect();
         let harness = Self {
             shares,
+            cut_together: AtomicUsize::new(0),
             upstream: Arc::new(Mutex::new(connection)),
             keys: ShardKeys::new(definition.id(), 0),
             definition,

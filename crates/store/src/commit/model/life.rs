@@ -13,11 +13,11 @@ use vote_domain::{Poll, WriterId};
 use super::gate::{Gate, Request};
 use super::harness::BOUNDARY_MS;
 use super::process::{Process, Way, closed_at_ms, nodes};
+use super::requests::behind;
 use super::steps::{Fate, HALF_OPEN_MS, Reference, WRITERS};
 use super::system::{PATIENCE, System, WINDOW_MS};
 use crate::commit::books::{Acknowledged, ReplayBudget};
 use crate::commit::config::LaneConfig;
-use crate::commit::heartbeats::Heartbeats;
 use crate::commit::lane::{Lane, LaneParts};
 use crate::commit::queue::Queue;
 use crate::commit::shared::LaneShared;
@@ -61,7 +61,7 @@ impl System<'_> {
             drain: drain.clone(),
             abort: abort.clone(),
             replay_budget: ReplayBudget::new(config.replay_window_bytes),
-            heartbeats: Heartbeats::new(),
+            heartbeats: Arc::clone(&way.heartbeats),
             traffic: Arc::new(Traffic::new(Duration::ZERO)),
             metrics,
             config,
@@ -128,7 +128,9 @@ impl System<'_> {
     /// Ends a writer's process where it stands, and its requests meet their fate; gives what it leaves behind.
     async fn end(&mut self, writer: usize, fate: Fate) -> Vec<(usize, Vec<SpilledLane>)> {
         let gate = Arc::clone(&self.processes[self.current[writer]].way.gate);
-        for request in gate.waiting() {
+        let mut fate = fate;
+        for (place, request) in gate.waiting().into_iter().enumerate() {
+            fate = behind(fate, place, &request);
             let process = self.sender_of(&request);
             self.attempt(process, &request, fate);
         }
@@ -184,7 +186,7 @@ impl System<'_> {
         assert_eq!(report.unknown, 0, "{report:?}");
     }
 
-    /// `SIGTERM`: what waits is sent, and the writer says that it has ended.
+    /// A lane ends in order, with its process or with its poll: what waits is sent, and the writer says that it has ended.
     pub(super) async fn stop_in_order(&mut self, writer: usize, reference: &Reference) {
         let process = self.current[writer];
         self.processes[process].drain.cancel();
@@ -208,6 +210,7 @@ impl System<'_> {
         self.processes[process].stop().await;
         self.note_outcomes();
         self.spawn(writer, reference).await;
+        self.settle_others(writer).await;
     }
 }
 

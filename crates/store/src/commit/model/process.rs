@@ -11,23 +11,29 @@ use vote_domain::WriterId;
 use super::gate::{Gate, Request, Upstream};
 use super::harness::BOUNDARY_MS;
 use super::steps::{Phase, Reference};
+use crate::commit::heartbeats::Heartbeats;
 use crate::commit::shared::{LaneShared, NOT_CLOSED};
 use crate::commit::spill::SpilledLane;
 use crate::config::RedisConfig;
 use crate::nodes::Nodes;
 
-/// How lanes reach Redis: those that have the same way share a connection.
+/// What lanes of one process have together: a connection, and when they ask whether Redis still has all.
 #[derive(Clone)]
 pub(super) struct Way {
     pub(super) gate: Arc<Gate>,
     pub(super) nodes: Nodes,
+    pub(super) heartbeats: Arc<Heartbeats>,
 }
 
 impl Way {
     pub(super) async fn open(upstream: &Upstream) -> Self {
         let gate = Arc::new(Gate::open(Arc::clone(upstream)).await);
         let nodes = nodes(&gate.url());
-        Self { gate, nodes }
+        Self {
+            gate,
+            nodes,
+            heartbeats: Heartbeats::new(),
+        }
     }
 }
 
@@ -88,7 +94,7 @@ pub(super) fn nodes(url: &str) -> Nodes {
     // Time limits would be a second opinion on a request's fate.
     let never = Duration::from_secs(1 << 30);
     Nodes::new(&RedisConfig {
-        // One is for lanes: they share it.
+        // One is for lanes, so that they share it; of more they would have two.
         pool_size: 2,
         connect_timeout: never,
         response_timeout: never,

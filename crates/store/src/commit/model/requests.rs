@@ -8,6 +8,16 @@ use super::gate::{Held, Request};
 use super::steps::{Fate, WRITERS};
 use super::system::{PATIENCE, System};
 
+/// The fate of a request in its `place` of a connection that is cut, where the one before it has met `fate`: the same, or it has not come
+/// any more. By its sequence, so that half of them meet each.
+pub(super) fn behind(fate: Fate, place: usize, request: &Request) -> Fate {
+    if place > 0 && request.is_batch() && request.sequence() % 2 == 1 {
+        Fate::RequestLost
+    } else {
+        fate
+    }
+}
+
 impl System<'_> {
     /// The next request of a writer's connection meets its fate. If that is the connection's end, so do all that are behind it.
     pub(super) async fn request(&mut self, writer: usize, fate: Fate) {
@@ -18,10 +28,20 @@ impl System<'_> {
         if held.is_empty() {
             return;
         }
-        let unanswered: Vec<usize> = held
-            .into_iter()
-            .filter_map(|held| self.meet(held, fate))
-            .collect();
+        if self.harness.shares {
+            let connections = state.way.gate.connections() + usize::from(is_cut);
+            assert!(connections <= 1, "lanes of one process have {connections}");
+            let together = usize::from(held.len() > 1);
+            self.harness
+                .cut_together
+                .fetch_add(together, Ordering::Relaxed);
+        }
+        let mut fate = fate;
+        let mut unanswered = Vec::new();
+        for (place, held) in held.into_iter().enumerate() {
+            fate = behind(fate, place, &held.request);
+            unanswered.extend(self.meet(held, fate));
+        }
         for process in unanswered {
             let shared = Arc::clone(&self.processes[process].shared);
             let started = Instant::now();
@@ -31,6 +51,11 @@ impl System<'_> {
             }
         }
         self.settle(writer).await;
+        self.settle_others(writer).await;
+    }
+
+    /// Waits for those that share a connection with a writer, if any do.
+    pub(super) async fn settle_others(&mut self, writer: usize) {
         if self.harness.shares {
             for other in (0..WRITERS).filter(|other| *other != writer) {
                 self.settle(other).await;

@@ -119,7 +119,8 @@ pub(super) enum Step {
     Heartbeat {
         writer: usize,
     },
-    /// `kill -9` of a writer, and a new process in its place. Its request meets its fate.
+    /// `kill -9` of a writer, and a new process in its place. Its request meets its fate. Where writers are lanes of one process, of all of
+    /// them.
     KillWriter {
         writer: usize,
         fate: Fate,
@@ -129,7 +130,7 @@ pub(super) enum Step {
         writer: usize,
     },
     /// A writer has to end without an answer, and leaves behind what it has retained; a new process in its place. Its
-    /// request meets its fate.
+    /// request meets its fate. Where writers are lanes of one process, of all of them.
     LeaveBehind {
         writer: usize,
         fate: Fate,
