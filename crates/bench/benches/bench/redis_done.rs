@@ -85,10 +85,11 @@ impl ReadingCalls {
         let of_calls = |line| str::strip_prefix(line, "latency_percentiles_usec_evalsha_ro:");
         let figures = lines.find_map(of_calls).context("nothing was read")?;
         let of = |name: &str| -> anyhow::Result<f64> {
-            let named =
-                |figure: &str| Some(figure.split_once('=').filter(|it| it.0 == name)?.1.parse());
-            let figure = figures.split(',').find_map(named);
-            Ok(figure.with_context(|| format!("{name} in {figures}"))??)
+            let mut figures = figures.split(',');
+            let figure = figures.find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
+            Ok(figure
+                .with_context(|| format!("{name} is missing"))?
+                .parse()?)
         };
         let [high, highest] = Self::PERCENTILES;
         Ok([of(high)?, of(highest)?])

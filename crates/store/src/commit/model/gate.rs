@@ -264,21 +264,16 @@ impl Gate {
     /// Takes the requests of the connection over which one came for which this is so: the first, or all of them. One that is
     /// behind others is not executed before them.
     pub(super) fn take_beside(&self, is_meant: impl Fn(&Request) -> bool, all: bool) -> Vec<Held> {
-        let mut held = self.held.lock();
-        let meant = held.iter().find(|held| is_meant(&held.request));
-        let Some(connection) = meant.map(|held| held.connection) else {
-            return Vec::new();
+        let connection = {
+            let held = self.held.lock();
+            let meant = held.iter().find(|held| is_meant(&held.request));
+            meant.map(|held| held.connection)
         };
-        let mut taken = Vec::new();
-        let mut at = 0;
-        while at < held.len() {
-            if held[at].connection == connection && (all || taken.is_empty()) {
-                taken.extend(held.remove(at));
-            } else {
-                at += 1;
-            }
-        }
-        taken
+        let mut is_wanted = true;
+        self.take_where(|held| {
+            let is_beside = Some(held.connection) == connection;
+            is_beside && (all || std::mem::take(&mut is_wanted))
+        })
     }
 
     /// Over how many connections requests came that wait.
@@ -290,9 +285,13 @@ impl Gate {
 
     /// Takes all requests for which this is so.
     pub(super) fn take_all(&self, is_meant: impl Fn(&Request) -> bool) -> Vec<Held> {
+        self.take_where(|held| is_meant(&held.request))
+    }
+
+    /// In their order, as what stays.
+    fn take_where(&self, is_meant: impl FnMut(&Held) -> bool) -> Vec<Held> {
         let mut held = self.held.lock();
-        let (taken, others): (Vec<Held>, Vec<Held>) =
-            held.drain(..).partition(|held| is_meant(&held.request));
+        let (taken, others): (Vec<Held>, Vec<Held>) = held.drain(..).partition(is_meant);
         held.extend(others);
         taken
     }

@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vote_domain::{Poll, WriterId};
 
-use super::gate::{Gate, Request};
+use super::gate::Request;
 use super::harness::BOUNDARY_MS;
-use super::process::{Process, Way, closed_at_ms, nodes};
+use super::process::{Process, Way, closed_at_ms};
 use super::requests::behind;
 use super::steps::{Fate, HALF_OPEN_MS, Reference, WRITERS};
 use super::system::{PATIENCE, System, WINDOW_MS};
@@ -94,8 +94,8 @@ impl System<'_> {
         }
     }
 
-    /// The writers that end where this one's process does.
-    fn in_the_process_of(&self, writer: usize) -> std::ops::Range<usize> {
+    /// The writers of this one's process: they share a connection, and end together.
+    pub(super) fn in_the_process_of(&self, writer: usize) -> std::ops::Range<usize> {
         if self.harness.shares {
             0..WRITERS
         } else {
@@ -155,12 +155,11 @@ impl System<'_> {
         if self.phase.is_over() {
             return;
         }
-        let gate = Gate::open(Arc::clone(&self.harness.upstream)).await;
+        let Way { gate, nodes, .. } = Way::open(&self.harness.upstream).await;
         let left = &self.left[which];
         let (process, lane) = (left.process, Arc::clone(&left.lane));
         let now = Timestamp::from_millisecond(BOUNDARY_MS + HALF_OPEN_MS).expect("in range");
         let poll = Poll::draft(self.harness.definition.clone(), now, "model");
-        let nodes = nodes(&gate.url());
         let task = tokio::spawn(async move {
             let replay = LaneReplay::begin(&lane, &poll, WINDOW_MS, nodes, now);
             replay.await?.send(|| {}).await
@@ -210,7 +209,7 @@ impl System<'_> {
         self.processes[process].stop().await;
         self.note_outcomes();
         self.spawn(writer, reference).await;
-        self.settle_others(writer).await;
+        self.settle_all_of(writer).await;
     }
 }
 

@@ -90,7 +90,7 @@ impl Process {
 }
 
 /// The connections of a process.
-pub(super) fn nodes(url: &str) -> Nodes {
+fn nodes(url: &str) -> Nodes {
     // Time limits would be a second opinion on a request's fate.
     let never = Duration::from_secs(1 << 30);
     Nodes::new(&RedisConfig {

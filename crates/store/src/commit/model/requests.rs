@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::gate::{Held, Request};
-use super::steps::{Fate, WRITERS};
+use super::steps::Fate;
 use super::system::{PATIENCE, System};
 
 /// The fate of a request in its `place` of a connection that is cut, where the one before it has met `fate`: the same, or it has not come
@@ -50,16 +50,13 @@ impl System<'_> {
                 tokio::task::yield_now().await;
             }
         }
-        self.settle(writer).await;
-        self.settle_others(writer).await;
+        self.settle_all_of(writer).await;
     }
 
-    /// Waits for those that share a connection with a writer, if any do.
-    pub(super) async fn settle_others(&mut self, writer: usize) {
-        if self.harness.shares {
-            for other in (0..WRITERS).filter(|other| *other != writer) {
-                self.settle(other).await;
-            }
+    /// Waits for all that share a connection with a writer.
+    pub(super) async fn settle_all_of(&mut self, writer: usize) {
+        for writer in self.in_the_process_of(writer) {
+            self.settle(writer).await;
         }
     }
 
