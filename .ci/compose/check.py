@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Checks compose.yaml: every combination of profiles is right, every service keeps the rules (configuration.py); then,
-where there is an engine, the system runs: votes go through the proxy, are read back, and are all there after ingest was
-scaled, rolled and killed, and Redis restarted. At last the poll moves to a cluster, by its backup, and goes on there.
+"""Checks compose.yaml: every combination of profiles is right, every service keeps the rules (configuration.py); roll.sh
+keeps what does not end well (rolling.py). Then, where there is an engine, the system runs: votes go through the proxy, are
+read back, and are all there after ingest was scaled, rolled and killed, and Redis restarted. At last the poll moves to a
+cluster, by its backup, and goes on there.
 
 Only images that can be had are run: ours, Redis and the proxy, or stand-ins for them (lib/stand_ins.py). Without a registry
 the services of the profile "observability" are checked by their configuration alone.
@@ -18,7 +19,7 @@ import tempfile
 import time
 import uuid
 
-from compose import configuration
+from compose import configuration, rolling
 from compose.configuration import SCALED
 from compose.load import Load
 from compose.system import POLL, PROJECT, System
@@ -39,6 +40,7 @@ def main() -> int:
 
     def check() -> None:
         configuration.check(compose)
+        rolling.check()
         with_engine(functools.partial(check_running, compose))()
 
     return report.main("compose-check", check)

@@ -146,7 +146,10 @@ def of_sizes() -> list[Bound]:
             most(f"a call that reads figures of a poll of {what} first, p99", 10, " ms", at(f"{CALL} {title}", "p99", size), f"{GROWTH}, `long-polls`")
             for what, title, size in (("365 days", "a long poll is first read", 365), ("64 × 8, 48 h,", "a wide poll is first read", 48))
         ),
-        most("a remembered key, 1,000,000 of a poll", 40, " bytes", at("Redis' memory of a key", "one shard", 1_000_000), f"{GROWTH}, `keys`"),
+        *(
+            most(f"a remembered key, {keys:,} of a poll", 40, " bytes", at("Redis' memory of a key", "one shard", keys), f"{GROWTH}, `keys`")
+            for keys in (100_000, 300_000, 1_000_000)
+        ),
         most("20,000 writers that have ended: votes' p99 ÷ with 10", 1.2, "", writers("p99"), f"{GROWTH}, `writers`"),
         most("20,000 writers that were killed: votes' p99 ÷ with 10", 1.2, "", writers("p99, all were killed"), f"{GROWTH}, `writers`"),
     ]
@@ -206,7 +209,7 @@ def of_voters() -> list[Bound]:
 
 
 HELD = """
-Held by tests, at every change: allocations of a vote, with and without a key (at most 4: `crates/bench/tests/it/allocations.rs`); instructions of
+Held by tests, at every change: allocations of a vote, with and without a key (at most 4: `crates/bench/tests/allocations/main.rs`); instructions of
 a vote, a batch and a revision (`make callgrind-check`, at most 1.05 of the baseline)."""
 
 

@@ -329,6 +329,7 @@ class Live:
         self.fires("SnapshotStale", "Redis was killed")
         if "redis" in self.exporter_urls:
             self.fires("RedisDown", "Redis was killed")
+            self.fires("NoRedisAnswers", "Redis was killed")
         objectives(self.real_time)
 
     def hang(self) -> None:
@@ -337,6 +338,7 @@ class Live:
         try:
             if "redis" in self.exporter_urls:
                 self.fires("RedisDown", "Redis hangs", self.real_time, 50)
+                self.fires("NoRedisAnswers", "Redis hangs", self.real_time, 50)
             # Rules as they are look at the figures' age four times a minute, and one reads what another has recorded.
             missed = 'slo:error:ratio{slo="figures_fresh", window="5m"} > 0.01'
             until("an objective shows that Redis hangs", lambda: self.real_time.query(missed), 60)

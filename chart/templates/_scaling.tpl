@@ -76,8 +76,13 @@ spec:
   {{- else }}
   minAvailable: {{ .minAvailable }}
   {{- end }}
-  # A pod that isn't ready serves nobody: it may always be evicted.
+  {{- if eq $.component "ingest" }}
+  # No unhealthyPodEvictionPolicy: while Redis is away no pod is ready, and what they remember may be the only copy of accepted
+  # votes. So none is evicted then.
+  {{- else }}
+  # A pod that isn't ready serves nobody, and holds nothing: it may always be evicted.
   unhealthyPodEvictionPolicy: AlwaysAllow
+  {{- end }}
   selector:
     matchLabels:
       {{- include "paredao.selectorLabels" $ | nindent 6 }}

@@ -7,7 +7,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** Bytes of the core, compressed by gzip at its best; brotli makes less of it. */
-const MOST_CORE = 5000;
+const MOST_CORE = 5250;
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 process.chdir(here);

@@ -1,8 +1,24 @@
 // What comes with CasparCG's `update()`, in an OGraf graphic's `data`, and in the page's address.
+//
+// Names that are not known are ignored. Figures are not among them: they come from the service alone. A value is taken
+// only where the service takes it: one that it refuses would cost the figures, and what is wrong costs no graphic.
 
-/** The names that are taken; others are ignored. Figures are not among them: they come from the service alone. */
-const TEXTS = ["poll", "theme", "lang", "position"];
 export const LAYOUTS = ["bars", "lower-third", "duel", "countdown"];
+export const POSITIONS = ["top", "middle", "bottom"].reduce(
+  (/** @type {string[]} */ all, row) => all.concat(["left", "center", "right"].map((column) => row + "-" + column)),
+  [],
+);
+/** The ids of polls and candidates, as the service takes them: it refuses to answer for another one. */
+const ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+/** The languages that it has figures in, alone or as a tag such as `pt-BR`. It refuses all others, and longer tags. */
+const LANGUAGE = /^(?=.{1,35}$)(pt|en|es)(-[a-z0-9]{1,8})*$/i;
+/** @type {{[name: string]: [RegExp, string]}} */
+const TEXTS = {
+  poll: [ID, "poll must be a poll's id"],
+  theme: [/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/, "theme must be a theme's name"],
+  lang: [LANGUAGE, "lang must be pt, en or es, alone or with a region such as pt-BR"],
+  position: [new RegExp("^(" + POSITIONS.join("|") + ")$"), "position must be of " + POSITIONS.join(", ")],
+};
 /** Longer data are none of ours. */
 const MOST_CHARACTERS = 100000;
 
@@ -63,10 +79,18 @@ function fieldsOfXml(text) {
   return fields;
 }
 
-/** @param {unknown} value */
+/**
+ * @param {unknown} value a list, or text with commas
+ * @returns {any[]} what no text is stays in it, to be found wrong
+ */
 function words(value) {
-  const list = Array.isArray(value) ? value : String(value).split(",");
-  return list.filter((one) => typeof one === "string").map((one) => one.trim()).filter((one) => one !== "");
+  const list = typeof value === "string" ? value.split(",") : Array.isArray(value) ? value : [value];
+  return list.map((one) => (typeof one === "string" ? one.trim() : one)).filter((one) => one !== "");
+}
+
+/** @param {unknown} value @param {RegExp} rule */
+function isText(value, rule) {
+  return typeof value === "string" && rule.test(value);
 }
 
 /**
@@ -78,11 +102,11 @@ export function choicesOf(fields) {
   const choices = {};
   const problems = [];
   const has = (/** @type {string} */ name) => fields[name] !== undefined && fields[name] !== null && fields[name] !== "";
-  for (const name of TEXTS) {
+  for (const name of Object.keys(TEXTS)) {
     if (!has(name)) continue;
-    if (typeof fields[name] === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(/** @type {string} */ (fields[name]))) {
-      choices[name] = fields[name];
-    } else problems.push(name + " is none");
+    const [rule, problem] = TEXTS[name];
+    if (isText(fields[name], rule)) choices[name] = fields[name];
+    else problems.push(problem);
   }
   if (has("layout")) {
     const layouts = words(fields.layout);
@@ -90,7 +114,13 @@ export function choicesOf(fields) {
     if (known.length > 0) choices.layouts = known;
     if (known.length < layouts.length || known.length === 0) problems.push("layout must be of " + LAYOUTS.join(", "));
   }
-  if (has("candidates")) choices.candidates = words(fields.candidates);
+  if (has("candidates")) {
+    const ids = words(fields.candidates);
+    const good = ids.filter((id) => isText(id, ID));
+    // An empty list stands for all.
+    if (good.length > 0 || ids.length === 0) choices.candidates = good;
+    if (good.length < ids.length) problems.push("candidates must be candidates' ids");
+  }
   if (has("sort")) {
     if (fields.sort === "rank" || fields.sort === "candidate") choices.sort = fields.sort;
     else problems.push("sort must be candidate or rank");

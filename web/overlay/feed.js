@@ -57,6 +57,8 @@ export class Feed {
     this.listener = listener;
     this.isClosed = false;
     this.tag = "";
+    /** Whether it has had a body. Until then it confirms nothing: what a page shows came by another feed. */
+    this.hasRows = false;
     /** The newest event's. */
     this.lastId = "";
     this.failures = 0;
@@ -155,7 +157,7 @@ export class Feed {
         const { done, value } = await reader.read();
         ended.hadLasted = performance.now() - opened > LASTED_MS;
         if (done) return ended;
-        this.listener.alive("stream");
+        if (this.hasRows) this.listener.alive("stream");
         events.push(decoder.decode(value, { stream: true }));
       }
     } catch (error) {
@@ -222,6 +224,7 @@ export class Feed {
       this.listener.trouble("malformed");
       return;
     }
+    this.hasRows = true;
     this.listener.rows(rows, how, date);
   }
 

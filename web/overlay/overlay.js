@@ -161,8 +161,11 @@ export class Overlay {
     const url = this.options.themeUrl(name);
     const loaded = await loadTheme(url);
     if (this.isDisposed || name !== (this.choices.theme || "")) return;
-    this.theme = loaded;
-    this.graphic.dress(loaded.theme, loaded.url);
+    // What is on air keeps its dress where there is no other one.
+    if (loaded.theme) {
+      this.theme = { theme: loaded.theme, url: loaded.url };
+      this.graphic.dress(loaded.theme, loaded.url);
+    }
     this.options.flags.dataset.themeProblem = loaded.problems.join("; ");
     if (loaded.problems.length > 0) console.warn("paredao: theme: " + loaded.problems.join("; "));
     this.arrange();

@@ -10,7 +10,8 @@ const { choices, problem } = choicesOfQuery(here.searchParams);
 // `/overlay/{poll}`: the service is a folder up, wherever a proxy has put it.
 const base = new URL("..", here).href;
 const poll = decodeURIComponent(here.pathname.split("/").pop() || "");
-const size = sizeOf(here.searchParams.get("size"));
+const [given, autoplay] = ["size", "autoplay"].map((name) => here.searchParams.get(name) || "");
+const size = sizeOf(given);
 const overlay = new Overlay(document.body, {
   base,
   poll,
@@ -21,9 +22,14 @@ const overlay = new Overlay(document.body, {
   // The address says which poll it is.
   choices: Object.assign({}, choices, { poll: undefined }),
 });
-if (problem) {
-  flags.dataset.addressProblem = problem;
-  console.warn("paredao: address: " + problem);
+const problems = [
+  problem,
+  given && !size ? "size must be 1080, 2160 or like 1920x1080" : "",
+  ["", "0", "1"].indexOf(autoplay) < 0 ? "autoplay must be 0 or 1" : "",
+].filter((one) => one !== "");
+if (problems.length > 0) {
+  flags.dataset.addressProblem = problems.join("; ");
+  console.warn("paredao: address: " + problems.join("; "));
 }
 
 fit();
@@ -32,7 +38,7 @@ window.addEventListener("resize", fit);
 /** @type {{calls: [Call, unknown][], endPage: () => void, run: (name: Call, given: unknown) => unknown}} */
 const early = /** @type {any} */ (window).paredao;
 /** A host that calls decides when it plays; where nobody does, it plays as soon as there is something to show. */
-let isHosted = here.searchParams.get("autoplay") === "0";
+let isHosted = autoplay === "0";
 
 early.run = (name, given) => {
   isHosted = true;
@@ -72,12 +78,12 @@ function fit() {
 }
 
 /**
- * `1080`, `2160` or `1920x1080`.
- * @param {string | null} text
+ * `1080`, `2160` or `1920x1080`. Of nothing by anything there would be nothing to see.
+ * @param {string} text
  * @returns {[number, number] | null}
  */
 function sizeOf(text) {
-  const found = /^(?:(\d{2,5})x)?(\d{2,5})$/.exec(text || "");
+  const found = /^(?:([1-9]\d{1,4})x)?([1-9]\d{1,4})$/.exec(text);
   if (!found) return null;
   const height = Number(found[2]);
   return [found[1] ? Number(found[1]) : Math.round((height * 16) / 9), height];

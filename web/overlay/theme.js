@@ -2,7 +2,7 @@
 //
 // A value that is none is said, and the built-in one stands in for it: a typing error must not take a graphic off air.
 
-import { LAYOUTS } from "./data.js";
+import { LAYOUTS, POSITIONS } from "./data.js";
 
 /** @typedef {{family: string, file?: string}} Font */
 
@@ -42,11 +42,6 @@ export const DEFAULT = {
   animation_ms: 600,
   countdown_from_s: 60,
 };
-
-export const POSITIONS = ["top", "middle", "bottom"].reduce(
-  (/** @type {string[]} */ all, row) => all.concat(["left", "center", "right"].map((column) => row + "-" + column)),
-  [],
-);
 
 /** A file beside the theme's own: no path, no other host. */
 const FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -115,18 +110,18 @@ export function readTheme(given) {
 
 /**
  * @param {string} url of the theme's JSON; empty: the built-in theme
- * @returns {Promise<{theme: Theme, problems: string[], url: string}>}
+ * @returns {Promise<{theme: Theme | null, problems: string[], url: string}>} null: there is none of that name
  */
 export async function loadTheme(url) {
   if (!url) return { theme: readTheme({}).theme, problems: [], url };
   try {
     const answer = await fetch(url, { cache: "no-cache" });
-    if (!answer.ok) return { theme: readTheme({}).theme, problems: ["the theme answered " + answer.status], url };
+    if (!answer.ok) return { theme: null, problems: ["the theme answered " + answer.status], url };
     const read = readTheme(await answer.json());
     const problems = read.problems.concat(await loadFonts(read.theme, url));
     return { theme: read.theme, problems, url };
   } catch (error) {
-    return { theme: readTheme({}).theme, problems: ["the theme can't be had, or is no JSON"], url };
+    return { theme: null, problems: ["the theme can't be had, or is no JSON"], url };
   }
 }
 

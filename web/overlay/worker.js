@@ -60,12 +60,13 @@ function leave(port) {
 /** @type {any} */ (self).onconnect = (/** @type {MessageEvent} */ event) => {
   const port = event.ports[0];
   port.onmessage = ({ data }) => {
-    leave(port);
-    if (data.bye) return;
+    if (data.bye) return leave(port);
     const entry = feeds.get(data.key) || open(data.key, data.source);
+    // A page says who it is again where it has heard nothing for a while: that it is answered is what it wants to know.
+    port.postMessage({ hello: true });
+    if (entry.ports.indexOf(port) >= 0) return;
     entry.ports.push(port);
     if (entry.ports.length > MOST_PORTS) entry.ports.shift();
-    port.postMessage({ hello: true });
     // What could not be confirmed since is not taken for live by who comes now.
     if (entry.trouble) port.postMessage({ trouble: entry.trouble });
     else if (entry.last) port.postMessage(aged(entry.last));

@@ -10,7 +10,7 @@ import yaml
 from chart import docs
 from chart.render import CHART, Rendered, containers, name_of, pods
 
-from . import SERVICES, breaks, pod, rule, workload
+from . import SERVICES, breaks, component, pod, rule, workload
 
 NOT_SETTINGS = {"VOTE__CONFIG_FILE"}
 # How a client comes to Redis: what the chart sets in the section `redis`.
@@ -96,6 +96,27 @@ def _(rendered):
 @breaks("external-sentinel", "a preStop that the grace doesn't know")
 def _(rendered):
     pod(rendered, "ingest")["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] += 1
+
+
+@rule("while no pod of ingest is ready none of them is evicted: they may have the only copy of accepted votes")
+def evictions(rendered: Rendered) -> Iterator[str]:
+    # Kubernetes' default evicts a pod that isn't ready only where enough others are, and where none is, none.
+    wanted = {"ingest": "IfHealthyBudget", "results": "AlwaysAllow"}
+    for budget in rendered.of_kind("PodDisruptionBudget"):
+        policy = budget["spec"].get("unhealthyPodEvictionPolicy", "IfHealthyBudget")
+        if policy != wanted.get(component(budget), policy):
+            yield f"{name_of(budget)}: unhealthyPodEvictionPolicy is {policy}"
+
+
+@breaks("minimal", "a drain that evicts all pods of ingest during an outage of Redis")
+def _(rendered):
+    budget = rendered.named("PodDisruptionBudget", f"{rendered.prefix}-ingest")
+    budget["spec"]["unhealthyPodEvictionPolicy"] = "AlwaysAllow"
+
+
+@breaks("minimal", "a pod of results that never became ready, and holds up a drain")
+def _(rendered):
+    del rendered.named("PodDisruptionBudget", f"{rendered.prefix}-results")["spec"]["unhealthyPodEvictionPolicy"]
 
 
 @rule("every pod and container is restricted, and says what it needs")

@@ -42,6 +42,15 @@ export async function open(browser, url, options = {}) {
   };
 }
 
+/** Lets the page's process die, and with it the worker that it has started. */
+export async function crash({ page }) {
+  const session = await page.context().newCDPSession(page);
+  const crashed = page.waitForEvent("crash");
+  // It is never answered.
+  session.send("Page.crash").catch(() => {});
+  await crashed;
+}
+
 /** The flags of the page, as a program reads them. */
 export async function flags(page) {
   return await page.evaluate(() => ({ ...document.documentElement.dataset }));

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before, beforeEach } from "node:test";
 
-import { flags, launch, open, settled, texts, until } from "../lib/browser.mjs";
+import { crash, flags, launch, open, settled, texts, until } from "../lib/browser.mjs";
+import { eventually } from "../../browser/lib/services.mjs";
 import { rowsOf } from "../lib/rows.mjs";
 import { StandIn } from "../lib/stand-in.mjs";
 
@@ -160,7 +161,7 @@ test("a stream that has died without a word is left", async () => {
   service.stream = "silent";
   service.polling = "cut";
   const { page, close } = await open(browser, overlay());
-  await page.waitForFunction(() => document.documentElement.dataset.feed === "stream");
+  await eventually("the stream has begun", async () => service.countOf("results/stream") === 1);
   assert.equal((await flags(page)).air, "waiting");
   service.stream = "ok";
   service.polling = "ok";
@@ -198,6 +199,97 @@ test("ten overlays in one browser share one stream, where it has six connections
   for (const { page } of pages.slice(1)) await page.close();
   await late.page.close();
   await context.close();
+});
+
+test("a worker that dies with the page that started it is said, and the others share another one", async () => {
+  const context = await browser.newContext({ viewport: { width: 480, height: 270 } });
+  const first = await open(browser, overlay(), { context });
+  await until(first.page, { air: "live", feed: "stream" });
+  const others = [await open(browser, overlay(), { context }), await open(browser, overlay(), { context })];
+  for (const { page } of others) {
+    await until(page, { air: "live", feed: "stream" });
+    await settled(page);
+    await watch(page);
+    await page.evaluate(() => {
+      window.reasons = [];
+      new MutationObserver(() => window.reasons.push(document.documentElement.dataset.airReason))
+        .observe(document.documentElement, { attributeFilter: ["data-air-reason"] });
+    });
+  }
+  await crash(first);
+  service.push(rowsOf([60, 40], { release: "held", on_air: false, revision: 101 }));
+  for (const { page } of others) await until(page, { air: "frozen", airReason: "held", feed: "stream", revision: "100" });
+  service.push(rowsOf([70, 30], { revision: 102 }));
+  for (const { page } of others) {
+    await until(page, { air: "live", feed: "stream", revision: "102" });
+    assert.deepEqual(await page.evaluate(() => [window.reasons, window.flickers]), [["unreachable", "held", ""], []]);
+  }
+  assert.equal(service.streams, 1);
+  for (const { close } of others) await close();
+  await context.close();
+});
+
+test("a worker that no longer answers is left for a stream of the page's own", async () => {
+  const init = () => {
+    window.workers = 0;
+    window.SharedWorker = class {
+      constructor() {
+        const { port1, port2 } = new MessageChannel();
+        this.port = port1;
+        window.workers += 1;
+        // The first one says once that all is well.
+        if (window.workers === 1) port2.postMessage({ alive: "polling" });
+      }
+    };
+  };
+  const { page, close } = await open(browser, overlay(), { init });
+  await until(page, { feed: "polling", air: "waiting" });
+  await until(page, { feed: "stream", air: "live" });
+  assert.equal(await page.evaluate(() => window.workers), 2, "another one was asked first");
+  await close();
+});
+
+test("a page that was suspended goes on with the worker it had", async () => {
+  const context = await browser.newContext();
+  await context.clock.install();
+  const { page, close } = await open(browser, overlay(), { context });
+  await until(page, { air: "live", feed: "stream" });
+  for (const revision of [101, 102]) {
+    // As a lid that is closed and opened: what is due runs at once, before what has come meanwhile is read.
+    await page.clock.fastForward("08:00:00");
+    service.push(rowsOf([61, 39], { revision }));
+    await until(page, { air: "live", feed: "stream", revision: String(revision) });
+  }
+  assert.equal(service.countOf("results/stream"), 1);
+  await close();
+  await context.close();
+});
+
+test("a page that the worker has forgotten is heard again", async () => {
+  const { page, close } = await open(browser, overlay());
+  await until(page, { air: "live", feed: "stream" });
+  for (const [revision, forget] of [
+    // As where the browser keeps a page for a way back.
+    [101, () => window.dispatchEvent(new Event("pagehide"))],
+    // More pages than a feed has, as they would be left by pages that went without a word.
+    [102, async () => {
+      const base = new URL("..", location.href).href;
+      const source = { base, poll: "paredao-01" };
+      const url = `${base}overlay/assets/test/worker.js`;
+      for (let count = 0; count < 64; count += 1) {
+        const { port } = new SharedWorker(url, { type: "module", name: `paredao ${url}` });
+        const joined = new Promise((done) => { port.onmessage = done; });
+        port.postMessage({ source, key: JSON.stringify([base, "paredao-01", "", ""]) });
+        await joined;
+      }
+    }],
+  ]) {
+    await page.evaluate(forget);
+    service.push(rowsOf([61, 39], { revision }));
+    await until(page, { air: "live", feed: "stream", revision: String(revision) });
+    assert.equal(service.streams, 1, "it is the worker's");
+  }
+  await close();
 });
 
 test("without SharedWorker, or with one that fails, a page has a stream of its own", async () => {

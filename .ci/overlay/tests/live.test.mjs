@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 
-import { isEmpty, launch, open, pixels, same, settled, stillPicture, texts, until } from "../lib/browser.mjs";
+import { choicesOf } from "../../../web/overlay/data.js";
+import { crash, flags, isEmpty, launch, open, pixels, same, settled, stillPicture, texts, until } from "../lib/browser.mjs";
 import { Services, Switch, eventually } from "../../browser/lib/services.mjs";
 import { POLICY } from "../lib/stand-in.mjs";
 
@@ -88,6 +89,58 @@ test("a results service that dies freezes the picture, and its successor goes on
     await until(page, { air: "live", airReason: "" });
   }
   await close();
+});
+
+test("what the service refuses is not asked for, and costs no figures", async () => {
+  await system.open("worded", { release: "auto" });
+  await system.vote("worded", "ana", 1);
+  // Whatever data.js takes, the service takes.
+  for (const name of ["pt", "pt-BR", "PT-br", "es-419", "en-Latn-GB", "pt-", "pt_BR", "fr", "p", "en-" + "x".repeat(40)]) {
+    const { lang } = choicesOf({ lang: name }).choices;
+    const query = lang === undefined ? "" : `?lang=${lang}`;
+    assert.equal((await fetch(`${system.results.url}/v1/polls/worded/results.rows.json${query}`)).status, 200, name);
+  }
+  for (const name of ["worded", "a_b-c", "Worded", "_a", "a.b", "-a", "x".repeat(64), "x".repeat(65)]) {
+    const { poll } = choicesOf({ poll: name }).choices;
+    const answer = await fetch(`${system.results.url}/v1/polls/${poll || "worded"}/results.rows.json`);
+    assert.ok([200, 404].includes(answer.status), `${name}: ${answer.status}`);
+  }
+  for (const lang of ["fr", "pt_BR"]) {
+    const { page, close } = await open(browser, overlay("worded", `?lang=${lang}`));
+    await until(page, { air: "live", feed: "stream", shown: "yes" });
+    assert.match((await flags(page)).addressProblem, /^lang must be/);
+    await close();
+  }
+  const { page, close } = await open(browser, overlay("worded"));
+  await until(page, { air: "live", feed: "stream", shown: "yes" });
+  let votes = 1;
+  for (const [name, value] of [["lang", "pt_BR"], ["poll", "Worded"]]) {
+    const data = JSON.stringify({ [name]: value });
+    await page.evaluate((given) => window.update(given), data);
+    assert.match((await flags(page)).updateProblem, new RegExp(`^${name} must be`));
+    await system.vote("worded", "bia", 1);
+    votes += 1;
+    await untilPercent(page, `${(100 / votes).toFixed(2).replace(".", ",")} %`);
+    await until(page, { air: "live", feed: "stream", poll: "worded" });
+  }
+  await close();
+});
+
+test("when the page dies that started the worker, hold and void reach the others", async () => {
+  await system.open("bereft", { release: "auto" });
+  await system.vote("bereft", "ana", 1);
+  const context = await browser.newContext();
+  const [first, second] = [await open(browser, overlay("bereft"), { context }), await open(browser, overlay("bereft"), { context })];
+  for (const { page } of [first, second]) await until(page, { air: "live", feed: "stream", shown: "yes" });
+  await crash(first);
+  await system.vote("bereft", "bia", 1);
+  await untilPercent(second.page, "50,00 %");
+  await system.votectl("poll", "hold", "bereft");
+  await until(second.page, { air: "frozen", airReason: "held", feed: "stream" });
+  await system.votectl("poll", "void", "bereft", "--reason", "a test", "--yes");
+  await until(second.page, { air: "waiting", airReason: "void", shown: "no" });
+  await second.close();
+  await context.close();
 });
 
 test("a change to another replica goes neither back nor out", async () => {

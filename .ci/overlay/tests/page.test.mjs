@@ -382,9 +382,33 @@ test("the page is in the poll's language, or in the one that is asked for", asyn
 });
 
 test("what is wrong in the address is said, and the rest of it holds", async () => {
-  const { page, close } = await open(browser, overlay("?layout=circle&sort=rank&rows=x"));
-  await until(page, { shown: "yes", layout: "bars" });
-  assert.match((await flags(page)).addressProblem, /layout must be of.*rows must be/);
+  for (const [query, said] of [
+    ["layout=circle&sort=rank&rows=x", /^layout must be of.*rows must be/],
+    ["lang=pt_BR", /^lang must be pt, en or es/],
+    ["position=left", /^position must be of/],
+    ["size=0", /^size must be/],
+    ["size=00000x1080", /^size must be/],
+    ["size=large", /^size must be/],
+    ["autoplay=false", /^autoplay must be/],
+  ]) {
+    const { page, close } = await open(browser, overlay(`?${query}`), { width: 960, height: 540 });
+    await until(page, { shown: "yes", layout: "bars" });
+    await settled(page);
+    assert.match((await flags(page)).addressProblem, said, query);
+    const box = await page.locator(".panel").boundingBox();
+    assert.deepEqual([box.x, box.width], [48, 380], `${query}: the panel stands where it does without it`);
+    await close();
+  }
+});
+
+test("a theme that can't be had leaves the one that is worn", async () => {
+  service.themes["season.json"] = { colors: { title_panel: "#00ff00" } };
+  const { page, close } = await open(browser, overlay("?theme=season"));
+  await until(page, { shown: "yes", themeProblem: "" });
+  const before = await stillPicture(page);
+  await page.evaluate(() => window.update('{"theme":"saeson"}'));
+  await until(page, { shown: "yes", themeProblem: "the theme answered 404" });
+  await same(page, before, "another theme");
   await close();
 });
 

@@ -144,8 +144,14 @@ test("data are taken as far as they are understood, and never as figures", () =>
     ["[1]", "no object"],
     ["7", "no object"],
     ["x".repeat(200_000), "too long"],
-    [{ poll: "../../secret" }, "poll is none"],
-    [{ theme: "http://elsewhere/x" }, "theme is none"],
+    [{ theme: "http://elsewhere/x" }, "theme must be"],
+    [{ theme: ".hidden" }, "theme must be"],
+    [{ position: "left" }, "position must be of top-left, top-center"],
+    [{ position: "bottom-left-left" }, "position must be"],
+    [{ candidates: "Ana Clara" }, "candidates must be"],
+    [{ candidates: [1] }, "candidates must be"],
+    [{ candidates: {} }, "candidates must be"],
+    [{ layout: [1] }, "layout must be of bars"],
     [{ layout: "bar" }, "layout must be of bars"],
     [{ sort: "votes" }, "sort must be"],
     [{ rows: 0 }, "rows must be"],
@@ -158,6 +164,23 @@ test("data are taken as far as they are understood, and never as figures", () =>
   }
   // One that is wrong does not cost the others.
   assert.deepEqual(choicesOf({ layout: "duel", sort: "x" }).choices, { layouts: ["duel"] });
+  assert.deepEqual(choicesOf({ candidates: "ana,Bia" }).choices, { candidates: ["ana"] });
+  assert.deepEqual(choicesOf({ candidates: [] }), { choices: { candidates: [] }, problem: "" });
+});
+
+test("a poll and a language are taken where the service takes them", () => {
+  const long = "x".repeat(300);
+  for (const [name, good, bad] of [
+    ["poll", ["current", "a", "0", "a_b-c", "x".repeat(64)], ["../../secret", "Paredao-01", "-a", "_a", "a.b", "a b", "a\n", 7, long]],
+    ["lang", ["pt", "EN", "es", "pt-BR", "es-419", "en-Latn-GB"], ["fr", "pt_BR", "pt.BR", "ptt", "p", "-pt", "pt-", "en-" + long, 1]],
+  ]) {
+    for (const value of good) assert.deepEqual(choicesOf({ [name]: value }), { choices: { [name]: value }, problem: "" });
+    for (const value of bad) {
+      const { choices, problem } = choicesOf({ [name]: value, sort: "rank" });
+      assert.deepEqual(choices, { sort: "rank" }, String(value));
+      assert.match(problem, new RegExp(`^${name} must be [^;]+$`));
+    }
+  }
 });
 
 test("numbers are counted in the way that the service writes them", () => {

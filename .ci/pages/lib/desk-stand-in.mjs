@@ -14,6 +14,8 @@ export const POLICY =
   "require-trusted-types-for 'script'; trusted-types 'none'; connect-src 'self'; form-action 'none'; img-src 'self'";
 
 const MINUTE_MS = 60_000;
+/** The service gives no more minutes than those of three days. */
+const LONGEST_MS = 72 * 60 * MINUTE_MS;
 const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" };
 
 export const CANDIDATES = [
@@ -114,7 +116,7 @@ export class DeskStandIn {
   }
 
   #answer(request, response) {
-    const { pathname } = new URL(request.url, this.url);
+    const { pathname, searchParams } = new URL(request.url, this.url);
     this.asked.push({ method: request.method, url: request.url, authorization: request.headers.authorization ?? "", referer: request.headers.referer ?? "" });
     if (pathname.startsWith("/production/")) return this.#page(response);
     if (pathname.startsWith("/assets/")) {
@@ -122,7 +124,7 @@ export class DeskStandIn {
       response.setHeader("content-type", TYPES[name.split(".").at(-1)] ?? "text/plain");
       return response.end(readFileSync(join(DIST, name)));
     }
-    return this.#api(request, response, pathname);
+    return this.#api(request, response, pathname, searchParams);
   }
 
   #page(response) {
@@ -134,7 +136,14 @@ export class DeskStandIn {
       <script type="module" src="/assets/${script}"></script></head><body><div id="desk"></div>${this.body}</body></html>`);
   }
 
-  #api(request, response, pathname) {
+  /** As the service has it: who says from when on is told up to now, who doesn't would be told all of the poll. */
+  #isTooLong(from) {
+    const [opens, closes] = [Date.parse(this.desk.poll.opens_at), Date.parse(this.desk.poll.closes_at)];
+    if (from === null) return closes - opens > LONGEST_MS;
+    return Math.min(Date.now(), closes) - Math.max(Date.parse(from), opens) > LONGEST_MS;
+  }
+
+  #api(request, response, pathname, searchParams) {
     if (this.mode === "silent") return undefined;
     const say = (status, body, headers = {}) => {
       response.writeHead(status, { "content-type": "application/json", "figures-confirmed-at": new Date(Date.now() - this.ageMs).toISOString(), ...headers });
@@ -144,6 +153,7 @@ export class DeskStandIn {
     if (request.headers.authorization !== `Bearer ${TOKEN}`) return say(401, { code: "unauthorized" });
     const last = pathname.split("/").at(-1);
     const body = { desk: this.desk, minutely: this.minutely, hourly: this.hourly, polls: { polls: this.polls } }[last];
+    if (last === "minutely" && this.#isTooLong(searchParams.get("from"))) return say(400, { code: "invalid-query", detail: "Three days at most." });
     if (!body) return say(404, { code: "unknown-poll", detail: "There is no poll of that id." });
     const etag = `"${createHash("sha256").update(JSON.stringify(body)).digest("hex").slice(0, 20)}"`;
     if (request.headers["if-none-match"] === etag) return say(304, undefined, { etag });

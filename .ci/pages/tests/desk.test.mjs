@@ -6,6 +6,7 @@ import test, { after, afterEach, before, beforeEach } from "node:test";
 
 import { accessible, launch, open, picture, pixels, plotted, says, signIn, until } from "../lib/desk-browser.mjs";
 import { CANDIDATES, DeskStandIn, TOKEN, deskOf, seriesOf } from "../lib/desk-stand-in.mjs";
+import { old } from "../lib/old-browser.mjs";
 
 let browser;
 let service;
@@ -633,4 +634,57 @@ test("what breaks the page's policy fails the test", async () => {
   await until(page, "sign-in");
   assert.equal(await page.evaluate(() => window.inline), undefined);
   await assert.rejects(close, /went wrong/);
+});
+
+test("the minutes of a poll that lasts for longer than three days are asked for from when on they can be told", async () => {
+  const hour = 3_600_000;
+  const poll = (opens, closes) => {
+    const [opens_at, closes_at] = [opens, closes].map((at) => new Date(Date.now() + at * hour).toISOString());
+    service.desk = deskOf({ poll: { state: closes > 0 ? "open" : "closed", opens_at, closes_at } });
+    series(Math.min(Date.now(), Date.parse(closes_at) - 1));
+  };
+  const froms = () => asked("/minutely").map(({ url }) => new URL(url, service.url).searchParams.get("from"));
+  for (const [opens, closes] of [[-1 / 2, 100], [-90, 10], [-400, -240]]) {
+    poll(opens, closes);
+    const { opens_at, closes_at } = service.desk.poll;
+    const end = Math.min(Date.now(), Date.parse(closes_at));
+    const { page, close } = await open(browser, desk(), { token: TOKEN });
+    for (const window of ["1", "3", "24", "all"]) {
+      const before = froms().length;
+      await page.locator(`[data-window="${window}"]`).click();
+      await page.waitForFunction((wanted) => document.querySelector('[aria-pressed="true"]').dataset.window === wanted, window);
+      await plotted(page, "minutes");
+      for (const from of froms().slice(before)) {
+        assert.ok(from && Date.parse(from) >= Date.parse(opens_at) && end - Date.parse(from) <= 72 * hour, `${window} of ${opens_at}: ${from}`);
+      }
+      const text = await page.locator(".panel.minutes").textContent();
+      assert.ok(!/Ainda não há votos|A série não chegou/.test(text), text);
+      assert.equal(text.includes("Minutos das últimas 70 horas"), window === "all" && opens < -70, `${window} of ${opens_at}`);
+    }
+    assert.ok(froms().length > 0);
+    await close();
+  }
+});
+
+test("a series that did not come is unknown, and not empty", async () => {
+  service.minutely = null;
+  service.hourly = seriesOf(service.desk, 3600, []);
+  const { page, close } = await open(browser, desk(), { token: TOKEN });
+  await says(page, ".panel.minutes", "A série não chegou");
+  await says(page, ".panel.hours", "Ainda não há votos para mostrar.");
+  assert.ok(!(await page.locator(".panel.minutes").textContent()).includes("Ainda não há votos"));
+  await close();
+});
+
+test("the oldest browsers of the build show the desk, its plots and its table", async () => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, locale: "pt-BR" });
+  await context.addInitScript(old);
+  const opened = await open(browser, desk(), { token: TOKEN, context });
+  await until(opened.page, "live");
+  await says(opened.page, ".tile.total", "2.000");
+  await opened.page.waitForFunction(() => globalThis.paredaoDesk?.plots.minutes?.chart?.data[0].length > 0);
+  await opened.page.locator('[data-do="table-minutes"]').click();
+  await opened.page.locator(".panel.minutes tbody tr").first().waitFor();
+  await opened.close();
+  await context.close();
 });

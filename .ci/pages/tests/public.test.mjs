@@ -6,6 +6,7 @@ import test, { after, before } from "node:test";
 
 import { Services, eventually, freePort } from "../../browser/lib/services.mjs";
 import { Front } from "../lib/front.mjs";
+import { old } from "../lib/old-browser.mjs";
 import { DESKTOP, PHONE, accessible, fits, launch, open, picture, profile, untilPercent, untilState, vote } from "../lib/pages.mjs";
 
 let browser;
@@ -276,6 +277,103 @@ test("figures are shown as far as they are public, and held ones stand still", a
   await context.close();
 });
 
+/** The poll's document, as anybody reads it. */
+const documentOf = async (poll) => (await fetch(at(`/v1/polls/${poll}`))).json();
+
+/** Releases and holds a poll with three votes for Ana and one for Bia; five more for Bia follow, and it is sealed. */
+async function sealWhileHeld(poll, { once }) {
+  await system.vote(poll, "ana", 3);
+  await system.vote(poll, "bia", 1);
+  await system.votectl("poll", "release", poll, "--yes");
+  await once?.();
+  await system.votectl("poll", "hold", poll);
+  await eventually("held", async () => (await documentOf(poll)).release === "held");
+  await system.vote(poll, "bia", 5);
+  await system.votectl("poll", "close", poll, "--yes");
+  await eventually("sealed", () => system.votectl("poll", "seal", poll, "--now", "--yes").then(() => true));
+  await eventually("final", async () => (await documentOf(poll)).status === "final");
+}
+
+test("what is held is no final result, on a page that was open and on one that comes later, until it is released", async () => {
+  await system.open("frozen");
+  const context = await profile(browser);
+  const early = await open(context, at("/polls/frozen"));
+  await sealWhileHeld("frozen", { once: () => untilPercent(early.page, "ana", "75,00 %") });
+  const { closes_at } = await documentOf("frozen");
+  // Its own profile: it has a stream of its own.
+  const later = await open(await profile(browser), at("/polls/frozen"));
+  const plain = await (await fetch(at("/polls/frozen"))).text();
+  for (const { page } of [early, later]) {
+    await page.locator("#live.on").waitFor();
+    // It has the newest document by then.
+    await page.waitForResponse((response) => response.url().endsWith("/v1/polls/frozen") && response.status() === 304);
+    await page.locator(`main[data-closes="${closes_at}"]`).waitFor();
+    await untilState(page, "closed");
+    await untilPercent(page, "ana", "75,00 %");
+    const said = await page.locator("#state").textContent();
+    assert.ok(plain.includes(`role="status">${said}<`), `${said}: ${plain}`);
+    assert.ok(!said.includes("final"), said);
+  }
+  await system.votectl("poll", "release", "frozen", "--yes");
+  for (const { page, close } of [early, later]) {
+    await untilState(page, "final");
+    await untilPercent(page, "ana", "33,33 %");
+    await page.locator("#state", { hasText: "Resultado final." }).waitFor();
+    await page.locator("#live").waitFor({ state: "hidden" });
+    await close();
+  }
+  await context.close();
+});
+
+test("a page without a stream waits for the release, and shows the result then", async () => {
+  const results = await system.service("vote-results", { settings: { VOTE__STREAM__MAX_READERS: "0" } });
+  await system.open("streamless");
+  const context = await profile(browser);
+  const { page, close } = await open(context, `${results.url}/polls/streamless`);
+  await sealWhileHeld("streamless", { once: () => untilPercent(page, "ana", "75,00 %") });
+  await page.getByText("Os percentuais não estão disponíveis agora.").waitFor();
+  await eventually("final there", async () => (await (await fetch(`${results.url}/v1/polls/streamless`)).json()).status === "final");
+  // It has the newest document by then, and the result, which it keeps to itself.
+  for (const path of ["/results", ""]) {
+    await page.waitForResponse((response) => response.url().endsWith(`/v1/polls/streamless${path}`) && response.status() === 304);
+  }
+  await untilState(page, "closed");
+  assert.ok(!(await page.locator("ul.candidates").textContent()).includes("%"));
+  assert.ok(!(await page.locator("#state").textContent()).includes("final"));
+  await system.votectl("poll", "release", "streamless", "--yes");
+  await untilState(page, "final");
+  await untilPercent(page, "ana", "33,33 %");
+  await page.locator("#no-figures").waitFor({ state: "hidden" });
+  await page.locator("#live").waitFor({ state: "hidden" });
+  await close();
+  await context.close();
+  await system.kill(results, "SIGTERM");
+});
+
+test("the oldest browsers of the build show the poll, its times and its figures, and vote", async () => {
+  await system.open("elders");
+  await system.vote("elders", "ana", 1);
+  const context = await profile(browser);
+  await context.addInitScript(old);
+  for (const query of ["", "?lang=en"]) {
+    const { page, close } = await open(context, at(`/polls/elders${query}`));
+    await page.locator("#live.on").waitFor();
+    const plain = await (await fetch(at(`/polls/elders${query}`))).text();
+    const said = await page.locator("#state").textContent();
+    assert.ok(said.includes("(UTC-03:00)") && plain.includes(`role="status">${said}<`), said);
+    await close();
+  }
+  const { page, close } = await open(context, at("/polls/elders"));
+  await page.locator("#live.on").waitFor();
+  assert.equal(await page.locator("#confirm").isVisible(), false);
+  await page.getByRole("button", { name: "Votar para eliminar Bia" }).click();
+  await page.getByRole("button", { name: "Confirmar: eliminar Bia" }).click();
+  await page.getByText("Sim. Seu voto está na contagem.").waitFor();
+  assert.equal(await total("elders"), 2);
+  await close();
+  await context.close();
+});
+
 test("ten tabs of one browser have one stream, and the tenth votes", async () => {
   await system.open("tabs");
   const before = front.streams();
@@ -366,6 +464,31 @@ test("figures that nobody confirms say that they are late, and go on when they a
     system.redis.kill("SIGCONT");
   }
   await page.locator("#stale").waitFor({ state: "hidden" });
+  await close();
+  await context.close();
+});
+
+test("without Redis a poll before its time stays one, with no figure and no vote", async () => {
+  await system.open("running");
+  await system.open("soon", { opens_at: hours(1 / 3), release: "auto" });
+  const feeds = async () => Promise.all(["csv", "flat.json"].map(async (format) => (await fetch(at(`/v1/polls/soon/results.${format}`))).text()));
+  const context = await profile(browser);
+  const { page, close } = await open(context, at("/polls/soon"));
+  await untilState(page, "not_open");
+  const before = await feeds();
+  system.redis.kill("SIGSTOP");
+  try {
+    await eventually("stale", async () => (await documentOf("running")).status === "stale");
+    await page.waitForResponse((response) => response.url().endsWith("/v1/polls/soon"));
+    assert.equal(await page.locator("main").getAttribute("data-state"), "not_open");
+    assert.equal(await page.locator("button.vote:visible").count(), 0);
+    assert.ok(!(await page.locator("main").textContent()).includes("0,00"));
+    assert.deepEqual(await feeds(), before);
+    const plain = await (await fetch(at("/polls/soon"))).text();
+    assert.ok(plain.includes('data-state="not_open"'), plain);
+  } finally {
+    system.redis.kill("SIGCONT");
+  }
   await close();
   await context.close();
 });

@@ -4,6 +4,8 @@
 const real = { setTimeout, clearTimeout, setImmediate, now: Date.now, performance: performance.now, random: Math.random };
 /** So many turns of the event loop are left to what is under way before time goes on. */
 const TURNS = 4;
+/** What has not happened in a day of the clock's time never will. */
+const DAY_MS = 86_400_000;
 
 export class Clock {
   #timers = new Map();
@@ -47,6 +49,7 @@ export class Clock {
 
   /** Lets time go by until it holds. */
   async until(holds) {
+    const last = this.#passed + DAY_MS;
     for (;;) {
       for (let turn = 0; turn < TURNS; turn += 1) {
         await new Promise((next) => real.setImmediate(next));
@@ -54,6 +57,7 @@ export class Clock {
       }
       const [id, timer] = [...this.#timers].sort(([, one], [, other]) => one.at - other.at)[0] ?? [];
       if (!timer) throw new Error("nothing is left that could happen");
+      if (this.#passed > last) throw new Error("it has not happened in a day");
       this.#timers.delete(id);
       this.pass(Math.max(timer.at - this.#passed, 0) + this.late);
       this.late = 0;

@@ -212,6 +212,29 @@ async function notOpen(id, changes) {
   await eventually(`${id} is known`, async () => (await fetch(`${results.url}/v1/polls/${id}`)).ok);
 }
 
+test("a poll that is sealed while it is held is closed, and not open, until its result is released", async () => {
+  await system.open("kept-back");
+  await system.vote("kept-back", "ana", 3);
+  await system.votectl("poll", "release", "kept-back", "--yes");
+  const { page, close } = await shown(both("kept-back"));
+  const percents = part(page, "standing", "percent");
+  await untilText(percents, "100,00 %|0,00 %");
+  await system.votectl("poll", "hold", "kept-back");
+  const poll = async () => (await fetch(`${front.url}/v1/polls/kept-back`)).json();
+  await eventually("held", async () => (await poll()).release === "held");
+  await system.vote("kept-back", "bia", 3);
+  await system.votectl("poll", "close", "kept-back", "--yes");
+  await eventually("sealed", () => system.votectl("poll", "seal", "kept-back", "--now", "--yes").then(() => true));
+  // The ballot goes by the poll's document, which says that it is sealed; the stream has said so before.
+  await until(page, "vote", "final");
+  await until(page, "standing", "closed");
+  await untilText(percents, "100,00 %|0,00 %");
+  await system.votectl("poll", "release", "kept-back", "--yes");
+  await until(page, "standing", "final");
+  await untilText(percents, "50,00 %|50,00 %");
+  await close();
+});
+
 test("a results service that goes away is said, and come back to; figures never step back", async () => {
   await system.open("away");
   await system.vote("away", "ana", 1);

@@ -23,8 +23,11 @@ afterEach(async () => {
 
 const standing = (revision, changes = {}) => ({
   poll: "paredao-01", title: "Paredão 1", kind: "live", direction: "eliminate", state: "open", status: "provisional",
-  as_of: new Date(1_800_000_000_000 + revision).toISOString(), revision, candidates: [{ id: "ana", name: "Ana", percent: 100 }], channels: [], ...changes,
+  as_of: new Date(1_800_000_000_000 + revision).toISOString(), revision, candidates: [{ id: "ana", name: "Ana", percent: 100 }],
+  channels: [{ id: "torcida", weight: 100, candidates: [] }], ...changes,
 });
+/** The figures at which a poll is held: they have no channels. */
+const held = (revision, changes = {}) => standing(revision, { channels: [], ...changes });
 const problem = (status, code) => ({ status, code, title: code, type: `/problems/${code}`, detail: code });
 
 class Service {
@@ -149,7 +152,16 @@ test("what is older is dropped, with and without a revision, and what is the sam
     service.body = standing(5, without);
     const seen = follow(service);
     await clock.until(() => seen.bodies.length === 1);
-    for (const revision of [4, 5, 7, 6, 7]) service.push(standing(revision, without));
+    for (const revision of [7, 7, 7]) service.push(standing(revision, without));
+    await clock.until(() => seen.bodies.length === 2);
+    // Processes that are behind: each answers first what is older, and then what comes next there.
+    for (const revision of [4, 5]) {
+      service.body = standing(revision, without);
+      service.end(true);
+      await clock.until(() => service.streams === 1);
+      service.push(standing(6, without));
+    }
+    service.push(standing(7, without));
     service.push(standing(8, without));
     await clock.until(() => seen.bodies.at(-1).as_of === standing(8).as_of);
     assert.deepEqual(seen.bodies.map(({ as_of }) => Date.parse(as_of) - 1_800_000_000_000), [5, 7, 8]);
@@ -159,6 +171,44 @@ test("what is older is dropped, with and without a revision, and what is the sam
     // `current` goes on to another poll, whose revisions begin anew.
     service.push(standing(1, { ...without, poll: "paredao-02" }));
     await clock.until(() => seen.bodies.at(-1).poll === "paredao-02");
+  }
+});
+
+test("one stream is of one process: where it goes back, votes were lost, and that is shown", async () => {
+  const service = new Service();
+  service.body = standing(5);
+  const seen = follow(service);
+  await clock.until(() => seen.bodies.length === 1);
+  service.push(standing(3));
+  await clock.until(() => seen.bodies.length === 2);
+  assert.deepEqual(seen.revisions(), [5, 3]);
+});
+
+test("a hold goes back to the figures of its moment, for who reads and for who comes back", async (t) => {
+  const without = { revision: undefined };
+  for (const [name, body, hold, view] of [
+    ["a standing", standing(5), held(4), "standing"],
+    ["percentages", standing(5, without), held(4, without), "standing"],
+    ["rows", [{ ...standing(5), release: "released" }], [{ ...standing(4), release: "held" }], "rows"],
+  ]) {
+    await t.test(name, async () => {
+      const service = new Service();
+      service.body = body;
+      const seen = follow(service, { view });
+      await clock.until(() => seen.bodies.length === 1);
+      service.push(hold);
+      await clock.until(() => seen.bodies.length === 2);
+      // Released; and held while the reader has no stream, nor answers.
+      service.push(body);
+      await clock.until(() => seen.bodies.length === 3);
+      service.polling = "cut";
+      service.body = hold;
+      service.end(true);
+      await clock.until(() => seen.bodies.length === 4);
+      const given = (one) => JSON.parse(JSON.stringify(one));
+      assert.deepEqual(seen.bodies, [body, hold, body, hold].map(given));
+      assert.ok(seen.metas.every(({ how }) => how === "stream"));
+    });
   }
 });
 
@@ -234,21 +284,99 @@ test("the last figures end it", async (t) => {
       assert.deepEqual(seen.states, ["live", "ended"]);
       assert.equal(seen.bodies.at(-1).status, status);
     });
-    await t.test(`${status}, by asking`, async () => {
-      const service = new Service();
-      service.stream = 404;
-      service.body = standing(9, { status });
+  }
+  await t.test("void, by asking", async () => {
+    const service = new Service();
+    service.stream = 404;
+    service.body = standing(9, { status: "void" });
+    const seen = follow(service);
+    await clock.end(seen.watch.done);
+    assert.deepEqual(seen.states, ["polling", "ended"]);
+  });
+  await t.test("final, by asking, is for the stream to say", async () => {
+    const service = new Service();
+    service.stream = 429;
+    service.body = standing(9, { status: "final" });
+    const seen = follow(service);
+    const began = Date.now();
+    await clock.until(() => Date.now() - began > 60_000);
+    assert.deepEqual(seen.states, ["polling"]);
+    assert.ok(service.count(false) < 12, `${service.count(false)} questions in a minute for what changes no more`);
+    service.stream = "ok";
+    service.body = held(5, { state: "sealed" });
+    await clock.until(() => seen.bodies.at(-1).revision === 5);
+    service.push(standing(9, { status: "final" }));
+    service.end();
+    await clock.end(seen.watch.done);
+    assert.deepEqual(seen.revisions(), [9, 5, 9]);
+    assert.deepEqual(seen.states, ["polling", "live", "ended"]);
+  });
+  await t.test("final, where there is no stream at all", async () => {
+    const service = new Service();
+    service.body = standing(9, { status: "final" });
+    const before = Object.getOwnPropertyDescriptor(globalThis, "isSecureContext");
+    Object.defineProperty(globalThis, "isSecureContext", { value: false, configurable: true });
+    try {
       const seen = follow(service);
       await clock.end(seen.watch.done);
       assert.deepEqual(seen.states, ["polling", "ended"]);
-    });
-  }
+      assert.equal(service.count(true), 0);
+    } finally {
+      if (before) Object.defineProperty(globalThis, "isSecureContext", before);
+      else delete globalThis.isSecureContext;
+    }
+  });
   await t.test("204", async () => {
     const service = new Service();
     service.stream = 204;
     const seen = follow(service);
     await clock.end(seen.watch.done);
     assert.deepEqual(seen.states, ["ended"]);
+  });
+});
+
+test("a result that is held, or not released yet, is not the last", async (t) => {
+  const row = (release, changes = {}) => [{ ...standing(9), status: "final", release, ...changes }];
+  for (const [name, body, last, view] of [
+    // Held at the result itself.
+    ["a standing", held(9, { status: "final" }), standing(10, { status: "final" }), "standing"],
+    ["rows that are held", row("held"), row("released", { revision: 10 }), "rows"],
+    ["rows that are not released", row("unreleased"), row("released", { revision: 10 }), "rows"],
+  ]) {
+    for (const stream of ["ok", 404]) {
+      if (stream === 404 && view === "standing") continue;
+      await t.test(`${name}, ${stream === "ok" ? "by the stream" : "by asking"}`, async () => {
+        const service = new Service();
+        service.stream = stream;
+        service.body = body;
+        const seen = follow(service, { view });
+        await clock.until(() => seen.bodies.length === 1);
+        service.end(true);
+        const began = Date.now();
+        await clock.until(() => Date.now() - began > 60_000);
+        assert.ok(!seen.states.includes("ended"));
+        service.push(last);
+        service.end();
+        await clock.end(seen.watch.done);
+        assert.deepEqual(seen.bodies, [body, last]);
+        assert.equal(seen.states.at(-1), "ended");
+      });
+    }
+  }
+  await t.test("a poll's document", async () => {
+    const service = new Service();
+    service.body = { id: "p", revision: 1, status: "final", release: "held", as_of: "2026-01-01T00:00:00Z" };
+    const seen = [];
+    const watch = watchPoll({ results: "", poll: "p", fetch: service.fetch, onPoll: ({ release }) => seen.push(release) });
+    watches.push(watch);
+    for (const [revision, release] of [[2, "unreleased"], [3, "released"]]) {
+      await clock.until(() => seen.length === revision - 1);
+      const began = Date.now();
+      await clock.until(() => Date.now() - began > 60_000);
+      service.body = { ...service.body, revision, release };
+    }
+    await clock.end(watch.done);
+    assert.deepEqual(seen, ["held", "unreleased", "released"]);
   });
 });
 

@@ -29,6 +29,8 @@ export interface Source {
 export interface News {
   text?: string;
   meta?: Meta;
+  /** The stream that brought the text: each has a number of its own, in whichever tab. None where it was asked for. */
+  by?: number | undefined;
   state: WatchState;
   problem?: Problem | undefined;
 }
@@ -43,26 +45,38 @@ export const markOf = (body: unknown) => Object(Array.isArray(body) ? body[0] : 
 /** Whether it is one: each of the service's bodies says of when it is. */
 const isBody = (body: unknown) => !!markOf(body).as_of;
 
-/** Whether these are the last figures there will be. */
-const isLast = (body: unknown) => /^(final|void)$/.test(String(markOf(body).status));
+/** Whether production holds these figures, which may be older than those before: a standing has no channels then. */
+export const isHeld = ({ poll, release, channels }: Members) => !!poll && (release === "held" || String(channels) === "");
+
+/**
+ * Whether nothing follows this: it is void, or final and nothing that production may still release. Rows and a poll's
+ * document say so themselves; of a standing the stream knows, and who has `asked` and has a stream goes on until that says it.
+ */
+function isLast(body: unknown, asked?: boolean) {
+  const mark = markOf(body);
+  const { status, release = asked || isHeld(mark) ? "" : "released" } = mark;
+  return status === "void" || (status === "final" && release === "released");
+}
 
 /** Asks once at each call, with the ETag of the last answer, and says how that went. */
-export function asker({ url, headers, fetch }: Source, tell: Tell, signal: AbortSignal) {
+export function asker({ url, stream, headers, fetch }: Source, tell: Tell, signal: AbortSignal) {
   let tag = "";
-  return async (): Promise<"ended" | "good" | "bad"> => {
+  let good: "good" | "final" = "good";
+  return async (): Promise<"ended" | "final" | "good" | "bad"> => {
     const conditional = tag ? { ...headers, "if-none-match": tag } : headers;
     const answer = await request(url, { headers: conditional, cache: "no-store" }, ANSWER_MS, { fetch, signal });
     if (answer.status === 304) {
       tell({ state: "polling" });
-      return "good";
+      return good;
     }
     if (answer.status !== 200 || !isBody(answer.body)) {
       tell({ state: "stale", problem: problemOf(answer) });
       return "bad";
     }
     tag = answer.tag ?? "";
-    tell({ text: answer.text, meta: { how: "polling", serverMs: answer.serverMs }, state: "polling" });
-    return isLast(answer.body) ? "ended" : "good";
+    tell({ text: answer.text, meta: { how: "polling", serverMs: answer.serverMs }, by: undefined, state: "polling" });
+    if (isLast(answer.body, !!stream)) return "ended";
+    return (good = isLast(answer.body) ? "final" : "good");
   };
 }
 
@@ -84,6 +98,7 @@ export async function follow(source: Source, tell: Tell, signal: AbortSignal) {
     for (let bad = 0; !signal.aborted; ) {
       const answered = await ask();
       if (answered === "ended") return tell({ state: "ended" });
+      // What is final changes no more: it is asked for ever more seldom, until the stream says that it is the last.
       bad = answered === "good" ? 0 : bad + 1;
       const left = until - Date.now();
       if (left <= 0) break;
@@ -97,6 +112,7 @@ export async function follow(source: Source, tell: Tell, signal: AbortSignal) {
 /** One stream, to its end. It never rejects. */
 async function readStream(source: Source, tell: Tell, signal: AbortSignal, retry: { ms: number }) {
   const end = { isLast: false, isGood: false, isRefused: false, retryAfterMs: 0 };
+  const by = Math.random();
   const over = linked(signal);
   const stop = () => over.abort();
   let watchdog = setTimeout(stop, ANSWER_MS);
@@ -120,7 +136,7 @@ async function readStream(source: Source, tell: Tell, signal: AbortSignal, retry
         } else if (type === "message" && isBody(told)) {
           end.isGood = true;
           end.isLast = isLast(told);
-          tell({ text: data, meta: { how: "stream", serverMs: Date.now() + ahead }, state: "live" });
+          tell({ text: data, meta: { how: "stream", serverMs: Date.now() + ahead }, by, state: "live" });
         }
       },
       (name, value) => {

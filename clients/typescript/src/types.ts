@@ -143,7 +143,8 @@ export interface KeptReceipt {
 
 /**
  * `live`: by the stream; `polling`: by asking again and again; `stale`: the service can't be asked, or refuses, and what
- * is shown may be old; `ended`: these are the last figures there will be.
+ * is shown may be old; `ended`: these are the last figures there will be. Of a result that is final and not released, more
+ * may be said: such a watch goes on.
  */
 export type WatchState = "live" | "polling" | "stale" | "ended";
 

@@ -1,4 +1,4 @@
-import { follow, markOf } from "./follow.js";
+import { follow, isHeld, markOf } from "./follow.js";
 import type { Source, Tell } from "./follow.js";
 import { address, need, parsed } from "./request.js";
 import { readShared } from "./share.js";
@@ -11,7 +11,8 @@ const POLL_MS = 5000;
 
 /**
  * Shows a poll's figures as they change: by the stream, one for all tabs of a browser, and by asking with an ETag where
- * there is none. What is older than what was given already (another process may be behind) is dropped.
+ * there is none. What is older than what was given already (another process may be behind) is dropped, but for the figures
+ * at which production holds the poll.
  */
 export function watchStanding(options: StandingOptions | RowsOptions): Watch {
   const { view = "standing", maxRate } = options;
@@ -48,17 +49,21 @@ function watch(
     fetch,
   };
   let shown = "";
+  let shownBy: number | undefined;
   let mark: Record<string, unknown> = {};
   let told = "";
-  const tell: Tell = ({ text = shown, meta, state, problem }) => {
+  const tell: Tell = ({ text, meta, by, state, problem }) => {
     if (closer.signal.aborted) return;
-    if (text !== shown) {
+    if (text) {
       const body = parsed(text);
       const next = markOf(body);
-      if (!isOlder(next, mark)) {
+      // One stream is of one process, which goes back for a reason: a hold, or votes that were lost.
+      if ((by && by === shownBy) || isHeld(next) || !isOlder(next, mark)) {
+        const isNew = text !== shown;
         shown = text;
+        shownBy = by;
         mark = next;
-        guarded(() => onBody(body, meta!));
+        if (isNew) guarded(() => onBody(body, meta!));
       }
     }
     const now = state + problem?.code;

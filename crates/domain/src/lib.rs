@@ -56,6 +56,7 @@ pub use figures::tally::{Tally, TallyOverflow};
 pub use names::UnknownName;
 pub use poll::annulment::{AnnulError, Annulled, Annulment};
 pub use poll::journal::AuditEntry;
+pub use poll::key_seed::KeySeed;
 pub use poll::phase::{Phase, Status};
 pub use poll::quarantine::{QuarantineDecision, QuarantineError, QuarantineSelection};
 pub use poll::reason::{Reason, ReasonError};

@@ -1,14 +1,14 @@
 //! `/metrics`: in the format that `Accept` asks for, and compressed for who takes that.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use actix_web::http::header::{
     Accept, AcceptEncoding, CONTENT_ENCODING, ContentEncoding, Encoding, Header as _, Preference,
     Quality, VARY,
 };
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus_client::registry::Registry;
@@ -24,26 +24,39 @@ pub(crate) async fn metrics(
     request: HttpRequest,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, Problem> {
-    let mut text = String::with_capacity(32 * 1024);
-    prometheus_client::encoding::text::encode(&mut text, &registry).map_err(Problem::internal)?;
-    let content_type = if wants_openmetrics(&request) {
-        OPENMETRICS
-    } else {
-        text = to_text(&text);
-        TEXT
-    };
+    let (is_openmetrics, is_gzip) = (wants_openmetrics(&request), takes_gzip(&request));
+    // Of hundreds of polls it is megabytes, and probes come to the same thread.
+    let rendering = web::block(move || render(&registry, is_openmetrics, is_gzip));
+    let body = rendering
+        .await
+        .map_err(Problem::internal)?
+        .map_err(Problem::internal)?;
     let mut answer = HttpResponse::Ok();
     answer
-        .content_type(content_type)
+        .content_type(if is_openmetrics { OPENMETRICS } else { TEXT })
         .insert_header((VARY, "Accept, Accept-Encoding"));
-    if !takes_gzip(&request) {
-        return Ok(answer.body(text));
+    if is_gzip {
+        answer.insert_header((CONTENT_ENCODING, "gzip"));
+    }
+    Ok(answer.body(body))
+}
+
+/// The body.
+///
+/// # Errors
+/// A metric can't be encoded.
+fn render(registry: &Registry, is_openmetrics: bool, is_gzip: bool) -> io::Result<Vec<u8>> {
+    let mut text = String::with_capacity(32 * 1024);
+    prometheus_client::encoding::text::encode(&mut text, registry).map_err(io::Error::other)?;
+    if !is_openmetrics {
+        text = to_text(&text);
+    }
+    if !is_gzip {
+        return Ok(text.into_bytes());
     }
     let mut gzip = GzEncoder::new(Vec::with_capacity(8 * 1024), Compression::fast());
-    gzip.write_all(text.as_bytes()).map_err(Problem::internal)?;
-    let body = gzip.finish().map_err(Problem::internal)?;
-    answer.insert_header((CONTENT_ENCODING, "gzip"));
-    Ok(answer.body(body))
+    gzip.write_all(text.as_bytes())?;
+    gzip.finish()
 }
 
 /// Whether OpenMetrics is named, and liked no less than text.

@@ -19,6 +19,7 @@ mod forbidden;
 mod keys;
 mod nodes;
 mod operator;
+mod poll_labels;
 mod polls;
 mod script;
 mod server;

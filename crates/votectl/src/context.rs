@@ -1,6 +1,6 @@
 //! What every command is given: where Redis is, who asks, what time it is, where to write.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, REPEAT};
 use crate::global::{Global, OutputFormat};
 use crate::long_reading::LongReading;
 use crate::memory::Memory;
@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub memory: Memory,
     /// Servers of which no replica has confirmed what was written.
     unconfirmed: Vec<Unconfirmed>,
+    /// How the command is repeated, where the same words would do something else.
+    repeat: Option<String>,
 }
 
 impl<'a> Context<'a> {
@@ -42,6 +44,7 @@ impl<'a> Context<'a> {
             clock,
             memory,
             unconfirmed: Vec::new(),
+            repeat: None,
         }
     }
 
@@ -52,6 +55,17 @@ impl<'a> Context<'a> {
                 self.unconfirmed.push(one);
             }
         }
+    }
+
+    /// Takes note of how the command is to be repeated, if it has to be.
+    pub(crate) fn repeat_by(&mut self, repeat: String) {
+        self.repeat = Some(repeat);
+    }
+
+    /// Whether repeating the command may get confirmed what is not yet.
+    #[must_use]
+    pub(crate) fn is_to_be_repeated(&self) -> bool {
+        self.unconfirmed.iter().any(|one| one.may_pass)
     }
 
     /// Says of which servers no replica has confirmed what was written.
@@ -70,8 +84,13 @@ impl<'a> Context<'a> {
             return Ok(());
         }
         let servers: Vec<String> = may_pass.into_iter().map(ToString::to_string).collect();
-        Err(Failure::Unconfirmed(servers.join("; ")))
+        let repeat = self.repeat.take();
+        Err(Failure::Unconfirmed {
+            repeat: repeat.unwrap_or_else(|| REPEAT.to_owned()),
+            servers: servers.join("; "),
+        })
     }
+
     /// The capability to change polls. Connects when it is first used.
     ///
     /// # Errors

@@ -4,6 +4,9 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+/// How a command is repeated, where nothing else is said: what it asks for is the same each time.
+pub(crate) const REPEAT: &str = "Repeat the command";
+
 /// A command's failure. Its text says what was wrong, where, and what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -18,10 +21,15 @@ pub enum Failure {
     Broken(#[from] anyhow::Error),
     /// Exit code 4: all is written, and no replica has confirmed it yet.
     #[error(
-        "it is written, and no replica has confirmed it: a failover now could forget it. Repeat the command when the \
-         replicas have caught up ({0})"
+        "it is written, and no replica has confirmed it: a failover now could forget it. {repeat} when the replicas have \
+         caught up ({servers})"
     )]
-    Unconfirmed(String),
+    Unconfirmed {
+        /// How the command is repeated ([`REPEAT`]).
+        repeat: String,
+        /// Which servers, and why.
+        servers: String,
+    },
     /// Nobody reads our output any more (`votectl … | head`): no failure to speak of.
     #[error("the output was closed")]
     Closed,
@@ -75,7 +83,7 @@ impl Failure {
             Self::Refused(_) => 1,
             Self::Usage(_) => 2,
             Self::Broken(_) => 3,
-            Self::Unconfirmed(_) => 4,
+            Self::Unconfirmed { .. } => 4,
         }
     }
 }
@@ -155,8 +163,16 @@ impl From<vote_store::SaveError> for Failure {
     fn from(error: vote_store::SaveError) -> Self {
         match error {
             vote_store::SaveError::Store(error) => error.into(),
-            half @ vote_store::SaveError::HalfWritten(_) => Self::Broken(half.into()),
+            half @ vote_store::SaveError::HalfWritten(_) => Self::half_written(&half, REPEAT),
             other => Self::refused(other),
         }
+    }
+}
+
+impl Failure {
+    /// The document of a poll has a change, and perhaps not all else; repeated in this way the command completes it.
+    #[must_use]
+    pub(crate) fn half_written(half: &vote_store::SaveError, repeat: &str) -> Self {
+        Self::Broken(anyhow::anyhow!("{half}. {repeat}, which completes it"))
     }
 }

@@ -11,6 +11,7 @@ mod input;
 pub mod load;
 mod long_reading;
 pub mod memory;
+mod new_poll;
 pub mod numbered;
 pub mod redis_args;
 pub mod refusal;
@@ -69,5 +70,75 @@ pub async fn run(cli: Cli, clock: &dyn Clock, terminal: &mut Terminal) -> Result
     context.memory.write();
     let flushed = context.terminal.flush();
     let confirmed = context.confirmed();
-    done.and(flushed).and(confirmed)
+    outcome(done.and(flushed), confirmed, context.terminal)
+}
+
+/// What a command comes to. One that was refused may have written something before; and that nobody reads its output any more is
+/// no reason to be silent of replicas.
+fn outcome(
+    done: Result<(), Failure>,
+    confirmed: Result<(), Failure>,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    match (done, confirmed) {
+        (Ok(()) | Err(Failure::Closed), Err(unconfirmed)) => Err(unconfirmed),
+        (Err(failure), Err(unconfirmed)) => {
+            terminal.note(&format!("warning: {unconfirmed}"));
+            Err(failure)
+        }
+        (done, Ok(())) => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::outcome;
+    use crate::failure::Failure;
+    use crate::terminal::Terminal;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_replicas_have_not_is_said_whatever_else_has_failed() {
+        let unconfirmed = || {
+            Err(Failure::Unconfirmed {
+                repeat: "Repeat it".to_owned(),
+                servers: "the only one".to_owned(),
+            })
+        };
+        for (done, code, is_noted) in [
+            (Ok(()), 4, false),
+            (Err(Failure::Closed), 4, false),
+            (Err(Failure::refused("no")), 1, true),
+        ] {
+            let said = Said::default();
+            let mut terminal = Terminal::scripted(Vec::new(), said.clone(), None);
+            let failure = outcome(done, unconfirmed(), &mut terminal).expect_err("not confirmed");
+            assert_eq!(failure.code(), code);
+            let said = String::from_utf8(said.0.lock().expect("not poisoned").clone());
+            let said = said.expect("UTF-8");
+            assert_eq!(
+                said.contains("Repeat it when the replicas"),
+                is_noted,
+                "{said}"
+            );
+        }
+        let mut terminal = Terminal::scripted(Vec::new(), Vec::new(), None);
+        outcome(Ok(()), Ok(()), &mut terminal).expect("done, and confirmed");
+        let closed = outcome(Err(Failure::Closed), Ok(()), &mut terminal);
+        assert_eq!(closed.expect_err("closed").code(), 0);
+    }
 }

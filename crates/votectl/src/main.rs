@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             match &failure {
                 Failure::Closed => {}
-                Failure::Unconfirmed(_) => terminal.note(&format!("warning: {failure}")),
+                Failure::Unconfirmed { .. } => terminal.note(&format!("warning: {failure}")),
                 _ => terminal.note(&format!("error: {failure}")),
             }
             ExitCode::from(failure.code())

@@ -1,10 +1,11 @@
 //! Numbered polls: `show-01`, `show-02` and so on, made one after the other from one file, so that one of them is open.
 
 use crate::failure::Failure;
+use crate::new_poll::new_poll;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use vote_domain::{Phase, Poll, PollDefinition, PollState, Violations, wire_time};
-use vote_store::{PollOperator, SaveError};
+use vote_store::{PollOperator, SaveError, Written};
 
 /// For how long a new one takes votes, unless somebody asks for another time.
 pub const OPEN_FOR: SignedDuration = SignedDuration::from_hours(48);
@@ -41,6 +42,8 @@ pub struct RunningPoll {
     pub poll: Poll,
     /// Whether it was opened just now.
     pub new: bool,
+    /// Where no replica has confirmed that.
+    pub written: Written,
 }
 
 impl NumberedPolls {
@@ -103,21 +106,23 @@ impl NumberedPolls {
         if let Some(poll) = self.running(&polls, until) {
             // Completes what an earlier start may have left half-way.
             let completed = operator.fence(poll).await;
-            return Ok(completed.map(|_| RunningPoll {
+            return Ok(completed.map(|written| RunningPoll {
                 poll: poll.clone(),
                 new: false,
+                written,
             }));
         }
         let definition = self.numbered(self.next_number(&ids), now, open_for)?;
-        let draft = Poll::draft(definition, now, by);
+        let draft = new_poll(definition, now, by)?;
         let open = draft.open(now, by).map_err(|error| {
             let id = draft.definition.id();
             Failure::usage(format!("poll `{id}`: {error}"))
         })?;
         match operator.save(&open, 0).await {
-            Ok(_) => Ok(Ok(RunningPoll {
+            Ok(written) => Ok(Ok(RunningPoll {
                 poll: open,
                 new: true,
+                written,
             })),
             Err(conflict @ SaveError::Conflict { .. }) => {
                 // One that is there and in no list: whoever makes it is about to list it, or has failed before.

@@ -122,8 +122,8 @@ impl Keys {
         }
         self.wanted.notify_one();
         let changed = readings.changed();
-        // A reading that is under way, and one of ours.
-        let _late = tokio::time::timeout(self.config.timeout * 2, changed).await;
+        // One that is under way ends by then, and so does ours. The settings reckon with a vote that waits once for so long.
+        let _late = tokio::time::timeout(self.config.timeout, changed).await;
         readings.borrow().is_some_and(|reading| {
             reading.is_good && last.is_none_or(|last| reading.began > last.began)
         })

@@ -46,7 +46,7 @@ class Page {
 
   constructor(root: HTMLElement) {
     this.#root = root;
-    this.#poll = decodeURIComponent(location.pathname.split("/").filter((part) => part !== "").at(-1) ?? "");
+    this.#poll = decodeURIComponent(location.pathname.split("/").filter((part) => part !== "").pop() ?? "");
     const asked = new URLSearchParams(location.search).get("lang");
     this.#lang = langOf([asked, liking.get("lang"), ...navigator.languages]);
     // A control room is dark.

@@ -1,5 +1,6 @@
 // Figures and times as each language writes them. What is not known is a dash, never a zero.
 
+import { localText, offsetText } from "../shared/zone.ts";
 import type { Lang } from "./words.ts";
 
 export const UNKNOWN = "–";
@@ -60,13 +61,5 @@ export function moment(at: number, timezone: string, lang: Lang): string {
 
 /** RFC 3339 in the poll's zone: `2026-11-24T22:00:00-03:00`, which spreadsheets and programs both read. */
 export function zoned(at: number, timezone: string): string {
-  const parts = new Intl.DateTimeFormat("en-GB", {
-    year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-    timeZone: timezone,
-  }).formatToParts(at);
-  const of = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
-  const local = `${of("year")}-${of("month")}-${of("day")}T${of("hour")}:${of("minute")}:${of("second")}`;
-  const minutes = Math.round((Date.parse(`${local}Z`) - at) / 60_000);
-  const two = (value: number) => String(Math.abs(value)).padStart(2, "0");
-  return `${local}${minutes < 0 ? "-" : "+"}${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
+  return localText(at, timezone) + offsetText(at, timezone);
 }

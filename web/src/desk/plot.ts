@@ -118,7 +118,7 @@ export class Plot {
   }
 
   #time(at: number, splits: number[], look: Look): string {
-    const isLong = (splits.at(-1) ?? 0) - (splits[0] ?? 0) >= DAY_S;
+    const isLong = (splits[splits.length - 1] ?? 0) - (splits[0] ?? 0) >= DAY_S;
     return isLong ? moment(at * 1_000, look.timezone, look.lang).slice(0, -3).replace(" ", "\n") : clock(at * 1_000, look.timezone, look.lang, false);
   }
 

@@ -47,6 +47,6 @@ export function since(all: Columns, from: number): Columns {
 /** What uPlot draws as steps: each bucket from its start to the next one's, the last one to its end. */
 export function steps(all: Columns): [number[], ...number[][]] {
   if (all.starts.length === 0) return [[], [], ...all.votes.map(() => [])];
-  const closed = (list: number[]) => [...list, list.at(-1) ?? 0];
+  const closed = (list: number[]) => [...list, list[list.length - 1] ?? 0];
   return [[...all.starts, all.end], closed(all.totals), ...all.votes.map(closed)];
 }

@@ -14,7 +14,7 @@ export class RateMeter {
   /** A total that held at that instant. */
   add(at: number, total: number): void {
     if (!Number.isFinite(at) || !Number.isFinite(total)) return;
-    const last = this.#samples.at(-1);
+    const last = this.#samples[this.#samples.length - 1];
     if (last) {
       // Another replica that confirmed earlier says nothing new.
       if (at <= last.at) return;
@@ -30,7 +30,7 @@ export class RateMeter {
 
   /** Votes a second over the last ten seconds; null as long as that is not known. */
   now(): number | null {
-    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
+    const [first, last] = [this.#samples[0], this.#samples[this.#samples.length - 1]];
     if (!first || !last || last.at - first.at < LEAST_MS) return null;
     return ((last.total - first.total) * 1_000) / (last.at - first.at);
   }

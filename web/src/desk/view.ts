@@ -99,6 +99,7 @@ function series(shown: Shown, desk: Desk, which: "minutes" | "hours"): HTMLEleme
   const isTable = shown.tables[which];
   const title = which === "minutes" ? words.minuteTitle : words.hourTitle;
   const hasAny = columns !== null && columns.starts.length > 0;
+  const isCut = which === "minutes" && shown.window === "all" && hasAny && (columns.starts[0] ?? 0) * 1_000 > Date.parse(desk.poll.opens_at);
   const button = (does: string, text: string, more = {}) => h("button", { type: "button", "data-do": does, ...more }, text);
   const windows = (["1", "3", "24", "all"] as const).map((one) =>
     button("window", words.windows[one], { "data-window": one, "aria-pressed": one === shown.window ? "true" : "false" }));
@@ -113,7 +114,8 @@ function series(shown: Shown, desk: Desk, which: "minutes" | "hours"): HTMLEleme
       h("p", { class: "read", id: `read-${which}`, "data-keep": true, "aria-hidden": "true" }),
       h("input", { type: "range", id: `slide-${which}`, "data-keep": true, min: 0, step: 1, "aria-label": `${title}. ${words.plotHelp}` })),
     isTable && hasAny && table(desk, columns),
-    !hasAny && h("p", {}, words.noSeries),
+    columns !== null && !hasAny && h("p", {}, words.noSeries),
+    isCut && h("p", { class: "note" }, words.longSeries),
     hasAny && columns.isRunning && desk.poll.state === "open" && h("p", { class: "note" }, words.running),
     shown.isBehind[which] && h("p", { class: "note bad" }, words.seriesUnknown));
 

@@ -17,9 +17,20 @@ const MINUTES_MS = 3_000;
 const HOURS_MS = 10_000;
 
 /** The longest pause after failures. */
-const LONGEST_MS = 5_000;
+const LONGEST_PAUSE_MS = 5_000;
 
 const HOUR_MS = 3_600_000;
+
+/** The service gives minutes of three days at most, up to now; of a poll that lasts longer it wants to know from when on. */
+const LONGEST_MS = 72 * HOUR_MS;
+
+/** So much of such a poll is asked for at most: less by an hour, for the figures may be newer than what this page takes for now. */
+const MOST_HOURS = 71;
+
+/** Whether one answer can't have all of a poll's minutes. */
+function isLong(poll: Desk["poll"]): boolean {
+  return Date.parse(poll.closes_at) - Date.parse(poll.opens_at) > LONGEST_MS;
+}
 
 /** Over how many hours minutes are shown. */
 export type Window = "1" | "3" | "24" | "all";
@@ -125,12 +136,12 @@ export class Watch {
       case "none":
         // The poll may be applied in a moment, or `current` mean one.
         this.trouble = { is: "none", detail: answer.detail };
-        return LONGEST_MS;
+        return LONGEST_PAUSE_MS;
       case "failed":
         this.#failures += 1;
         if (answer.status === 503) this.trouble = { is: "unavailable" };
         // Desks that failed together do not come back together.
-        return Math.max(answer.retryAfterMs, Math.min(DESK_MS * this.#failures, LONGEST_MS) * (0.75 + Math.random() / 2));
+        return Math.max(answer.retryAfterMs, Math.min(DESK_MS * this.#failures, LONGEST_PAUSE_MS) * (0.75 + Math.random() / 2));
     }
   }
 
@@ -191,10 +202,14 @@ export class Watch {
 
   /** From when on minutes are asked for: an hour's beginning, so that several desks ask for the same. */
   #from(desk: Desk): string {
-    if (this.window === "all") return "";
-    const end = Math.min(this.time(), Date.parse(desk.poll.closes_at));
-    const from = Math.floor((end - Number(this.window) * HOUR_MS) / HOUR_MS) * HOUR_MS;
-    return from <= Date.parse(desk.poll.opens_at) ? "" : new Date(from).toISOString();
+    const [opens, closes] = [Date.parse(desk.poll.opens_at), Date.parse(desk.poll.closes_at)];
+    const all = isLong(desk.poll) ? new Date(opens).toISOString() : "";
+    if (this.window === "all" && !all) return all;
+    const end = Math.min(this.time(), closes);
+    // The hour that has begun counts as one of the most.
+    const hours = this.window === "all" ? MOST_HOURS - 1 : Number(this.window);
+    const from = Math.floor((end - hours * HOUR_MS) / HOUR_MS) * HOUR_MS;
+    return from <= opens ? all : new Date(from).toISOString();
   }
 }
 

@@ -104,12 +104,15 @@ export class Ballot {
   }
 
   #ask(event: SubmitEvent): void {
-    const button = event.submitter;
+    const button: HTMLElement | null | undefined = event.submitter;
     const channel = this.#channel();
+    const hasDialogs = typeof this.#dialog.showModal === "function";
+    // Safari before 15.4 says of no button that it was pressed, and has no dialogs either.
+    if (button === undefined && !hasDialogs && channel !== undefined) return;
     // Enter in a radio button presses the first button, which may be one that is not shown.
     if (!(button instanceof HTMLButtonElement) || button.hidden || channel === undefined) return event.preventDefault();
     // A browser without dialogs goes the way of those without scripts.
-    if (typeof this.#dialog.showModal !== "function") return;
+    if (!hasDialogs) return;
     event.preventDefault();
     const name = button.closest("li")?.dataset["name"] ?? "";
     this.#choice = { candidate: button.value, name, channel };

@@ -24,6 +24,8 @@ class PollPage {
   readonly #ballot: Ballot;
   readonly #rows: ReadonlyMap<string, HTMLElement>;
   #isLive = false;
+  /** The newest that was answered since the stream brought any: shown when production releases what it holds. */
+  #answered: Standing | undefined;
 
   constructor(readonly main: HTMLElement) {
     this.#words = wordsOf(main);
@@ -52,23 +54,34 @@ class PollPage {
     this.#countdown.now(meta.serverMs);
     dataset["opens"] = poll.opens_at;
     dataset["closes"] = poll.closes_at;
-    const isHeldNow = dataset["release"] !== poll.release && poll.release === "held";
+    const isOther = dataset["release"] !== poll.release;
+    const isHeldNow = isOther && poll.release === "held";
+    const isReleasedNow = isOther && dataset["release"] === "held";
     dataset["release"] = poll.release;
     // The stream brings the figures at which it is held, and may have brought them already.
     if (isHeldNow && !this.#isLive) this.#held();
+    if (isReleasedNow && this.#answered) this.#standing(this.#answered, meta);
     for (const candidate of poll.candidates) this.#withdrawn(candidate.id, candidate.withdrawn_at !== undefined);
     this.#ballot.channels(poll.channels);
-    this.#state(poll);
+    // Only figures say that they are the result: those that are shown may be those of a hold, or not the newest yet.
+    const isResult = dataset["state"] === "final" || dataset["visibility"] === "embargoed";
+    this.#state(poll, isResult);
   }
 
   #standing(standing: Standing, meta: Meta): void {
     this.#countdown.now(meta.serverMs);
-    // What is held is held on the stream; who asks for the figures themselves gets the running ones.
-    if (this.main.dataset["release"] === "held" && meta.how === "polling") return;
-    const name = stateName(standing);
-    // The stream knows before the poll's document comes that it was closed early, and that was the newest to happen.
     const { dataset } = this.main;
-    const isEarly = Date.parse(standing.as_of) < Date.parse(dataset["closes"] ?? "");
+    const isAnswer = meta.how === "polling";
+    if (isAnswer) this.#answered = standing;
+    // What is held is held on the stream; who asks for the figures themselves gets the running ones.
+    if (dataset["release"] === "held" && isAnswer) return;
+    // Held figures have no channels. The stream knows of a hold and of its end before the poll's document comes.
+    const isHeld = standing.channels.length === 0;
+    if (!isHeld && !isAnswer) this.#answered = undefined;
+    const name = stateName(standing);
+    // It knows too that it was closed early, and that was the newest to happen: but in a hold, whose figures are of its own time.
+    const isOfNow = !isHeld && dataset["release"] !== "held";
+    const isEarly = isOfNow && Date.parse(standing.as_of) < Date.parse(dataset["closes"] ?? "");
     if (name === "closed" && isEarly) dataset["closes"] = standing.as_of;
     const isShown = name !== "not_open" && name !== "void";
     const isAny = standing.candidates.some(({ percent }) => (percent ?? 0) > 0);
@@ -84,8 +97,9 @@ class PollPage {
     this.#note("as-of", isShown ? text(this.#words, "as_of", ["time", this.#time(standing.as_of)]) : "");
   }
 
-  #state(told: Pick<Poll, "state" | "status">): void {
-    this.main.dataset["state"] = stateName(told);
+  #state(told: Pick<Poll, "state" | "status">, isResult = true): void {
+    const name = stateName(told);
+    this.main.dataset["state"] = name === "final" && !isResult ? "closed" : name;
     show(the("stale"), told.status === "stale");
     this.#draw();
   }
@@ -95,6 +109,8 @@ class PollPage {
     for (const id of this.#rows.keys()) this.#bar(id, undefined);
     this.#note("no-figures", text(this.#words, "held"));
     for (const id of ["total", "as-of"]) this.#note(id, "");
+    if (this.main.dataset["state"] === "final") this.main.dataset["state"] = "closed";
+    this.#draw();
   }
 
   #draw(): void {
@@ -104,6 +120,8 @@ class PollPage {
     this.#ballot.open(state === "open");
     if (state === "not_open") this.#countdown.to(text(this.#words, "opens_in"), opens);
     else this.#countdown.to(text(this.#words, "closes_in"), state === "open" || state === "paused" ? closes : undefined);
+    // Nothing follows, whatever becomes of the stream.
+    if (state === "final" || state === "void") show(the("live"), false);
     if (state === "void") {
       for (const id of this.#rows.keys()) this.#bar(id, undefined);
       for (const id of ["no-figures", "total", "as-of"]) this.#note(id, "");
@@ -137,7 +155,7 @@ class PollPage {
     const element = the("live");
     const isLive = state === "live" || (state === "polling" && !isHeld);
     element.classList.toggle("on", isLive);
-    show(element, state !== "ended");
+    show(element, state !== "ended" && !/^(final|void)$/.test(this.main.dataset["state"] ?? ""));
     write(element, text(this.#words, isLive ? "live" : "not_live"));
   }
 

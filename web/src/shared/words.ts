@@ -1,5 +1,7 @@
 // The words of a page, as the server has written them into it, and how its language writes figures and times.
 
+import { offsetText } from "./zone.ts";
+
 export type Words = Readonly<Record<string, string>> & { readonly problems: Readonly<Record<string, readonly [string, string]>> };
 
 /** The words of the page. */
@@ -37,12 +39,10 @@ export function timeText(words: Words, at: string, timeZone: string): string {
     hour: "2-digit",
     minute: "2-digit",
     hourCycle: "h23",
-    timeZoneName: "longOffset",
   });
   const parts = Object.fromEntries(format.formatToParts(new Date(at)).map(({ type, value }) => [type, value]));
   const { year, month, day, hour, minute } = parts;
-  const offset = (parts["timeZoneName"] ?? "").replace("GMT", "") || "+00:00";
-  const clock = `${hour}:${minute} (UTC${offset})`;
+  const clock = `${hour}:${minute} (UTC${offsetText(Date.parse(at), timeZone)})`;
   if (isEnglish) return `${day} ${month} ${year} at ${clock}`;
   return `${day}/${month}/${year} ${tag === "es" ? "a las" : "às"} ${clock}`;
 }

@@ -69,6 +69,8 @@ export class ParedaoStanding extends PollElement {
     if (!standing) return this.#link === "loading" ? "loading" : "unavailable";
     if (standing.status === "stale" || this.#link === "stale") return "stale";
     if (standing.status === "final" || standing.status === "not_open") return standing.status;
+    // Sealed while production holds older figures: those are not the result.
+    if (standing.state === "sealed") return "closed";
     return standing.state === "paused" || standing.state === "closed" ? standing.state : "open";
   }
 

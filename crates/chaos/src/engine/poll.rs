@@ -3,8 +3,8 @@
 use crate::engine::plot::Plot;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use vote_domain::{Clock as _, Poll, PollDefinition, Transition, wire_time};
-use vote_runtime::SystemClock;
+use vote_domain::{Clock as _, KeySeed, Poll, PollDefinition, Transition, wire_time};
+use vote_runtime::{SystemClock, entropy};
 use vote_store::PollOperator;
 
 /// Its id, and its candidates'.
@@ -23,7 +23,8 @@ pub(crate) async fn open(operator: &PollOperator, plot: &Plot) -> anyhow::Result
         "channels": plot.channels,
     });
     let definition = PollDefinition::parse_json(document.to_string().as_bytes())?;
-    let draft = Poll::draft(definition, now, "vote-chaos");
+    let seed = KeySeed::from_bytes(entropy::random_bytes()?);
+    let draft = Poll::draft(definition, now, "vote-chaos").seeded(seed);
     operator.save(&draft, 0).await?;
     let poll = draft.transition(Transition::Open, now, "vote-chaos")?;
     operator.save(&poll, draft.revision).await?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod annulment;
 pub(crate) mod journal;
+pub(crate) mod key_seed;
 pub(crate) mod phase;
 pub(crate) mod quarantine;
 pub(crate) mod reason;
@@ -20,6 +21,7 @@ use crate::definition::choices::Kind;
 use crate::definition::poll_definition::PollDefinition;
 use crate::poll::annulment::Annulment;
 use crate::poll::journal::AuditEntry;
+use crate::poll::key_seed::KeySeed;
 use crate::poll::phase::Phase;
 use crate::poll::reason::Reason;
 use crate::poll::release_order::{Release, ReleaseOrder};
@@ -53,6 +55,9 @@ pub struct Poll {
     /// What production has said last of its figures on air; absent: nothing, so that the rule of its file holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseOrder>,
+    /// By what its idempotency keys are spread in Redis; absent in one from before there were seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_seed: Option<KeySeed>,
     /// What was done to it, oldest first.
     pub log: Vec<AuditEntry>,
 }
@@ -113,7 +118,24 @@ impl Poll {
             annulments: Vec::new(),
             limited: Vec::new(),
             release: None,
+            key_seed: None,
             log: vec![entry],
+        }
+    }
+
+    /// The draft with what its idempotency keys will be spread by. Without one, anybody can work out where a key goes.
+    #[must_use]
+    pub fn seeded(mut self, seed: KeySeed) -> Self {
+        self.key_seed = Some(seed);
+        self
+    }
+
+    /// The poll as an operator may show it to others.
+    #[must_use]
+    pub fn without_key_seed(&self) -> Self {
+        Self {
+            key_seed: None,
+            ..self.clone()
         }
     }
 

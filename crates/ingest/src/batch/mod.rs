@@ -2,6 +2,7 @@
 
 mod answer;
 mod end;
+mod held;
 mod lines;
 mod run;
 mod taker;

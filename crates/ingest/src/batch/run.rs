@@ -6,13 +6,15 @@ use std::time::Duration;
 use actix_web::web::{Bytes, Payload};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vote_http::Problem;
 use vote_store::Outcome;
 
 use super::answer::{write_outcome, write_problem};
 use super::end::End;
-use super::lines::Lines;
+use super::held::HeldLines;
+use super::lines::{Line, Lines};
 use super::taker::{State, Taken, Taker};
 use crate::gateways::{BatchEnd, LineOutcome};
 
@@ -28,6 +30,7 @@ pub(crate) struct Batch {
     taker: Taker,
     lines: Lines,
     window: VecDeque<Taken>,
+    held: HeldLines,
     answers: Vec<u8>,
     end: Option<End>,
     /// Whether all of the body is taken, or was answered that it is not.
@@ -54,6 +57,7 @@ impl Batch {
             taker,
             lines: Lines::default(),
             window: VecDeque::new(),
+            held: HeldLines::default(),
             answers: Vec::new(),
             end: None,
             is_taken: false,
@@ -62,7 +66,8 @@ impl Batch {
         }
     }
 
-    /// Until all is answered, or nobody waits for answers any more. Votes that are on their way then are recorded all the same.
+    /// Until all is answered, or nobody waits for answers any more. Votes that are on their way then are recorded all the same; those
+    /// that are looked up are not.
     pub(crate) async fn run(mut self, ways: Ways) {
         let Ways {
             mut body,
@@ -88,6 +93,7 @@ impl Batch {
                     return;
                 }
                 outcome = front(&mut self.window), if self.answers.len() < PIECE => self.answer(outcome),
+                () = self.held.send_next(), if !self.held.is_empty() => {}
                 permit = answers.reserve(), if !self.answers.is_empty() => {
                     // Closed is seen above.
                     if let Ok(permit) = permit {
@@ -95,7 +101,7 @@ impl Batch {
                     }
                 }
                 piece = body.next(), if is_open => self.end = match piece {
-                    Some(Ok(piece)) => self.lines.add(&piece).err().map(End::TooLarge),
+                    Some(Ok(piece)) => self.lines.add(&piece, Instant::now()).err().map(End::TooLarge),
                     Some(Err(_)) => Some(End::CutOff),
                     None => Some(End::Whole),
                 },
@@ -127,7 +133,7 @@ impl Batch {
         let room = WINDOW.saturating_sub(self.window.len()).min(IN_TURN);
         for _ in 0..room {
             match self.lines.next() {
-                Ok(Some((number, line))) => self.window.push_back(self.taker.take(number, &line)),
+                Ok(Some(line)) => self.take(&line),
                 Ok(None) => {
                     self.take_rest();
                     return false;
@@ -148,12 +154,17 @@ impl Batch {
         };
         if end == End::Whole {
             match self.lines.rest() {
-                Ok(Some((number, line))) => self.window.push_back(self.taker.take(number, &line)),
+                Ok(Some(line)) => self.take(&line),
                 Ok(None) => {}
                 Err(too_large) => return self.finish(End::TooLarge(too_large)),
             }
         }
         self.finish(end);
+    }
+
+    fn take(&mut self, line: &Line) {
+        let taken = self.taker.take(line, &mut self.held);
+        self.window.push_back(taken);
     }
 
     /// Takes no more.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::Timestamp;
+use tokio::sync::{Semaphore, oneshot};
 use vote_domain::{Clock, IdempotencyKey, KeyDigest, ReceiptKey};
 use vote_http::{Problem, ProblemCode};
-use vote_store::{Clocks, OpenPoll, Outcome, SentVote, VoteToCast, VoteWriter};
+use vote_store::{Clocks, OpenPoll, Outcome, SentVote, VoteWriter};
 
+use super::held::HeldLines;
+use super::lines::Line;
 use crate::gateways::Gateway;
 use crate::vote::{
-    CastVote, Received, cast, find_gateway_voter, find_poll, now, read_batch_line,
-    read_gateway_vote, send,
+    CastVote, Received, find_gateway_voter, find_poll, now, read_batch_line, read_gateway_vote,
+    refuse,
 };
 
 /// The longest line that is read: a vote with the longest key and the longest voter has half of it.
@@ -24,6 +26,8 @@ pub(crate) struct Taker {
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) receipt_key: Arc<ReceiptKey>,
     pub(crate) gateway: Arc<Gateway>,
+    /// The turns of lines to be looked up.
+    pub(crate) lookups: Arc<Semaphore>,
     pub(crate) poll: String,
 }
 
@@ -52,40 +56,54 @@ pub(super) struct Sent {
 /// How far it has come.
 enum Way {
     Sent(SentVote),
-    /// It may be recorded already in another shard than its own, which is looked up first, once its turn to be answered comes.
-    Held(VoteToCast, Timestamp),
+    /// It may be recorded already in another shard than its own, where it is looked up; to be told when it is sent.
+    Held(oneshot::Receiver<SentVote>),
 }
 
 impl Sent {
+    /// How it ended. To stop waiting changes nothing, and asked again it says the same.
     pub(super) async fn outcome(&mut self) -> Outcome {
-        match &mut self.vote {
-            Way::Sent(sent) => sent.outcome().await,
-            Way::Held(vote, received_at) => {
-                let outcome = Box::pin(cast(&self.open, vote.clone(), *received_at)).await;
-                self.vote = Way::Sent(SentVote::over(outcome.clone()));
-                outcome
+        loop {
+            match &mut self.vote {
+                Way::Sent(sent) => return sent.outcome().await,
+                Way::Held(told) => {
+                    let sent = told.await;
+                    // Who would tell goes with the batch, and with it who asks.
+                    let sent = sent.unwrap_or_else(|_ended| SentVote::over(Outcome::NotRecorded));
+                    self.vote = Way::Sent(sent);
+                }
             }
         }
     }
 }
 
 impl Taker {
-    /// Takes a line: gives its vote to its lane, and waits for nothing.
-    pub(super) fn take(&self, number: u32, line: &[u8]) -> Taken {
+    /// Takes a line: gives its vote to its lane, or to those that are looked up before, and waits for nothing.
+    pub(super) fn take(&self, line: &Line, held: &mut HeldLines) -> Taken {
         let mut key = None;
-        let state = match self.send(line, &mut key) {
+        let state = match self.send(line, &mut key, held) {
             Ok(sent) => State::Sent(Box::new(sent)),
             Err(problem) => State::Refused(problem),
         };
-        Taken { number, key, state }
+        Taken {
+            number: line.number,
+            key,
+            state,
+        }
     }
 
-    fn send(&self, line: &[u8], shown: &mut Option<String>) -> Result<Sent, Problem> {
-        if line.len() > MAX_LINE_BYTES {
+    fn send(
+        &self,
+        line: &Line,
+        shown: &mut Option<String>,
+        held: &mut HeldLines,
+    ) -> Result<Sent, Problem> {
+        let Line { text, came_at, .. } = line;
+        if text.len() > MAX_LINE_BYTES {
             return Err(Problem::new(ProblemCode::MalformedBody)
                 .detail(format!("The line is longer than {MAX_LINE_BYTES} bytes.")));
         }
-        let line = read_batch_line(line)?;
+        let line = read_batch_line(text)?;
         let text = line.key.as_deref().ok_or_else(|| {
             Problem::new(ProblemCode::IdempotencyKeyRequired)
                 .detail("key: each line has one, and the same whenever it is sent again.")
@@ -95,7 +113,9 @@ impl Taker {
         })?;
         *shown = Some(text.to_owned());
         self.gateway.count(Instant::now())?;
-        let received_at = now(&*self.clock, &self.clocks)?;
+        // It may have waited until there was room for it.
+        let arrival = now(&*self.clock, &self.clocks)?.back_to(*came_at);
+        let received_at = arrival.at;
         // Anew for each line: a batch may last while its poll changes.
         let open = find_poll(&self.writer, &self.poll)?;
         let poll = open.poll();
@@ -113,10 +133,13 @@ impl Taker {
         let (voter, names) = (line.voter.as_deref(), self.gateway.names());
         find_gateway_voter(&mut vote, voter, names, &open, received_at)?;
         let received = Received::of(&vote, true, received_at);
-        let vote = if open.may_be_elsewhere(&vote) {
-            Way::Held(vote, received_at)
+        let vote = if let Some(refused) = refuse(&open, &vote, received_at) {
+            Way::Sent(refused)
+        } else if open.may_be_elsewhere(&vote) {
+            let (open, turns) = (Arc::clone(&open), Arc::clone(&self.lookups));
+            Way::Held(held.look_up(vote, open, arrival, turns))
         } else {
-            Way::Sent(send(&open, vote, received_at))
+            Way::Sent(open.send_since(vote, arrival.since))
         };
         Ok(Sent {
             vote,

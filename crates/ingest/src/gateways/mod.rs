@@ -20,6 +20,9 @@ pub(crate) use self::metrics::{BatchEnd, LineOutcome};
 use self::metrics::{GatewayMetrics, OfGateway};
 use crate::reread::reread;
 
+/// So many lines of all batches are looked up at a time in the shard that they may be recorded in: each takes a connection to Redis
+/// while it is.
+const LOOKUPS_AT_ONCE: usize = 64;
 /// The longest token that is looked at.
 const MAX_TOKEN_BYTES: usize = 512;
 
@@ -28,6 +31,8 @@ pub(crate) struct Gateways {
     known: ArcSwap<Vec<Arc<Gateway>>>,
     metrics: GatewayMetrics,
     batches_at_once: usize,
+    /// The turns of lines to be looked up.
+    pub(crate) lookups: Arc<Semaphore>,
     /// Longest time for the body of a batch.
     pub(crate) batch_timeout: Duration,
     /// Cancelled when the process has been asked to stop.
@@ -67,6 +72,7 @@ impl Gateways {
             known: ArcSwap::default(),
             metrics: GatewayMetrics::register(&mut context.metrics),
             batches_at_once: settings.batches_at_once,
+            lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)),
             batch_timeout: settings.batch_timeout,
             draining: context.lifecycle.draining(),
         });

@@ -29,6 +29,7 @@ fn gateways(text: &str) -> Gateways {
         known: ArcSwap::default(),
         metrics: GatewayMetrics::register(&mut Registry::default()),
         batches_at_once: 1,
+        lookups: Arc::new(Semaphore::new(1)),
         batch_timeout: Duration::from_secs(1),
         draining: CancellationToken::new(),
     };

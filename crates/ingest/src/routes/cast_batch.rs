@@ -96,6 +96,7 @@ pub(crate) async fn cast_batch(
         clocks: Arc::clone(&votes.clocks),
         receipt_key,
         gateway,
+        lookups: Arc::clone(&gateways.lookups),
         poll: poll.into_inner(),
     };
     let (answers, mut answered) = mpsc::channel(PIECES);

@@ -197,7 +197,8 @@ async fn vote(
     let writer = &votes.writer;
     let open = find_poll(writer, place.poll)?;
     let receipt_key = writer.receipt_key().ok_or(ProblemCode::StoreUnavailable)?;
-    let received_at = votes.now()?;
+    let arrival = votes.now()?;
+    let received_at = arrival.at;
     let signs = Signs::default();
     let checks = votes.checks(&receipt_key, &signs);
     let ReadVote { vote, response, .. } = read_form(fields, open.poll(), received_at, checks)?;
@@ -210,7 +211,7 @@ async fn vote(
     let received = Received::of(&vote, has_key, received_at);
     let response = response.as_deref();
     let outcome = votes
-        .cast(&open, vote, &signs, response, &head, received_at)
+        .cast(&open, vote, &signs, response, &head, arrival)
         .await;
     let accepted = vote_accepted(open.poll(), received, &outcome, &receipt_key)?;
     Ok(match &accepted.receipt {

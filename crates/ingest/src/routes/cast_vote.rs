@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
-use jiff::Timestamp;
 use vote_domain::{Clock, ReceiptKey};
 use vote_http::{
     HotRoutes, Problem, ProblemCode, SentHeader, TimelyBody, WriteHead, WritePath, Written,
@@ -17,8 +16,8 @@ use crate::limits::RateLimits;
 use crate::proofs::Proofs;
 use crate::suspicion::{Sent, Signs, Suspicion};
 use crate::vote::{
-    CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck, answer, cast,
-    find_poll, find_voter, may_be_taken, now, read_vote,
+    Arrival, CastVote, Checks, ProofCheck, Received, VoteAccepted, VoteProblems, VoterCheck,
+    answer, cast, find_poll, find_voter, may_be_taken, now, read_vote,
 };
 
 /// Cast a vote
@@ -95,11 +94,11 @@ pub(crate) struct Votes {
 }
 
 impl Votes {
-    /// When a vote is received that is received now.
+    /// When a vote came that comes now.
     ///
     /// # Errors
     /// The clock is so far off that a repeat might not be found, and count again.
-    pub(crate) fn now(&self) -> Result<Timestamp, Problem> {
+    pub(crate) fn now(&self) -> Result<Arrival, Problem> {
         now(&*self.clock, &self.clocks)
     }
 
@@ -129,8 +128,9 @@ impl Votes {
         signs: &Signs,
         response: Option<&str>,
         head: &WriteHead<'_>,
-        received_at: Timestamp,
+        arrival: Arrival,
     ) -> Outcome {
+        let received_at = arrival.at;
         let sent = || Sent {
             client: head.client,
             is_carriers: self.limits.is_carriers(head.client),
@@ -163,7 +163,7 @@ impl Votes {
             self.proofs
                 .note_suspect(definition.id(), channel, received_at);
         }
-        let outcome = cast(open, vote, received_at).await;
+        let outcome = cast(open, vote, arrival).await;
         if let (Some(reason), Outcome::Accepted(_)) = (quarantine, &outcome) {
             self.suspicion.quarantined(reason);
         }
@@ -187,7 +187,8 @@ impl HotRoutes for Votes {
             .writer
             .receipt_key()
             .ok_or(ProblemCode::StoreUnavailable)?;
-        let received_at = self.now()?;
+        let arrival = self.now()?;
+        let received_at = arrival.at;
         let signs = Signs::default();
         let checks = self.checks(&receipt_key, &signs);
         let mut read = read_vote(head, body, open.poll(), received_at, checks)?;
@@ -204,7 +205,7 @@ impl HotRoutes for Votes {
         let received = Received::of(&vote, has_key, received_at);
         let response = response.as_deref();
         let outcome = self
-            .cast(&open, vote, &signs, response, head, received_at)
+            .cast(&open, vote, &signs, response, head, arrival)
             .await;
         answer(open.poll(), received, &outcome, &receipt_key)
     }

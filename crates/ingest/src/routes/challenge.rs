@@ -124,7 +124,7 @@ pub(crate) async fn challenge(
     if !channel.eligibility.asks_for_proof() {
         return Err(ProblemCode::NoProofAsked.into());
     }
-    let now = votes.now()?;
+    let now = votes.now()?.at;
     check_is_not_over(open.poll(), now)?;
     let key = key.map(|key| KeyDigest::new(definition.id(), &key));
     let receipt_key = votes.writer.receipt_key();

@@ -7,12 +7,14 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use vote_domain::{Phase, Refusal, admit};
 use vote_store::{OpenPoll, Outcome, SentVote, VoteToCast};
 
+use super::now::Arrival;
+
 /// Casts a vote and waits for its outcome. The request's span is linked to that of the vote's batch.
-pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Timestamp) -> Outcome {
+pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, arrival: Arrival) -> Outcome {
     let span = Span::current();
     vote.span = sampled(&span);
-    let outcome = match refused_at_once(&vote, open.poll().phase(received_at)) {
-        None => open.cast(vote).await,
+    let outcome = match refused_at_once(&vote, open.poll().phase(arrival.at)) {
+        None => open.cast_since(vote, arrival.since).await,
         Some(refusal) => {
             open.count_refused(vote.channel, vote.candidate);
             Outcome::Refused(refusal)
@@ -26,15 +28,15 @@ pub(crate) async fn cast(open: &OpenPoll, mut vote: VoteToCast, received_at: Tim
     outcome
 }
 
-/// Gives a vote to its lane, where the poll takes it, and waits for nothing.
-pub(crate) fn send(open: &OpenPoll, vote: VoteToCast, received_at: Timestamp) -> SentVote {
-    match refused_at_once(&vote, open.poll().phase(received_at)) {
-        None => open.send(vote),
-        Some(refusal) => {
-            open.count_refused(vote.channel, vote.candidate);
-            SentVote::over(Outcome::Refused(refusal))
-        }
-    }
+/// What the poll says of a vote at once, where it does not take it: then it goes to no lane.
+pub(crate) fn refuse(
+    open: &OpenPoll,
+    vote: &VoteToCast,
+    received_at: Timestamp,
+) -> Option<SentVote> {
+    let refusal = refused_at_once(vote, open.poll().phase(received_at))?;
+    open.count_refused(vote.channel, vote.candidate);
+    Some(SentVote::over(Outcome::Refused(refusal)))
 }
 
 /// Whether the poll may take the vote, as far as this process knows.

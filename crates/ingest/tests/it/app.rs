@@ -182,6 +182,21 @@ impl Show {
         audit.total
     }
 
+    /// Until Redis remembers no key any more.
+    pub(crate) async fn forgets_keys(&self) {
+        let redis = self.redis.connection().await;
+        eventually(DEADLINE, || {
+            let mut redis = redis.clone();
+            async move {
+                let mut keys = redis::cmd("KEYS");
+                let seen = keys.arg("*:seen").query_async(&mut redis).await;
+                let seen: Vec<String> = seen.expect("Redis answers");
+                seen.is_empty()
+            }
+        })
+        .await;
+    }
+
     pub(crate) async fn app(&self) -> App {
         self.app_with(&[]).await
     }
@@ -211,6 +226,25 @@ impl App {
         redis: &str,
         settings: &[(&str, &str)],
     ) -> Self {
+        Self::start_changed(clock, redis, settings, |_| {}).await
+    }
+
+    /// A service that remembers keys for four seconds, less than settings let it beside what it may wait for.
+    pub(crate) async fn forgetful(redis: &str, settings: &[(&str, &str)]) -> Self {
+        let forget = |settings: &mut Settings| {
+            settings.commit.idempotency_window = Duration::from_secs(4);
+        };
+        let app = Self::start_changed(Arc::new(SystemClock), redis, settings, forget).await;
+        app.knows_polls().await;
+        app
+    }
+
+    async fn start_changed(
+        clock: Arc<dyn Clock>,
+        redis: &str,
+        settings: &[(&str, &str)],
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut env = vec![
             ("VOTE__REDIS__URL", redis),
             ("VOTE__HTTP__BIND", "127.0.0.1:0"),
@@ -223,7 +257,8 @@ impl App {
         let env = env
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let settings = Settings::load(ServiceName::Ingest, None, env).expect("right settings");
+        let mut settings = Settings::load(ServiceName::Ingest, None, env).expect("right settings");
+        change(&mut settings);
         let running = vote_http::launch::<Ingest>(settings, clock, None)
             .await
             .expect("started");

@@ -1,6 +1,7 @@
 //! Batches of gateways: what comes of each line, whatever the others are, and however the batch ends.
 
 mod ends;
+mod held;
 mod lines;
 mod who;
 

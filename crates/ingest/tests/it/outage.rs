@@ -82,9 +82,10 @@ async fn a_full_lane_refuses_at_once_and_records_what_it_accepts() {
     let (answers, ()) = tokio::join!(votes, async {
         let full = || async {
             let metrics = app.metrics().await;
-            let full = metrics.lines().find(|line| {
-                line.contains("channel=\"torcida\",candidate=\"ana\",outcome=\"queue_full\"")
-            });
+            let mut votes = metrics
+                .lines()
+                .filter(|line| line.starts_with("vote_votes_total"));
+            let full = votes.find(|line| line.contains("outcome=\"queue_full\""));
             full.is_some_and(|line| !line.ends_with(" 0"))
         };
         eventually(DEADLINE, full).await;

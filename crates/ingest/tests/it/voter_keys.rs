@@ -1,5 +1,6 @@
 //! Keys of voter tokens at an address: over TLS, with new ones, and when nobody is there; and tokens of each algorithm.
 
+mod late;
 mod signers;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use vote_testkit::{Certificates, ChildProcess, eventually, free_port};
@@ -22,6 +24,8 @@ struct Place {
     url: String,
     keys: Arc<Mutex<String>>,
     readings: Arc<AtomicUsize>,
+    /// Whether it answers.
+    answers: watch::Sender<bool>,
     _cancel: DropGuard,
 }
 
@@ -35,17 +39,19 @@ impl Place {
         let scheme = tls.as_ref().map_or("http", |_| "https");
         let (keys, readings) = (Arc::new(Mutex::new(keys)), Arc::new(AtomicUsize::new(0)));
         let (given, counter) = (Arc::clone(&keys), Arc::clone(&readings));
+        let answers = watch::Sender::new(true);
+        let answering = answers.subscribe();
         let serving = async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (given, counter) = (Arc::clone(&given), Arc::clone(&counter));
-                let tls = tls.clone();
+                let (tls, answering) = (tls.clone(), answering.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => serve(stream, &given, &counter).await,
+                        None => serve(stream, &given, &counter, answering).await,
                         Some(tls) => {
                             // Who does not trust it is gone.
                             if let Ok(stream) = tls.accept(stream).await {
-                                serve(stream, &given, &counter).await;
+                                serve(stream, &given, &counter, answering).await;
                             }
                         }
                     }
@@ -58,6 +64,7 @@ impl Place {
             url: format!("{scheme}://localhost:{port}/keys"),
             keys,
             readings,
+            answers,
             _cancel: cancel.drop_guard(),
         }
     }
@@ -75,6 +82,7 @@ async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     keys: &Mutex<String>,
     readings: &AtomicUsize,
+    mut answering: watch::Receiver<bool>,
 ) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -84,6 +92,8 @@ async fn serve(
     }
     assert!(request.starts_with(b"GET /keys HTTP/1.1\r\n"));
     readings.fetch_add(1, Ordering::SeqCst);
+    // Nobody waits for it where the place is gone.
+    let _is_there = answering.wait_for(|answers| *answers).await.is_ok();
     let keys = keys.lock().clone();
     let length = keys.len();
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{keys}");

@@ -338,21 +338,27 @@ async fn the_bounds_of_queue_and_replay_window_are_metered_beside_what_they_boun
 }
 
 #[tokio::test]
-async fn votes_are_metered_by_poll_channel_candidate_and_outcome() {
+async fn votes_are_metered_by_outcome_and_accepted_ones_by_channel_and_candidate() {
     let show = Show::open().await;
     let app = show.app().await;
     app.vote("ana", Some("k")).await;
     app.vote("ana", Some("k")).await;
     app.vote("bia", Some("k")).await;
     let metrics = app.metrics().await;
-    for (candidate, outcome) in [
-        ("ana", "accepted"),
-        ("ana", "duplicate"),
-        ("bia", "mismatch"),
+    let of_outcome =
+        |outcome| format!("vote_votes_total{{poll=\"{POLL}\",outcome=\"{outcome}\"}} 1");
+    let accepted = |candidate, votes| {
+        format!(
+            "vote_accepted_votes_total{{poll=\"{POLL}\",channel=\"torcida\",candidate=\"{candidate}\"}} {votes}"
+        )
+    };
+    for line in [
+        of_outcome("accepted"),
+        of_outcome("duplicate"),
+        of_outcome("mismatch"),
+        accepted("ana", 1),
+        accepted("bia", 0),
     ] {
-        let line = format!(
-            "vote_votes_total{{poll=\"{POLL}\",channel=\"torcida\",candidate=\"{candidate}\",outcome=\"{outcome}\"}} 1"
-        );
         assert!(metrics.contains(&line), "no {line} in\n{metrics}");
     }
     assert!(

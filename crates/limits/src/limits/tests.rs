@@ -196,19 +196,23 @@ fn voters_take_no_memory_where_they_are_not_limited() {
     }
 }
 
+/// Of a million, that many may be taken for another one whose hash is alike: one by a chance of two in a thousand for each table, two
+/// by one of a few in a million.
+const MOST_ALIKE: usize = 1;
+
 /// In the memory that the settings begin with, each is held to its limit; and a flood of others pushes none of them out.
 #[test]
 fn a_million_voters_are_each_held_to_their_limit_in_24_mib() {
     let start = Instant::now();
     let limits = voter_limits(["1/1h", ""], 24 * MIB, start);
     let voters = || (0..1_000_000_u32).map(|index| format!("voter {index}"));
-    for voter in voters() {
-        assert_eq!(
-            limits.admit_voter(voter.as_bytes(), start),
-            Verdict::default(),
-            "{voter}"
-        );
-    }
+    let taken_for_another: Vec<_> = voters()
+        .filter(|voter| limits.admit_voter(voter.as_bytes(), start) != Verdict::default())
+        .collect();
+    assert!(
+        taken_for_another.len() <= MOST_ALIKE,
+        "{taken_for_another:?}"
+    );
     let mut untracked = 0;
     for index in 0..1_000_000_u32 {
         let other = format!("other {index}");
@@ -232,13 +236,13 @@ fn a_million_addresses_are_each_held_to_their_limit_in_48_mib() {
         let v6 = (0..500_000_u128).map(|index| Ipv6Addr::from((0x2804 << 112) | (index << 80)));
         v4.chain(v6.map(IpAddr::from))
     };
-    for address in addresses() {
-        assert_eq!(
-            limits.admit(address, start),
-            Verdict::default(),
-            "{address}"
-        );
-    }
+    let taken_for_another: Vec<_> = addresses()
+        .filter(|address| limits.admit(*address, start) != Verdict::default())
+        .collect();
+    assert!(
+        taken_for_another.len() <= MOST_ALIKE,
+        "{taken_for_another:?}"
+    );
     for address in addresses() {
         assert!(limits.admit(address, start).limited.is_some(), "{address}");
     }

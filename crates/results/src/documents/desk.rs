@@ -205,7 +205,11 @@ impl<'d> DeskDocument<'d> {
             |sealed| Cow::Owned(sealed.net_tally()),
         );
         let unweighted = unweighted(poll, &net);
-        let standing = standing_at(snapshot, view);
+        let mut standing = standing_at(snapshot, view);
+        // Who runs the show has to see that Redis is away before the opening too.
+        if view.is_unconfirmed {
+            standing.status = Status::Stale;
+        }
         Self {
             poll: PollDocument::new(poll, view),
             standing: standing_of_staff(&standing, snapshot).unwrap_or(standing),

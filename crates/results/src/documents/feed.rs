@@ -74,7 +74,8 @@ impl Feed {
         let mut figures = Figures::default();
         match (view.status, release) {
             // There is nothing to show, or it decides nothing.
-            (Status::Void | Status::NotOpen, _) | (_, Release::Unreleased) => {}
+            _ if !view.has_begun => {}
+            (Status::Void, _) | (_, Release::Unreleased) => {}
             (_, Release::Released) => {
                 let standing = standing_at(snapshot, view);
                 revision = standing.revision.unwrap_or(revision);

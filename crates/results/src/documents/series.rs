@@ -38,12 +38,13 @@ pub(crate) struct Bounds {
 const LONGEST_BY_MINUTE: SignedDuration = SignedDuration::from_hours(72);
 
 impl Bounds {
-    /// Whether a poll is too long for one answer to tell all of this by the minute. Who says where to begin is told until now;
-    /// who doesn't is told so from the poll's first minute on, and not only once the poll has run for too long.
+    /// Whether a poll is too long for one answer to tell all of this by the minute. Who says where to begin is told until now,
+    /// or to the poll's end; who doesn't is told so from the poll's first minute on, and not only once the poll has run for
+    /// too long.
     pub(crate) fn are_too_far_apart(self, poll: &Poll, now: Timestamp) -> bool {
         let opens_at = poll.definition.opens_at();
         let end = if self.from.is_some() {
-            now
+            now.min(poll.closes_at)
         } else {
             poll.closes_at
         };
@@ -493,6 +494,24 @@ mod tests {
         let confirmed = confirmed(snapshot_of(closed, &[]), closes_at());
         let view = View::new(&confirmed, closes_at(), tests_freshness());
         assert_eq!(own_hours(&confirmed.snapshot, &view), 2);
+    }
+
+    #[test]
+    fn a_part_of_a_poll_that_is_over_ends_with_it_however_long_ago_that_was() {
+        let poll = poll(Visibility::Public);
+        let much_later = closes_at() + SignedDuration::from_hours(240);
+        let from = |hours: i64| Bounds {
+            from: Some(closes_at() - SignedDuration::from_hours(hours)),
+            until: None,
+        };
+        // It lasts 50 hours, and what comes before it is not told.
+        for hours in [1, 50, 100] {
+            assert!(!from(hours).are_too_far_apart(&poll, much_later), "{hours}");
+        }
+        let longer = closes_at() + SignedDuration::from_hours(100);
+        let longer = poll.extend(longer, opens_at(), "test").expect("legal");
+        assert!(from(0).are_too_far_apart(&longer, much_later));
+        assert!(!from(-28).are_too_far_apart(&longer, much_later));
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub(crate) struct View {
     pub(crate) has_begun: bool,
     /// Whether its opening time has come, of a poll that was opened.
     pub(crate) has_opened: bool,
+    /// Whether nobody has confirmed it for too long, of a poll that can still change. One that is not open says so
+    /// nowhere else.
+    pub(crate) is_unconfirmed: bool,
 }
 
 impl View {
@@ -66,22 +69,20 @@ impl View {
         let poll = &snapshot.poll;
         let phase = poll.phase(now);
         let state = poll.effective_state(now);
+        let is_open = matches!(state, PollState::Open | PollState::Paused);
+        let limit = if is_open {
+            freshness.open
+        } else {
+            freshness.quiet
+        };
+        let is_unconfirmed = Freshness::is_over(limit, confirmed.confirmed_at, now);
         let status = match phase.status() {
             Status::Final if sealed(snapshot).is_none() => Status::Provisional,
             settled @ (Status::Final | Status::Void) => settled,
-            running => {
-                let is_open = matches!(state, PollState::Open | PollState::Paused);
-                let limit = if is_open {
-                    freshness.open
-                } else {
-                    freshness.quiet
-                };
-                if Freshness::is_over(limit, confirmed.confirmed_at, now) {
-                    Status::Stale
-                } else {
-                    running
-                }
-            }
+            // There are no figures that could grow old, and by the clock alone it begins.
+            Status::NotOpen if is_open => Status::NotOpen,
+            _running if is_unconfirmed => Status::Stale,
+            running => running,
         };
         let poll_as_of = changed_at(poll, state, phase.status());
         let as_of = match (sealed(snapshot), snapshot.received_at) {
@@ -96,6 +97,7 @@ impl View {
             poll_as_of,
             has_begun: phase.status() != Status::NotOpen,
             has_opened: poll.is_announced() && now >= poll.definition.opens_at(),
+            is_unconfirmed: is_unconfirmed && !matches!(status, Status::Final | Status::Void),
         }
     }
 
@@ -107,6 +109,15 @@ impl View {
             Status::Stale => "public, max-age=1",
             Status::NotOpen | Status::Provisional | Status::Void => CHANGES,
         })
+    }
+
+    /// The same of what also says how the figures are released: a result that is final is only kept for long where
+    /// `is_settled`.
+    pub(crate) fn cache_control_with(&self, is_settled: bool) -> HeaderValue {
+        match self.status {
+            Status::Final if !is_settled => HeaderValue::from_static(CHANGES),
+            _ => self.cache_control(),
+        }
     }
 }
 
@@ -248,6 +259,23 @@ mod tests {
     }
 
     #[test]
+    fn a_poll_that_nobody_confirms_is_not_open_until_its_time_comes() {
+        let read_at = after(opens_at(), -60_000);
+        for state in [PollState::Open, PollState::Paused] {
+            let at = |now| {
+                let view = view(Some(state), read_at, now);
+                (view.status, view.state, view.is_unconfirmed)
+            };
+            let fresh = at(after(read_at, 2000));
+            assert_eq!(fresh, (Status::NotOpen, state, false));
+            let late = at(after(read_at, 2001));
+            assert_eq!(late, (Status::NotOpen, state, true));
+            assert_eq!(at(after(opens_at(), -1)), late);
+            assert_eq!(at(opens_at()), (Status::Stale, state, true));
+        }
+    }
+
+    #[test]
     fn what_is_settled_is_never_stale() {
         let much_later = after(closes_at(), 1_000_000_000);
         assert_eq!(
@@ -319,5 +347,15 @@ mod tests {
         for status in [Status::NotOpen, Status::Provisional, Status::Void] {
             assert_eq!(of(status), CHANGES);
         }
+        // What production may still say something of is not kept for minutes.
+        let of = |status, is_settled| {
+            let mut view = view(None, opens_at(), opens_at());
+            view.status = status;
+            view.cache_control_with(is_settled)
+        };
+        assert_eq!(of(Status::Final, false), CHANGES);
+        assert_eq!(of(Status::Stale, false), "public, max-age=1");
+        let kept = of(Status::Final, true);
+        assert!(kept.to_str().expect("text").contains("max-age=60,"));
     }
 }

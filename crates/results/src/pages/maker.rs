@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
-use vote_domain::{Language, Poll, PollId, PollState, Status, Visibility, wire_time};
+use vote_domain::{Language, Poll, PollId, PollState, Release, Status, Visibility, wire_time};
 use vote_store::{Confirmed, PollSnapshot};
 
 use crate::documents::Document;
@@ -118,7 +118,9 @@ impl PageMaker {
         let id = snapshot.poll.definition.id().as_str();
         self.metrics.rendered(id, Subject::Poll, || {
             let document = Document::Poll(PollDocument::new(&snapshot.poll, view));
-            Pages::ahead(Subject::Poll, &document, &view.cache_control())
+            let is_settled = snapshot.poll.release_state() == Release::Released;
+            let cache_control = view.cache_control_with(is_settled);
+            Pages::ahead(Subject::Poll, &document, &cache_control)
         })
     }
 
@@ -186,7 +188,7 @@ impl PageMaker {
             SitePages::new(
                 definition.language(),
                 reach,
-                &view.cache_control(),
+                &view.cache_control_with(snapshot.poll.release_state() != Release::Held),
                 known.map(|known| &known.site),
                 |language| site::poll::page(snapshot, view, language, ingest),
             )

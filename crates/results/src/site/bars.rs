@@ -30,6 +30,8 @@ pub(crate) struct Figures {
     /// All votes, where counts are public.
     pub(crate) total: Option<u128>,
     pub(crate) as_of: Timestamp,
+    /// Whether they are the result: those at which a poll is held may be older.
+    pub(crate) is_final: bool,
     /// Whether there is any vote.
     pub(crate) is_any: bool,
 }
@@ -38,7 +40,7 @@ impl Bars {
     /// Those of a poll.
     pub(crate) fn new(snapshot: &PollSnapshot, view: &View) -> Self {
         let poll = &snapshot.poll;
-        if matches!(view.status, Status::NotOpen | Status::Void) {
+        if !view.has_begun || view.status == Status::Void {
             return Self::None;
         }
         let Ok(sight) = Audience::Public.standing(poll.definition.visibility()) else {
@@ -77,6 +79,7 @@ impl Figures {
                 Sight::Percentages => None,
             },
             as_of: standing.as_of,
+            is_final: standing.status == Status::Final,
         }
     }
 }

@@ -89,6 +89,19 @@ pub(crate) const fn state_name(view: &View) -> &'static str {
     }
 }
 
+/// How the state is called beside these figures: only the result itself is final, and not what production holds.
+pub(crate) const fn state_beside(bars: &Bars, view: &View) -> &'static str {
+    let is_final = match bars {
+        Bars::None | Bars::Hidden => true,
+        Bars::Held => false,
+        Bars::Shown(figures) => figures.is_final,
+    };
+    match view.state {
+        PollState::Sealed if !is_final => "closed",
+        _ => state_name(view),
+    }
+}
+
 /// The page of a poll, in a language.
 ///
 /// # Errors
@@ -103,7 +116,7 @@ pub(crate) fn page(
     let definition = &poll.definition;
     let words = Words::of(language);
     let bars = Bars::new(snapshot, view);
-    let state = state_name(view);
+    let state = state_beside(&bars, view);
     let opens = shown(definition, language, definition.opens_at());
     let closes = shown(definition, language, poll.closes_at);
     let path = format!("/polls/{}", definition.id());

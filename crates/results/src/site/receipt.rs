@@ -11,7 +11,7 @@ use crate::pages::board::PollPages;
 use crate::site::bars::Bars;
 use crate::site::frame::Frame;
 use crate::site::page_words;
-use crate::site::poll::{no_figures, state_name, state_text};
+use crate::site::poll::{no_figures, state_beside, state_text};
 use crate::site::times::shown;
 
 #[derive(Debug, Template)]
@@ -114,7 +114,7 @@ pub(crate) fn page(
         verdict,
         verdict_text,
         accepted: fill(received, "time", &at(receipt.at).text),
-        state_text: state_text(words, state_name(&pages.view), &opens, &closes),
+        state_text: state_text(words, state_beside(&bars, &pages.view), &opens, &closes),
         is_stale: pages.view.status == Status::Stale,
         candidates: rows(pages, &bars, language),
         no_figures: no_figures(words, &bars),

@@ -21,6 +21,8 @@ pub(crate) struct Event {
     pub(crate) changes: Option<Bytes>,
     /// Whether none will follow.
     pub(crate) is_last: bool,
+    /// Whether production holds the figures: they may be older than those before, and are meant to be.
+    pub(crate) is_held: bool,
     /// When it was made.
     pub(crate) made: Instant,
 }
@@ -34,8 +36,15 @@ impl Event {
             id: Some(id),
             changes: None,
             is_last,
+            is_held: false,
             made: Instant::now(),
         }
+    }
+
+    /// The same, of figures that are held, where they are.
+    pub(crate) const fn held(mut self, is_held: bool) -> Self {
+        self.is_held = is_held;
+        self
     }
 
     /// The same, with what has changed since the body before it as a JSON Patch (RFC 6902).
@@ -60,6 +69,7 @@ impl Event {
             whole: frame(Some("problem"), None, &problem.body()),
             changes: None,
             is_last: true,
+            is_held: false,
             made: Instant::now(),
         }
     }

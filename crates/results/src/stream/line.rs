@@ -48,6 +48,7 @@ struct News {
     id: EventId,
     body: Bytes,
     is_last: bool,
+    is_held: bool,
 }
 
 impl Line {
@@ -58,7 +59,7 @@ impl Line {
     pub(super) fn new(board: &Published, key: &LineKey) -> Result<Self, Problem> {
         let pages = pages(board, key)?;
         let news = news(&pages, key)?;
-        let event = Event::of_body(0, news.id, &news.body, news.is_last);
+        let event = Event::of_body(0, news.id, &news.body, news.is_last).held(news.is_held);
         Ok(Self {
             events: watch::Sender::new(Arc::new(event)),
             pages,
@@ -96,6 +97,7 @@ impl Line {
             }
             Ok(news) => {
                 let event = Event::of_body(number, news.id, &news.body, news.is_last);
+                let event = event.held(news.is_held);
                 let before = std::mem::replace(&mut self.body, news.body);
                 match key.view {
                     StreamView::Standing | StreamView::Rows => event,
@@ -149,6 +151,7 @@ fn rows(poll: &PollPages, sight: Sight, layout: Layout) -> Result<News, Problem>
         id: EventId::new(poll_id, revision, as_of, &body),
         body: body.identity.bytes.clone(),
         is_last: is_void || is_settled(poll) && feed.feed.release == Release::Released,
+        is_held: feed.feed.release == Release::Held,
     })
 }
 
@@ -165,6 +168,7 @@ fn standing(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
             id: EventId::new(definition.id(), revision, held.as_of, &body),
             body: body.identity.bytes,
             is_last: false,
+            is_held: true,
         });
     }
     let page = PageKey {
@@ -178,6 +182,7 @@ fn standing(poll: &PollPages, sight: Sight) -> Result<News, Problem> {
         id: EventId::new(definition.id(), revision, poll.view.as_of, body),
         body: body.identity.bytes.clone(),
         is_last: is_settled(poll),
+        is_held: false,
     })
 }
 

@@ -154,8 +154,9 @@ impl Reader {
         if self.seen == Some(event.number) {
             return None;
         }
+        // A hold goes back to the figures of its moment, for every reader and at once.
         let is_step_back = match (&event.id, &self.had) {
-            (Some(id), Some(had)) => id.is_before(had),
+            (Some(id), Some(had)) => !event.is_held && id.is_before(had),
             _ => false,
         };
         let due = self.pace.due(event.made);
@@ -383,6 +384,16 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(8));
         assert_eq!(chunks.next().await, text(&event(0).whole));
         assert_eq!(start.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_newer_figures_than_those_that_are_held_gets_the_held_ones_at_once() {
+        let line = Line::new(HEARTBEAT_EVERY);
+        let held = Event::of_body(1, id(1), b"{}", false).held(true);
+        let whole = text(&held.whole);
+        line.events.send_replace(Arc::new(held));
+        let mut chunks = line.reader(TICK, Some(id(7))).await;
+        assert_eq!(chunks.now(), Some(whole));
     }
 
     #[tokio::test(start_paused = true)]

@@ -205,6 +205,49 @@ async fn a_draft_and_a_poll_before_its_time_have_names_alone() {
 }
 
 #[tokio::test]
+async fn without_redis_a_poll_before_its_time_is_not_open_and_has_no_figures() {
+    let mut redis = lasting_redis().await;
+    let producer = Producer::new(&redis);
+    let later = json!({ "release": "auto", "opens_at": "2026-11-24T01:22:03Z" });
+    producer.open(&later).await;
+    let app = App::start(&redis.url()).await;
+    until_rows(&app, |row| row["status"] == "not_open").await;
+    let mut before = Vec::new();
+    for format in FORMATS {
+        before.push(app.get(&feed(format)).await.body);
+    }
+    redis.kill9();
+    app.clock.advance(Duration::from_secs(10));
+    // The desk alone says that nobody confirms it.
+    let desk = format!("/v1/polls/{ID}/desk");
+    eventually(DEADLINE, || async {
+        let desk = app.get_as(PRODUCTION, &desk).await.json();
+        let said = (&desk["standing"]["status"], &desk["poll"]["status"]);
+        if said == (&json!("stale"), &json!("not_open")) {
+            Ok(())
+        } else {
+            Err(desk.to_string())
+        }
+    })
+    .await;
+    for (format, before) in FORMATS.iter().zip(before) {
+        let now = app.get(&feed(format)).await.body;
+        assert_eq!(
+            String::from_utf8_lossy(&now),
+            String::from_utf8_lossy(&before),
+            "{format}"
+        );
+    }
+    let page = String::from_utf8(app.get("/polls/paredao-01").await.body).expect("text");
+    assert!(page.contains("data-state=\"not_open\""), "{page}");
+    // Its time comes by the clock, and then figures that nobody confirms are said to be such.
+    app.clock
+        .set("2026-11-24T01:22:03Z".parse().expect("a time"));
+    let row = until_rows(&app, |row| row["status"] == "stale").await;
+    assert_eq!(row.json()[0]["on_air"], false);
+}
+
+#[tokio::test]
 async fn a_result_is_on_air_once_it_is_sealed_and_a_void_poll_never() {
     let redis = RedisServer::start().await;
     let (producer, app) = published(&redis).await;

@@ -601,6 +601,60 @@ async fn the_page_of_a_receipt_says_whether_the_vote_is_in_and_how_it_stands() {
 }
 
 #[tokio::test]
+async fn what_is_held_is_no_final_result_until_it_is_released() {
+    let redis = RedisServer::start().await;
+    let producer = Producer::new(&redis);
+    producer.open(&json!({})).await;
+    producer.release(ID).await;
+    let app = App::start_with(&redis.url(), &[("VOTE__RECEIPTS__KEY", RECEIPT_KEY)]).await;
+    let voters = producer.voting().await;
+    let place = voters.vote(ANA, voting()).await;
+    for candidate in [ANA, ANA, BIA] {
+        voters.vote(candidate, voting()).await;
+    }
+    let mut bytes = [0; 32];
+    for (byte, value) in bytes.iter_mut().zip(1..) {
+        *byte = value;
+    }
+    let signed = receipt_of(place).sign(&ReceiptKey::from_bytes(bytes));
+    let receipt = format!("/polls/{ID}/receipts/{signed}");
+    until(&app, PAGE, "75,00 %").await;
+    producer.hold(ID).await;
+    until(&app, PAGE, "data-release=\"held\"").await;
+    for _ in 0..5 {
+        voters.vote(BIA, voting()).await;
+    }
+    voters.end().await;
+    producer.seal(ID, closes_at()).await;
+    let path = format!("/v1/polls/{ID}");
+    let poll = app.until(&path, |poll| poll["status"] == "final").await;
+    let changes = "public, max-age=1, stale-while-revalidate=5, stale-if-error=60";
+    assert_eq!(poll.header("cache-control"), changes);
+    let answer = app.get(PAGE).await;
+    assert_eq!(answer.header("cache-control"), changes);
+    let page = text(&answer);
+    assert!(page.contains("data-state=\"closed\""), "{page}");
+    for page in [page, text(&app.get(&receipt).await)] {
+        assert!(page.contains("75,00 %"), "{page}");
+        assert!(page.contains("O resultado ainda é provisório."), "{page}");
+        assert!(!page.contains("Resultado final"), "{page}");
+    }
+
+    producer.release(ID).await;
+    let page = until(&app, PAGE, "data-release=\"released\"").await;
+    for said in ["data-state=\"final\"", "Resultado final", "33,33 %"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let kept = app.get(PAGE).await;
+    assert!(kept.header("cache-control").contains("max-age=60,"));
+    // Held again, it stands still at the result itself.
+    producer.hold(ID).await;
+    let page = until(&app, PAGE, "data-release=\"held\"").await;
+    assert!(page.contains("data-state=\"final\""), "{page}");
+    assert!(page.contains("33,33 %"), "{page}");
+}
+
+#[tokio::test]
 async fn the_list_shows_what_is_announced_with_the_current_poll_first() {
     let redis = RedisServer::start().await;
     let producer = Producer::new(&redis);

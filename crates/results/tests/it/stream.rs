@@ -548,6 +548,29 @@ async fn a_held_poll_shows_every_reader_the_same_figures_until_it_is_released() 
 }
 
 #[tokio::test]
+async fn who_comes_back_with_newer_figures_than_those_of_a_hold_gets_the_hold_at_once() {
+    let redis = RedisServer::start().await;
+    let (producer, app) = published(&redis).await;
+    producer.release(ID).await;
+    let writer = producer.voting().await;
+    writer.vote(ANA, voting()).await;
+    app.until_votes(1).await;
+    producer.hold(ID).await;
+    let mut rows = Reader::open(&app, "?view=rows", &[]).await;
+    let id = rows.until(|rows| rows[0]["release"] == "held").await.id;
+    // As it would be after votes that came between the hold and the news of it.
+    let newer = of_later_revision(&id, 5);
+    for query in ["?view=rows", "?view=standing", "?view=delta"] {
+        let mut reader = Reader::open(&app, query, &[("last-event-id", &newer)]).await;
+        // Who may have lost votes waits for ten seconds.
+        let said = tokio::time::timeout(Duration::from_secs(5), reader.event()).await;
+        let said = said.expect(query).json();
+        let body = if said.is_array() { &said[0] } else { &said };
+        assert_eq!(body["total_votes"], 1, "{query}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn the_token_of_a_feed_streams_what_may_go_on_air_and_nothing_else() {
     use data_encoding::HEXLOWER;
     use sha2::{Digest as _, Sha256};

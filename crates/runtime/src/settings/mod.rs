@@ -186,16 +186,40 @@ impl Settings {
         if self.http.bind == self.admin.bind && self.http.bind.port() != 0 {
             refuse("admin.bind", "is the same as http.bind");
         }
-        // A repeat is found for as long as it waits for a quarter of the window at most before it is sent.
-        let waits = self.commit.accept_timeout + self.judge.time_limit;
-        if self.judge.url.is_some() && waits * 4 > self.commit.idempotency_window {
-            let why = "and commit.accept_timeout_ms together are more than a quarter of commit.idempotency_window_s: a repeat might count again";
-            refuse("judge.time_limit_ms", why);
-        }
-        let has_voters = self.voters.jwks_url.is_some() || self.voters.jwks_file.is_some();
-        if has_voters && self.voters.max_token_bytes >= self.http.head_limit_bytes {
+        self.check_waits(refuse);
+        if self.voters.have_keys() && self.voters.max_token_bytes >= self.http.head_limit_bytes {
             let why = "is no less than http.head_limit_bytes: a token is a part of the head";
             refuse("voters.max_token_bytes", why);
+        }
+    }
+
+    /// A repeat is surely found only while a vote waits for a quarter of the window at most from when it came. What waits longer is
+    /// not recorded (`Pending::outlives_its_key`), so no vote may have to.
+    fn check_waits(&self, refuse: &mut dyn FnMut(&str, &str)) {
+        let (judge, voters) = (&self.judge, &self.voters);
+        let asks_judge = judge.url.is_some();
+        let mut waits = self.commit.accept_timeout;
+        let mut others = String::from("commit.accept_timeout_ms");
+        for (name, is_used, wait) in [
+            ("judge.time_limit_ms", asks_judge, judge.time_limit),
+            (
+                "voters.jwks_timeout_ms",
+                voters.have_keys(),
+                voters.jwks_timeout,
+            ),
+        ] {
+            if !is_used {
+                continue;
+            }
+            waits += wait;
+            if waits * 4 > self.commit.idempotency_window {
+                let why = format!(
+                    "and {others} together are more than a quarter of commit.idempotency_window_s: a vote that waits so long is not \
+                     recorded, for a repeat of it might count again"
+                );
+                return refuse(name, &why);
+            }
+            others = format!("{others} and {name}");
         }
     }
 }

@@ -52,6 +52,11 @@ pub struct VotersSettings {
 }
 
 impl VotersSettings {
+    /// Whether it is said anywhere that keys are.
+    pub(super) const fn have_keys(&self) -> bool {
+        self.jwks_url.is_some() || self.jwks_file.is_some()
+    }
+
     pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, &str)) {
         if self.jwks_url.is_some() && self.jwks_file.is_some() {
             refuse(

@@ -3,6 +3,7 @@
 mod files;
 mod judge;
 mod values;
+mod voters;
 
 use std::path::{Path, PathBuf};
 

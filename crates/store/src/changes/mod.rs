@@ -8,6 +8,7 @@ mod server;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use redis::Value;
@@ -16,11 +17,14 @@ use vote_domain::PollId;
 
 use self::basis::Asked;
 pub(crate) use self::basis::{Basis, Probe};
-use self::server::Server;
+use self::server::{Heard, Server};
 use crate::address::Node;
 use crate::fence::Fence;
 use crate::keys::{self, ShardKeys};
-use crate::nodes::{Layout, Nodes, Told};
+use crate::nodes::{Layout, Nodes, Silent, Told};
+
+/// The pause before others are asked again where all is, while a server gives no answer.
+const PAUSE_OF_LEARNING: Duration = Duration::from_secs(1);
 
 /// What the servers have said last.
 pub(crate) struct Changes {
@@ -36,6 +40,8 @@ pub(crate) struct Changes {
     changed: HashMap<String, Asked>,
     /// A server has changed without saying so: none is believed any more.
     is_distrusted: bool,
+    /// When it was asked last where all is, for a server that gives no answer.
+    learnt_at: Option<Instant>,
 }
 
 impl Changes {
@@ -46,6 +52,7 @@ impl Changes {
             layout,
             asked: Asked::default(),
             layout_since: Asked::default(),
+            learnt_at: None,
             servers: HashMap::new(),
             watched_since: None,
             changed: HashMap::new(),
@@ -70,6 +77,9 @@ impl Changes {
             (self.layout, self.layout_since) = (layout, self.asked);
         }
         let mut servers = std::mem::take(&mut self.servers);
+        let hangs = |node: &Node| servers.get(node).is_some_and(Server::has_just_hung);
+        // Else nobody is kept waiting.
+        let is_any_up = masters.iter().any(|node| !hangs(node));
         let questions = masters.into_iter().map(|node| {
             let mut server = servers.remove(&node).unwrap_or_default();
             // Only where it was read since the last change that the server has said.
@@ -81,7 +91,11 @@ impl Changes {
             let probes: Vec<Probe> = probes.iter().filter(is_due).cloned().collect();
             let (nodes, asked) = (&self.nodes, self.asked);
             async move {
-                let heard = server.ask(nodes, &node, asked, &probes).await;
+                let heard = if is_any_up && server.has_just_hung() {
+                    Heard::default()
+                } else {
+                    server.ask(nodes, &node, asked, &probes).await
+                };
                 (node, server, heard)
             }
         });
@@ -92,10 +106,38 @@ impl Changes {
             others.extend(heard.others);
         }
         self.note_watched();
+        let may_learn = self
+            .learnt_at
+            .is_none_or(|at| at.elapsed() >= PAUSE_OF_LEARNING);
+        if may_learn && !self.silent().is_empty() {
+            self.learnt_at = Some(Instant::now());
+            self.nodes.learn_anew().await;
+        }
         if others.iter().any(|probe| self.is_still_believed(probe)) {
             self.distrust();
         }
         basis
+    }
+
+    /// The servers that gave no answer in time when they were asked last.
+    pub(crate) fn silent(&self) -> Silent {
+        let mut silent = Silent::default();
+        for (node, server) in &self.servers {
+            if let Some(why) = server.silent() {
+                silent.note(node.clone(), why.to_owned());
+            }
+        }
+        silent
+    }
+
+    /// Why a shard of a poll can't be read, if its server is one of them.
+    pub(crate) fn silent_shard(&self, poll: &PollId, shards: u16) -> Option<String> {
+        let silent = self.silent();
+        if silent.is_empty() {
+            return None;
+        }
+        let mut states = (0..shards).map(|shard| ShardKeys::new(poll, shard).state());
+        states.find_map(|state| silent.why(&self.nodes, &state).cloned())
     }
 
     /// What all servers have told since they were asked counts from now on.

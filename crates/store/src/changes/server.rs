@@ -9,11 +9,18 @@ use super::basis::{Asked, Probe};
 use crate::address::Node;
 use crate::error::StoreError;
 use crate::fence::Fence;
-use crate::nodes::{Nodes, Told, Watch};
+use crate::nodes::{Nodes, Told, Watch, no_answer_in_time};
 use crate::server::Stamp;
 
 /// The pause before a server that does not tell of changes is asked again to do so.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// A server that refuses a connection does so at once. One that has taken so long and has not answered hangs: all others have waited
+/// for it.
+const HANGS: Duration = Duration::from_millis(100);
+
+/// The pause before a server that hangs is asked again: readings in between keep their pace.
+const PAUSE_OF_HANGING: Duration = Duration::from_secs(2);
 
 /// What is known of one server.
 #[derive(Default)]
@@ -24,6 +31,10 @@ pub(super) struct Server {
     watch: Option<(Watch, Asked)>,
     /// When it refused to.
     refused_at: Option<Instant>,
+    /// Why it gave no answer in time when it was asked last.
+    silent: Option<String>,
+    /// When it had kept all others waiting for that.
+    hung_at: Option<Instant>,
 }
 
 /// What a server has answered.
@@ -52,6 +63,11 @@ impl Server {
         self.watch.as_ref().map(|(watch, _)| watch.connection())
     }
 
+    /// Why it gave no answer in time: another question would take as long.
+    pub(super) fn silent(&self) -> Option<&str> {
+        self.silent.as_deref()
+    }
+
     /// What it has told since it was asked last.
     pub(super) fn hear(&mut self, asked: Asked) -> Told {
         let Some((watch, since)) = &mut self.watch else {
@@ -64,6 +80,12 @@ impl Server {
         told
     }
 
+    /// Whether it hung just now: to ask it would keep all others waiting.
+    pub(super) fn has_just_hung(&self) -> bool {
+        self.hung_at
+            .is_some_and(|at| at.elapsed() < PAUSE_OF_HANGING)
+    }
+
     /// Asks it. What it had said before does not count any more where it does not answer.
     pub(super) async fn ask(
         &mut self,
@@ -72,6 +94,8 @@ impl Server {
         asked: Asked,
         probes: &[Probe],
     ) -> Heard {
+        (self.silent, self.hung_at) = (None, None);
+        let began = Instant::now();
         match self.answer(nodes, node, asked, probes).await {
             Ok((info, others)) => {
                 let is_master = info.lines().any(|line| line.trim_end() == "role:master");
@@ -87,8 +111,11 @@ impl Server {
                 let told = self.hear(asked);
                 Heard { told, others }
             }
-            Err(_) => {
+            Err(error) => {
                 (self.stamp, self.watch) = (None, None);
+                self.silent = no_answer_in_time(&error).map(|why| format!("{node}: {why}"));
+                let has_hung = self.silent.is_some() && began.elapsed() >= HANGS;
+                self.hung_at = has_hung.then(Instant::now);
                 Heard::default()
             }
         }

@@ -400,7 +400,8 @@ fn aside(batch: &Batch, pairs: &[Pair]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use vote_domain::{KeyDigest, PollDefinition, PollId, VoterDigest};
+    use jiff::Timestamp;
+    use vote_domain::{KeyDigest, Poll, PollDefinition, PollId, VoterDigest};
 
     use super::*;
 
@@ -414,7 +415,8 @@ mod tests {
         });
         let poll =
             PollDefinition::parse_json(json.to_string().as_bytes()).expect("a valid definition");
-        Target::new(&poll, 0, 60_000)
+        let draft = Poll::draft(poll, Timestamp::UNIX_EPOCH, "test");
+        Target::new(&draft, 0, 60_000)
     }
 
     fn vote(voter: Option<&str>) -> CheckedVote {
@@ -444,18 +446,16 @@ mod tests {
 
     #[test]
     fn a_key_is_a_field_and_a_record_and_those_that_share_a_field_are_named() {
-        let keyed = |field: u8, held: u8| {
-            let mut bytes = [held; 16];
-            bytes[12..15].copy_from_slice(&[0, 0, field]);
-            CheckedVote {
-                key: Some(KeyDigest::from_bytes(bytes)),
-                ..vote(None)
-            }
+        let key = |number| KeyDigest::from_bytes([number; 16]);
+        let keyed = |number| CheckedVote {
+            key: Some(key(number)),
+            ..vote(None)
         };
-        let votes = [keyed(7, 1), vote(None), keyed(5, 2), keyed(7, 3)];
+        let votes = [keyed(1), vote(None), keyed(2), keyed(1)];
         let packed = packed(&votes);
-        let fields = [Some([0, 0, 7]), None, Some([0, 0, 5]), Some([0, 0, 7])];
-        assert_eq!(packed.fields, fields);
+        let field = |number| Some(target().remembered.place(&key(number)).0);
+        assert_ne!(field(1), field(2));
+        assert_eq!(packed.fields, [field(1), None, field(2), field(1)]);
         assert_eq!(packed.shared, [0, 0, 0, 3]);
         let record = [&[8, 9, 0, 1][..], &[2; 12]].concat();
         assert_eq!(packed.records[2].as_slice(), record);

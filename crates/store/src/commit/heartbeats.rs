@@ -2,13 +2,14 @@
 //!
 //! Few lanes ask each second. Of many, each asks in its turn, so that the process asks no more often; in between, one
 //! question a second to each server says for all of them whether it is the one that it was ([`super::incarnations`]).
-//! As soon as it may have forgotten something all lanes ask.
+//! As soon as it may have forgotten something all lanes ask, those first that could send something again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::Instant;
 
 /// How often a lane asks at the most.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -19,11 +20,17 @@ const QUESTIONS: usize = 10;
 /// Questions a second while Redis may have forgotten something.
 const URGENT_QUESTIONS: usize = 500;
 
+/// Last questions at once. All lanes of a process end together: 20,000 questions take Redis over a second, after which each lane
+/// would take its connection for lost.
+const LAST_QUESTIONS: usize = 1_000;
+
 /// What the lanes of a process know together.
 #[derive(Debug)]
 pub(crate) struct Heartbeats {
     /// Lanes that have sent anything.
     in_use: AtomicUsize,
+    /// Those that have something to be sent again.
+    retaining: AtomicUsize,
     joined: AtomicUsize,
     /// Whether the servers say who they are: else each lane has to find out for itself.
     servers_known: AtomicBool,
@@ -31,16 +38,23 @@ pub(crate) struct Heartbeats {
     any_blocked: AtomicBool,
     /// How often it was suspected that Redis has forgotten something.
     suspicions: watch::Sender<u64>,
+    last_questions: Semaphore,
 }
 
 impl Heartbeats {
     pub(crate) fn new() -> Arc<Self> {
+        Self::with_last_questions(LAST_QUESTIONS)
+    }
+
+    pub(super) fn with_last_questions(at_once: usize) -> Arc<Self> {
         Arc::new(Self {
             in_use: AtomicUsize::new(0),
+            retaining: AtomicUsize::new(0),
             joined: AtomicUsize::new(0),
             servers_known: AtomicBool::new(false),
             any_blocked: AtomicBool::new(false),
             suspicions: watch::channel(0).0,
+            last_questions: Semaphore::new(at_once),
         })
     }
 
@@ -73,8 +87,11 @@ pub(super) struct Turn {
     suspicions: watch::Receiver<u64>,
     number: usize,
     is_in_use: bool,
+    retains: bool,
     /// The suspicions that there were when it asked last.
     asked_after: u64,
+    /// When it heard of the first one since.
+    suspected_at: Option<Instant>,
 }
 
 impl Turn {
@@ -87,7 +104,9 @@ impl Turn {
             suspicions,
             number,
             is_in_use: false,
+            retains: false,
             asked_after,
+            suspected_at: None,
         }
     }
 
@@ -105,12 +124,38 @@ impl Turn {
         }
     }
 
+    /// Whether the lane has anything to be sent again.
+    pub(super) fn note_retained(&mut self, retains: bool) {
+        if std::mem::replace(&mut self.retains, retains) == retains {
+            return;
+        }
+        if retains {
+            self.all.retaining.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.all.retaining.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Resolves when there is a new suspicion.
     pub(super) async fn suspected(&mut self) {
         if self.suspicions.changed().await.is_err() {
             // Nobody is left who could suspect anything.
             std::future::pending::<()>().await;
         }
+        if self.is_to_find_out() {
+            self.suspected_at.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Whether something was suspected since the lane asked last. Until it knows, what it retains is all that there may be of it.
+    pub(super) fn is_to_find_out(&self) -> bool {
+        self.asked_after != *self.suspicions.borrow()
+    }
+
+    /// May ask whether all is there, as the lane ends: for one question, and not for what its answer makes necessary, which may
+    /// take as long as its server is away.
+    pub(super) async fn last_question(&self) -> Option<SemaphorePermit<'_>> {
+        self.all.last_questions.acquire().await.ok()
     }
 
     /// The suspicions so far.
@@ -122,50 +167,61 @@ impl Turn {
     /// The lane asks now: whatever was suspected so far.
     pub(super) fn asks(&mut self) {
         self.asked_after = *self.suspicions.borrow();
+        self.suspected_at = None;
     }
 
     pub(super) fn any_blocked(&self) -> bool {
         self.all.any_blocked()
     }
 
-    /// The lane has found out that Redis has forgotten something.
-    pub(super) fn suspect(&mut self) {
-        self.all.suspect();
-        self.asks();
+    /// When the lane asks that has asked, or sent its last batch, at `since`.
+    pub(super) fn asks_at(&self, since: Instant, has_reason: bool) -> Instant {
+        let Some(suspected_at) = self.suspected_at else {
+            return since + self.pause(has_reason);
+        };
+        let in_turn = if self.retains {
+            &self.all.retaining
+        } else {
+            &self.all.in_use
+        };
+        let lanes = in_turn.load(Ordering::Relaxed);
+        let its_turn = suspected_at + spread(lanes, URGENT_QUESTIONS, self.number);
+        its_turn.max(since + HEARTBEAT)
     }
 
     /// The pause before the lane asks, where it has a reason of its own to or has not.
-    pub(super) fn pause(&self, has_reason: bool) -> Duration {
+    fn pause(&self, has_reason: bool) -> Duration {
         let all = &self.all;
         let is_urgent = has_reason
             || self.all.any_blocked()
             || !all.servers_known.load(Ordering::Relaxed)
-            || self.asked_after != *self.suspicions.borrow();
+            || self.is_to_find_out();
         let lanes = all.in_use.load(Ordering::Relaxed);
         let questions = if is_urgent {
             URGENT_QUESTIONS
         } else {
             QUESTIONS
         };
-        pause(lanes, questions, self.number)
+        spread(lanes, questions, self.number).max(HEARTBEAT)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         self.note_use(false);
+        self.note_retained(false);
     }
 }
 
 /// The pause of one of so many lanes that together ask so many questions a second: half of it to one and a half, by the
 /// number of the lane, so that their questions spread.
-fn pause(lanes: usize, questions: usize, number: usize) -> Duration {
+fn spread(lanes: usize, questions: usize, number: usize) -> Duration {
     /// Spreads whatever numbers follow each other.
     const GOLDEN: usize = 618;
     let milliseconds = lanes.saturating_mul(1_000) / questions;
     let spread = 500 + number.wrapping_mul(GOLDEN) % 1_000;
     let milliseconds = milliseconds.saturating_mul(spread) / 1_000;
-    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)).max(HEARTBEAT)
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -205,13 +261,64 @@ mod tests {
 
     #[test]
     fn all_ask_soon_once_where_one_has_found_something_forgotten() {
-        let (_all, mut turns) = lanes(400);
+        let (all, mut turns) = lanes(400);
         assert!(turns[7].pause(false) > HEARTBEAT);
-        turns[3].suspect();
-        assert!(turns[3].pause(false) > HEARTBEAT, "it knows already");
+        all.suspect();
         assert_eq!(turns[7].pause(false), HEARTBEAT);
         turns[7].asks();
         assert!(turns[7].pause(false) > HEARTBEAT);
+    }
+
+    /// When lanes ask that have heard of a suspicion just now, and have been idle for a minute, in seconds from now on.
+    async fn urgent_turns(turns: &mut [Turn]) -> Vec<f64> {
+        let now = Instant::now();
+        let mut all = Vec::new();
+        for turn in turns {
+            turn.suspected().await;
+            let asks_at = turn.asks_at(now - Duration::from_secs(60), false);
+            all.push(asks_at.duration_since(now).as_secs_f64());
+        }
+        all
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_could_send_something_again_asks_first_however_many_lanes_there_are() {
+        let (all, mut turns) = lanes(20_000);
+        turns[..1_000]
+            .iter_mut()
+            .for_each(|turn| turn.note_retained(true));
+        all.suspect();
+        let asked = urgent_turns(&mut turns).await;
+        assert!(asked[..1_000].iter().all(|&seconds| seconds <= 3.0));
+        // The others take their turns as well: not all of them at once, however long they have not asked.
+        let others = &asked[1_000..];
+        let within_a_second = |from: f64| {
+            let asked = others
+                .iter()
+                .filter(|&&at| (from..from + 1.0).contains(&at));
+            asked.count()
+        };
+        let most = (0..61).map(f64::from).map(within_a_second).max();
+        assert!((400..=600).contains(&most.unwrap_or(0)), "{most:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_let_go_of_until_the_lane_has_asked() {
+        let (all, mut turns) = lanes(1);
+        assert!(!turns[0].is_to_find_out());
+        all.suspect();
+        assert!(turns[0].is_to_find_out());
+        turns[0].suspected().await;
+        let now = Instant::now();
+        let asked_just_now = turns[0].asks_at(now, false);
+        assert_eq!(asked_just_now, now + HEARTBEAT, "at most once a second");
+        turns[0].asks();
+        assert!(!turns[0].is_to_find_out());
+        assert_eq!(turns[0].asks_at(now, false), now + HEARTBEAT);
+        turns[0].note_retained(true);
+        turns.clear();
+        let left = [&all.retaining, &all.in_use].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(left, [0, 0]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct BatchInMaking {
     pub(super) checked: Vec<Pending>,
     /// Whether an attempt to send it may have been applied.
     pub(super) is_uncertain: bool,
-    /// When the newest of its votes was queued.
+    /// When the newest of its votes came.
     newest: Instant,
 }
 
@@ -127,7 +127,7 @@ impl BatchInMaking {
         self.is_uncertain || votes.any(|pending| pending.ticket.is_waited_for())
     }
 
-    /// The time since its newest vote was queued.
+    /// The time since its newest vote came.
     pub(super) fn age(&self) -> Duration {
         self.newest.elapsed()
     }
@@ -178,25 +178,12 @@ mod tests {
     const MINUTE: i64 = 60_000;
     const NEVER: i64 = i64::MAX;
 
-    fn vote(received_at_ms: i64) -> VoteToCast {
-        VoteToCast {
-            channel: 0,
-            candidate: 0,
-            received_at_ms,
-            key: None,
-            voter: None,
-            is_withdrawn: false,
-            quarantine: None,
-            span: None,
-        }
-    }
-
     fn keyed(received_at_ms: i64) -> VoteToCast {
         let poll = PollId::parse("paredao-01").expect("a poll's id");
         let key = IdempotencyKey::parse("k1").expect("a key");
         VoteToCast {
             key: Some(KeyDigest::new(&poll, &key)),
-            ..vote(received_at_ms)
+            ..VoteToCast::plain(received_at_ms)
         }
     }
 
@@ -204,7 +191,7 @@ mod tests {
         let poll = PollId::parse("paredao-01").expect("a poll's id");
         VoteToCast {
             voter: Some(VoterDigest::new(&[7; 32], &poll, "maria")),
-            ..vote(0)
+            ..VoteToCast::plain(0)
         }
     }
 
@@ -217,7 +204,12 @@ mod tests {
 
     #[test]
     fn a_batch_has_votes_of_one_minute_and_leaves_the_others_in_their_order() {
-        let mut backlog = backlog([vote(0), vote(MINUTE - 1), vote(MINUTE), vote(1)]);
+        let mut backlog = backlog([
+            VoteToCast::plain(0),
+            VoteToCast::plain(MINUTE - 1),
+            VoteToCast::plain(MINUTE),
+            VoteToCast::plain(1),
+        ]);
         let making = BatchInMaking::take(&mut backlog, NEVER, 10);
         assert_eq!(making.len(), 2);
         let left = backlog.iter().map(|pending| pending.vote.received_at_ms);
@@ -226,14 +218,24 @@ mod tests {
 
     #[test]
     fn votes_in_time_and_late_ones_are_not_of_one_batch() {
-        let mut backlog = backlog([vote(1), vote(10), vote(11)]);
+        let mut backlog = backlog([
+            VoteToCast::plain(1),
+            VoteToCast::plain(10),
+            VoteToCast::plain(11),
+        ]);
         assert_eq!(BatchInMaking::take(&mut backlog, 10, 10).len(), 1);
         assert_eq!(BatchInMaking::take(&mut backlog, 10, 10).len(), 2);
     }
 
     #[test]
     fn a_batch_has_so_many_votes_to_look_up_and_no_more() {
-        let mut keys = backlog([keyed(0), vote(0), keyed(1), vote(0), keyed(2)]);
+        let mut keys = backlog([
+            keyed(0),
+            VoteToCast::plain(0),
+            keyed(1),
+            VoteToCast::plain(0),
+            keyed(2),
+        ]);
         let making = BatchInMaking::take(&mut keys, NEVER, 2);
         assert_eq!((making.plain.len(), making.checked.len()), (2, 2));
         let mut voters = backlog(std::iter::repeat_n(by_voter(), MAX_BUCKETS_PER_BATCH + 1));
@@ -244,7 +246,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_recalled_or_has_waited_too_long_for_its_key_is_not_sent() {
         let window = Duration::from_secs(10);
-        let mut backlog = backlog([vote(0), vote(1), keyed(2)]);
+        let mut backlog = backlog([VoteToCast::plain(0), VoteToCast::plain(1), keyed(2)]);
         let tickets: Vec<_> = backlog.iter().map(|p| Arc::clone(&p.ticket)).collect();
         let mut making = BatchInMaking::take(&mut backlog, NEVER, 10);
         tickets[0].recall();
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn a_batch_that_may_have_been_applied_stays_as_it_was_sent() {
         let window = Duration::from_secs(10);
-        let mut backlog = backlog([vote(0), vote(1)]);
+        let mut backlog = backlog([VoteToCast::plain(0), VoteToCast::plain(1)]);
         let ticket = Arc::clone(&backlog[0].ticket);
         let mut making = BatchInMaking::take(&mut backlog, NEVER, 10);
         assert!(making.send(window));

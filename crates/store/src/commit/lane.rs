@@ -104,6 +104,7 @@ impl Lane {
             &config,
             Arc::clone(&shared),
             metrics.clone(),
+            Arc::clone(&heartbeats),
         );
         Self {
             shared,
@@ -158,7 +159,7 @@ impl Lane {
             }
         }
         self.give_up_waiting();
-        self.recorder.last_check().await
+        self.recorder.last_check(&self.turn).await
     }
 
     /// Waits for votes; `false` when there will be none.
@@ -173,9 +174,10 @@ impl Lane {
             let in_use = self.recorder.books.have_entries();
             shared.in_use.store(in_use, Ordering::Relaxed);
             self.turn.note_use(in_use);
+            self.turn.note_retained(self.recorder.books.retain_any());
             let heartbeat = in_use || shared.blocked.load(Ordering::Relaxed);
             let has_to_ask = self.has_to_ask();
-            let asks_at = self.asked_at.max(idle_since) + self.turn.pause(has_to_ask);
+            let asks_at = self.turn.asks_at(self.asked_at.max(idle_since), has_to_ask);
             // What is retained is let go of in its time, however long the pause.
             let looks_again_in = self.config.replay_window.max(HEARTBEAT);
             tokio::select! {
@@ -206,8 +208,8 @@ impl Lane {
     }
 
     fn expire(&mut self) {
-        // What can't be sent again now is kept until it can.
-        if !self.shared.blocked.load(Ordering::Relaxed) {
+        // What can't be sent again now is kept until it can, and what may be needed until it is known.
+        if !self.shared.blocked.load(Ordering::Relaxed) && !self.turn.is_to_find_out() {
             self.recorder.books.expire();
         }
     }
@@ -231,16 +233,7 @@ impl Lane {
         // A server that is full answers questions all the same. While one lane can't write, the others find out
         // whether they can.
         let tries = self.shared.blocked.load(Ordering::Relaxed) || self.turn.any_blocked();
-        let asked = self.recorder.heartbeat(closed_at_ms, tries).await;
-        self.tell_of_gaps();
-        asked
-    }
-
-    /// What Redis has forgotten of one lane it may have forgotten of all.
-    fn tell_of_gaps(&mut self) {
-        if std::mem::take(&mut self.recorder.has_found_gap) {
-            self.turn.suspect();
-        }
+        self.recorder.heartbeat(closed_at_ms, tries).await
     }
 
     /// Whether a closed poll's lane is to say that it is drained although it is never idle, for late votes
@@ -261,7 +254,6 @@ impl Lane {
         taken.retain(|pending| {
             let overdue = pending.vote.received_at_ms < closed_at_ms;
             if overdue {
-                self.count(pending, Verdict::NotRecorded);
                 pending.ticket.resolve(Outcome::NotRecorded);
             }
             !overdue
@@ -289,7 +281,6 @@ impl Lane {
             .record(&mut making)
             .instrument(span.clone())
             .await;
-        self.tell_of_gaps();
         let Ok(Some((sequence, reply))) = recorded else {
             making.abandon();
             return recorded.map(|_| ());
@@ -297,13 +288,18 @@ impl Lane {
         let votes = making.len();
         self.traffic.note(votes, &mut self.counted_in);
         self.metrics
+            .poll
             .batch_votes
             .observe(as_f64(making.batch.votes()));
         self.metrics
+            .poll
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
         if self.recorder.sender.is_degraded() {
-            self.metrics.unconfirmed_votes.inc_by(making.batch.votes());
+            self.metrics
+                .poll
+                .unconfirmed_votes
+                .inc_by(making.batch.votes());
         }
         self.settle(making, sequence, reply, batch_context.as_deref());
         let waiting = self.shared.queue.len() + self.backlog.len();
@@ -398,6 +394,7 @@ impl Lane {
 
     fn count(&self, pending: &Pending, verdict: Verdict) {
         self.metrics
+            .poll
             .vote(pending.vote.channel, pending.vote.candidate, &verdict);
     }
 

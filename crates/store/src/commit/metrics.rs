@@ -1,26 +1,39 @@
 //! What lanes tell about themselves.
 //!
-//! Registered on a registry that is passed in; handles are resolved when a lane starts, so that a
-//! vote costs one atomic addition.
+//! Registered on a registry that is passed in; handles are resolved when a poll's lanes start, so that a vote costs an atomic
+//! addition, and an accepted one two. What refused votes were for is not told apart: with 64 candidates in 8 channels that would be
+//! thousands of series a poll, which nobody looks at.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use vote_domain::PollDefinition;
+use tokio::time::Instant;
+use vote_domain::{PollDefinition, PollId};
 
 use super::config::LaneConfig;
 use super::metric_names;
 use super::outcome::{Outcome, Verdict};
+use crate::poll_labels::PollLabels;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VoteLabels {
+struct OutcomeLabels {
+    poll: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CandidateLabels {
     poll: String,
     channel: String,
     candidate: String,
-    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,9 +42,44 @@ struct LaneLabels {
     shard: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PollLabels {
-    poll: String,
+impl OutcomeLabels {
+    fn of(poll: &PollId, outcome: &'static str) -> Self {
+        let poll = poll.to_string();
+        Self { poll, outcome }
+    }
+}
+
+impl CandidateLabels {
+    /// Channel by channel.
+    fn all_of(poll: &PollDefinition) -> Vec<Self> {
+        let channels = poll.channels().iter();
+        let pairs = channels.flat_map(|channel| {
+            poll.candidates().iter().map(move |candidate| Self {
+                poll: poll.id().to_string(),
+                channel: channel.id.to_string(),
+                candidate: candidate.id.to_string(),
+            })
+        });
+        pairs.collect()
+    }
+}
+
+impl LaneLabels {
+    fn of(poll: &PollId, shard: u16) -> Self {
+        let poll = poll.to_string();
+        Self { poll, shard }
+    }
+}
+
+/// What a lane says last, as it ends, is to be scraped all the same, by several that may be away for a while.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// The polls of one id that have series: Redis may have forgotten one, and its lanes still have to say so.
+#[derive(Debug, Default)]
+struct KeptPolls {
+    metrics: Vec<Arc<PollMetrics>>,
+    /// Since when no lane was seen to have them.
+    unused_since: Option<Instant>,
 }
 
 type PollFamily<M, F = fn() -> M> = Family<PollLabels, M, F>;
@@ -39,7 +87,8 @@ type PollFamily<M, F = fn() -> M> = Family<PollLabels, M, F>;
 /// The families of the ingest service's lanes.
 #[derive(Debug, Clone)]
 pub(crate) struct WriterMetrics {
-    votes: Family<VoteLabels, Counter>,
+    votes: Family<OutcomeLabels, Counter>,
+    accepted: Family<CandidateLabels, Counter>,
     batch_votes: PollFamily<Histogram>,
     commit_seconds: PollFamily<Histogram>,
     queue: Family<LaneLabels, Gauge>,
@@ -53,6 +102,8 @@ pub(crate) struct WriterMetrics {
     unexpected_votes: PollFamily<Counter>,
     missing_votes: Family<LaneLabels, Gauge>,
     spilled_votes: PollFamily<Counter>,
+    /// The polls that have series, by their ids.
+    polls: Arc<Mutex<HashMap<PollId, KeptPolls>>>,
 }
 
 impl WriterMetrics {
@@ -67,8 +118,7 @@ impl WriterMetrics {
              but this process has them",
             missing_votes.clone(),
         );
-        let votes = Family::default();
-        registry.register("vote_votes", "Votes by how they ended", votes.clone());
+        let (votes, accepted) = votes(registry);
         let mut counter = |name: &str, help: &str| {
             let family: PollFamily<Counter> = Family::new_with_constructor(Counter::default);
             registry.register(name, help, family.clone());
@@ -76,10 +126,12 @@ impl WriterMetrics {
         };
         Self {
             votes,
+            accepted,
             batch_votes,
             commit_seconds,
             queue,
             replay_log_bytes,
+            polls: Arc::default(),
             replays: counter(
                 metric_names::BATCH_REPLAYS,
                 "Batches whose reply was lost and whose outcome was found out by repeating them",
@@ -116,46 +168,131 @@ impl WriterMetrics {
         }
     }
 
-    /// The handles of one lane.
-    pub(crate) fn lane(&self, poll: &PollDefinition, shard: u16) -> LaneMetrics {
-        let name = poll.id().to_string();
-        let by_poll = PollLabels { poll: name.clone() };
-        let by_lane = LaneLabels {
-            poll: name.clone(),
-            shard,
-        };
-        let mut votes = Vec::new();
-        for channel in poll.channels() {
-            for candidate in poll.candidates() {
-                votes.extend(Verdict::LABELS.map(|outcome| {
-                    let labels = VoteLabels {
-                        poll: name.clone(),
-                        channel: channel.id.to_string(),
-                        candidate: candidate.id.to_string(),
-                        outcome,
-                    };
-                    self.votes.get_or_create(&labels).clone()
-                }));
-            }
+    /// The handles of a poll's lanes. Whatever had that id before counts on in the same series.
+    pub(crate) fn poll(&self, poll: &PollDefinition) -> Arc<PollMetrics> {
+        let mut polls = self.polls.lock();
+        let kept = polls.entry(poll.id().clone()).or_default();
+        kept.unused_since = None;
+        if let Some(known) = kept.metrics.iter().find(|known| known.is_of(poll)) {
+            return Arc::clone(known);
         }
-        LaneMetrics {
-            votes,
-            candidates: poll.candidates().len(),
-            batch_votes: self.batch_votes.get_or_create(&by_poll).clone(),
-            commit_seconds: self.commit_seconds.get_or_create(&by_poll).clone(),
-            queue: self.queue.get_or_create(&by_lane).clone(),
-            replay_log_bytes: self.replay_log_bytes.get_or_create(&by_lane).clone(),
-            replays: self.replays.get_or_create(&by_poll).clone(),
-            retries: self.retries.get_or_create(&by_poll).clone(),
-            gaps: self.gaps.get_or_create(&by_poll).clone(),
-            repaired_votes: self.repaired_votes.get_or_create(&by_poll).clone(),
-            unrecoverable_votes: self.unrecoverable_votes.get_or_create(&by_poll).clone(),
-            unconfirmed_votes: self.unconfirmed_votes.get_or_create(&by_poll).clone(),
-            unexpected_votes: self.unexpected_votes.get_or_create(&by_poll).clone(),
-            missing_votes: self.missing_votes.get_or_create(&by_lane).clone(),
-            spilled_votes: self.spilled_votes.get_or_create(&by_poll).clone(),
+        let made = Arc::new(self.make(poll));
+        kept.metrics.push(Arc::clone(&made));
+        made
+    }
+
+    /// Removes all series of polls whose lanes have ended long enough ago.
+    pub(crate) fn forget_ended(&self, now: Instant) {
+        self.polls.lock().retain(|_, kept| {
+            // Others come from one that is there, or from here.
+            let is_used = |known: &Arc<PollMetrics>| Arc::strong_count(known) > 1;
+            if kept.metrics.iter().any(is_used) {
+                kept.unused_since = None;
+                return true;
+            }
+            let since = *kept.unused_since.get_or_insert(now);
+            let is_kept = now.duration_since(since) < KEPT;
+            if !is_kept {
+                kept.metrics.iter().for_each(|known| self.remove(known));
+            }
+            is_kept
+        });
+    }
+
+    fn make(&self, poll: &PollDefinition) -> PollMetrics {
+        let candidates = CandidateLabels::all_of(poll);
+        let accepted = candidates.iter().map(|of| handle(&self.accepted, of));
+        let id = poll.id();
+        let by_poll = PollLabels::of(id);
+        PollMetrics {
+            id: id.clone(),
+            outcomes: Verdict::LABELS
+                .map(|outcome| handle(&self.votes, &OutcomeLabels::of(id, outcome))),
+            accepted: accepted.collect(),
+            candidates_of_a_channel: poll.candidates().len(),
+            shards: poll.shards(),
+            batch_votes: handle(&self.batch_votes, &by_poll),
+            commit_seconds: handle(&self.commit_seconds, &by_poll),
+            replays: handle(&self.replays, &by_poll),
+            retries: handle(&self.retries, &by_poll),
+            gaps: handle(&self.gaps, &by_poll),
+            repaired_votes: handle(&self.repaired_votes, &by_poll),
+            unrecoverable_votes: handle(&self.unrecoverable_votes, &by_poll),
+            unconfirmed_votes: handle(&self.unconfirmed_votes, &by_poll),
+            unexpected_votes: handle(&self.unexpected_votes, &by_poll),
+            spilled_votes: handle(&self.spilled_votes, &by_poll),
+            candidates,
         }
     }
+
+    fn remove(&self, poll: &PollMetrics) {
+        let by_poll = &PollLabels::of(&poll.id);
+        for outcome in Verdict::LABELS {
+            self.votes.remove(&OutcomeLabels::of(&poll.id, outcome));
+        }
+        for labels in &poll.candidates {
+            self.accepted.remove(labels);
+        }
+        for histograms in [&self.batch_votes, &self.commit_seconds] {
+            histograms.remove(by_poll);
+        }
+        for counters in [
+            &self.replays,
+            &self.retries,
+            &self.gaps,
+            &self.repaired_votes,
+            &self.unrecoverable_votes,
+            &self.unconfirmed_votes,
+            &self.unexpected_votes,
+            &self.spilled_votes,
+        ] {
+            counters.remove(by_poll);
+        }
+        for shard in 0..poll.shards {
+            let by_lane = LaneLabels::of(&poll.id, shard);
+            for gauges in [&self.queue, &self.replay_log_bytes, &self.missing_votes] {
+                gauges.remove(&by_lane);
+            }
+        }
+    }
+
+    /// The handles of one lane of a poll.
+    pub(crate) fn lane(&self, poll: &Arc<PollMetrics>, shard: u16) -> LaneMetrics {
+        let by_lane = LaneLabels::of(&poll.id, shard);
+        LaneMetrics {
+            poll: Arc::clone(poll),
+            queue: handle(&self.queue, &by_lane),
+            replay_log_bytes: handle(&self.replay_log_bytes, &by_lane),
+            missing_votes: handle(&self.missing_votes, &by_lane),
+        }
+    }
+}
+
+/// The metric that has these labels.
+fn handle<S, M, C>(family: &Family<S, M, C>, labels: &S) -> M
+where
+    S: Clone + std::hash::Hash + Eq,
+    M: Clone,
+    C: MetricConstructor<M>,
+{
+    family.get_or_create(labels).clone()
+}
+
+fn votes(
+    registry: &mut Registry,
+) -> (
+    Family<OutcomeLabels, Counter>,
+    Family<CandidateLabels, Counter>,
+) {
+    let votes = Family::default();
+    registry.register("vote_votes", "Votes by how they ended", votes.clone());
+    let accepted = Family::default();
+    registry.register(
+        "vote_accepted_votes",
+        "Votes that were accepted, by what they are for",
+        accepted.clone(),
+    );
+    (votes, accepted)
 }
 
 fn histograms(registry: &mut Registry) -> (PollFamily<Histogram>, PollFamily<Histogram>) {
@@ -210,15 +347,20 @@ pub(crate) fn gauge_value(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The handles of one lane.
-#[derive(Debug, Clone)]
-pub(crate) struct LaneMetrics {
-    votes: Vec<Counter>,
-    candidates: usize,
+/// The handles that all lanes of a poll share.
+#[derive(Debug)]
+pub(crate) struct PollMetrics {
+    id: PollId,
+    /// In the order of [`PollMetrics::accepted`].
+    candidates: Vec<CandidateLabels>,
+    candidates_of_a_channel: usize,
+    shards: u16,
+    /// In the order of [`Verdict::LABELS`].
+    outcomes: [Counter; Verdict::LABELS.len()],
+    /// Channel by channel.
+    accepted: Vec<Counter>,
     pub(crate) batch_votes: Histogram,
     pub(crate) commit_seconds: Histogram,
-    pub(crate) queue: Gauge,
-    pub(crate) replay_log_bytes: Gauge,
     pub(crate) replays: Counter,
     pub(crate) retries: Counter,
     pub(crate) gaps: Counter,
@@ -226,14 +368,33 @@ pub(crate) struct LaneMetrics {
     pub(crate) unrecoverable_votes: Counter,
     pub(crate) unconfirmed_votes: Counter,
     pub(crate) unexpected_votes: Counter,
-    pub(crate) missing_votes: Gauge,
     pub(crate) spilled_votes: Counter,
 }
 
-impl LaneMetrics {
+impl PollMetrics {
     /// Counts a vote.
     pub(super) fn vote<A, D>(&self, channel: u8, candidate: u8, outcome: &Outcome<A, D>) {
-        let pair = usize::from(channel) * self.candidates + usize::from(candidate);
-        self.votes[pair * Verdict::LABELS.len() + outcome.label()].inc();
+        self.outcomes[outcome.label()].inc();
+        if matches!(outcome, Outcome::Accepted(_)) {
+            let pair = usize::from(channel) * self.candidates_of_a_channel + usize::from(candidate);
+            self.accepted[pair].inc();
+        }
+    }
+
+    /// Whether the poll has these series.
+    fn is_of(&self, poll: &PollDefinition) -> bool {
+        self.shards == poll.shards() && self.candidates == CandidateLabels::all_of(poll)
     }
 }
+
+/// The handles of one lane.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneMetrics {
+    pub(crate) poll: Arc<PollMetrics>,
+    pub(crate) queue: Gauge,
+    pub(crate) replay_log_bytes: Gauge,
+    pub(crate) missing_votes: Gauge,
+}
+
+#[cfg(test)]
+mod tests;

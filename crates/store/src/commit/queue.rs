@@ -15,23 +15,29 @@ use super::vote::VoteToCast;
 pub(crate) struct Pending {
     pub(crate) vote: VoteToCast,
     pub(crate) ticket: Arc<Ticket>,
-    /// When it was queued.
+    /// When it came, which is what `received_at_ms` says by the wall's clock. It may have waited for more than its lane since.
     pub(crate) since: Instant,
 }
 
 impl Pending {
-    /// Of now.
-    pub(crate) fn new(vote: VoteToCast, ticket: Arc<Ticket>) -> Self {
+    /// One that came then.
+    pub(crate) const fn since(vote: VoteToCast, ticket: Arc<Ticket>, since: Instant) -> Self {
         Self {
             vote,
             ticket,
-            since: Instant::now(),
+            since,
         }
     }
 
+    /// Of now.
+    #[cfg(test)]
+    pub(crate) fn new(vote: VoteToCast, ticket: Arc<Ticket>) -> Self {
+        Self::since(vote, ticket, Instant::now())
+    }
+
     /// Whether its key may have been used, and forgotten, by a repeat elsewhere: then it can't be told any more
-    /// whether it would count once more. Half of the window is its client's, a quarter is ours to wait, and the rest is for
-    /// requests on their way and for clocks that are apart (ARCHITECTURE.md, "Clocks").
+    /// whether it would count once more. Half of the window is its client's, a quarter is ours to wait from when it came, whatever
+    /// for, and the rest is for requests on their way and for clocks that are apart (ARCHITECTURE.md, "Clocks").
     pub(crate) fn outlives_its_key(&self, now: Instant, idempotency_window: Duration) -> bool {
         self.vote.key.is_some() && now.duration_since(self.since) > idempotency_window / 4
     }
@@ -115,6 +121,12 @@ impl Queue {
         std::mem::swap(&mut self.inner.lock().votes, into);
     }
 
+    /// Drops the votes that their clients have recalled: while Redis is away they would take the room of others.
+    pub(crate) fn drop_recalled(&self) {
+        let mut inner = self.inner.lock();
+        inner.votes.retain(|pending| pending.ticket.is_waited_for());
+    }
+
     /// Waits until at least `votes` votes wait. Returns whether it had to sleep for it.
     pub(crate) async fn wait_for(&self, votes: usize) -> bool {
         let mut slept = false;
@@ -135,5 +147,54 @@ impl Queue {
     /// Takes no vote any more; what waits is still carried.
     pub(crate) fn close(&self) {
         self.inner.lock().closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vote_domain::KeyDigest;
+
+    use super::*;
+
+    #[test]
+    fn recalled_votes_make_room_and_the_others_keep_their_order() {
+        let queue = Queue::new(3);
+        let tickets = [Ticket::new(), Ticket::new(), Ticket::new()];
+        for ticket in &tickets {
+            let pending = Pending::new(VoteToCast::plain(0), Arc::clone(ticket));
+            queue.push(pending).expect("there is room");
+        }
+        tickets[1].recall();
+        let next = Ticket::new();
+        let pending = Pending::new(VoteToCast::plain(0), Arc::clone(&next));
+        let pending = queue.push(pending).expect_err("it is full");
+        queue.drop_recalled();
+        queue.push(pending).expect("there is room");
+        let mut taken = Vec::new();
+        queue.take(&mut taken);
+        let taken: Vec<_> = taken.iter().map(|it| Arc::as_ptr(&it.ticket)).collect();
+        let expected = [&tickets[0], &tickets[2], &next];
+        assert_eq!(taken, expected.map(Arc::as_ptr));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vote_with_a_key_outlives_it_a_quarter_of_the_window_after_it_came_however_late_it_is_queued()
+     {
+        let window = Duration::from_secs(120);
+        let keyed = || VoteToCast {
+            key: Some(KeyDigest::from_bytes([1; 16])),
+            ..VoteToCast::plain(0)
+        };
+        let came = Instant::now();
+        tokio::time::advance(Duration::from_secs(31)).await;
+        let now = Instant::now();
+        let outlives =
+            |vote, since| Pending::since(vote, Ticket::new(), since).outlives_its_key(now, window);
+        assert!(outlives(keyed(), came));
+        assert!(!outlives(keyed(), came + Duration::from_secs(1)));
+        assert!(
+            !outlives(VoteToCast::plain(0), came),
+            "nobody repeats it by a key"
+        );
     }
 }

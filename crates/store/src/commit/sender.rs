@@ -36,6 +36,26 @@ pub(super) enum Attempt {
 
 /// What the ledger has of a writer: the last sequence and all votes.
 type LedgerEntry = (Option<u64>, Option<u64>);
+/// What a shard says of a writer: its fence's state, if it has one; the ledger's entry; what is kept of an ended one.
+type WriterOnShard = ([Option<String>; 1], LedgerEntry, [Option<String>; 1]);
+
+/// Why it is not known what the ledger has of a writer.
+#[derive(Debug, derive_more::From)]
+pub(super) enum UnreadLedger {
+    /// The shard was forgotten: with its fence its ledger may come back.
+    #[from(skip)]
+    NoFence,
+    Failed(String),
+}
+
+impl UnreadLedger {
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::NoFence => "the fence is absent".to_owned(),
+            Self::Failed(reason) => reason,
+        }
+    }
+}
 
 /// The lane was told to end before the outcome was known.
 #[derive(Debug)]
@@ -158,15 +178,20 @@ impl Sender {
         self.attempt(call).await
     }
 
-    /// The last sequence and all votes of a writer in the ledger, or among those that have ended, read in one step.
+    /// The last sequence and all votes of a writer in the ledger, or among those that have ended, read in one step. Of a shard
+    /// without a fence nothing can be said: what it has forgotten a backup may bring back, which writes the fence last.
     pub(super) async fn read_ledger(
         &mut self,
         writer: WriterId,
-    ) -> Result<Result<(u64, u64), String>, Aborted> {
+    ) -> Result<Result<(u64, u64), UnreadLedger>, Aborted> {
         let keys = &self.target.keys;
         let mut question = redis::pipe();
-        // In this order: a writer leaves the ledger for the ended ones, never the other way.
+        // In this order: what comes with a fence is there before it, and a writer leaves the ledger for the ended ones, never the
+        // other way.
         question
+            .cmd("HMGET")
+            .arg(keys.state())
+            .arg("state")
             .cmd("HMGET")
             .arg(keys.writers())
             .arg(crate::fields::sequence(&writer))
@@ -177,11 +202,13 @@ impl Sender {
         let abort = self.abort.clone();
         let read = async {
             let mut link = self.link().await?;
-            let answer: RedisResult<(LedgerEntry, [Option<String>; 1])> =
-                question.query_async(&mut *link).await;
+            let answer: RedisResult<WriterOnShard> = question.query_async(&mut *link).await;
             let reason = self.learn_from(link, answer.as_ref().err());
-            let (entry, [ended]) = answer.map_err(|_| reason)?;
-            Ok::<_, String>(match (entry, ended) {
+            let ([state], entry, [ended]) = answer.map_err(|_| reason)?;
+            if state.is_none() {
+                return Err(UnreadLedger::NoFence);
+            }
+            Ok(match (entry, ended) {
                 ((Some(sequence), votes), _) => (sequence, votes.unwrap_or(0)),
                 (_, Some(ended)) => crate::fields::parse_ended(&ended).ok_or_else(|| {
                     format!("{}: {ended:?} is no entry", self.target.keys.ended())
@@ -198,10 +225,18 @@ impl Sender {
 
     /// Waits that long, unless the lane is told to end.
     pub(super) async fn pause(&self, pause: Duration) -> Result<(), Aborted> {
+        self.unless_aborted(tokio::time::sleep(pause)).await
+    }
+
+    /// Waits for that, unless the lane is told to end.
+    pub(super) async fn unless_aborted<T>(
+        &self,
+        what: impl Future<Output = T>,
+    ) -> Result<T, Aborted> {
         tokio::select! {
             biased;
             () = self.abort.cancelled() => Err(Aborted),
-            () = tokio::time::sleep(pause) => Ok(()),
+            done = what => Ok(done),
         }
     }
 
@@ -386,7 +421,7 @@ mod tests {
     const WINDOW_MS: i64 = 60_000;
 
     fn target() -> Target {
-        Target::new(&demo_poll().definition(), 0, WINDOW_MS)
+        Target::new(&demo_poll().draft(), 0, WINDOW_MS)
     }
 
     fn sender(url: &str, abort: CancellationToken) -> Sender {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vote_domain::{PollDefinition, PollId};
+use vote_domain::{Poll, PollId};
 
 use super::remembered::Remembered;
 use super::voter_limits::VoterLimits;
@@ -27,17 +27,20 @@ pub(crate) struct Target {
 
 impl Target {
     /// Of a lane that ends before the poll's definition changes.
-    pub(crate) fn new(poll: &PollDefinition, shard: u16, key_window_ms: i64) -> Self {
-        Self::sharing(Arc::new(VoterLimits::new(poll)), poll, shard, key_window_ms)
+    pub(crate) fn new(poll: &Poll, shard: u16, key_window_ms: i64) -> Self {
+        let limits = VoterLimits::new(&poll.definition);
+        Self::sharing(Arc::new(limits), poll, shard, key_window_ms)
     }
 
     /// With the limits that all lanes of the poll have.
     pub(super) fn sharing(
         limits: Arc<VoterLimits>,
-        poll: &PollDefinition,
+        poll: &Poll,
         shard: u16,
         key_window_ms: i64,
     ) -> Self {
+        let remembered = Remembered::new(poll, key_window_ms);
+        let poll = &poll.definition;
         let fields = poll
             .channels()
             .iter()
@@ -51,7 +54,7 @@ impl Target {
             poll: poll.id().clone(),
             shard,
             keys: ShardKeys::new(poll.id(), shard),
-            remembered: Remembered::new(poll.shards(), key_window_ms),
+            remembered,
             voter_places: VoterPlaces::new(poll.shards()),
             channels: poll
                 .channels()

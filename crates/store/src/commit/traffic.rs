@@ -202,17 +202,7 @@ mod tests {
     use super::*;
 
     fn pending() -> Pending {
-        let vote = VoteToCast {
-            channel: 0,
-            candidate: 0,
-            received_at_ms: 0,
-            key: None,
-            voter: None,
-            is_withdrawn: false,
-            quarantine: None,
-            span: None,
-        };
-        Pending::new(vote, Ticket::new())
+        Pending::new(VoteToCast::plain(0), Ticket::new())
     }
 
     #[test]

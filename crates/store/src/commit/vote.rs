@@ -25,3 +25,20 @@ pub struct VoteToCast {
     /// The span of the request, where it is traced.
     pub span: Option<Box<SpanContext>>,
 }
+
+#[cfg(test)]
+impl VoteToCast {
+    /// For the first channel and candidate, with nothing that would be looked up.
+    pub(crate) const fn plain(received_at_ms: i64) -> Self {
+        Self {
+            channel: 0,
+            candidate: 0,
+            received_at_ms,
+            key: None,
+            voter: None,
+            is_withdrawn: false,
+            quarantine: None,
+            span: None,
+        }
+    }
+}

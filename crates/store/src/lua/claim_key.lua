@@ -2,8 +2,8 @@
 -- one that is still on its way. A vote of it that is recorded is found, and nothing is changed.
 --
 -- KEYS  1 state    hash  the fence (see commit.lua)
---       2 seen     hash  <3 bytes of an idempotency digest> -> records of 16 bytes
--- ARGV  1 the key's field of `seen`  2 12 other bytes of its digest  3 the sixteenth of a key window that it is, 2 bytes, big-endian
+--       2 seen     hash  <3 bytes of a keyed hash of an idempotency digest> -> records of 16 bytes
+-- ARGV  1 the key's field of `seen`  2 12 bytes of its digest  3 the sixteenth of a key window that it is, 2 bytes, big-endian
 --       4 lifetime of `seen` after the latest key, milliseconds
 -- Returns the code of the vote that is recorded with the key (2 bytes), '' where it is claimed, by this call or one before, and 'W' where
 -- the shard has no fence: then nothing can be said of a vote.

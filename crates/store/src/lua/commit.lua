@@ -13,8 +13,8 @@
 --                           votes, added up
 --       5 replies   hash    <writer> -> <sequence>:<reply>, where the reply was not just 'A'
 --       6 late      hash    <channel>/<candidate> -> votes that came after closes_at
---       7 seen      hash    <3 bytes of an idempotency digest> -> records of 16 bytes, the oldest first: the sixteenth
---                           of a key window that it is of, the fingerprint of its vote, 12 other bytes of the digest
+--       7 seen      hash    <3 bytes of a keyed hash of an idempotency digest> -> records of 16 bytes, the oldest first: the
+--                           sixteenth of a key window that it is of, the fingerprint of its vote, 12 bytes of the digest
 --       8 ended     hash    <writer> -> '<sequence> <votes>' of each writer that has ended, whose own fields are
 --                           no longer in `writers` then, but <writer>/lost
 --       9..         hashes  voter buckets that this batch touches: 12 bytes of a voter digest -> votes used

@@ -17,6 +17,7 @@ mod link;
 mod servers;
 mod shards;
 mod shared;
+mod silent;
 mod watch;
 
 pub use call::Unconfirmed;
@@ -25,4 +26,5 @@ pub(crate) use layout::Layout;
 pub(crate) use link::Link;
 pub(crate) use servers::Nodes;
 pub(crate) use shared::SharedLink;
+pub(crate) use silent::{Silent, no_answer_in_time};
 pub(crate) use watch::{Told, Watch};

@@ -341,6 +341,13 @@ impl Nodes {
         Ok(())
     }
 
+    /// Asks who serves what, since a server has given no answer. Where nobody says, all is as it was.
+    pub(crate) async fn learn_anew(&self) {
+        if let Err(error) = self.learn().await {
+            tracing::debug!(%error, "nobody says who serves what");
+        }
+    }
+
     /// Asks the sentinel that has just told of a new master, and nobody else: the others may not know yet.
     pub(super) async fn learn_from_sentinel(&self, sentinel: &Node) -> Result<(), StoreError> {
         let mut learnt = self.0.learnt.lock().await;

@@ -57,7 +57,7 @@ impl PollOperator {
                 return Ok(None);
             };
             let shards = self.figures(&poll).await?;
-            let sealed = self.sealed(id).await?;
+            let sealed = self.sealed_of(&poll).await?;
             let again = self.get(id).await?;
             if again.is_none_or(|again| again.revision != poll.revision) {
                 failed = TakeError::Changing;

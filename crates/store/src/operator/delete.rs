@@ -1,7 +1,7 @@
 //! Deleting a draft: the one way in which a poll leaves Redis.
 
 use redis::{Cmd, Value};
-use vote_domain::{Poll, PollDefinition, wire_time};
+use vote_domain::{Poll, PollDefinition, PollId, wire_time};
 
 use super::poll_operator::PollOperator;
 use super::save::{SaveError, Written};
@@ -16,8 +16,10 @@ impl PollOperator {
     /// Removes a draft that [`Poll::deleted`] has marked, changed from `previous_revision`. Safe to repeat, with the
     /// marked draft that is there, after a failure half-way.
     ///
-    /// The mark comes first: from then on no other change of the draft is saved. Then its fences go, then its entry in
-    /// the list, for a poll on the list without a document is one that Redis has forgotten; and last its document.
+    /// The mark comes first: from then on no other change of the draft is saved. Then its fences go, and the mark that an
+    /// import may have left; then its entry in the list, for a poll on the list without a document is one that Redis has
+    /// forgotten; and last its document. As long as that is there, no import of this id begins, and whoever repeats the
+    /// deletion completes all of it.
     ///
     /// # Errors
     /// [`SaveError::Conflict`] where the poll was changed meanwhile, [`SaveError::Fence`] where a shard takes votes.
@@ -41,6 +43,9 @@ impl PollOperator {
                 return Err(SaveError::Fence { shard, found });
             }
         }
+        // Of an import that no replica had confirmed: it would keep the id from being used again.
+        let key = keys::restoring(id);
+        self.nodes.query::<Value>(&key, &Cmd::del(&key)).await?;
         self.say_deleted(marked).await?;
         let command = Cmd::srem(keys::POLLS, id.as_str());
         self.nodes.query::<Value>(keys::POLLS, &command).await?;
@@ -54,8 +59,31 @@ impl PollOperator {
                 found_revision,
             });
         }
-        let keys = [key, keys::POLLS.to_owned(), keys::deleted(id)];
-        Ok(self.confirm(keys.into_iter()).await)
+        Ok(self.confirm_deleted(id).await)
+    }
+
+    /// Where no replica has confirmed that a draft is deleted: for whoever repeats the deletion. `None` where no deletion of
+    /// this id is known, which is said for a day.
+    ///
+    /// # Errors
+    /// [`StoreError`] where Redis can't be read.
+    pub async fn deleted(&self, id: &PollId) -> Result<Option<Written>, StoreError> {
+        let key = keys::deleted(id);
+        let said: Option<Vec<u8>> = self.nodes.query(&key, &Cmd::get(&key)).await?;
+        match said {
+            Some(_) => Ok(Some(self.confirm_deleted(id).await)),
+            None => Ok(None),
+        }
+    }
+
+    async fn confirm_deleted(&self, id: &PollId) -> Written {
+        let keys = [
+            keys::poll(id),
+            keys::restoring(id),
+            keys::POLLS.to_owned(),
+            keys::deleted(id),
+        ];
+        self.confirm(keys.into_iter()).await
     }
 
     async fn say_deleted(&self, marked: &Poll) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ mod replay;
 mod restore;
 mod save;
 mod seal;
+mod void;
 mod voters;
 
 pub use backup::TakeError;

@@ -97,6 +97,18 @@ impl PollOperator {
         documents::sealed(&self.nodes, id).await
     }
 
+    /// The sealed result of this poll. One that is void has none: a sealing that was not finished may have left one there, which
+    /// counts for nothing.
+    ///
+    /// # Errors
+    /// As [`PollOperator::list`].
+    pub async fn sealed_of(&self, poll: &Poll) -> Result<Option<SealedPoll>, StoreError> {
+        match poll.state {
+            PollState::Void => Ok(None),
+            _ => self.sealed(poll.definition.id()).await,
+        }
+    }
+
     /// All figures of all shards. Of a poll that has been open for long they take as long to be read as Redis must not be
     /// kept from recording votes.
     ///
@@ -219,7 +231,7 @@ impl PollOperator {
         let Some(poll) = self.get(id).await? else {
             return Ok(None);
         };
-        let sealed = self.sealed(id).await?;
+        let sealed = self.sealed_of(&poll).await?;
         let shards = self.figures(&poll).await?;
         Ok(Some(audit_report(&poll, &shards, sealed.as_ref())))
     }

@@ -40,9 +40,7 @@ pub enum SaveError {
         found: String,
     },
     /// Redis, after the poll's document was written.
-    #[error(
-        "the poll's document has the change, and perhaps not every shard: {0}. Repeat the command, which completes it"
-    )]
+    #[error("the poll's document has the change, and perhaps not every shard: {0}")]
     HalfWritten(StoreError),
     /// Redis.
     #[error(transparent)]
@@ -54,6 +52,14 @@ pub enum SaveError {
 pub struct Written {
     /// The servers whose replicas have not confirmed it.
     pub unconfirmed: Vec<Unconfirmed>,
+}
+
+impl Written {
+    /// Whether replicas have it, as far as anybody may ask them.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        !self.unconfirmed.iter().any(|one| one.may_pass)
+    }
 }
 
 impl PollOperator {
@@ -164,7 +170,10 @@ impl PollOperator {
             let found = match fence::write(&self.nodes, &keys, &wanted, mode).await? {
                 // A sealing that has failed half-way can be completed only if the others have what was changed since.
                 FenceAnswer::Terminal(state) => {
-                    let found = format!("is {state} for good");
+                    let begun = if state == "void" { "void" } else { "seal" };
+                    let found = format!(
+                        "is {state} for good; `votectl poll {begun} {id}` completes what was begun there"
+                    );
                     ended.get_or_insert(SaveError::Fence { shard, found });
                     continue;
                 }

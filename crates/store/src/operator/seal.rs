@@ -142,7 +142,12 @@ impl PollOperator {
         let forgotten = figures
             .iter()
             .filter_map(|shard| fence_difference(&next, shard));
-        none_of(forgotten.collect()).map_err(SealingError::Unfenced)?;
+        let forgotten: Vec<String> = forgotten.collect();
+        if !forgotten.is_empty() {
+            // Not forgotten, where the poll was declared void meanwhile.
+            self.not_changed(poll).await?;
+        }
+        none_of(forgotten).map_err(SealingError::Unfenced)?;
         agree(&next, &figures)?;
         let totals = figures.iter().map(|shard| shard.totals(&next));
         let shards = totals.collect::<Result<Vec<ShardTotals>, _>>();

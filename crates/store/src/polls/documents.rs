@@ -9,7 +9,7 @@ use vote_domain::{Poll, PollId, SealedPoll};
 use crate::address::Node;
 use crate::error::StoreError;
 use crate::keys;
-use crate::nodes::Nodes;
+use crate::nodes::{Nodes, Silent};
 
 /// An entry of the list of polls, and the document that it leads to, if there is one.
 pub(crate) type Listed = (PollId, Result<Option<Poll>, StoreError>);
@@ -47,15 +47,20 @@ fn say_strangers(strangers: &[String]) {
 pub(crate) async fn list_all(nodes: &Nodes) -> Result<(Vec<Listed>, Vec<String>), StoreError> {
     let entries = nodes.query(keys::POLLS, &list_command()).await?;
     let (ids, strangers) = ids_of(entries);
-    let read = read_all(nodes, ids, &HashMap::new()).await?;
-    let polls = read.into_iter().map(|read| (read.id, read.document));
-    Ok((polls.collect(), strangers))
+    let read = read_all(nodes, ids, &HashMap::new(), &mut Silent::default()).await?;
+    let polls = read.into_iter().map(|read| match read.document {
+        // Whoever asks for all of them is not given a part.
+        Err(error) if !says_what_is_there(&error) => Err(error),
+        document => Ok((read.id, document)),
+    });
+    Ok((polls.collect::<Result<_, _>>()?, strangers))
 }
 
 /// The ids of all polls in their order, and whether they were read over the one of these connections that leads to the list.
 pub(super) async fn ids(
     nodes: &Nodes,
     over: &HashMap<Node, MultiplexedConnection>,
+    silent: &mut Silent,
 ) -> Result<(Vec<PollId>, bool), StoreError> {
     let given = nodes
         .layout()
@@ -71,7 +76,11 @@ pub(super) async fn ids(
     let is_over_given = entries.is_some();
     let entries = match entries {
         Some(entries) => entries,
-        None => nodes.query(keys::POLLS, &list_command()).await?,
+        None => {
+            let command = list_command();
+            let asked = nodes.query(keys::POLLS, &command);
+            silent.ask(nodes, keys::POLLS, asked).await?
+        }
     };
     let (ids, strangers) = ids_of(entries);
     say_strangers(&strangers);
@@ -104,35 +113,40 @@ pub(super) struct Read {
     pub(super) is_over_given: bool,
 }
 
+/// Whether it is about what is at a key. All others are about a server that is away, or refuses.
+pub(super) const fn says_what_is_there(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
+}
+
 /// The documents of these polls, each by itself: by one pipeline to each server, over these connections where there is one.
+/// One whose server is away keeps none of the others from being read, and with a server that is silent, or turns out to be, they
+/// are not read later for each document that it has.
 ///
 /// # Errors
-/// [`StoreError`] where Redis can't be read.
+/// [`StoreError`] where no server is known.
 pub(super) async fn read_all(
     nodes: &Nodes,
     ids: Vec<PollId>,
     over: &HashMap<Node, MultiplexedConnection>,
+    silent: &mut Silent,
 ) -> Result<Vec<Read>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let keys: Vec<String> = ids.iter().map(keys::poll).collect();
-    let mut found = nodes.documents(&keys, over).await?;
+    let mut found = nodes.documents(&keys, over, silent).await?;
     let mut read = Vec::with_capacity(ids.len());
     for (id, key) in ids.into_iter().zip(&keys) {
         let (document, is_over_given) = match found.remove(key) {
             Some(found) => (parsed(key, found.json.as_deref()), found.is_over_given),
-            // Asked for by itself: on the move, or no document at all.
-            None => (get(nodes, &id).await, false),
+            // Asked for by itself: on the move, no document at all, or its server is away.
+            None => (silent.ask(nodes, key, get(nodes, &id)).await, false),
         };
-        match document {
-            Err(error) if !matches!(error, StoreError::Corrupt { .. }) => return Err(error),
-            document => read.push(Read {
-                id,
-                document,
-                is_over_given,
-            }),
-        }
+        read.push(Read {
+            id,
+            document,
+            is_over_given,
+        });
     }
     Ok(read)
 }

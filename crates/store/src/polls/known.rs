@@ -8,6 +8,8 @@ use vote_domain::{Poll, PollId, PollState, wire_time};
 #[cfg(test)]
 use super::documents::Listed;
 use super::documents::{no_document, not_listed};
+use super::news::{Found, News, Regression};
+use super::unread::Unread;
 use crate::changes::Basis;
 use crate::error::StoreError;
 
@@ -19,7 +21,7 @@ const MOST_FORGOTTEN: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct KnownPoll {
     /// Its document, or why there is none to go by.
-    pub(crate) document: Result<Poll, String>,
+    pub(crate) document: Result<Poll, Unread>,
     /// Whether it is on the list still.
     pub(crate) is_listed: bool,
     /// The revision that it was last read at.
@@ -32,39 +34,11 @@ pub(crate) struct KnownPoll {
     pub(super) basis: Basis,
 }
 
-/// What a reading has found of a poll that is on the list.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "each is taken apart within the reading"
-)]
-#[derive(Debug)]
-pub(super) enum Found {
-    /// Its document is the one that is known.
-    Same,
-    /// It was read.
-    Read(Result<Option<Poll>, StoreError>),
-}
-
-/// What Redis turned out to have forgotten.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Regression {
-    /// The whole poll.
-    Poll {
-        id: PollId,
-        /// The revision that it was last read at.
-        was: Option<u64>,
-    },
-    /// A change: the poll is there at an older revision than before.
-    Change { id: PollId, was: u64, is: u64 },
-}
-
-/// What a reading of the polls has shown.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    /// What Redis has forgotten.
-    pub(crate) regressions: Vec<Regression>,
-    /// Drafts that an operator has deleted; another poll may have the id of one by now.
-    pub(crate) deleted: BTreeSet<PollId>,
+impl KnownPoll {
+    /// Whether the server of its document was away at the last reading.
+    pub(super) fn is_away(&self) -> bool {
+        self.document.as_ref().is_err_and(Unread::is_away)
+    }
 }
 
 /// All of them: those of the last list, and those that it lacks.
@@ -73,6 +47,8 @@ pub(crate) struct KnownPolls {
     pub(super) polls: BTreeMap<PollId, KnownPoll>,
     /// The ids that the list had, and how it was read.
     pub(super) list: Option<(Vec<PollId>, Basis)>,
+    /// Whether the list could not be read last time.
+    pub(super) is_list_away: bool,
     /// How often they were read.
     pub(super) readings: usize,
 }
@@ -87,17 +63,41 @@ impl KnownPolls {
         self.polls.iter()
     }
 
+    /// Whether there may be polls that are on the list by now, since it could not be read.
+    pub(crate) const fn is_list_away(&self) -> bool {
+        self.is_list_away
+    }
+
+    /// The first poll of which nothing is known, since the server of its document has been away.
+    pub(super) fn never_read(&self) -> Option<&PollId> {
+        let is_never_read = |known: &KnownPoll| known.revision.is_none() && known.is_away();
+        let mut polls = self.polls.iter();
+        polls.find_map(|(id, known)| is_never_read(known).then_some(id))
+    }
+
+    /// Whether any document was ever read.
+    pub(super) fn has_read_any(&self) -> bool {
+        self.polls.values().any(|known| known.revision.is_some())
+    }
+
     /// Polls that may have been deleted: drafts that are not there any more, or of which another poll has the id; and
-    /// those that were never read, and have no document.
+    /// those that were never read, and have no document, or are on the list no more.
     pub(super) fn missing(&self, found: &BTreeMap<PollId, Found>) -> Vec<PollId> {
         let is_there = |id: &PollId, known: &KnownPoll| match found.get(id) {
             None | Some(Found::Read(Ok(None))) => false,
-            Some(Found::Read(Ok(Some(poll)))) => poll.created_at() == known.draft_of,
+            Some(Found::Read(Ok(Some(poll)))) => {
+                let draft_of = known.draft_of;
+                draft_of.is_none() || poll.created_at() == draft_of
+            }
             Some(Found::Same | Found::Read(Err(_))) => true,
         };
-        let drafts = self.polls.iter().filter(|(id, known)| {
-            known.draft_of.is_some() && !known.is_forgotten && !is_there(id, known)
-        });
+        let may_be_draft = |known: &KnownPoll| {
+            !known.is_forgotten && (known.draft_of.is_some() || known.revision.is_none())
+        };
+        let drafts = self
+            .polls
+            .iter()
+            .filter(|(id, known)| may_be_draft(known) && !is_there(id, known));
         let never_read = found.iter().filter(|&(id, found)| {
             matches!(found, Found::Read(Ok(None))) && !self.polls.contains_key(id)
         });
@@ -124,6 +124,8 @@ impl KnownPolls {
         News {
             regressions,
             deleted,
+            is_partial: self.polls.values().any(KnownPoll::is_away),
+            list_failed: None,
         }
     }
 
@@ -191,15 +193,19 @@ fn read(
             is_listed: true,
             ..forgotten(id, known, &no_document(id), regressions)
         },
-        // It is there, and says nothing to this version.
-        Err(error) => KnownPoll {
-            document: Err(error.to_string()),
-            is_listed: true,
-            revision: known.as_ref().and_then(|known| known.revision),
-            is_forgotten: false,
-            draft_of: known.and_then(|known| known.draft_of),
-            basis: Basis::default(),
-        },
+        // It is there, and says nothing to this version; or nobody can say what is there, and all stays as it was known.
+        Err(error) => {
+            let document = Unread::of(&error);
+            let was_forgotten = known.as_ref().is_some_and(|known| known.is_forgotten);
+            KnownPoll {
+                is_listed: true,
+                revision: known.as_ref().and_then(|known| known.revision),
+                is_forgotten: was_forgotten && document.is_away(),
+                draft_of: known.and_then(|known| known.draft_of),
+                document: Err(document),
+                basis: Basis::default(),
+            }
+        }
     }
 }
 
@@ -218,7 +224,7 @@ fn forgotten(
         });
     }
     KnownPoll {
-        document: Err(why.to_string()),
+        document: Err(Unread::of(why)),
         is_listed: false,
         revision: was,
         is_forgotten: true,
@@ -288,6 +294,39 @@ mod tests {
         known.update(vec![at_revision("p", 7)]);
         assert_eq!(known.update(vec![unreadable("p")]), []);
         assert_eq!(known.update(vec![at_revision("p", 6)]).len(), 1);
+    }
+
+    #[test]
+    fn a_poll_whose_server_is_away_is_as_it_was_known() {
+        let away = || {
+            let error = StoreError::Connect("10.0.0.7:6379: refused".to_owned());
+            vec![(id("p"), Err(error))]
+        };
+        let mut known = KnownPolls::default();
+        known.update(vec![at_revision("p", 7)]);
+        assert!(
+            !known
+                .update_with(found(vec![at_revision("p", 7)]), &BTreeMap::new())
+                .is_partial
+        );
+        let news = known.update_with(found(away()), &BTreeMap::new());
+        assert_eq!(news.regressions, []);
+        assert!(news.is_partial);
+        assert_eq!(known.never_read(), None);
+        assert!(known.iter().all(|(_, poll)| poll.is_listed));
+        assert_eq!(known.missing(&BTreeMap::new()), [id("p")], "still a draft");
+        // What Redis has forgotten is said once, whoever is away in between.
+        assert_eq!(known.update(vec![(id("p"), Ok(None))]).len(), 1);
+        assert_eq!(known.update(away()), []);
+        assert_eq!(known.update(vec![(id("p"), Ok(None))]), []);
+        assert_eq!(known.update(away()), []);
+        assert_eq!(known.update(vec![at_revision("p", 6)]).len(), 1, "a change");
+        let mut fresh = KnownPolls::default();
+        fresh.update(away());
+        assert_eq!(fresh.never_read(), Some(&id("p")));
+        assert_eq!(fresh.missing(&BTreeMap::new()), [id("p")], "a draft or not");
+        assert_eq!(fresh.missing(&found(vec![at_revision("p", 1)])), []);
+        assert!(!fresh.has_read_any());
     }
 
     #[test]

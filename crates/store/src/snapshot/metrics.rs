@@ -1,6 +1,5 @@
 //! What a snapshotter counts.
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -8,18 +7,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use vote_domain::PollId;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct PollLabels {
-    poll: String,
-}
-
-impl PollLabels {
-    pub(super) fn of(id: &PollId) -> Self {
-        Self {
-            poll: id.to_string(),
-        }
-    }
-}
+use crate::poll_labels::PollLabels;
 
 /// The families of a snapshotter.
 #[derive(Debug, Clone)]

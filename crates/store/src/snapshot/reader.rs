@@ -10,7 +10,7 @@ use vote_domain::{Poll, PollId, PollState, SealedPoll};
 use super::assemble::{assemble, ledgers_agree};
 use super::ended::{EndedWriters, KnownEnded};
 use super::ledgers::Ledgers;
-use super::metrics::{Metrics, PollLabels};
+use super::metrics::Metrics;
 use super::minutes::{Known, PollMinutes};
 use super::snapshots::PollSnapshot;
 use crate::error::StoreError;
@@ -18,6 +18,7 @@ use crate::fence::Fence;
 use crate::figures::ShardFigures;
 use crate::keys::{self, ShardKeys};
 use crate::nodes::Nodes;
+use crate::poll_labels::PollLabels;
 use crate::polls::documents;
 
 /// Reads figures, and remembers what need not be read again.

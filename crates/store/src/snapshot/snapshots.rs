@@ -136,7 +136,8 @@ pub struct Confirmed {
 pub struct UnreadPoll {
     /// When this process first tried.
     pub since: Timestamp,
-    /// Whether it takes votes, or is paused, as far as its document can be read: then it has an audience.
+    /// Whether it takes votes, or is paused, and so has an audience. It may be, where the server of its document is away; it is
+    /// taken for none where the document says nothing to this version.
     pub is_open: bool,
 }
 

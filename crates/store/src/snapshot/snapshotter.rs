@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
@@ -13,13 +13,15 @@ use vote_domain::{Clock, Poll, PollId, PollState};
 use super::awaited_replays::AwaitedReplays;
 use super::cadence::Cadence;
 use super::config::{QUIET_EVERY, SnapshotConfig};
-use super::metrics::{Metrics, PollLabels};
+use super::metrics::Metrics;
 use super::reader::FiguresReader;
 use super::snapshots::{Confirmed, Snapshots, UnreadPoll};
 use super::ticks::until_tick;
 use crate::changes::{Basis, Changes};
 use crate::error::StoreError;
+use crate::keys;
 use crate::nodes::Nodes;
+use crate::poll_labels::PollLabels;
 use crate::polls::{KnownPoll, KnownPolls, Regression, receipt_key};
 use crate::store::Store;
 
@@ -39,6 +41,8 @@ pub struct Snapshotter {
     /// The question before the list of polls was last read.
     polls_asked: Option<Basis>,
     failing: bool,
+    /// The receipts' key could not be read last time, which was said.
+    key_failing: bool,
 }
 
 /// One tick.
@@ -48,8 +52,15 @@ struct Tick {
     /// The question to the servers with which it began, and when it was asked.
     asked: Basis,
     asked_at: Timestamp,
-    /// When the list of polls was confirmed at this tick, if it was due.
+    /// When the polls' documents were confirmed at this tick, if they were due.
     polls_read_at: Option<Timestamp>,
+}
+
+/// The polls that were read, or are as they were.
+struct PollsRead {
+    at: Timestamp,
+    /// Why their list could not be read, if that is so.
+    list_failed: Option<StoreError>,
 }
 
 /// Whether a poll takes votes by the clock, or is paused meanwhile.
@@ -95,6 +106,7 @@ impl Snapshotter {
             polls_due: None,
             polls_asked: None,
             failing: false,
+            key_failing: false,
         };
         tokio::spawn(cancel.run_until_cancelled_owned(snapshotter.run()));
         snapshots
@@ -120,7 +132,11 @@ impl Snapshotter {
     async fn tick(&mut self, number: u32) -> Result<(), StoreError> {
         let asked_at = self.clock.now();
         let asked = self.changes.ask(&self.cadence.probes()).await;
-        let polls_read_at = self.read_polls(asked).await?;
+        let (polls_read_at, list_failed) = match self.read_polls(asked).await? {
+            Some(PollsRead { at, list_failed }) => (Some(at), list_failed),
+            None => (None, None),
+        };
+        let listed_at = polls_read_at.filter(|_| list_failed.is_none());
         let tick = Tick {
             number,
             asked,
@@ -136,25 +152,30 @@ impl Snapshotter {
             snapshots.is_incomplete = read.is_incomplete || !read.unread.is_empty();
             snapshots.polls = Arc::new(read.polls);
             snapshots.unread = Arc::new(read.unread);
-            if polls_read_at.is_some() {
-                snapshots.polls_read_at = polls_read_at;
+            if listed_at.is_some() {
+                snapshots.polls_read_at = listed_at;
             }
         });
+        if list_failed.is_some() {
+            // Said once by who has read it; no figure is older for it.
+            self.metrics.failures.inc();
+        }
         read.failed.map_or(Ok(()), Err)
     }
 
     /// Reads the list of polls and their documents where that is due, and a server has changed since; gives the time as of
     /// which they are as they were read.
-    async fn read_polls(&mut self, asked: Basis) -> Result<Option<Timestamp>, StoreError> {
+    async fn read_polls(&mut self, asked: Basis) -> Result<Option<PollsRead>, StoreError> {
         if self.polls_due.is_some_and(|due| Instant::now() < due) {
             return Ok(None);
         }
-        let now = self.clock.now();
+        let at = self.clock.now();
         let polls_asked = self.polls_asked.take();
         if polls_asked.is_some_and(|asked| self.changes.is_all_unchanged_since(asked)) {
             self.polls_asked = polls_asked;
             self.polls_due = Some(Instant::now() + self.config.polls_interval);
-            return Ok(Some(now));
+            let list_failed = None;
+            return Ok(Some(PollsRead { at, list_failed }));
         }
         let news = self
             .known
@@ -164,13 +185,37 @@ impl Snapshotter {
             self.metrics.remove(id);
         }
         self.say(&news.regressions);
-        let receipt_key = receipt_key::read(&self.nodes).await?;
-        self.publish.send_modify(|snapshots| {
-            snapshots.receipt_key = receipt_key.map(Arc::new);
-        });
+        let is_key_read = self.read_receipt_key().await;
         self.polls_due = Some(Instant::now() + self.config.polls_interval);
-        self.polls_asked = Some(asked);
-        Ok(Some(now))
+        // What could not be read is asked for again, though its server may say that nothing was written to it.
+        self.polls_asked = (is_key_read && !news.is_partial).then_some(asked);
+        let list_failed = news.list_failed;
+        Ok(Some(PollsRead { at, list_failed }))
+    }
+
+    /// Reads the key of receipts; says whether that was possible. While its server is away it is used as it was: figures are
+    /// not its matter.
+    async fn read_receipt_key(&mut self) -> bool {
+        let silent = self.changes.silent();
+        let read = match silent.why(&self.nodes, keys::RECEIPT_KEY) {
+            Some(why) => Err(StoreError::Connect(why.clone())),
+            None => receipt_key::read(&self.nodes).await,
+        };
+        match read {
+            Ok(key) => {
+                self.key_failing = false;
+                self.publish.send_modify(|snapshots| {
+                    snapshots.receipt_key = key.map(Arc::new);
+                });
+                true
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.key_failing, true) {
+                    tracing::warn!(%error, "the receipts' key can't be read: it is used as it was");
+                }
+                false
+            }
+        }
     }
 
     /// The snapshots of all known polls. What can't be read stays as it was.
@@ -185,13 +230,12 @@ impl Snapshotter {
             let known = before.get(id);
             let read = match document {
                 Ok(poll) => self.poll(poll, known, tick).await,
-                Err(reason) => {
+                Err(unread) => {
                     reading.is_incomplete = true;
-                    // What its fences should say is not known.
+                    // What its fences should say is not known; nor, where its server is away, whether its figures may be shown.
                     let labels = PollLabels::of(id);
                     self.metrics.fence_mismatches.remove(&labels);
-                    let document = format!("the document of poll {id}");
-                    Err(StoreError::corrupt(&document, reason))
+                    Err(unread.error(id))
                 }
             };
             let confirmed = match read {
@@ -208,7 +252,10 @@ impl Snapshotter {
                 None => {
                     let now = self.clock.now();
                     let since = unread.get(id).map_or(now, |unread| unread.since);
-                    let is_open = document.as_ref().is_ok_and(|poll| has_audience(poll, now));
+                    let is_open = match document {
+                        Ok(poll) => has_audience(poll, now),
+                        Err(unread) => unread.is_away(),
+                    };
                     let unread = UnreadPoll { since, is_open };
                     reading.unread.insert(id.clone(), unread);
                 }
@@ -233,6 +280,11 @@ impl Snapshotter {
         }
         let id = poll.definition.id();
         let shards = poll.definition.shards();
+        // The polls that come after it would be read later by the time limit of each call.
+        if let Some(why) = self.changes.silent_shard(id, shards) {
+            self.cadence.forget(id);
+            return Err(StoreError::Connect(why));
+        }
         let is_watched = self.changes.watch_shards(id, shards).await;
         let basis = tick.asked.watched(is_watched);
         let now = self.clock.now();
@@ -291,7 +343,7 @@ impl Snapshotter {
         };
         // Fences are written after the document: who reads in between looks again.
         if at_rest && self.reader.is_fenced(id) {
-            // The list of polls has confirmed it.
+            // Its document has confirmed it.
             return confirmed(tick.polls_read_at.unwrap_or(same.confirmed_at));
         }
         // Figures that do not agree are read again and again, and each time counted.
@@ -308,13 +360,17 @@ impl Snapshotter {
             }
         }
         let quiet = poll.effective_state(self.clock.now()) == PollState::Closed;
-        let rests = if quiet {
-            !tick.number.is_multiple_of(QUIET_EVERY)
+        let (rests, every) = if quiet {
+            (!tick.number.is_multiple_of(QUIET_EVERY), QUIET_EVERY)
         } else {
             let every = self.config.rest_every();
-            self.cadence.is_resting(id, tick.number, every)
+            (self.cadence.is_resting(id, tick.number, every), every)
         };
-        rests.then(|| same.clone())
+        // Ticks take longer while a server hangs.
+        let rested = tick.asked_at.duration_since(same.confirmed_at);
+        let has_rested =
+            Duration::try_from(rested).is_ok_and(|it| it >= self.config.interval * every);
+        (rests && !has_rested).then(|| same.clone())
     }
 
     /// A failover that forgets an operator's change brings an older document back, or none.

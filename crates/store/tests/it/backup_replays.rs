@@ -41,10 +41,15 @@ async fn a_process_that_is_cut_off_meanwhile_sends_again_what_came_after_the_bac
 /// A process that votes, sees that Redis is empty, and then that a backup is there: what it was told to be accepted
 /// after the backup is recorded, as far as its window reaches, and nothing twice. Gives the votes that it says are lost.
 async fn seen_empty(before: u64, after: u64) -> u64 {
+    // Some of the last batches, by far not all.
+    seen_empty_with(1_000, before, after).await
+}
+
+/// The same with a window of so many bytes.
+async fn seen_empty_with(replay_window_bytes: usize, before: u64, after: u64) -> u64 {
     let show = Show::open().await;
     let lane = vote_store::LaneConfig {
-        // Some of the last batches, by far not all.
-        replay_window_bytes: 1_000,
+        replay_window_bytes,
         ..lane_config()
     };
     let voting = show.voting_with(&show.url, lane).await;
@@ -60,8 +65,9 @@ async fn seen_empty(before: u64, after: u64) -> u64 {
         .exec_async(&mut connection)
         .await
         .expect("empty");
+    // Its lane has asked.
     eventually(DEADLINE, || async {
-        voting.metric("vote_gaps_total") > 0.0
+        voting.metric("vote_commit_retries_total") > 0.5
     })
     .await;
     restored(&show.operator, &backup).await;
@@ -81,6 +87,12 @@ async fn seen_empty(before: u64, after: u64) -> u64 {
 async fn a_process_that_has_seen_the_emptied_redis_sends_nothing_again_that_the_backup_has() {
     assert_eq!(seen_empty(30, 0).await, 0);
     assert_eq!(seen_empty(30, 2).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_backup_brings_back_is_not_lost_where_nothing_is_left_of_the_window() {
+    assert_eq!(seen_empty_with(0, 30, 0).await, 0);
+    assert_eq!(seen_empty_with(0, 30, 20).await, 20);
 }
 
 #[tokio::test]

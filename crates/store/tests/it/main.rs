@@ -3,9 +3,11 @@
 
 mod acl;
 mod annulling;
+mod away_documents;
 mod backup;
 mod backup_checks;
 mod backup_replays;
+mod chosen_keys;
 mod clocks;
 mod commit;
 mod decisions;
@@ -36,4 +38,5 @@ mod snapshots;
 mod spill;
 mod support;
 mod topologies;
+mod voiding;
 mod voters;

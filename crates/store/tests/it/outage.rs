@@ -48,7 +48,7 @@ async fn with_redis_gone_votes_are_not_recorded_and_stay_so() {
     eventually(DEADLINE, || async { voting.writer.ready().is_ok() }).await;
     let total = show.audit().await.total;
     let recorded = voting.metric(
-        "vote_votes_total{poll=\"paredao-01\",channel=\"torcida\",candidate=\"ana\",outcome=\"accepted\"}",
+        "vote_accepted_votes_total{poll=\"paredao-01\",channel=\"torcida\",candidate=\"ana\"}",
     );
     assert!(show.audit().await.passed);
     assert!(

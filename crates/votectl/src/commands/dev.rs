@@ -183,7 +183,7 @@ fn text(ready: &Ready, polls: Option<&Polls>) -> String {
 }
 
 /// A poll, and until when it is open.
-fn poll_line(RunningPoll { poll, new }: &RunningPoll) -> String {
+fn poll_line(RunningPoll { poll, new, .. }: &RunningPoll) -> String {
     let definition = &poll.definition;
     let state = if *new { "opened" } else { "found again" };
     let until = definition.shown(poll.closes_at);

@@ -1,7 +1,7 @@
 //! `votectl export POLL`
 
 use crate::commands::definition;
-use crate::commands::figures::{self, Beside, Figures, sealed_result};
+use crate::commands::figures::{self, Beside, Figures, sealed_result_of};
 use crate::commands::ledger;
 use crate::commands::poll_arg::PollArg;
 use crate::commands::spreadsheet::{Spreadsheet, finish, for_spreadsheet};
@@ -167,7 +167,7 @@ async fn export(
             }
         }
         What::Sealed => {
-            let sealed = sealed_result(operator, id).await?;
+            let sealed = sealed_result_of(operator, poll).await?;
             let none = format!("poll `{id}` is {}, it has no sealed result yet", poll.state);
             to_json(&sealed.ok_or_else(|| Failure::refused(none))?)?
         }

@@ -131,6 +131,17 @@ pub async fn final_result(operator: &PollOperator, id: &PollId) -> Result<Sealed
     })
 }
 
+/// The same of a poll in whatever state: a void one has none.
+///
+/// # Errors
+/// As [`sealed_result`].
+pub async fn sealed_result_of(
+    operator: &PollOperator,
+    poll: &Poll,
+) -> Result<Option<SealedPoll>, Failure> {
+    proven(poll.definition.id(), operator.sealed_of(poll).await?)
+}
+
 /// The sealed result that there is, in whatever state its poll is, once it has proven to be as it was sealed.
 ///
 /// # Errors
@@ -139,7 +150,10 @@ pub async fn sealed_result(
     operator: &PollOperator,
     id: &PollId,
 ) -> Result<Option<SealedPoll>, Failure> {
-    let sealed = operator.sealed(id).await?;
+    proven(id, operator.sealed(id).await?)
+}
+
+fn proven(id: &PollId, sealed: Option<SealedPoll>) -> Result<Option<SealedPoll>, Failure> {
     if let Some(Err(error)) = sealed.as_ref().map(SealedPoll::verify) {
         return Err(Failure::refused(format!(
             "poll `{id}`: its sealed result is not as it was sealed, and nothing of it is shown: {error}"

@@ -1,6 +1,6 @@
 //! `votectl receipt verify RECEIPT`
 
-use crate::commands::figures::sealed_result;
+use crate::commands::figures::{sealed_result, sealed_result_of};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -122,12 +122,18 @@ async fn verify(args: VerifyArgs, context: &mut Context<'_>) -> Result<(), Failu
 }
 
 /// The last batch of the receipt's writer in the ledger of its shard, and whether that ledger is sealed.
+///
+/// What the poll is decides whether its result is looked at. Where Redis has lost the poll, the result is all that is left.
 async fn last_sequence(
     operator: &PollOperator,
     receipt: &Receipt,
     context: &mut Context<'_>,
 ) -> Result<(Option<u64>, bool), Failure> {
-    if let Some(sealed) = sealed_result(operator, &receipt.poll).await? {
+    let sealed = match operator.get(&receipt.poll).await? {
+        Some(poll) => sealed_result_of(operator, &poll).await?,
+        None => sealed_result(operator, &receipt.poll).await?,
+    };
+    if let Some(sealed) = sealed {
         let last = sealed.last_sequence(receipt.shard, &receipt.writer);
         return Ok((last, true));
     }

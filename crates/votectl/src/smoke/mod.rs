@@ -133,7 +133,7 @@ impl Test<'_, '_> {
         };
         let operator = &self.operator;
         let look = async || {
-            let RunningPoll { poll, new } = series.ensure(operator, wanted).await?;
+            let RunningPoll { poll, new, .. } = series.ensure(operator, wanted).await?;
             let (id, state) = (poll.definition.id().clone(), poll.state);
             // It may have been made from another file, or paused by somebody.
             let why = match unfit(&poll.definition) {

@@ -20,7 +20,11 @@ async fn a_draft_is_deleted_after_a_yes_and_its_id_is_free() {
         run(&server, "poll show paredao-01").await.code() == Some(2)
     })
     .await;
-    fails(&server, "poll delete paredao-01 --yes", 2).await;
+    let again = run(&server, "poll delete paredao-01").await;
+    assert_eq!(again.code(), Some(0), "{again:?}");
+    assert!(again.stderr().contains("it had been deleted"), "{again:?}");
+    // What was never there is not taken for deleted.
+    fails(&server, "poll delete paredao-02 --yes", 2).await;
     let again = json(&server, &format!("poll apply {file}")).await;
     assert_eq!(again["action"], "created");
     json(&server, "audit paredao-01").await;

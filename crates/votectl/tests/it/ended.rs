@@ -66,6 +66,42 @@ async fn a_poll_whose_end_has_come_cannot_be_opened_and_can_be_mended() {
 }
 
 #[tokio::test]
+async fn an_open_poll_whose_end_has_come_is_not_said_to_be_open_again() {
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
+    ended(&server, dir.path()).await;
+    let mut redis = server.connection().await;
+    for command in ["open", "resume"] {
+        // The shards have its state all the same, in case the first attempt had ended half-way.
+        let mut del = redis::cmd("DEL");
+        del.arg("vote:{paredao-01/0}:state");
+        del.exec_async(&mut redis).await.expect("it is there");
+        let refused = fails(&server, &format!("poll {command} paredao-01"), 1).await;
+        assert!(
+            refused.contains("has come")
+                && refused.contains("`votectl poll close paredao-01`")
+                && !refused.contains("already"),
+            "{refused}"
+        );
+        assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
+    }
+    json(&server, "poll pause paredao-01").await;
+    let refused = fails(&server, "poll resume paredao-01", 1).await;
+    assert!(
+        refused.contains("can't resume") && refused.contains("has come"),
+        "{refused}"
+    );
+    let shown = json(&server, "poll show paredao-01").await;
+    assert_eq!(shown["poll"]["state"], "paused");
+    // What takes no votes is said to be there already.
+    json(&server, "poll pause paredao-01").await;
+    let closed = json(&server, "poll close paredao-01 --yes").await;
+    assert_eq!(closed["state"], "closed");
+}
+
+#[tokio::test]
 async fn what_is_said_of_a_poll_whose_end_has_come_is_true() {
     let (server, dir) = (
         RedisServer::start().await,

@@ -31,5 +31,6 @@ mod slot_moves;
 mod smoke;
 mod support;
 mod two_operators;
+mod unconfirmed;
 mod withdrawal;
 mod written;

@@ -1,6 +1,8 @@
 //! `votectl receipt verify` against a Redis without TLS: with a key of its own, and of repeats.
 
-use crate::support::{PATIENCE, fails, json, opened, poll_file, run, service, vote_with, votectl};
+use crate::support::{
+    PATIENCE, fails, json, opened, poll_file, run, service, vote, vote_with, votectl,
+};
 use vote_domain::{PollId, Receipt, ReceiptKey, WriterId, wire_time};
 use vote_testkit::RedisServer;
 
@@ -85,5 +87,45 @@ async fn a_repeats_receipt_is_counted_like_the_first_one_also_after_sealing() {
     assert_eq!(
         (&audit["passed"], &audit["total"]),
         (&true.into(), &1.into())
+    );
+}
+
+#[tokio::test]
+async fn a_result_that_a_lost_sealing_left_on_a_void_poll_says_nothing_of_a_receipt() {
+    let (server, _dir, _file) = opened().await;
+    let (_service, address) = service("vote-ingest", &server).await;
+    let answer = vote(address, "paredao-01").await;
+    let receipt = answer["receipt"].as_str().expect("it is text");
+    json(&server, "poll close paredao-01 --yes").await;
+    let mut redis = server.connection().await;
+    let document = "vote:poll:paredao-01";
+    let mut get = redis::cmd("GET");
+    let closed: String = get
+        .arg(document)
+        .query_async(&mut redis)
+        .await
+        .expect("it is there");
+    json(&server, "poll seal paredao-01 --now --yes").await;
+    // The sealing has come as far as its result, and `poll void` was quicker with the document.
+    let mut set = redis::cmd("SET");
+    let set = set.arg(document).arg(&closed);
+    set.exec_async(&mut redis).await.expect("set");
+    json(&server, "poll void paredao-01 --yes").await;
+    let verify = format!("receipt verify {receipt}");
+    let found = json(&server, &verify).await;
+    assert_eq!(
+        (&found["counted"], &found["sealed"]),
+        (&true.into(), &false.into())
+    );
+    let said = run(&server, &verify).await.stdout();
+    assert!(said.contains("counted: the ledger holds"), "{said}");
+    // Of a poll that is gone nothing else is left to look at.
+    let mut del = redis::cmd("DEL");
+    let gone = del.arg(document).exec_async(&mut redis).await;
+    gone.expect("gone");
+    let found = json(&server, &verify).await;
+    assert_eq!(
+        (&found["counted"], &found["sealed"]),
+        (&true.into(), &true.into())
     );
 }

@@ -201,6 +201,72 @@ async fn sealing_again_makes_sure_of_it_and_shows_the_same_result() {
     }
 }
 
+/// Two shards, of which a sealing that was not finished has sealed each; and the file of the poll.
+async fn half_sealed() -> (RedisServer, RedisServer, tempfile::TempDir) {
+    let (server, dir) = (
+        RedisServer::start().await,
+        tempfile::tempdir().expect("a temporary directory"),
+    );
+    let replica = replica_of(&server).await;
+    let file = poll_file(dir.path());
+    let two = std::fs::read_to_string(&file).expect("the file can be read");
+    let two = two.replace("shards: 1", "shards: 2");
+    std::fs::write(&file, two).expect("the file can be written");
+    json(&server, &format!("poll apply {file}")).await;
+    json(&server, "poll open paredao-01").await;
+    json(&server, "poll close paredao-01 --yes").await;
+    replica.pause();
+    let refused = fails(&server, "poll seal paredao-01 --now --yes", 1).await;
+    assert!(refused.contains("the shards are sealed"), "{refused}");
+    replica.resume();
+    (server, replica, dir)
+}
+
+#[tokio::test]
+async fn a_poll_whose_sealing_was_not_finished_is_declared_void_and_nothing_is_left_of_it() {
+    let (server, _replica, dir) = half_sealed().await;
+    // What else is refused now says what is to be done.
+    let refused = fails(&server, "poll visibility paredao-01 embargoed", 1).await;
+    assert!(
+        refused.contains("`votectl poll seal paredao-01` completes"),
+        "{refused}"
+    );
+    let question = fails(&server, "poll void paredao-01", 2).await;
+    assert!(
+        question.contains("Its sealing was begun: `votectl poll seal paredao-01`"),
+        "{question}"
+    );
+    let void = json(&server, "poll void paredao-01 --yes").await;
+    assert_eq!(void["state"], "void");
+    let audit = json(&server, "audit paredao-01").await;
+    assert_eq!(audit["passed"], true, "{audit}");
+    let again = run(&server, "poll void paredao-01").await;
+    assert_eq!(again.code(), Some(0), "{again:?}");
+    assert!(again.stderr().contains("it had been done"), "{again:?}");
+    fails(&server, "poll seal paredao-01 --now --yes", 1).await;
+    let backup = dir.path().join("void.json");
+    let backup = backup.to_str().expect("UTF-8");
+    let export = format!("export paredao-01 --what backup --file {backup}");
+    let exported = run(&server, &export).await;
+    assert_eq!(exported.code(), Some(0), "{}", exported.stderr());
+    let elsewhere = RedisServer::start().await;
+    let restored = json(&elsewhere, &format!("import {backup}")).await;
+    assert_eq!(restored["state"], "void");
+}
+
+#[tokio::test]
+async fn a_sealing_that_was_not_finished_is_completed_as_its_refusals_say() {
+    let (server, _replica, _dir) = half_sealed().await;
+    let refused = fails(&server, "poll close paredao-01", 1).await;
+    assert!(
+        refused.contains("`votectl poll seal paredao-01` completes"),
+        "{refused}"
+    );
+    let sealed = json(&server, "poll seal paredao-01 --now --yes").await;
+    assert_eq!(sealed["state"], "sealed");
+    assert_eq!(json(&server, "audit paredao-01").await["passed"], true);
+}
+
 #[tokio::test]
 async fn a_sealed_result_that_was_tampered_with_is_not_shown_as_final() {
     let (server, _dir, _file) = opened().await;
@@ -297,7 +363,9 @@ async fn a_shard_that_redis_has_forgotten_is_sealed_in_full_after_what_the_refus
             && refused.contains("`votectl poll close paredao-01` fences it again"),
         "{refused}"
     );
-    let fenced = fails(&server, "poll close paredao-01", 1).await;
+    let fenced = run(&server, "poll close paredao-01").await;
+    assert_eq!(fenced.code(), Some(0), "{fenced:?}");
+    let fenced = fenced.stderr();
     assert!(
         fenced.contains("all shards have its state") && fenced.contains("for 3 s"),
         "{fenced}"

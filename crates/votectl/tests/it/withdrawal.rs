@@ -59,6 +59,9 @@ async fn a_withdrawal_asks_is_in_the_journal_and_can_be_taken_back_until_the_pol
         json(&server, &undo).await["withdrawn"],
         serde_json::json!([])
     );
+    let again = run(&server, &undo).await;
+    assert_eq!(again.code(), Some(0), "{again:?}");
+    assert!(again.stderr().contains("ana is not withdrawn"), "{again:?}");
     json(&server, &withdraw).await;
     json(&server, &format!("poll close {POLL} --yes")).await;
     json(&server, &format!("poll seal {POLL} --now --yes")).await;

@@ -4,7 +4,7 @@ use crate::support::{applied, fails, json, poll_file, run};
 use vote_testkit::{RedisServer, eventually};
 
 /// A master without this right for its one user, and a replica that follows it.
-async fn pair(rights: &str) -> (RedisServer, RedisServer) {
+pub(crate) async fn pair(rights: &str) -> (RedisServer, RedisServer) {
     let user = format!("user default on nopass allkeys allchannels +@all {rights}\n");
     let master = RedisServer::builder().acl(&user).start().await;
     let replica = RedisServer::builder()
@@ -31,7 +31,7 @@ async fn pair(rights: &str) -> (RedisServer, RedisServer) {
     (master, replica)
 }
 
-async fn drafted(server: &RedisServer, dir: &tempfile::TempDir) {
+pub(crate) async fn drafted(server: &RedisServer, dir: &tempfile::TempDir) {
     let file = poll_file(dir.path());
     let exit = run(server, &format!("poll apply {file}")).await;
     assert_eq!(exit.code(), Some(0), "{}", exit.stderr());

@@ -10,9 +10,12 @@ use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use vote_domain::Clock;
 
 use super::{Service, claims, clock, config, key, until};
 use crate::fetch::{FetchError, MOST, fetch};
+use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::mint::SigningKey;
 use crate::{Refused, Source, Voters};
 
@@ -253,4 +256,17 @@ async fn a_file_is_read_again() {
     std::fs::write(service.file.path(), next.public_jwks()).expect("it is written");
     tokio::time::sleep(NO_PAUSE * 4).await;
     assert!(service.subject(&next.sign(&claims())).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_names_an_unknown_key_waits_as_long_as_one_reading_may_take_and_no_longer() {
+    let config = Arc::new(config(Source::File("/nonexistent/keys".into())));
+    let (clock, timeout): (Arc<dyn Clock>, _) = (clock(), config.timeout);
+    let metrics = Metrics::register(&mut Registry::default());
+    // Nobody reads, and the clock goes on by itself.
+    let keys = Keys::new(config, clock, metrics);
+    let began = tokio::time::Instant::now();
+    assert!(!keys.look_again().await);
+    let waited = began.elapsed();
+    assert!(waited >= timeout && waited < timeout * 2, "{waited:?}");
 }

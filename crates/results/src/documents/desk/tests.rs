@@ -322,6 +322,20 @@ fn the_journal_is_newest_first_and_bounded() {
 }
 
 #[test]
+fn before_the_opening_too_it_says_that_nobody_confirms_the_figures() {
+    let early = opens_at() - SignedDuration::from_mins(20);
+    let confirmed = confirmed(snapshot(&[]), early);
+    let status = |seconds| {
+        let now = early + SignedDuration::from_secs(seconds);
+        let view = View::new(&confirmed, now, tests_freshness());
+        let desk = DeskDocument::new(&confirmed.snapshot, &view);
+        (desk.poll.status, desk.standing.status)
+    };
+    assert_eq!(status(1), (Status::NotOpen, Status::NotOpen));
+    assert_eq!(status(60), (Status::NotOpen, Status::Stale));
+}
+
+#[test]
 fn the_example_has_the_members_of_a_desk() {
     let desk = desk(snapshot(&[(0, 0, 7)]), opens_at());
     let keys = |value: &Value| -> Vec<String> {

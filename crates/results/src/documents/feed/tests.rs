@@ -100,6 +100,25 @@ fn before_the_first_vote_there_is_no_rank_and_with_ties_there_is() {
 }
 
 #[test]
+fn before_it_begins_there_is_no_figure_also_where_nobody_confirms_that() {
+    let draft = release(&Poll::draft(
+        crate::samples::definition(Visibility::Public),
+        opens_at(),
+        "test",
+    ));
+    let early = opens_at() - SignedDuration::from_mins(20);
+    for snapshot in [released(&[]), snapshot_of(draft, &[])] {
+        let confirmed = confirmed(snapshot, early);
+        let now = early + SignedDuration::from_secs(60);
+        let view = View::new(&confirmed, now, tests_freshness());
+        assert!(view.is_unconfirmed);
+        let feed = Feed::new(&confirmed.snapshot, &view);
+        assert_eq!((feed.on_air, feed.total_votes), (false, None));
+        assert_eq!(figures(&feed), [NONE, NONE]);
+    }
+}
+
+#[test]
 fn each_state_shows_what_may_be_shown() {
     let later = |ms: i64| opens_at() + SignedDuration::from_millis(ms);
     let draft = release(&Poll::draft(

@@ -85,6 +85,11 @@ impl Books {
         self.last + 1
     }
 
+    /// All acknowledged votes of the writer.
+    pub(in crate::commit) const fn votes(&self) -> u64 {
+        self.votes
+    }
+
     /// Counts votes as lost.
     pub(in crate::commit) const fn lose(&mut self, votes: u64) {
         self.lost = self.lost.saturating_add(votes);
@@ -188,6 +193,11 @@ impl Books {
     /// The votes of the retained batches after `sequence`.
     pub(in crate::commit) fn votes_after(&self, sequence: u64) -> u64 {
         self.log.after(sequence).map(|batch| batch.counted).sum()
+    }
+
+    /// Whether there are acknowledged votes that could be sent again.
+    pub(in crate::commit) const fn retain_any(&self) -> bool {
+        self.log.counted() > 0
     }
 
     /// Begins anew under another name. Of the old one the ledger has all up to `recorded_last`.

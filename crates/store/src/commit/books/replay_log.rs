@@ -21,6 +21,8 @@ use crate::commit::metrics::gauge_value;
 pub(super) struct ReplayLog {
     batches: VecDeque<Acknowledged>,
     bytes: usize,
+    /// The votes of all of them that the ledger has of the writer.
+    counted: u64,
     budget: Arc<ReplayBudget>,
     gauge: Gauge,
     max_age: Duration,
@@ -54,6 +56,7 @@ impl ReplayLog {
         Self {
             batches: VecDeque::new(),
             bytes: 0,
+            counted: 0,
             budget,
             gauge,
             max_age,
@@ -93,6 +96,7 @@ impl ReplayLog {
             self.drop_oldest();
         }
         self.bytes += bytes;
+        self.counted += counted;
         self.gauge.inc_by(gauge_value(bytes));
         self.batches.push_back(acknowledged);
     }
@@ -110,6 +114,7 @@ impl ReplayLog {
 
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.batches.pop_front() {
+            self.counted -= oldest.counted;
             self.release(oldest.bytes());
         }
         if self.batches.len() < self.batches.capacity() / 4 {
@@ -121,6 +126,11 @@ impl ReplayLog {
         self.bytes -= bytes;
         self.budget.give_back(bytes);
         self.gauge.dec_by(gauge_value(bytes));
+    }
+
+    /// The votes of all of them that the ledger has of the writer.
+    pub(super) const fn counted(&self) -> u64 {
+        self.counted
     }
 
     /// The batches after `last`, in order.
@@ -148,7 +158,8 @@ impl ReplayLog {
         batch.shrink_to_fit();
         let before = retained.bytes();
         retained.batch = batch;
-        retained.counted = counted;
+        self.counted -= std::mem::replace(&mut retained.counted, counted);
+        self.counted += counted;
         let released = before.saturating_sub(retained.bytes());
         self.release(released);
     }
@@ -171,6 +182,7 @@ impl ReplayLog {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.batches = VecDeque::new();
+        self.counted = 0;
         self.release(self.bytes);
     }
 }

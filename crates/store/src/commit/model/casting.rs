@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vote_domain::{IdempotencyKey, KeyDigest, QuarantineReason, VoterDigest};
+use vote_domain::{QuarantineReason, VoterDigest};
 
 use super::harness::BOUNDARY_MS;
 use super::steps::{Ballot, CROWD, Cast};
@@ -41,15 +41,10 @@ impl System<'_> {
             self.candidates[voters] += 1;
             (u8::try_from(voters).expect("one of two"), candidate)
         });
-        let poll = self.harness.definition.id();
+        let poll = self.harness.poll.definition.id();
         let key = match cast.ballot {
             Ballot::Keyed { key, .. } | Ballot::KeyedVoter { key, .. } => {
-                let key = format!("key-{key}");
-                let key = IdempotencyKey::parse(&key).expect("a key");
-                // All keys share a field of `seen`, so that what is kept for the one is in the way of the others.
-                let mut bytes = *KeyDigest::new(poll, &key).as_bytes();
-                bytes[12..].fill(0);
-                Some(KeyDigest::from_bytes(bytes))
+                Some(self.harness.digest(key))
             }
             _ => None,
         };

@@ -54,7 +54,7 @@ impl System<'_> {
         at_once: bool,
     ) {
         // A failover can forget a revision of the poll's document, and what was decided under it not: then it is used again.
-        let writer = stands_for(self.harness.definition.id(), self.deciding.begun % 3);
+        let writer = stands_for(self.harness.poll.definition.id(), self.deciding.begun % 3);
         self.deciding.begun += 1;
         let selection = QuarantineSelection {
             reasons: reasons(suspects),

@@ -23,16 +23,16 @@ type Answer = Option<Vec<u8>>;
 pub(super) struct Held {
     pub(super) request: Request,
     /// Over which connection of the gate it came, and whether that has been cut.
-    connection: usize,
+    pub(super) connection: usize,
     is_cut: Arc<AtomicBool>,
     answer: oneshot::Sender<Answer>,
 }
 
-/// A command as it came, or two that one connection has carried together.
+/// A command as it came, or three that one connection has carried together.
 #[derive(Clone)]
 pub(super) struct Request {
     bytes: Vec<u8>,
-    /// Of the first.
+    /// Of the one that names the writer.
     words: Vec<Vec<u8>>,
     commands: usize,
 }
@@ -104,7 +104,7 @@ impl Request {
         if self.is_batch() {
             return self.argument(1);
         }
-        // The question for a writer asks for two of its fields.
+        // The second command of the question for a writer asks for two of its fields.
         let field = self.text(2);
         field.split_once('/').map_or(field, |(writer, _)| writer)
     }
@@ -276,11 +276,10 @@ impl Gate {
         })
     }
 
-    /// Over how many connections requests came that wait.
-    pub(super) fn connections(&self) -> usize {
+    /// The connections over which requests came that wait.
+    pub(super) fn connections(&self) -> BTreeSet<usize> {
         let held = self.held.lock();
-        let connections: BTreeSet<usize> = held.iter().map(|held| held.connection).collect();
-        connections.len()
+        held.iter().map(|held| held.connection).collect()
     }
 
     /// Takes all requests for which this is so.
@@ -305,7 +304,7 @@ impl Drop for Gate {
     }
 }
 
-/// The next request, once all of it is there. The question for a writer is two commands, which nothing comes between: a
+/// The next request, once all of it is there. The question for a writer is three commands, which nothing comes between: a
 /// connection leads to one server process.
 fn next_request(buffer: &mut Vec<u8>) -> Option<Request> {
     let frame_len = |bytes: &[u8]| resp::frame_len(bytes).expect("a client speaks RESP");
@@ -316,8 +315,11 @@ fn next_request(buffer: &mut Vec<u8>) -> Option<Request> {
         commands: 1,
     };
     if request.is("HMGET") {
-        length += frame_len(&buffer[length..])?;
-        request.commands = 2;
+        let second = length + frame_len(&buffer[length..])?;
+        let third = second + frame_len(&buffer[second..])?;
+        request.words = words(&buffer[length..second]);
+        request.commands = 3;
+        length = third;
     }
     request.bytes = buffer.drain(..length).collect();
     Some(request)

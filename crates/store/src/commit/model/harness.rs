@@ -1,19 +1,20 @@
 //! One Redis, one connection to it and one clock for all schedules.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Runtime;
-use vote_domain::PollDefinition;
+use vote_domain::{KeyDigest, KeySeed, Poll, PollDefinition};
 use vote_testkit::RedisServer;
 
 use super::gate::{Request, Upstream};
-use super::steps::{HALF_OPEN_MS, Phase, VOTES_PER_VOTER, WRITERS};
+use super::steps::{HALF_OPEN_MS, KEYS, Phase, VOTES_PER_VOTER, WRITERS};
 use crate::commit::config::LaneConfig;
 use crate::commit::metrics::{LaneMetrics, WriterMetrics};
+use crate::commit::remembered::Remembered;
 use crate::fields;
 use crate::keys::ShardKeys;
 use crate::script::{COMMIT, COMMIT_ENTRY, DECIDE_QUARANTINE, FENCE};
@@ -24,6 +25,9 @@ const MINUTE_MS: i64 = 60_000;
 /// The minutes that have votes: schedules keep within half a minute of the boundary.
 pub(super) const MINUTES: std::ops::Range<i64> =
     BOUNDARY_MS / MINUTE_MS - 2..BOUNDARY_MS / MINUTE_MS + 2;
+
+/// The digests of the keys that votes have: found once, since one in 262,144 is in the field of another.
+static DIGESTS: OnceLock<Vec<KeyDigest>> = OnceLock::new();
 
 /// Everything that Redis holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +53,7 @@ pub(super) struct Harness {
     /// How often a cut took the requests of several of them.
     pub(super) cut_together: AtomicUsize,
     pub(super) upstream: Upstream,
-    pub(super) definition: PollDefinition,
+    pub(super) poll: Poll,
     pub(super) metrics: Vec<LaneMetrics>,
     pub(super) keys: ShardKeys,
     /// The digest of the script that is run in place of `commit.lua`: that one in small pieces, maybe with a mistake in it.
@@ -86,13 +90,14 @@ impl Harness {
             tokio::task::spawn_blocking(move || frozen.recv());
         });
         let connection = redis.client().get_connection().expect("a connection");
-        let definition = definition();
+        let poll = Poll::draft(definition(), jiff::Timestamp::UNIX_EPOCH, "model");
+        let poll = poll.seeded(KeySeed::from_bytes([7; 16]));
         let mut registries = Vec::new();
         let metrics = (0..WRITERS)
             .map(|_| {
                 let mut registry = Registry::default();
-                let metrics = WriterMetrics::register(&mut registry, &LaneConfig::default())
-                    .lane(&definition, 0);
+                let metrics = WriterMetrics::register(&mut registry, &LaneConfig::default());
+                let metrics = metrics.lane(&metrics.poll(&poll.definition), 0);
                 registries.push(registry);
                 metrics
             })
@@ -101,8 +106,8 @@ impl Harness {
             shares,
             cut_together: AtomicUsize::new(0),
             upstream: Arc::new(Mutex::new(connection)),
-            keys: ShardKeys::new(definition.id(), 0),
-            definition,
+            keys: ShardKeys::new(poll.definition.id(), 0),
+            poll,
             metrics,
             script: Mutex::default(),
             deciding_mutant: Mutex::default(),
@@ -113,6 +118,15 @@ impl Harness {
         };
         harness.mutate(super::COMMIT);
         harness
+    }
+
+    /// The digest of a vote's key. All keys share a field of `seen`, so that what is kept for the one is in the way of the others.
+    pub(super) fn digest(&self, key: u8) -> KeyDigest {
+        DIGESTS.get_or_init(|| {
+            // The window is no matter here.
+            let remembered = Remembered::new(&self.poll, 1);
+            remembered.keys_of_one_field().take(KEYS.into()).collect()
+        })[usize::from(key)]
     }
 
     /// From now on batches are executed by this script.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vote_domain::{Poll, WriterId};
+use vote_domain::WriterId;
 
 use super::gate::Request;
 use super::harness::BOUNDARY_MS;
@@ -51,10 +51,10 @@ impl System<'_> {
             WriterId::from_bytes(id)
         });
         let metrics = self.harness.metrics[slot].clone();
-        let lost_before = metrics.unrecoverable_votes.get();
+        let lost_before = metrics.poll.unrecoverable_votes.get();
         let lane = Lane::new(LaneParts {
             shared: Arc::clone(&shared),
-            target: Target::new(&self.harness.definition, 0, WINDOW_MS),
+            target: Target::new(&self.harness.poll, 0, WINDOW_MS),
             writer: new_writer(),
             new_writer,
             nodes: way.nodes.clone(),
@@ -82,6 +82,7 @@ impl System<'_> {
             lost_before,
             slot,
             displaced: 0,
+            found_elsewhere: 0,
         });
     }
 
@@ -159,7 +160,7 @@ impl System<'_> {
         let left = &self.left[which];
         let (process, lane) = (left.process, Arc::clone(&left.lane));
         let now = Timestamp::from_millisecond(BOUNDARY_MS + HALF_OPEN_MS).expect("in range");
-        let poll = Poll::draft(self.harness.definition.clone(), now, "model");
+        let poll = self.harness.poll.clone();
         let task = tokio::spawn(async move {
             let replay = LaneReplay::begin(&lane, &poll, WINDOW_MS, nodes, now);
             replay.await?.send(|| {}).await

@@ -58,6 +58,8 @@ pub(super) struct Process {
     pub(super) slot: usize,
     /// Votes that a replay was told to be a mismatch or above a limit.
     pub(super) displaced: u64,
+    /// Votes that were made again, and that another writer had recorded by then.
+    pub(super) found_elsewhere: u64,
 }
 
 impl Process {

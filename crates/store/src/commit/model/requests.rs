@@ -29,8 +29,14 @@ impl System<'_> {
             return;
         }
         if self.harness.shares {
-            let connections = state.way.gate.connections() + usize::from(is_cut);
-            assert!(connections <= 1, "lanes of one process have {connections}");
+            let mut connections = state.way.gate.connections();
+            connections.extend(held.iter().map(|held| held.connection));
+            // A lane that was refused gives its connection up, and another one may still wait for answers there.
+            connections.retain(|connection| !self.given_up.contains(connection));
+            assert!(
+                connections.len() <= 1,
+                "lanes of one process have {connections:?}"
+            );
             let together = usize::from(held.len() > 1);
             self.harness
                 .cut_together
@@ -76,7 +82,10 @@ impl System<'_> {
         let reply = self.attempt(process, &request, fate);
         match (fate, reply) {
             (Fate::Answered, Some(reply)) => held.answer(reply),
-            (Fate::Error, _) => held.answer(request.refusal()),
+            (Fate::Error, _) => {
+                self.given_up.insert(held.connection);
+                held.answer(request.refusal());
+            }
             _ => held.cut(),
         }
         (asks && fate != Fate::Answered).then_some(process)
@@ -108,12 +117,18 @@ impl System<'_> {
         }
     }
 
-    /// The server executes a request: of votes that are made again those are displaced whose key or voter others have used since.
+    /// The server executes a request: of votes that are made again those are displaced whose key or voter others have
+    /// used since, and those found that others have recorded.
     pub(super) fn execute(&mut self, process: usize, request: &Request) -> Vec<u8> {
         let reply = self.harness.execute(request);
         if request.is_batch() && request.mode() == "replay" {
-            let letters = reply.iter().filter(|byte| matches!(byte, b'm' | b'l'));
-            self.processes[process].displaced += letters.count() as u64;
+            let state = &mut self.processes[process];
+            // Of the votes: a state that is named has such letters too.
+            let outcomes = reply.split(|byte| *byte == b'A').nth(1).unwrap_or_default();
+            let letters =
+                |of: &[u8]| outcomes.iter().filter(|byte| of.contains(byte)).count() as u64;
+            state.displaced += letters(b"ml");
+            state.found_elsewhere += letters(b"d");
         }
         reply
     }

@@ -31,6 +31,8 @@ pub(super) const OPERATORS: usize = 2;
 /// The poll opens and closes so long before and after the boundary of a minute, of an hour and of
 /// an idempotency window: milliseconds. All votes come within half a window of it.
 pub(super) const HALF_OPEN_MS: i64 = 25_000;
+/// How many keys votes have.
+pub(super) const KEYS: u8 = 4;
 /// Votes of a voter in the channel of voters.
 pub(super) const VOTES_PER_VOTER: u32 = 2;
 
@@ -250,9 +252,9 @@ fn cast() -> impl Strategy<Value = Cast> {
     let ballot = prop_oneof![
         2 => Just(Ballot::Plain),
         1 => Just(Ballot::Crowd),
-        4 => (0..4_u8, prop::bool::weighted(0.7)).prop_map(|(key, repeats)| Ballot::Keyed { key, repeats }),
+        4 => (0..KEYS, prop::bool::weighted(0.7)).prop_map(|(key, repeats)| Ballot::Keyed { key, repeats }),
         3 => (0..2_u8).prop_map(|voter| Ballot::Voter { voter }),
-        2 => (0..4_u8, 0..2_u8, prop::bool::weighted(0.5))
+        2 => (0..KEYS, 0..2_u8, prop::bool::weighted(0.5))
             .prop_map(|(key, voter, repeats)| Ballot::KeyedVoter { key, voter, repeats }),
     ];
     (ballot, moment(), prop::bool::weighted(0.15)).prop_map(|(ballot, at, withdrawn)| Cast {

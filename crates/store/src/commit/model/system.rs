@@ -4,6 +4,7 @@
 //! The clock of the runtime stands still but where a step moves it, and each request of a lane waits at
 //! a gate until a step decides on its fate: there is one order of events for a schedule.
 
+use std::collections::BTreeSet;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub(super) struct System<'a> {
     unexpected_before: u64,
     /// Attempts that were given up, each with the process whose votes it carries.
     pub(super) attempts: Vec<(usize, Request)>,
+    /// Connections whose requests were answered by an error.
+    pub(super) given_up: BTreeSet<usize>,
     pub(super) deciding: Deciding,
     /// What processes have left behind.
     pub(super) left: Vec<Left>,
@@ -83,6 +86,7 @@ impl<'a> System<'a> {
             phase: Phase::Open,
             unexpected_before: all_unexpected(harness),
             attempts: Vec::new(),
+            given_up: BTreeSet::new(),
             deciding: Deciding::default(),
             left: Vec::new(),
             snapshots: Vec::new(),
@@ -221,7 +225,11 @@ impl<'a> System<'a> {
         if let Some((lost, _)) = process.ended {
             return lost;
         }
-        self.harness.metrics[process.slot].unrecoverable_votes.get() - process.lost_before
+        self.harness.metrics[process.slot]
+            .poll
+            .unrecoverable_votes
+            .get()
+            - process.lost_before
     }
 
     /// A writer reads the poll.
@@ -364,5 +372,7 @@ impl<'a> System<'a> {
 
 fn all_unexpected(harness: &Harness) -> u64 {
     let metrics = harness.metrics.iter();
-    metrics.map(|metrics| metrics.unexpected_votes.get()).sum()
+    metrics
+        .map(|metrics| metrics.poll.unexpected_votes.get())
+        .sum()
 }

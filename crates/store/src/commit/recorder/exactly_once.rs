@@ -11,6 +11,7 @@ use crate::commit::batch::Batch;
 use crate::commit::books::Books;
 use crate::commit::call::{Call, Mode};
 use crate::commit::config::LaneConfig;
+use crate::commit::heartbeats::Heartbeats;
 use crate::commit::in_making::BatchInMaking;
 use crate::commit::metrics::{LaneMetrics, gauge_value};
 use crate::commit::reply::{Reply, not_a_reply};
@@ -25,13 +26,15 @@ pub(in crate::commit) type NewWriter = Arc<dyn Fn() -> WriterId + Send + Sync>;
 pub(in crate::commit) struct Recorder {
     pub(in crate::commit) sender: Sender,
     pub(in crate::commit) books: Books,
-    /// Whether Redis has turned out to have forgotten something, until somebody takes note of it.
-    pub(in crate::commit) has_found_gap: bool,
     pub(super) metrics: LaneMetrics,
     pub(super) new_writer: NewWriter,
     pub(super) replay_window: Duration,
     idempotency_window: Duration,
     shared: Arc<LaneShared>,
+    /// What Redis has forgotten of one lane it may have forgotten of all: they are told.
+    pub(super) heartbeats: Arc<Heartbeats>,
+    /// Whether they were told already that the shard has nothing, not even its fence.
+    pub(super) has_told_of_nothing: bool,
 }
 
 impl Recorder {
@@ -42,11 +45,13 @@ impl Recorder {
         config: &LaneConfig,
         shared: Arc<LaneShared>,
         metrics: LaneMetrics,
+        heartbeats: Arc<Heartbeats>,
     ) -> Self {
         Self {
             sender,
             books,
-            has_found_gap: false,
+            has_told_of_nothing: false,
+            heartbeats,
             metrics,
             new_writer,
             replay_window: config.replay_window,
@@ -92,7 +97,7 @@ impl Recorder {
                         self.unblock();
                         self.note_complete();
                         if making.is_uncertain {
-                            self.metrics.replays.inc();
+                            self.metrics.poll.replays.inc();
                         }
                         return Ok(Some((sequence, reply)));
                     }
@@ -163,13 +168,14 @@ impl Recorder {
         backoff: &mut Backoff,
     ) -> Result<(), Aborted> {
         self.block(error);
+        self.shared.queue.drop_recalled();
         self.metrics.queue.set(gauge_value(self.shared.queue.len()));
         self.sender.pause(backoff.next()).await
     }
 
     /// Notes that Redis can't be reached.
     pub(super) fn block(&self, reason: &str) {
-        self.metrics.retries.inc();
+        self.metrics.poll.retries.inc();
         if !self.shared.blocked.swap(true, Ordering::Relaxed) {
             let (shard, writer) = (self.sender.shard(), self.books.writer());
             tracing::warn!(poll = %self.sender.poll(), shard, %writer, reason, "lane blocked");
@@ -192,7 +198,7 @@ impl Recorder {
             return;
         }
         let votes = missing.unsigned_abs();
-        self.metrics.unexpected_votes.inc_by(votes);
+        self.metrics.poll.unexpected_votes.inc_by(votes);
         tracing::error!(
             poll = %self.sender.poll(), shard = self.sender.shard(), %writer,
             votes, votes.acknowledged = expected, votes.recorded = found, why,
@@ -205,7 +211,7 @@ impl Recorder {
         if votes == 0 {
             return;
         }
-        self.metrics.unrecoverable_votes.inc_by(votes);
+        self.metrics.poll.unrecoverable_votes.inc_by(votes);
         self.books.lose(votes);
         tracing::error!(
             poll = %self.sender.poll(), shard = self.sender.shard(), %writer, votes, why,

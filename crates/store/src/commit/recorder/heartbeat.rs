@@ -9,13 +9,17 @@ use crate::commit::backoff::Backoff;
 use crate::commit::batch::Batch;
 use crate::commit::books::Predecessor;
 use crate::commit::call::{Call, Mode};
+use crate::commit::heartbeats::Turn;
 use crate::commit::reply::{Reply, not_a_reply};
-use crate::commit::sender::{Aborted, Attempt};
+use crate::commit::sender::{Aborted, Attempt, UnreadLedger};
 use crate::commit::shared::NOT_CLOSED;
 use crate::commit::spill::SpilledLane;
 
 /// The most gaps that a lane repairs before it ends.
 const LAST_REPAIRS: usize = 3;
+
+/// So often a lane asks before it ends that has nothing to be sent again.
+const LAST_QUESTIONS: usize = 3;
 
 /// What came of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,19 +69,19 @@ impl Recorder {
 
     /// Before the lane ends: what it has had acknowledged should be there, and its writer is marked as
     /// ended. Said if that can't be made sure of any more. Gives what Redis may not have.
-    pub(in crate::commit) async fn last_check(&mut self) -> Vec<SpilledLane> {
+    pub(in crate::commit) async fn last_check(&mut self, turn: &Turn) -> Vec<SpilledLane> {
         if !self.books.have_entries() && !self.books.have_stranded() {
             return Vec::new();
         }
         let lost_before = self.books.lost();
-        let stands = self.stands_at_last().await;
+        let stands = self.stands_at_last(turn).await;
         let has_ended = stands
             && self.ask_for_predecessors().await.is_ok_and(|asked| asked)
             && self.note_lost(lost_before).await.is_ok_and(|asked| asked);
         if !has_ended {
             tracing::warn!(
                 poll = %self.sender.poll(), shard = self.sender.shard(), writer = %self.books.writer(),
-                votes = self.books.votes_after(0),
+                votes.acknowledged = self.books.votes(), votes.retained = self.books.votes_after(0),
                 "the lane ends without knowing whether Redis still has its last acknowledged votes: \
                  its writer is not marked as ended"
             );
@@ -87,13 +91,21 @@ impl Recorder {
 
     /// Whether Redis has all of the lane's batches, as it says at last. As long as some are retained it is asked until
     /// it answers, or the lane is told to end at once.
-    async fn stands_at_last(&mut self) -> bool {
-        let (mut repairs, mut backoff) = (0, Backoff::default());
+    async fn stands_at_last(&mut self, turn: &Turn) -> bool {
+        let (mut repairs, mut questions, mut backoff) = (0, 0, Backoff::default());
         while !self.books.have_stranded() {
-            match self.ask(Mode::End, 0).await {
+            let Ok(permit) = self.sender.unless_aborted(turn.last_question()).await else {
+                return false;
+            };
+            let Ok(attempt) = self.question(Mode::End, 0).await else {
+                return false;
+            };
+            drop(permit);
+            questions += 1;
+            match self.answered(attempt).await {
                 Ok(Asked::Stands) => return true,
                 Ok(Asked::Repaired) if repairs < LAST_REPAIRS => repairs += 1,
-                Ok(Asked::Unanswered) if self.books.votes_after(0) > 0 => {
+                Ok(Asked::Unanswered) if self.books.retain_any() || questions < LAST_QUESTIONS => {
                     if self.sender.pause(backoff.next()).await.is_err() {
                         return false;
                     }
@@ -105,25 +117,38 @@ impl Recorder {
     }
 
     async fn ask(&mut self, mode: Mode<'_>, closed_at_ms: i64) -> Result<Asked, Aborted> {
+        let attempt = self.question(mode, closed_at_ms).await?;
+        self.answered(attempt).await
+    }
+
+    async fn question(&mut self, mode: Mode<'_>, closed_at_ms: i64) -> Result<Attempt, Aborted> {
         let (writer, last) = (self.books.writer(), self.books.last());
         let question = Batch::starting(closed_at_ms);
         let call = Call {
             lost: self.books.lost(),
             ..Call::new(writer, last, mode, &question)
         };
-        let error = match self.sender.ask(&call).await? {
+        self.sender.ask(&call).await
+    }
+
+    /// Does what the answer to a question asks for.
+    async fn answered(&mut self, attempt: Attempt) -> Result<Asked, Aborted> {
+        let error = match attempt {
             Attempt::Replied(bytes) => match Reply::parse(&bytes, 0) {
                 Some(Reply::Stands { votes }) => {
                     self.note_complete();
                     let expected = self.books.correct(votes);
                     let why = "its last batch is there, not all of its votes";
-                    self.compare(writer, expected, votes, why);
+                    self.compare(self.books.writer(), expected, votes, why);
                     return Ok(Asked::Stands);
                 }
-                Some(Reply::Gap { last }) => {
-                    self.repair(last).await?;
-                    return Ok(Asked::Repaired);
-                }
+                Some(Reply::Gap { last }) => match self.not_known_yet().await? {
+                    Some(reason) => reason,
+                    None => {
+                        self.repair(last).await?;
+                        return Ok(Asked::Repaired);
+                    }
+                },
                 Some(Reply::Behind { last }) => {
                     self.start_over("Redis knows this writer beyond its last batch", last)
                         .await?;
@@ -135,6 +160,23 @@ impl Recorder {
         };
         self.block(&error);
         Ok(Asked::Unanswered)
+    }
+
+    /// Why it can't be said yet what Redis has forgotten for good, where there is nothing to be sent again that would wait for
+    /// that: a shard without a fence may have its ledger again by a backup.
+    async fn not_known_yet(&mut self) -> Result<Option<String>, Aborted> {
+        if self.books.retain_any() {
+            return Ok(None);
+        }
+        let Err(unread) = self.sender.read_ledger(self.books.writer()).await? else {
+            return Ok(None);
+        };
+        if matches!(unread, UnreadLedger::NoFence)
+            && !std::mem::replace(&mut self.has_told_of_nothing, true)
+        {
+            self.heartbeats.suspect();
+        }
+        Ok(Some(unread.reason()))
     }
 
     /// Asks for the writers that the lane has started over from, and marks them as ended: all that was
@@ -168,9 +210,14 @@ impl Recorder {
             Some(Reply::Stands { votes }) => Ok(old.found(old.sequence, votes, true)),
             Some(Reply::Gap { .. } | Reply::Behind { .. }) => {
                 let entry = self.sender.read_ledger(old.writer).await?;
-                entry.map(|(sequence, votes)| old.found(sequence, votes, false))
+                entry
+                    .map(|(sequence, votes)| old.found(sequence, votes, false))
+                    .map_err(UnreadLedger::reason)
             }
             _ => Err(not_a_reply(&bytes)),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,9 @@ impl Recorder {
     /// Redis has forgotten batches that it had acknowledged, those after `last`: sends them again, in order.
     pub(super) async fn repair(&mut self, last: u64) -> Result<(), Aborted> {
         let (writer, shard) = (self.books.writer(), self.sender.shard());
-        self.metrics.gaps.inc();
-        self.has_found_gap = true;
+        self.metrics.poll.gaps.inc();
+        // At once: to repair it may take as long as a backup.
+        self.heartbeats.suspect();
         self.note_forgotten(Some(last));
         tracing::warn!(
             poll = %self.sender.poll(), shard, %writer, redis.last = last, lane.last = self.books.last(),
@@ -66,13 +67,14 @@ impl Recorder {
             self.note_forgotten(Some(reached));
         }
         self.note_forgotten(None);
-        self.metrics.repaired_votes.inc_by(repaired);
+        self.metrics.poll.repaired_votes.inc_by(repaired);
         tracing::warn!(poll = %self.sender.poll(), shard, %writer, votes = repaired, "gap repaired");
         Ok(())
     }
 
     /// Redis has all up to the writer's last batch, whatever it had said before.
     pub(super) fn note_complete(&mut self) {
+        self.has_told_of_nothing = false;
         if self.books.forgotten_after().is_some() {
             self.note_forgotten(None);
         }

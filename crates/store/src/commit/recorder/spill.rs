@@ -11,7 +11,7 @@ impl Recorder {
         let redis_last = self.books.forgotten_after();
         let predecessors = self.books.all_predecessors();
         let (retained, stranded) = self.books.take_all();
-        let of = |writer, last, redis_last, predecessors, batches: Vec<SpilledBatch>| SpilledLane {
+        let of = |writer, last, redis_last, batches: Vec<SpilledBatch>| SpilledLane {
             poll: self.sender.poll().clone(),
             shard: self.sender.shard(),
             fields: self.sender.fields().to_vec(),
@@ -19,30 +19,33 @@ impl Recorder {
             writer,
             last_sequence: last,
             redis_last,
-            predecessors,
+            predecessors: Vec::new(),
             batches,
         };
         let mut lanes = vec![of(
             writer,
             last,
             redis_last,
-            predecessors,
             retained.into_iter().map(SpilledBatch::from).collect(),
         )];
         lanes.extend(stranded.into_iter().map(|old| {
             let batches: Vec<_> = old.batches.into_iter().map(SpilledBatch::from).collect();
             // Redis has said of each of them that it does not have it.
             let redis_last = batches.first().map(|first| first.sequence - 1);
-            of(old.writer, old.last, redis_last, Vec::new(), batches)
+            of(old.writer, old.last, redis_last, batches)
         }));
         lanes.retain(|lane| lane.last_sequence > 0);
+        // Whoever sends these again ends the writers before them, whichever lane is left to name them.
+        if let Some(first) = lanes.first_mut() {
+            first.predecessors = predecessors;
+        }
         let votes: u64 = lanes.iter().map(SpilledLane::votes).sum();
         if votes == 0 {
             return Vec::new();
         }
         let writers: Vec<_> = lanes.iter().map(|lane| lane.writer.to_string()).collect();
         let is_certain = lanes.iter().all(SpilledLane::is_certain);
-        self.metrics.spilled_votes.inc_by(votes);
+        self.metrics.poll.spilled_votes.inc_by(votes);
         self.metrics.missing_votes.set(votes.cast_signed());
         tracing::error!(
             poll = %self.sender.poll(), shard = self.sender.shard(), writers = writers.join(","), votes,

@@ -35,7 +35,11 @@ impl Recorder {
     /// is not is lost, and said with its exact number. Receipts of what was sent again name the old
     /// writer, and can't be proved by the ledger any more.
     pub(super) async fn start_over(&mut self, why: &str, redis_last: u64) -> Result<(), Aborted> {
-        let (mut recorded_last, mut recorded) = self.on_record(self.books.writer()).await?;
+        let on_record = self.on_record(self.books.writer()).await;
+        let (mut recorded_last, mut recorded) = match on_record {
+            Ok(entry) => entry,
+            Err(Aborted) => return self.strand_all(redis_last, why),
+        };
         let mut old = self.books.start_over((self.new_writer)(), recorded_last);
         let mut in_log: u64 = old.batches.iter().map(|batch| batch.counted).sum();
         let mut unsent = in_log;
@@ -62,19 +66,14 @@ impl Recorder {
             unsent = unsent.wrapping_sub(counted);
             self.metrics.missing_votes.set(unsent.cast_signed());
         }
+        let mut is_known = Ok(());
         if may_be_back {
             // It may have waited long, and a backup may have been restored meanwhile.
-            (recorded_last, recorded) = self.on_record(old.writer).await?;
+            match self.on_record(old.writer).await {
+                Ok(entry) => (recorded_last, recorded) = entry,
+                Err(Aborted) => is_known = Err(Aborted),
+            }
         }
-        tracing::error!(
-            poll = %self.sender.poll(), shard = self.sender.shard(),
-            writer = %old.writer, new_writer = %self.books.writer(), why,
-            redis.last = redis_last, lane.last = old.last,
-            votes.acknowledged = old.votes, votes.recorded = recorded, votes.resent = resent,
-            "the lane starts over as a new writer"
-        );
-        self.metrics.repaired_votes.inc_by(resent);
-        self.compare(old.writer, old.votes, recorded.wrapping_add(in_log), why);
         self.books.add_predecessor(Predecessor {
             writer: old.writer,
             sequence: recorded_last,
@@ -82,7 +81,28 @@ impl Recorder {
             until: Instant::now() + self.replay_window,
             ended: false,
         });
-        Ok(())
+        tracing::error!(
+            poll = %self.sender.poll(), shard = self.sender.shard(),
+            writer = %old.writer, new_writer = %self.books.writer(), why,
+            redis.last = redis_last, lane.last = old.last,
+            votes.acknowledged = old.votes, votes.recorded = recorded, votes.resent = resent,
+            "the lane starts over as a new writer"
+        );
+        self.metrics.poll.repaired_votes.inc_by(resent);
+        self.compare(old.writer, old.votes, recorded.wrapping_add(in_log), why);
+        is_known
+    }
+
+    /// The lane was told to end before it could be read what Redis has of the writer. Where Redis had said that it has nothing, what
+    /// is not in the replay log is not anywhere, for all that this process will know.
+    fn strand_all(&mut self, redis_last: u64, why: &str) -> Result<(), Aborted> {
+        if redis_last == 0 {
+            let old = self.books.start_over((self.new_writer)(), 0);
+            let in_log = old.batches.iter().map(|batch| batch.counted).sum();
+            self.compare(old.writer, old.votes, in_log, why);
+            self.books.strand(old);
+        }
+        Err(Aborted)
     }
 
     /// Sends a batch of the old writer as the next one of the new writer; how many of its votes are
@@ -134,7 +154,7 @@ impl Recorder {
         loop {
             match self.sender.read_ledger(writer).await? {
                 Ok(entry) => return Ok(entry),
-                Err(error) => self.retry_after(&error, &mut backoff).await?,
+                Err(unread) => self.retry_after(&unread.reason(), &mut backoff).await?,
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::commit::config::LaneConfig;
 use crate::commit::copies::CopiesWait;
 use crate::commit::outcome::Verdict;
 use crate::commit::reply::{Reply, not_a_reply};
-use crate::commit::sender::{Attempt, Sender};
+use crate::commit::sender::{Attempt, Sender, UnreadLedger};
 use crate::commit::target::Target;
 use crate::fields;
 use crate::nodes::Nodes;
@@ -110,7 +110,7 @@ impl<'a> LaneReplay<'a> {
             let shard = lane.shard;
             return Err(ReplayError::NoShard { shard, shards });
         }
-        let target = Target::new(&poll.definition, lane.shard, key_window_ms);
+        let target = Target::new(poll, lane.shard, key_window_ms);
         // What was accepted is not sent by halves: whoever replays has the replicas confirm all of it in the end.
         let copies = CopiesWait::new(&LaneConfig::default());
         let mut replay = Self {
@@ -304,7 +304,10 @@ impl<'a> LaneReplay<'a> {
     async fn last_of(&mut self, writer: WriterId) -> Result<u64, ReplayError> {
         let read = self.sender.read_ledger(writer).await;
         let entry = read.map_err(|aborted| ReplayError::Redis(format!("{aborted:?}")))?;
-        let (last, _) = entry.map_err(ReplayError::Redis)?;
+        let (last, _) = entry.map_err(|unread| match unread {
+            UnreadLedger::NoFence => ReplayError::NoFence(self.sender.shard()),
+            UnreadLedger::Failed(reason) => ReplayError::Redis(reason),
+        })?;
         Ok(last)
     }
 

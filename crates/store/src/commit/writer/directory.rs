@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vote_domain::Poll;
 
 use super::open_poll::OpenPoll;
-use crate::polls::KnownPolls;
+use crate::polls::{KnownPolls, Unread};
 
 /// What is to come for the lanes of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,9 @@ pub(super) enum Prospects {
 pub(super) struct Directory {
     polls: HashMap<String, Arc<OpenPoll>>,
     /// Polls whose documents could not be read, or that Redis has forgotten, with the reason.
-    unreadable: BTreeMap<String, String>,
+    unreadable: BTreeMap<String, Unread>,
+    /// The list could not be read: there may be polls that are new.
+    is_list_away: bool,
 }
 
 impl Directory {
@@ -34,7 +36,10 @@ impl Directory {
     /// empty Redis they would leave traces in the ledger, and keep a backup from being restored. Its lanes
     /// send again what they have, as soon as its shards have their fences.
     pub(super) fn next(&self, known: &KnownPolls, open: impl Fn(&Poll) -> OpenPoll) -> Self {
-        let mut next = Self::default();
+        let mut next = Self {
+            is_list_away: known.is_list_away(),
+            ..Self::default()
+        };
         for (id, known) in known.iter() {
             let name = id.to_string();
             let before = self.polls.get(&name);
@@ -43,11 +48,13 @@ impl Directory {
                     let same = before.filter(|open| open.poll() == poll).cloned();
                     Some(same.unwrap_or_else(|| Arc::new(open(poll))))
                 }
-                Err(error) => {
-                    if self.unreadable.get(&name) != Some(error) {
+                Err(unread) => {
+                    if let Unread::Unusable(error) = unread
+                        && self.unreadable.get(&name) != Some(unread)
+                    {
                         tracing::error!(poll = name, error, "a poll's document can't be read");
                     }
-                    next.unreadable.insert(name.clone(), error.clone());
+                    next.unreadable.insert(name.clone(), unread.clone());
                     before.filter(|_| known.is_listed).cloned()
                 }
             };
@@ -59,12 +66,17 @@ impl Directory {
     /// The poll called `id`; `None` where it is known that there is none.
     ///
     /// # Errors
-    /// That it can't be known, since the poll's document can't be read.
+    /// That it can't be known, since the poll's document can't be read, or the list of polls.
     pub(super) fn find(&self, id: &str) -> Result<Option<Arc<OpenPoll>>, &'static str> {
         match self.polls.get(id) {
             Some(open) => Ok(Some(Arc::clone(open))),
-            None if self.unreadable.contains_key(id) => Err("the poll's document can't be read"),
-            None => Ok(None),
+            None => match self.unreadable.get(id) {
+                Some(Unread::Unusable(_)) => Err("the poll's document can't be read"),
+                // It may be a draft, and to a client there is no such poll; or it is open.
+                Some(Unread::Away(_)) => Err("the server of the poll's document is away"),
+                None if self.is_list_away => Err("the list of polls can't be read"),
+                None => Ok(None),
+            },
         }
     }
 
@@ -91,6 +103,12 @@ mod tests {
     use crate::error::StoreError;
     use crate::nodes::Nodes;
     use crate::polls::documents::Listed;
+
+    fn away() -> Vec<Listed> {
+        let id = PollId::parse("p").expect("a valid id");
+        let error = StoreError::Connect("10.0.0.7:6379: refused".to_owned());
+        vec![(id, Err(error))]
+    }
 
     fn listed(document: Result<Option<Poll>, &str>) -> Vec<Listed> {
         let id = PollId::parse("p").expect("a valid id");
@@ -142,6 +160,27 @@ mod tests {
             let never_read = after(vec![listed(document)]);
             assert!(never_read.find("p").is_err());
         }
+    }
+
+    #[test]
+    fn a_poll_whose_server_is_away_stays_as_it_was_known_and_is_none_that_is_not_there() {
+        let there = || listed(Ok(Some(draft())));
+        let mut known = KnownPolls::default();
+        known.update(there());
+        let before = Directory::default().next(&known, open);
+        known.update(away());
+        let next = before.next(&known, |_| panic!("it is open already"));
+        let poll = |directory: &Directory| directory.find("p").expect("known").expect("there");
+        assert!(Arc::ptr_eq(&poll(&before), &poll(&next)));
+        let never_read = after(vec![away()]);
+        assert!(never_read.find("p").is_err_and(|why| why.contains("away")));
+        assert!(matches!(never_read.find("q"), Ok(None)));
+        assert!(matches!(
+            after(vec![away(), there()]).find("p"),
+            Ok(Some(_))
+        ));
+        // One that was forgotten before takes no votes while nobody can say that it is there again.
+        assert!(after(vec![there(), vec![], away()]).find("p").is_err());
     }
 
     #[test]

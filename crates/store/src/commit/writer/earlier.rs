@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use vote_domain::{Poll, PollDefinition};
+use vote_domain::Poll;
 
 use crate::commit::outcome::Verdict;
 use crate::commit::remembered::Remembered;
@@ -58,7 +58,7 @@ impl EarlierVotes {
     /// Where that shard can't be asked, or has been forgotten: whether the vote is recorded is not known then.
     pub(super) async fn find(
         &self,
-        poll: &PollDefinition,
+        poll: &Poll,
         shard: u16,
         vote: &VoteToCast,
     ) -> Result<Option<Verdict>, Unknown> {
@@ -66,9 +66,9 @@ impl EarlierVotes {
             return Ok(None);
         };
         let window_ms = i64::try_from(self.key_window.as_millis()).unwrap_or(i64::MAX / 4);
-        let remembered = Remembered::new(poll.shards(), window_ms);
+        let remembered = Remembered::new(poll, window_ms);
         let (field, held) = remembered.place(key);
-        let keys = ShardKeys::new(poll.id(), shard);
+        let keys = ShardKeys::new(poll.definition.id(), shard);
         let (state, seen) = (keys.state(), keys.seen());
         let mut command = CLAIM_KEY.command(2);
         command.arg(&state).arg(&seen).arg(&field).arg(&held);
@@ -210,7 +210,7 @@ mod tests {
         let vote = vote(key, SINCE);
         let nodes = Nodes::new(&RedisConfig::new(redis.url()).expect("an address"));
         let earlier = EarlierVotes::new(nodes.expect("nothing to refuse"), WINDOW);
-        let find = async |vote: &VoteToCast| earlier.find(&poll.definition, shard, vote).await;
+        let find = async |vote: &VoteToCast| earlier.find(&poll, shard, vote).await;
         let keys = ShardKeys::new(poll.definition.id(), shard);
         // A shard that is forgotten says nothing of a vote, and gets nothing.
         assert!(find(&vote).await.is_err());
@@ -234,7 +234,7 @@ mod tests {
             is_withdrawn: false,
             quarantine: None,
         });
-        let target = Target::new(&poll.definition, shard, 120_000);
+        let target = Target::new(&poll, shard, 120_000);
         let mut connection = redis.connection().await;
         COMMIT.load(&mut connection).await.expect("it is loaded");
         let call = Call::new(WriterId::from_bytes([1; 8]), 1, Mode::Live, &batch);

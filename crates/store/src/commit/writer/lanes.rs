@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vote_domain::{Poll, PollState, WriterId};
@@ -115,12 +116,15 @@ impl Lanes {
     pub(super) fn retain(&self, prospects: impl Fn(&str) -> Prospects) {
         self.by_poll.lock().retain(|poll, lanes| {
             let prospects = prospects(poll);
-            lanes.note_forgotten(prospects == Prospects::Forgotten);
+            if lanes.note_forgotten(prospects == Prospects::Forgotten) {
+                self.heartbeats.suspect();
+            }
             if prospects == Prospects::Ended {
                 lanes.drain();
             }
             prospects != Prospects::Ended
         });
+        self.metrics.forget_ended(Instant::now());
     }
 
     /// Of how many it is known whether they can write. Lanes that can are told of those that can't.
@@ -150,6 +154,7 @@ impl Lanes {
         let key_window_ms =
             i64::try_from(self.config.idempotency_window.as_millis()).unwrap_or(i64::MAX / 4);
         let limits = Arc::new(VoterLimits::new(&poll.definition));
+        let of_poll = self.metrics.poll(&poll.definition);
         let shards = (0..poll.definition.shards())
             .map(|shard| {
                 let shared = Arc::new(LaneShared::new(
@@ -157,16 +162,11 @@ impl Lanes {
                     poll.closes_at.as_millisecond(),
                     closed_at_ms(poll),
                 ));
-                let metrics = self.metrics.lane(&poll.definition, shard);
+                let metrics = self.metrics.lane(&of_poll, shard);
                 let lane = Lane::new(LaneParts {
                     shared: Arc::clone(&shared),
                     config: self.config.clone(),
-                    target: Target::sharing(
-                        Arc::clone(&limits),
-                        &poll.definition,
-                        shard,
-                        key_window_ms,
-                    ),
+                    target: Target::sharing(Arc::clone(&limits), poll, shard, key_window_ms),
                     writer,
                     new_writer: Arc::clone(&new_writer),
                     nodes: self.nodes.clone(),

@@ -112,33 +112,45 @@ impl OpenPoll {
     }
 
     /// Whether the vote may be in another shard already than the one that it goes to: then [`Self::cast`] looks there first, and
-    /// [`Self::send`] can't.
+    /// [`Self::send`] can't, so that who sends it looks by [`Self::look_elsewhere`].
     #[must_use]
     pub fn may_be_elsewhere(&self, vote: &VoteToCast) -> bool {
         self.earlier.shard(&self.poll, vote).is_some()
     }
 
+    /// How the vote ended, where it was cast before it would have gone where it goes now; else it is to be sent.
+    pub async fn look_elsewhere(&self, vote: &VoteToCast) -> Option<Outcome> {
+        let shard = self.earlier.shard(&self.poll, vote)?;
+        self.found_earlier(shard, vote).await
+    }
+
     /// What came of the vote before its channel counted the votes of each voter; `None` where it was not cast then.
     async fn found_earlier(&self, shard: u16, vote: &VoteToCast) -> Option<Outcome> {
-        let definition = &self.poll.definition;
-        // While its shard can't be asked it is not recorded anywhere else.
-        let Ok(found) = self.earlier.find(definition, shard, vote).await else {
-            return Some(Outcome::NotRecorded);
+        let found = match self.earlier.find(&self.poll, shard, vote).await {
+            Ok(found) => found?,
+            // While its shard can't be asked it is not recorded anywhere else.
+            Err(_) => Verdict::NotRecorded,
         };
-        let found = found?;
         let lanes = self.lanes.as_ref();
         if let Some(lane) = lanes.and_then(|lanes| lanes.at(usize::from(shard))) {
-            lane.metrics.vote(vote.channel, vote.candidate, &found);
+            lane.metrics.poll.vote(vote.channel, vote.candidate, &found);
         }
         Some(match found {
             // No batch of now proves it.
             Verdict::Duplicate(()) => Outcome::Duplicate(None),
+            Verdict::NotRecorded => Outcome::NotRecorded,
             _ => Outcome::Mismatch,
         })
     }
 
-    /// Casts a vote and waits for its outcome, at most the accept timeout.
+    /// Casts a vote that comes now and waits for its outcome, at most the accept timeout.
     pub async fn cast(&self, vote: VoteToCast) -> Outcome {
+        self.cast_since(vote, Instant::now()).await
+    }
+
+    /// Casts a vote that came then, at the time that it says that it was received. One with a key is not recorded any more once a
+    /// quarter of the key window has passed since, whatever it has waited for.
+    pub async fn cast_since(&self, vote: VoteToCast, since: Instant) -> Outcome {
         if let Some(shard) = self.earlier.shard(&self.poll, &vote) {
             // In a place of its own: all other votes carry no room for it.
             let found = Box::pin(self.found_earlier(shard, &vote)).await;
@@ -153,25 +165,32 @@ impl OpenPoll {
         };
         let (channel, candidate) = (vote.channel, vote.candidate);
         let ticket = Ticket::new();
-        let pending = Pending::new(vote, Arc::clone(&ticket));
+        let pending = Pending::since(vote, Arc::clone(&ticket), since);
         if lanes.push(lane, pending).is_err() {
-            lane.metrics.vote(channel, candidate, &Verdict::QueueFull);
+            lane.metrics
+                .poll
+                .vote(channel, candidate, &Verdict::QueueFull);
             return Outcome::QueueFull;
         }
         let waiting = Waiting(Arc::clone(&ticket));
-        match tokio::time::timeout(self.accept_timeout, waiting).await {
+        let outcome = match tokio::time::timeout(self.accept_timeout, waiting).await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                let outcome = ticket.recall();
-                lane.gave_up(channel, candidate, &outcome);
-                outcome
-            }
-        }
+            Err(_) => ticket.recall(),
+        };
+        lane.told(channel, candidate, &outcome);
+        outcome
     }
 
-    /// Gives a vote to its lane, and waits for nothing: for who has many at once, and asks for their outcomes in their order.
+    /// Gives a vote that comes now to its lane, and waits for nothing: for who has many at once, and asks for their outcomes in
+    /// their order.
     #[must_use]
     pub fn send(&self, vote: VoteToCast) -> SentVote {
+        self.send_since(vote, Instant::now())
+    }
+
+    /// The same of a vote that came then, as [`Self::cast_since`].
+    #[must_use]
+    pub fn send_since(&self, vote: VoteToCast, since: Instant) -> SentVote {
         let found = self.lanes.as_ref().and_then(|lanes| {
             let shard = lanes.shard_of(&vote)?;
             Some((lanes, shard, lanes.at(shard)?))
@@ -183,10 +202,12 @@ impl OpenPoll {
         let ticket = Ticket::new();
         let until = Instant::now() + self.accept_timeout;
         if lanes
-            .push(lane, Pending::new(vote, Arc::clone(&ticket)))
+            .push(lane, Pending::since(vote, Arc::clone(&ticket), since))
             .is_err()
         {
-            lane.metrics.vote(channel, candidate, &Verdict::QueueFull);
+            lane.metrics
+                .poll
+                .vote(channel, candidate, &Verdict::QueueFull);
             return SentVote::over(Outcome::QueueFull);
         }
         SentVote::on_its_way(
@@ -203,7 +224,7 @@ impl OpenPoll {
         if let Some(lane) = self.lanes.as_ref().and_then(|lanes| lanes.first()) {
             // Whatever the reason, but for a late one: they have one label.
             let refused = Verdict::Refused(Refusal::NotOpenYet);
-            lane.metrics.vote(channel, candidate, &refused);
+            lane.metrics.poll.vote(channel, candidate, &refused);
         }
     }
 }

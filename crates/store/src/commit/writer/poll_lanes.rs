@@ -46,10 +46,11 @@ pub(super) struct LaneHandle {
 }
 
 impl LaneHandle {
-    /// Counts a vote whose client has waited long enough, where it is not known by then how it ended.
-    pub(super) fn gave_up(&self, channel: u8, candidate: u8, outcome: &Outcome) {
+    /// Counts a vote of which its client is told that it was not recorded, or that this is not known. How it ended otherwise its lane
+    /// counts, also where nobody waits any more.
+    pub(super) fn told(&self, channel: u8, candidate: u8, outcome: &Outcome) {
         if matches!(outcome, Outcome::NotRecorded | Outcome::Unknown) {
-            self.metrics.vote(channel, candidate, outcome);
+            self.metrics.poll.vote(channel, candidate, outcome);
         }
     }
 }
@@ -80,9 +81,9 @@ impl PollLanes {
             && self.shards.len() == usize::from(poll.definition.shards())
     }
 
-    /// Whether Redis has forgotten the poll: then nobody sends votes to its lanes.
-    pub(super) fn note_forgotten(&self, is_forgotten: bool) {
-        self.is_forgotten.store(is_forgotten, Ordering::Relaxed);
+    /// Whether Redis has forgotten the poll: then nobody sends votes to its lanes. Tells whether that is news.
+    pub(super) fn note_forgotten(&self, is_forgotten: bool) -> bool {
+        !self.is_forgotten.swap(is_forgotten, Ordering::Relaxed) && is_forgotten
     }
 
     /// How many of them can't write to Redis right now, and how many are known to: none of a closed or forgotten poll,

@@ -55,10 +55,14 @@ impl SentVote {
     pub async fn outcome(&mut self) -> Outcome {
         let outcome = match &mut self.0 {
             State::Over(outcome) => return outcome.clone(),
-            State::OnItsWay(vote) => match timeout_at(vote.until, &mut vote.waiting).await {
-                Ok(outcome) => outcome,
-                Err(_) => vote.give_up(),
-            },
+            State::OnItsWay(vote) => {
+                let outcome = match timeout_at(vote.until, &mut vote.waiting).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => vote.waiting.0.recall(),
+                };
+                vote.count(&outcome);
+                outcome
+            }
         };
         self.0 = State::Over(outcome.clone());
         outcome
@@ -66,11 +70,9 @@ impl SentVote {
 }
 
 impl OnItsWay {
-    fn give_up(&self) -> Outcome {
-        let outcome = self.waiting.0.recall();
+    fn count(&self, outcome: &Outcome) {
         if let Some(lane) = self.lanes.at(self.shard) {
-            lane.gave_up(self.channel, self.candidate, &outcome);
+            lane.told(self.channel, self.candidate, outcome);
         }
-        outcome
     }
 }

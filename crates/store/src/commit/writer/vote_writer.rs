@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use prometheus_client::registry::Registry;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vote_domain::ReceiptKey;
+use vote_domain::{PollId, ReceiptKey};
 
 use super::directory::Directory;
 use super::earlier::EarlierVotes;
@@ -21,7 +21,7 @@ use crate::commit::config::LaneConfig;
 use crate::commit::spill::Spill;
 use crate::error::StoreError;
 use crate::nodes::Nodes;
-use crate::polls::{KnownPolls, SigningKey, VoterKeys};
+use crate::polls::{KnownPolls, Patience, SigningKey, UnreadMetrics, VoterKeys};
 use crate::store::Store;
 
 /// What a [`VoteWriter`] is made with.
@@ -46,12 +46,33 @@ pub struct Ended {
     pub left_behind: Spill,
 }
 
+/// What is known of the polls from one reading to the next.
+struct Followed {
+    known: KnownPolls,
+    changes: Changes,
+    patience: Patience,
+    metrics: UnreadMetrics,
+}
+
+impl Followed {
+    fn new(nodes: Nodes, registry: &mut Registry) -> Self {
+        Self {
+            known: KnownPolls::default(),
+            changes: Changes::new(nodes),
+            patience: Patience::default(),
+            metrics: UnreadMetrics::register(registry),
+        }
+    }
+}
+
 /// Takes votes to Redis. It is all that the ingest service has of the store, and can't read a tally.
 pub struct VoteWriter {
     /// `None` until the polls were read once.
     directory: ArcSwapOption<Directory>,
-    /// Whether the polls could be read last time.
+    /// Whether polls could be read last time: all of them, or those of the last list whose servers are there.
     is_fresh: AtomicBool,
+    /// The poll for whose document a process waits that has just started.
+    waits_for: ArcSwapOption<PollId>,
     receipt_key: SigningKey,
     voter_keys: VoterKeys,
     nodes: Nodes,
@@ -72,6 +93,7 @@ impl VoteWriter {
         let writer = Arc::new(Self {
             directory: ArcSwapOption::empty(),
             is_fresh: AtomicBool::new(false),
+            waits_for: ArcSwapOption::empty(),
             receipt_key: SigningKey::new(config.receipt_key.clone()),
             voter_keys: VoterKeys::default(),
             nodes: store.nodes(),
@@ -91,18 +113,25 @@ impl VoteWriter {
         });
         // Until the end, for lanes that drain hold back as well.
         writer.nodes.listen_for_failovers(registry, &writer.abort);
-        writer.tasks.spawn(Arc::clone(&writer).follow());
+        let followed = Followed::new(store.nodes(), registry);
+        writer.tasks.spawn(Arc::clone(&writer).follow(followed));
         writer
     }
 
     /// The poll called `id`, as last read; `None` where it is known that there is none.
     ///
     /// # Errors
-    /// Why that is not known: no poll has been read yet; or there is such a poll, or was, and its document
-    /// can't be read, since a later version has written it or Redis has forgotten it.
+    /// Why that is not known: no poll has been read yet; the list can't be read; or there is such a poll, or was, and its document
+    /// can't be read, since a later version has written it, Redis has forgotten it, or its server has been away since this
+    /// process began.
     pub fn find(&self, id: &str) -> Result<Option<Arc<OpenPoll>>, &'static str> {
         match self.directory.load().as_ref() {
-            Some(directory) => directory.find(id),
+            Some(directory) => match directory.find(id) {
+                Ok(None) if !self.is_fresh.load(Ordering::Relaxed) => {
+                    Err("the polls can't be read, and it may be a new one")
+                }
+                found => found,
+            },
             None => Err("the polls have not been read yet"),
         }
     }
@@ -116,10 +145,14 @@ impl VoteWriter {
     /// Whether votes can go through now: where a part of the servers is away, those for the others can.
     ///
     /// # Errors
-    /// The reason why not: the polls can't be read, or no lane that is in use can write.
+    /// The reason why not: no document of a poll can be read, or the list of polls, and never could; or, for a while, the document
+    /// of one that this process has never read; or no lane that is in use can write.
     pub fn ready(&self) -> Result<(), String> {
         if !self.is_fresh.load(Ordering::Relaxed) {
             return Err("the polls can't be read from Redis".to_owned());
+        }
+        if let Some(poll) = self.waits_for.load().as_ref() {
+            return Err(format!("the document of poll {poll} has not been read yet"));
         }
         match self.lanes.known() {
             KnownLanes {
@@ -153,9 +186,7 @@ impl VoteWriter {
         self.abort.cancel();
     }
 
-    async fn follow(self: Arc<Self>) {
-        let mut known = KnownPolls::default();
-        let mut changes = Changes::new(self.nodes.clone());
+    async fn follow(self: Arc<Self>, mut followed: Followed) {
         let mut ticks = tokio::time::interval(self.config.refresh_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
@@ -170,7 +201,7 @@ impl VoteWriter {
             let refreshed = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return,
-                refreshed = self.refresh(&mut known, &mut changes) => refreshed,
+                refreshed = self.refresh(&mut followed) => refreshed,
             };
             self.is_fresh.store(refreshed.is_ok(), Ordering::Relaxed);
             match refreshed {
@@ -185,14 +216,18 @@ impl VoteWriter {
     }
 
     /// Reads the polls and publishes them.
-    async fn refresh(
-        &self,
-        known: &mut KnownPolls,
-        changes: &mut Changes,
-    ) -> Result<(), StoreError> {
+    async fn refresh(&self, followed: &mut Followed) -> Result<(), StoreError> {
+        let Followed {
+            known,
+            changes,
+            patience,
+            metrics,
+        } = followed;
         let asked = changes.ask(&[]).await;
         // What the ingest service says of a forgotten poll is that its document can't be read.
         known.read(&self.nodes, changes, asked).await?;
+        metrics.show(known);
+        let waits_for = patience.waits_for(known, Instant::now());
         // Before the polls are published: their first vote may come at once.
         let random = self.config.random;
         self.voter_keys
@@ -211,6 +246,7 @@ impl VoteWriter {
         });
         self.lanes.retain(|poll| directory.prospects(poll));
         self.directory.store(Some(Arc::new(directory)));
+        self.waits_for.store(waits_for.map(Arc::new));
         self.voter_keys
             .follow(known, &self.nodes, random, true)
             .await;

@@ -56,8 +56,9 @@ fn ledger(shard: &ShardFigures) -> Vec<Field> {
                 continue;
             }
         }
-        ledger.push((fields::sequence(writer), entry.last_sequence.to_string()));
+        // Votes first: of a writer whose last batch is there all votes are, where a long ledger is written in parts.
         ledger.push((fields::votes(writer), entry.votes.to_string()));
+        ledger.push((fields::sequence(writer), entry.last_sequence.to_string()));
     }
     if ended != EndedSums::default() {
         ledger.push((fields::ENDED_WRITERS.to_owned(), ended.writers.to_string()));

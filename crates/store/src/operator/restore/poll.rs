@@ -56,7 +56,7 @@ impl PollOperator {
     ///
     /// The shards come first, without fences: nobody can vote there. Each is read back. Then the sealed result,
     /// the fences, and last the poll's document, so that no half of it is ever seen. If it fails half-way,
-    /// repeating it with the same backup completes it.
+    /// repeating it with the same backup completes it; so it does where no replica has confirmed it.
     ///
     /// # Errors
     /// [`RestoreError::Taken`] and [`RestoreError::Other`] where something is there; nothing is written then.
@@ -89,10 +89,9 @@ impl PollOperator {
                 (poll, written)
             }
         };
-        let key = keys::restoring(id);
-        if let Err(error) = self.nodes.query::<Value>(&key, &Cmd::del(&key)).await {
-            // The poll is there, and complete. If the mark is still there, it says no more than that.
-            tracing::warn!(%error, key, "the mark of a finished import could not be removed");
+        // Until then the same import can be repeated: it is how one finds out whether replicas have it.
+        if written.is_confirmed() {
+            self.end(id).await;
         }
         Ok(Restored {
             poll,
@@ -173,6 +172,14 @@ impl PollOperator {
             Err(RestoreError::Disturbed(
                 "somebody else has just begun to import this poll".to_owned(),
             ))
+        }
+    }
+
+    /// Removes the mark of an import that is complete. If it stays there, it says no more than that.
+    async fn end(&self, id: &PollId) {
+        let key = keys::restoring(id);
+        if let Err(error) = self.nodes.query::<Value>(&key, &Cmd::del(&key)).await {
+            tracing::warn!(%error, key, "the mark of a finished import could not be removed");
         }
     }
 

@@ -8,6 +8,7 @@ use crate::commands::poll::said::{in_zone, refused};
 use crate::commands::poll::visibility::confirm_showing;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::new_poll::new_poll;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -137,7 +138,7 @@ async fn write(
 ) -> Result<(), Failure> {
     if change.next.revision != change.from {
         context.wrote(operator.save(&change.next, change.from).await?);
-    } else if !matches!(change.next.state, PollState::Sealed | PollState::Void) {
+    } else if change.next.state != PollState::Void {
         // An earlier attempt may have failed between the document and the last shard's fence.
         super::change::fence_again(operator, &change.next, context).await?;
     }
@@ -153,7 +154,7 @@ fn plan(current: Option<&Poll>, file: &PollFile, context: &Context<'_>) -> Resul
     };
     let Some(current) = current else {
         return Ok(Change {
-            next: Poll::draft(file.definition().clone(), now, by),
+            next: new_poll(file.definition().clone(), now, by)?,
             from: 0,
             differences: Vec::new(),
             kept: Vec::new(),

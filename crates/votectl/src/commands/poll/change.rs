@@ -30,6 +30,9 @@ struct Changed<'a> {
     release: &'a str,
     /// Candidates that are out of it.
     withdrawn: Vec<&'a str>,
+    /// The command that repeats the change, where replicas have not confirmed it and the same words would change it once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeat: Option<&'a str>,
 }
 
 /// Reads a time that production gives for a poll: of its day, local to its zone, or an instant.
@@ -50,10 +53,10 @@ pub(super) fn time(
     read.map(Some).map_err(wrong)
 }
 
-/// Makes a transition and saves it.
+/// Makes a transition and saves it. Of a poll that is where it leads to, it makes sure that all shards know of that.
 ///
 /// # Errors
-/// [`Failure::Refused`] when the poll's state doesn't allow it, it is to be opened and its end has come, or somebody
+/// [`Failure::Refused`] when the poll's state doesn't allow it, it is to take votes and its end has come, or somebody
 /// else has changed the poll meanwhile.
 pub(super) async fn transition(
     args: &ChangeArgs,
@@ -68,26 +71,80 @@ pub(super) async fn transition(
         other => poll.transition(other, now, by).map_err(OpenError::State),
     };
     let next = match next {
+        Ok(_) if transition == Transition::Resume && poll.is_over(now) => {
+            return Err(ended(&poll, transition));
+        }
         Ok(next) => next.because(args.why.reason.clone()),
-        Err(error) => {
-            // An earlier attempt may have failed between the document and the last shard's fence, or Redis has
-            // forgotten a fence since.
-            let again = if leads_to(transition, poll.state) {
-                fence_again(&operator, &poll, context).await?;
-                " (it had been done; all shards have its state)"
-            } else {
-                ""
-            };
-            return Err(refused(&poll.definition, format!("{error}{again}")));
+        Err(_) if leads_to(transition, poll.state) => {
+            return done_before(&operator, poll, transition, context).await;
+        }
+        Err(error) => return Err(refused(&poll.definition, error)),
+    };
+    let next = match transition {
+        Transition::Void => void(&operator, &next, poll.revision, context).await?,
+        _ => {
+            context.wrote(operator.save(&next, poll.revision).await?);
+            next
         }
     };
-    context.wrote(operator.save(&next, poll.revision).await?);
     if transition == Transition::Open
         && let Some(remark) = channels::remark(&next.definition, false)
     {
         context.terminal.note(&remark);
     }
     report(&next, context)
+}
+
+/// The poll had been brought to its state before. That attempt may have failed between the document and the last shard's
+/// fence, or before replicas had it, or Redis has forgotten a fence since: this completes it.
+///
+/// # Errors
+/// [`Failure::Refused`] when it was to take votes and its end has come; all shards have its state then too.
+async fn done_before(
+    operator: &PollOperator,
+    poll: Poll,
+    transition: Transition,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let poll = match poll.state {
+        PollState::Void => void(operator, &poll, poll.revision, context).await?,
+        _ => {
+            fence_again(operator, &poll, context).await?;
+            poll
+        }
+    };
+    if poll.state == PollState::Open && poll.is_over(context.now()) {
+        return Err(ended(&poll, transition));
+    }
+    context.terminal.note(&format!(
+        "poll {} is {} already (it had been done; all shards have its state)",
+        poll.definition.id(),
+        poll.state
+    ));
+    report(&poll, context)
+}
+
+/// A poll was to take votes, and takes none any more.
+fn ended(poll: &Poll, transition: Transition) -> Failure {
+    let definition = &poll.definition;
+    let end = wire_time::format(poll.closes_at);
+    let why = format!(
+        "can't {transition} a poll whose end, {end}, has come: `votectl poll close {}` closes it",
+        definition.id()
+    );
+    refused(definition, why)
+}
+
+/// Saves a poll that was declared void, or completes that; gives it as it is then.
+async fn void(
+    operator: &PollOperator,
+    next: &Poll,
+    previous_revision: u64,
+    context: &mut Context<'_>,
+) -> Result<Poll, Failure> {
+    let (next, written) = operator.void(next, previous_revision).await?;
+    context.wrote(written);
+    Ok(next)
 }
 
 /// Closes a poll that is open or paused and whose end has come, as `votectl poll close` does; gives it closed. If one of
@@ -164,6 +221,18 @@ fn leads_to(transition: Transition, state: PollState) -> bool {
 /// # Errors
 /// When that can't be written.
 pub(super) fn report(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failure> {
+    report_with(poll, None, context)
+}
+
+/// The same; `repeat` is the command that repeats the change, where it has to be repeated.
+///
+/// # Errors
+/// As [`report`].
+pub(super) fn report_with(
+    poll: &Poll,
+    repeat: Option<&str>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
     let definition = &poll.definition;
     context.memory.see(poll, context.clock.now());
     if context.json() {
@@ -177,6 +246,7 @@ pub(super) fn report(poll: &Poll, context: &mut Context<'_>) -> Result<(), Failu
             visibility: definition.visibility().as_str(),
             release: poll.release_state().as_str(),
             withdrawn: withdrawn(poll),
+            repeat,
         });
     }
     let text = text(poll, context.now());

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
 use serde_json::json;
+use vote_domain::PollId;
 
 /// Which draft to delete.
 #[derive(Debug, Args)]
@@ -17,13 +18,23 @@ pub struct DeleteArgs {
     yes: bool,
 }
 
-/// Removes a draft, after a confirmation.
+/// Removes a draft, after a confirmation. Repeated it finds that this is done, and asks again whether replicas have it.
 ///
 /// # Errors
 /// [`Failure::Refused`] when the poll is no draft, or somebody changes it meanwhile; also when it wasn't confirmed.
 pub(super) async fn run(args: DeleteArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let id = &args.poll.poll;
-    let (operator, poll) = context.find(id).await?;
+    let operator = context.operator()?;
+    if operator.get(id).await?.is_none()
+        && let Some(written) = operator.deleted(id).await?
+    {
+        context.wrote(written);
+        context
+            .terminal
+            .note("it had been deleted; nothing was changed");
+        return report(id, context);
+    }
+    let poll = context.poll(&operator, id).await?;
     let marked = poll
         .deleted(context.now(), &context.global.by)
         .map_err(|error| Failure::refused(format!("poll `{id}`: {error}")))?;
@@ -34,6 +45,10 @@ pub(super) async fn run(args: DeleteArgs, context: &mut Context<'_>) -> Result<(
     );
     context.terminal.confirm(&question, args.yes)?;
     context.wrote(operator.delete(&marked, poll.revision).await?);
+    report(id, context)
+}
+
+fn report(id: &PollId, context: &mut Context<'_>) -> Result<(), Failure> {
     context.memory.forget(id);
     if context.json() {
         return context.write_json(&json!({ "poll": id, "action": "deleted" }));

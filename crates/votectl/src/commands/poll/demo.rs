@@ -52,7 +52,8 @@ pub(super) async fn run(args: DemoArgs, context: &mut Context<'_>) -> Result<(),
         open_for: args.open_for,
         by: &context.global.by,
     };
-    let RunningPoll { poll, new } = series.ensure(&operator, wanted).await?;
+    let RunningPoll { poll, new, written } = series.ensure(&operator, wanted).await?;
+    context.wrote(written);
     let id = poll.definition.id();
     if context.json() {
         return context.write_json(&Done {

@@ -9,7 +9,9 @@ use crate::duration;
 use crate::failure::Failure;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use vote_domain::{ExtendError, Poll, wire_time};
+use vote_store::{SaveError, Written};
 
 /// An extension beyond this is more often a mistaken date than meant.
 const UNASKED: SignedDuration = SignedDuration::from_hours(24);
@@ -61,11 +63,16 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
                 .map_err(|_| Failure::usage(format!("--for: `{longer:#}` is too far away")))?
         }
     };
+    let is_relative = args.to.longer.is_some();
     match poll.extend(until, now, &context.global.by) {
         Ok(next) => {
             confirm_extension(&poll, next.closes_at, args.yes, context)?;
             let next = next.because(args.why.reason);
-            context.wrote(operator.save(&next, poll.revision).await?);
+            let saved = operator.save(&next, poll.revision).await;
+            if is_relative {
+                return relative(&next, saved, context);
+            }
+            context.wrote(saved?);
             change::report(&next, context)
         }
         // Repeated, perhaps because the first attempt failed between the document and the last
@@ -75,6 +82,54 @@ pub(super) async fn run(args: ExtendArgs, context: &mut Context<'_>) -> Result<(
             change::report(&poll, context)
         }
         Err(error) => Err(refused(&poll.definition, error)),
+    }
+}
+
+/// Says what came of an extension by `--for`. Where it has to be repeated, that must not extend the poll once more: the command
+/// that is named has the end itself.
+fn relative(
+    next: &Poll,
+    saved: Result<Written, SaveError>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let id = next.definition.id();
+    let until = wire_time::format(next.closes_at);
+    let command = format!("votectl poll extend {id} --until {until}");
+    let repeat = format!("Repeat it as `{command}` (`--for` would count from the new end)");
+    match saved {
+        Ok(written) => {
+            context.wrote(written);
+            context.repeat_by(repeat);
+            let named = context.is_to_be_repeated().then_some(command.as_str());
+            change::report_with(next, named, context)
+        }
+        // Nothing is written then.
+        Err(error @ (SaveError::Conflict { .. } | SaveError::BeingDeleted)) => Err(error.into()),
+        Err(error) => {
+            let failure = broken_off(error, &repeat);
+            if context.json() {
+                let error = failure.to_string();
+                let said = json!({ "poll": id, "error": error, "repeat": command });
+                context.write_json(&said)?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// An extension that is written, or perhaps, and perhaps not everywhere.
+fn broken_off(error: SaveError, repeat: &str) -> Failure {
+    match error {
+        half @ SaveError::HalfWritten(_) => Failure::half_written(&half, repeat),
+        SaveError::Store(error) => match Failure::from(error) {
+            Failure::Broken(error) => Failure::Broken(anyhow::anyhow!(
+                "{error:#}. Whether it is written is not known. {repeat}"
+            )),
+            other => other,
+        },
+        other => Failure::refused(format!(
+            "{other}. The poll's document has the new end. {repeat}"
+        )),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn release(args: AskedArgs, context: &mut Context<'_>) -> Resul
     }
     confirm_release(&poll, &next, yes, context)?;
     let next = next.because(change.why.reason);
-    operator.save(&next, poll.revision).await?;
+    context.wrote(operator.save(&next, poll.revision).await?);
     change::report(&next, context)
 }
 
@@ -79,8 +79,9 @@ pub(super) async fn hold(args: ChangeArgs, context: &mut Context<'_>) -> Result<
         Release::Unreleased | Release::Held => without,
     };
     let next = next.because(args.why.reason);
-    if let Err(error) = operator.save(&next, poll.revision).await {
-        return Err(half_saved(&operator, &next, error, context).await);
+    match operator.save(&next, poll.revision).await {
+        Ok(written) => context.wrote(written),
+        Err(error) => return Err(half_saved(&operator, &next, error, context).await),
     }
     change::report(&next, context)
 }
@@ -112,7 +113,7 @@ async fn unchanged(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let state = poll.release_state();
-    operator.fence(poll).await?;
+    context.wrote(operator.fence(poll).await?);
     context.terminal.note(&format!(
         "poll {} is {state} already; nothing was changed",
         poll.definition.id()

@@ -212,10 +212,11 @@ fn failure(id: &PollId, error: SealingError) -> Failure {
         SealingError::Save(error) => error.into(),
         SealingError::Unfenced(_) => Failure::refused(format!(
             "poll `{id}` is not sealed: {error}.\n\
-             `votectl poll close {id}` fences it again, and exits 1 because it is closed already, or sealed in part. \
+             `votectl poll close {id}` fences it again (and exits 1 where it is sealed in part). \
              Ingest processes that still run then send again what is missing, within seconds: look at `votectl audit \
              {id}` until it passes with the votes that were there. Where a fence is of a newer revision, the poll's \
-             document has lost a change: make that again with `votectl poll apply FILE`"
+             document has lost a change: make that again with `votectl poll apply FILE`. Where one says void, `votectl poll \
+             void {id}` completes that"
         )),
         SealingError::Changed(_) => Failure::refused(format!(
             "poll `{id}` is not sealed: {error}.\n\

@@ -24,7 +24,7 @@ pub(super) async fn run(args: PollArg, context: &mut Context<'_>) -> Result<(), 
     let figures = Figures::read(&operator, &poll, now).await?;
     if context.json() {
         return context.write_json(&json!({
-            "poll": poll,
+            "poll": poll.without_key_seed(),
             "phase": poll.phase(now),
             "release": poll.release_state(),
             "standing": figures.standing,

@@ -14,7 +14,7 @@ use vote_domain::{PollState, Transition};
 pub(super) async fn run(args: AskedArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let AskedArgs { change, yes } = args;
     let id = &change.poll.poll;
-    let (_operator, poll) = context.find(id).await?;
+    let (operator, poll) = context.find(id).await?;
     if poll.state == PollState::Void {
         // Fenced again, for an earlier attempt may have failed half-way.
         return change::transition(&change, Transition::Void, context).await;
@@ -22,9 +22,13 @@ pub(super) async fn run(args: AskedArgs, context: &mut Context<'_>) -> Result<()
     // Asked only where it can be done.
     poll.transition(Transition::Void, context.now(), &context.global.by)
         .map_err(|illegal| refused(&poll.definition, illegal))?;
+    let milder = if operator.is_half_sealed(&poll).await? {
+        format!("Its sealing was begun: `votectl poll seal {id}` completes that.")
+    } else {
+        format!("`votectl poll pause {id}` only refuses votes for the time being.")
+    };
     let question = format!(
-        "Void poll {id} ({}, {})? Its votes never count, and nothing brings it back. \
-         `votectl poll pause {id}` only refuses votes for the time being.",
+        "Void poll {id} ({}, {})? Its votes never count, and nothing brings it back. {milder}",
         poll.definition.title(),
         poll.state
     );

@@ -49,7 +49,11 @@ pub(super) async fn run(args: WithdrawArgs, context: &mut Context<'_>) -> Result
         context.wrote(operator.fence(&poll).await?);
         let Some(at) = poll.withdrawn_at(&args.candidate) else {
             let why = format!("{} is not withdrawn; nothing was changed", args.candidate);
-            return Err(refused(&poll.definition, why));
+            if !was_readmitted(&poll, &args.candidate) {
+                return Err(refused(&poll.definition, why));
+            }
+            context.terminal.note(&why);
+            return change::report(&poll, context);
         };
         let at = poll.definition.shown(at);
         let remark = format!(
@@ -66,6 +70,13 @@ pub(super) async fn run(args: WithdrawArgs, context: &mut Context<'_>) -> Result
     let next = next.because(Some(args.reason));
     context.wrote(operator.save(&next, poll.revision).await?);
     change::report(&next, context)
+}
+
+/// Whether the candidate was out of the poll, and was taken back.
+fn was_readmitted(poll: &Poll, candidate: &CandidateId) -> bool {
+    let detail = format!("candidate {candidate}");
+    let mut entries = poll.log.iter();
+    entries.any(|entry| entry.action == "readmit" && entry.detail == detail)
 }
 
 fn question(poll: &Poll, candidate: &CandidateId) -> String {

@@ -56,6 +56,8 @@ pub(super) async fn run(
         .decide_quarantine(decision, &selection, votes, now, by)
         .map_err(|error| refused(&poll.definition, error))?;
     if votes == 0 {
+        // An earlier attempt may have failed before the last shard's fence, or before replicas had it.
+        context.wrote(operator.fence(&poll).await?);
         context
             .terminal
             .note("no vote of these reasons and minutes is undecided; nothing was changed");

@@ -1,4 +1,13 @@
 //! Allocations of 10,000 votes, from their bytes to those of their answers: in the service, and in one that records nothing.
+//! A program of its own, for what runs beside it in its process would be counted as well.
+#![expect(clippy::expect_used, reason = "a test has nobody to hand an error to")]
+
+#[path = "../../benches/bench/floors/no_redis.rs"]
+mod no_redis;
+#[path = "../../benches/common/poll.rs"]
+mod poll;
+#[path = "../../benches/common/poll_text.rs"]
+mod poll_text;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -6,15 +15,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt::System;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use vote_http::{Service, launch};
 use vote_ingest::Ingest;
 use vote_runtime::sampling::Sampling;
 use vote_runtime::{ServiceName, Settings, SystemClock};
 use vote_testkit::{RedisServer, eventually};
 
-use crate::ALLOCATOR;
 use crate::no_redis::NoRedis;
 use crate::poll::open_poll;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 /// What a vote may take; beside its own, its share of a full batch's.
 const MOST: f64 = 4.0;
@@ -30,7 +42,7 @@ const AT_ONCE: usize = 250;
 /// In which all that is made once has been made.
 const WARM: usize = 1_000;
 
-/// One test for all of it: what runs beside it in this process would be counted as well.
+/// One test for all of it: what runs beside it would be counted as well.
 #[test]
 fn a_vote_takes_memory_at_most_four_times() {
     System::new().block_on(async {
