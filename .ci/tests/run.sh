@@ -34,6 +34,8 @@ count() {
   ' "$log"
 }
 
+# Tests wait for servers and clocks more than they compute.
+export NEXTEST_TEST_THREADS="${NEXTEST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}"
 whole=(--workspace)
 if [ "$#" != 0 ]; then whole=(); fi
 code=0

@@ -5,10 +5,10 @@
 //! As soon as it may have forgotten something all lanes ask, those first that could send something again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
 /// How often a lane asks at the most.
@@ -37,7 +37,10 @@ pub(crate) struct Heartbeats {
     /// Whether a lane was blocked when it was last looked.
     any_blocked: AtomicBool,
     /// How often it was suspected that Redis has forgotten something.
-    suspicions: watch::Sender<u64>,
+    suspicions: AtomicU64,
+    /// There are some that the lanes that wait were not told of.
+    has_untold: Notify,
+    told: watch::Sender<()>,
     last_questions: Semaphore,
 }
 
@@ -53,14 +56,31 @@ impl Heartbeats {
             joined: AtomicUsize::new(0),
             servers_known: AtomicBool::new(false),
             any_blocked: AtomicBool::new(false),
-            suspicions: watch::channel(0).0,
+            suspicions: AtomicU64::new(0),
+            has_untold: Notify::new(),
+            told: watch::channel(()).0,
             last_questions: Semaphore::new(at_once),
         })
     }
 
     /// Redis may have forgotten something: all lanes ask.
     pub(super) fn suspect(&self) {
-        self.suspicions.send_modify(|count| *count += 1);
+        self.suspicions.fetch_add(1, Ordering::AcqRel);
+        self.has_untold.notify_one();
+    }
+
+    /// Wakes the lanes that wait when something is suspected, and no more than once in [`HEARTBEAT`]: each of thousands suspects
+    /// it for all where a server has forgotten the batches of all.
+    pub(super) async fn tell(self: Arc<Self>) {
+        loop {
+            self.has_untold.notified().await;
+            self.told.send_replace(());
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    }
+
+    fn suspicions(&self) -> u64 {
+        self.suspicions.load(Ordering::Acquire)
     }
 
     /// Whether the servers have said who they are.
@@ -84,7 +104,7 @@ impl Heartbeats {
 #[derive(Debug)]
 pub(super) struct Turn {
     all: Arc<Heartbeats>,
-    suspicions: watch::Receiver<u64>,
+    told: watch::Receiver<()>,
     number: usize,
     is_in_use: bool,
     retains: bool,
@@ -96,12 +116,12 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new(all: Arc<Heartbeats>) -> Self {
-        let suspicions = all.suspicions.subscribe();
+        let told = all.told.subscribe();
         let number = all.joined.fetch_add(1, Ordering::Relaxed);
-        let asked_after = *suspicions.borrow();
+        let asked_after = all.suspicions();
         Self {
             all,
-            suspicions,
+            told,
             number,
             is_in_use: false,
             retains: false,
@@ -136,9 +156,9 @@ impl Turn {
         }
     }
 
-    /// Resolves when there is a new suspicion.
+    /// Resolves when it is told of new suspicions ([`Heartbeats::tell`]).
     pub(super) async fn suspected(&mut self) {
-        if self.suspicions.changed().await.is_err() {
+        if self.told.changed().await.is_err() {
             // Nobody is left who could suspect anything.
             std::future::pending::<()>().await;
         }
@@ -149,7 +169,7 @@ impl Turn {
 
     /// Whether something was suspected since the lane asked last. Until it knows, what it retains is all that there may be of it.
     pub(super) fn is_to_find_out(&self) -> bool {
-        self.asked_after != *self.suspicions.borrow()
+        self.asked_after != self.all.suspicions()
     }
 
     /// May ask whether all is there, as the lane ends: for one question, and not for what its answer makes necessary, which may
@@ -161,12 +181,12 @@ impl Turn {
     /// The suspicions so far.
     #[cfg(test)]
     pub(super) fn count(&self) -> u64 {
-        *self.suspicions.borrow()
+        self.all.suspicions()
     }
 
     /// The lane asks now: whatever was suspected so far.
     pub(super) fn asks(&mut self) {
-        self.asked_after = *self.suspicions.borrow();
+        self.asked_after = self.all.suspicions();
         self.suspected_at = None;
     }
 
@@ -282,8 +302,43 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn lanes_that_each_find_a_gap_wake_all_others_once_a_second() {
+        let (all, turns) = lanes(50);
+        let telling = tokio::spawn(Arc::clone(&all).tell());
+        let woken = Arc::new(AtomicUsize::new(0));
+        let lanes = turns.into_iter().map(|mut turn| {
+            let woken = Arc::clone(&woken);
+            tokio::spawn(async move {
+                loop {
+                    turn.suspected().await;
+                    assert!(turn.is_to_find_out(), "it was told of something");
+                    woken.fetch_add(1, Ordering::Relaxed);
+                    turn.asks();
+                }
+            })
+        });
+        let lanes = lanes.collect::<Vec<_>>();
+        let started = Instant::now();
+        // As many milliseconds, so that the last is told of a second later.
+        for _ in 0..2_500 {
+            all.suspect();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep_until(started + 4 * HEARTBEAT).await;
+        assert_eq!(
+            woken.load(Ordering::Relaxed),
+            50 * 4,
+            "each after 0, 1, 2 and 3 seconds"
+        );
+        assert!(lanes.iter().all(|lane| !lane.is_finished()));
+        lanes.iter().for_each(|lane| lane.abort());
+        telling.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_could_send_something_again_asks_first_however_many_lanes_there_are() {
         let (all, mut turns) = lanes(20_000);
+        let _telling = tokio::spawn(Arc::clone(&all).tell());
         turns[..1_000]
             .iter_mut()
             .for_each(|turn| turn.note_retained(true));
@@ -305,6 +360,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_let_go_of_until_the_lane_has_asked() {
         let (all, mut turns) = lanes(1);
+        let _telling = tokio::spawn(Arc::clone(&all).tell());
         assert!(!turns[0].is_to_find_out());
         all.suspect();
         assert!(turns[0].is_to_find_out());

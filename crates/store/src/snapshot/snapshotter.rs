@@ -132,7 +132,7 @@ impl Snapshotter {
     async fn tick(&mut self, number: u32) -> Result<(), StoreError> {
         let asked_at = self.clock.now();
         let asked = self.changes.ask(&self.cadence.probes()).await;
-        let (polls_read_at, list_failed) = match self.read_polls(asked).await? {
+        let (polls_read_at, list_failed) = match self.read_polls(asked, asked_at).await? {
             Some(PollsRead { at, list_failed }) => (Some(at), list_failed),
             None => (None, None),
         };
@@ -165,11 +165,16 @@ impl Snapshotter {
 
     /// Reads the list of polls and their documents where that is due, and a server has changed since; gives the time as of
     /// which they are as they were read.
-    async fn read_polls(&mut self, asked: Basis) -> Result<Option<PollsRead>, StoreError> {
+    async fn read_polls(
+        &mut self,
+        asked: Basis,
+        asked_at: Timestamp,
+    ) -> Result<Option<PollsRead>, StoreError> {
         if self.polls_due.is_some_and(|due| Instant::now() < due) {
             return Ok(None);
         }
-        let at = self.clock.now();
+        // Not the time by now: a server that hung since has said nothing of it.
+        let at = asked_at;
         let polls_asked = self.polls_asked.take();
         if polls_asked.is_some_and(|asked| self.changes.is_all_unchanged_since(asked)) {
             self.polls_asked = polls_asked;

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use vote_domain::{ManualClock, Poll, Transition};
+use vote_domain::{Clock as _, ManualClock, Poll, Transition};
 use vote_store::{Confirmed, SnapshotConfig, Snapshots, Snapshotter, Store, VoteToCast};
-use vote_testkit::{RedisServer, eventually};
+use vote_testkit::{FaultProxy, RedisServer, eventually};
 
 use crate::support::{ANA, DEADLINE, Show, at, closes_at, store, vote, voting_ms};
 
@@ -116,6 +116,30 @@ async fn an_unchanged_snapshot_is_confirmed_and_not_made_anew() {
     })
     .await;
     assert!(Arc::ptr_eq(&before.snapshot, &after.snapshot));
+}
+
+#[tokio::test]
+async fn what_a_server_has_said_is_as_of_the_time_when_it_was_asked() {
+    let show = Show::open().await;
+    let voting = show.voting().await;
+    voting.cast(vote(ANA)).await;
+    let proxy = FaultProxy::start(show.redis.port()).await;
+    // The list of polls is due at each tick.
+    let reading = Reading::start_every(Duration::from_millis(40), &proxy.url());
+    reading.total(1).await;
+    let asked_at = reading.clock.now();
+    proxy.hold(|words| words[0].eq_ignore_ascii_case(b"INFO"));
+    let held = async |count| eventually(DEADLINE, || async { proxy.counts().held >= count }).await;
+    // The first one may have been on its way to a tick that reads everything.
+    held(1).await;
+    proxy.go_on();
+    held(2).await;
+    reading.clock.set(at("2025-11-24T01:30:00Z"));
+    proxy.go_on();
+    held(3).await;
+    let snapshots = reading.snapshots.borrow();
+    assert_eq!(snapshots.polls_read_at, Some(asked_at));
+    assert_eq!(snapshots.polls["paredao-01"].confirmed_at, asked_at);
 }
 
 #[tokio::test]

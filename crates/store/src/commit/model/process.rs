@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use vote_domain::WriterId;
 
 use super::gate::{Gate, Request, Upstream};
@@ -23,16 +24,20 @@ pub(super) struct Way {
     pub(super) gate: Arc<Gate>,
     pub(super) nodes: Nodes,
     pub(super) heartbeats: Arc<Heartbeats>,
+    _telling: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Way {
     pub(super) async fn open(upstream: &Upstream) -> Self {
         let gate = Arc::new(Gate::open(Arc::clone(upstream)).await);
         let nodes = nodes(&gate.url());
+        let heartbeats = Heartbeats::new();
+        let telling = tokio::spawn(Arc::clone(&heartbeats).tell());
         Self {
             gate,
             nodes,
-            heartbeats: Heartbeats::new(),
+            heartbeats,
+            _telling: Arc::new(AbortOnDropHandle::new(telling)),
         }
     }
 }

@@ -64,6 +64,8 @@ impl Lanes {
         let traffic = Arc::new(Traffic::new(config.max_batch_interval));
         // A lane that ends asks by itself, and waits for nobody.
         tasks.spawn(drain.clone().run_until_cancelled_owned(watching));
+        let telling = Arc::clone(&heartbeats).tell();
+        tasks.spawn(drain.clone().run_until_cancelled_owned(telling));
         tasks.spawn(
             drain
                 .clone()
