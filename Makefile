@@ -195,11 +195,11 @@ overlay-setup: screenshots-setup
 		&& npm ci --prefix $(OVERLAY).new --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null \
 		&& mv $(OVERLAY).new $(OVERLAY); }
 
-# One file after the other: each has a browser of its own. Some of them: OVERLAY_TESTS=.ci/overlay/tests/feed.test.mjs
+# Two files at once: each has a browser of its own, and waits for it. Some of them: OVERLAY_TESTS=.ci/overlay/tests/feed.test.mjs
 .PHONY: overlay-check
 overlay-check: overlay-setup setup needs-python build ## Try the overlay in a browser: layouts, states, faults, CasparCG's calls, OGraf's actions
 	BIN_DIR=$(BIN) BROWSER="$$(.ci/browser/find.sh)" PLAYWRIGHT=$(PLAYWRIGHT) OVERLAY_NODE_MODULES=$(OVERLAY)/node_modules \
-		OVERLAY_PICTURES=$(TARGET)/screenshots/overlay node --test --test-concurrency=1 $(OVERLAY_TESTS)
+		OVERLAY_PICTURES=$(TARGET)/screenshots/overlay node --test --test-concurrency=2 $(OVERLAY_TESTS)
 
 # npm's parts are pinned whole: the package's own tools by its lock file, those of its check by .ci/typescript's.
 CLIENT := clients/typescript
@@ -245,10 +245,10 @@ pages-setup: screenshots-setup web-setup
 		&& (cd $(PAGES).new && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null) \
 		&& mv $(PAGES).new $(PAGES); }
 
-# One file after the other. Some of them: PAGES_TESTS=.ci/pages/tests/public.test.mjs
+# Two files at once. Some of them: PAGES_TESTS=.ci/pages/tests/public.test.mjs
 .PHONY: pages-check
 pages-check: pages-setup setup build ## Try the pages in a browser: votes, states, languages, faults, without scripts, accessibility
-	$(pages) PAGES_PICTURES=$(TARGET)/screenshots/pages node --test --test-concurrency=1 $(PAGES_TESTS)
+	$(pages) PAGES_PICTURES=$(TARGET)/screenshots/pages node --test --test-concurrency=2 $(PAGES_TESTS)
 
 .PHONY: pages-measure
 pages-measure: pages-setup setup build ## Measure the first load of the public page on a throttled phone
