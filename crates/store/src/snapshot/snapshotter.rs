@@ -130,10 +130,13 @@ impl Snapshotter {
     }
 
     async fn tick(&mut self, number: u32) -> Result<(), StoreError> {
-        let asked_at = self.clock.now();
+        let (asked_at, began) = (self.clock.now(), Instant::now());
         let asked = self.changes.ask(&self.cadence.probes()).await;
         let (polls_read_at, list_failed) = match self.read_polls(asked, asked_at).await? {
-            Some(PollsRead { at, list_failed }) => (Some(at), list_failed),
+            Some(PollsRead { at, list_failed }) => {
+                self.polls_due = Some(began + self.config.polls_interval);
+                (Some(at), list_failed)
+            }
             None => (None, None),
         };
         let listed_at = polls_read_at.filter(|_| list_failed.is_none());
@@ -173,12 +176,11 @@ impl Snapshotter {
         if self.polls_due.is_some_and(|due| Instant::now() < due) {
             return Ok(None);
         }
-        // Not the time by now: a server that hung since has said nothing of it.
+        // Not the time by now: who hung meanwhile has said nothing of it.
         let at = asked_at;
         let polls_asked = self.polls_asked.take();
         if polls_asked.is_some_and(|asked| self.changes.is_all_unchanged_since(asked)) {
             self.polls_asked = polls_asked;
-            self.polls_due = Some(Instant::now() + self.config.polls_interval);
             let list_failed = None;
             return Ok(Some(PollsRead { at, list_failed }));
         }
@@ -191,7 +193,6 @@ impl Snapshotter {
         }
         self.say(&news.regressions);
         let is_key_read = self.read_receipt_key().await;
-        self.polls_due = Some(Instant::now() + self.config.polls_interval);
         // What could not be read is asked for again, though its server may say that nothing was written to it.
         self.polls_asked = (is_key_read && !news.is_partial).then_some(asked);
         let list_failed = news.list_failed;
