@@ -1,21 +1,34 @@
 """Processes that a check starts and stops again, and how they are spoken to."""
 
 import contextlib
+import itertools
 import json
+import random
 import signal
 import socket
 import subprocess
 import urllib.error
 import urllib.request
 
+from lib.report import Failed
+
 # What is asked here runs on this machine: no proxy knows the way.
 WEB = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+# Below every system's ephemeral range: no client of a check beside this one is given a port whose server is started again.
+PORTS = range(17_000, 20_000)
+next_ports = itertools.count(random.randrange(len(PORTS)))
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """One that nobody listens on, and that this process has not had before."""
+    for at in itertools.islice(next_ports, len(PORTS)):
+        port = PORTS[at % len(PORTS)]
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise Failed(f"no free port between {PORTS[0]} and {PORTS[-1]}")
 
 
 def stop(*processes: subprocess.Popen, patience_s: float = 30) -> None:

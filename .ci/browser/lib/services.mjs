@@ -1,6 +1,7 @@
 // Redis and the real services on free ports, each of which a test may kill, pause and start again.
 
 import { execFile, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,13 +12,25 @@ const BIN = resolve(process.env.BIN_DIR);
 const PATIENCE_MS = 60_000;
 const run = promisify(execFile);
 
-/** A port that nobody listens on. */
+// Below every system's ephemeral range: no client of a check beside this one is given a port whose server is started again.
+const FIRST_PORT = 14_000;
+const PORTS = 3_000;
+let nextPort = randomInt(PORTS);
+
+/** A port that nobody listens on, and that this process has not had before. */
 export async function freePort() {
-  const server = createServer();
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address();
-  await new Promise((closed) => server.close(closed));
-  return port;
+  for (let tried = 0; tried < PORTS; tried += 1) {
+    const port = FIRST_PORT + (nextPort++ % PORTS);
+    const server = createServer();
+    const listens = await new Promise((said) => {
+      server.once("error", () => said(false));
+      server.listen(port, "127.0.0.1", () => said(true));
+    });
+    if (!listens) continue;
+    await new Promise((closed) => server.close(closed));
+    return port;
+  }
+  throw new Error(`no free port between ${FIRST_PORT} and ${FIRST_PORT + PORTS - 1}`);
 }
 
 /** Asks until it holds, and says what it last saw. */
