@@ -27,7 +27,7 @@ static PORTS: Mutex<Ports> = Mutex::new(Ports::none());
 pub fn free_port() -> u16 {
     let mut ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let mut left = ports.left.by_ref();
+        let left = ports.left.by_ref();
         if let Some(port) = left.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return port;
         }
