@@ -433,7 +433,7 @@ test("a closed watch calls nothing any more, and what a caller throws ends no re
     assert.deepEqual(seen.states, ["live"]);
     seen.watch.close();
     await clock.end(seen.watch.done);
-    assert.equal(service.streams, 0);
+    await clock.until(() => service.streams === 0);
     assert.equal(calls, 2);
     await clock.until(() => thrown.length === 2);
   } finally {
