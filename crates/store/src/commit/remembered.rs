@@ -1,5 +1,7 @@
 //! How a shard remembers idempotency keys: which field of `seen` has a key's record, and of when it is.
 
+use std::time::Duration;
+
 use siphasher::sip::SipHasher13;
 use vote_domain::{KeyDigest, Poll};
 
@@ -21,6 +23,11 @@ const FIELDS_OF_A_SHARD: u32 = 15;
 pub fn fields_of_a_shard(shards: u16) -> u32 {
     let shared = ALL_FIELDS.saturating_sub(u32::from(shards.max(1)).ilog2());
     1 << shared.max(FIELDS_OF_A_SHARD)
+}
+
+/// A key window in milliseconds, with room for what is reckoned from it.
+pub(super) fn window_ms(window: Duration) -> i64 {
+    i64::try_from(window.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 /// Where and for how long a shard's keys are remembered.

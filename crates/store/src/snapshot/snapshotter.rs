@@ -58,7 +58,6 @@ struct Tick {
 
 /// The polls that were read, or are as they were.
 struct PollsRead {
-    at: Timestamp,
     /// Why their list could not be read, if that is so.
     list_failed: Option<StoreError>,
 }
@@ -132,10 +131,11 @@ impl Snapshotter {
     async fn tick(&mut self, number: u32) -> Result<(), StoreError> {
         let (asked_at, began) = (self.clock.now(), Instant::now());
         let asked = self.changes.ask(&self.cadence.probes()).await;
-        let (polls_read_at, list_failed) = match self.read_polls(asked, asked_at).await? {
-            Some(PollsRead { at, list_failed }) => {
+        // As of then, not of now: who hung meanwhile has said nothing of it.
+        let (polls_read_at, list_failed) = match self.read_polls(asked).await? {
+            Some(PollsRead { list_failed }) => {
                 self.polls_due = Some(began + self.config.polls_interval);
-                (Some(at), list_failed)
+                (Some(asked_at), list_failed)
             }
             None => (None, None),
         };
@@ -168,21 +168,15 @@ impl Snapshotter {
 
     /// Reads the list of polls and their documents where that is due, and a server has changed since; gives the time as of
     /// which they are as they were read.
-    async fn read_polls(
-        &mut self,
-        asked: Basis,
-        asked_at: Timestamp,
-    ) -> Result<Option<PollsRead>, StoreError> {
+    async fn read_polls(&mut self, asked: Basis) -> Result<Option<PollsRead>, StoreError> {
         if self.polls_due.is_some_and(|due| Instant::now() < due) {
             return Ok(None);
         }
-        // Not the time by now: who hung meanwhile has said nothing of it.
-        let at = asked_at;
         let polls_asked = self.polls_asked.take();
         if polls_asked.is_some_and(|asked| self.changes.is_all_unchanged_since(asked)) {
             self.polls_asked = polls_asked;
             let list_failed = None;
-            return Ok(Some(PollsRead { at, list_failed }));
+            return Ok(Some(PollsRead { list_failed }));
         }
         let news = self
             .known
@@ -196,7 +190,7 @@ impl Snapshotter {
         // What could not be read is asked for again, though its server may say that nothing was written to it.
         self.polls_asked = (is_key_read && !news.is_partial).then_some(asked);
         let list_failed = news.list_failed;
-        Ok(Some(PollsRead { at, list_failed }))
+        Ok(Some(PollsRead { list_failed }))
     }
 
     /// Reads the key of receipts; says whether that was possible. While its server is away it is used as it was: figures are

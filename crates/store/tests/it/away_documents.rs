@@ -17,15 +17,20 @@ use crate::support::{
 const VICTIM: usize = 0;
 const DRAFT: &str = "paredao-05";
 
-/// An open poll and a draft on three masters, which go on by themselves where one is away. Of the first, and of what all polls
-/// need, nothing is on the victim.
-async fn show() -> (Show<RedisCluster>, Poll) {
-    let redis = RedisCluster::builder()
+/// Three masters, which go on by themselves where one is away.
+async fn masters() -> RedisCluster {
+    RedisCluster::builder()
         .replicas(0)
         .append_only(true)
         .config("cluster-require-full-coverage", "no")
         .start()
-        .await;
+        .await
+}
+
+/// An open poll and a draft on three masters, which go on by themselves where one is away. Of the first, and of what all polls
+/// need, nothing is on the victim.
+async fn show() -> (Show<RedisCluster>, Poll) {
+    let redis = masters().await;
     let url = redis.url();
     let show = Show::open_at(redis, url, 1).await;
     let draft = show.draft(DRAFT).await;
@@ -182,12 +187,7 @@ const WITH_DOCUMENT: usize = 1;
 const ELSEWHERE: &str = "paredao-02";
 
 async fn show_without_its_list() -> Show<RedisCluster> {
-    let redis = RedisCluster::builder()
-        .replicas(0)
-        .append_only(true)
-        .config("cluster-require-full-coverage", "no")
-        .start()
-        .await;
+    let redis = masters().await;
     let mut json = serde_json::to_value(definition(1)).expect("JSON");
     json["id"] = ELSEWHERE.into();
     let definition = PollDefinition::parse_json(json.to_string().as_bytes()).expect("valid");

@@ -6,6 +6,7 @@ use vote_domain::{PollId, WriterId};
 
 use crate::commit::batch::{Batch, Origin};
 use crate::commit::books::Acknowledged;
+use crate::commit::remembered::window_ms;
 
 /// All that the lanes of a process have left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +88,9 @@ impl SpilledLane {
 impl Spill {
     /// Of these lanes, whose keys are remembered for `key_window`.
     pub(crate) fn new(lanes: Vec<SpilledLane>, key_window: Duration) -> Self {
-        let key_window_ms = i64::try_from(key_window.as_millis()).unwrap_or(i64::MAX / 4);
         Self {
             lanes,
-            key_window_ms,
+            key_window_ms: window_ms(key_window),
         }
     }
 

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use vote_domain::Poll;
 
 use crate::commit::outcome::Verdict;
-use crate::commit::remembered::Remembered;
+use crate::commit::remembered::{Remembered, window_ms};
 use crate::commit::vote::VoteToCast;
 use crate::error::StoreError;
 use crate::keys::ShardKeys;
@@ -65,8 +65,7 @@ impl EarlierVotes {
         let Some(key) = &vote.key else {
             return Ok(None);
         };
-        let window_ms = i64::try_from(self.key_window.as_millis()).unwrap_or(i64::MAX / 4);
-        let remembered = Remembered::new(poll, window_ms);
+        let remembered = Remembered::new(poll, window_ms(self.key_window));
         let (field, held) = remembered.place(key);
         let keys = ShardKeys::new(poll.definition.id(), shard);
         let (state, seen) = (keys.state(), keys.seen());

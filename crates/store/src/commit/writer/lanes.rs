@@ -20,6 +20,7 @@ use crate::commit::lane::{Lane, LaneParts};
 use crate::commit::metrics::WriterMetrics;
 use crate::commit::queue::Queue;
 use crate::commit::recorder::NewWriter;
+use crate::commit::remembered::window_ms;
 use crate::commit::shared::LaneShared;
 use crate::commit::spill::{Spill, SpilledLane};
 use crate::commit::target::Target;
@@ -153,8 +154,7 @@ impl Lanes {
         });
         // The same writer for all lanes of the process: the ledger of each shard is its own.
         let writer = new_writer();
-        let key_window_ms =
-            i64::try_from(self.config.idempotency_window.as_millis()).unwrap_or(i64::MAX / 4);
+        let key_window_ms = window_ms(self.config.idempotency_window);
         let limits = Arc::new(VoterLimits::new(&poll.definition));
         let of_poll = self.metrics.poll(&poll.definition);
         let shards = (0..poll.definition.shards())
