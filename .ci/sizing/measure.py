@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import socket
+import statistics
 import subprocess
 import tempfile
 
@@ -21,9 +22,11 @@ from lib.services import services
 from lib.wait import until
 
 MEASURED = pathlib.Path(__file__).resolve().parent / "measured.json"
-# Votes a second and shards of one ingest process: what matters is how many votes a second a lane has.
-CASES = ((2000, 16), (2000, 8), (2000, 4), (2000, 2), (2000, 1), (5000, 1), (10_000, 1))
+# Votes a second and shards of one ingest process: how many votes a second it has, and each of its lanes.
+CASES = ((2000, 16), (2000, 8), (2000, 4), (2000, 2), (2000, 1), (5000, 1), (15_000, 3), (10_000, 1))
 SECONDS = 10
+# All cases in turn, so often: of each figure the median counts.
+ROUNDS = 3
 # So many keys of one poll at once, all younger than they are remembered: the more there are, the less memory one takes.
 KEYS = (100_000, 300_000, 1_000_000)
 KEYS_RATE = 15_000
@@ -89,8 +92,8 @@ def vote(load: list, *options: str) -> int:
     return json.loads(done.stdout)["accepted"]
 
 
-def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> dict:
-    name = f"sizing-{rate}-{shards}"
+def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int, turn: int) -> dict:
+    name = f"sizing-{rate}-{shards}-{turn}"
     open_poll(tool, started, name, shards)
     # The first votes make connections and load the script.
     load = [*tool, "--output", "json", "load", "--url", started["vote"], "--poll", name, "--connections", "128"]
@@ -115,6 +118,10 @@ def measure(tool: list, redis: Redis, started: dict, rate: int, shards: int) -> 
         "redis_calls": round(spent["redis_calls"] / votes, 2),
         "replay_window_bytes": round(retained, 1),
     } | per_vote
+
+
+def medians(turns: list[dict]) -> dict:
+    return {figure: statistics.median(turn[figure] for turn in turns) for figure in turns[0]}
 
 
 def measure_keys(tool: list, redis: Redis, started: dict) -> list[dict]:
@@ -203,12 +210,19 @@ def main() -> None:
             capture_output=True,
         )
         keys = measure_keys(tool, redis, started)
-        cases = [measure(tool, redis, started, rate, shards) for rate, shards in CASES]
+        rounds = [
+            [measure(tool, redis, started, rate, shards, turn) for rate, shards in CASES] for turn in range(ROUNDS)
+        ]
+        cases = [medians(turns) for turns in zip(*rounds, strict=True)]
         info = redis.info()
         found = {
             "date": datetime.datetime.now(datetime.UTC).strftime("%-d %B %Y"),
             "machine": f"a virtual machine with {os.cpu_count()} cores, which load, both services, Redis and other work shared",
             "redis": f"Redis {info['redis_version']} with an append-only file",
+            "commit": subprocess.run(
+                ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+            ).stdout.strip(),
+            "rounds": ROUNDS,
             "answer_bytes": answer_bytes(started),
             "reads": reads(started),
             "keys": keys,

@@ -102,8 +102,15 @@ class Costs:
         self.cases = sorted(self.measured["cases"], key=lambda case: case["votes_per_second_and_lane"])
 
     def at(self, figure: str, lane: float) -> float:
-        """The figure at that many votes a second and lane: on the line between two that were measured, in logarithms."""
-        return between([(case["votes_per_second_and_lane"], case[figure]) for case in self.cases], lane)
+        """
+        The figure at that many votes a second and lane: on the line between two that were measured, in logarithms. Of two
+        with the same number a lane, of one shard and of several, the greater one.
+        """
+        points = {}
+        for case in self.cases:
+            place = case["votes_per_second_and_lane"]
+            points[place] = max(points.get(place, 0), case[figure])
+        return between(sorted(points.items()), lane)
 
     def of_a_key(self, keys: float) -> float:
         """The memory of a key where there are so many, in bytes: at the most that of the most keys that were measured."""
@@ -244,6 +251,8 @@ def thousands(number: float) -> str:
 
 def costs_table(costs: Costs) -> str:
     columns = (
+        ("votes a second", "votes_per_second"),
+        ("shards", "shards"),
         ("votes a second and lane", "votes_per_second_and_lane"),
         ("votes a batch", "votes_per_batch"),
         ("ingest, CPU s a million", "ingest_cpu_s_per_million"),
@@ -259,8 +268,8 @@ def costs_table(costs: Costs) -> str:
         lines.append("| " + " | ".join(f"{case[key]:,}" for _, key in columns) + " |")
     reads, measured = costs.measured["reads"], costs.measured
     return "\n".join(lines) + (
-        f"\n\nMeasured on {measured['date']} by `make sizing-measure`, with {measured['redis']}, on {measured['machine']}. Each vote "
-        f"had a key. A key takes "
+        f"\n\nMeasured on {measured['date']} by `make sizing-measure` of commit {measured['commit']}, with {measured['redis']}, on "
+        f"{measured['machine']}; one ingest process, medians of {measured['rounds']} rounds. Each vote had a key. A key takes "
         + ", ".join(f"{case['bytes']} bytes of Redis' memory with {thousands(case['keys'])} of them" for case in measured["keys"])
         + ". Its field is written whole: in the cases above there are few keys, and a vote writes "
         + ", ".join(f"{case['file_bytes']} bytes with {thousands(case['keys'])}" for case in measured["keys"])

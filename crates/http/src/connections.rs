@@ -14,9 +14,9 @@ use crate::error::StartError;
 /// Where nothing says how much memory there is, and at the most of what follows from it: for each worker.
 const UNBOUNDED: usize = 25_000;
 
-/// What a connection takes that waits for a request or reads a stream (docs/measured.md: 11.6 KiB). Half of the memory is for them:
-/// the other half is for what the service holds, and for connections that are busy or slow.
-const BYTES_EACH: u64 = 12 * 1024;
+/// As many connections are taken as half of the memory has room for at so much each. One that waits for a request or reads a stream takes
+/// less than half of it, one that does not read 48 KiB at the most (docs/http.md): a house full of those leaves a seventh of the whole.
+const BYTES_EACH: u64 = 28 * 1024;
 
 /// Files beside the connections of clients and those to Redis: probes and scrapes on the operators' port, listeners, the
 /// workers' event queues, the log, traces, what is spilled or read again.
@@ -32,7 +32,7 @@ const LEAST: u64 = 64;
 pub(crate) fn per_worker(settings: &Settings) -> Result<usize, StartError> {
     let workers = settings.http.worker_count();
     let asked = match settings.http.max_connections {
-        0 => by_memory(memory_limit(Path::new("/")), workers),
+        0 => by_memory(memory(Path::new("/")), workers),
         number => number,
     };
     let (files, kept) = (raise_files(), kept(settings));
@@ -95,6 +95,22 @@ fn by_memory(limit: Option<u64>, workers: usize) -> usize {
     (room / workers).clamp(1, UNBOUNDED)
 }
 
+/// The memory that the process may take, in bytes: that of its control group, or all that the machine has.
+fn memory(root: &Path) -> Option<u64> {
+    [memory_limit(root), machine_memory(root)]
+        .into_iter()
+        .flatten()
+        .min()
+}
+
+/// What the machine has in all, in bytes, where the system says so.
+fn machine_memory(root: &Path) -> Option<u64> {
+    let info = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 /// The memory that the process' control group may take, or one above it, in bytes; `None` where there is no limit.
 fn memory_limit(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
@@ -145,7 +161,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(path, text).expect("written");
         }
-        let limit = memory_limit(&root);
+        let limit = memory(&root);
         fs::remove_dir_all(&root).expect("removed");
         limit
     }
@@ -184,10 +200,32 @@ mod tests {
     }
 
     #[test]
+    fn where_no_group_has_a_limit_the_machine_has() {
+        let all = ("proc/meminfo", "MemTotal:       16384 kB\nMemFree: 1 kB\n");
+        assert_eq!(machine("machine", &[all]), Some(16 * MIB));
+        let own = ("proc/self/cgroup", "0::/a\n");
+        let of = |name, text| machine(name, &[all, own, ("sys/fs/cgroup/a/memory.max", text)]);
+        assert_eq!(of("unlimited", "max\n"), Some(16 * MIB));
+        assert_eq!(of("less", "8388608\n"), Some(8 * MIB));
+        assert_eq!(of("more", "33554432\n"), Some(16 * MIB));
+        assert_eq!(machine("strange", &[("proc/meminfo", "MemTotal: many\n")]), None);
+    }
+
+    #[test]
     fn half_of_the_memory_is_for_connections() {
         assert_eq!(by_memory(None, 4), 25_000);
-        assert_eq!(by_memory(Some(512 * MIB), 1), 21_845);
-        assert_eq!(by_memory(Some(512 * MIB), 2), 10_922);
+        assert_eq!(by_memory(Some(512 * MIB), 1), 9_362);
+        assert_eq!(by_memory(Some(512 * MIB), 2), 4_681);
         assert_eq!(by_memory(Some(64 << 30), 2), 25_000);
+    }
+
+    #[test]
+    fn a_house_full_of_the_worst_clients_leaves_memory_to_the_service() {
+        // docs/http.md: the most that a reader costs who does not read; 44.3 KiB were seen.
+        const WORST: u64 = 48 * 1024;
+        for limit in [256 * MIB, 512 * MIB, 1024 * MIB] {
+            let connections = u64::try_from(by_memory(Some(limit), 1)).expect("few");
+            assert!(connections * WORST < limit - limit / 8, "{limit}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The OpenTelemetry SDK itself reads `OTEL_TRACES_SAMPLER(_ARG)`, `OTEL_SERVICE_NAME`,
 //! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, and the exporter `OTEL_EXPORTER_OTLP_(TRACES_)*`:
-//! headers and timeout included. Here it is only decided whether there are traces at all, and by which protocol:
+//! headers and timeout included. Of resource attributes it takes values as they stand, without decoding percents
+//! (`findings/otel-resource-attributes.sh`). Here it is only decided whether there are traces at all, and by which protocol:
 //! an endpoint takes one of the two, and the exporter would not say that it speaks the other one.
 
 use std::io::IsTerminal as _;

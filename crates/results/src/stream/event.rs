@@ -93,11 +93,12 @@ fn frame(event: Option<&str>, id: Option<&EventId>, data: &[u8]) -> Bytes {
     text.into()
 }
 
-/// A comment, which readers pass over: it keeps proxies from taking the stream for a dead one.
-pub(crate) const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
+/// A comment, which readers pass over: it keeps proxies from taking the stream for a dead one. No blank line follows, here and
+/// wherever there is no event: some clients make an event without data of each one (`findings/sse-comment-event.sh`).
+pub(crate) const HEARTBEAT: Bytes = Bytes::from_static(b":\n");
 
 /// The last words of a process that stops.
-pub(crate) const GOODBYE: Bytes = Bytes::from_static(b": this process stops, come back\n\n");
+pub(crate) const GOODBYE: Bytes = Bytes::from_static(b": this process stops, come back\n");
 
 #[cfg(test)]
 mod tests {

@@ -63,7 +63,7 @@ impl Reader {
             place,
             heartbeat: streams.heartbeat,
             draining: streams.draining.clone(),
-            opening: Some(format!("retry: {}\n\n", streams.next_retry().as_millis()).into()),
+            opening: Some(format!("retry: {}\n", streams.next_retry().as_millis()).into()),
             brotli: query.is_brotli.then(BrotliStream::new),
             seen: has_newest.then_some(newest.number),
             had: had.filter(|_| !has_newest),
@@ -367,7 +367,7 @@ mod tests {
         let sent = line.send();
         // Early by a snapshot's interval at most, so this one has to wait.
         for beat in 1..=3 {
-            assert_eq!(chunks.next().await, ":\n\n");
+            assert_eq!(chunks.next().await, ":\n");
             assert_eq!(start.elapsed(), heartbeat * beat);
         }
         assert_eq!(chunks.next().await, sent);
@@ -379,8 +379,8 @@ mod tests {
         let line = Line::new(Duration::from_secs(4));
         let start = Instant::now();
         let mut chunks = line.reader(TICK, Some(id(7))).await;
-        assert_eq!(chunks.next().await, ":\n\n");
-        assert_eq!(chunks.next().await, ":\n\n");
+        assert_eq!(chunks.next().await, ":\n");
+        assert_eq!(chunks.next().await, ":\n");
         assert_eq!(start.elapsed(), Duration::from_secs(8));
         assert_eq!(chunks.next().await, text(&event(0).whole));
         assert_eq!(start.elapsed(), PATIENCE);

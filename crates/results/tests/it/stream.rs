@@ -73,10 +73,14 @@ impl Reader {
         }
     }
 
-    /// The next event, comment or setting; `None` at the end.
+    /// The next event, comment or setting; `None` at the end. A blank line without an event before it is a mistake: some clients take it
+    /// for one.
     async fn next(&mut self) -> Option<Said> {
         loop {
-            if let Some((said, rest)) = self.read.split_once("\n\n") {
+            assert!(!self.read.starts_with('\n'), "a blank line, and no event");
+            let is_line = self.read.starts_with([':', 'r']);
+            let end = if is_line { "\n" } else { "\n\n" };
+            if let Some((said, rest)) = self.read.split_once(end) {
                 let said = Said::of(said);
                 self.read = rest.to_owned();
                 return Some(said);

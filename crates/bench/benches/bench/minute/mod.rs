@@ -32,6 +32,7 @@ struct Minute {
     machine: Machine,
     books: Books,
     seconds: f64,
+    asked_per_second: f64,
     votes_per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -93,7 +94,7 @@ pub(crate) async fn run(options: MinuteOptions) -> anyhow::Result<()> {
         shown,
         wrong: Vec::new(),
     };
-    let minute = Minute::new(books.compared(), &loaded, &watched);
+    let minute = Minute::new(books.compared(), plan.rate, &loaded, &watched);
     minute.write(&options.common.out)?;
     say(&minute.to_string());
     let wrong = &minute.books.wrong;
@@ -124,7 +125,7 @@ async fn shown(results: &Server, recorded: u64) -> anyhow::Result<u64> {
 }
 
 impl Minute {
-    fn new(books: Books, loaded: &Loaded, watched: &Watched) -> Self {
+    fn new(books: Books, rate: u32, loaded: &Loaded, watched: &Watched) -> Self {
         let [ingest_cores, results_cores, redis_cores, load_cores] =
             watched.cpu_s.map(|spent| spent / watched.seconds);
         let ms = |micros: f64| micros / 1e3;
@@ -133,6 +134,7 @@ impl Minute {
             machine: Machine::of_now(),
             books,
             seconds: loaded.elapsed_s,
+            asked_per_second: f64::from(rate),
             votes_per_second: loaded.accepted_per_second,
             p50_ms: ms(loaded.latency_us.p50),
             p99_ms: ms(loaded.latency_us.p99),
@@ -173,14 +175,18 @@ impl Minute {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let cores = as_f64(u64::try_from(cores).unwrap_or(1));
         let taken: f64 = self.cores().iter().map(|(_, taken)| taken).sum();
-        if taken >= cores * BUSY {
+        // What all votes would take of the processors at what one took.
+        let wanted = taken * self.asked_per_second / self.votes_per_second.max(1.0);
+        if taken >= cores * BUSY || wanted > cores {
             let mut each = self.cores();
             each.sort_by(|(_, one), (_, other)| other.total_cmp(one));
             let each = each.map(|(name, taken)| format!("{name} {}", number(taken, 2)));
             limits.push(format!(
-                "the machine's processors: {} of {cores} cores were taken ({})",
+                "the machine's processors: {} of {cores} cores were taken ({}), and {} votes a second want {} at what a vote took",
                 number(taken, 2),
-                each.join(", ")
+                each.join(", "),
+                number(self.asked_per_second, 0),
+                number(wanted, 2)
             ));
         }
         for (name, taken) in [("Redis", self.redis_cores), ("the load", self.load_cores)] {
