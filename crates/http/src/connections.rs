@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_house_full_of_the_worst_clients_leaves_memory_to_the_service() {
+    fn a_house_full_of_clients_who_do_not_read_leaves_memory_to_the_service() {
         // docs/http.md: the most that a reader costs who does not read; 44.3 KiB were seen.
         const WORST: u64 = 48 * 1024;
         for limit in [256 * MIB, 512 * MIB, 1024 * MIB] {
