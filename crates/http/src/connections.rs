@@ -106,7 +106,9 @@ fn memory(root: &Path) -> Option<u64> {
 /// What the machine has in all, in bytes, where the system says so.
 fn machine_memory(root: &Path) -> Option<u64> {
     let info = fs::read_to_string(root.join("proc/meminfo")).ok()?;
-    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let total = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -208,7 +210,10 @@ mod tests {
         assert_eq!(of("unlimited", "max\n"), Some(16 * MIB));
         assert_eq!(of("less", "8388608\n"), Some(8 * MIB));
         assert_eq!(of("more", "33554432\n"), Some(16 * MIB));
-        assert_eq!(machine("strange", &[("proc/meminfo", "MemTotal: many\n")]), None);
+        assert_eq!(
+            machine("strange", &[("proc/meminfo", "MemTotal: many\n")]),
+            None
+        );
     }
 
     #[test]

@@ -3373,7 +3373,6 @@ export interface operations {
                 content: {
                     /**
                      * @example retry: 1000
-                     *
                      *     id: paredao-01:r815-V1StGXR8_Z
                      *     data: {"poll":"paredao-01","revision":815}
                      */

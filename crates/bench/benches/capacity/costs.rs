@@ -64,7 +64,9 @@ impl Line {
         let misses = cases
             .iter()
             .map(|case| self.a_vote(case.votes_per_batch) / of_a_vote(case) - 1.0);
-        misses.fold((0.0, 0.0), |(least, most), miss| (miss.min(least), miss.max(most)))
+        misses.fold((0.0, 0.0), |(least, most), miss| {
+            (miss.min(least), miss.max(most))
+        })
     }
 
     /// Of a vote, with its share of a batch of so many.

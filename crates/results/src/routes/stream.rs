@@ -59,7 +59,7 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
     responses(
         (status = 200, description = "The events.", body = String, content_type = "text/event-stream",
             headers(("Cache-Control" = String, description = "`no-store`.")),
-            example = json!("retry: 1000\n\nid: paredao-01:r815-V1StGXR8_Z\ndata: {\"poll\":\"paredao-01\",\"revision\":815}\n\n")),
+            example = json!("retry: 1000\nid: paredao-01:r815-V1StGXR8_Z\ndata: {\"poll\":\"paredao-01\",\"revision\":815}\n\n")),
         (status = 204, description = "The client has the last event that there will be."),
         StreamProblems,
     )

@@ -396,10 +396,16 @@ async fn a_stream_that_can_not_begin_yet_ends_with_the_reason_so_that_browsers_c
     redis.kill9();
     let app = App::start(&redis.url()).await;
     let mut reader = Reader::open(&app, "", &[]).await;
+    let opening = reader.next().await.expect("when to come back");
+    assert!(
+        opening
+            .retry
+            .parse::<u64>()
+            .is_ok_and(|retry| retry >= 1000)
+    );
     let said = reader.next().await.expect("an event");
     assert_eq!(said.event, "problem");
     assert_eq!(said.json()["code"], "snapshot-unavailable");
-    assert!(said.retry.parse::<u64>().is_ok_and(|retry| retry >= 1000));
     assert_eq!(said.id, "");
     assert_eq!(reader.next().await, None, "the end");
 }
