@@ -220,7 +220,10 @@ def main() -> None:
             "machine": f"a virtual machine with {os.cpu_count()} cores, which load, both services, Redis and other work shared",
             "redis": f"Redis {info['redis_version']} with an append-only file",
             "commit": subprocess.run(
-                ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+                ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+                capture_output=True,
+                text=True,
+                check=True,
             ).stdout.strip(),
             "rounds": ROUNDS,
             "answer_bytes": answer_bytes(started),

@@ -38,19 +38,22 @@ pub(crate) struct Line {
 impl Line {
     /// The line that is nearest to what a vote took in all cases, each by its part of that (least squares of `a_vote ÷ seen - 1`).
     fn through(cases: &[Case], of_a_vote: impl Fn(&Case) -> f64) -> anyhow::Result<Self> {
-        // The sums of the normal equations, for the two unknowns `batch` and `vote`.
-        let (mut both, mut batches, mut votes) = (0.0, (0.0, 0.0), (0.0, 0.0));
+        // In each case `batch × share + vote × whole` is to be 1: the sums of its normal equations.
+        let [mut shares, mut wholes] = [0.0; 2];
+        let [mut share_share, mut share_whole, mut whole_whole] = [0.0; 3];
         for case in cases {
-            let vote = 1.0 / of_a_vote(case);
-            let batch = vote / case.votes_per_batch;
-            both += batch * vote;
-            batches = (batches.0 + batch * batch, batches.1 + batch);
-            votes = (votes.0 + vote * vote, votes.1 + vote);
+            let whole = 1.0 / of_a_vote(case);
+            let share = whole / case.votes_per_batch;
+            shares += share;
+            wholes += whole;
+            share_share += share * share;
+            share_whole += share * whole;
+            whole_whole += whole * whole;
         }
-        let determinant = batches.0 * votes.0 - both * both;
+        let determinant = share_share * whole_whole - share_whole * share_whole;
         let line = Self {
-            batch: (batches.1 * votes.0 - both * votes.1) / determinant,
-            vote: (batches.0 * votes.1 - both * batches.1) / determinant,
+            batch: (shares * whole_whole - wholes * share_whole) / determinant,
+            vote: (wholes * share_share - shares * share_whole) / determinant,
         };
         ensure!(
             line.batch > 0.0 && line.vote > 0.0,
@@ -59,13 +62,13 @@ impl Line {
         Ok(line)
     }
 
-    /// How far it is from what a vote took in each case, as a part of that: the least and the greatest.
-    fn misses(self, cases: &[Case], of_a_vote: impl Fn(&Case) -> f64) -> (f64, f64) {
-        let misses = cases
+    /// What a vote takes by it ÷ what it took, the least and the greatest of all cases.
+    fn to_seen(self, cases: &[Case], of_a_vote: impl Fn(&Case) -> f64) -> (f64, f64) {
+        let ratios = cases
             .iter()
-            .map(|case| self.a_vote(case.votes_per_batch) / of_a_vote(case) - 1.0);
-        misses.fold((0.0, 0.0), |(least, most), miss| {
-            (miss.min(least), miss.max(most))
+            .map(|case| self.a_vote(case.votes_per_batch) / of_a_vote(case));
+        ratios.fold((f64::INFINITY, 0.0), |(least, most), ratio| {
+            (ratio.min(least), ratio.max(most))
         })
     }
 
@@ -81,9 +84,9 @@ pub(crate) struct Costs {
     pub(crate) redis_us: Line,
     /// Processor time of ingest, in microseconds.
     pub(crate) ingest_us: Line,
-    /// How far these two are from what was measured, as a part of that: the least and the greatest.
-    pub(crate) redis_misses: (f64, f64),
-    pub(crate) ingest_misses: (f64, f64),
+    /// These two ÷ what was measured: the least and the greatest of all cases.
+    pub(crate) redis_to_seen: (f64, f64),
+    pub(crate) ingest_to_seen: (f64, f64),
     /// To and from Redis.
     pub(crate) network_bytes: Line,
     /// To the append-only file and to each replica, of a poll that has few keys.
@@ -105,8 +108,8 @@ impl Costs {
             .last()
             .context("no keys were measured: run `make sizing-measure`")?;
         Ok(Self {
-            redis_misses: redis_us.misses(&cases, redis),
-            ingest_misses: ingest_us.misses(&cases, ingest),
+            redis_to_seen: redis_us.to_seen(&cases, redis),
+            ingest_to_seen: ingest_us.to_seen(&cases, ingest),
             redis_us,
             ingest_us,
             network_bytes: Line::through(&cases, |case| {

@@ -42,8 +42,8 @@ pub(crate) fn head(costs: &Costs) -> String {
         costs.file_bytes.vote,
         costs.key_bytes,
         costs.date,
-        parts(costs.redis_misses),
-        parts(costs.ingest_misses),
+        range(costs.redis_to_seen),
+        range(costs.ingest_to_seen),
     );
     head += "| votes a second | processes | shards | masters | lanes | votes a batch | batches a second and master | of a master's core | p50 | p99 \
              | ingest's cores in all | keys in a master, MiB | a master's network, Mbit/s \
@@ -53,9 +53,8 @@ pub(crate) fn head(costs: &Costs) -> String {
     head
 }
 
-/// From the least to the greatest part of what was seen.
-fn parts((least, most): (f64, f64)) -> String {
-    format!("{:.2} to {:.2}", 1.0 + least, 1.0 + most)
+fn range((least, most): (f64, f64)) -> String {
+    format!("{least:.2} to {most:.2}")
 }
 
 /// Simulates a show, and says how it went.

@@ -85,8 +85,7 @@ fn stream(request: &HttpRequest, api: &Api) -> Result<HttpResponse, Problem> {
         Ok(place) => place,
         Err(problem) if problem.code() == ProblemCode::SnapshotUnavailable => {
             let whole = Event::of_problem(0, &problem).whole;
-            let mut said =
-                format!("retry: {}\n", api.streams.next_retry().as_millis()).into_bytes();
+            let mut said = api.streams.next_retry().into_bytes();
             said.extend_from_slice(&whole);
             return Ok(events(audience, false).body(Bytes::from(said)));
         }

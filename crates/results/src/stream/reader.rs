@@ -63,7 +63,7 @@ impl Reader {
             place,
             heartbeat: streams.heartbeat,
             draining: streams.draining.clone(),
-            opening: Some(format!("retry: {}\n", streams.next_retry().as_millis()).into()),
+            opening: Some(streams.next_retry().into()),
             brotli: query.is_brotli.then(BrotliStream::new),
             seen: has_newest.then_some(newest.number),
             had: had.filter(|_| !has_newest),

@@ -116,13 +116,14 @@ impl Streams {
         })
     }
 
-    /// How long the next reader is to wait before it comes back: spread, so that those of a process that stops do
+    /// The line that says how long the next reader is to wait before it comes back: spread, so that those of a process that stops do
     /// not all come to another one at once.
-    pub(crate) fn next_retry(&self) -> Duration {
+    pub(crate) fn next_retry(&self) -> String {
         /// The golden ratio of 2^64: multiples of it are spread evenly.
         const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
         let reader = self.told.fetch_add(1, Ordering::Relaxed);
-        Duration::from_millis(1000 + (reader.wrapping_mul(SPREAD) >> 32) % 2000)
+        let milliseconds = 1000 + (reader.wrapping_mul(SPREAD) >> 32) % 2000;
+        format!("retry: {milliseconds}\n")
     }
 
     async fn run(self: Arc<Self>, mut news: watch::Receiver<()>) {
